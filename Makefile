@@ -1,0 +1,94 @@
+# One non-recursive Makefile: an archive per layer; a unit test links its layer and those below.
+.DEFAULT_GOAL := all
+PREFIX ?= /usr/local
+B      ?= build/plain
+CFLAGS ?= -O2 -g
+WARN   := -Wall -Wextra $(if $(WERROR),-Werror)
+SAN    := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+PKG    := libevent_core libcrypto yaml-0.1 libzstd sqlite3 libprotobuf-c
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) 2>/dev/null)
+LIBS   := $(shell pkg-config --libs $(PKG) 2>/dev/null) -lm
+
+src_base    := $(wildcard proto/base/*.c)
+src_formats := $(wildcard proto/*.c)
+src_net     := $(wildcard proto/net/*.c)
+src_capture := $(wildcard capture/*.c)
+src_replay  := $(wildcard replay/*.c)
+src_proxy   := $(filter-out proxy/main.c,$(wildcard proxy/*.c))
+src_tools   := $(wildcard tools/*.c)
+gen_capture := $(patsubst proto/schema/%.proto,$B/proto/schema/%.pb-c.o,$(wildcard proto/schema/*.proto))
+
+# Who may use whom: the whole architecture in six lines.
+use_base    :=
+use_formats := base
+use_net     := formats base
+use_capture := formats base
+use_replay  := capture net formats base
+use_proxy   := capture net formats base
+
+LAYERS := base formats net capture replay proxy
+lib = $B/lib$1.a
+obj = $(patsubst %.c,$B/%.o,$1)
+
+all: build/understudy
+build/understudy: $B/understudy
+	@mkdir -p build && cp -f $< $@.new && mv -f $@.new $@
+$B/understudy: $B/proxy/main.o $(call obj,$(src_tools)) $(foreach l,proxy replay capture net formats base,$(call lib,$l))
+	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
+$(foreach l,$(LAYERS),$(eval $(call lib,$l): $(call obj,$(src_$l)) $(gen_$l)))
+$B/lib%.a:
+	@mkdir -p $(@D); rm -f $@
+	ar rcs $@ $^
+$B/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -I. -I$B $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(WARN) $(SAN) -MMD -MP -c -o $@ $<
+$B/proto/schema/%.pb-c.c: proto/schema/%.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=proto/schema --c_out=$B/proto/schema $<
+$B/proto/schema/%.pb-c.o: $B/proto/schema/%.pb-c.c
+	$(CC) -std=gnu11 -I$B $(PKG_CFLAGS) $(CFLAGS) $(SAN) -c -o $@ $<
+# sources that include a generated header say so here
+$(call obj,$(wildcard capture/capfile*.c)): | $(gen_capture)
+.PRECIOUS: $B/proto/schema/%.pb-c.c
+
+# tests/unit/<layer>_<subject>.c links its layer and what lies under it, no more.
+UNITS := $(patsubst %.c,$B/%,$(wildcard tests/unit/*.c))
+under = $(firstword $(subst _, ,$(notdir $1)))
+.SECONDEXPANSION:
+$(UNITS): $B/%: $B/%.o $$(foreach l,$$(call under,$$*) $$(use_$$(call under,$$*)),$$(call lib,$$l))
+	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS) -lcmocka
+units: $(UNITS)
+
+# Fuzz targets replay their corpus without clang.
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
+$(FUZZERS): $B/%: $B/%.o $B/tests/fuzz/main.o $(foreach l,capture net formats base,$(call lib,$l))
+	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
+fuzzers: $(FUZZERS)
+
+FUZZ_SECONDS ?= 60
+FUZZ_SOURCES := $(src_base) $(src_formats)
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES)
+	@mkdir -p $(@D)
+	clang -std=gnu11 -I. -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $^ -lm
+fuzz: $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_h1.c tests/fuzz/fuzz_json.c))
+	@for f in $^; do n=$$(basename $$f); mkdir -p build/corpus/$$n; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 build/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+
+check: all units fuzzers
+	B=$B sh tests/run
+asan:
+	$(MAKE) B=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
+lint:
+	sh tests/lint
+bench: all
+	sh tests/bench
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+install: all
+	install -D -m 755 build/understudy $(DESTDIR)$(PREFIX)/bin/understudy
+clean:
+	rm -rf build
+help:
+	@echo 'all check asan fuzz bench lint format install clean help'
+-include $(shell find $B -name '*.d' 2>/dev/null)
+.PHONY: all units fuzzers check asan lint bench fuzz format install clean help

@@ -1,0 +1,53 @@
+/*
+ * fold.h - records in, exchanges out: the fold of an exchange's events, leg by leg.
+ *
+ * Bounded: at most `limit_bytes` over all open exchanges; past it a record is refused with ERR_LIMIT
+ * and the caller settles and drops that exchange.
+ */
+#ifndef CAPTURE_FOLD_H
+#define CAPTURE_FOLD_H
+
+#include "capture/record.h"
+#include "proto/base/buf.h"
+
+enum { LEGS_MAX = LEG_CANDIDATE + CANDIDATES_MAX };
+
+struct leg {
+	struct buf head, body, trailers; /* head: the text form of record.h */
+	uint64_t start_ns, end_ns;       /* times of the HEAD and of the END (or ERROR) */
+	uint64_t first_ns;               /* first CHUNK, 0 when none */
+	bool begun, ended;
+	uint8_t error;                   /* 0, or the outcome named by an ERROR record */
+	uint32_t mask_count, flags;      /* sums and ORs over its records */
+};
+
+struct exchange {
+	uint64_t id;
+	uint32_t slot, generation;
+	uint16_t route;
+	size_t bytes;
+	struct leg *legs[LEGS_MAX]; /* NULL: nothing seen */
+	void *user;                 /* the caller's */
+	struct exchange *next;
+};
+
+struct fold;
+struct fold *fold_new(size_t limit_bytes); /* NULL: out of memory */
+void fold_free(struct fold **);
+/* Add one record. 0 with the exchange, ERR_LIMIT (exchange still there), ERR_NOMEM, ERR_PROTO. */
+int fold_add(struct fold *, const struct record *, const void *payload, struct exchange **exchange_out) MUST_CHECK;
+struct exchange *fold_find(struct fold *, uint64_t id); /* or NULL */
+void fold_drop(struct fold *, struct exchange **);      /* sets NULL */
+/* Calls `each` for every open exchange; it may drop that exchange. */
+void fold_each(struct fold *, void (*each)(void *arg, struct exchange *), void *arg);
+size_t fold_bytes(const struct fold *);
+
+/* Of a HEAD's text form. Empty span when absent. */
+struct span head_method(struct span head);
+struct span head_target(struct span head);
+unsigned head_status(struct span head); /* 0 when it is no response */
+struct span head_field(struct span head, struct span lower_name);
+/* Iterate fields: true while there is one; *at starts at 0. */
+bool head_next(struct span head, size_t *at, struct span *name_out, struct span *value_out);
+
+#endif

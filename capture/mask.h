@@ -1,0 +1,33 @@
+/*
+ * mask.h - the masker: rewrites one leg's records by a policy. Masked or gone: on any failure the
+ * caller drops the copy and counts it (mask_failed).
+ *
+ * Header rules and the built-in ones (credentials and cookies dropped, query values tokenised) act on
+ * HEADs; JSON-path rules act on bodies whose content-type is JSON. A JSON body with path rules is held
+ * until complete (bounded by max_body), then rewritten and laid over the same number of chunk records:
+ * records are never added, removed or re-timed (an emptied one stays, with no payload).
+ */
+#ifndef CAPTURE_MASK_H
+#define CAPTURE_MASK_H
+
+#include "capture/plan.h"
+#include "proto/base/buf.h"
+
+struct mask_key; /* HMAC-SHA-256 with a kept context */
+int mask_key_new(const uint8_t key[32], struct mask_key **key_out) MUST_CHECK;
+void mask_key_free(struct mask_key **);
+
+/* Rewrite a HEAD's or TRAILERS' text form. *count_out: values masked. 0, ERR_LIMIT, ERR_NOMEM, ERR_PROTO. */
+int mask_head(const struct plan_mask *, struct mask_key *, struct span head, struct buf *out, uint32_t *count_out) MUST_CHECK;
+/* True when the policy has JSON-path rules and this head's content-type is JSON (application/json or +json). */
+bool mask_wants_body(const struct plan_mask *, struct span head);
+/* True when a body that path rules ought to cover cannot be read as JSON by its head (other content-type
+ * is fine; a content-encoding other than identity is not): the copy must be dropped. */
+bool mask_cannot(const struct plan_mask *, struct span head);
+/* Rewrite a whole JSON body. *input_masked_out: a rule with model_input matched. ERR_PROTO: not JSON. */
+int mask_json(const struct plan_mask *, struct mask_key *, struct span body, struct buf *out,
+	      uint32_t *count_out, bool *input_masked_out) MUST_CHECK;
+/* The token of a value: "tok_" and 20 lower-case base32 characters of HMAC-SHA-256(key, field class || 0 || value). */
+void mask_token(struct mask_key *, struct span field_class, struct span value, char out[25]);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * record.h - one captured event of an exchange, as it travels through the rings.
+ *
+ * A record is a fixed header and at most RECORD_PAYLOAD_MAX payload bytes. An exchange is the fold
+ * of its records; per leg the order is HEAD, CHUNK*, TRAILERS?, then exactly one END or ERROR.
+ * Types and legs are append-only: stored captures stay readable.
+ *
+ * A HEAD's payload is text, LF between lines, no final LF: first "METHOD TARGET" (request) or
+ * "STATUS" (response), then "name: value" a field, names in lower case. Framing and hop-by-hop
+ * fields are not in it.
+ */
+#ifndef CAPTURE_RECORD_H
+#define CAPTURE_RECORD_H
+
+#include <stdint.h>
+#include "proto/base/span.h"
+
+enum { RECORD_PAYLOAD_MAX = 16 * 1024, CANDIDATES_MAX = 16 };
+
+enum record_type {
+	RECORD_HEAD = 1,
+	RECORD_CHUNK = 2,
+	RECORD_TRAILERS = 3, /* "name: value" lines */
+	RECORD_END = 4,      /* the leg is complete; no payload */
+	RECORD_ERROR = 5,    /* the leg broke; payload is the reason's name, e.g. "live_failed" */
+};
+
+enum record_leg {
+	LEG_CLIENT = 0,
+	LEG_LIVE = 1,
+	LEG_CANDIDATE = 2, /* + index of the candidate in its route */
+};
+
+enum record_flag {
+	RECORD_MASKED = 1,       /* never masked again */
+	RECORD_INPUT_MASKED = 2, /* on a request's END: a rule changed what the model reads */
+};
+
+struct record {
+	uint64_t id;         /* exchange: worker (8 bits) | respawn epoch (16) | sequence (40) */
+	uint64_t time_ns;    /* CLOCK_MONOTONIC */
+	uint32_t slot;       /* ledger slot */
+	uint32_t generation; /* of the configuration */
+	uint16_t route;      /* index in the plan */
+	uint8_t type;        /* enum record_type */
+	uint8_t leg;         /* enum record_leg */
+	uint32_t flags;      /* enum record_flag */
+	uint32_t payload_len;
+	uint32_t mask_count; /* values masked in this record */
+};
+
+#endif

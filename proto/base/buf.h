@@ -1,0 +1,49 @@
+/*
+ * buf.h - a growable byte buffer with a hard limit and a sticky error.
+ *
+ *   base          head                tail            cap
+ *    |  consumed   |  bytes (buf_span) |  free         |
+ *
+ * A put past `limit_bytes` (or out of memory) sets `err`, drops that put and every later one:
+ * encoders check `err` once at the end.
+ */
+#ifndef PROTO_BASE_BUF_H
+#define PROTO_BASE_BUF_H
+
+#include <stdarg.h>
+#include "proto/base/err.h"
+#include "proto/base/span.h"
+
+struct buf {
+	char *base;
+	size_t head, tail, cap, limit_bytes;
+	int err; /* 0, ERR_LIMIT or ERR_NOMEM */
+};
+
+void buf_init(struct buf *, size_t limit_bytes);
+void buf_fini(struct buf *);
+void buf_reset(struct buf *); /* empties, clears err, keeps the memory */
+
+static inline size_t buf_len(const struct buf *b)
+{
+	return b->tail - b->head;
+}
+
+static inline struct span buf_span(const struct buf *b)
+{
+	return (struct span){ b->base + b->head, b->tail - b->head };
+}
+
+/* Room for at least `want` more bytes at the tail: the pointer, or NULL with err set. */
+char *buf_room(struct buf *, size_t want);
+void buf_grown(struct buf *, size_t n);   /* n bytes were written into buf_room() */
+void buf_consume(struct buf *, size_t n); /* drop n bytes from the front */
+void buf_put(struct buf *, const void *bytes, size_t n);
+void buf_puts(struct buf *, const char *text);
+void buf_span_put(struct buf *, struct span);
+void buf_printf(struct buf *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A JSON string literal with quotes; escapes controls, quotes, and replaces invalid UTF-8. */
+void buf_json_string(struct buf *, struct span text);
+
+#endif

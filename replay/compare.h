@@ -1,0 +1,60 @@
+/*
+ * compare.h - two answers to the same request in, divergences and measures out. Pure: no I/O.
+ *
+ * A pair is diverged by label flip, status, structure, or a value outside tolerance; JS and TV are
+ * measures, never divergence.
+ */
+#ifndef REPLAY_COMPARE_H
+#define REPLAY_COMPARE_H
+
+#include "capture/plan.h"
+#include "proto/base/span.h"
+
+#define DIVERGENCE_TABLE(X)                                          \
+	X(STATUS, "status", "pair")       /* response status differs */ \
+	X(STRUCTURE, "structure", "pair") /* outputs, shapes, types, missing or extra paths differ */ \
+	X(LABEL_FLIP, "label_flip", "row") /* argmax differs */          \
+	X(VALUE, "value", "row")          /* a number, string or byte outside tolerance */
+
+enum divergence {
+#define X(name, text, unit) DIVERGENCE_##name,
+	DIVERGENCE_TABLE(X)
+#undef X
+	DIVERGENCES
+};
+const char *divergence_name(enum divergence);
+const char *divergence_unit(enum divergence);
+
+struct answer {
+	unsigned status;
+	struct span content_type, body;
+};
+
+struct row {
+	bool flipped, diverged, has_measures;
+	uint32_t live_label, candidate_label;
+	double js_bits, tv; /* classification rows; Lin 1991, base 2 */
+};
+
+enum { COMPARE_ROWS_MAX = 4096, COMPARE_WHERE_MAX = 160 };
+
+struct comparison {
+	bool diverged;
+	uint32_t counts[DIVERGENCES];
+	uint32_t row_count, rows_diverged;
+	struct row *rows;                /* row_count of them; owned by the comparison */
+	char where[COMPARE_WHERE_MAX];   /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
+};
+
+/* 0, ERR_PROTO (one side cannot be decoded: undecodable), ERR_NOMEM, ERR_LIMIT. Statuses that differ, or
+ * equal statuses >= 400, need no decodable body. Protocol AUTO: Open Inference Protocol when both bodies are
+ * JSON objects with "outputs", else JSON when both parse, else bytes. With PROTOCOL_OPENINFERENCE a tensor of
+ * rank >= 2 (or rank 1 with batch 1) whose numeric last axis is longer than 1 and whose every live row sums to
+ * 1 +- 1e-6 is a classification (argmax, JS, TV; equality within tolerance is not asked of it); other tensors
+ * are compared for equality within tolerance (abs + rel * |live|). NaN equals NaN. Ignored by default in
+ * Open Inference answers: id, model_name, model_version, parameters. Ignore paths: "$.a.b[*].c", "$..name". */
+int compare_pair(const struct plan_route *, const struct answer *live, const struct answer *candidate,
+		 struct comparison *out) MUST_CHECK;
+void comparison_fini(struct comparison *);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * stat.h - statistics that stay valid while being watched. Pure: no I/O, no allocation.
+ *
+ * Rates: beta-binomial confidence sequence, Howard, Ramdas, McAuliffe, Sekhon, Annals of Statistics
+ * 2021 (arXiv 1810.08240). Bounded means: predictable empirical-Bernstein, Waudby-Smith and Ramdas
+ * (arXiv 2010.09686).
+ */
+#ifndef REPLAY_STAT_H
+#define REPLAY_STAT_H
+
+#include <stdint.h>
+
+struct interval {
+	double low, high;
+};
+
+/* Log e-value of k of n against rate p in (0,1), tightest at t_opt. */
+double stat_rate_log_e(uint64_t k, uint64_t n, double p, double t_opt);
+/* The confidence sequence at level alpha; n = 0 gives [0,1]. */
+struct interval stat_rate(uint64_t k, uint64_t n, double alpha, double t_opt);
+/* How many more pairs at the present rate until the upper bound is <= limit or the lower > limit;
+ * 0 when decided already, UINT64_MAX when not within 10 million. */
+uint64_t stat_rate_needed(uint64_t k, uint64_t n, double limit, double alpha, double t_opt);
+
+/* A running mean of x in [0,1] with its confidence sequence; O(1) a step. */
+struct stat_mean {
+	uint64_t n;
+	double sum;                                   /* plain sum, for the mean */
+	double s2_sum;                                /* sum (x - mu~)^2 */
+	double lam_sum, lam_x_sum, lam_1x_sum, v_psi_low, v_psi_high;
+};
+void stat_mean_add(struct stat_mean *, double x, double alpha);
+struct interval stat_mean_ci(const struct stat_mean *, double alpha);
+
+/* Latency sketch: DDSketch (arXiv 1908.10693), relative error 1 %, integers only when merged. */
+enum { SKETCH_BUCKETS = 2048 };
+struct sketch {
+	uint64_t count, sum_us, max_us;
+	uint32_t bucket[SKETCH_BUCKETS];
+};
+void sketch_add(struct sketch *, uint64_t us);
+uint64_t sketch_quantile(const struct sketch *, double q); /* us; 0 when empty */
+void sketch_merge(struct sketch *, const struct sketch *);
+/* Distribution-free always-valid interval of a quantile by the Bernoulli function (arXiv 1906.09712). */
+struct interval sketch_quantile_ci(const struct sketch *, double q, double alpha, double t_opt);
+
+#endif
