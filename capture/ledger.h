@@ -139,6 +139,9 @@ unsigned ledger_harvest(struct ledger *, void (*harvested)(void *arg, uint64_t i
 /* Ids of slots in use (for a restarted judge); returns how many, at most `max`. */
 unsigned ledger_open_ids(const struct ledger *, uint64_t *ids, unsigned max);
 
+/* The id of the exchange that holds this slot, or 0. */
+uint64_t ledger_slot_id(const struct ledger *, uint32_t slot);
+
 /* A consistent copy for readers: retries while a harvest is under way. */
 void ledger_read(const struct ledger *, struct ledger_counts *out);
 

@@ -24,7 +24,9 @@ bool mask_wants_body(const struct plan_mask *, struct span head);
 /* True when a body that path rules ought to cover cannot be read as JSON by its head (other content-type
  * is fine; a content-encoding other than identity is not): the copy must be dropped. */
 bool mask_cannot(const struct plan_mask *, struct span head);
-/* Rewrite a whole JSON body. *input_masked_out: a rule with model_input matched. ERR_PROTO: not JSON. */
+/* Rewrite a whole JSON body. Paths: $.a.b $.a[*].c $.a[3] $..name, at most 31 steps; of two rules for one
+ * value the first acts, and a masked value is not looked into. *input_masked_out: a rule with model_input
+ * matched. ERR_PROTO: not JSON; ERR_CONFIG: a path cannot be read; ERR_LIMIT, ERR_NOMEM. */
 int mask_json(const struct plan_mask *, struct mask_key *, struct span body, struct buf *out,
 	      uint32_t *count_out, bool *input_masked_out) MUST_CHECK;
 /* The token of a value: "tok_" and 20 lower-case base32 characters of HMAC-SHA-256(key, field class || 0 || value). */

@@ -30,7 +30,7 @@ struct h1_field {
 enum h1_framing { H1_NO_BODY, H1_LENGTH, H1_CHUNKED, H1_UNTIL_CLOSE };
 
 struct h1_message {
-	struct span method, target; /* request */
+	struct span method, target; /* request; an absolute-form target is reduced to origin-form */
 	unsigned status;            /* response */
 	struct span reason;
 	unsigned minor;             /* HTTP/1.minor */
@@ -62,16 +62,16 @@ struct h1_parser {
 	unsigned reject_status; /* after an error: 400, 413, 414, 431, 501, 505 (request) or 502 */
 	const char *reject_rule; /* a short constant name, e.g. "te_and_cl"; never content */
 	/* private: state, lengths, counters (the implementer adds fields below) */
-	int state;
+	int state, failure;
 	size_t head_len, line_start, trailer_bytes, extension_bytes, chunk_extension_bytes;
 	uint64_t left;
 	unsigned leading_crlf, digits;
-	bool done_head;
+	bool after_cr, has_trailers;
 };
 
 /* `head` should have H1_HEAD_MAX bytes; a smaller one only lowers the limit. */
 void h1_init(struct h1_parser *, enum h1_kind, char *head, size_t head_cap);
-void h1_next(struct h1_parser *); /* ready for the next message on the connection */
+void h1_next(struct h1_parser *); /* ready for the next message on the connection; clears head_request */
 
 /* Consume from `input`, stop after one event. Returns bytes consumed (>= 0) and the event, or
  * ERR_PROTO / ERR_LIMIT / ERR_UNSUPPORTED with reject_status and reject_rule set. */

@@ -30,8 +30,10 @@ struct json_scanner {
 	const char *error;    /* a constant, after ERR_PROTO */
 	int depth;            /* containers open */
 	/* private */
-	int state, substate;
-	unsigned utf8_left, utf8_min, utf8_bits, word;
+	int state, substate, err;
+	bool key;                              /* the string under way is a key */
+	unsigned word, at;                     /* literal and place in it; hex digits seen */
+	unsigned utf8_left, utf8_min, utf8_max; /* continuation bytes due, range of the next */
 	uint8_t stack[JSON_DEPTH_MAX];
 };
 
@@ -58,7 +60,8 @@ int json_skip(struct json_reader *, enum json_token first) MUST_CHECK;
 void json_unescape(struct span string_token, struct buf *out);
 /* Compare a string token with plain text without allocating. */
 bool json_string_eq(struct span string_token, struct span plain);
-/* A number token as double (NaN, Infinity too). ERR_PROTO when it is none. */
+/* A number token as double (NaN, Infinity too; the process keeps the C locale). ERR_PROTO when it is
+ * none; ERR_NOMEM (a copy is made of more than 63 characters). */
 int json_double(struct span number_token, double *value_out) MUST_CHECK;
 
 #endif

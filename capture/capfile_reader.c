@@ -1,0 +1,476 @@
+#include "capture/capfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "capture/capfile_format.h"
+#include "capture/crc32c.h"
+#include "proto/base/err.h"
+#include "proto/schema/capture.pb-c.h"
+
+typedef Understudy__Capture__Header Header;
+typedef Understudy__Capture__Route Route;
+typedef Understudy__Capture__Record Record;
+typedef Understudy__Capture__Segment Segment;
+typedef Understudy__Capture__Index Index;
+
+enum {
+	BLOCK_MAX = CAPFILE_SEGMENT_OVERHEAD + CAPFILE_DATA_MAX,
+	WINDOW = 2 * BLOCK_MAX, /* a bad segment and the one after it */
+	UNPACK_SPARE = 16 << 20,
+	UNPACK_FACTOR = 8,
+};
+
+struct capfile_reader {
+	int fd;
+	uint64_t size, at;
+	uint64_t footer_at; /* 0: none */
+	Header *header;
+	Index *index; /* of the footer, or NULL */
+	struct capfile_facts facts;
+	Segment *segment; /* being handed out */
+	size_t next;      /* record in it */
+	uint64_t segments, records, exchanges, lost_bytes;
+	int end; /* what every further capfile_next() returns, or 0 */
+	const char *why;
+	uint8_t window[WINDOW], raw[CAPFILE_RAW_MAX];
+};
+
+/* Messages made of many empty fields grow when unpacked: memory for one message has a budget. */
+static void *budget_alloc(void *budget, size_t n)
+{
+	size_t *left = budget;
+
+	if (n > *left)
+		return NULL;
+	*left -= n;
+	return malloc(n);
+}
+
+static void budget_free(void *budget, void *memory)
+{
+	(void)budget;
+	free(memory);
+}
+
+static void *unpack(const ProtobufCMessageDescriptor *type, size_t length, const uint8_t *bytes)
+{
+	size_t left = UNPACK_SPARE + UNPACK_FACTOR * length;
+	ProtobufCAllocator allocator = { budget_alloc, budget_free, &left };
+
+	return protobuf_c_message_unpack(type, &allocator, length, bytes);
+}
+
+/* All n bytes at `at`. ERR_SYS also when the file has shrunk. */
+static int read_at(int fd, uint64_t at, uint8_t *to, size_t n)
+{
+	while (n) {
+		ssize_t got = pread(fd, to, n, (off_t)at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got == 0)
+			errno = EIO;
+		if (got <= 0)
+			return ERR_SYS;
+		to += got;
+		at += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+static bool crc_good(const uint8_t *block, size_t n)
+{
+	return crc32c(0, block, n) == get32(block + n);
+}
+
+static int fail(struct capfile_reader *r, int err, const char *why)
+{
+	r->why = why;
+	return err;
+}
+
+static bool route_sane(const Header *h, const Route *route)
+{
+	return route->n_ignore <= IGNORES_MAX && route->n_candidates <= CANDIDATES_MAX &&
+	       route->policy < h->n_policies && route->protocol <= PROTOCOL_BYTES &&
+	       isfinite(route->tolerance_abs) && isfinite(route->tolerance_rel) && route->tolerance_abs >= 0 &&
+	       route->tolerance_rel >= 0;
+}
+
+static bool header_sane(const Header *h)
+{
+	if (h->file_id.len != 16 || h->config_hash.len != 32 || h->n_routes > ROUTES_MAX)
+		return false;
+	for (size_t i = 0; i < h->n_policies; i++) {
+		if (h->policies[i]->hash.len != 32)
+			return false;
+	}
+	for (size_t i = 0; i < h->n_routes; i++) {
+		if (!route_sane(h, h->routes[i]))
+			return false;
+	}
+	return true;
+}
+
+static void route_facts(struct capfile_route *to, const Header *h, const Route *from)
+{
+	to->name = from->name;
+	to->protocol = from->protocol;
+	to->sample_ppm = from->sample_ppm;
+	to->policy = h->policies[from->policy]->name;
+	memcpy(to->policy_hash, h->policies[from->policy]->hash.data, sizeof to->policy_hash);
+	to->tolerance_abs = from->tolerance_abs;
+	to->tolerance_rel = from->tolerance_rel;
+	to->ignore_count = (uint32_t)from->n_ignore;
+	for (size_t i = 0; i < from->n_ignore; i++)
+		to->ignore[i] = from->ignore[i];
+	to->candidate_count = (uint32_t)from->n_candidates;
+	for (size_t i = 0; i < from->n_candidates; i++) {
+		to->candidates[i].name = from->candidates[i]->name;
+		to->candidates[i].baseline = from->candidates[i]->baseline;
+		to->candidates[i].sample_ppm = from->candidates[i]->sample_ppm;
+	}
+}
+
+static void header_facts(struct capfile_facts *to, const Header *h)
+{
+	to->tool_version = h->tool_version;
+	to->run_name = h->run_name;
+	to->key_id = h->key_id;
+	memcpy(to->file_id, h->file_id.data, sizeof to->file_id);
+	memcpy(to->config_hash, h->config_hash.data, sizeof to->config_hash);
+	to->created_wall_ns = h->created_wall_ns;
+	to->created_mono_ns = h->created_mono_ns;
+	to->route_count = (uint32_t)h->n_routes;
+	for (size_t i = 0; i < h->n_routes; i++)
+		route_facts(&to->routes[i], h, h->routes[i]);
+}
+
+static int unpack_header(struct capfile_reader *r, const uint8_t *bytes, size_t length)
+{
+	r->header = unpack(&understudy__capture__header__descriptor, length, bytes);
+	if (!r->header || !header_sane(r->header))
+		return fail(r, ERR_PROTO, "damaged header (its message cannot be read)");
+	if (r->header->key_id[0])
+		return fail(r, ERR_UNSUPPORTED, "encrypted capture (this understudy reads unencrypted ones)");
+	header_facts(&r->facts, r->header);
+	return 0;
+}
+
+static int read_header(struct capfile_reader *r)
+{
+	uint8_t fixed[CAPFILE_HEADER_FIXED], *block = NULL;
+	size_t length;
+	int err;
+
+	if (r->size < 8)
+		return fail(r, ERR_PROTO, r->size ? "not a capture file (too short)" : "not a capture file (empty)");
+	err = read_at(r->fd, 0, fixed, r->size < sizeof fixed ? 8 : sizeof fixed);
+	if (err)
+		return err;
+	if (memcmp(fixed, CAPFILE_MAGIC, 8) != 0)
+		return fail(r, ERR_PROTO, "not a capture file (bad magic)");
+	if (r->size < sizeof fixed)
+		return fail(r, ERR_PROTO, "damaged header (cut short)");
+	if (get32(fixed + 8) != CAPFILE_VERSION)
+		return fail(r, ERR_UNSUPPORTED, "unknown capture version (this understudy reads version 1)");
+	length = get32(fixed + 12);
+	if (length > CAPFILE_HEADER_MAX || sizeof fixed + length + CAPFILE_CRC > r->size)
+		return fail(r, ERR_PROTO, "damaged header (cut short)");
+	block = malloc(sizeof fixed + length + CAPFILE_CRC);
+	if (!block)
+		return ERR_NOMEM;
+	err = read_at(r->fd, 0, block, sizeof fixed + length + CAPFILE_CRC);
+	if (err)
+		goto out;
+	r->at = sizeof fixed + length + CAPFILE_CRC;
+	if (crc_good(block, sizeof fixed + length))
+		err = unpack_header(r, block + sizeof fixed, length);
+	else
+		err = fail(r, ERR_PROTO, "damaged header (checksum)");
+out:
+	free(block);
+	return err;
+}
+
+/* Read the footer if a whole one ends the file; none is no error. */
+static int read_footer(struct capfile_reader *r)
+{
+	uint8_t tail[CAPFILE_FOOTER_END], *block;
+	uint64_t length;
+	int err;
+
+	if (r->size - r->at < CAPFILE_FOOTER_OVERHEAD)
+		return 0;
+	err = read_at(r->fd, r->size - sizeof tail, tail, sizeof tail);
+	if (err)
+		return err;
+	length = get64(tail);
+	if (memcmp(tail + 8, CAPFILE_END, 8) != 0 || length < CAPFILE_FOOTER_OVERHEAD || length > r->size - r->at ||
+	    length > CAPFILE_INDEX_MAX + CAPFILE_FOOTER_OVERHEAD)
+		return 0;
+	block = malloc(length);
+	if (!block)
+		return ERR_NOMEM;
+	err = read_at(r->fd, r->size - length, block, length);
+	if (err)
+		goto out;
+	length -= CAPFILE_FOOTER_OVERHEAD;
+	if (memcmp(block, CAPFILE_INDEX, 4) != 0 || get32(block + 4) != length ||
+	    !crc_good(block, CAPFILE_INDEX_FIXED + length))
+		goto out;
+	r->footer_at = r->size - length - CAPFILE_FOOTER_OVERHEAD;
+	r->index = unpack(&understudy__capture__index__descriptor, length, block + CAPFILE_INDEX_FIXED);
+	if (!r->index)
+		err = fail(r, ERR_PROTO, "damaged footer (its message cannot be read)");
+out:
+	free(block);
+	return err;
+}
+
+static int open_regular(struct capfile_reader *r, const char *path)
+{
+	struct stat st;
+
+	r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (r->fd < 0 || fstat(r->fd, &st) != 0)
+		return ERR_SYS;
+	if (!S_ISREG(st.st_mode))
+		return fail(r, ERR_PROTO, "not a capture file (not a regular file)");
+	r->size = (uint64_t)st.st_size;
+	return 0;
+}
+
+int capfile_open(const char *path, struct capfile_reader **reader_out, const char **why_out)
+{
+	struct capfile_reader *r = calloc(1, sizeof *r);
+	int err = ERR_NOMEM, saved;
+
+	if (why_out)
+		*why_out = NULL;
+	if (!r)
+		return err;
+	err = open_regular(r, path);
+	if (!err)
+		err = read_header(r);
+	if (!err)
+		err = read_footer(r);
+	if (!err) {
+		*reader_out = r;
+		return 0;
+	}
+	saved = errno;
+	if (why_out)
+		*why_out = r->why;
+	capfile_reader_free(&r);
+	errno = saved;
+	return err;
+}
+
+static void segment_free(struct capfile_reader *r)
+{
+	if (r->segment)
+		understudy__capture__segment__free_unpacked(r->segment, NULL);
+	r->segment = NULL;
+}
+
+void capfile_reader_free(struct capfile_reader **reader)
+{
+	struct capfile_reader *r = *reader;
+
+	*reader = NULL;
+	if (!r)
+		return;
+	segment_free(r);
+	if (r->header)
+		understudy__capture__header__free_unpacked(r->header, NULL);
+	if (r->index)
+		understudy__capture__index__free_unpacked(r->index, NULL);
+	if (r->fd >= 0)
+		close(r->fd);
+	free(r);
+}
+
+/* The size of the whole segment that starts at `block`, or 0. */
+static size_t whole_segment(const uint8_t *block, size_t n)
+{
+	size_t length;
+
+	if (n < CAPFILE_SEGMENT_OVERHEAD || memcmp(block, CAPFILE_SEGMENT, 4) != 0)
+		return 0;
+	length = get32(block + 4);
+	if (length > CAPFILE_DATA_MAX || length > n - CAPFILE_SEGMENT_OVERHEAD)
+		return 0;
+	return crc_good(block, CAPFILE_SEGMENT_FIXED + length + CAPFILE_TAG) ? CAPFILE_SEGMENT_OVERHEAD + length : 0;
+}
+
+/* A bad block with whole ones after it is damage; else the writer was cut off in the middle. */
+static int bad_block(struct capfile_reader *r, size_t n)
+{
+	if (r->index)
+		return fail(r, ERR_PROTO, "damaged segment (checksum)");
+	for (size_t i = 1; i <= BLOCK_MAX && i + CAPFILE_SEGMENT_OVERHEAD <= n; i++) {
+		if (memcmp(r->window + i, CAPFILE_SEGMENT, 4) == 0 &&
+		    get64(r->window + i + 8) == r->segments + 1 && whole_segment(r->window + i, n - i))
+			return fail(r, ERR_PROTO, "damaged segment (checksum)");
+	}
+	r->lost_bytes = r->size - r->at;
+	return fail(r, ERR_TORN, "torn tail");
+}
+
+static bool all_zero(const uint8_t *bytes, size_t n)
+{
+	uint8_t any = 0;
+
+	while (n--)
+		any |= *bytes++;
+	return any == 0;
+}
+
+static bool record_sane(const struct capfile_reader *r, const Record *m)
+{
+	return m->route < r->facts.route_count && m->type <= UINT8_MAX && m->leg <= UINT8_MAX &&
+	       m->payload.len <= RECORD_PAYLOAD_MAX;
+}
+
+static bool segment_sane(const struct capfile_reader *r)
+{
+	const Segment *s = r->segment;
+	uint64_t n = r->segments;
+
+	if (s->n_records == 0)
+		return false;
+	for (size_t i = 0; i < s->n_records; i++) {
+		if (!record_sane(r, s->records[i]))
+			return false;
+	}
+	return !r->index || (n < r->index->n_segments && r->index->segments[n]->offset == r->at &&
+			     r->index->segments[n]->record_count == s->n_records &&
+			     r->index->segments[n]->first_id == s->records[0]->id);
+}
+
+static int unpack_segment(struct capfile_reader *r, size_t length)
+{
+	const uint8_t *data = r->window + CAPFILE_SEGMENT_FIXED;
+	unsigned long long raw = ZSTD_getFrameContentSize(data, length);
+
+	if (get64(r->window + 8) != r->segments || get32(r->window + 16) != 0 || !all_zero(data + length, CAPFILE_TAG))
+		return fail(r, ERR_PROTO, "damaged segment (sequence, flags or tag)");
+	if (raw > CAPFILE_RAW_MAX || ZSTD_findFrameCompressedSize(data, length) != length ||
+	    ZSTD_decompress(r->raw, sizeof r->raw, data, length) != raw)
+		return fail(r, ERR_PROTO, "damaged segment (compression)");
+	r->segment = unpack(&understudy__capture__segment__descriptor, (size_t)raw, r->raw);
+	if (!r->segment || !segment_sane(r))
+		return fail(r, ERR_PROTO, "damaged segment (records)");
+	return 0;
+}
+
+static int clean_end(struct capfile_reader *r)
+{
+	if (r->index->n_segments != r->segments || r->index->record_count != r->records ||
+	    r->index->exchange_count != r->exchanges)
+		return fail(r, ERR_PROTO, "damaged footer (totals differ from the segments)");
+	return ERR_AGAIN;
+}
+
+static int next_segment(struct capfile_reader *r)
+{
+	uint64_t left = (r->index ? r->footer_at : r->size) - r->at;
+	size_t n = left < WINDOW ? (size_t)left : WINDOW, whole;
+	int err;
+
+	segment_free(r);
+	r->next = 0;
+	if (left == 0 && r->index)
+		return clean_end(r);
+	if (left == 0)
+		return fail(r, ERR_TORN, "no footer");
+	err = read_at(r->fd, r->at, r->window, n);
+	if (err)
+		return err;
+	whole = whole_segment(r->window, n);
+	if (!whole)
+		return bad_block(r, n);
+	err = unpack_segment(r, whole - CAPFILE_SEGMENT_OVERHEAD);
+	if (err) {
+		segment_free(r);
+		return err;
+	}
+	r->at += whole;
+	r->segments++;
+	return 0;
+}
+
+int capfile_next(struct capfile_reader *r, struct record *out, const void **payload_out)
+{
+	const Record *m;
+
+	if (!r->end && (!r->segment || r->next == r->segment->n_records))
+		r->end = next_segment(r);
+	if (r->end)
+		return r->end;
+	m = r->segment->records[r->next++];
+	*out = (struct record){
+		.id = m->id,
+		.time_ns = m->time_ns,
+		.slot = m->slot,
+		.generation = m->generation,
+		.route = (uint16_t)m->route,
+		.type = (uint8_t)m->type,
+		.leg = (uint8_t)m->leg,
+		.flags = m->flags,
+		.payload_len = (uint32_t)m->payload.len,
+		.mask_count = m->mask_count,
+	};
+	*payload_out = m->payload.len ? (const void *)m->payload.data : "";
+	r->records++;
+	r->exchanges += out->type == RECORD_HEAD && out->leg == LEG_CLIENT;
+	return 0;
+}
+
+const char *capfile_why(const struct capfile_reader *r)
+{
+	return r->why;
+}
+
+uint64_t capfile_lost_bytes(const struct capfile_reader *r)
+{
+	return r->lost_bytes;
+}
+
+const struct capfile_facts *capfile_facts(const struct capfile_reader *r)
+{
+	return &r->facts;
+}
+
+bool capfile_closed(const struct capfile_reader *r)
+{
+	return r->index != NULL;
+}
+
+uint64_t capfile_size(const struct capfile_reader *r)
+{
+	return r->size;
+}
+
+uint64_t capfile_segments(const struct capfile_reader *r)
+{
+	return r->segments;
+}
+
+uint64_t capfile_records(const struct capfile_reader *r)
+{
+	return r->records;
+}
+
+uint64_t capfile_wall_ns(const struct capfile_reader *r, uint64_t time_ns)
+{
+	return time_ns - r->facts.created_mono_ns + r->facts.created_wall_ns;
+}

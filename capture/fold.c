@@ -1,0 +1,344 @@
+#include "capture/fold.h"
+
+#include <stdlib.h>
+
+#include "capture/ledger.h"
+
+struct fold {
+	struct exchange **buckets; /* chained by exchange.next */
+	size_t bucket_mask, count;
+	size_t bytes, limit_bytes;
+};
+
+enum { BUCKETS_FIRST = 256 };
+
+struct fold *fold_new(size_t limit_bytes)
+{
+	struct fold *f = calloc(1, sizeof *f);
+
+	if (!f)
+		return NULL;
+	f->buckets = calloc(BUCKETS_FIRST, sizeof(*f->buckets));
+	if (!f->buckets) {
+		free(f);
+		return NULL;
+	}
+	f->bucket_mask = BUCKETS_FIRST - 1;
+	f->limit_bytes = limit_bytes;
+	return f;
+}
+
+static void exchange_free(struct exchange *e)
+{
+	for (size_t i = 0; i < LEGS_MAX; i++) {
+		if (!e->legs[i])
+			continue;
+		buf_fini(&e->legs[i]->head);
+		buf_fini(&e->legs[i]->body);
+		buf_fini(&e->legs[i]->trailers);
+		free(e->legs[i]);
+	}
+	free(e);
+}
+
+void fold_free(struct fold **fold)
+{
+	struct fold *f = *fold;
+
+	*fold = NULL;
+	if (!f)
+		return;
+	for (size_t i = 0; i <= f->bucket_mask; i++) {
+		struct exchange *e, *next;
+
+		for (e = f->buckets[i]; e; e = next) {
+			next = e->next;
+			exchange_free(e);
+		}
+	}
+	free(f->buckets);
+	free(f);
+}
+
+/* Fibonacci hashing: ids are sequences, so the high bits of the product spread them. */
+static struct exchange **bucket(const struct fold *f, uint64_t id)
+{
+	return &f->buckets[(id * 0x9e3779b97f4a7c15u >> 32) & f->bucket_mask];
+}
+
+struct exchange *fold_find(struct fold *f, uint64_t id)
+{
+	struct exchange *e = *bucket(f, id);
+
+	while (e && e->id != id)
+		e = e->next;
+	return e;
+}
+
+/* A table that cannot grow only gets slower. */
+static void grow(struct fold *f)
+{
+	size_t old = f->bucket_mask + 1;
+	struct exchange **from = f->buckets, **to = calloc(old * 2, sizeof *to);
+
+	if (!to)
+		return;
+	f->buckets = to;
+	f->bucket_mask = old * 2 - 1;
+	for (size_t i = 0; i < old; i++) {
+		struct exchange *e, *next;
+
+		for (e = from[i]; e; e = next) {
+			struct exchange **slot = bucket(f, e->id);
+
+			next = e->next;
+			e->next = *slot;
+			*slot = e;
+		}
+	}
+	free(from);
+}
+
+static void charge(struct fold *f, struct exchange *e, size_t bytes)
+{
+	f->bytes += bytes;
+	e->bytes += bytes;
+}
+
+static struct exchange *exchange_new(struct fold *f, const struct record *r)
+{
+	struct exchange *e = calloc(1, sizeof *e), **slot;
+
+	if (!e)
+		return NULL;
+	e->id = r->id;
+	e->slot = r->slot;
+	e->generation = r->generation;
+	e->route = r->route;
+	if (f->count > f->bucket_mask)
+		grow(f);
+	slot = bucket(f, e->id);
+	e->next = *slot;
+	*slot = e;
+	f->count++;
+	charge(f, e, sizeof *e);
+	return e;
+}
+
+static struct leg *leg_new(struct fold *f, struct exchange *e, uint8_t index)
+{
+	struct leg *l = calloc(1, sizeof *l);
+
+	if (!l)
+		return NULL;
+	buf_init(&l->head, f->limit_bytes);
+	buf_init(&l->body, f->limit_bytes);
+	buf_init(&l->trailers, f->limit_bytes);
+	e->legs[index] = l;
+	charge(f, e, sizeof *l);
+	return l;
+}
+
+/* May this record follow what its leg (NULL: nothing) has seen? */
+static bool in_order(const struct leg *l, const struct record *r)
+{
+	bool begun = l && l->begun;
+
+	if (l && l->ended)
+		return false;
+	switch (r->type) {
+	case RECORD_HEAD:
+		return !begun;
+	case RECORD_CHUNK:
+	case RECORD_TRAILERS:
+		return begun && buf_len(&l->trailers) == 0;
+	case RECORD_END:
+		return begun && r->payload_len == 0;
+	case RECORD_ERROR:
+		return true; /* a leg may break before its head */
+	default:
+		return false;
+	}
+}
+
+static int add_bytes(struct fold *f, struct exchange *e, struct buf *to, const struct record *r, const void *payload)
+{
+	buf_put(to, payload, r->payload_len);
+	if (!to->err)
+		charge(f, e, r->payload_len);
+	return to->err;
+}
+
+static int apply(struct fold *f, struct exchange *e, struct leg *l, const struct record *r, const void *payload)
+{
+	switch (r->type) {
+	case RECORD_HEAD:
+		l->begun = true;
+		l->start_ns = r->time_ns;
+		return add_bytes(f, e, &l->head, r, payload);
+	case RECORD_CHUNK:
+		if (!l->first_ns)
+			l->first_ns = r->time_ns;
+		return add_bytes(f, e, &l->body, r, payload);
+	case RECORD_TRAILERS:
+		return add_bytes(f, e, &l->trailers, r, payload);
+	case RECORD_ERROR:
+		l->error = outcome_by_name((struct span){ payload, r->payload_len });
+		break;
+	}
+	l->ended = true;
+	l->end_ns = r->time_ns;
+	return 0;
+}
+
+static bool well_formed(const struct record *r, const void *payload)
+{
+	if (r->leg >= LEGS_MAX || r->payload_len > RECORD_PAYLOAD_MAX)
+		return false;
+	if (r->type == RECORD_ERROR)
+		return outcome_by_name((struct span){ payload, r->payload_len }) != 0;
+	return true;
+}
+
+int fold_add(struct fold *f, const struct record *r, const void *payload, struct exchange **exchange_out)
+{
+	struct exchange *e = fold_find(f, r->id);
+	struct leg *l = NULL;
+	size_t need;
+	int err;
+
+	*exchange_out = e;
+	if (!well_formed(r, payload) || (e && e->route != r->route))
+		return ERR_PROTO;
+	if (e)
+		l = e->legs[r->leg];
+	if (!in_order(l, r))
+		return ERR_PROTO;
+	need = r->payload_len + (l ? 0 : sizeof *l);
+	if (!e)
+		e = *exchange_out = exchange_new(f, r);
+	if (!e)
+		return ERR_NOMEM;
+	if (f->bytes > f->limit_bytes || need > f->limit_bytes - f->bytes)
+		return ERR_LIMIT;
+	if (!l)
+		l = leg_new(f, e, r->leg);
+	if (!l)
+		return ERR_NOMEM;
+	err = apply(f, e, l, r, payload);
+	if (err)
+		return err;
+	l->mask_count += r->mask_count;
+	l->flags |= r->flags;
+	return 0;
+}
+
+void fold_drop(struct fold *f, struct exchange **exchange)
+{
+	struct exchange *e = *exchange, **at = bucket(f, e->id);
+
+	*exchange = NULL;
+	while (*at != e)
+		at = &(*at)->next;
+	*at = e->next;
+	f->count--;
+	f->bytes -= e->bytes;
+	exchange_free(e);
+}
+
+void fold_each(struct fold *f, void (*each)(void *arg, struct exchange *), void *arg)
+{
+	for (size_t i = 0; i <= f->bucket_mask; i++) {
+		struct exchange *e, *next;
+
+		for (e = f->buckets[i]; e; e = next) {
+			next = e->next;
+			each(arg, e);
+		}
+	}
+}
+
+size_t fold_bytes(const struct fold *f)
+{
+	return f->bytes;
+}
+
+/* The line at *at without its LF; moves *at past it. */
+static struct span next_line(struct span text, size_t *at)
+{
+	const char *start = text.data + *at, *lf = memchr(start, '\n', text.len - *at);
+	struct span line = { start, lf ? (size_t)(lf - start) : text.len - *at };
+
+	*at += line.len + (lf ? 1 : 0);
+	return line;
+}
+
+static struct span first_line(struct span head)
+{
+	size_t at = 0;
+
+	return head.len ? next_line(head, &at) : head;
+}
+
+struct span head_method(struct span head)
+{
+	struct span line = first_line(head);
+	const char *blank = line.len ? memchr(line.data, ' ', line.len) : NULL;
+
+	return blank ? (struct span){ line.data, (size_t)(blank - line.data) } : SPAN("");
+}
+
+struct span head_target(struct span head)
+{
+	struct span line = first_line(head);
+	size_t skip = head_method(head).len + 1;
+
+	return skip > 1 && skip <= line.len ? (struct span){ line.data + skip, line.len - skip } : SPAN("");
+}
+
+unsigned head_status(struct span head)
+{
+	struct span line = first_line(head);
+	unsigned status = 0;
+
+	if (line.len != 3)
+		return 0;
+	for (size_t i = 0; i < line.len; i++) {
+		if (line.data[i] < '0' || line.data[i] > '9')
+			return 0;
+		status = status * 10 + (unsigned)(line.data[i] - '0');
+	}
+	return status;
+}
+
+bool head_next(struct span head, size_t *at, struct span *name_out, struct span *value_out)
+{
+	struct span line;
+	const char *colon;
+	size_t name;
+
+	if (*at == 0 && head.len)
+		next_line(head, at);
+	if (*at >= head.len)
+		return false;
+	line = next_line(head, at);
+	colon = memchr(line.data, ':', line.len);
+	name = colon ? (size_t)(colon - line.data) : line.len;
+	*name_out = (struct span){ line.data, name };
+	name += name < line.len ? 1 : 0;
+	name += name < line.len && line.data[name] == ' ' ? 1 : 0;
+	*value_out = (struct span){ line.data + name, line.len - name };
+	return true;
+}
+
+struct span head_field(struct span head, struct span lower_name)
+{
+	struct span name, value;
+	size_t at = 0;
+
+	while (head_next(head, &at, &name, &value)) {
+		if (span_eq(name, lower_name))
+			return value;
+	}
+	return SPAN("");
+}

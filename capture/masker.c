@@ -1,0 +1,381 @@
+/*
+ * masker.c - two roles, one loop: raw records in, masked records out.
+ *
+ * The masker reads every worker's raw ring and feeds shadow, judge and recorder; the answer masker
+ * reads the candidates' raw answers and feeds the judge. Masked or gone: what cannot be masked is
+ * settled as mask_failed and dropped. Neither role holds a socket or a file.
+ */
+#include "capture/masker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "capture/fold.h"
+#include "capture/mask.h"
+#include "proto/base/clock.h"
+
+enum { RESERVE_BYTES = 64 * 1024, TRACK_BUCKETS = 4096, HELD_MAX = 4096 };
+
+struct held { /* a CHUNK that waits until its body is complete */
+	struct record record;
+	struct held *next;
+};
+
+struct track { /* one leg whose HEAD was seen */
+	uint64_t id;
+	struct record last;
+	uint8_t leg;
+	bool holding, dead;
+	uint32_t held_count;
+	struct buf body;
+	struct held *first, **tail;
+	struct track *next;
+};
+
+struct masker {
+	const struct role_env *env;
+	struct mask_key *key;
+	bool answers;
+	struct ring *in[WORKERS_MAX];
+	int wake[WORKERS_MAX];
+	unsigned in_count;
+	struct ring *to_shadow, *to_judge, *to_recorder;
+	struct track *tracks[TRACK_BUCKETS];
+	struct buf scratch;
+	char payload[RECORD_PAYLOAD_MAX];
+};
+
+static struct track **track_at(struct masker *m, uint64_t id, uint8_t leg)
+{
+	struct track **t = &m->tracks[(id * 31u + leg) % TRACK_BUCKETS];
+
+	while (*t && ((*t)->id != id || (*t)->leg != leg))
+		t = &(*t)->next;
+	return t;
+}
+
+static void track_free(struct track **at)
+{
+	struct track *t = *at;
+
+	while (t->first) {
+		struct held *h = t->first;
+
+		t->first = h->next;
+		free(h);
+	}
+	*at = t->next;
+	buf_fini(&t->body);
+	free(t);
+}
+
+static const struct plan_mask *policy_of(const struct masker *m, uint16_t route)
+{
+	return &m->env->plan->masks[m->env->plan->routes[route].mask];
+}
+
+/* The copy of this exchange ends here: settle whatever this role may still own. */
+static void give_up(struct masker *m, const struct record *r, uint8_t outcome)
+{
+	struct ledger *l = m->env->ledger;
+
+	if (m->answers) {
+		unsigned cell = r->leg - LEG_CANDIDATE;
+
+		ledger_move(l, r->slot, r->id, cell, STAGE_SHADOW, outcome);
+		ledger_move(l, r->slot, r->id, cell, STAGE_ANSWERS, outcome);
+		return;
+	}
+	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_MASKER; stage++) {
+		ledger_settle_candidates(l, r->slot, r->id, stage, outcome);
+		ledger_move(l, r->slot, r->id, CELL_LIVE, stage, outcome);
+		ledger_move(l, r->slot, r->id, CELL_CAPTURE, stage, outcome);
+	}
+}
+
+/* Rings shed independently: capture never waits for shadow. */
+static void emit(struct masker *m, struct record *r, const void *payload)
+{
+	struct ledger *l = m->env->ledger;
+	bool last = r->type == RECORD_END || r->type == RECORD_ERROR;
+	size_t reserve = last ? 0 : RESERVE_BYTES;
+
+	r->flags |= RECORD_MASKED;
+	if (m->to_judge && ring_put(m->to_judge, r, payload, reserve))
+		give_up(m, r, OUTCOME_RING_FULL);
+	if (m->to_shadow && r->leg == LEG_CLIENT && ring_put(m->to_shadow, r, payload, reserve))
+		ledger_settle_candidates(l, r->slot, r->id, STAGE_MASKER, OUTCOME_RING_FULL);
+	if (m->to_recorder && ring_put(m->to_recorder, r, payload, reserve)) {
+		ledger_move(l, r->slot, r->id, CELL_CAPTURE, STAGE_WORKER, OUTCOME_RING_FULL);
+		ledger_move(l, r->slot, r->id, CELL_CAPTURE, STAGE_MASKER, OUTCOME_RING_FULL);
+	}
+}
+
+/* The reader of a leg's end pulls the exchange's cells from the writer's stage to its own. */
+static void pull(struct masker *m, const struct record *r)
+{
+	struct ledger *l = m->env->ledger;
+
+	if (m->answers) {
+		ledger_move(l, r->slot, r->id, r->leg - LEG_CANDIDATE, STAGE_SHADOW, STAGE_ANSWERS);
+	} else if (r->leg == LEG_CLIENT) {
+		ledger_settle_candidates(l, r->slot, r->id, STAGE_WORKER, STAGE_MASKER);
+	} else {
+		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_WORKER, STAGE_MASKER);
+		ledger_move(l, r->slot, r->id, CELL_CAPTURE, STAGE_WORKER, STAGE_MASKER);
+	}
+}
+
+static int begin(struct masker *m, struct record *r)
+{
+	const struct plan_mask *policy = policy_of(m, r->route);
+	struct span head = { m->payload, r->payload_len };
+	struct track **at = track_at(m, r->id, r->leg), *t;
+	int err;
+
+	buf_reset(&m->scratch);
+	err = mask_head(policy, m->key, head, &m->scratch, &r->mask_count);
+	if (err || m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX || mask_cannot(policy, head))
+		return ERR_PROTO;
+	if (*at)
+		track_free(at);
+	t = calloc(1, sizeof *t);
+	if (!t)
+		return ERR_NOMEM;
+	t->id = r->id;
+	t->leg = r->leg;
+	t->last = *r;
+	t->tail = &t->first;
+	t->holding = mask_wants_body(policy, head);
+	buf_init(&t->body, m->env->plan->routes[r->route].max_body_bytes + 1);
+	at = track_at(m, r->id, r->leg);
+	t->next = *at;
+	*at = t;
+	r->payload_len = (uint32_t)buf_len(&m->scratch);
+	emit(m, r, buf_span(&m->scratch).data);
+	return 0;
+}
+
+static int hold(struct track *t, const struct record *r, const char *payload)
+{
+	struct held *h = calloc(1, sizeof *h);
+
+	if (!h || ++t->held_count > HELD_MAX) {
+		free(h);
+		return ERR_LIMIT;
+	}
+	h->record = *r;
+	*t->tail = h;
+	t->tail = &h->next;
+	buf_put(&t->body, payload, r->payload_len);
+	return t->body.err;
+}
+
+/* Lay the masked body over the held chunk records: same records, same times, other bytes. */
+static int release(struct masker *m, struct track *t, struct record *end)
+{
+	bool input_masked = false;
+	uint32_t count = 0;
+	struct span left;
+
+	if (!t->first)
+		return 0;
+	buf_reset(&m->scratch);
+	if (mask_json(policy_of(m, end->route), m->key, buf_span(&t->body), &m->scratch, &count, &input_masked) ||
+	    m->scratch.err || buf_len(&m->scratch) > (size_t)t->held_count * RECORD_PAYLOAD_MAX)
+		return ERR_PROTO;
+	left = buf_span(&m->scratch);
+	for (struct held *h = t->first; h; h = h->next) {
+		size_t n = left.len < RECORD_PAYLOAD_MAX ? left.len : RECORD_PAYLOAD_MAX;
+
+		h->record.payload_len = (uint32_t)n;
+		emit(m, &h->record, left.data);
+		left.data += n;
+		left.len -= n;
+	}
+	end->mask_count = count;
+	if (input_masked && t->leg == LEG_CLIENT)
+		end->flags |= RECORD_INPUT_MASKED;
+	return 0;
+}
+
+static int finish(struct masker *m, struct track **at, struct record *r)
+{
+	int err = 0;
+
+	if (r->type == RECORD_END && (*at)->holding)
+		err = release(m, *at, r);
+	track_free(at);
+	if (!err) {
+		pull(m, r);
+		emit(m, r, m->payload);
+	}
+	return err;
+}
+
+static int trailers(struct masker *m, struct record *r)
+{
+	buf_reset(&m->scratch);
+	if (mask_head(policy_of(m, r->route), m->key, (struct span){ m->payload, r->payload_len }, &m->scratch,
+		      &r->mask_count) ||
+	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
+		return ERR_PROTO;
+	r->payload_len = (uint32_t)buf_len(&m->scratch);
+	emit(m, r, buf_span(&m->scratch).data);
+	return 0;
+}
+
+static void take(struct masker *m, struct record *r)
+{
+	struct track **at;
+	int err = 0;
+
+	if (r->route >= m->env->plan->route_count || r->leg >= LEGS_MAX || m->answers != (r->leg >= LEG_CANDIDATE))
+		return;
+	at = track_at(m, r->id, r->leg);
+	if (r->type == RECORD_HEAD) {
+		err = begin(m, r);
+	} else if (r->type == RECORD_ERROR && !*at) { /* a leg that broke before its head */
+		pull(m, r);
+		emit(m, r, m->payload);
+	} else if (!*at) { /* its head went down with an earlier process */
+		give_up(m, r, OUTCOME_ROLE_LOST);
+	} else if (r->type == RECORD_CHUNK && (*at)->holding) {
+		err = hold(*at, r, m->payload);
+	} else if (r->type == RECORD_CHUNK) {
+		emit(m, r, m->payload);
+	} else if (r->type == RECORD_TRAILERS) {
+		err = trailers(m, r);
+	} else {
+		err = finish(m, at, r);
+	}
+	if (err) {
+		at = track_at(m, r->id, r->leg);
+		if (*at)
+			track_free(at);
+		give_up(m, r, OUTCOME_MASK_FAILED);
+	}
+}
+
+/* Forget legs whose exchange was settled elsewhere (a shed end, a dead worker). */
+static void sweep(struct masker *m)
+{
+	for (unsigned i = 0; i < TRACK_BUCKETS; i++) {
+		struct track **t = &m->tracks[i];
+
+		while (*t) {
+			unsigned cell = m->answers ? (unsigned)(*t)->leg - LEG_CANDIDATE : CELL_LIVE;
+			uint8_t at = ledger_cell(m->env->ledger, (*t)->last.slot, (*t)->id, cell);
+
+			if (at == 0 || at > OUTCOME_FIRST)
+				track_free(t);
+			else
+				t = &(*t)->next;
+		}
+	}
+}
+
+static unsigned drain_rings(struct masker *m)
+{
+	unsigned total = 0;
+
+	for (unsigned i = 0; i < m->in_count; i++) {
+		struct record r;
+
+		for (unsigned n = 0; n < 256; n++) {
+			int err = ring_get(m->in[i], &r, m->payload);
+
+			if (err == ERR_PROTO)
+				exit(3);
+			if (err)
+				break;
+			total++;
+			take(m, &r);
+		}
+	}
+	if (total) {
+		if (m->to_judge)
+			ring_publish(m->to_judge);
+		if (m->to_shadow)
+			ring_publish(m->to_shadow);
+		if (m->to_recorder)
+			ring_publish(m->to_recorder);
+	}
+	return total;
+}
+
+static void loop(struct masker *m, uint32_t leave_at)
+{
+	struct role_pace pace = { 0 };
+	uint64_t swept = clock_mono_ns();
+
+	for (;;) {
+		uint32_t phase = atomic_load(&m->env->page->phase);
+
+		if (drain_rings(m)) {
+			pace.empty_since_ns = 0;
+		} else if (phase >= leave_at) {
+			return;
+		} else {
+			role_pause(&pace, m->env, m->in, m->wake, m->in_count);
+		}
+		if (clock_mono_ns() - swept > 1000000000u) {
+			sweep(m);
+			swept = clock_mono_ns();
+		}
+	}
+}
+
+static int load_key(const struct role_env *env, struct mask_key **key_out)
+{
+	uint8_t key[32];
+	int err = pread(role_fd(env, "mask-key"), key, sizeof key, 0) == (ssize_t)sizeof key ? 0 : ERR_SYS;
+
+	if (!err)
+		err = mask_key_new(key, key_out);
+	explicit_bzero(key, sizeof key);
+	return err;
+}
+
+int masker_run(struct role_env *env)
+{
+	static struct masker m;
+
+	m.env = env;
+	buf_init(&m.scratch, 64u << 20);
+	for (unsigned i = 0; i < env->plan->workers; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "raw.%u", i);
+		if (role_ring_reader(env, name, &m.in[i]))
+			return 3;
+		snprintf(name, sizeof name, "wake.raw.%u", i);
+		m.wake[i] = role_fd(env, name);
+		m.in_count++;
+	}
+	if (load_key(env, &m.key) || role_ring_writer(env, "shadow", &m.to_shadow) ||
+	    role_ring_writer(env, "judge", &m.to_judge) ||
+	    (env->plan->capture && role_ring_writer(env, "recorder", &m.to_recorder)))
+		return 3;
+	role_ready(env);
+	loop(&m, PHASE_MASKER);
+	return 0;
+}
+
+int answers_run(struct role_env *env)
+{
+	static struct masker m;
+
+	m.env = env;
+	m.answers = true;
+	m.in_count = 1;
+	m.wake[0] = role_fd(env, "wake.answers");
+	buf_init(&m.scratch, 64u << 20);
+	if (load_key(env, &m.key) || role_ring_reader(env, "answers", &m.in[0]) ||
+	    role_ring_writer(env, "masked-answers", &m.to_judge))
+		return 3;
+	role_ready(env);
+	loop(&m, PHASE_ANSWERS);
+	return 0;
+}

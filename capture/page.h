@@ -1,0 +1,34 @@
+/*
+ * page.h - the control page: one shared page of switches that roles read between records.
+ *
+ * Written by the parent (phase) and by control (paused, sample); everybody else reads. Gauges at the
+ * end are written by their one owner.
+ */
+#ifndef CAPTURE_PAGE_H
+#define CAPTURE_PAGE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include "proto/base/err.h"
+
+enum { WORKERS_MAX = 16, LATENCY_BUCKETS = 64 };
+
+/* Roles leave in this order when the proxy drains: each exits once its inputs are empty. */
+enum phase { PHASE_RUN = 0, PHASE_WORKERS, PHASE_MASKER, PHASE_SHADOW, PHASE_ANSWERS, PHASE_JUDGE, PHASE_CONTROL };
+
+struct worker_gauges { /* one writer: that worker */
+	_Atomic uint64_t requests, live_errors, our_errors, rejected, connections;
+	_Atomic uint64_t added_us_sum, added_count;
+};
+
+struct page {
+	_Atomic uint32_t version, phase, paused, generation;
+	_Atomic uint64_t run_id; /* random, set once by the parent */
+	_Atomic uint64_t paused_at_ns, last_candidate_byte_ns;
+	struct worker_gauges workers[WORKERS_MAX];
+};
+
+int page_create(int *memfd_out) MUST_CHECK;                 /* 0 or ERR_SYS */
+int page_map(int memfd, struct page **page_out) MUST_CHECK; /* 0 or ERR_SYS; never unmapped */
+
+#endif

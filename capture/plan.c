@@ -1,0 +1,32 @@
+#define _GNU_SOURCE
+#include "capture/plan.h"
+
+#include "capture/sealed.h"
+
+enum { PLAN_VERSION = 1 };
+
+int plan_publish(const struct plan *plan, int *memfd_out)
+{
+	struct span contents = { (const char *)plan, sizeof(*plan) };
+	return sealed_create("plan", sizeof(*plan), contents, F_SEAL_WRITE, memfd_out);
+}
+
+int plan_map(int memfd, const struct plan **plan_out)
+{
+	size_t size = 0;
+	int err = sealed_size(memfd, &size);
+	if (err)
+		return err;
+	if (size != sizeof(struct plan))
+		return ERR_PROTO;
+	/* Private: before Linux 6.7 a write-sealed memfd refuses even a read-only shared mapping. */
+	struct plan *plan = mmap(NULL, sizeof(*plan), PROT_READ, MAP_PRIVATE, memfd, 0);
+	if (plan == MAP_FAILED)
+		return ERR_SYS;
+	if (plan->version != PLAN_VERSION) {
+		munmap(plan, sizeof(*plan));
+		return ERR_PROTO;
+	}
+	*plan_out = plan;
+	return 0;
+}

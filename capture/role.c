@@ -1,0 +1,154 @@
+#define _GNU_SOURCE
+#include "capture/role.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include "proto/base/clock.h"
+
+int page_create(int *memfd_out)
+{
+	int fd = memfd_create("understudy-page", MFD_CLOEXEC);
+
+	if (fd == -1)
+		return ERR_SYS;
+	if (ftruncate(fd, sizeof(struct page)) == -1) {
+		close(fd);
+		return ERR_SYS;
+	}
+	*memfd_out = fd;
+	return 0;
+}
+
+int page_map(int memfd, struct page **page_out)
+{
+	void *p = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+
+	if (p == MAP_FAILED)
+		return ERR_SYS;
+	*page_out = p;
+	return 0;
+}
+
+int role_fd(const struct role_env *env, const char *name)
+{
+	for (int i = 0; i < env->fd_count; i++)
+		if (!strcmp(env->fds[i].name, name))
+			return env->fds[i].fd;
+	return -1;
+}
+
+int role_fd_nth(const struct role_env *env, const char *prefix, unsigned n)
+{
+	for (int i = 0; i < env->fd_count; i++)
+		if (!strncmp(env->fds[i].name, prefix, strlen(prefix)) && n-- == 0)
+			return env->fds[i].fd;
+	return -1;
+}
+
+static int attach(const struct role_env *env, const char *name, int (*end)(int, int, struct ring **),
+		  struct ring **ring_out)
+{
+	char ring[64], wake[64];
+
+	snprintf(ring, sizeof ring, "ring.%s", name);
+	snprintf(wake, sizeof wake, "wake.%s", name);
+	return end(role_fd(env, ring), role_fd(env, wake), ring_out);
+}
+
+int role_ring_writer(const struct role_env *env, const char *name, struct ring **ring_out)
+{
+	return attach(env, name, ring_attach_writer, ring_out);
+}
+
+int role_ring_reader(const struct role_env *env, const char *name, struct ring **ring_out)
+{
+	return attach(env, name, ring_attach_reader, ring_out);
+}
+
+void role_ready(const struct role_env *env)
+{
+	int fd = role_fd(env, "ready");
+
+	if (fd == -1 || write(fd, "1", 1) != 1)
+		_exit(3);
+	close(fd);
+}
+
+static bool parse(struct role_env *env, int argc, char **argv)
+{
+	if (argc < 4)
+		return false;
+	env->name = argv[0];
+	env->index = (unsigned)atoi(argv[1]);
+	env->epoch = (unsigned)atoi(argv[2]);
+	for (int i = 3; i < argc && env->fd_count < ROLE_FDS_MAX; i++) {
+		env->fds[env->fd_count].name = argv[i];
+		env->fds[env->fd_count].fd = i; /* descriptors start at 3, in the order of their names */
+		env->fd_count++;
+	}
+	return true;
+}
+
+/* No core dumps, no reading of this process's memory by its neighbours. */
+static void confine(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+int role_enter(int argc, char **argv, role_run *run)
+{
+	static struct role_env env;
+
+	if (!parse(&env, argc, argv) || plan_map(role_fd(&env, "plan"), &env.plan) ||
+	    ledger_attach(role_fd(&env, "ledger"), &env.ledger) || page_map(role_fd(&env, "page"), &env.page)) {
+		fprintf(stderr, "understudy: role %s: cannot map what it inherits\n", argc > 0 ? argv[0] : "?");
+		return 3;
+	}
+	confine();
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);  /* the parent drains in order through the page */
+	signal(SIGTERM, SIG_IGN);
+	return run(&env);
+}
+
+static void nap(uint64_t ns)
+{
+	struct timespec t = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
+
+	nanosleep(&t, NULL);
+}
+
+void role_pause(struct role_pace *pace, const struct role_env *env, struct ring **rings, const int *eventfds,
+		unsigned count)
+{
+	struct pollfd fds[WORKERS_MAX];
+	uint64_t now = clock_mono_ns();
+	bool quiet = true;
+
+	if (!pace->empty_since_ns)
+		pace->empty_since_ns = now;
+	if (now - pace->empty_since_ns < 100000000u || atomic_load(&env->page->phase) != PHASE_RUN) {
+		nap(1000000u);
+		return;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		fds[i] = (struct pollfd){ .fd = eventfds[i], .events = POLLIN };
+		quiet &= ring_sleep(rings[i]);
+	}
+	if (quiet)
+		poll(fds, count, 100);
+	for (unsigned i = 0; i < count; i++)
+		ring_wake(rings[i]);
+}

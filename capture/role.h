@@ -1,0 +1,53 @@
+/*
+ * role.h - what a role inherits, and the one entry order of all roles.
+ *
+ * A role is this program executed anew as `understudy --role NAME --index I --epoch E fd=name...`:
+ * it holds the named descriptors and nothing else. role_enter() maps what every role needs, drops
+ * what it must not hold, and leaves signals to the parent.
+ */
+#ifndef CAPTURE_ROLE_H
+#define CAPTURE_ROLE_H
+
+#include <stdbool.h>
+#include "capture/ledger.h"
+#include "capture/page.h"
+#include "capture/plan.h"
+#include "capture/ring.h"
+
+enum { ROLE_FDS_MAX = 96 };
+
+struct role_env {
+	const char *name;
+	unsigned index, epoch;
+	const struct plan *plan;
+	struct ledger *ledger;
+	struct page *page;
+	int fd_count;
+	struct {
+		const char *name;
+		int fd;
+	} fds[ROLE_FDS_MAX];
+};
+
+typedef int role_run(struct role_env *);
+
+/* The inherited descriptor of that name, or -1. */
+int role_fd(const struct role_env *, const char *name);
+/* The n-th inherited descriptor whose name starts with `prefix`, or -1. */
+int role_fd_nth(const struct role_env *, const char *prefix, unsigned n);
+/* Attach one end of the ring "ring.NAME" (and its eventfd "wake.NAME"). */
+int role_ring_writer(const struct role_env *, const char *name, struct ring **) MUST_CHECK;
+int role_ring_reader(const struct role_env *, const char *name, struct ring **) MUST_CHECK;
+/* Parse the arguments behind --role and run; the process's exit status. */
+int role_enter(int argc, char **argv, role_run *run);
+/* Tell the parent that this role is up. */
+void role_ready(const struct role_env *);
+
+/* Poll pace of a ring reader: 1 ms while busy, deep sleep on the eventfd after 100 ms empty. */
+struct role_pace {
+	uint64_t empty_since_ns;
+};
+/* Called when all `rings` were empty; returns after the pause. Wakes at least every 100 ms. */
+void role_pause(struct role_pace *, const struct role_env *, struct ring **rings, const int *eventfds, unsigned count);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * parent.h - the parent: listeners, descriptors, respawn. It maps no ring and reads no client byte.
+ */
+#ifndef PROXY_PARENT_H
+#define PROXY_PARENT_H
+
+#include "capture/role.h"
+
+/* One row a role. A name in `holds` ending in '*' stands for every descriptor with that prefix; '%' is
+ * replaced by the role's index. */
+struct role_row {
+	const char *name;
+	role_run *run;
+	uint8_t stage;   /* whose cells are lost when it dies; 0: none */
+	uint32_t leaves; /* the phase in which it exits */
+	bool per_worker;
+	const char *holds[16];
+};
+
+/* Start every role of the table (workers last), respawn what dies, drain on SIGTERM or SIGINT.
+ * `run_directory` is made when missing. The process's exit status. */
+int parent_run(const struct plan *, const char *run_directory, const struct role_row *rows, unsigned row_count);
+
+#endif

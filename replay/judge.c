@@ -1,0 +1,310 @@
+/*
+ * judge.c - folds masked live and candidate legs into pairs, compares them, keeps the counts.
+ *
+ * Order of truth: a pair is committed to results.db first, then its cell is settled, then the slot is
+ * harvested. After a crash, pairs of exchanges that were never harvested are forgotten.
+ */
+#include "replay/judge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "capture/fold.h"
+#include "proto/base/clock.h"
+#include "replay/results.h"
+
+enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536 };
+static const uint64_t COMMIT_NS = 100000000u, SUMMARY_NS = 500000000u, LOST_NS = 120u * 1000000000u;
+
+struct judge {
+	const struct role_env *env;
+	struct ring *in[2];
+	int wake[2];
+	struct fold *fold;
+	struct results *results;
+	uint64_t committed_ns, summed_ns, swept_ns, wall_anchor_us, mono_anchor_ns;
+	unsigned batch_count;
+	struct {
+		uint64_t id;
+		uint32_t slot;
+		uint8_t cell;
+	} batch[BATCH_MAX];
+	char payload[RECORD_PAYLOAD_MAX];
+};
+
+static struct judge judge;
+
+static struct answer answer_of(const struct leg *leg)
+{
+	struct span head = buf_span(&leg->head);
+
+	return (struct answer){ head_status(head), head_field(head, SPAN("content-type")), buf_span(&leg->body) };
+}
+
+static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? (to_ns - from_ns) / 1000u : 0;
+}
+
+static void commit(void)
+{
+	if (judge.batch_count && results_commit(judge.results)) {
+		fprintf(stderr, "understudy: judge: results.db cannot be written\n");
+		exit(3);
+	}
+	for (unsigned i = 0; i < judge.batch_count; i++)
+		ledger_move(judge.env->ledger, judge.batch[i].slot, judge.batch[i].id, judge.batch[i].cell,
+			    STAGE_JUDGE, OUTCOME_COMPARED);
+	judge.batch_count = 0;
+	judge.committed_ns = clock_mono_ns();
+}
+
+static uint8_t compare(struct exchange *x, unsigned candidate)
+{
+	const struct leg *client = x->legs[LEG_CLIENT], *live = x->legs[LEG_LIVE];
+	const struct leg *other = x->legs[LEG_CANDIDATE + candidate];
+	struct comparison comparison = { 0 };
+	struct results_pair pair = { .id = x->id, .route = x->route, .candidate = (uint16_t)candidate,
+				     .comparison = &comparison };
+	uint8_t outcome = OUTCOME_COMPARED;
+
+	if (client->flags & RECORD_INPUT_MASKED)
+		return OUTCOME_MASKED_INPUT;
+	pair.live = answer_of(live);
+	pair.other = answer_of(other);
+	if (compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other, &comparison))
+		return OUTCOME_UNDECODABLE;
+	pair.seen_us = judge.wall_anchor_us + us_between(judge.mono_anchor_ns, client->start_ns);
+	pair.request_head = buf_span(&client->head);
+	pair.request_body = buf_span(&client->body);
+	pair.live_us = us_between(client->end_ns, live->end_ns);
+	pair.other_us = us_between(other->start_ns, other->end_ns);
+	if (results_add(judge.results, &pair))
+		outcome = OUTCOME_UNDECODABLE;
+	comparison_fini(&comparison);
+	return outcome;
+}
+
+static bool complete(const struct exchange *x, unsigned leg)
+{
+	return x->legs[leg] && x->legs[leg]->ended && !x->legs[leg]->error;
+}
+
+/* Compare what has become comparable; true when nothing is left to wait for. */
+static bool advance(struct exchange *x)
+{
+	const struct plan_route *route = &judge.env->plan->routes[x->route];
+	bool all = true;
+
+	for (unsigned c = 0; c < route->candidate_count; c++) {
+		uint8_t at = ledger_cell(judge.env->ledger, x->slot, x->id, c);
+		uint8_t outcome;
+
+		if (at == 0 || at > OUTCOME_FIRST)
+			continue;
+		if (at != STAGE_JUDGE || !complete(x, LEG_CLIENT) || !complete(x, LEG_LIVE) ||
+		    !complete(x, LEG_CANDIDATE + c)) {
+			all = false;
+			continue;
+		}
+		if ((uintptr_t)x->user & (uintptr_t)1 << c) /* already in the batch */
+			continue;
+		x->user = (void *)((uintptr_t)x->user | (uintptr_t)1 << c);
+		outcome = compare(x, c);
+		if (outcome != OUTCOME_COMPARED) {
+			ledger_move(judge.env->ledger, x->slot, x->id, c, STAGE_JUDGE, outcome);
+			continue;
+		}
+		judge.batch[judge.batch_count].id = x->id;
+		judge.batch[judge.batch_count].slot = x->slot;
+		judge.batch[judge.batch_count++].cell = (uint8_t)c;
+		if (judge.batch_count == BATCH_MAX)
+			commit();
+	}
+	return all;
+}
+
+/* The reader of an end pulls its cell to its own stage, and settles it when the leg broke. */
+static void pull(const struct record *r, const struct leg *leg)
+{
+	struct ledger *l = judge.env->ledger;
+
+	if (r->leg == LEG_CLIENT) {
+		return;
+	} else if (r->leg == LEG_LIVE) {
+		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_MASKER, STAGE_JUDGE);
+		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_JUDGE, leg->error ? leg->error : OUTCOME_COMPARED);
+	} else {
+		ledger_move(l, r->slot, r->id, r->leg - LEG_CANDIDATE, STAGE_ANSWERS, STAGE_JUDGE);
+	}
+}
+
+static void take(const struct record *r)
+{
+	struct exchange *x = NULL;
+	int err;
+
+	if (r->route >= judge.env->plan->route_count || r->leg >= LEGS_MAX ||
+	    ledger_cell(judge.env->ledger, r->slot, r->id, CELL_LIVE) == 0)
+		return;
+	err = fold_add(judge.fold, r, judge.payload, &x);
+	if (err) { /* its beginning went down with an earlier judge, or memory is short */
+		uint8_t outcome = err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY;
+
+		for (uint8_t stage = STAGE_WORKER; stage <= STAGE_JUDGE; stage++) {
+			ledger_settle_candidates(judge.env->ledger, r->slot, r->id, stage, outcome);
+			ledger_move(judge.env->ledger, r->slot, r->id, CELL_LIVE, stage, outcome);
+		}
+		x = fold_find(judge.fold, r->id);
+	} else if (r->type != RECORD_END && r->type != RECORD_ERROR) {
+		return;
+	} else {
+		pull(r, x->legs[r->leg]);
+		if (!advance(x))
+			return;
+	}
+	if (x)
+		fold_drop(judge.fold, &x);
+}
+
+static void drop_settled(void *arg, struct exchange *x)
+{
+	(void)arg;
+	if (advance(x))
+		fold_drop(judge.fold, &x);
+}
+
+/* No role can lose an exchange for ever: one open longer than any deadline is settled here. */
+static void reap_lost(bool all, uint8_t outcome)
+{
+	static struct {
+		uint64_t id, since_ns;
+	} watch[SLOTS_WATCHED];
+	uint64_t now = clock_mono_ns();
+
+	for (uint32_t slot = 0; slot < judge.env->plan->workers * judge.env->plan->slots_each; slot++) {
+		uint64_t id = slot < SLOTS_WATCHED ? ledger_slot_id(judge.env->ledger, slot) : 0;
+
+		if (!id)
+			continue;
+		if (watch[slot].id != id) {
+			watch[slot].id = id;
+			watch[slot].since_ns = now;
+		}
+		if (!all && now - watch[slot].since_ns < LOST_NS)
+			continue;
+		for (uint8_t stage = STAGE_WORKER; stage <= STAGE_RECORDER; stage++) {
+			ledger_settle_candidates(judge.env->ledger, slot, id, stage, outcome);
+			ledger_move(judge.env->ledger, slot, id, CELL_LIVE, stage, outcome);
+			ledger_move(judge.env->ledger, slot, id, CELL_CAPTURE, stage, outcome);
+		}
+	}
+}
+
+static void summary(const char *state)
+{
+	static struct ledger_counts counts;
+
+	ledger_read(judge.env->ledger, &counts);
+	if (results_summary(judge.results, &counts, state, NULL))
+		fprintf(stderr, "understudy: judge: summary.json cannot be written\n");
+	judge.summed_ns = clock_mono_ns();
+}
+
+static void housekeeping(void)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > BATCH_MAX / 2)
+		commit();
+	ledger_harvest(judge.env->ledger, NULL, NULL);
+	if (now - judge.swept_ns > 1000000000u) {
+		fold_each(judge.fold, drop_settled, NULL);
+		reap_lost(false, OUTCOME_ROLE_LOST);
+		judge.swept_ns = now;
+	}
+	if (now - judge.summed_ns > SUMMARY_NS)
+		summary("running");
+}
+
+static unsigned drain(void)
+{
+	unsigned total = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct record r;
+		int err = 0;
+
+		for (unsigned n = 0; n < TURN_RECORDS && !err; n++) {
+			err = ring_get(judge.in[i], &r, judge.payload);
+			if (!err) {
+				take(&r);
+				total++;
+			}
+		}
+		if (err == ERR_PROTO)
+			exit(3);
+	}
+	return total;
+}
+
+static int open_results(const struct role_env *env)
+{
+	static uint64_t open_ids[SLOTS_WATCHED];
+	char directory[64], run_id[32], why[256] = "";
+	unsigned n;
+
+	snprintf(directory, sizeof directory, "/proc/self/fd/%d", role_fd(env, "run"));
+	snprintf(run_id, sizeof run_id, "%016llx", (unsigned long long)atomic_load(&env->page->run_id));
+	if (results_open(directory, env->plan, run_id, "mirror", &judge.results, why)) {
+		fprintf(stderr, "understudy: judge: %s\n", why);
+		return ERR_SYS;
+	}
+	ledger_recover(env->ledger);
+	n = ledger_open_ids(env->ledger, open_ids, SLOTS_WATCHED);
+	for (unsigned i = 0; i < n && env->epoch > 0; i++)
+		if (results_forget(judge.results, open_ids[i]))
+			return ERR_SYS;
+	return env->epoch > 0 ? results_commit(judge.results) : 0;
+}
+
+static void seal(void)
+{
+	fold_each(judge.fold, drop_settled, NULL);
+	commit();
+	ledger_harvest(judge.env->ledger, NULL, NULL);
+	reap_lost(true, OUTCOME_DRAIN);
+	ledger_harvest(judge.env->ledger, NULL, NULL);
+	summary("final");
+	results_close(&judge.results);
+}
+
+int judge_run(struct role_env *env)
+{
+	struct role_pace pace = { 0 };
+
+	judge.env = env;
+	judge.wake[0] = role_fd(env, "wake.judge");
+	judge.wake[1] = role_fd(env, "wake.masked-answers");
+	judge.fold = fold_new(env->plan->memory_bytes / 4);
+	judge.wall_anchor_us = clock_wall_ns() / 1000u;
+	judge.mono_anchor_ns = clock_mono_ns();
+	if (!judge.fold || role_ring_reader(env, "judge", &judge.in[0]) ||
+	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env))
+		return 3;
+	summary("running");
+	role_ready(env);
+	for (;;) {
+		uint32_t phase = atomic_load(&env->page->phase);
+		unsigned n = drain();
+
+		housekeeping();
+		if (n)
+			pace.empty_since_ns = 0;
+		else if (phase >= PHASE_JUDGE)
+			break;
+		else
+			role_pause(&pace, env, judge.in, judge.wake, 2);
+	}
+	seal();
+	return 0;
+}

@@ -1,0 +1,526 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "proto/base/clock.h"
+#include "replay/results_inside.h"
+
+enum { JSON_LIMIT_BYTES = 16 << 20 };
+
+/* --- putting --- */
+
+static void put_text(struct buf *b, const char *key, const char *text)
+{
+	buf_printf(b, "\"%s\":", key);
+	buf_json_string(b, span_of(text));
+}
+
+static void put_hex(struct buf *b, const char *key, const uint8_t bytes[32])
+{
+	buf_printf(b, "\"%s\":\"", key);
+	for (int i = 0; i < 32; i++)
+		buf_printf(b, "%02x", bytes[i]);
+	buf_puts(b, "\"");
+}
+
+/* JSON has no NaN and no Infinity. */
+static void put_number(struct buf *b, double value)
+{
+	if (isfinite(value))
+		buf_printf(b, "%.12g", value);
+	else
+		buf_puts(b, "null");
+}
+
+static void put_double(struct buf *b, const char *key, double value)
+{
+	buf_printf(b, "\"%s\":", key);
+	put_number(b, value);
+}
+
+static void put_integer(struct buf *b, const char *key, uint64_t value)
+{
+	buf_printf(b, "\"%s\":%llu", key, (unsigned long long)value);
+}
+
+static void put_interval(struct buf *b, const char *key, struct interval ci)
+{
+	buf_printf(b, "\"%s\":[", key);
+	put_number(b, ci.low);
+	buf_puts(b, ",");
+	put_number(b, ci.high);
+	buf_puts(b, "]");
+}
+
+static double share(uint64_t k, uint64_t n)
+{
+	return n ? (double)k / (double)n : NAN;
+}
+
+/* --- counts --- */
+
+static uint64_t group_sum(const uint64_t counts[OUTCOMES], enum outcome_group group)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < OUTCOMES; i++)
+		if (outcome_group((uint8_t)(OUTCOME_COMPARED + i)) == group)
+			sum += counts[i];
+	return sum;
+}
+
+static void put_reasons(struct buf *b, const char *key, const uint64_t counts[OUTCOMES], enum outcome_group group)
+{
+	const char *comma = "";
+
+	buf_printf(b, "\"%s\":{", key);
+	for (int i = 0; i < OUTCOMES; i++) {
+		uint8_t outcome = (uint8_t)(OUTCOME_COMPARED + i);
+
+		if (!counts[i] || outcome_group(outcome) != group)
+			continue;
+		buf_puts(b, comma);
+		put_integer(b, outcome_name(outcome), counts[i]);
+		comma = ",";
+	}
+	buf_puts(b, "}");
+}
+
+static void put_counts(struct buf *b, uint64_t seen, const uint64_t counts[OUTCOMES], uint64_t open)
+{
+	buf_puts(b, "\"counts\":{");
+	put_integer(b, "seen", seen);
+	buf_puts(b, ",");
+	put_integer(b, "compared", group_sum(counts, GROUP_COMPARED));
+	buf_puts(b, ",");
+	put_integer(b, "sampled_out", group_sum(counts, GROUP_SAMPLED_OUT));
+	buf_puts(b, ",");
+	put_reasons(b, "not_compared", counts, GROUP_NOT_COMPARED);
+	buf_puts(b, ",");
+	put_reasons(b, "excluded", counts, GROUP_EXCLUDED);
+	buf_puts(b, ",");
+	put_reasons(b, "shed", counts, GROUP_SHED);
+	buf_puts(b, ",");
+	put_integer(b, "open", open);
+	buf_puts(b, "}");
+}
+
+static void put_capture(struct buf *b, const uint64_t counts[OUTCOMES])
+{
+	const char *comma = "";
+
+	buf_printf(b, "\"capture\":{\"captured\":%llu,\"not_captured\":{", (unsigned long long)counts[0]);
+	for (int i = 1; i < OUTCOMES; i++) {
+		if (!counts[i])
+			continue;
+		buf_puts(b, comma);
+		put_integer(b, outcome_name((uint8_t)(OUTCOME_COMPARED + i)), counts[i]);
+		comma = ",";
+	}
+	buf_puts(b, "}}");
+}
+
+/* --- judging --- */
+
+static const struct sketch *reference_latency(const struct results *r, const struct tally *t)
+{
+	const struct tally *baseline = results_baseline(r, t->route);
+
+	return baseline && baseline->pairs ? &baseline->other : &t->live;
+}
+
+static uint64_t failures(const uint64_t counts[OUTCOMES])
+{
+	uint64_t sum = 0;
+
+	for (int o = OUTCOME_CANDIDATE_CONNECT; o <= OUTCOME_CANDIDATE_TOO_LARGE; o++)
+		sum += counts[o - OUTCOME_COMPARED];
+	return sum;
+}
+
+static void judge(const struct results *r, const struct tally *t, const struct ledger_counts *all, struct judgement *j)
+{
+	const uint64_t *counts = all->candidate[t->route][t->candidate];
+	uint64_t aside = group_sum(counts, GROUP_SAMPLED_OUT) + group_sum(counts, GROUP_EXCLUDED);
+	uint64_t seen = all->route_seen[t->route];
+	struct gate_input in = {
+		.pairs = t->pairs, .diverged = t->diverged, .rows = t->rows, .rows_diverged = t->rows_diverged,
+		.compared = counts[0], .failed = failures(counts), .expected = seen > aside ? seen - aside : 0,
+		.candidate = &t->other, .reference = reference_latency(r, t),
+	};
+
+	j->count = gate_list(tally_route(r, t), j->gates);
+	for (unsigned i = 0; i < j->count; i++)
+		gate_evaluate(&j->gates[i], &in, &j->results[i]);
+	j->verdict = gate_verdict(j->gates, j->results, j->count, &j->decided_by);
+}
+
+static void put_gate(struct buf *b, const struct plan_gate *gate, const struct gate_result *result)
+{
+	buf_puts(b, "{");
+	put_text(b, "metric", gate_metric_row(gate->metric)->name);
+	buf_puts(b, ",");
+	put_double(b, "limit", gate->limit);
+	buf_puts(b, ",");
+	put_double(b, "value", result->value);
+	buf_puts(b, ",");
+	put_interval(b, "ci", result->ci);
+	buf_puts(b, ",");
+	put_text(b, "state", gate_state_name(result->state));
+	buf_puts(b, ",");
+	put_double(b, "needed", result->needed == UINT64_MAX ? NAN : (double)result->needed);
+	buf_puts(b, ",");
+	put_text(b, "because", gate->because);
+	buf_puts(b, "}");
+}
+
+/* The sentence that explains a verdict: the gate that decided, or that none is declared. */
+static void put_reason(struct buf *b, const char *candidate, const struct judgement *j)
+{
+	struct buf text;
+	const struct gate_metric_row *row;
+
+	buf_init(&text, 1024);
+	if (j->decided_by >= 0) {
+		row = gate_metric_row(j->gates[j->decided_by].metric);
+		buf_printf(&text, "%s: %s ", candidate, row->name);
+		if (isnan(j->results[j->decided_by].value))
+			buf_puts(&text, "has no data");
+		else
+			buf_printf(&text, "is %.4g", j->results[j->decided_by].value);
+		buf_printf(&text, ", limit %s %.4g (%s)", row->direction == GATE_MAX ? "at most" : "at least",
+			   j->gates[j->decided_by].limit, gate_state_name(j->results[j->decided_by].state));
+	} else if (j->verdict == GATE_UNDECIDED) {
+		buf_puts(&text, "no gate declared");
+	} else {
+		buf_printf(&text, "%s: every gate holds", candidate);
+	}
+	buf_json_string(b, buf_span(&text));
+	buf_fini(&text);
+}
+
+/* --- a candidate --- */
+
+static void put_classes(struct buf *b, const struct tally *t)
+{
+	const char *comma = "";
+
+	buf_puts(b, "\"classes\":[");
+	for (int i = 0; i < DIVERGENCES; i++) {
+		bool by_pair = !strcmp(divergence_unit(i), "pair");
+		uint64_t n = by_pair ? t->pairs : t->rows, k = t->classes[i] < n ? t->classes[i] : n;
+
+		buf_printf(b, "%s{", comma);
+		put_text(b, "class", divergence_name(i));
+		buf_puts(b, ",");
+		put_text(b, "unit", divergence_unit(i));
+		buf_puts(b, ",");
+		put_integer(b, "count", t->classes[i]);
+		buf_puts(b, ",");
+		put_double(b, "rate", share(k, n));
+		buf_puts(b, ",");
+		put_interval(b, "ci", by_pair ? stat_rate(k, n, GATE_ALPHA, GATE_T_OPT) : gate_row_rate(k, n, t->pairs));
+		buf_puts(b, "}");
+		comma = ",";
+	}
+	buf_puts(b, "],");
+}
+
+static void put_measure(struct buf *b, const char *key, const struct stat_mean *m)
+{
+	buf_printf(b, "\"%s\":{\"unit\":\"row\",", key);
+	put_double(b, "mean", m->n ? m->sum / (double)m->n : NAN);
+	buf_puts(b, ",");
+	put_interval(b, "ci", m->n ? stat_mean_ci(m, GATE_ALPHA) : (struct interval){ 0, 1 });
+	buf_puts(b, "}");
+}
+
+static void put_quantiles(struct buf *b, const char *key, const struct sketch *s)
+{
+	buf_printf(b, "\"%s\":{", key);
+	put_double(b, "p50", s->count ? (double)sketch_quantile(s, 0.5) : NAN);
+	buf_puts(b, ",");
+	put_double(b, "p90", s->count ? (double)sketch_quantile(s, 0.9) : NAN);
+	buf_puts(b, ",");
+	put_double(b, "p99", s->count ? (double)sketch_quantile(s, 0.99) : NAN);
+	buf_puts(b, "}");
+}
+
+static void put_latency(struct buf *b, const struct results *r, const struct tally *t)
+{
+	struct plan_gate gate = { .metric = GATE_LATENCY_P99_RATIO };
+	struct gate_input in = { .candidate = &t->other, .reference = reference_latency(r, t) };
+	struct gate_result ratio;
+
+	gate_evaluate(&gate, &in, &ratio);
+	buf_puts(b, "\"latency_us\":{");
+	put_quantiles(b, "live", &t->live);
+	buf_puts(b, ",");
+	put_quantiles(b, "candidate", &t->other);
+	buf_puts(b, ",\"ratio\":{\"p99\":{");
+	put_double(b, "value", ratio.value);
+	buf_puts(b, ",");
+	put_interval(b, "ci", ratio.ci);
+	buf_puts(b, "}}},");
+}
+
+/* Requests of the route, and pairs, a second between the first and the last pair. */
+static void put_throughput(struct buf *b, const struct tally *t, uint64_t seen)
+{
+	double seconds = (double)(t->last_us - t->first_us) / 1e6;
+
+	buf_puts(b, "\"throughput\":{");
+	put_double(b, "live_rps", seconds > 0 ? (double)seen / seconds : NAN);
+	buf_puts(b, ",");
+	put_double(b, "candidate_rps", seconds > 0 ? (double)t->pairs / seconds : NAN);
+	buf_puts(b, "},");
+}
+
+static void put_gates(struct buf *b, const struct judgement *j)
+{
+	buf_puts(b, "\"gates\":[");
+	for (unsigned i = 0; i < j->count; i++) {
+		if (i)
+			buf_puts(b, ",");
+		put_gate(b, &j->gates[i], &j->results[i]);
+	}
+	buf_puts(b, "],\"slices\":[]");
+}
+
+static void put_divergence(struct buf *b, const struct results *r, const struct tally *t)
+{
+	const struct tally *baseline = results_baseline(r, t->route);
+
+	put_integer(b, "pairs", t->pairs);
+	buf_puts(b, ",");
+	put_integer(b, "rows", t->rows);
+	buf_puts(b, ",");
+	put_integer(b, "diverged", t->diverged);
+	buf_puts(b, ",");
+	put_double(b, "divergence_rate", share(t->diverged, t->pairs));
+	buf_puts(b, ",");
+	put_interval(b, "divergence_ci", stat_rate(t->diverged, t->pairs, GATE_ALPHA, GATE_T_OPT));
+	buf_puts(b, ",");
+	put_double(b, "noise_rate", baseline && baseline != t ? share(baseline->diverged, baseline->pairs) : NAN);
+	buf_puts(b, ",");
+}
+
+static void put_candidate(struct buf *b, const struct results *r, const struct tally *t, const struct ledger_counts *all,
+			  const struct judgement *j)
+{
+	const struct plan_candidate *candidate = tally_candidate(r, t);
+
+	buf_puts(b, "{");
+	put_text(b, "name", candidate->name);
+	buf_puts(b, ",");
+	put_text(b, "route", tally_route(r, t)->name);
+	buf_printf(b, ",\"role\":\"%s\",\"verdict\":", candidate->baseline ? "baseline" : "candidate");
+	if (candidate->baseline)
+		buf_puts(b, "null,");
+	else
+		buf_printf(b, "\"%s\",", gate_state_name(j->verdict));
+	put_counts(b, all->route_seen[t->route], all->candidate[t->route][t->candidate],
+		   all->candidate_open[t->route][t->candidate]);
+	buf_puts(b, ",");
+	put_divergence(b, r, t);
+	put_classes(b, t);
+	buf_puts(b, "\"measures\":{");
+	put_measure(b, "js_bits", &t->js_bits);
+	buf_puts(b, ",");
+	put_measure(b, "tv", &t->tv);
+	buf_puts(b, "},");
+	put_latency(b, r, t);
+	put_throughput(b, t, all->route_seen[t->route]);
+	put_gates(b, j);
+	buf_puts(b, "}");
+}
+
+/* --- the files --- */
+
+/* Every candidate into `candidates`; the run's verdict and the sentence for it. */
+static int judge_all(struct results *r, const struct ledger_counts *all, struct buf *candidates, struct buf *why,
+		     enum gate_state *verdict_out)
+{
+	enum gate_state verdict = GATE_PASS;
+	unsigned judged = 0;
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < r->tally_count; i++) {
+		const struct tally *t = &r->tallies[i];
+		struct judgement j = { .count = 0 };
+
+		if (!tally_candidate(r, t)->baseline) {
+			judge(r, t, all, &j);
+			if (!judged++ || gate_worse(verdict, j.verdict) != verdict) {
+				buf_reset(why);
+				put_reason(why, tally_candidate(r, t)->name, &j);
+			}
+			verdict = gate_worse(verdict, j.verdict);
+		}
+		if (i)
+			buf_puts(candidates, ",");
+		put_candidate(candidates, r, t, all, &j);
+		rc = results_store_gates(r, t, &j);
+	}
+	if (!judged)
+		buf_puts(why, "\"no candidate\"");
+	*verdict_out = judged ? verdict : GATE_UNDECIDED;
+	return rc;
+}
+
+static void put_summary(struct buf *b, const struct results *r, const struct ledger_counts *all, const char *state,
+			enum gate_state verdict, struct span reason, struct span candidates)
+{
+	buf_puts(b, "{\"schema\":1,");
+	put_text(b, "run", r->run_id);
+	buf_puts(b, ",");
+	put_text(b, "state", state);
+	buf_puts(b, ",\"reason\":");
+	buf_span_put(b, reason);
+	buf_printf(b, ",\"verdict\":\"%s\",\"alpha\":%g,\"t_opt\":%g,", gate_state_name(verdict), GATE_ALPHA, GATE_T_OPT);
+	put_counts(b, all->seen, all->exchange, all->open);
+	buf_puts(b, ",");
+	put_capture(b, all->capture);
+	buf_puts(b, ",\"candidates\":[");
+	buf_span_put(b, candidates);
+	buf_puts(b, "]}\n");
+}
+
+int results_summary(struct results *r, const struct ledger_counts *all, const char *state, const char *reason)
+{
+	struct buf text, candidates, why;
+	enum gate_state verdict;
+	int rc = results_refresh(r);
+
+	buf_init(&text, JSON_LIMIT_BYTES);
+	buf_init(&candidates, JSON_LIMIT_BYTES);
+	buf_init(&why, JSON_LIMIT_BYTES);
+	if (rc)
+		goto out;
+	rc = judge_all(r, all, &candidates, &why, &verdict);
+	if (rc)
+		goto out;
+	if (reason && *reason) {
+		buf_reset(&why);
+		buf_json_string(&why, span_of(reason));
+	}
+	if (!strcmp(state, "void"))
+		verdict = GATE_UNDECIDED;
+	put_summary(&text, r, all, state, verdict, buf_span(&why), buf_span(&candidates));
+	rc = text.err ? text.err : candidates.err ? candidates.err : why.err;
+	if (!rc)
+		rc = results_write_file(r->directory, "summary.json", buf_span(&text));
+out:
+	buf_fini(&text);
+	buf_fini(&candidates);
+	buf_fini(&why);
+	return rc;
+}
+
+static void manifest_route(struct buf *b, const struct plan *plan, const struct plan_route *route)
+{
+	const struct plan_mask *mask = &plan->masks[route->mask];
+
+	buf_puts(b, "{");
+	put_text(b, "name", route->name);
+	buf_puts(b, ",");
+	put_text(b, "live", route->live.url);
+	buf_puts(b, ",\"mask\":{");
+	put_text(b, "name", mask->name);
+	buf_puts(b, ",");
+	put_hex(b, "hash", mask->hash);
+	buf_puts(b, "},\"candidates\":[");
+	for (unsigned c = 0; c < route->candidate_count; c++) {
+		buf_puts(b, c ? ",{" : "{");
+		put_text(b, "name", route->candidates[c].name);
+		buf_puts(b, ",");
+		put_text(b, "role", route->candidates[c].baseline ? "baseline" : "candidate");
+		buf_puts(b, ",");
+		put_text(b, "url", route->candidates[c].endpoint.url);
+		buf_puts(b, "}");
+	}
+	buf_puts(b, "]}");
+}
+
+static void put_manifest(struct buf *b, const struct results *r, const char *source)
+{
+	const struct plan *plan = r->plan;
+	char started[28];
+
+	clock_rfc3339(clock_wall_ns(), started);
+	buf_puts(b, "{\"schema\":1,");
+	put_text(b, "id", r->run_id);
+	buf_puts(b, ",");
+	put_text(b, "name", plan->run_name);
+	buf_puts(b, ",");
+	put_text(b, "hypothesis", plan->hypothesis);
+	buf_puts(b, ",");
+	put_text(b, "owner", plan->owner);
+	buf_puts(b, ",");
+	put_text(b, "ticket", plan->ticket);
+	buf_puts(b, ",");
+	put_text(b, "source", source);
+	buf_puts(b, ",");
+	put_text(b, "started", started);
+	buf_printf(b, ",\"versions\":{\"plan\":%u,\"sqlite\":\"%s\",\"compiler\":\"%s\"},", plan->version,
+		   sqlite3_libversion(), __VERSION__);
+	put_hex(b, "config_hash", plan->config_hash);
+	buf_puts(b, ",");
+	put_hex(b, "gates_hash", plan->gates_hash);
+	buf_puts(b, ",\"routes\":[");
+	for (unsigned i = 0; i < plan->route_count; i++) {
+		if (i)
+			buf_puts(b, ",");
+		manifest_route(b, plan, &plan->routes[i]);
+	}
+	buf_puts(b, "]}\n");
+}
+
+int results_manifest(const struct results *r, const char *source)
+{
+	char path[PATH_MAX_BYTES + 32];
+	struct buf text;
+	int rc;
+
+	snprintf(path, sizeof path, "%s/manifest.json", r->directory);
+	if (access(path, F_OK) == 0)
+		return 0;
+	buf_init(&text, JSON_LIMIT_BYTES);
+	put_manifest(&text, r, source);
+	rc = text.err ? text.err : results_write_file(r->directory, "manifest.json", buf_span(&text));
+	buf_fini(&text);
+	return rc;
+}
+
+static int write_all(int fd, struct span text)
+{
+	while (text.len) {
+		ssize_t n = write(fd, text.data, text.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ERR_SYS;
+		text.data += n;
+		text.len -= (size_t)n;
+	}
+	return 0;
+}
+
+int results_write_file(const char *directory, const char *name, struct span text)
+{
+	char path[PATH_MAX_BYTES + 32], fresh[PATH_MAX_BYTES + 40];
+	int fd, rc;
+
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	snprintf(fresh, sizeof fresh, "%s.new", path);
+	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return ERR_SYS;
+	rc = write_all(fd, text);
+	if (close(fd) < 0 || rc)
+		return ERR_SYS;
+	return rename(fresh, path) < 0 ? ERR_SYS : 0;
+}

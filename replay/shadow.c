@@ -1,0 +1,310 @@
+/*
+ * shadow.c - the only role that parses a candidate's byte.
+ *
+ * A request is sent when its last masked byte is known, with Content-Length, within each candidate's
+ * bound in flight and deadline. Answers leave as records in the raw answers ring; a candidate HEAD's
+ * time is when the last request byte left.
+ */
+#include "replay/shadow.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "capture/fold.h"
+#include "proto/base/clock.h"
+#include "proto/h1.h"
+#include "proto/net/client.h"
+
+enum { RESERVE_BYTES = 256 * 1024, TICK_BUSY_US = 1000, TURN_RECORDS = 512 };
+
+struct shadow {
+	const struct role_env *env;
+	struct event_base *base;
+	struct event *tick;
+	struct ring *in, *out;
+	struct fold *fold;
+	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
+	unsigned in_flight;
+	uint64_t swept_ns;
+	bool was_paused;
+	char payload[RECORD_PAYLOAD_MAX];
+};
+
+struct flight { /* one candidate's answer to one request */
+	struct shadow *shadow;
+	struct record record;
+	uint64_t sent_ns;
+	uint64_t bytes;
+	bool headed, broken;
+};
+
+static struct shadow shadow;
+
+static unsigned cell_of(const struct flight *f)
+{
+	return f->record.leg - LEG_CANDIDATE;
+}
+
+static void settle(struct flight *f, uint8_t outcome)
+{
+	ledger_move(shadow.env->ledger, f->record.slot, f->record.id, cell_of(f), STAGE_SHADOW, outcome);
+	f->broken = true;
+}
+
+static void emit(struct flight *f, uint8_t type, uint64_t time_ns, struct span payload)
+{
+	if (f->broken)
+		return;
+	f->record.type = type;
+	f->record.time_ns = time_ns;
+	f->record.payload_len = (uint32_t)payload.len;
+	if (ring_put(shadow.out, &f->record, payload.data, type == RECORD_END ? 0 : RESERVE_BYTES))
+		settle(f, OUTCOME_RING_FULL);
+}
+
+static void on_sent(void *arg)
+{
+	((struct flight *)arg)->sent_ns = clock_mono_ns();
+}
+
+static void lower(struct buf *out, struct span name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.data[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c - 'A' + 'a');
+		buf_put(out, &c, 1);
+	}
+}
+
+static void on_head(void *arg, const struct h1_message *m)
+{
+	struct flight *f = arg;
+	struct buf head;
+
+	buf_init(&head, RECORD_PAYLOAD_MAX);
+	buf_printf(&head, "%u", m->status);
+	for (size_t i = 0; i < m->field_count; i++) {
+		if (h1_hop_by_hop(m, m->fields[i].name))
+			continue;
+		buf_puts(&head, "\n");
+		lower(&head, m->fields[i].name);
+		buf_puts(&head, ": ");
+		buf_span_put(&head, m->fields[i].value);
+	}
+	f->headed = true;
+	if (head.err)
+		settle(f, OUTCOME_CANDIDATE_TOO_LARGE);
+	else
+		emit(f, RECORD_HEAD, f->sent_ns, buf_span(&head));
+	buf_fini(&head);
+}
+
+static void on_body(void *arg, struct span bytes)
+{
+	struct flight *f = arg;
+
+	while (bytes.len) {
+		size_t n = bytes.len < RECORD_PAYLOAD_MAX ? bytes.len : RECORD_PAYLOAD_MAX;
+
+		emit(f, RECORD_CHUNK, clock_mono_ns(), (struct span){ bytes.data, n });
+		bytes.data += n;
+		bytes.len -= n;
+	}
+}
+
+static void on_done(void *arg, enum client_result result)
+{
+	static const uint8_t outcomes[] = {
+		[CLIENT_OK] = 0,
+		[CLIENT_CONNECT] = OUTCOME_CANDIDATE_CONNECT,
+		[CLIENT_TIMEOUT] = OUTCOME_CANDIDATE_TIMEOUT,
+		[CLIENT_RESET] = OUTCOME_CANDIDATE_RESET,
+		[CLIENT_PROTOCOL] = OUTCOME_CANDIDATE_PROTOCOL,
+		[CLIENT_TOO_LARGE] = OUTCOME_CANDIDATE_TOO_LARGE,
+		[CLIENT_CUT] = OUTCOME_PAUSED,
+	};
+	struct flight *f = arg;
+
+	if (result == CLIENT_OK)
+		emit(f, RECORD_END, clock_mono_ns(), SPAN(""));
+	else if (!f->broken)
+		settle(f, outcomes[result]);
+	ring_publish(shadow.out);
+	atomic_store(&shadow.env->page->last_candidate_byte_ns, clock_mono_ns());
+	shadow.in_flight--;
+	free(f);
+}
+
+static const struct client_events events = { on_sent, on_head, on_body, on_done };
+
+static void serialise(struct buf *out, const struct leg *request, const struct plan_candidate *to)
+{
+	struct span head = buf_span(&request->head), name, value;
+	size_t at = 0;
+
+	h1_write_request(out, head_method(head), head_target(head), span_of(to->endpoint.authority));
+	while (head_next(head, &at, &name, &value))
+		h1_write_field(out, name, value);
+	h1_write_field(out, SPAN("understudy-shadow"), span_of(to->name));
+	h1_write_end(out, H1_LENGTH, buf_len(&request->body));
+	buf_span_put(out, buf_span(&request->body));
+}
+
+static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
+{
+	const struct plan_route *route = &shadow.env->plan->routes[x->route];
+	struct client *client = shadow.clients[x->route][candidate];
+	struct flight *f = calloc(1, sizeof *f);
+	struct buf request;
+	int err = ERR_NOMEM;
+
+	buf_init(&request, route->max_body_bytes + H1_HEAD_MAX);
+	if (f) {
+		f->record = (struct record){ .id = x->id, .slot = x->slot, .generation = x->generation,
+					     .route = x->route, .leg = (uint8_t)(LEG_CANDIDATE + candidate) };
+		f->sent_ns = clock_mono_ns();
+		serialise(&request, x->legs[LEG_CLIENT], &route->candidates[candidate]);
+		err = request.err ? request.err
+				  : client_send(client, buf_span(&request),
+						span_eq(head_method(buf_span(&x->legs[LEG_CLIENT]->head)), SPAN("HEAD")),
+						&events, f);
+	}
+	if (err) {
+		ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW,
+			    err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY);
+		free(f);
+	} else {
+		shadow.in_flight++;
+	}
+	buf_fini(&request);
+}
+
+static void send_all(struct exchange *x, const struct record *end)
+{
+	const struct plan_route *route = &shadow.env->plan->routes[x->route];
+	bool paused = atomic_load(&shadow.env->page->paused);
+
+	for (unsigned i = 0; i < route->candidate_count; i++) {
+		if (!ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_MASKER, STAGE_SHADOW))
+			continue;
+		if (paused)
+			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, OUTCOME_PAUSED);
+		else
+			send_one(x, end, i);
+	}
+}
+
+static void take(const struct record *r)
+{
+	struct exchange *x = NULL;
+	int err;
+
+	if (r->leg != LEG_CLIENT || r->route >= shadow.env->plan->route_count)
+		return;
+	err = fold_add(shadow.fold, r, shadow.payload, &x);
+	if (err) {
+		uint8_t outcome = err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY;
+
+		ledger_settle_candidates(shadow.env->ledger, r->slot, r->id, STAGE_MASKER, outcome);
+		x = fold_find(shadow.fold, r->id);
+	} else if (r->type == RECORD_END) {
+		send_all(x, r);
+	} else if (r->type != RECORD_ERROR) {
+		return;
+	}
+	if (x)
+		fold_drop(shadow.fold, &x);
+}
+
+static void drop_settled(void *arg, struct exchange *x)
+{
+	(void)arg;
+	for (unsigned i = 0; i < shadow.env->plan->routes[x->route].candidate_count; i++) {
+		uint8_t at = ledger_cell(shadow.env->ledger, x->slot, x->id, i);
+
+		if (at >= STAGE_WORKER && at <= STAGE_SHADOW)
+			return;
+	}
+	fold_drop(shadow.fold, &x);
+}
+
+/* One switch stops all shadowing: requests in flight are cut. */
+static void obey_pause(void)
+{
+	bool paused = atomic_load(&shadow.env->page->paused);
+
+	if (paused && !shadow.was_paused)
+		for (unsigned r = 0; r < shadow.env->plan->route_count; r++)
+			for (unsigned c = 0; c < shadow.env->plan->routes[r].candidate_count; c++)
+				client_cut(shadow.clients[r][c]);
+	shadow.was_paused = paused;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval next = { 0, TICK_BUSY_US };
+	struct record r;
+	unsigned n = 0;
+	int err = 0;
+
+	(void)fd, (void)what, (void)arg;
+	obey_pause();
+	while (n < TURN_RECORDS && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
+		take(&r);
+		n++;
+	}
+	if (err == ERR_PROTO)
+		exit(3);
+	if (clock_mono_ns() - shadow.swept_ns > 1000000000u) {
+		fold_each(shadow.fold, drop_settled, NULL);
+		shadow.swept_ns = clock_mono_ns();
+	}
+	ring_publish(shadow.out);
+	if (n == 0 && shadow.in_flight == 0 && atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW) {
+		event_base_loopbreak(shadow.base);
+		return;
+	}
+	if (n == TURN_RECORDS)
+		next.tv_usec = 0;
+	event_add(shadow.tick, &next);
+}
+
+static int make_clients(void)
+{
+	const struct plan *plan = shadow.env->plan;
+
+	for (unsigned r = 0; r < plan->route_count; r++) {
+		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
+			const struct plan_candidate *p = &plan->routes[r].candidates[c];
+			struct client_limits limits = { p->max_in_flight, p->timeout_ms,
+							plan->routes[r].max_body_bytes };
+
+			if (client_new(shadow.base, p->endpoint.address, p->endpoint.port, limits,
+				       &shadow.clients[r][c]))
+				return ERR_NOMEM;
+		}
+	}
+	return 0;
+}
+
+int shadow_run(struct role_env *env)
+{
+	struct timeval now = { 0, TICK_BUSY_US };
+
+	shadow.env = env;
+	shadow.base = event_base_new();
+	shadow.fold = fold_new(env->plan->memory_bytes / 8);
+	if (!shadow.base || !shadow.fold || role_ring_reader(env, "shadow", &shadow.in) ||
+	    role_ring_writer(env, "answers", &shadow.out) || make_clients())
+		return 3;
+	shadow.tick = evtimer_new(shadow.base, on_tick, NULL);
+	if (!shadow.tick || event_add(shadow.tick, &now))
+		return 3;
+	role_ready(env);
+	event_base_dispatch(shadow.base);
+	return 0;
+}

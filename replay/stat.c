@@ -1,0 +1,246 @@
+#include <math.h>
+#include <stdbool.h>
+
+#include "replay/stat.h"
+
+enum { ROOT_STEPS = 50 };
+static const double OPTIMAL_ALPHA = 0.05;
+static const uint64_t NEEDED_MAX = 10000000;
+static const double SKETCH_ERROR = 0.01;
+
+static double ln_gamma(double x)
+{
+	int sign;
+
+	return lgamma_r(x, &sign);
+}
+
+static double ln_beta(double a, double b)
+{
+	return ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
+}
+
+/* Real k, so that a present rate can be carried forward. */
+static double rate_log_e(double k, double n, double p, double t_opt)
+{
+	double variance = p * (1 - p), ell = 2 * log(1 / OPTIMAL_ALPHA);
+	double rho = variance * t_opt / (ell + log1p(ell));
+	double r = fmax(rho - variance, 0.001 * variance);
+	double a = r / (1 - p), b = r / p;
+
+	return ln_beta(a + k, b + n - k) - ln_beta(a, b) - k * log(p) - (n - k) * log1p(-p);
+}
+
+double stat_rate_log_e(uint64_t k, uint64_t n, double p, double t_opt)
+{
+	return rate_log_e((double)k, (double)n, p, t_opt);
+}
+
+/* The root between `inside` (in the set) and `outside`; the outer end of the last bracket, which is never too tight. */
+static double rate_root(double k, double n, double inside, double outside, double threshold, double t_opt)
+{
+	for (int i = 0; i < ROOT_STEPS; i++) {
+		double middle = inside + (outside - inside) / 2;
+
+		if (rate_log_e(k, n, middle, t_opt) < threshold)
+			inside = middle;
+		else
+			outside = middle;
+	}
+	return outside;
+}
+
+struct interval stat_rate(uint64_t k, uint64_t n, double alpha, double t_opt)
+{
+	struct interval out = { 0, 1 };
+	double threshold = log(1 / alpha), mean;
+
+	if (n == 0)
+		return out;
+	mean = (double)k / (double)n;
+	if (k > 0)
+		out.low = rate_root(k, n, mean, 0, threshold, t_opt);
+	if (k < n)
+		out.high = rate_root(k, n, mean, 1, threshold, t_opt);
+	return out;
+}
+
+/* The limit is outside the set exactly when one bound has passed it. */
+static bool rate_decided(double rate, uint64_t n, double limit, double alpha, double t_opt)
+{
+	return n > 0 && rate_log_e(rate * (double)n, (double)n, limit, t_opt) >= log(1 / alpha);
+}
+
+uint64_t stat_rate_needed(uint64_t k, uint64_t n, double limit, double alpha, double t_opt)
+{
+	double rate = n ? (double)k / (double)n : 0;
+	uint64_t low = 0, high = 1;
+
+	if (limit >= 1 || (limit <= 0 && k > 0))
+		return 0;
+	if (limit <= 0)
+		return UINT64_MAX;
+	if (rate_decided(rate, n, limit, alpha, t_opt))
+		return 0;
+	while (!rate_decided(rate, n + high, limit, alpha, t_opt)) {
+		if (high >= NEEDED_MAX)
+			return UINT64_MAX;
+		low = high;
+		high = high * 2 < NEEDED_MAX ? high * 2 : NEEDED_MAX;
+	}
+	while (high - low > 1) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (rate_decided(rate, n + middle, limit, alpha, t_opt))
+			high = middle;
+		else
+			low = middle;
+	}
+	return high;
+}
+
+/* The upper side is the lower side of 1 - x: the same weights, and mu~ mirrors; only xbar_0 = 0 does not. */
+void stat_mean_add(struct stat_mean *m, double x, double alpha)
+{
+	double t = (double)m->n + 1;
+	double s2_before = (0.25 + m->s2_sum) / t;
+	double lam = fmin(0.5, sqrt(2 * log(2 / alpha) / (t * log1p(t) * s2_before)));
+	double psi = -log1p(-lam) - lam;
+	double from_low = x - (m->n ? m->sum / (double)m->n : 0);
+	double from_high = m->n ? from_low : 1 - x;
+	double mu;
+
+	m->n++;
+	m->sum += x;
+	mu = fmin(1, (0.5 + m->sum) / (t + 1));
+	m->s2_sum += (x - mu) * (x - mu);
+	m->lam_sum += lam;
+	m->lam_x_sum += lam * x;
+	m->lam_1x_sum += lam * (1 - x);
+	m->v_psi_low += from_low * from_low * psi;
+	m->v_psi_high += from_high * from_high * psi;
+}
+
+struct interval stat_mean_ci(const struct stat_mean *m, double alpha)
+{
+	struct interval out = { 0, 1 };
+	double cost = log(2 / alpha);
+
+	if (m->n == 0)
+		return out;
+	out.low = fmax(0, (m->lam_x_sum - cost - m->v_psi_low) / m->lam_sum);
+	out.high = fmin(1, 1 - (m->lam_1x_sum - cost - m->v_psi_high) / m->lam_sum);
+	return out;
+}
+
+/* Bucket 0 holds zero; bucket i > 0 holds (gamma^(i-2), gamma^(i-1)], so that 1 us is in bucket 1. */
+static double sketch_ln_gamma(void)
+{
+	return log((1 + SKETCH_ERROR) / (1 - SKETCH_ERROR));
+}
+
+static unsigned sketch_index(uint64_t us)
+{
+	double at;
+
+	if (us == 0)
+		return 0;
+	at = 1 + ceil(log((double)us) / sketch_ln_gamma());
+	return at < SKETCH_BUCKETS ? (unsigned)at : SKETCH_BUCKETS - 1;
+}
+
+static double sketch_edge(unsigned index)
+{
+	return index ? exp(sketch_ln_gamma() * (index - 1.0)) : 0;
+}
+
+static uint32_t add_saturated(uint32_t a, uint32_t b)
+{
+	return a > UINT32_MAX - b ? UINT32_MAX : a + b;
+}
+
+void sketch_add(struct sketch *s, uint64_t us)
+{
+	unsigned index = sketch_index(us);
+
+	s->bucket[index] = add_saturated(s->bucket[index], 1);
+	s->count++;
+	s->sum_us += us;
+	if (us > s->max_us)
+		s->max_us = us;
+}
+
+/* The bucket of the rank-th smallest value, rank from 1. */
+static unsigned sketch_bucket_of(const struct sketch *s, uint64_t rank)
+{
+	uint64_t seen = 0;
+	unsigned last = 0;
+
+	for (unsigned i = 0; i < SKETCH_BUCKETS; i++) {
+		if (s->bucket[i] == 0)
+			continue;
+		last = i;
+		seen += s->bucket[i];
+		if (seen >= rank)
+			break;
+	}
+	return last;
+}
+
+uint64_t sketch_quantile(const struct sketch *s, double q)
+{
+	uint64_t rank, us;
+	unsigned index;
+
+	if (s->count == 0)
+		return 0;
+	rank = 1 + (uint64_t)(fmin(1, fmax(0, q)) * (double)(s->count - 1));
+	index = sketch_bucket_of(s, rank);
+	us = (uint64_t)llround(sketch_edge(index) * (1 - SKETCH_ERROR));
+	return us < s->max_us ? us : s->max_us;
+}
+
+void sketch_merge(struct sketch *to, const struct sketch *from)
+{
+	for (unsigned i = 0; i < SKETCH_BUCKETS; i++)
+		to->bucket[i] = add_saturated(to->bucket[i], from->bucket[i]);
+	to->count += from->count;
+	to->sum_us += from->sum_us;
+	if (from->max_us > to->max_us)
+		to->max_us = from->max_us;
+}
+
+/* log_e is convex in the count: the last count of the set between the mean count and `outside`, which is not in it. */
+static uint64_t count_edge(const struct sketch *s, double q, double threshold, double t_opt, uint64_t outside)
+{
+	uint64_t inside = (uint64_t)llround(q * (double)s->count);
+
+	while (inside + 1 < outside || outside + 1 < inside) {
+		uint64_t middle = inside < outside ? inside + (outside - inside) / 2 : outside + (inside - outside) / 2;
+
+		if (rate_log_e((double)middle, (double)s->count, q, t_opt) < threshold)
+			inside = middle;
+		else
+			outside = middle;
+	}
+	return inside;
+}
+
+struct interval sketch_quantile_ci(const struct sketch *s, double q, double alpha, double t_opt)
+{
+	struct interval out = { 0, INFINITY };
+	double threshold = log(1 / alpha), n = (double)s->count;
+	uint64_t rank;
+
+	if (s->count == 0 || q <= 0 || q >= 1)
+		return out;
+	if (rate_log_e(0, n, q, t_opt) >= threshold) {
+		rank = count_edge(s, q, threshold, t_opt, 0);
+		out.low = sketch_edge(sketch_bucket_of(s, rank)) * (1 - SKETCH_ERROR) / (1 + SKETCH_ERROR);
+	}
+	if (rate_log_e(n, n, q, t_opt) >= threshold) {
+		rank = count_edge(s, q, threshold, t_opt, s->count) + 1;
+		out.high = fmin(sketch_edge(sketch_bucket_of(s, rank)), (double)s->max_us);
+	}
+	return out;
+}

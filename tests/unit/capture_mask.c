@@ -1,0 +1,312 @@
+/* The masker: what a policy does to heads and JSON bodies, byte for byte. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "capture/mask.h"
+
+static struct mask_key *key;
+static struct plan_mask policy; /* zeroed before each test */
+
+static int setup(void **state)
+{
+	static const uint8_t secret[32] = { 1, 2, 3 };
+
+	(void)state;
+	memset(&policy, 0, sizeof(policy));
+	return mask_key_new(secret, &key);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	mask_key_free(&key);
+	assert_null(key);
+	return 0;
+}
+
+static void rule(const char *where, enum mask_operator with)
+{
+	struct plan_mask_field *field = &policy.fields[policy.field_count++];
+
+	*field = (struct plan_mask_field){ .header = where[0] != '$', .with = with };
+	snprintf(field->where, sizeof(field->where), "%s", where);
+}
+
+/* `want` with each <class|value> written out as its token. */
+static void expand(const char *want, struct buf *out)
+{
+	char token[25];
+
+	for (const char *at = want; *at; at++) {
+		const char *bar = strchr(at, '|');
+		if (*at != '<' || !bar) {
+			buf_put(out, at, 1);
+			continue;
+		}
+		const char *end = strchr(bar, '>');
+		assert_non_null(end);
+		mask_token(key, (struct span){ at + 1, (size_t)(bar - at - 1) },
+			   (struct span){ bar + 1, (size_t)(end - bar - 1) }, token);
+		buf_puts(out, token);
+		at = end;
+	}
+}
+
+static void same(const struct buf *got, const char *want)
+{
+	struct buf expanded;
+
+	buf_init(&expanded, 1 << 16);
+	expand(want, &expanded);
+	if (!span_eq(buf_span(got), buf_span(&expanded)))
+		fail_msg("got  %.*s\nwant %.*s", (int)buf_len(got), got->base, (int)buf_len(&expanded), expanded.base);
+	buf_fini(&expanded);
+}
+
+static void head(const char *in, const char *want, uint32_t want_count)
+{
+	struct buf out;
+	uint32_t count;
+
+	buf_init(&out, 1 << 16);
+	assert_int_equal(mask_head(&policy, key, span_of(in), &out, &count), 0);
+	same(&out, want);
+	assert_int_equal(count, want_count);
+	buf_fini(&out);
+}
+
+static void test_builtin_head(void **state)
+{
+	(void)state;
+	head("GET /a", "GET /a", 0);
+	head("200", "200", 0);
+	head("", "", 0);
+	head("POST /v1/x\nhost: h\nauthorization: Bearer s\ncookie: a=b\naccept: */*\nx-api-key: k\nproxy-authorization: p",
+	     "POST /v1/x\nhost: h\naccept: */*", 4);
+	head("200\nset-cookie: a\nSet-Cookie: b\ncontent-type: text/plain", "200\ncontent-type: text/plain", 2);
+	head("GET /a?user=bob&flag&n=&mail=a%40b&x=1=2 ", "GET /a?user=<query|bob>&flag&n=&mail=<query|a%40b>&x=<query|1=2 >", 3);
+	head("GET /a?", "GET /a?", 0);
+	head("GET /a?&=v&", "GET /a?&=<query|v>&", 1);
+	head("GET http://h:80/a:b?q=1", "GET http://h:80/a:b?q=<query|1>", 1);
+	head("x-sum: 1\ncookie: c", "x-sum: 1", 1);
+	head("cookie: c\nx-sum: 1", "x-sum: 1", 1);
+	head("cookie: c", "", 1);
+}
+
+static void test_header_rules(void **state)
+{
+	(void)state;
+	rule("x-user", MASK_TOKEN);
+	rule("x-mail", MASK_REDACT);
+	rule("x-gone", MASK_DROP);
+	rule("cookie", MASK_TOKEN);
+	head("POST /\nx-user: bob\nx-mail: b@c\nx-gone: 1\nx-users: kept\ncookie: c",
+	     "POST /\nx-user: <x-user|bob>\nx-mail: [redacted]\nx-users: kept", 4);
+	head("x-user: bob", "x-user: <x-user|bob>", 1);
+	head("200\nx-user:", "200\nx-user: <x-user|>", 1);
+}
+
+static void test_head_failures(void **state)
+{
+	static const char *const bad[] = { "GET /\nno colon", "GET /\n\nx: y", "nonsense", "GET /\nGET /b?c=d" };
+	struct buf out;
+	uint32_t count;
+
+	(void)state;
+	buf_init(&out, 1 << 10);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		buf_reset(&out);
+		assert_int_equal(mask_head(&policy, key, span_of(bad[i]), &out, &count), ERR_PROTO);
+	}
+	buf_fini(&out);
+	buf_init(&out, 4);
+	assert_int_equal(mask_head(&policy, key, SPAN("GET /abc"), &out, &count), ERR_LIMIT);
+	buf_fini(&out);
+}
+
+static const struct {
+	const char *rules; /* "T$.a D$.b", operator first */
+	const char *in, *want;
+	uint32_t count;
+} json_table[] = {
+	{ "", " {\"a\" : [1, NaN] }\n", " {\"a\" : [1, NaN] }\n", 0 },
+	{ "T$.a", "{\"a\":\"bob\",\"b\":1.50}", "{\"a\":\"<$.a|bob>\",\"b\":1.50}", 1 },
+	{ "T$.a", "{\"a\":\"b\\u006fb\"}", "{\"a\":\"<$.a|bob>\"}", 1 },
+	{ "T$.a", "{\"\\u0061\":\"bob\"}", "{\"\\u0061\":\"<$.a|bob>\"}", 1 },
+	{ "T$.a", "{\"a\": -1.50 }", "{\"a\": \"<$.a|-1.50>\" }", 1 },
+	{ "T$.a", "{\"a\":{ \"x\":[1]}}", "{\"a\":\"<$.a|{ \"x\":[1]}>\"}", 1 },
+	{ "T$.a", "{\"a\":null,\"a\":true,\"b\":{\"a\":1}}", "{\"a\":\"<$.a|null>\",\"a\":\"<$.a|true>\",\"b\":{\"a\":1}}", 2 },
+	{ "T$.a", "[{\"a\":1}]", "[{\"a\":1}]", 0 },
+	{ "R$.a.b", "{\"a\":{\"b\":[1,2],\"c\":\"x\"},\"b\":3}", "{\"a\":{\"b\":\"[redacted]\",\"c\":\"x\"},\"b\":3}", 1 },
+	{ "R$.a[*].c", "{\"a\":[{\"c\":1},{\"d\":2,\"c\":3},4,[{\"c\":5}]]}",
+	  "{\"a\":[{\"c\":\"[redacted]\"},{\"d\":2,\"c\":\"[redacted]\"},4,[{\"c\":5}]]}", 2 },
+	{ "R$.a[1]", "{\"a\":[ 1 , 2 , 3 ]}", "{\"a\":[ 1 , \"[redacted]\" , 3 ]}", 1 },
+	{ "R$.a[10]", "{\"a\":[0,1,2,3,4,5,6,7,8,9,10]}", "{\"a\":[0,1,2,3,4,5,6,7,8,9,\"[redacted]\"]}", 1 },
+	{ "R$[*][0]", "[[1,2],[3],{}]", "[[\"[redacted]\",2],[\"[redacted]\"],{}]", 2 },
+	{ "R$..n", "{\"n\":1,\"x\":[{\"n\":{\"n\":2}},{\"m\":{\"n\":3}}]}",
+	  "{\"n\":\"[redacted]\",\"x\":[{\"n\":\"[redacted]\"},{\"m\":{\"n\":\"[redacted]\"}}]}", 3 },
+	{ "R$.x..a.b", "{\"a\":{\"b\":1},\"x\":{\"a\":{\"b\":2,\"a\":{\"b\":3}},\"b\":4}}",
+	  "{\"a\":{\"b\":1},\"x\":{\"a\":{\"b\":\"[redacted]\",\"a\":{\"b\":\"[redacted]\"}},\"b\":4}}", 2 },
+	{ "R$..a[*]", "[{\"a\":[1,{\"a\":[2]}]}]", "[{\"a\":[\"[redacted]\",\"[redacted]\"]}]", 2 },
+	{ "D$.a", "{\"a\":1}", "{}", 1 },
+	{ "D$.a", "{ \"a\" : 1 , \"b\" : 2 }", "{\"b\" : 2 }", 1 },
+	{ "D$.b", "{ \"a\" : 1 , \"b\" : 2 }", "{ \"a\" : 1 }", 1 },
+	{ "D$.b", "{\"a\":[1],\"b\":{\"x\":1},\"c\":3}", "{\"a\":[1],\"c\":3}", 1 },
+	{ "D$.a", "{\"a\":1,\"a\":2,\"b\":3,\"a\":4}", "{\"b\":3}", 3 },
+	{ "D$.a D$.b", "{\"a\":1,\"b\":2,\"c\":3,\"d\":4}", "{\"c\":3,\"d\":4}", 2 },
+	{ "D$.a D$.c", "{\"a\":1,\"b\":2,\"c\":3}", "{\"b\":2}", 2 },
+	{ "D$..a", "[{\"a\":1,\"b\":{\"a\":2}},{\"a\":[3]}]", "[{\"b\":{}},{}]", 3 },
+	{ "D$.a T$.b", "{\"a\":1,\"b\":\"x\"}", "{\"b\":\"<$.b|x>\"}", 2 },
+	{ "D$.a[*]", "{\"a\":[1, {}]}", "{\"a\":[null, null]}", 2 },
+	{ "D$", "[1]", "null", 1 },
+	{ "T$", " \"x\" ", " \"<$|x>\" ", 1 },
+	{ "R$.a D$.a", "{\"a\":1}", "{\"a\":\"[redacted]\"}", 1 },
+	{ "R$.a R$.a.b", "{\"a\":{\"b\":1}}", "{\"a\":\"[redacted]\"}", 1 },
+	{ "R$.\xc3\xa9", "{\"\\u00e9\":1,\"\xc3\xa9\":2}", "{\"\\u00e9\":\"[redacted]\",\"\xc3\xa9\":\"[redacted]\"}", 2 },
+};
+
+static void rules(const char *text)
+{
+	char copy[256], *save = NULL;
+
+	memset(&policy, 0, sizeof(policy));
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *one = strtok_r(copy, " ", &save); one; one = strtok_r(NULL, " ", &save))
+		rule(one + 1, *one == 'D' ? MASK_DROP : *one == 'T' ? MASK_TOKEN : MASK_REDACT);
+}
+
+static void test_json(void **state)
+{
+	struct buf out;
+	uint32_t count;
+	bool input;
+
+	(void)state;
+	buf_init(&out, 1 << 16);
+	for (size_t i = 0; i < sizeof(json_table) / sizeof(*json_table); i++) {
+		buf_reset(&out);
+		rules(json_table[i].rules);
+		assert_int_equal(mask_json(&policy, key, span_of(json_table[i].in), &out, &count, &input), 0);
+		same(&out, json_table[i].want);
+		assert_int_equal(count, json_table[i].count);
+		assert_false(input);
+	}
+	buf_fini(&out);
+}
+
+static int json_code(const char *rule_text, const char *body, size_t limit)
+{
+	struct buf out;
+	uint32_t count;
+	bool input;
+	int err;
+
+	rules(rule_text);
+	buf_init(&out, limit);
+	err = mask_json(&policy, key, span_of(body), &out, &count, &input);
+	buf_fini(&out);
+	return err;
+}
+
+static void test_json_failures(void **state)
+{
+	static const char *const bad[] = { "", "hello", "{\"a\":1", "{\"a\":}", "{\"a\":1,}", "{\"a\":[1}", "{\"a\":1} x",
+					   "{\"a\":\"\xff\"}", "{\"b\":1 \"a\":2}" };
+	static const char *const paths[] = { "D$.", "D$..", "D$.a[", "D$.a[x]", "D$.a[]", "D$a", "D$.a..", "D$.a[-1]" };
+	char deep[80] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(json_code("D$.a", bad[i], 1 << 10), ERR_PROTO);
+		assert_int_equal(json_code("T$.a", bad[i], 1 << 10), ERR_PROTO);
+	}
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+		assert_int_equal(json_code(paths[i], "{}", 1 << 10), ERR_CONFIG);
+	memset(deep, '[', sizeof(deep) - 1);
+	assert_int_equal(json_code("D$.a", deep, 1 << 10), ERR_LIMIT);
+	assert_int_equal(json_code("T$.a", "{\"a\":1}", 8), ERR_LIMIT);
+}
+
+static void test_input_masked(void **state)
+{
+	struct buf out;
+	uint32_t count;
+	bool input;
+
+	(void)state;
+	rules("R$.a D$.b");
+	policy.fields[1].model_input = true;
+	buf_init(&out, 1 << 10);
+	assert_int_equal(mask_json(&policy, key, SPAN("{\"a\":1,\"c\":2}"), &out, &count, &input), 0);
+	assert_false(input);
+	assert_int_equal(mask_json(&policy, key, SPAN("{\"a\":1,\"b\":2}"), &out, &count, &input), 0);
+	assert_true(input);
+	buf_fini(&out);
+}
+
+static void test_token(void **state)
+{
+	static const uint8_t other_secret[32] = { 9 };
+	char a[25], b[25];
+	struct mask_key *other;
+
+	(void)state;
+	mask_token(key, SPAN("query"), SPAN("bob"), a);
+	mask_token(key, SPAN("query"), SPAN("bob"), b);
+	/* HMAC-SHA-256 by Python's hmac module */
+	assert_string_equal(a, "tok_5fzehrrztqcqi6gy7p3n");
+	assert_string_equal(a, b);
+	mask_token(key, SPAN("$.user"), SPAN("bob"), b);
+	assert_string_not_equal(a, b);
+	mask_token(key, SPAN("query"), SPAN("alice"), b);
+	assert_string_not_equal(a, b);
+	assert_int_equal(mask_key_new(other_secret, &other), 0);
+	mask_token(other, SPAN("query"), SPAN("bob"), b);
+	assert_string_not_equal(a, b);
+	mask_key_free(&other);
+	mask_key_free(&other);
+}
+
+static void test_which_bodies(void **state)
+{
+	static const struct {
+		const char *head;
+		bool wants, cannot;
+	} table[] = {
+		{ "POST /\ncontent-type: application/json", true, false },
+		{ "POST /\ncontent-type: Application/JSON ; charset=utf-8", true, false },
+		{ "200\ncontent-type: application/problem+json", true, false },
+		{ "200\ncontent-type: application/json\ncontent-encoding: identity", true, false },
+		{ "200\ncontent-type: application/json\ncontent-encoding: gzip", true, true },
+		{ "200\ncontent-type: text/plain\ncontent-encoding: gzip", false, false },
+		{ "200\ncontent-type: application/jsonx", false, false },
+		{ "GET /", false, false },
+		{ "POST /\ncontent-type: application/octet-stream\ninference-header-content-length: 9", false, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		rules("D$.a");
+		assert_int_equal(mask_wants_body(&policy, span_of(table[i].head)), table[i].wants);
+		assert_int_equal(mask_cannot(&policy, span_of(table[i].head)), table[i].cannot);
+		rules("Dx-user");
+		assert_false(mask_wants_body(&policy, span_of(table[i].head)));
+		assert_false(mask_cannot(&policy, span_of(table[i].head)));
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_builtin_head),  TEST(test_header_rules), TEST(test_head_failures), TEST(test_json),
+		TEST(test_json_failures), TEST(test_input_masked), TEST(test_token),         TEST(test_which_bodies),
+	};
+	return cmocka_run_group_tests_name("capture_mask", tests, NULL, NULL);
+}

@@ -1,0 +1,263 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "replay/stat.h"
+
+static uint64_t seed_state;
+
+/* xorshift64*, so that every run sees the same draws. */
+static double uniform(void)
+{
+	seed_state ^= seed_state >> 12;
+	seed_state ^= seed_state << 25;
+	seed_state ^= seed_state >> 27;
+	return (double)((seed_state * 2685821657736338717u) >> 11) / 9007199254740992.0;
+}
+
+static void rate_edges(void **state)
+{
+	struct interval i = stat_rate(0, 0, 0.05, 300);
+
+	(void)state;
+	assert_true(i.low == 0 && i.high == 1);
+	i = stat_rate(0, 50, 0.05, 300);
+	assert_true(i.low == 0 && i.high > 0 && i.high < 1);
+	i = stat_rate(50, 50, 0.05, 300);
+	assert_true(i.high == 1 && i.low > 0 && i.low < 1);
+	i = stat_rate(0, 1, 0.05, 300);
+	assert_true(i.low == 0 && i.high > 0.9);
+	i = stat_rate(5, 100, 0.05, 300);
+	assert_true(i.low < 0.05 && i.high > 0.05);
+}
+
+static void rate_published_table(void **state)
+{
+	static const struct {
+		uint64_t n;
+		double limit, t_opt;
+	} rows[] = { { 389, 0.01, 300 }, { 780, 0.005, 600 }, { 3912, 0.001, 3000 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_true(stat_rate(0, rows[i].n, 0.05, rows[i].t_opt).high <= rows[i].limit);
+		assert_true(stat_rate(0, rows[i].n - 1, 0.05, rows[i].t_opt).high > rows[i].limit);
+		assert_int_equal(stat_rate_needed(0, 0, rows[i].limit, 0.05, rows[i].t_opt), rows[i].n);
+		assert_int_equal(stat_rate_needed(0, 100, rows[i].limit, 0.05, rows[i].t_opt), rows[i].n - 100);
+		assert_int_equal(stat_rate_needed(0, rows[i].n, rows[i].limit, 0.05, rows[i].t_opt), 0);
+	}
+}
+
+static void rate_monotone(void **state)
+{
+	struct interval last = stat_rate(0, 200, 0.05, 300);
+
+	(void)state;
+	for (uint64_t k = 1; k <= 200; k++) {
+		struct interval now = stat_rate(k, 200, 0.05, 300);
+
+		assert_true(now.low >= last.low && now.high >= last.high);
+		assert_true(now.low < now.high);
+		last = now;
+	}
+	for (uint64_t n = 2; n < 2000; n++)
+		assert_true(stat_rate(0, n, 0.05, 300).high <= stat_rate(0, n - 1, 0.05, 300).high);
+	assert_true(stat_rate(3, 400, 0.01, 300).high > stat_rate(3, 400, 0.05, 300).high);
+}
+
+static void rate_needed(void **state)
+{
+	uint64_t more = stat_rate_needed(10, 1000, 0.02, 0.05, 300);
+
+	(void)state;
+	assert_in_range(more, 1, 2000); /* 1 % against 2 %: about 1691 in all */
+	assert_int_equal(stat_rate_needed(20, 1000, 0.02, 0.05, 300), UINT64_MAX);
+	assert_int_equal(stat_rate_needed(200, 1000, 0.02, 0.05, 300), 0);
+	assert_int_equal(stat_rate_needed(0, 10, 0, 0.05, 300), UINT64_MAX);
+	assert_int_equal(stat_rate_needed(1, 10, 0, 0.05, 300), 0);
+	assert_int_equal(stat_rate_needed(1, 10, 1, 0.05, 300), 0);
+}
+
+static void rate_false_alarms(void **state)
+{
+	const double rate = 0.02, threshold = log(1 / 0.05);
+	unsigned alarms = 0;
+
+	(void)state;
+	seed_state = 20261123;
+	for (unsigned run = 0; run < 300; run++) {
+		uint64_t k = 0;
+
+		for (uint64_t n = 1; n <= 2000; n++) {
+			k += uniform() < rate;
+			if (stat_rate_log_e(k, n, rate, 500) >= threshold) {
+				alarms++;
+				break;
+			}
+		}
+	}
+	assert_in_range(alarms, 0, 300 * 7 / 100);
+}
+
+static void mean_covers_and_narrows(void **state)
+{
+	struct stat_mean m = { 0 };
+	struct interval early, late;
+
+	(void)state;
+	early = stat_mean_ci(&m, 0.05);
+	assert_true(early.low == 0 && early.high == 1);
+	seed_state = 7;
+	for (unsigned i = 0; i < 100; i++)
+		stat_mean_add(&m, uniform() * 0.2, 0.05);
+	early = stat_mean_ci(&m, 0.05);
+	for (unsigned i = 0; i < 10000; i++)
+		stat_mean_add(&m, uniform() * 0.2, 0.05);
+	late = stat_mean_ci(&m, 0.05);
+	assert_true(early.low <= 0.1 && early.high >= 0.1);
+	assert_true(late.low <= 0.1 && late.high >= 0.1);
+	assert_true(late.high - late.low < early.high - early.low && late.high - late.low < 0.03);
+}
+
+/* The two sides swap when x is replaced by 1 - x. */
+static void mean_mirrors(void **state)
+{
+	struct stat_mean a = { 0 }, b = { 0 };
+	struct interval one, other;
+
+	(void)state;
+	seed_state = 99;
+	for (unsigned i = 0; i < 500; i++) {
+		double x = uniform();
+
+		stat_mean_add(&a, x, 0.05);
+		stat_mean_add(&b, 1 - x, 0.05);
+	}
+	one = stat_mean_ci(&a, 0.05);
+	other = stat_mean_ci(&b, 0.05);
+	assert_true(fabs(one.low - (1 - other.high)) < 1e-12);
+	assert_true(fabs(one.high - (1 - other.low)) < 1e-12);
+}
+
+/* The formula of arXiv 2010.09686 straight from the page, over the whole sample. */
+static double mean_lower_by_hand(const double *x, unsigned n, double a)
+{
+	double sum = 0, s2_sum = 0, lam_sum = 0, lam_x = 0, v_psi = 0, s2 = 0.25;
+
+	for (unsigned i = 0; i < n; i++) {
+		double t = i + 1, mean = i ? sum / i : 0, mu;
+		double lam = fmin(0.5, sqrt(2 * log(1 / a) / (t * log(1 + t) * s2)));
+
+		v_psi += (x[i] - mean) * (x[i] - mean) * (-log(1 - lam) - lam);
+		lam_sum += lam;
+		lam_x += lam * x[i];
+		sum += x[i];
+		mu = fmin(1, (0.5 + sum) / (t + 1));
+		s2_sum += (x[i] - mu) * (x[i] - mu);
+		s2 = (0.25 + s2_sum) / (t + 1);
+	}
+	return lam_x / lam_sum - (log(1 / a) + v_psi) / lam_sum;
+}
+
+static void mean_formula(void **state)
+{
+	double x[400], mirrored[400];
+	struct stat_mean m = { 0 };
+	struct interval got;
+
+	(void)state;
+	seed_state = 4;
+	for (unsigned i = 0; i < 400; i++) {
+		x[i] = uniform();
+		mirrored[i] = 1 - x[i];
+		stat_mean_add(&m, x[i], 0.05);
+	}
+	got = stat_mean_ci(&m, 0.05);
+	assert_true(fabs(got.low - mean_lower_by_hand(x, 400, 0.025)) < 1e-12);
+	assert_true(fabs(got.high - (1 - mean_lower_by_hand(mirrored, 400, 0.025))) < 1e-12);
+}
+
+static void sketch_error(void **state)
+{
+	static struct sketch s;
+
+	(void)state;
+	assert_int_equal(sketch_quantile(&s, 0.5), 0);
+	for (uint64_t us = 0; us < 10; us++) {
+		memset(&s, 0, sizeof(s));
+		sketch_add(&s, us);
+		assert_int_equal(sketch_quantile(&s, 0.5), us);
+	}
+	memset(&s, 0, sizeof(s));
+	for (uint64_t us = 1; us <= 100001; us++)
+		sketch_add(&s, us * 10);
+	for (unsigned q = 0; q <= 1000; q++) {
+		double exact = 10 * (1 + floor(q / 1000.0 * 100000)), got = (double)sketch_quantile(&s, q / 1000.0);
+
+		assert_true(fabs(got - exact) <= 0.01 * exact + 0.5);
+	}
+	assert_int_equal(s.max_us, 1000010);
+	sketch_add(&s, UINT64_MAX);
+	assert_int_equal(s.max_us, UINT64_MAX);
+}
+
+static void sketch_merges(void **state)
+{
+	static struct sketch part[3], left, right, whole;
+
+	(void)state;
+	seed_state = 12;
+	for (unsigned i = 0; i < 30000; i++) {
+		uint64_t us = (uint64_t)exp(uniform() * 14);
+
+		sketch_add(&part[i % 3], us);
+		sketch_add(&whole, us);
+	}
+	left = part[0];
+	sketch_merge(&left, &part[1]);
+	sketch_merge(&left, &part[2]);
+	right = part[1];
+	sketch_merge(&right, &part[2]);
+	sketch_merge(&right, &part[0]);
+	assert_memory_equal(&left, &right, sizeof(left));
+	assert_memory_equal(&left, &whole, sizeof(left));
+}
+
+static void sketch_interval(void **state)
+{
+	static struct sketch s;
+	struct interval i = sketch_quantile_ci(&s, 0.5, 0.05, 500);
+
+	(void)state;
+	assert_true(i.low == 0 && isinf(i.high));
+	for (uint64_t us = 1; us <= 20; us++)
+		sketch_add(&s, us * 1000);
+	i = sketch_quantile_ci(&s, 0.99, 0.05, 500);
+	assert_true(isinf(i.high)); /* 20 values cannot bound the p99 */
+	memset(&s, 0, sizeof(s));
+	for (uint64_t us = 1; us <= 20000; us++)
+		sketch_add(&s, us);
+	i = sketch_quantile_ci(&s, 0.5, 0.05, 500);
+	assert_true(i.low < 10000 && i.low > 9000 && i.high > 10000 && i.high < 11000);
+	i = sketch_quantile_ci(&s, 0.99, 0.05, 500);
+	assert_true(i.low < 19800 && i.low > 19000 && i.high > 19800 && i.high <= 20000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rate_edges), cmocka_unit_test(rate_published_table),
+		cmocka_unit_test(rate_monotone), cmocka_unit_test(rate_needed),
+		cmocka_unit_test(rate_false_alarms), cmocka_unit_test(mean_covers_and_narrows),
+		cmocka_unit_test(mean_mirrors), cmocka_unit_test(mean_formula),
+		cmocka_unit_test(sketch_error), cmocka_unit_test(sketch_merges),
+		cmocka_unit_test(sketch_interval),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

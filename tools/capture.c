@@ -1,0 +1,324 @@
+/*
+ * capture.c - `understudy capture`: looks into capture files.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <openssl/evp.h>
+
+#include "capture/capfile.h"
+#include "capture/fold.h"
+#include "capture/ledger.h"
+#include "proto/base/clock.h"
+
+int capture_command(int argc, char **argv);
+
+enum { STATUS_OK = 0, STATUS_USAGE = 2, STATUS_UNREADABLE = 3 };
+enum { FOLD_LIMIT = 256 << 20 };
+#define LINE_LIMIT ((size_t)1 << 31)
+
+static const char help[] =
+	"usage: understudy capture info|cat|verify FILE...\n"
+	"\n"
+	"Looks into capture files (.cap) written by understudy.\n"
+	"\n"
+	"  info    when and under what it was recorded, and how much is in it\n"
+	"  cat     one exchange a line, as JSON\n"
+	"  verify  reads everything; one line a file\n"
+	"\n"
+	"Exit status: 0 done; 2 usage; 3 a file could not be read. A torn tail (the recorder was killed)\n"
+	"is an error for verify only; info and cat use what is good and say so on standard error.\n"
+	"\n"
+	"examples:\n"
+	"  understudy capture verify run/capture/*.cap\n"
+	"  understudy capture info run/capture/00001.cap\n"
+	"  understudy capture cat run/capture/*.cap | jq -r 'select(.status >= 500) | .target'\n"
+	"  understudy capture cat run/capture/*.cap | jq .latency_us | sort -n | tail -1\n";
+
+struct job {
+	const char *path;
+	struct capfile_reader *reader;
+	struct fold *fold; /* cat only */
+	struct buf line;
+	uint64_t exchanges, strays;
+	int status;
+};
+
+static int cannot(struct job *j, const char *why, const char *hint)
+{
+	fprintf(stderr, "understudy: %s: %s%s%s\n", j->path, why, hint ? "; " : "", hint ? hint : "");
+	return j->status = STATUS_UNREADABLE;
+}
+
+static int open_failed(struct job *j, int err, const char *why)
+{
+	if (err == ERR_SYS && errno == ENOENT)
+		return cannot(j, "no such file", "check the path");
+	if (err == ERR_SYS)
+		return cannot(j, strerror(errno), NULL);
+	if (err == ERR_PROTO && why && strncmp(why, "not a", 5) == 0)
+		return cannot(j, why, "is it a .cap written by understudy?");
+	return cannot(j, why ? why : err_text(err), NULL);
+}
+
+/* What the end of the file means, on standard error unless it is the clean one. */
+static void report_end(struct job *j, int err, bool torn_is_error)
+{
+	char text[160];
+
+	if (err == ERR_AGAIN)
+		return;
+	if (err == ERR_TORN) {
+		snprintf(text, sizeof text, "%s: %" PRIu64 " bytes lost; %" PRIu64 " records before are good",
+			 capfile_why(j->reader), capfile_lost_bytes(j->reader), capfile_records(j->reader));
+		cannot(j, text, NULL);
+		j->status = torn_is_error ? STATUS_UNREADABLE : STATUS_OK;
+		return;
+	}
+	snprintf(text, sizeof text, "%s after %" PRIu64 " good records",
+		 capfile_why(j->reader) ? capfile_why(j->reader) : err_text(err), capfile_records(j->reader));
+	cannot(j, text, NULL);
+}
+
+/* Read to the end; `each` may be NULL. */
+static void read_all(struct job *j, bool torn_is_error,
+		     void (*each)(struct job *, const struct record *, const void *payload))
+{
+	struct record r;
+	const void *payload;
+	int err;
+
+	while ((err = capfile_next(j->reader, &r, &payload)) == 0) {
+		j->exchanges += r.type == RECORD_HEAD && r.leg == LEG_CLIENT;
+		if (each)
+			each(j, &r, payload);
+	}
+	report_end(j, err, torn_is_error);
+}
+
+static void verify(struct job *j)
+{
+	read_all(j, true, NULL);
+	if (j->status == STATUS_OK)
+		printf("%s: ok, %" PRIu64 " records, %" PRIu64 " exchanges, %" PRIu64 " segments, unencrypted\n", j->path,
+		       capfile_records(j->reader), j->exchanges, capfile_segments(j->reader));
+}
+
+static void info_route(const struct capfile_route *r)
+{
+	static const char *const protocols[] = { "auto", "openinference", "json", "bytes" };
+
+	printf("  route %s: protocol %s, sample %g %%, masks %s, tolerance abs %g rel %g\n", r->name,
+	       protocols[r->protocol], r->sample_ppm / 1e4, r->policy, r->tolerance_abs, r->tolerance_rel);
+	for (uint32_t i = 0; i < r->ignore_count; i++)
+		printf("    ignore %s\n", r->ignore[i]);
+	for (uint32_t i = 0; i < r->candidate_count; i++)
+		printf("    %s %s, sample %g %%\n", r->candidates[i].baseline ? "baseline" : "candidate",
+		       r->candidates[i].name, r->candidates[i].sample_ppm / 1e4);
+}
+
+static void info(struct job *j)
+{
+	const struct capfile_facts *f = capfile_facts(j->reader);
+	char date[28];
+
+	clock_rfc3339(f->created_wall_ns, date);
+	printf("%s: capture of run %s\n  created %s by understudy %s\n  file id ", j->path, f->run_name, date, f->tool_version);
+	for (size_t i = 0; i < sizeof f->file_id; i++)
+		printf("%02x", f->file_id[i]);
+	printf("\n  encrypted no\n");
+	for (uint32_t i = 0; i < f->route_count; i++)
+		info_route(&f->routes[i]);
+	read_all(j, false, NULL);
+	printf("  %" PRIu64 " records, %" PRIu64 " exchanges, %" PRIu64 " segments, %" PRIu64 " bytes, %s\n",
+	       capfile_records(j->reader), j->exchanges, capfile_segments(j->reader), capfile_size(j->reader),
+	       capfile_closed(j->reader) ? "closed" : "not closed");
+}
+
+/* Valid UTF-8 by RFC 3629: no overlong form, no surrogate, nothing past U+10FFFF. */
+static bool is_utf8(struct span s)
+{
+	const unsigned char *p = (const unsigned char *)s.data, *end = p + s.len;
+
+	while (p < end) {
+		unsigned char low = 0x80, high = 0xbf, c = *p++;
+		int more = c < 0x80 ? 0 : c >= 0xc2 && c <= 0xdf ? 1 : c >> 4 == 0xe ? 2 : c >= 0xf0 && c <= 0xf4 ? 3 : -1;
+
+		low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : low;
+		high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : high;
+		if (more < 0 || more > end - p)
+			return false;
+		for (; more; more--, low = 0x80, high = 0xbf) {
+			if (*p < low || *p > high)
+				return false;
+			p++;
+		}
+	}
+	return true;
+}
+
+static void put_text(struct buf *b, const char *key, struct span value)
+{
+	buf_printf(b, ",\"%s\":", key);
+	buf_json_string(b, value);
+}
+
+static void put_body(struct buf *b, const char *key, const struct leg *l)
+{
+	struct span body;
+	char *room;
+
+	if (!l || !l->begun)
+		return;
+	body = buf_len(&l->body) ? buf_span(&l->body) : SPAN("");
+	if (is_utf8(body)) {
+		put_text(b, key, body);
+		return;
+	}
+	buf_printf(b, ",\"%s_base64\":\"", key);
+	room = buf_room(b, (body.len + 2) / 3 * 4 + 1);
+	if (room)
+		buf_grown(b, (size_t)EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)body.data, (int)body.len));
+	buf_puts(b, "\"");
+}
+
+static struct span leg_head(const struct leg *l)
+{
+	return l && buf_len(&l->head) ? buf_span(&l->head) : SPAN("");
+}
+
+static void put_response(struct buf *b, const struct leg *request, const struct leg *response)
+{
+	unsigned status = head_status(leg_head(response));
+
+	if (status)
+		buf_printf(b, ",\"status\":%u", status);
+	if (request && request->begun && response && response->ended && response->end_ns >= request->start_ns)
+		buf_printf(b, ",\"latency_us\":%" PRIu64, (response->end_ns - request->start_ns) / 1000);
+}
+
+static void put_error(struct buf *b, const struct leg *request, const struct leg *response)
+{
+	uint8_t error = response && response->error ? response->error : request ? request->error : 0;
+
+	if (error)
+		put_text(b, "error", span_of(outcome_name(error)));
+	else if (!request || !request->ended || !response || !response->ended)
+		buf_puts(b, ",\"error\":\"incomplete\"");
+}
+
+static void print_exchange(void *arg, struct exchange *e)
+{
+	struct job *j = arg;
+	struct buf *b = &j->line;
+	const struct leg *request = e->legs[LEG_CLIENT], *response = e->legs[LEG_LIVE];
+	char date[28];
+
+	buf_reset(b);
+	buf_printf(b, "{\"id\":\"%016" PRIx64 "\"", e->id);
+	if (request && request->begun) {
+		clock_rfc3339(capfile_wall_ns(j->reader, request->start_ns), date);
+		buf_printf(b, ",\"time\":\"%s\"", date);
+	}
+	put_text(b, "route", span_of(capfile_facts(j->reader)->routes[e->route].name));
+	if (request && request->begun) {
+		put_text(b, "method", head_method(leg_head(request)));
+		put_text(b, "target", head_target(leg_head(request)));
+	}
+	put_response(b, request, response);
+	put_body(b, "request_body", request);
+	put_body(b, "response_body", response);
+	buf_printf(b, ",\"masked\":%" PRIu32, (request ? request->mask_count : 0) + (response ? response->mask_count : 0));
+	put_error(b, request, response);
+	buf_puts(b, "}\n");
+	if (b->err)
+		cannot(j, err_text(b->err), NULL);
+	else
+		fwrite(b->base + b->head, 1, buf_len(b), stdout);
+	fold_drop(j->fold, &e);
+}
+
+/* Client and live legs only: candidates' answers belong to the comparison. */
+static void cat_record(struct job *j, const struct record *r, const void *payload)
+{
+	struct exchange *e;
+	int err;
+
+	if (r->leg > LEG_LIVE)
+		return;
+	err = fold_add(j->fold, r, payload, &e);
+	if (err == ERR_PROTO)
+		j->strays++;
+	else if (err && e)
+		print_exchange(j, e);
+	else if (err)
+		cannot(j, err_text(err), NULL);
+	else if (e->legs[LEG_CLIENT] && e->legs[LEG_CLIENT]->ended && e->legs[LEG_LIVE] && e->legs[LEG_LIVE]->ended)
+		print_exchange(j, e);
+}
+
+static void cat(struct job *j)
+{
+	j->fold = fold_new(FOLD_LIMIT);
+	if (!j->fold) {
+		cannot(j, err_text(ERR_NOMEM), NULL);
+		return;
+	}
+	buf_init(&j->line, LINE_LIMIT);
+	read_all(j, false, cat_record);
+	fold_each(j->fold, print_exchange, j);
+	if (j->strays)
+		fprintf(stderr, "understudy: %s: %" PRIu64 " records belong to no exchange in this file\n", j->path, j->strays);
+	buf_fini(&j->line);
+	fold_free(&j->fold);
+}
+
+static const struct verb {
+	const char *name;
+	void (*run)(struct job *);
+} verbs[] = { { "info", info }, { "cat", cat }, { "verify", verify } };
+
+static int run_file(const struct verb *verb, const char *path)
+{
+	struct job j = { .path = path };
+	const char *why;
+	int err = capfile_open(path, &j.reader, &why);
+
+	if (err)
+		return open_failed(&j, err, why);
+	verb->run(&j);
+	capfile_reader_free(&j.reader);
+	return j.status;
+}
+
+int capture_command(int argc, char **argv)
+{
+	const struct verb *verb = NULL;
+	int status = STATUS_OK;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			fputs(help, stdout);
+			return STATUS_OK;
+		}
+	}
+	for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++) {
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			verb = &verbs[i];
+	}
+	if (!verb || argc < 3 || argv[2][0] == '-') {
+		fputs("understudy: capture: usage: understudy capture info|cat|verify FILE...; see understudy capture --help\n",
+		      stderr);
+		return STATUS_USAGE;
+	}
+	for (int i = 2; i < argc; i++) {
+		if (run_file(verb, argv[i]) != STATUS_OK)
+			status = STATUS_UNREADABLE;
+	}
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "understudy: standard output: %s\n", strerror(errno));
+		status = STATUS_UNREADABLE;
+	}
+	return status;
+}

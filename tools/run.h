@@ -1,0 +1,33 @@
+/*
+ * run.h - a run directory as the tools read it, and the verdict table for terminals.
+ */
+#ifndef TOOLS_RUN_H
+#define TOOLS_RUN_H
+
+#include "tools/doc.h"
+
+struct run {
+	char directory[1024];
+	struct node *summary, *manifest; /* manifest may be NULL */
+};
+
+/* `name`: a path, or NULL or "last" for the newest directory in runs/. 0, or an error said on stderr. */
+int run_open(const char *name, struct run *) MUST_CHECK;
+void run_close(struct run *);
+
+/* "2.03 %" of a rate, "1.25" of a ratio, "-" without a value; `unit` is the gate metric's. */
+const char *run_figure(double value, const char *unit, char out[32]);
+/* "[1.2 %, 3.4 %]". */
+const char *run_figures(double low, double high, const char *unit, char out[80]);
+const char *run_metric_unit(const char *metric);
+/* "at most" or "at least". */
+const char *run_metric_bound(const char *metric);
+/* The sum of the numbers in an object. */
+double run_sum(const struct node *object);
+/* "1000 seen = 950 compared + 10 sampled out + 20 not compared + 10 excluded + 10 shed + 0 open" */
+void run_counts_line(const struct node *counts, struct buf *out);
+/* The verdict sentence. */
+void run_sentence(const struct run *, struct buf *out);
+void run_text(const struct run *, struct buf *out);
+
+#endif
