@@ -16,7 +16,13 @@
 
 #include "capture/sealed.h"
 
-enum { WORKERS_MAX = 256, SLOTS_EACH_MAX = 1 << 24, REDO_MAX = 20, READ_TRIES = 1000, READ_PAUSE_NS = 200 * 1000 };
+enum {
+	WORKERS_MAX = 256,
+	SLOTS_EACH_MAX = 1 << 24,
+	REDO_MAX = 20,
+	READ_TRIES = 1000,
+	READ_PAUSE_NS = 200 * 1000
+};
 
 /* Indices in totals.counter. */
 enum {
@@ -92,21 +98,22 @@ const char *outcome_name(uint8_t outcome)
 {
 	static const char *const names[] = {
 #define X(name, group, text) text,
-		OUTCOME_TABLE(X)
+	        OUTCOME_TABLE(X)
 #undef X
 	};
-	return outcome >= OUTCOME_COMPARED && outcome < OUTCOME_END ? names[outcome - OUTCOME_COMPARED] : "unknown";
+	return outcome >= OUTCOME_COMPARED && outcome < OUTCOME_END ? names[outcome - OUTCOME_COMPARED]
+	                                                            : "unknown";
 }
 
 enum outcome_group outcome_group(uint8_t outcome)
 {
 	static const uint8_t groups[] = {
 #define X(name, group, text) GROUP_##group,
-		OUTCOME_TABLE(X)
+	        OUTCOME_TABLE(X)
 #undef X
 	};
-	return outcome >= OUTCOME_COMPARED && outcome < OUTCOME_END ? groups[outcome - OUTCOME_COMPARED] :
-								      GROUP_NOT_COMPARED;
+	return outcome >= OUTCOME_COMPARED && outcome < OUTCOME_END ? groups[outcome - OUTCOME_COMPARED]
+	                                                            : GROUP_NOT_COMPARED;
 }
 
 uint8_t outcome_by_name(struct span name)
@@ -139,7 +146,8 @@ static size_t slots_offset(unsigned workers)
 
 static bool geometry_valid(unsigned workers, unsigned slots_each)
 {
-	return workers >= 1 && workers <= WORKERS_MAX && slots_each >= 1 && slots_each <= SLOTS_EACH_MAX / workers;
+	return workers >= 1 && workers <= WORKERS_MAX && slots_each >= 1 &&
+	       slots_each <= SLOTS_EACH_MAX / workers;
 }
 
 static size_t ledger_bytes(unsigned workers, unsigned slots_each)
@@ -153,8 +161,8 @@ int ledger_create(unsigned workers, unsigned slots_each, int *memfd_out)
 		errno = EINVAL;
 		return ERR_SYS;
 	}
-	struct geometry g = { .magic = ledger_magic, .workers = workers, .slots_each = slots_each };
-	struct span contents = { (const char *)&g, sizeof(g) };
+	struct geometry g = {.magic = ledger_magic, .workers = workers, .slots_each = slots_each};
+	struct span contents = {(const char *)&g, sizeof(g)};
 	return sealed_create("ledger", ledger_bytes(workers, slots_each), contents, 0, memfd_out);
 }
 
@@ -208,7 +216,8 @@ void ledger_free(struct ledger **ledger)
 }
 
 int ledger_take(struct ledger *l, unsigned worker, uint64_t id, uint16_t route, uint32_t candidates,
-		unsigned candidate_count, uint8_t others, uint32_t baselines, uint8_t capture, uint32_t *slot_out)
+                unsigned candidate_count, uint8_t others, uint32_t baselines, uint8_t capture,
+                uint32_t *slot_out)
 {
 	assert(id != 0 && worker < l->workers && route < ROUTES_MAX && candidate_count <= CANDIDATES_MAX);
 	uint32_t first = worker * l->slots_each, tried = 0;
@@ -232,7 +241,8 @@ int ledger_take(struct ledger *l, unsigned worker, uint64_t id, uint16_t route, 
 	return 0;
 }
 
-void ledger_direct(struct ledger *l, unsigned worker, uint16_t route, unsigned candidate_count, uint8_t outcome)
+void ledger_direct(struct ledger *l, unsigned worker, uint16_t route, unsigned candidate_count,
+                   uint8_t outcome)
 {
 	assert(worker < l->workers && route < ROUTES_MAX && candidate_count <= CANDIDATES_MAX);
 	assert(settled(outcome) && outcome < OUTCOME_END);
@@ -369,7 +379,8 @@ static void redo_apply(struct ledger *l)
 	for (uint32_t i = 0; i < count && i < REDO_MAX; i++) {
 		uint32_t counter = redo->entry[i].counter;
 		if (counter < COUNTERS)
-			atomic_store_explicit(&l->totals->counter[counter], redo->entry[i].value, memory_order_release);
+			atomic_store_explicit(&l->totals->counter[counter], redo->entry[i].value,
+			                      memory_order_release);
 	}
 	uint32_t slot = redo->slot;
 	uint64_t id = redo->id;
@@ -510,7 +521,7 @@ void ledger_read(const struct ledger *l, struct ledger_counts *out)
 		}
 		tries = before == stuck ? tries + 1 : 0;
 		stuck = before;
-		nanosleep(&(struct timespec){ .tv_nsec = READ_PAUSE_NS }, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = READ_PAUSE_NS}, NULL);
 	}
 	read_once(l, out);
 }

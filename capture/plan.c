@@ -7,7 +7,7 @@ enum { PLAN_VERSION = 1 };
 
 int plan_publish(const struct plan *plan, int *memfd_out)
 {
-	struct span contents = { (const char *)plan, sizeof(*plan) };
+	struct span contents = {(const char *)plan, sizeof(*plan)};
 	return sealed_create("plan", sizeof(*plan), contents, F_SEAL_WRITE, memfd_out);
 }
 

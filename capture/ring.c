@@ -46,11 +46,11 @@ static uint64_t frame_bytes(uint32_t payload_len)
 
 int ring_create(const char *name, size_t bytes, int *memfd_out, int *eventfd_out)
 {
-	struct geometry g = { .magic = ring_magic, .data_bytes = PAGE };
+	struct geometry g = {.magic = ring_magic, .data_bytes = PAGE};
 	while (g.data_bytes < bytes && g.data_bytes < (uint64_t)1 << 48)
 		g.data_bytes <<= 1;
 	int memfd = -1;
-	struct span contents = { (const char *)&g, sizeof(g) };
+	struct span contents = {(const char *)&g, sizeof(g)};
 	int err = sealed_create(name, DATA_OFFSET + g.data_bytes, contents, 0, &memfd);
 	if (err)
 		return err;
@@ -98,7 +98,8 @@ static int attach(int memfd, int event, bool writes, struct ring **ring_out)
 	struct ring *r = calloc(1, sizeof(*r));
 	if (!r)
 		return ERR_NOMEM;
-	*r = (struct ring){ .size = g.data_bytes, .mask = g.data_bytes - 1, .eventfd = event, .writes = writes };
+	*r = (struct ring){
+	        .size = g.data_bytes, .mask = g.data_bytes - 1, .eventfd = event, .writes = writes};
 	r->map = mmap(NULL, DATA_OFFSET + r->size, PROT_READ, MAP_SHARED, memfd, 0);
 	if (r->map == MAP_FAILED) {
 		r->map = NULL;
@@ -238,7 +239,8 @@ void ring_wake(struct ring *r)
 
 size_t ring_used_bytes(const struct ring *r)
 {
-	uint64_t used = r->writes ? r->cursor - atomic_load(&r->reader->tail) : atomic_load(&r->writer->head) - r->cursor;
+	uint64_t used = r->writes ? r->cursor - atomic_load(&r->reader->tail)
+	                          : atomic_load(&r->writer->head) - r->cursor;
 	return used < r->size ? used : r->size;
 }
 

@@ -66,6 +66,7 @@ static int open_failed(struct job *j, int err, const char *why)
 static void report_end(struct job *j, int err, bool torn_is_error)
 {
 	char text[160];
+	int before = j->status;
 
 	if (err == ERR_AGAIN)
 		return;
@@ -73,7 +74,7 @@ static void report_end(struct job *j, int err, bool torn_is_error)
 		snprintf(text, sizeof text, "%s: %" PRIu64 " bytes lost; %" PRIu64 " records before are good",
 			 capfile_why(j->reader), capfile_lost_bytes(j->reader), capfile_records(j->reader));
 		cannot(j, text, NULL);
-		j->status = torn_is_error ? STATUS_UNREADABLE : STATUS_OK;
+		j->status = torn_is_error ? STATUS_UNREADABLE : before;
 		return;
 	}
 	snprintf(text, sizeof text, "%s after %" PRIu64 " good records",
@@ -105,31 +106,46 @@ static void verify(struct job *j)
 		       capfile_records(j->reader), j->exchanges, capfile_segments(j->reader));
 }
 
-static void info_route(const struct capfile_route *r)
+static void info_route(struct buf *b, const struct capfile_route *r)
 {
 	static const char *const protocols[] = { "auto", "openinference", "json", "bytes" };
 
-	printf("  route %s: protocol %s, sample %g %%, masks %s, tolerance abs %g rel %g\n", r->name,
+	buf_printf(b, "  route %s: protocol %s, sample %g %%, masks %s, tolerance abs %g rel %g\n", r->name,
 	       protocols[r->protocol], r->sample_ppm / 1e4, r->policy, r->tolerance_abs, r->tolerance_rel);
 	for (uint32_t i = 0; i < r->ignore_count; i++)
-		printf("    ignore %s\n", r->ignore[i]);
+		buf_printf(b, "    ignore %s\n", r->ignore[i]);
 	for (uint32_t i = 0; i < r->candidate_count; i++)
-		printf("    %s %s, sample %g %%\n", r->candidates[i].baseline ? "baseline" : "candidate",
+		buf_printf(b, "    %s %s, sample %g %%\n", r->candidates[i].baseline ? "baseline" : "candidate",
 		       r->candidates[i].name, r->candidates[i].sample_ppm / 1e4);
+}
+
+/* A header's names may hold anything: no control character reaches the terminal. */
+static void print_plain(const struct buf *b)
+{
+	struct span text = buf_span(b);
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.data[i];
+
+		putchar((c < 0x20 && c != '\n') || c == 0x7f ? '?' : c);
+	}
 }
 
 static void info(struct job *j)
 {
 	const struct capfile_facts *f = capfile_facts(j->reader);
+	struct buf *b = &j->line;
 	char date[28];
 
 	clock_rfc3339(f->created_wall_ns, date);
-	printf("%s: capture of run %s\n  created %s by understudy %s\n  file id ", j->path, f->run_name, date, f->tool_version);
+	buf_printf(b, "capture of run %s\n  created %s by understudy %s\n  file id ", f->run_name, date, f->tool_version);
 	for (size_t i = 0; i < sizeof f->file_id; i++)
-		printf("%02x", f->file_id[i]);
-	printf("\n  encrypted no\n");
+		buf_printf(b, "%02x", f->file_id[i]);
+	buf_puts(b, "\n  encrypted no\n");
 	for (uint32_t i = 0; i < f->route_count; i++)
-		info_route(&f->routes[i]);
+		info_route(b, &f->routes[i]);
+	printf("%s: ", j->path);
+	print_plain(b);
 	read_all(j, false, NULL);
 	printf("  %" PRIu64 " records, %" PRIu64 " exchanges, %" PRIu64 " segments, %" PRIu64 " bytes, %s\n",
 	       capfile_records(j->reader), j->exchanges, capfile_segments(j->reader), capfile_size(j->reader),
@@ -265,12 +281,10 @@ static void cat(struct job *j)
 		cannot(j, err_text(ERR_NOMEM), NULL);
 		return;
 	}
-	buf_init(&j->line, LINE_LIMIT);
 	read_all(j, false, cat_record);
 	fold_each(j->fold, print_exchange, j);
 	if (j->strays)
 		fprintf(stderr, "understudy: %s: %" PRIu64 " records belong to no exchange in this file\n", j->path, j->strays);
-	buf_fini(&j->line);
 	fold_free(&j->fold);
 }
 
@@ -287,7 +301,9 @@ static int run_file(const struct verb *verb, const char *path)
 
 	if (err)
 		return open_failed(&j, err, why);
+	buf_init(&j.line, LINE_LIMIT);
 	verb->run(&j);
+	buf_fini(&j.line);
 	capfile_reader_free(&j.reader);
 	return j.status;
 }

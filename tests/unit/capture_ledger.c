@@ -66,8 +66,8 @@ static struct ledger_counts read_exact(struct ledger *l)
 
 static int take(struct ledger *l, unsigned worker, uint64_t id, uint16_t route, uint32_t *slot)
 {
-	return ledger_take(l, worker, id, route, (1u << route) - 1, route, OUTCOME_SAMPLED_OUT, baselines_of(route),
-			   STAGE_WORKER, slot);
+	return ledger_take(l, worker, id, route, (1u << route) - 1, route, OUTCOME_SAMPLED_OUT,
+	                   baselines_of(route), STAGE_WORKER, slot);
 }
 
 static uint8_t random_outcome(void)
@@ -134,11 +134,13 @@ static void other_ways_of_counting(void **state)
 	uint32_t slot = 0;
 	struct ledger *l = ledger_new(&fd);
 	/* Two candidates, neither a baseline: the first reason of the table. */
-	assert_int_equal(ledger_take(l, 0, 1, 2, 1, 2, OUTCOME_SAMPLED_OUT, 0, OUTCOME_CAPTURE_OFF, &slot), 0);
+	assert_int_equal(ledger_take(l, 0, 1, 2, 1, 2, OUTCOME_SAMPLED_OUT, 0, OUTCOME_CAPTURE_OFF, &slot),
+	                 0);
 	assert_int_equal(ledger_settle_candidates(l, slot, 1, STAGE_WORKER, OUTCOME_DRAIN), 1);
 	assert_true(ledger_move(l, slot, 1, CELL_LIVE, STAGE_WORKER, OUTCOME_COMPARED));
 	/* Only a baseline. */
-	assert_int_equal(ledger_take(l, 1, 2, 1, 1, 1, OUTCOME_SAMPLED_OUT, 1, OUTCOME_CAPTURE_OFF, &slot), 0);
+	assert_int_equal(ledger_take(l, 1, 2, 1, 1, 1, OUTCOME_SAMPLED_OUT, 1, OUTCOME_CAPTURE_OFF, &slot),
+	                 0);
 	assert_int_equal(ledger_settle_candidates(l, slot, 2, STAGE_WORKER, OUTCOME_COMPARED), 1);
 	assert_true(ledger_move(l, slot, 2, CELL_LIVE, STAGE_WORKER, OUTCOME_COMPARED));
 	ledger_direct(l, 1, 2, 2, OUTCOME_METHOD);
@@ -200,7 +202,7 @@ static void random_step(struct ledger *l, uint64_t *next_id, uint64_t *owner, ui
 		break;
 	case 2:
 		ledger_move(l, slot, owner[slot], cell, ledger_cell(l, slot, owner[slot], cell) & 0x3f,
-			    STAGE_MASKER + (uint8_t)random() % 5);
+		            STAGE_MASKER + (uint8_t)random() % 5);
 		break;
 	case 3:
 		settle_all(l, slot, owner[slot]);
@@ -210,7 +212,8 @@ static void random_step(struct ledger *l, uint64_t *next_id, uint64_t *owner, ui
 		break;
 	case 5:
 		if (random() % 16 == 0)
-			ledger_role_lost(l, STAGE_WORKER + (uint8_t)random() % 6, random() % 2 ? -1 : (int)worker);
+			ledger_role_lost(l, STAGE_WORKER + (uint8_t)random() % 6,
+			                 random() % 2 ? -1 : (int)worker);
 		break;
 	default:
 		ledger_harvest(l, NULL, NULL);
@@ -222,7 +225,7 @@ static void equation_holds_after_random_steps(void **state)
 	(void)state;
 	int fd = -1;
 	struct ledger *l = ledger_new(&fd);
-	uint64_t next_id = 1, seen = 0, owner[WORKERS * SLOTS_EACH] = { 0 };
+	uint64_t next_id = 1, seen = 0, owner[WORKERS * SLOTS_EACH] = {0};
 	srandom(11);
 	for (unsigned i = 0; i < 20000; i++) {
 		random_step(l, &next_id, owner, &seen);
@@ -438,15 +441,15 @@ static void what_is_not_a_ledger_is_refused(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_and_groups),
-		cmocka_unit_test(exchange_counts_under_its_first_outcome),
-		cmocka_unit_test(other_ways_of_counting),
-		cmocka_unit_test(stale_ids_move_nothing),
-		cmocka_unit_test(equation_holds_after_random_steps),
-		cmocka_unit_test(killed_judge_loses_and_doubles_nothing),
-		cmocka_unit_test(judge_may_die_at_any_instruction),
-		cmocka_unit_test(every_concurrent_copy_is_exact),
-		cmocka_unit_test(what_is_not_a_ledger_is_refused),
+	        cmocka_unit_test(names_and_groups),
+	        cmocka_unit_test(exchange_counts_under_its_first_outcome),
+	        cmocka_unit_test(other_ways_of_counting),
+	        cmocka_unit_test(stale_ids_move_nothing),
+	        cmocka_unit_test(equation_holds_after_random_steps),
+	        cmocka_unit_test(killed_judge_loses_and_doubles_nothing),
+	        cmocka_unit_test(judge_may_die_at_any_instruction),
+	        cmocka_unit_test(every_concurrent_copy_is_exact),
+	        cmocka_unit_test(what_is_not_a_ledger_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,7 @@ static struct record make(uint64_t id, uint32_t len, char *payload)
 {
 	for (uint32_t i = 0; i < len; i++)
 		payload[i] = (char)(id * 31 + i);
-	return (struct record){ .id = id, .type = RECORD_CHUNK, .payload_len = len };
+	return (struct record){.id = id, .type = RECORD_CHUNK, .payload_len = len};
 }
 
 static int put(struct ring *r, uint64_t id, uint32_t len, size_t reserve)
@@ -119,7 +119,7 @@ static void full_ring_sheds_and_reserve_is_kept(void **state)
 	assert_int_equal(put(p.writer, 1, 0, 200), ERR_FULL);
 	assert_int_equal(put(p.writer, 1, 0, SIZE_MAX), ERR_FULL);
 	assert_int_equal(put(p.writer, 1, RECORD_PAYLOAD_MAX, 0), ERR_FULL);
-	struct record large = { .payload_len = RECORD_PAYLOAD_MAX + 1 };
+	struct record large = {.payload_len = RECORD_PAYLOAD_MAX + 1};
 	assert_int_equal(ring_put(p.writer, &large, "", 0), ERR_LIMIT);
 	while (put(p.writer, 1, 0, 0) == 0)
 		;
@@ -134,7 +134,7 @@ static void full_ring_sheds_and_reserve_is_kept(void **state)
 static void corrupt_records_break_the_reader(void **state)
 {
 	(void)state;
-	static const uint32_t lengths[] = { RECORD_PAYLOAD_MAX + 1, 64, UINT32_MAX };
+	static const uint32_t lengths[] = {RECORD_PAYLOAD_MAX + 1, 64, UINT32_MAX};
 	for (size_t i = 0; i < 3; i++) {
 		struct pair p = pair_new(64 * 1024);
 		assert_int_equal(put(p.writer, 1, 8, 0), 0);
@@ -150,7 +150,7 @@ static void corrupt_records_break_the_reader(void **state)
 static void hostile_cursors_are_harmless(void **state)
 {
 	(void)state;
-	static const uint64_t cursors[] = { 1, 64 * 1024 + 8, -(uint64_t)(64 * 1024 + 8), (uint64_t)1 << 63 };
+	static const uint64_t cursors[] = {1, 64 * 1024 + 8, -(uint64_t)(64 * 1024 + 8), (uint64_t)1 << 63};
 	for (size_t i = 0; i < 4; i++) {
 		struct pair p = pair_new(64 * 1024);
 		char *map = raw_map(&p);
@@ -277,7 +277,7 @@ static void two_processes_lose_no_wake_up(void **state)
 		assert_int_equal(err, ERR_AGAIN);
 		if (!ring_sleep(p.reader))
 			continue;
-		struct pollfd wait = { .fd = p.eventfd, .events = POLLIN };
+		struct pollfd wait = {.fd = p.eventfd, .events = POLLIN};
 		assert_int_equal(poll(&wait, 1, 10000), 1);
 		ring_wake(p.reader);
 		slept++;
@@ -317,16 +317,16 @@ static void plan_is_copied_and_checked(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_sizes_wrap_around),
-		cmocka_unit_test(full_ring_sheds_and_reserve_is_kept),
-		cmocka_unit_test(corrupt_records_break_the_reader),
-		cmocka_unit_test(hostile_cursors_are_harmless),
-		cmocka_unit_test(what_is_not_a_ring_is_refused),
-		cmocka_unit_test(each_end_may_write_only_its_page),
-		cmocka_unit_test(attached_again_continues_at_the_cursors),
-		cmocka_unit_test(sleeping_reader_is_signalled_once),
-		cmocka_unit_test(two_processes_lose_no_wake_up),
-		cmocka_unit_test(plan_is_copied_and_checked),
+	        cmocka_unit_test(random_sizes_wrap_around),
+	        cmocka_unit_test(full_ring_sheds_and_reserve_is_kept),
+	        cmocka_unit_test(corrupt_records_break_the_reader),
+	        cmocka_unit_test(hostile_cursors_are_harmless),
+	        cmocka_unit_test(what_is_not_a_ring_is_refused),
+	        cmocka_unit_test(each_end_may_write_only_its_page),
+	        cmocka_unit_test(attached_again_continues_at_the_cursors),
+	        cmocka_unit_test(sleeping_reader_is_signalled_once),
+	        cmocka_unit_test(two_processes_lose_no_wake_up),
+	        cmocka_unit_test(plan_is_copied_and_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,172 @@
+"""Scripted endpoints, a raw client and a proxy under test, for the scenarios. Standard library only."""
+import http.client, json, os, signal, socket, socketserver, subprocess, sys, tempfile, threading, time
+
+BINARY = os.environ.get("UNDERSTUDY", "build/understudy")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Endpoint:
+    """An HTTP/1.1 server; `answer(method, path, headers, body)` gives (status, headers, body or list of chunks)."""
+
+    def __init__(self, answer):
+        endpoint = self
+        self.requests = []
+
+        class Handler(socketserver.StreamRequestHandler):
+            disable_nagle_algorithm = True
+
+            def handle(self):
+                while self.one():
+                    pass
+
+            def one(self):
+                line = self.rfile.readline()
+                if not line:
+                    return False
+                method, path, _ = line.decode("latin-1").split(" ", 2)
+                headers = {}
+                while (field := self.rfile.readline().strip()):
+                    name, _, value = field.decode("latin-1").partition(":")
+                    headers[name.lower()] = value.strip()
+                body = self.body(headers)
+                endpoint.requests.append((method, path, headers, body))
+                status, out, content = answer(method, path, headers, body)
+                self.reply(status, out, content)
+                return True
+
+            def body(self, headers):
+                if headers.get("transfer-encoding") == "chunked":
+                    whole = b""
+                    while (size := int(self.rfile.readline(), 16)):
+                        whole += self.rfile.read(size)
+                        self.rfile.readline()
+                    self.rfile.readline()
+                    return whole
+                return self.rfile.read(int(headers.get("content-length", 0)))
+
+            def reply(self, status, out, content):
+                head = f"HTTP/1.1 {status} X\r\n" + "".join(f"{k}: {v}\r\n" for k, v in out.items())
+                if isinstance(content, list):
+                    self.wfile.write((head + "transfer-encoding: chunked\r\n\r\n").encode())
+                    for piece in content:
+                        self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                    self.wfile.write(b"0\r\n\r\n")
+                else:
+                    self.wfile.write(f"{head}content-length: {len(content)}\r\n\r\n".encode() + content)
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+            request_queue_size = 256
+
+            def handle_error(self, request, client_address):
+                pass
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+
+def infer(label):
+    """An Open Inference Protocol answer: three classes, `label` wins."""
+    probabilities = [0.1, 0.1, 0.1]
+    probabilities[label] = 0.8
+    return 200, {"content-type": "application/json"}, json.dumps(
+        {"model_name": "m", "outputs": [{"name": "p", "shape": [1, 3], "datatype": "FP64", "data": probabilities}]}).encode()
+
+
+class Proxy:
+    def __init__(self, live, candidates, extra="", workers=2):
+        self.folder = tempfile.mkdtemp(prefix="understudy-")
+        self.run = os.path.join(self.folder, "run")
+        self.control = os.path.join(self.folder, "u.sock")
+        self.port = free_port()
+        rows = "".join(f"      - {{name: {n}, endpoints: [{u}], timeout: 2s, max_in_flight: 256}}\n" for n, u in candidates.items())
+        config = f"""version: 1
+listen:
+  - address: 127.0.0.1:{self.port}
+workers: {workers}
+control: {{socket: {self.control}}}
+run: {{directory: {self.folder}, name: test}}
+capture: {{enabled: true}}
+routes:
+  - name: models
+    match: {{path_prefix: /v2}}
+    protocol: openinference
+    live: {{endpoints: [{live}], timeout: 5s}}
+    mirror: {{sample: 100%, methods: [POST], mask: default}}
+    candidates:
+{rows}masks:
+  default:
+    mode: deny
+    fields: [{{path: $.user, with: token, model_input: no}}]
+{extra}"""
+        self.config = os.path.join(self.folder, "u.yaml")
+        with open(self.config, "w") as f:
+            f.write(config)
+        self.log = open(os.path.join(self.folder, "log"), "w+")
+        self.process = subprocess.Popen([BINARY, "proxy", "-c", self.config, "--run", self.run], stderr=self.log, stdout=self.log)
+        deadline = time.time() + 20
+        while "ready on" not in open(self.log.name).read():
+            if self.process.poll() is not None or time.time() > deadline:
+                sys.exit("the proxy did not start:\n" + open(self.log.name).read())
+            time.sleep(0.02)
+
+    def client(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+
+    def pids(self, role):
+        out = []
+        for pid in os.listdir("/proc"):
+            try:
+                words = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
+                parent = int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+            except (OSError, ValueError, IndexError):
+                continue
+            if words[1:3] == [b"--role", role.encode()] and parent == self.process.pid:
+                out.append(int(pid))
+        return out
+
+    def ctl(self, word):
+        return subprocess.run([BINARY, "ctl", "--control", self.control, word], capture_output=True, text=True, timeout=10)
+
+    def summary(self):
+        with open(os.path.join(self.run, "summary.json")) as f:
+            return json.load(f)
+
+    def settle(self, seen, seconds=30):
+        """Wait until that many exchanges are seen and none is open."""
+        deadline = time.time() + seconds
+        while time.time() < deadline:
+            counts = self.summary()["counts"]
+            if counts["seen"] >= seen and counts["open"] == 0:
+                break
+            time.sleep(0.1)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(60)
+        return status, open(self.log.name).read()
+
+
+def total(group):
+    return sum(group.values()) if isinstance(group, dict) else group
+
+
+def adds_up(counts):
+    parts = sum(total(counts.get(k, 0)) for k in ("compared", "sampled_out", "not_compared", "excluded", "shed", "open"))
+    return counts["seen"] == parts
+
+
+def check(condition, sentence):
+    if not condition:
+        sys.exit(f"FAILED: {sentence}")

@@ -1,0 +1,13 @@
+/*
+ * report_html.h - a run as one HTML page that asks nothing of any network. All captured text is escaped.
+ */
+#ifndef TOOLS_REPORT_HTML_H
+#define TOOLS_REPORT_HTML_H
+
+#include "tools/run.h"
+
+void report_html(const struct run *, struct buf *out);
+/* Text with & < > " ' replaced; bytes that are not printable ASCII or valid UTF-8 become U+FFFD. */
+void report_escape(struct buf *out, struct span text);
+
+#endif
