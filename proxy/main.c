@@ -87,7 +87,7 @@ static int proxy_command(int argc, char **argv)
 {
 	static struct plan plan;
 	struct proxy_options o = { .listen = "127.0.0.1:8080" };
-	char run[PATH_MAX_BYTES + 64];
+	char run[PATH_MAX_BYTES + NAME_MAX_BYTES + 32];
 	int err;
 
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
