@@ -240,34 +240,15 @@ static bool has_paths(const struct plan_mask *policy)
 	return false;
 }
 
-static bool is_json_type(struct span value)
+bool mask_wants_body(const struct plan_mask *policy)
 {
-	struct span rest, type = cut(value, ';', &rest);
-
-	while (type.len && (type.data[type.len - 1] == ' ' || type.data[type.len - 1] == '\t'))
-		type.len--;
-	if (span_eq_nocase(type, SPAN("application/json")))
-		return true;
-	return type.len > 5 && span_eq_nocase((struct span){ type.data + type.len - 5, 5 }, SPAN("+json"));
-}
-
-bool mask_wants_body(const struct plan_mask *policy, struct span head)
-{
-	struct span name, value;
-	size_t at = 0;
-
-	if (!has_paths(policy))
-		return false;
-	while (head_next(head, &at, &name, &value))
-		if (span_eq_nocase(name, SPAN("content-type")) && is_json_type(value))
-			return true;
-	return false;
+	return has_paths(policy);
 }
 
 /* A body with inference-header-content-length is JSON with binary tensors behind it, whatever its type. */
 bool mask_cannot(const struct plan_mask *policy, struct span head)
 {
-	bool json = mask_wants_body(policy, head), coded = false, tail = false;
+	bool coded = false, tail = false;
 	struct span name, value;
 	size_t at = 0;
 
@@ -276,7 +257,7 @@ bool mask_cannot(const struct plan_mask *policy, struct span head)
 			coded |= value.len && !span_eq_nocase(value, SPAN("identity"));
 		tail |= span_eq_nocase(name, SPAN("inference-header-content-length"));
 	}
-	return (json && coded) || (tail && has_paths(policy));
+	return (coded || tail) && has_paths(policy);
 }
 
 enum step_kind { STEP_MEMBER, STEP_DEEP, STEP_INDEX, STEP_EACH };

@@ -3,9 +3,10 @@
  * caller drops the copy and counts it (mask_failed).
  *
  * Header rules and the built-in ones (credentials and cookies dropped, query values tokenised) act on
- * HEADs; JSON-path rules act on bodies whose content-type is JSON. A JSON body with path rules is held
- * until complete (bounded by max_body), then rewritten and laid over the same number of chunk records:
- * records are never added, removed or re-timed (an emptied one stays, with no payload).
+ * HEADs. A policy with JSON-path rules must be able to read every body, whatever its content-type says: the
+ * body is held until complete (bounded by max_body), rewritten and laid over the same number of chunk
+ * records; one that is not JSON is dropped. Records are never added, removed or re-timed (an emptied one
+ * stays, with no payload).
  */
 #ifndef CAPTURE_MASK_H
 #define CAPTURE_MASK_H
@@ -19,10 +20,9 @@ void mask_key_free(struct mask_key **);
 
 /* Rewrite a HEAD's or TRAILERS' text form. *count_out: values masked. 0, ERR_LIMIT, ERR_NOMEM, ERR_PROTO. */
 int mask_head(const struct plan_mask *, struct mask_key *, struct span head, struct buf *out, uint32_t *count_out) MUST_CHECK;
-/* True when the policy has JSON-path rules and this head's content-type is JSON (application/json or +json). */
-bool mask_wants_body(const struct plan_mask *, struct span head);
-/* True when a body that path rules ought to cover cannot be read as JSON by its head (other content-type
- * is fine; a content-encoding other than identity is not): the copy must be dropped. */
+/* True when the policy has JSON-path rules: bodies are held and must be JSON. */
+bool mask_wants_body(const struct plan_mask *);
+/* True when path rules cannot reach this head's body: it is encoded, or binary tensors follow the JSON. */
 bool mask_cannot(const struct plan_mask *, struct span head);
 /* Rewrite a whole JSON body. Paths: $.a.b $.a[*].c $.a[3] $..name, at most 31 steps; of two rules for one
  * value the first acts, and a masked value is not looked into. *input_masked_out: a rule with model_input

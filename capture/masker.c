@@ -147,7 +147,7 @@ static int begin(struct masker *m, struct record *r)
 	t->leg = r->leg;
 	t->last = *r;
 	t->tail = &t->first;
-	t->holding = mask_wants_body(policy, head);
+	t->holding = mask_wants_body(policy);
 	buf_init(&t->body, m->env->plan->routes[r->route].max_body_bytes + 1);
 	at = track_at(m, r->id, r->leg);
 	t->next = *at;

@@ -91,6 +91,8 @@ struct plan {
 	uint64_t memory_bytes, capture_segment_bytes;
 	uint32_t workers, drain_timeout_ms, slots_each;
 	bool capture;
+	bool replay;         /* a capture is played; there is no live path */
+	double replay_speed; /* 1 = as recorded, 0 = as fast as the targets take it */
 	uint32_t listen_count;
 	struct plan_endpoint listen[LISTEN_MAX];
 	uint32_t route_count;

@@ -192,7 +192,7 @@ static const char *text_of(struct cfg *c, const char *name, const struct cfg_nod
 
 static void workers_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
-	static const struct cfg_row row = { .name = "workers", .type = CFG_INTEGER, .min = "1", .max = "64" };
+	static const struct cfg_row row = { .name = "workers", .type = CFG_INTEGER, .min = "1", .max = "16" };
 
 	if (n->kind != CFG_NODE_SCALAR || strcmp(n->text, "auto") != 0)
 		(void)cfg_scalar(c, &row, n, at);

@@ -13,8 +13,10 @@
 #include "proxy/parent.h"
 #include "proxy/worker.h"
 #include "replay/judge.h"
+#include "replay/player.h"
 #include "replay/shadow.h"
 #include "tools/commands.h"
+#include "tools/replay.h"
 
 #define VERSION "0.1.0"
 
@@ -38,6 +40,21 @@ static const struct role_row roles[] = {
 	  { "plan", "ledger", "page", "listen.*", "ring.raw.%", "wake.raw.%" } },
 };
 enum { ROLES = sizeof roles / sizeof *roles };
+
+/* A replay is the same house with another source: no live path, no masker, no recorder. */
+static const struct role_row replay_roles[] = {
+	{ "judge", judge_run, STAGE_JUDGE, PHASE_JUDGE, false,
+	  { "plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
+	    "wake.masked-answers" } },
+	{ "answers", answers_run, STAGE_ANSWERS, PHASE_ANSWERS, false,
+	  { "plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
+	    "wake.masked-answers" } },
+	{ "shadow", shadow_run, STAGE_SHADOW, PHASE_SHADOW, false,
+	  { "plan", "ledger", "page", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers" } },
+	{ "player", player_run, STAGE_MASKER, PHASE_WORKERS, false,
+	  { "plan", "ledger", "page", "input", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge" } },
+};
+enum { REPLAY_ROLES = sizeof replay_roles / sizeof *replay_roles };
 
 static const char proxy_help[] =
 	"usage: understudy proxy -c FILE [--run DIR]\n"
@@ -102,7 +119,19 @@ static int proxy_command(int argc, char **argv)
 		return 2;
 	snprintf(run, sizeof run, "%s/%s-%llu", plan.run_directory, plan.run_name,
 		 (unsigned long long)(clock_wall_ns() / 1000000u));
-	return parent_run(&plan, o.run ? o.run : run, roles, ROLES);
+	return parent_run(&plan, o.run ? o.run : run, NULL, roles, ROLES);
+}
+
+static int replay_command(int argc, char **argv)
+{
+	static struct plan plan;
+	struct replay_options o = { 0 };
+	int status = replay_options(argc, argv, &o, &plan);
+
+	if (status >= 0)
+		return status;
+	status = parent_run(&plan, o.run, o.input, replay_roles, REPLAY_ROLES);
+	return status ? status : replay_verdict(&o);
 }
 
 static int version_command(int argc, char **argv)
@@ -120,6 +149,7 @@ static const struct {
 } commands[] = {
 	{ "proxy", proxy_command, "the live proxy with its roles" },
 	{ "check", check_command, "read a configuration and say what is wrong with it" },
+	{ "replay", replay_command, "play a capture against candidates and compare" },
 	{ "ctl", ctl_command, "status, pause, resume or drain a running proxy" },
 	{ "capture", capture_command, "info, cat or verify capture files" },
 	{ "report", report_command, "render a run as text, html, md or json" },
@@ -144,6 +174,8 @@ static int run_role(int argc, char **argv)
 	for (unsigned i = 0; i < ROLES && argc > 0; i++)
 		if (!strcmp(roles[i].name, argv[0]))
 			return role_enter(argc, argv, roles[i].run);
+	if (argc > 0 && !strcmp(argv[0], "player"))
+		return role_enter(argc, argv, player_run);
 	return 2;
 }
 

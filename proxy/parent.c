@@ -336,7 +336,7 @@ static void bury(pid_t pid, uint32_t phase)
 		if (c->pid != pid)
 			continue;
 		c->pid = 0;
-		if (phase >= c->row->leaves)
+		if (phase >= c->row->leaves || atomic_load(&parent.page->phase) >= c->row->leaves)
 			return;
 		if (c->row->stage)
 			ledger_role_lost(parent.ledger, c->row->stage, c->row->per_worker ? (int)c->index : -1);
@@ -390,7 +390,17 @@ static void drain(void)
 	}
 }
 
-static int prepare(const char *run_directory)
+static int open_input(const char *input)
+{
+	int fd = open(input, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return complain("cannot open", input);
+	own("input", fd);
+	return 0;
+}
+
+static int prepare(const char *run_directory, const char *input)
 {
 	struct sigaction stop = { .sa_handler = on_stop };
 
@@ -401,30 +411,40 @@ static int prepare(const char *run_directory)
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGQUIT, &stop, NULL);
-	if (make_listeners() || make_shared() || make_rings() || make_mask_key() ||
-	    make_run_directory(run_directory) || make_control_socket())
+	if ((input && open_input(input)) || make_listeners() || make_shared() || make_rings() || make_mask_key() ||
+	    make_run_directory(run_directory) || (parent.plan->control_socket[0] && make_control_socket()))
 		return ERR_SYS;
 	return 0;
 }
 
-int parent_run(const struct plan *plan, const char *run_directory, const struct role_row *rows, unsigned row_count)
+static void announce(const char *run_directory)
+{
+	if (parent.plan->replay)
+		fprintf(stderr, "understudy: replaying, run in %s\n", run_directory);
+	else
+		fprintf(stderr, "understudy: ready on %s, run in %s; stop all shadowing: understudy ctl pause\n",
+			parent.plan->listen[0].url, run_directory);
+}
+
+int parent_run(const struct plan *plan, const char *run_directory, const char *input, const struct role_row *rows,
+	       unsigned row_count)
 {
 	int status = 0;
 
 	parent.plan = plan;
-	if (prepare(run_directory))
+	if (prepare(run_directory, input))
 		return 3;
 	if (start_all(rows, row_count)) {
 		status = 3;
 	} else {
-		fprintf(stderr, "understudy: ready on %s, run in %s; stop all shadowing: understudy ctl pause\n",
-			plan->listen[0].url, run_directory);
+		announce(run_directory);
 		while (!stop_asked && atomic_load(&parent.page->phase) == PHASE_RUN) {
-			reap(PHASE_RUN);
+			reap(atomic_load(&parent.page->phase));
 			usleep(10000);
 		}
 	}
 	drain();
-	unlink(plan->control_socket);
+	if (plan->control_socket[0])
+		unlink(plan->control_socket);
 	return status;
 }

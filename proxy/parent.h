@@ -18,7 +18,9 @@ struct role_row {
 };
 
 /* Start every role of the table (workers last), respawn what dies, drain on SIGTERM or SIGINT.
- * `run_directory` is made when missing. The process's exit status. */
-int parent_run(const struct plan *, const char *run_directory, const struct role_row *rows, unsigned row_count);
+ * `run_directory` is made when missing; `input` (may be NULL) is opened as the descriptor "input".
+ * The process's exit status. */
+int parent_run(const struct plan *, const char *run_directory, const char *input, const struct role_row *rows,
+	       unsigned row_count);
 
 #endif

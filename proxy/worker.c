@@ -398,7 +398,10 @@ static void live_event(struct session *s, enum h1_event event, struct span body)
 			buf_span_put(&s->client.out, body);
 		tap_chunk(&s->tap, LEG_LIVE, body);
 	} else if (event == H1_DONE && interim) {
+		bool head_request = s->live.parser.head_request;
+
 		h1_next(&s->live.parser);
+		s->live.parser.head_request = head_request;
 	} else if (event == H1_DONE) {
 		end_exchange(s);
 	}

@@ -34,6 +34,7 @@ struct row {
 	bool flipped, diverged, has_measures;
 	uint32_t live_label, candidate_label;
 	double js_bits, tv; /* classification rows; Lin 1991, base 2 */
+	bool value_off;     /* private: counted under VALUE already */
 };
 
 enum { COMPARE_ROWS_MAX = 4096, COMPARE_WHERE_MAX = 160 };

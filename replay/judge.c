@@ -247,24 +247,33 @@ static unsigned drain(void)
 	return total;
 }
 
+/* After a crash: pairs that were committed but whose cell was not settled are not counted, so not kept. */
+static int forget_unsettled(const struct role_env *env)
+{
+	for (uint32_t slot = 0; slot < env->plan->workers * env->plan->slots_each; slot++) {
+		uint64_t id = ledger_slot_id(env->ledger, slot);
+
+		for (uint16_t r = 0; id && r < env->plan->route_count; r++)
+			for (uint16_t c = 0; c < env->plan->routes[r].candidate_count; c++)
+				if (ledger_cell(env->ledger, slot, id, c) != OUTCOME_COMPARED &&
+				    results_forget(judge.results, id, r, c))
+					return ERR_SYS;
+	}
+	return results_commit(judge.results);
+}
+
 static int open_results(const struct role_env *env)
 {
-	static uint64_t open_ids[SLOTS_WATCHED];
 	char directory[64], run_id[32], why[256] = "";
-	unsigned n;
 
 	snprintf(directory, sizeof directory, "/proc/self/fd/%d", role_fd(env, "run"));
 	snprintf(run_id, sizeof run_id, "%016llx", (unsigned long long)atomic_load(&env->page->run_id));
-	if (results_open(directory, env->plan, run_id, "mirror", &judge.results, why)) {
+	if (results_open(directory, env->plan, run_id, env->plan->replay ? "replay" : "mirror", &judge.results, why)) {
 		fprintf(stderr, "understudy: judge: %s\n", why);
 		return ERR_SYS;
 	}
 	ledger_recover(env->ledger);
-	n = ledger_open_ids(env->ledger, open_ids, SLOTS_WATCHED);
-	for (unsigned i = 0; i < n && env->epoch > 0; i++)
-		if (results_forget(judge.results, open_ids[i]))
-			return ERR_SYS;
-	return env->epoch > 0 ? results_commit(judge.results) : 0;
+	return env->epoch > 0 ? forget_unsettled(env) : 0;
 }
 
 static void seal(void)

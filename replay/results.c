@@ -37,9 +37,9 @@ static const char *const sql[STATEMENTS] = {
 	[STATEMENT_DIVERGENCE] = "INSERT INTO divergence VALUES(?,?,?,?)",
 	[STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?)",
 	[STATEMENT_TIMELINE] = "INSERT OR REPLACE INTO timeline VALUES(?,?,?,?,?,?,?)",
-	[STATEMENT_FORGET_ROWS] = "DELETE FROM \"row\" WHERE pair IN (SELECT n FROM pair WHERE id = ?)",
-	[STATEMENT_FORGET_DIVERGENCES] = "DELETE FROM divergence WHERE pair IN (SELECT n FROM pair WHERE id = ?)",
-	[STATEMENT_FORGET_PAIRS] = "DELETE FROM pair WHERE id = ?",
+	[STATEMENT_FORGET_ROWS] = "DELETE FROM \"row\" WHERE pair IN (SELECT n FROM pair WHERE id = ? AND route = ? AND candidate = ?)",
+	[STATEMENT_FORGET_DIVERGENCES] = "DELETE FROM divergence WHERE pair IN (SELECT n FROM pair WHERE id = ? AND route = ? AND candidate = ?)",
+	[STATEMENT_FORGET_PAIRS] = "DELETE FROM pair WHERE id = ? AND route = ? AND candidate = ?",
 };
 
 static void id_text(uint64_t id, char out[17])
@@ -426,7 +426,7 @@ int results_add(struct results *r, const struct results_pair *p)
 	return rc;
 }
 
-int results_forget(struct results *r, uint64_t id)
+int results_forget(struct results *r, uint64_t id, uint16_t route, uint16_t candidate)
 {
 	char text[17];
 	int rc = begin(r);
@@ -434,6 +434,8 @@ int results_forget(struct results *r, uint64_t id)
 	id_text(id, text);
 	for (int i = STATEMENT_FORGET_ROWS; !rc && i <= STATEMENT_FORGET_PAIRS; i++) {
 		bind_text(r->statements[i], 1, text);
+		bind_text(r->statements[i], 2, r->plan->routes[route].name);
+		bind_text(r->statements[i], 3, r->plan->routes[route].candidates[candidate].name);
 		rc = run(r->statements[i]);
 	}
 	if (rc || sqlite3_changes(r->db))

@@ -27,8 +27,8 @@ struct results_pair {
  * "replay". 0, ERR_SYS, ERR_NOMEM; a sentence in `why` (256 bytes). */
 int results_open(const char *directory, const struct plan *, const char *run_id, const char *source, struct results **out,
 		 char why[256]) MUST_CHECK;
-/* Forget pairs of an exchange that was not harvested before a crash. */
-int results_forget(struct results *, uint64_t id) MUST_CHECK;
+/* Forget a pair whose cell was not settled as compared before a crash. */
+int results_forget(struct results *, uint64_t id, uint16_t route, uint16_t candidate) MUST_CHECK;
 int results_add(struct results *, const struct results_pair *) MUST_CHECK; /* inside an open transaction, started when needed */
 int results_commit(struct results *) MUST_CHECK;
 /* Write summary.json atomically. `state`: running, final, partial, void. */

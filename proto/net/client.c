@@ -1,394 +1,495 @@
 /*
- * client.c - connections of one endpoint, one request at a time each.
+ * client.c - connections are slots, at most max_in_flight of them, kept until the client goes:
  *
- *   idle list <-> busy list; a connection leaves for the graveyard when it closes and is freed at the next turn
- *   of the loop, so no callback ever runs on freed memory.
+ *   spare (no socket) --send--> busy --response, keep-alive--> idle (open) --send--> busy
+ *     ^                           |                              |
+ *     +------- any failure -------+------ closed, or a byte -----+
+ *
+ * A request has a serial number; it is compared after every callback, because a callback may have
+ * ended the request, started another in the same slot, or freed the client.
  */
-#define _GNU_SOURCE
-#include "proto/net/client.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 32 * 1024, IN_LIMIT = 1 << 20 };
+#include <event2/event_struct.h>
 
-struct connection {
+#include "proto/net/client.h"
+
+enum { INPUT_BYTES = 16 * 1024, INFORMATIONAL_MAX = 8 };
+
+struct conn {
+	TAILQ_ENTRY(conn) link; /* in spare, idle or busy */
 	struct client *client;
 	int fd;
-	struct event *readable, *writable, *deadline;
-	struct buf in, request;
-	size_t sent_bytes;
+	struct event readable, writable, deadline;
+	bool connecting, used_before;
 	struct h1_parser parser;
+	/* the request, while serial is not 0 */
+	uint64_t serial;
+	char *request;
+	size_t request_len, request_sent;
+	bool is_head, replaced, sent_reported, response_began, head_reported, failed_at_once;
+	unsigned informational;
 	uint64_t body_bytes;
-	bool connected, used_before, answered, busy, dead;
-	const struct client_events *events;
+	struct client_events events;
 	void *arg;
-	struct connection *next;
 	char head[H1_HEAD_MAX];
 };
 
+TAILQ_HEAD(conn_list, conn);
+
 struct client {
 	struct event_base *base;
-	struct sockaddr_in to;
+	struct sockaddr_storage address;
+	socklen_t address_len;
 	struct client_limits limits;
-	struct connection *all;
-	struct event *bury;
-	unsigned in_flight;
+	struct conn_list spare, idle, busy;
+	unsigned slots, in_flight, depth; /* depth: how many of our frames are on the stack */
+	uint64_t serial;
+	bool closing;
+	char input[INPUT_BYTES];
 };
 
-static void close_fd(struct connection *c)
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+
+static void close_socket(struct conn *conn)
 {
-	if (c->readable)
-		event_free(c->readable);
-	if (c->writable)
-		event_free(c->writable);
-	c->readable = c->writable = NULL;
-	if (c->fd != -1)
-		close(c->fd);
-	c->fd = -1;
-	c->connected = false;
+	if (conn->fd < 0)
+		return;
+	event_del(&conn->readable);
+	event_del(&conn->writable);
+	close(conn->fd);
+	conn->fd = -1;
 }
 
-static void connection_free(struct connection *c)
+static void destroy_list(struct conn_list *list)
 {
-	close_fd(c);
-	if (c->deadline)
-		event_free(c->deadline);
-	buf_fini(&c->in);
-	buf_fini(&c->request);
+	struct conn *conn;
+
+	while ((conn = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, conn, link);
+		close_socket(conn);
+		free(conn);
+	}
+}
+
+static void enter(struct client *c)
+{
+	c->depth++;
+}
+
+/* The client may be gone afterwards. */
+static void leave(struct client *c)
+{
+	if (--c->depth > 0 || !c->closing)
+		return;
+	destroy_list(&c->spare);
+	destroy_list(&c->idle);
 	free(c);
 }
 
-static void on_bury(evutil_socket_t fd, short what, void *arg)
+static void finish(struct conn *conn, enum client_result result, bool keep)
 {
-	struct client *client = arg;
-	struct connection **at = &client->all;
+	struct client *c = conn->client;
+	struct client_events events = conn->events;
 
-	(void)fd, (void)what;
-	while (*at) {
-		struct connection *c = *at;
-
-		if (!c->dead) {
-			at = &c->next;
-			continue;
-		}
-		*at = c->next;
-		connection_free(c);
-	}
-}
-
-static void retire(struct connection *c)
-{
-	c->dead = true;
-	close_fd(c);
-	event_active(c->client->bury, EV_TIMEOUT, 0);
-}
-
-/* The request is over; the connection stays only when `reuse`. */
-static void finish(struct connection *c, enum client_result result, bool reuse)
-{
-	const struct client_events *events = c->events;
-	void *arg = c->arg;
-
-	if (!c->busy)
-		return;
-	c->busy = false;
-	c->client->in_flight--;
-	event_del(c->deadline);
-	if (reuse) {
-		c->used_before = true;
-		h1_next(&c->parser);
+	event_del(&conn->deadline);
+	free(conn->request);
+	conn->request = NULL;
+	conn->serial = 0;
+	c->in_flight--;
+	TAILQ_REMOVE(&c->busy, conn, link);
+	if (keep && !c->closing) {
+		conn->used_before = true;
+		TAILQ_INSERT_HEAD(&c->idle, conn, link);
 	} else {
-		retire(c);
+		close_socket(conn);
+		TAILQ_INSERT_HEAD(&c->spare, conn, link);
 	}
-	events->done(arg, result);
+	events.done(conn->arg, result);
 }
 
-static void on_ready(evutil_socket_t fd, short what, void *arg);
-
-static int dial(struct connection *c)
+/* Starts to connect. On failure the slot has no socket. */
+static int open_socket(struct conn *conn)
 {
+	struct client *c = conn->client;
 	int one = 1;
 
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd == -1)
+	conn->fd = socket(c->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (conn->fd < 0)
 		return ERR_SYS;
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (connect(c->fd, (struct sockaddr *)&c->client->to, sizeof c->client->to) == -1 && errno != EINPROGRESS)
-		return ERR_SYS;
-	c->readable = event_new(c->client->base, c->fd, EV_READ | EV_PERSIST, on_ready, c);
-	c->writable = event_new(c->client->base, c->fd, EV_WRITE, on_ready, c);
-	if (!c->readable || !c->writable || event_add(c->writable, NULL) || event_add(c->readable, NULL))
-		return ERR_NOMEM;
-	return 0;
+	conn->connecting = true;
+	conn->used_before = false;
+	event_assign(&conn->readable, c->base, conn->fd, EV_READ | EV_PERSIST, on_readable, conn);
+	event_assign(&conn->writable, c->base, conn->fd, EV_WRITE, on_writable, conn);
+	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if ((connect(conn->fd, (struct sockaddr *)&c->address, c->address_len) == 0 || errno == EINPROGRESS) &&
+	    event_add(&conn->writable, NULL) == 0)
+		return 0;
+	close_socket(conn);
+	return ERR_SYS;
 }
 
-/* A used connection that closed before any answer byte is replaced once. */
-static void broke(struct connection *c, enum client_result result)
+/* The server may close an idle connection just as we reuse it: that one race is ours to hide. */
+static bool replace(struct conn *conn)
 {
-	if (!c->busy) {
-		retire(c);
-		return;
-	}
-	if (c->used_before && !c->answered && result == CLIENT_RESET) {
-		close_fd(c);
-		c->used_before = false;
-		c->sent_bytes = 0;
-		buf_reset(&c->in);
-		if (dial(c))
-			finish(c, CLIENT_CONNECT, false);
-		return;
-	}
-	finish(c, result, false);
-}
-
-static void push(struct connection *c)
-{
-	struct span all = buf_span(&c->request);
-
-	while (c->fd != -1 && c->sent_bytes < all.len) {
-		ssize_t n = send(c->fd, all.data + c->sent_bytes, all.len - c->sent_bytes, MSG_NOSIGNAL);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-			if (event_add(c->writable, NULL))
-				broke(c, CLIENT_RESET);
-			return;
-		}
-		if (n == -1) {
-			broke(c, CLIENT_RESET);
-			return;
-		}
-		c->sent_bytes += (size_t)n;
-		if (c->sent_bytes == all.len && c->events->sent)
-			c->events->sent(c->arg);
-	}
-}
-
-static bool final_head(const struct connection *c)
-{
-	return c->parser.message.status / 100 != 1;
-}
-
-/* One event of the answer; false when the request is over. */
-static bool take(struct connection *c, enum h1_event event, struct span body)
-{
-	if (event == H1_HEAD && c->parser.message.status == 101) {
-		finish(c, CLIENT_PROTOCOL, false);
+	if (!conn->used_before || conn->replaced || conn->response_began)
 		return false;
-	} else if (event == H1_HEAD && final_head(c) && c->events->head) {
-		c->events->head(c->arg, &c->parser.message);
-	} else if (event == H1_DATA) {
-		c->body_bytes += body.len;
-		if (c->body_bytes > c->client->limits.max_body_bytes) {
-			finish(c, CLIENT_TOO_LARGE, false);
-			return false;
-		}
-		if (c->events->body)
-			c->events->body(c->arg, body);
-	} else if (event == H1_DONE && !final_head(c)) {
-		h1_next(&c->parser);
-	}
-	return c->busy;
+	conn->replaced = true;
+	conn->request_sent = 0;
+	close_socket(conn);
+	if (open_socket(conn) < 0)
+		finish(conn, CLIENT_CONNECT, false);
+	return true;
 }
 
-static void parse(struct connection *c, bool eof)
+static void on_head(struct conn *conn)
 {
-	for (;;) {
-		enum h1_event event = H1_NEED_MORE;
-		struct span body = { 0 };
-		long n = h1_feed(&c->parser, buf_span(&c->in), &event, &body);
-		bool over = n >= 0 && event == H1_DONE && final_head(c);
+	const struct h1_message *m = &conn->parser.message;
 
+	if (m->status == 101 || (m->status < 200 && ++conn->informational > INFORMATIONAL_MAX)) {
+		finish(conn, CLIENT_PROTOCOL, false);
+		return;
+	}
+	if (m->status < 200)
+		return;
+	if (m->framing == H1_LENGTH && m->content_length > conn->client->limits.max_body_bytes) {
+		finish(conn, CLIENT_TOO_LARGE, false);
+		return;
+	}
+	conn->head_reported = true;
+	if (conn->events.head != NULL)
+		conn->events.head(conn->arg, m);
+}
+
+static void on_body(struct conn *conn, struct span body)
+{
+	if (body.len > conn->client->limits.max_body_bytes - conn->body_bytes) {
+		finish(conn, CLIENT_TOO_LARGE, false);
+		return;
+	}
+	conn->body_bytes += body.len;
+	if (conn->events.body != NULL)
+		conn->events.body(conn->arg, body);
+}
+
+/* `surplus`: bytes followed the response, so whatever comes next cannot be trusted. */
+static void on_message_end(struct conn *conn, bool surplus)
+{
+	if (conn->parser.message.status < 200) {
+		h1_next(&conn->parser);
+		conn->parser.head_request = conn->is_head;
+		return;
+	}
+	finish(conn, CLIENT_OK,
+	       conn->parser.message.keep_alive && !surplus && conn->request_sent == conn->request_len);
+}
+
+static void feed(struct conn *conn, struct span input)
+{
+	uint64_t serial = conn->serial;
+	enum h1_event event = H1_HEAD;
+	struct span body;
+
+	while (conn->serial == serial && event != H1_NEED_MORE) {
+		long n = h1_feed(&conn->parser, input, &event, &body);
 		if (n < 0) {
-			finish(c, n == ERR_LIMIT ? CLIENT_TOO_LARGE : CLIENT_PROTOCOL, false);
+			finish(conn, n == ERR_LIMIT ? CLIENT_TOO_LARGE : CLIENT_PROTOCOL, false);
 			return;
 		}
-		if (!over && !take(c, event, body))
-			return;
-		buf_consume(&c->in, (size_t)n);
-		if (over) {
-			finish(c, CLIENT_OK,
-			       !eof && c->parser.message.keep_alive && c->parser.message.framing != H1_UNTIL_CLOSE &&
-				       !buf_len(&c->in) && c->sent_bytes == buf_len(&c->request));
-			return;
-		}
-		if (event == H1_NEED_MORE)
-			return;
+		input.data += n;
+		input.len -= (size_t)n;
+		if (event == H1_HEAD)
+			on_head(conn);
+		else if (event == H1_DATA)
+			on_body(conn, body);
+		else if (event == H1_DONE)
+			on_message_end(conn, input.len > 0);
 	}
 }
 
-static void ended(struct connection *c)
+static void on_closed(struct conn *conn, bool orderly)
 {
-	parse(c, true);
-	if (!c->busy && c->dead)
+	if (replace(conn))
 		return;
-	if (c->busy && c->answered && h1_eof(&c->parser) == 0)
-		finish(c, CLIENT_OK, false);
+	/* an end between a 1xx and the final response is one for the parser, not for us */
+	if (orderly && conn->head_reported && h1_eof(&conn->parser) == 0)
+		feed(conn, SPAN(""));
 	else
-		broke(c, CLIENT_RESET);
+		finish(conn, CLIENT_RESET, false);
 }
 
-static void pull(struct connection *c)
+static void on_input(struct conn *conn, ssize_t n)
 {
-	char *room = buf_room(&c->in, READ_BYTES);
-	ssize_t n = room ? recv(c->fd, room, READ_BYTES, 0) : -1;
+	struct client *c = conn->client;
 
-	if (n == -1 && room && (errno == EAGAIN || errno == EINTR || errno == EWOULDBLOCK))
-		return;
-	if (n > 0 && !c->busy) { /* bytes that nobody asked for */
-		retire(c);
-	} else if (n > 0) {
-		buf_grown(&c->in, (size_t)n);
-		c->answered = true;
-		parse(c, false);
-	} else if (n == 0 && c->busy) {
-		ended(c);
+	if (conn->serial == 0) {
+		TAILQ_REMOVE(&c->idle, conn, link);
+		close_socket(conn);
+		TAILQ_INSERT_HEAD(&c->spare, conn, link);
+	} else if (n <= 0) {
+		on_closed(conn, n == 0);
+	} else if (conn->request_sent == 0) {
+		finish(conn, CLIENT_PROTOCOL, false);
 	} else {
-		broke(c, CLIENT_RESET);
+		conn->response_began = true;
+		feed(conn, (struct span){ c->input, (size_t)n });
 	}
 }
 
-static void on_ready(evutil_socket_t fd, short what, void *arg)
+static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	struct connection *c = arg;
-	int err = 0;
-	socklen_t len = sizeof err;
+	struct conn *conn = arg;
+	struct client *c = conn->client;
+	ssize_t n = recv(fd, c->input, sizeof(c->input), 0);
 
-	if (!c->connected && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err) {
-		finish(c, CLIENT_CONNECT, false);
+	(void)what;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	enter(c);
+	on_input(conn, n);
+	leave(c);
+}
+
+static void on_connected(struct conn *conn)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0 ||
+	    event_add(&conn->readable, NULL) < 0) {
+		finish(conn, CLIENT_CONNECT, false);
 		return;
 	}
-	if (what & EV_WRITE) {
-		c->connected = true;
-		push(c);
+	conn->connecting = false;
+	h1_init(&conn->parser, H1_RESPONSE, conn->head, sizeof(conn->head));
+	conn->parser.head_request = conn->is_head;
+}
+
+static void send_more(struct conn *conn)
+{
+	ssize_t n = send(conn->fd, conn->request + conn->request_sent, conn->request_len - conn->request_sent,
+			 MSG_NOSIGNAL);
+
+	/* after a hard error the read side tells whether a response came before it */
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return;
+	if (n > 0)
+		conn->request_sent += (size_t)n;
+	if (conn->request_sent < conn->request_len) {
+		if (event_add(&conn->writable, NULL) < 0)
+			finish(conn, CLIENT_RESET, false);
+	} else if (!conn->sent_reported) {
+		conn->sent_reported = true;
+		if (conn->events.sent != NULL)
+			conn->events.sent(conn->arg);
 	}
-	if ((what & EV_READ) && c->connected && c->fd != -1)
-		pull(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *conn = arg;
+	struct client *c = conn->client;
+	uint64_t serial = conn->serial;
+
+	(void)fd;
+	(void)what;
+	enter(c);
+	if (conn->connecting)
+		on_connected(conn);
+	if (conn->serial == serial)
+		send_more(conn);
+	leave(c);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd, (void)what;
-	finish(arg, CLIENT_TIMEOUT, false);
+	struct conn *conn = arg;
+	struct client *c = conn->client;
+
+	(void)fd;
+	(void)what;
+	enter(c);
+	finish(conn, conn->failed_at_once ? CLIENT_CONNECT : CLIENT_TIMEOUT, false);
+	leave(c);
+}
+
+static struct conn *new_slot(struct client *c)
+{
+	struct conn *conn = c->slots < c->limits.max_in_flight ? calloc(1, sizeof(*conn)) : NULL;
+
+	if (conn == NULL)
+		return NULL;
+	conn->client = c;
+	conn->fd = -1;
+	event_assign(&conn->deadline, c->base, -1, 0, on_deadline, conn);
+	TAILQ_INSERT_HEAD(&c->spare, conn, link);
+	c->slots++;
+	return conn;
+}
+
+/* An idle connection with anything to read is closed or poisoned: it must not meet a request. */
+static bool is_quiet(const struct conn *conn)
+{
+	char byte;
+
+	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+/* A slot off every list: open and quiet if there is one, else without a socket. */
+static struct conn *take_slot(struct client *c)
+{
+	struct conn *conn;
+
+	while ((conn = TAILQ_FIRST(&c->idle)) != NULL) {
+		TAILQ_REMOVE(&c->idle, conn, link);
+		if (is_quiet(conn))
+			return conn;
+		close_socket(conn);
+		TAILQ_INSERT_HEAD(&c->spare, conn, link);
+	}
+	conn = TAILQ_FIRST(&c->spare);
+	if (conn == NULL)
+		conn = new_slot(c);
+	if (conn != NULL)
+		TAILQ_REMOVE(&c->spare, conn, link);
+	return conn;
+}
+
+static void start(struct conn *conn)
+{
+	int r;
+
+	if (conn->fd >= 0) {
+		h1_next(&conn->parser);
+		conn->parser.head_request = conn->is_head;
+		r = event_add(&conn->writable, NULL);
+	} else {
+		r = open_socket(conn);
+	}
+	if (r < 0) {
+		conn->failed_at_once = true;
+		event_active(&conn->deadline, EV_TIMEOUT, 1);
+	}
+}
+
+int client_send(struct client *c, struct span request, bool is_head, const struct client_events *events, void *arg)
+{
+	struct timeval deadline = { c->limits.timeout_ms / 1000, c->limits.timeout_ms % 1000 * 1000 };
+	struct conn *conn;
+	char *copy;
+
+	if (c->closing || c->in_flight >= c->limits.max_in_flight)
+		return ERR_FULL;
+	copy = malloc(request.len + 1);
+	conn = copy != NULL ? take_slot(c) : NULL;
+	if (conn == NULL || event_add(&conn->deadline, &deadline) < 0)
+		goto out;
+	memcpy(copy, request.data, request.len);
+	conn->serial = ++c->serial;
+	conn->request = copy;
+	conn->request_len = request.len;
+	conn->request_sent = 0;
+	conn->is_head = is_head;
+	conn->replaced = conn->sent_reported = conn->response_began = false;
+	conn->head_reported = conn->failed_at_once = false;
+	conn->informational = 0;
+	conn->body_bytes = 0;
+	conn->events = *events;
+	conn->arg = arg;
+	c->in_flight++;
+	TAILQ_INSERT_TAIL(&c->busy, conn, link);
+	start(conn);
+	return 0;
+out:
+	if (conn != NULL) {
+		close_socket(conn);
+		TAILQ_INSERT_HEAD(&c->spare, conn, link);
+	}
+	free(copy);
+	return ERR_NOMEM;
+}
+
+static int parse_address(struct client *c, const char *text, uint16_t port)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&c->address;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&c->address;
+
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+		c->address_len = sizeof(*v4);
+		return 0;
+	}
+	if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(port);
+		c->address_len = sizeof(*v6);
+		return 0;
+	}
+	return ERR_CONFIG;
 }
 
 int client_new(struct event_base *base, const char *numeric_address, uint16_t port, struct client_limits limits,
 	       struct client **client_out)
 {
-	struct client *client = calloc(1, sizeof *client);
+	struct client *c = calloc(1, sizeof(*c));
+	int r;
 
-	if (!client)
+	if (c == NULL)
 		return ERR_NOMEM;
-	client->base = base;
-	client->limits = limits;
-	client->to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
-	client->bury = event_new(base, -1, 0, on_bury, client);
-	if (!client->bury || inet_pton(AF_INET, numeric_address, &client->to.sin_addr) != 1) {
-		int err = client->bury ? ERR_CONFIG : ERR_NOMEM;
-
-		if (client->bury)
-			event_free(client->bury);
-		free(client);
-		return err;
-	}
-	*client_out = client;
-	return 0;
-}
-
-void client_cut(struct client *client)
-{
-	for (struct connection *c = client->all, *next; c; c = next) {
-		next = c->next;
-		finish(c, CLIENT_CUT, false);
-	}
-}
-
-void client_free(struct client **at)
-{
-	struct client *client = *at;
-
-	if (!client)
-		return;
-	*at = NULL;
-	client_cut(client);
-	while (client->all) {
-		struct connection *c = client->all;
-
-		client->all = c->next;
-		connection_free(c);
-	}
-	event_free(client->bury);
-	free(client);
-}
-
-static struct connection *idle_or_new(struct client *client)
-{
-	struct connection *c;
-
-	for (c = client->all; c; c = c->next)
-		if (!c->busy && !c->dead)
-			return c;
-	c = calloc(1, sizeof *c);
-	if (!c)
-		return NULL;
-	c->client = client;
-	c->fd = -1;
-	buf_init(&c->in, IN_LIMIT);
-	buf_init(&c->request, SIZE_MAX / 2);
-	h1_init(&c->parser, H1_RESPONSE, c->head, sizeof c->head);
-	c->deadline = evtimer_new(client->base, on_deadline, c);
-	if (!c->deadline) {
+	c->base = base;
+	c->limits = limits;
+	TAILQ_INIT(&c->spare);
+	TAILQ_INIT(&c->idle);
+	TAILQ_INIT(&c->busy);
+	r = parse_address(c, numeric_address, port);
+	if (r < 0) {
 		free(c);
-		return NULL;
+		return r;
 	}
-	c->next = client->all;
-	client->all = c;
-	return c;
-}
-
-int client_send(struct client *client, struct span request, bool is_head, const struct client_events *events, void *arg)
-{
-	struct timeval deadline = { client->limits.timeout_ms / 1000, client->limits.timeout_ms % 1000 * 1000 };
-	struct connection *c;
-
-	if (client->in_flight >= client->limits.max_in_flight)
-		return ERR_FULL;
-	c = idle_or_new(client);
-	if (!c)
-		return ERR_NOMEM;
-	buf_reset(&c->request);
-	buf_span_put(&c->request, request);
-	if (c->request.err || event_add(c->deadline, &deadline)) {
-		retire(c);
-		return ERR_NOMEM;
-	}
-	c->sent_bytes = 0;
-	c->body_bytes = 0;
-	c->answered = false;
-	c->parser.head_request = is_head;
-	c->events = events;
-	c->arg = arg;
-	c->busy = true;
-	client->in_flight++;
-	if (c->fd == -1 && dial(c)) { /* done() must not run inside this call */
-		static const struct timeval now = { 0, 1 };
-
-		close_fd(c);
-		event_add(c->deadline, &now);
-	} else if (c->connected) {
-		event_add(c->writable, NULL);
-	}
+	*client_out = c;
 	return 0;
 }
 
-unsigned client_in_flight(const struct client *client)
+unsigned client_in_flight(const struct client *c)
 {
-	return client->in_flight;
+	return c->in_flight;
+}
+
+/* New requests go to the tail with a higher serial, so what a done() sends is spared. */
+static void cut_all(struct client *c)
+{
+	uint64_t last = c->serial;
+	struct conn *conn;
+
+	while ((conn = TAILQ_FIRST(&c->busy)) != NULL && conn->serial <= last)
+		finish(conn, CLIENT_CUT, false);
+}
+
+void client_cut(struct client *c)
+{
+	enter(c);
+	cut_all(c);
+	leave(c);
+}
+
+void client_free(struct client **client)
+{
+	struct client *c = *client;
+
+	*client = NULL;
+	if (c == NULL || c->closing)
+		return;
+	enter(c);
+	c->closing = true;
+	cut_all(c);
+	leave(c);
 }

@@ -277,26 +277,23 @@ static void test_which_bodies(void **state)
 {
 	static const struct {
 		const char *head;
-		bool wants, cannot;
+		bool cannot;
 	} table[] = {
-		{ "POST /\ncontent-type: application/json", true, false },
-		{ "POST /\ncontent-type: Application/JSON ; charset=utf-8", true, false },
-		{ "200\ncontent-type: application/problem+json", true, false },
-		{ "200\ncontent-type: application/json\ncontent-encoding: identity", true, false },
-		{ "200\ncontent-type: application/json\ncontent-encoding: gzip", true, true },
-		{ "200\ncontent-type: text/plain\ncontent-encoding: gzip", false, false },
-		{ "200\ncontent-type: application/jsonx", false, false },
-		{ "GET /", false, false },
-		{ "POST /\ncontent-type: application/octet-stream\ninference-header-content-length: 9", false, true },
+		{ "POST /\ncontent-type: application/json", false },
+		{ "200\ncontent-type: application/json\ncontent-encoding: identity", false },
+		{ "200\ncontent-type: application/json\ncontent-encoding: gzip", true },
+		{ "200\ncontent-type: text/plain\ncontent-encoding: gzip", true },
+		{ "POST /", false },
+		{ "POST /\ncontent-type: application/octet-stream\ninference-header-content-length: 9", true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		rules("D$.a");
-		assert_int_equal(mask_wants_body(&policy, span_of(table[i].head)), table[i].wants);
+		assert_true(mask_wants_body(&policy)); /* whatever its content-type says */
 		assert_int_equal(mask_cannot(&policy, span_of(table[i].head)), table[i].cannot);
 		rules("Dx-user");
-		assert_false(mask_wants_body(&policy, span_of(table[i].head)));
+		assert_false(mask_wants_body(&policy));
 		assert_false(mask_cannot(&policy, span_of(table[i].head)));
 	}
 }

@@ -178,8 +178,8 @@ static void test_forget(void **state)
 	before = summary(r);
 	assert_int_equal(add(r, 900, 0, true), 0);
 	assert_int_equal(results_commit(r), 0);
-	assert_int_equal(results_forget(r, 900), 0);
-	assert_int_equal(results_forget(r, 901), 0);
+	assert_int_equal(results_forget(r, 900, 0, 0), 0);
+	assert_int_equal(results_forget(r, 901, 0, 0), 0);
 	assert_int_equal(results_commit(r), 0);
 	after = summary(r);
 	assert_string_equal(before, after);

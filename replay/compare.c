@@ -1,0 +1,432 @@
+#include "replay/compare.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "replay/jsondiff.h"
+#include "replay/oip.h"
+
+static const double LIVE_SUM_ERROR = 1e-6;
+/* A candidate row further from 1 is no distribution: a VALUE divergence without measures. Wide enough for FP16. */
+static const double CANDIDATE_SUM_ERROR = 1e-2;
+
+struct job {
+	const struct answer *live, *candidate;
+	struct comparison *out;
+	struct tolerance tolerance;
+	struct ignore_paths ignore;
+	const char *paths[IGNORES_MAX];
+};
+
+const char *divergence_name(enum divergence d)
+{
+	static const char *const names[] = {
+#define X(name, text, unit) text,
+		DIVERGENCE_TABLE(X)
+#undef X
+	};
+
+	return names[d];
+}
+
+const char *divergence_unit(enum divergence d)
+{
+	static const char *const units[] = {
+#define X(name, text, unit) unit,
+		DIVERGENCE_TABLE(X)
+#undef X
+	};
+
+	return units[d];
+}
+
+__attribute__((format(printf, 2, 3))) static void note(struct comparison *c, const char *format, ...)
+{
+	va_list args;
+
+	if (c->where[0])
+		return;
+	va_start(args, format);
+	vsnprintf(c->where, sizeof(c->where), format, args);
+	va_end(args);
+}
+
+static int make_rows(struct comparison *c, size_t count)
+{
+	if (count > COMPARE_ROWS_MAX)
+		return ERR_LIMIT;
+	c->rows = calloc(count + 1, sizeof(*c->rows));
+	if (!c->rows)
+		return ERR_NOMEM;
+	c->row_count = (uint32_t)count;
+	return 0;
+}
+
+static void value_differs(struct comparison *c, struct row *row)
+{
+	row->diverged = true;
+	if (row->value_off)
+		return;
+	row->value_off = true;
+	c->counts[DIVERGENCE_VALUE]++;
+}
+
+/* A divergence of the pair is one of each of its rows, yet counts once in its class. */
+static void finish(struct comparison *c)
+{
+	bool pair = c->counts[DIVERGENCE_STATUS] || c->counts[DIVERGENCE_STRUCTURE];
+
+	c->diverged = pair;
+	for (uint32_t i = 0; i < c->row_count; i++) {
+		c->rows[i].diverged = c->rows[i].diverged || pair;
+		c->rows_diverged += c->rows[i].diverged;
+	}
+	c->diverged = c->diverged || c->rows_diverged;
+}
+
+static int compare_bytes(struct job *j)
+{
+	struct span a = j->live->body, b = j->candidate->body;
+	size_t same = 0;
+	int err = make_rows(j->out, 1);
+
+	if (err || span_eq(a, b))
+		return err;
+	while (same < a.len && same < b.len && a.data[same] == b.data[same])
+		same++;
+	note(j->out, "bytes differ from offset %zu", same);
+	value_differs(j->out, j->out->rows);
+	return 0;
+}
+
+static int compare_json(struct job *j)
+{
+	struct jsondiff diff;
+	int err = jsondiff(j->live->body, j->candidate->body, j->tolerance, j->ignore, &diff);
+
+	if (!err)
+		err = make_rows(j->out, 1);
+	if (err)
+		return err;
+	if (diff.where[0])
+		note(j->out, "%s", diff.where);
+	if (diff.missing || diff.extra || diff.type)
+		j->out->counts[DIVERGENCE_STRUCTURE] = 1;
+	if (diff.value)
+		value_differs(j->out, j->out->rows);
+	return 0;
+}
+
+static int compare_json_or_bytes(struct job *j)
+{
+	int err = compare_json(j);
+
+	return err == ERR_PROTO || err == ERR_LIMIT ? compare_bytes(j) : err;
+}
+
+static bool rows_sum_to_one(const double *values, size_t count, size_t width)
+{
+	for (size_t from = 0; from < count; from += width) {
+		double sum = 0;
+
+		for (size_t i = from; i < from + width; i++) {
+			if (!(values[i] >= 0))
+				return false;
+			sum += values[i];
+		}
+		if (!(fabs(sum - 1) <= LIVE_SUM_ERROR))
+			return false;
+	}
+	return true;
+}
+
+/* Rank 1 is one row only when no other output tells of a batch. */
+static bool batch_of_one(const struct oip_answer *a)
+{
+	for (unsigned i = 0; i < a->count; i++)
+		if (a->tensors[i].rank >= 2 && a->tensors[i].shape[0] != 1)
+			return false;
+	return true;
+}
+
+/* Classes of a classification, else 0. */
+static size_t class_count(const struct oip_answer *live, const struct oip_tensor *t)
+{
+	size_t width = t->rank ? t->shape[t->rank - 1] : 0;
+
+	if (!t->values || t->count == 0 || width < 2 || (t->rank == 1 && !batch_of_one(live)))
+		return 0;
+	return rows_sum_to_one(t->values, t->count, width) ? width : 0;
+}
+
+static size_t tensor_rows(const struct oip_tensor *t, size_t classes)
+{
+	if (classes)
+		return t->count / classes;
+	return t->rank ? t->shape[0] : 1;
+}
+
+/* "$.outputs[i]" or its data is named by an ignore path. */
+static bool tensor_ignored(const struct job *j, size_t index)
+{
+	const struct path_step steps[] = { { SPAN("outputs"), 0 }, { { NULL, 0 }, index }, { SPAN("data"), 0 } };
+
+	return jsondiff_ignored(j->ignore, steps, 1) || jsondiff_ignored(j->ignore, steps, 2) ||
+	       jsondiff_ignored(j->ignore, steps, 3);
+}
+
+static size_t answer_rows(const struct job *j, const struct oip_answer *live)
+{
+	size_t most = 0;
+
+	for (unsigned i = 0; i < live->count; i++) {
+		const struct oip_tensor *t = &live->tensors[i];
+		size_t rows = tensor_ignored(j, i) ? 0 : tensor_rows(t, class_count(live, t));
+
+		most = rows > most ? rows : most;
+	}
+	return most;
+}
+
+/* The first maximum; as in numpy a NaN is one. */
+static uint32_t first_maximum(const double *values, size_t count)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i < count && !isnan(values[best]); i++)
+		if (isnan(values[i]) || values[i] > values[best])
+			best = i;
+	return (uint32_t)best;
+}
+
+static bool is_distribution(const double *q, size_t count)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!(q[i] >= 0))
+			return false;
+		sum += q[i];
+	}
+	return fabs(sum - 1) <= CANDIDATE_SUM_ERROR;
+}
+
+/* Total variation 1/2 sum |p - q| and Jensen-Shannon in bits (Lin 1991), summed in index order, held in [0,1]. */
+static void measure(struct row *row, const double *p, const double *q, size_t count)
+{
+	double tv = 0, from_p = 0, from_q = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		double middle = 0.5 * (p[i] + q[i]);
+
+		tv += fabs(p[i] - q[i]);
+		if (p[i] > 0)
+			from_p += p[i] * log2(p[i] / middle);
+		if (q[i] > 0)
+			from_q += q[i] * log2(q[i] / middle);
+	}
+	row->tv = fmin(1, 0.5 * tv);
+	row->js_bits = fmin(1, fmax(0, 0.5 * from_p + 0.5 * from_q));
+	row->has_measures = true;
+}
+
+/* Of several classifications the first gives the measures, and the first that flips the labels. */
+static void compare_classes(struct job *j, unsigned tensor, size_t at, const double *p, const double *q, size_t count)
+{
+	struct row *row = &j->out->rows[at];
+	uint32_t live = first_maximum(p, count), candidate = first_maximum(q, count);
+
+	if (!row->flipped && (!row->has_measures || live != candidate)) {
+		row->live_label = live;
+		row->candidate_label = candidate;
+	}
+	if (live != candidate) {
+		note(j->out, "outputs[%u] row %zu: %u -> %u", tensor, at, live, candidate);
+		j->out->counts[DIVERGENCE_LABEL_FLIP] += !row->flipped;
+		row->flipped = row->diverged = true;
+	}
+	if (!is_distribution(q, count)) {
+		note(j->out, "outputs[%u] row %zu: no distribution", tensor, at);
+		value_differs(j->out, row);
+	} else if (!row->has_measures) {
+		measure(row, p, q, count);
+	}
+}
+
+static int texts_equal(struct span a, struct span b)
+{
+	if (a.len && b.len && a.data[0] == '"' && b.data[0] == '"')
+		return jsondiff_string_eq(a, b);
+	return span_eq(a, b);
+}
+
+static int compare_values(struct job *j, unsigned tensor, size_t at, const struct oip_tensor *a,
+			  const struct oip_tensor *b, size_t width)
+{
+	for (size_t i = at * width; i < (at + 1) * width; i++) {
+		int equal = a->values ? tolerance_equal(j->tolerance, a->values[i], b->values[i]) :
+					texts_equal(a->texts[i], b->texts[i]);
+
+		if (equal < 0)
+			return equal;
+		if (equal)
+			continue;
+		if (a->values)
+			note(j->out, "outputs[%u] row %zu: element %zu: %.9g -> %.9g", tensor, at, i - at * width,
+			     a->values[i], b->values[i]);
+		else
+			note(j->out, "outputs[%u] row %zu: element %zu differs", tensor, at, i - at * width);
+		value_differs(j->out, &j->out->rows[at]);
+		return 0;
+	}
+	return 0;
+}
+
+static void structure_differs(struct job *j, unsigned tensor, const char *what)
+{
+	note(j->out, "outputs[%u]: %s", tensor, what);
+	j->out->counts[DIVERGENCE_STRUCTURE] = 1;
+}
+
+static bool same_shape(const struct oip_tensor *a, const struct oip_tensor *b)
+{
+	return a->rank == b->rank && memcmp(a->shape, b->shape, a->rank * sizeof(a->shape[0])) == 0;
+}
+
+static int compare_tensor(struct job *j, const struct oip_answer *live, unsigned tensor, const struct oip_tensor *b)
+{
+	const struct oip_tensor *a = &live->tensors[tensor];
+	size_t classes = class_count(live, a), rows = tensor_rows(a, classes);
+	int err = jsondiff_string_eq(a->datatype, b->datatype);
+
+	if (err < 0)
+		return err;
+	if (!err || !same_shape(a, b)) {
+		structure_differs(j, tensor, err ? "shape differs" : "datatype differs");
+		return 0;
+	}
+	err = 0;
+	for (size_t at = 0; at < rows && !err; at++) {
+		if (classes)
+			compare_classes(j, tensor, at, a->values + at * classes, b->values + at * classes, classes);
+		else
+			err = compare_values(j, tensor, at, a, b, a->count / rows);
+	}
+	return err;
+}
+
+/* The tensor of that name: its index, -1, or ERR_NOMEM (below -1). */
+static int find_tensor(const struct oip_answer *a, struct span name)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		int same = jsondiff_string_eq(a->tensors[i].name, name);
+
+		if (same)
+			return same < 0 ? same : (int)i;
+	}
+	return -1;
+}
+
+static int compare_outputs(struct job *j, const struct oip_answer *live, const struct oip_answer *candidate)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < live->count && !err; i++) {
+		int at = tensor_ignored(j, i) ? -1 : find_tensor(candidate, live->tensors[i].name);
+
+		if (at >= 0)
+			err = compare_tensor(j, live, i, &candidate->tensors[at]);
+		else if (at != -1)
+			err = at;
+		else if (!tensor_ignored(j, i))
+			structure_differs(j, i, "missing");
+	}
+	for (unsigned i = 0; i < candidate->count && !err; i++) {
+		int at = tensor_ignored(j, i) ? 0 : find_tensor(live, candidate->tensors[i].name);
+
+		if (at == -1)
+			structure_differs(j, i, "extra");
+		else if (at < 0)
+			err = at;
+	}
+	return err;
+}
+
+static int compare_openinference(struct job *j)
+{
+	struct oip_answer live, candidate = { 0 };
+	int err = oip_read(j->live->body, &live);
+
+	if (!err)
+		err = oip_read(j->candidate->body, &candidate);
+	if (!err)
+		err = make_rows(j->out, answer_rows(j, &live));
+	if (!err)
+		err = compare_outputs(j, &live, &candidate);
+	oip_fini(&live);
+	oip_fini(&candidate);
+	return err;
+}
+
+/* Statuses differ: nothing is compared; the rows are live's when it can be read, else one. */
+static int compare_status(struct job *j, bool openinference)
+{
+	struct oip_answer live = { 0 };
+	size_t rows = 1;
+	int err = openinference ? oip_read(j->live->body, &live) : ERR_PROTO;
+
+	note(j->out, "status %u -> %u", j->live->status, j->candidate->status);
+	j->out->counts[DIVERGENCE_STATUS] = 1;
+	if (!err)
+		rows = answer_rows(j, &live);
+	oip_fini(&live);
+	return make_rows(j->out, rows < COMPARE_ROWS_MAX ? rows : COMPARE_ROWS_MAX);
+}
+
+static int compare_bodies(struct job *j, uint32_t protocol)
+{
+	if (j->live->status >= 400)
+		return compare_json_or_bytes(j);
+	switch (protocol) {
+	case PROTOCOL_OPENINFERENCE:
+		return compare_openinference(j);
+	case PROTOCOL_JSON:
+		return compare_json(j);
+	case PROTOCOL_BYTES:
+		return compare_bytes(j);
+	default:
+		if (oip_looks_like(j->live->body) && oip_looks_like(j->candidate->body))
+			return compare_openinference(j);
+		return compare_json_or_bytes(j);
+	}
+}
+
+int compare_pair(const struct plan_route *route, const struct answer *live, const struct answer *candidate,
+		 struct comparison *out)
+{
+	struct job j = { .live = live, .candidate = candidate, .out = out,
+			 .tolerance = { route->tolerance_abs, route->tolerance_rel } };
+	int err;
+
+	*out = (struct comparison){ 0 };
+	for (uint32_t i = 0; i < route->ignore_count && i < IGNORES_MAX; i++)
+		j.paths[i] = route->ignore[i];
+	j.ignore = (struct ignore_paths){ j.paths, route->ignore_count < IGNORES_MAX ? route->ignore_count : IGNORES_MAX };
+	if (live->status != candidate->status)
+		err = compare_status(&j, route->protocol == PROTOCOL_AUTO || route->protocol == PROTOCOL_OPENINFERENCE);
+	else
+		err = compare_bodies(&j, route->protocol);
+	if (err)
+		comparison_fini(out);
+	else
+		finish(out);
+	return err;
+}
+
+void comparison_fini(struct comparison *c)
+{
+	free(c->rows);
+	*c = (struct comparison){ 0 };
+}

@@ -1,0 +1,50 @@
+/*
+ * jsondiff.h - path-wise difference of two JSON documents: missing, extra, type, value. Pure: no I/O.
+ *
+ * Object keys in any order, arrays by index, strings after unescaping. Numbers are equal within
+ * abs + rel * |live|, NaN equals NaN. An ignored path hides its whole subtree. Both documents are read
+ * into flat trees of at most JSONDIFF_NODES_MAX values.
+ */
+#ifndef REPLAY_JSONDIFF_H
+#define REPLAY_JSONDIFF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "proto/base/err.h"
+#include "proto/base/span.h"
+#include "proto/json.h"
+
+enum { JSONDIFF_NODES_MAX = 1 << 20, JSONDIFF_WHERE_MAX = 160 };
+
+struct tolerance {
+	double abs, rel;
+};
+
+/* Paths "$.a.b[*].c", "$.a[3]", "$..name"; others match nothing. Borrowed. */
+struct ignore_paths {
+	const char *const *paths;
+	size_t count;
+};
+
+/* One step of a path: a key, or an index when key.data is NULL. */
+struct path_step {
+	struct span key;
+	size_t index;
+};
+
+struct jsondiff {
+	uint32_t missing, extra, type, value; /* seen from live: missing is absent in the candidate */
+	char where[JSONDIFF_WHERE_MAX];       /* the first difference: "$.a[3]: type differs"; never a value */
+};
+
+/* 0 (also when they differ), ERR_PROTO, ERR_LIMIT, ERR_NOMEM. */
+int jsondiff(struct span live, struct span candidate, struct tolerance, struct ignore_paths,
+	     struct jsondiff *out) MUST_CHECK;
+/* Is exactly this path named by one of the patterns? */
+bool jsondiff_ignored(struct ignore_paths, const struct path_step *steps, size_t count);
+/* |candidate - live| <= abs + rel * |live|; NaN equals NaN, an infinity only itself. */
+bool tolerance_equal(struct tolerance, double live, double candidate);
+/* Two string tokens with quotes, equal after unescaping: 1, 0 or ERR_NOMEM. */
+int jsondiff_string_eq(struct span a, struct span b) MUST_CHECK;
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * oip.h - the outputs of an Open Inference Protocol v2 REST answer as tensors. Pure: no I/O.
+ *
+ * Source: kserve/open-inference-protocol, specification/protocol/inference_rest.md. Data is row-major,
+ * nested or flat, and holds exactly product(shape) elements. Bare NaN and Infinity are accepted. Members
+ * other than "outputs", and of an output other than name, shape, datatype and data, are skipped.
+ */
+#ifndef REPLAY_OIP_H
+#define REPLAY_OIP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "proto/base/err.h"
+#include "proto/base/span.h"
+
+enum { OIP_TENSORS_MAX = 64, OIP_RANK_MAX = 16, OIP_ELEMENTS_MAX = 4 << 20 };
+
+struct oip_tensor {
+	struct span name, datatype; /* string tokens with quotes, borrowed from the body */
+	struct span data;           /* source text of the data */
+	unsigned rank;
+	uint64_t shape[OIP_RANK_MAX];
+	size_t count;
+	double *values;             /* numeric types; NULL for exact ones */
+	struct span *texts;         /* BOOL, BYTES, INT64, UINT64 and unknown types: element tokens */
+};
+
+struct oip_answer {
+	unsigned count;
+	struct oip_tensor tensors[OIP_TENSORS_MAX];
+};
+
+/* 0, ERR_PROTO, ERR_LIMIT (tensors, rank, elements of all tensors, depth) or ERR_NOMEM. The body must outlive the
+ * answer. oip_fini() in every case. */
+int oip_read(struct span body, struct oip_answer *out) MUST_CHECK;
+void oip_fini(struct oip_answer *);
+/* A JSON object whose "outputs" is an array that is empty or begins with an object. */
+bool oip_looks_like(struct span body);
+
+#endif

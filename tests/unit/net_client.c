@@ -1,0 +1,384 @@
+/*
+ * net_client.c - the HTTP client against a forked server on a free loopback port. The path of the
+ * request picks what the server does.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "proto/net/client.h"
+
+enum after { KEEP, CLOSE, HANG, RESET };
+
+static const struct {
+	const char *path, *reply;
+	enum after after;
+} replies[] = {
+	{ "/ok", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", KEEP },
+	{ "/chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n", KEEP },
+	{ "/interim", "HTTP/1.1 103 E\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", KEEP },
+	{ "/close", "HTTP/1.1 200 OK\r\n\r\nok", CLOSE },
+	{ "/stale", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", CLOSE },
+	{ "/surplus", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n", KEEP },
+	{ "/head", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", KEEP },
+	{ "/hang", "", HANG },
+	{ "/reset", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", RESET },
+	{ "/short", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", CLOSE },
+	{ "/interim-only", "HTTP/1.1 103 E\r\n\r\n", CLOSE },
+	{ "/switch", "HTTP/1.1 101 S\r\n\r\n", HANG },
+	{ "/garbage", "SSH-2.0-x\r\n", HANG },
+	{ "/large", "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n", HANG },
+	{ "/growing", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n", HANG },
+	{ "/nothing", "", CLOSE },
+	{ "/silent-once", "", CLOSE },
+};
+
+static uint16_t port;
+static pid_t server;
+
+static int listen_loopback(uint16_t *port_out)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, len) == 0 && listen(fd, 16) == 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	*port_out = ntohs(a.sin_port);
+	return fd;
+}
+
+/* The answer to one request; false when the connection ends. `nth` counts within the connection. */
+static bool answer(int fd, const char *request, unsigned nth)
+{
+	char method[16], path[64];
+	struct linger abort_on_close = { 1, 0 };
+
+	if (sscanf(request, "%15s %63s", method, path) != 2)
+		return false;
+	/* on a fresh connection "/silent-once" succeeds: only the reuse goes unanswered */
+	if (nth == 0 && strcmp(path, "/silent-once") == 0)
+		memcpy(path, "/ok", 4);
+	for (size_t i = 0; i < sizeof(replies) / sizeof(*replies); i++) {
+		if (strcmp(path, replies[i].path) != 0)
+			continue;
+		if (send(fd, replies[i].reply, strlen(replies[i].reply), MSG_NOSIGNAL) < 0)
+			return false;
+		if (replies[i].after == HANG)
+			pause();
+		if (replies[i].after == RESET) {
+			usleep(50000);
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort_on_close, sizeof(abort_on_close));
+		}
+		return replies[i].after == KEEP;
+	}
+	return false;
+}
+
+/* One process a connection, so that a hanging one holds up nobody. */
+static void serve(int listener)
+{
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		char request[4096];
+		ssize_t n;
+
+		if (fd < 0)
+			continue;
+		if (fork() == 0) {
+			alarm(20);
+			for (unsigned nth = 0; (n = recv(fd, request, sizeof(request) - 1, 0)) > 0; nth++) {
+				request[n] = '\0';
+				if (!answer(fd, request, nth))
+					break;
+			}
+			close(fd);
+			_exit(0);
+		}
+		close(fd);
+	}
+}
+
+static int start_server(void **state)
+{
+	int listener = listen_loopback(&port);
+
+	(void)state;
+	server = fork();
+	if (server == 0) {
+		setpgid(0, 0);
+		serve(listener);
+	}
+	setpgid(server, server);
+	close(listener);
+	return server > 0 ? 0 : -1;
+}
+
+static int stop_server(void **state)
+{
+	(void)state;
+	kill(-server, SIGTERM);
+	return waitpid(server, NULL, 0) == server ? 0 : -1;
+}
+
+struct exchange {
+	struct client *client, **free_in_done;
+	unsigned sent, heads, dones, status;
+	enum client_result result;
+	char body[64];
+	size_t body_len;
+	bool cut_in_head, again_in_done;
+};
+
+static const struct client_events events;
+
+static int start(struct client *c, struct exchange *x, const char *method, const char *path)
+{
+	char request[128];
+	int n = snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: a\r\n\r\n", method, path);
+	unsigned dones = x->dones;
+
+	x->client = c;
+	int r = client_send(c, (struct span){ request, (size_t)n }, strcmp(method, "HEAD") == 0, &events, x);
+	assert_int_equal(x->dones, dones);
+	return r;
+}
+
+static void on_sent(void *arg)
+{
+	((struct exchange *)arg)->sent++;
+}
+
+static void on_head(void *arg, const struct h1_message *m)
+{
+	struct exchange *x = arg;
+
+	x->heads++;
+	x->status = m->status;
+	if (x->cut_in_head)
+		client_cut(x->client);
+}
+
+static void on_body(void *arg, struct span bytes)
+{
+	struct exchange *x = arg;
+
+	assert_true(x->body_len + bytes.len <= sizeof(x->body));
+	memcpy(x->body + x->body_len, bytes.data, bytes.len);
+	x->body_len += bytes.len;
+}
+
+static void on_done(void *arg, enum client_result result)
+{
+	struct exchange *x = arg;
+
+	x->dones++;
+	x->result = result;
+	if (x->again_in_done) {
+		x->again_in_done = false;
+		x->body_len = 0;
+		assert_int_equal(start(x->client, x, "GET", "/ok"), 0);
+	}
+	if (x->free_in_done != NULL)
+		client_free(x->free_in_done);
+}
+
+static const struct client_events events = { on_sent, on_head, on_body, on_done };
+
+static struct event_base *base;
+
+static struct client *make(uint16_t to_port, unsigned in_flight, unsigned timeout_ms)
+{
+	struct client *c = NULL;
+	struct client_limits limits = { in_flight, timeout_ms, 10 };
+
+	base = event_base_new();
+	assert_int_equal(client_new(base, "127.0.0.1", to_port, limits, &c), 0);
+	return c;
+}
+
+static void drop(struct client **c)
+{
+	client_free(c);
+	assert_null(*c);
+	event_base_free(base);
+}
+
+static void run_until(const struct exchange *x, unsigned dones)
+{
+	while (x->dones < dones)
+		assert_int_equal(event_base_loop(base, EVLOOP_ONCE), 0);
+}
+
+static void turn_loop(unsigned ms)
+{
+	struct timeval tv = { 0, ms * 1000 };
+
+	event_base_loopexit(base, &tv);
+	event_base_dispatch(base);
+}
+
+static void results(void **state)
+{
+	static const struct { const char *method, *path; enum client_result want; size_t body; } cases[] = {
+		{ "GET", "/ok", CLIENT_OK, 2 }, { "GET", "/chunked", CLIENT_OK, 2 },
+		{ "GET", "/interim", CLIENT_OK, 2 }, { "GET", "/close", CLIENT_OK, 2 },
+		{ "GET", "/surplus", CLIENT_OK, 2 }, { "HEAD", "/head", CLIENT_OK, 0 },
+		{ "GET", "/hang", CLIENT_TIMEOUT, 0 }, { "GET", "/reset", CLIENT_RESET, 2 },
+		{ "GET", "/short", CLIENT_RESET, 2 }, { "GET", "/interim-only", CLIENT_RESET, 0 },
+		{ "GET", "/nothing", CLIENT_RESET, 0 }, { "GET", "/switch", CLIENT_PROTOCOL, 0 },
+		{ "GET", "/garbage", CLIENT_PROTOCOL, 0 }, { "GET", "/large", CLIENT_TOO_LARGE, 0 },
+		{ "GET", "/growing", CLIENT_TOO_LARGE, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct client *c = make(port, 2, 300);
+		struct exchange x = { 0 };
+
+		assert_int_equal(start(c, &x, cases[i].method, cases[i].path), 0);
+		assert_int_equal(client_in_flight(c), 1);
+		run_until(&x, 1);
+		turn_loop(5);
+		assert_int_equal(x.dones, 1);
+		assert_int_equal(x.result, cases[i].want);
+		assert_int_equal(x.body_len, cases[i].body);
+		assert_int_equal(x.sent, 1);
+		assert_int_equal(client_in_flight(c), 0);
+		drop(&c);
+	}
+}
+
+static void refused(void **state)
+{
+	uint16_t closed_port;
+	int listener = listen_loopback(&closed_port);
+	struct exchange x = { 0 };
+
+	(void)state;
+	close(listener);
+	struct client *c = make(closed_port, 1, 1000);
+	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+	run_until(&x, 1);
+	assert_int_equal(x.result, CLIENT_CONNECT);
+	assert_int_equal(x.sent, 0);
+	drop(&c);
+}
+
+/* An address that connect() refuses at once must still report after client_send() returned. */
+static void refused_at_once(void **state)
+{
+	struct client_limits limits = { 1, 1000, 10 };
+	struct client *c = NULL;
+	struct exchange x = { 0 };
+
+	(void)state;
+	base = event_base_new();
+	assert_int_equal(client_new(base, "not-numeric", 1, limits, &c), ERR_CONFIG);
+	assert_int_equal(client_new(base, "255.255.255.255", 1, limits, &c), 0);
+	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+	run_until(&x, 1);
+	assert_int_equal(x.result, CLIENT_CONNECT);
+	drop(&c);
+}
+
+/* "/silent-once" answers the first request of a connection and closes on any later one, so it only
+ * succeeds after a reuse when the connection was replaced. */
+static void reuse_and_replacement(void **state)
+{
+	struct client *c = make(port, 1, 1000);
+	struct exchange x = { 0 };
+
+	(void)state;
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+		run_until(&x, i);
+		assert_int_equal(x.result, CLIENT_OK);
+	}
+	assert_int_equal(start(c, &x, "GET", "/silent-once"), 0);
+	run_until(&x, 4);
+	assert_int_equal(x.result, CLIENT_OK);
+	assert_int_equal(x.sent, 4);
+	assert_int_equal(start(c, &x, "GET", "/nothing"), 0);
+	run_until(&x, 5);
+	assert_int_equal(x.result, CLIENT_RESET);
+	assert_int_equal(start(c, &x, "GET", "/stale"), 0);
+	run_until(&x, 6);
+	usleep(20000);
+	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+	run_until(&x, 7);
+	assert_int_equal(x.result, CLIENT_OK);
+	drop(&c);
+}
+
+static void bound_and_cut(void **state)
+{
+	struct client *c = make(port, 2, 5000);
+	struct exchange x = { 0 }, y = { .again_in_done = true }, z = { 0 };
+
+	(void)state;
+	assert_int_equal(start(c, &x, "GET", "/hang"), 0);
+	assert_int_equal(start(c, &y, "GET", "/hang"), 0);
+	assert_int_equal(start(c, &z, "GET", "/ok"), ERR_FULL);
+	turn_loop(20);
+	client_cut(c);
+	assert_int_equal(x.result, CLIENT_CUT);
+	assert_int_equal(y.result, CLIENT_CUT);
+	assert_int_equal(client_in_flight(c), 1);
+	run_until(&y, 2);
+	assert_int_equal(y.result, CLIENT_OK);
+	assert_int_equal(start(c, &x, "GET", "/hang"), 0);
+	client_free(&c);
+	assert_int_equal(x.dones, 2);
+	assert_int_equal(x.result, CLIENT_CUT);
+	drop(&c);
+}
+
+static void reentrancy(void **state)
+{
+	struct client *c = make(port, 2, 1000);
+	struct exchange x = { .cut_in_head = true, .again_in_done = true }, y = { 0 };
+
+	(void)state;
+	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+	while (x.dones < 1)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(x.result, CLIENT_CUT);
+	x.cut_in_head = false;
+	run_until(&x, 2);
+	assert_int_equal(x.result, CLIENT_OK);
+	y.free_in_done = &c;
+	x.dones = 0;
+	assert_int_equal(start(c, &x, "GET", "/hang"), 0);
+	assert_int_equal(start(c, &y, "GET", "/ok"), 0);
+	run_until(&y, 1);
+	assert_int_equal(x.dones, 1);
+	assert_int_equal(x.result, CLIENT_CUT);
+	assert_null(c);
+	event_base_free(base);
+}
+
+int main(void)
+{
+	const struct CMUnitTest all[] = {
+		cmocka_unit_test(results),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(refused_at_once),
+		cmocka_unit_test(reuse_and_replacement),
+		cmocka_unit_test(bound_and_cut),
+		cmocka_unit_test(reentrancy),
+	};
+
+	return cmocka_run_group_tests(all, start_server, stop_server);
+}
