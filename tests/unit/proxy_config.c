@@ -52,7 +52,7 @@ static const struct bad {
 	{ ROUTES "memory: 1KiB\n", "f.yaml:6:9: error: 'memory' must be between 16MiB and 1TiB, not '1KiB'", NULL },
 	{ ROUTES "memory: [1]\n", "f.yaml:6:9: error: 'memory' must be a single value, not a list", NULL },
 	{ ROUTES "workers: 3abc\n", "f.yaml:6:10: error: 'workers' must be a whole number, not '3abc'", NULL },
-	{ ROUTES "workers: 65\n", "f.yaml:6:10: error: 'workers' must be between 1 and 64, not '65'", NULL },
+	{ ROUTES "workers: 65\n", "f.yaml:6:10: error: 'workers' must be between 1 and 16, not '65'", NULL },
 	{ ROUTES "drain:\n  timeout: 5\n", "f.yaml:7:12: error: 'timeout' needs a unit: '5' has none", "did you mean 5s?" },
 	{ ROUTES "drain: 5s\n", "f.yaml:6:8: error: 'drain' must be a mapping", NULL },
 	{ ROUTES "capture: {enabled: on}\n", "f.yaml:6:20: error: 'enabled' must be true or false, not 'on'",
