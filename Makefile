@@ -81,7 +81,7 @@ asan:
 lint:
 	sh tests/lint
 bench: all
-	sh tests/bench
+	python3 tests/bench
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 install: all
