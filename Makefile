@@ -30,9 +30,9 @@ LAYERS := base formats net capture replay proxy
 lib = $B/lib$1.a
 obj = $(patsubst %.c,$B/%.o,$1)
 
-all: build/understudy
-build/understudy: $B/understudy
-	@mkdir -p build && cp -f $< $@.new && mv -f $@.new $@
+# build/understudy is the variant that was made last
+all: $B/understudy
+	@cmp -s $< build/understudy || { cp -f $< build/understudy.new && mv -f build/understudy.new build/understudy; }
 $B/understudy: $B/proxy/main.o $(call obj,$(src_tools)) $(foreach l,proxy replay capture net formats base,$(call lib,$l))
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
 $(foreach l,$(LAYERS),$(eval $(call lib,$l): $(call obj,$(src_$l)) $(gen_$l)))
