@@ -79,7 +79,7 @@ check: all units fuzzers
 asan:
 	$(MAKE) B=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
 lint:
-	sh tests/lint
+	STRICT=1 sh tests/lint
 bench: all
 	python3 tests/bench
 format:

@@ -74,7 +74,7 @@ static int put_block(struct capfile_writer *w, const uint8_t *bytes, size_t n)
 }
 
 static void fill_route(Route *to, const struct plan_route *from, char **ignore, Candidate *candidates,
-		       Candidate **pointers)
+                       Candidate **pointers)
 {
 	to->name = (char *)from->name;
 	to->protocol = from->protocol;
@@ -113,24 +113,26 @@ static void fill_header(struct header_parts *p, const struct plan *plan)
 
 	understudy__capture__header__init(h);
 	h->tool_version = (char *)UNDERSTUDY_VERSION;
-	h->file_id = (ProtobufCBinaryData){ sizeof p->file_id, p->file_id };
+	h->file_id = (ProtobufCBinaryData){sizeof p->file_id, p->file_id};
 	h->created_wall_ns = clock_wall_ns();
 	h->created_mono_ns = clock_mono_ns();
 	h->run_name = (char *)plan->run_name;
-	h->config_hash = (ProtobufCBinaryData){ sizeof plan->config_hash, (uint8_t *)plan->config_hash };
+	h->config_hash = (ProtobufCBinaryData){sizeof plan->config_hash, (uint8_t *)plan->config_hash};
 	h->n_policies = plan->mask_count;
 	h->policies = p->policy_at;
 	for (size_t i = 0; i < plan->mask_count; i++) {
 		understudy__capture__policy__init(&p->policies[i]);
 		p->policies[i].name = (char *)plan->masks[i].name;
-		p->policies[i].hash = (ProtobufCBinaryData){ sizeof plan->masks[i].hash, (uint8_t *)plan->masks[i].hash };
+		p->policies[i].hash =
+		        (ProtobufCBinaryData){sizeof plan->masks[i].hash, (uint8_t *)plan->masks[i].hash};
 		p->policy_at[i] = &p->policies[i];
 	}
 	h->n_routes = plan->route_count;
 	h->routes = p->route_at;
 	for (size_t i = 0; i < plan->route_count; i++) {
 		understudy__capture__route__init(&p->routes[i]);
-		fill_route(&p->routes[i], &plan->routes[i], p->ignore[i], p->candidates[i], p->candidate_at[i]);
+		fill_route(&p->routes[i], &plan->routes[i], p->ignore[i], p->candidates[i],
+		           p->candidate_at[i]);
 		p->route_at[i] = &p->routes[i];
 	}
 }
@@ -184,7 +186,7 @@ static void writer_free(struct capfile_writer *w)
 }
 
 int capfile_create(const char *path, const struct plan *plan, uint64_t segment_limit,
-		   struct capfile_writer **writer_out)
+                   struct capfile_writer **writer_out)
 {
 	struct capfile_writer *w = calloc(1, sizeof *w);
 	int err, saved;
@@ -264,7 +266,7 @@ int capfile_append(struct capfile_writer *w, const struct record *r, const void 
 	message.leg = r->leg;
 	message.flags = r->flags;
 	message.mask_count = r->mask_count;
-	message.payload = (ProtobufCBinaryData){ r->payload_len, (uint8_t *)payload };
+	message.payload = (ProtobufCBinaryData){r->payload_len, (uint8_t *)payload};
 	length = understudy__capture__record__get_packed_size(&message);
 	n = field_prefix(length, prefix);
 	if (buf_len(&w->pending) + n + length > CAPFILE_PENDING_MAX) {
@@ -313,7 +315,8 @@ int capfile_flush(struct capfile_writer *w)
 	if (err)
 		goto out;
 	err = ERR_NOMEM;
-	length = ZSTD_compressCCtx(w->zstd, block + CAPFILE_SEGMENT_FIXED, CAPFILE_DATA_MAX, raw.data, raw.len, 1);
+	length = ZSTD_compressCCtx(w->zstd, block + CAPFILE_SEGMENT_FIXED, CAPFILE_DATA_MAX, raw.data,
+	                           raw.len, 1);
 	if (ZSTD_isError(length))
 		goto out;
 	memcpy(block, CAPFILE_SEGMENT, 4);

@@ -16,7 +16,7 @@ struct capfile_writer;
  * segment_limit: bytes after which capfile_full() says to begin another file, 0 for no limit.
  * 0, ERR_SYS (errno set) or ERR_NOMEM. The plan is not kept. */
 int capfile_create(const char *path, const struct plan *, uint64_t segment_limit,
-		   struct capfile_writer **writer_out) MUST_CHECK;
+                   struct capfile_writer **writer_out) MUST_CHECK;
 /* Buffer one record; writes the pending ones first when they would pass 64 KiB together.
  * 0, ERR_LIMIT (payload too large), or capfile_flush()'s errors: then this record is not added. */
 int capfile_append(struct capfile_writer *, const struct record *, const void *payload) MUST_CHECK;

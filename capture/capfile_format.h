@@ -15,12 +15,12 @@
 
 enum {
 	CAPFILE_VERSION = 1,
-	CAPFILE_HEADER_FIXED = 16,   /* magic, version, length */
-	CAPFILE_SEGMENT_FIXED = 20,  /* magic, length, sequence, flags */
-	CAPFILE_INDEX_FIXED = 8,     /* magic, length */
+	CAPFILE_HEADER_FIXED = 16,  /* magic, version, length */
+	CAPFILE_SEGMENT_FIXED = 20, /* magic, length, sequence, flags */
+	CAPFILE_INDEX_FIXED = 8,    /* magic, length */
 	CAPFILE_TAG = 16,
 	CAPFILE_CRC = 4,
-	CAPFILE_FOOTER_END = 16,     /* length of the footer, end magic */
+	CAPFILE_FOOTER_END = 16, /* length of the footer, end magic */
 	CAPFILE_SEGMENT_OVERHEAD = CAPFILE_SEGMENT_FIXED + CAPFILE_TAG + CAPFILE_CRC,
 	CAPFILE_FOOTER_OVERHEAD = CAPFILE_INDEX_FIXED + CAPFILE_CRC + CAPFILE_FOOTER_END,
 	CAPFILE_HEADER_MAX = 1 << 20,

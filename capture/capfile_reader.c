@@ -61,7 +61,7 @@ static void budget_free(void *budget, void *memory)
 static void *unpack(const ProtobufCMessageDescriptor *type, size_t length, const uint8_t *bytes)
 {
 	size_t left = UNPACK_SPARE + UNPACK_FACTOR * length;
-	ProtobufCAllocator allocator = { budget_alloc, budget_free, &left };
+	ProtobufCAllocator allocator = {budget_alloc, budget_free, &left};
 
 	return protobuf_c_message_unpack(type, &allocator, length, bytes);
 }
@@ -100,8 +100,8 @@ static bool route_sane(const Header *h, const Route *route)
 {
 	return route->n_ignore <= IGNORES_MAX && route->n_candidates <= CANDIDATES_MAX &&
 	       route->policy < h->n_policies && route->protocol <= PROTOCOL_BYTES &&
-	       isfinite(route->tolerance_abs) && isfinite(route->tolerance_rel) && route->tolerance_abs >= 0 &&
-	       route->tolerance_rel >= 0;
+	       isfinite(route->tolerance_abs) && isfinite(route->tolerance_rel) &&
+	       route->tolerance_abs >= 0 && route->tolerance_rel >= 0;
 }
 
 static bool header_sane(const Header *h)
@@ -171,7 +171,8 @@ static int read_header(struct capfile_reader *r)
 	int err;
 
 	if (r->size < 8)
-		return fail(r, ERR_PROTO, r->size ? "not a capture file (too short)" : "not a capture file (empty)");
+		return fail(r, ERR_PROTO,
+		            r->size ? "not a capture file (too short)" : "not a capture file (empty)");
 	err = read_at(r->fd, 0, fixed, r->size < sizeof fixed ? 8 : sizeof fixed);
 	if (err)
 		return err;
@@ -213,8 +214,8 @@ static int read_footer(struct capfile_reader *r)
 	if (err)
 		return err;
 	length = get64(tail);
-	if (memcmp(tail + 8, CAPFILE_END, 8) != 0 || length < CAPFILE_FOOTER_OVERHEAD || length > r->size - r->at ||
-	    length > CAPFILE_INDEX_MAX + CAPFILE_FOOTER_OVERHEAD)
+	if (memcmp(tail + 8, CAPFILE_END, 8) != 0 || length < CAPFILE_FOOTER_OVERHEAD ||
+	    length > r->size - r->at || length > CAPFILE_INDEX_MAX + CAPFILE_FOOTER_OVERHEAD)
 		return 0;
 	block = malloc(length);
 	if (!block)
@@ -308,7 +309,9 @@ static size_t whole_segment(const uint8_t *block, size_t n)
 	length = get32(block + 4);
 	if (length > CAPFILE_DATA_MAX || length > n - CAPFILE_SEGMENT_OVERHEAD)
 		return 0;
-	return crc_good(block, CAPFILE_SEGMENT_FIXED + length + CAPFILE_TAG) ? CAPFILE_SEGMENT_OVERHEAD + length : 0;
+	return crc_good(block, CAPFILE_SEGMENT_FIXED + length + CAPFILE_TAG)
+	               ? CAPFILE_SEGMENT_OVERHEAD + length
+	               : 0;
 }
 
 /* A bad block with whole ones after it is damage; else the writer was cut off in the middle. */
@@ -352,8 +355,8 @@ static bool segment_sane(const struct capfile_reader *r)
 			return false;
 	}
 	return !r->index || (n < r->index->n_segments && r->index->segments[n]->offset == r->at &&
-			     r->index->segments[n]->record_count == s->n_records &&
-			     r->index->segments[n]->first_id == s->records[0]->id);
+	                     r->index->segments[n]->record_count == s->n_records &&
+	                     r->index->segments[n]->first_id == s->records[0]->id);
 }
 
 static int unpack_segment(struct capfile_reader *r, size_t length)
@@ -361,7 +364,8 @@ static int unpack_segment(struct capfile_reader *r, size_t length)
 	const uint8_t *data = r->window + CAPFILE_SEGMENT_FIXED;
 	unsigned long long raw = ZSTD_getFrameContentSize(data, length);
 
-	if (get64(r->window + 8) != r->segments || get32(r->window + 16) != 0 || !all_zero(data + length, CAPFILE_TAG))
+	if (get64(r->window + 8) != r->segments || get32(r->window + 16) != 0 ||
+	    !all_zero(data + length, CAPFILE_TAG))
 		return fail(r, ERR_PROTO, "damaged segment (sequence, flags or tag)");
 	if (raw > CAPFILE_RAW_MAX || ZSTD_findFrameCompressedSize(data, length) != length ||
 	    ZSTD_decompress(r->raw, sizeof r->raw, data, length) != raw)
@@ -418,16 +422,16 @@ int capfile_next(struct capfile_reader *r, struct record *out, const void **payl
 		return r->end;
 	m = r->segment->records[r->next++];
 	*out = (struct record){
-		.id = m->id,
-		.time_ns = m->time_ns,
-		.slot = m->slot,
-		.generation = m->generation,
-		.route = (uint16_t)m->route,
-		.type = (uint8_t)m->type,
-		.leg = (uint8_t)m->leg,
-		.flags = m->flags,
-		.payload_len = (uint32_t)m->payload.len,
-		.mask_count = m->mask_count,
+	        .id = m->id,
+	        .time_ns = m->time_ns,
+	        .slot = m->slot,
+	        .generation = m->generation,
+	        .route = (uint16_t)m->route,
+	        .type = (uint8_t)m->type,
+	        .leg = (uint8_t)m->leg,
+	        .flags = m->flags,
+	        .payload_len = (uint32_t)m->payload.len,
+	        .mask_count = m->mask_count,
 	};
 	*payload_out = m->payload.len ? (const void *)m->payload.data : "";
 	r->records++;

@@ -161,7 +161,8 @@ static bool in_order(const struct leg *l, const struct record *r)
 	}
 }
 
-static int add_bytes(struct fold *f, struct exchange *e, struct buf *to, const struct record *r, const void *payload)
+static int add_bytes(struct fold *f, struct exchange *e, struct buf *to, const struct record *r,
+                     const void *payload)
 {
 	buf_put(to, payload, r->payload_len);
 	if (!to->err)
@@ -169,7 +170,8 @@ static int add_bytes(struct fold *f, struct exchange *e, struct buf *to, const s
 	return to->err;
 }
 
-static int apply(struct fold *f, struct exchange *e, struct leg *l, const struct record *r, const void *payload)
+static int apply(struct fold *f, struct exchange *e, struct leg *l, const struct record *r,
+                 const void *payload)
 {
 	switch (r->type) {
 	case RECORD_HEAD:
@@ -183,7 +185,7 @@ static int apply(struct fold *f, struct exchange *e, struct leg *l, const struct
 	case RECORD_TRAILERS:
 		return add_bytes(f, e, &l->trailers, r, payload);
 	case RECORD_ERROR:
-		l->error = outcome_by_name((struct span){ payload, r->payload_len });
+		l->error = outcome_by_name((struct span){payload, r->payload_len});
 		break;
 	}
 	l->ended = true;
@@ -196,7 +198,7 @@ static bool well_formed(const struct record *r, const void *payload)
 	if (r->leg >= LEGS_MAX || r->payload_len > RECORD_PAYLOAD_MAX)
 		return false;
 	if (r->type == RECORD_ERROR)
-		return outcome_by_name((struct span){ payload, r->payload_len }) != 0;
+		return outcome_by_name((struct span){payload, r->payload_len}) != 0;
 	return true;
 }
 
@@ -267,7 +269,7 @@ size_t fold_bytes(const struct fold *f)
 static struct span next_line(struct span text, size_t *at)
 {
 	const char *start = text.data + *at, *lf = memchr(start, '\n', text.len - *at);
-	struct span line = { start, lf ? (size_t)(lf - start) : text.len - *at };
+	struct span line = {start, lf ? (size_t)(lf - start) : text.len - *at};
 
 	*at += line.len + (lf ? 1 : 0);
 	return line;
@@ -285,7 +287,7 @@ struct span head_method(struct span head)
 	struct span line = first_line(head);
 	const char *blank = line.len ? memchr(line.data, ' ', line.len) : NULL;
 
-	return blank ? (struct span){ line.data, (size_t)(blank - line.data) } : SPAN("");
+	return blank ? (struct span){line.data, (size_t)(blank - line.data)} : SPAN("");
 }
 
 struct span head_target(struct span head)
@@ -293,7 +295,7 @@ struct span head_target(struct span head)
 	struct span line = first_line(head);
 	size_t skip = head_method(head).len + 1;
 
-	return skip > 1 && skip <= line.len ? (struct span){ line.data + skip, line.len - skip } : SPAN("");
+	return skip > 1 && skip <= line.len ? (struct span){line.data + skip, line.len - skip} : SPAN("");
 }
 
 unsigned head_status(struct span head)
@@ -324,10 +326,10 @@ bool head_next(struct span head, size_t *at, struct span *name_out, struct span 
 	line = next_line(head, at);
 	colon = memchr(line.data, ':', line.len);
 	name = colon ? (size_t)(colon - line.data) : line.len;
-	*name_out = (struct span){ line.data, name };
+	*name_out = (struct span){line.data, name};
 	name += name < line.len ? 1 : 0;
 	name += name < line.len && line.data[name] == ' ' ? 1 : 0;
-	*value_out = (struct span){ line.data + name, line.len - name };
+	*value_out = (struct span){line.data + name, line.len - name};
 	return true;
 }
 

@@ -17,8 +17,8 @@ struct leg {
 	uint64_t start_ns, end_ns;       /* times of the HEAD and of the END (or ERROR) */
 	uint64_t first_ns;               /* first CHUNK, 0 when none */
 	bool begun, ended;
-	uint8_t error;                   /* 0, or the outcome named by an ERROR record */
-	uint32_t mask_count, flags;      /* sums and ORs over its records */
+	uint8_t error;              /* 0, or the outcome named by an ERROR record */
+	uint32_t mask_count, flags; /* sums and ORs over its records */
 };
 
 struct exchange {
@@ -35,7 +35,8 @@ struct fold;
 struct fold *fold_new(size_t limit_bytes); /* NULL: out of memory */
 void fold_free(struct fold **);
 /* Add one record. 0 with the exchange, ERR_LIMIT (exchange still there), ERR_NOMEM, ERR_PROTO. */
-int fold_add(struct fold *, const struct record *, const void *payload, struct exchange **exchange_out) MUST_CHECK;
+int fold_add(struct fold *, const struct record *, const void *payload,
+             struct exchange **exchange_out) MUST_CHECK;
 struct exchange *fold_find(struct fold *, uint64_t id); /* or NULL */
 void fold_drop(struct fold *, struct exchange **);      /* sets NULL */
 /* Calls `each` for every open exchange; it may drop that exchange. */

@@ -39,38 +39,38 @@ enum outcome_group { GROUP_COMPARED, GROUP_SAMPLED_OUT, GROUP_EXCLUDED, GROUP_SH
 
 /* Closed and ordered (DESIGN section 6): an exchange none of whose candidates was compared counts
  * under the first reason in this order. */
-#define OUTCOME_TABLE(X)                                     \
-	X(COMPARED, COMPARED, "compared")                    \
-	X(SAMPLED_OUT, SAMPLED_OUT, "sampled_out")           \
-	X(METHOD, EXCLUDED, "method")                        \
-	X(ROUTE_OFF, EXCLUDED, "route_off")                  \
-	X(UPGRADE, EXCLUDED, "upgrade")                      \
-	X(ALREADY_SHADOW, EXCLUDED, "already_shadow")        \
-	X(BODY_TOO_LARGE, EXCLUDED, "body_too_large")        \
-	X(NO_CONSENT, EXCLUDED, "no_consent")                \
-	X(WITHDRAWN, EXCLUDED, "withdrawn")                  \
-	X(WARM_UP, EXCLUDED, "warm_up")                      \
-	X(MASK_FAILED, EXCLUDED, "mask_failed")              \
-	X(RING_FULL, SHED, "ring_full")                      \
-	X(MEMORY, SHED, "memory")                            \
-	X(SLOTS, SHED, "slots")                              \
-	X(IN_FLIGHT, SHED, "in_flight")                      \
-	X(RATE, SHED, "rate")                                \
-	X(OVERLOAD, SHED, "overload")                        \
-	X(PAUSED, SHED, "paused")                            \
-	X(LIVE_FAILED, NOT_COMPARED, "live_failed")          \
-	X(CLIENT_GONE, NOT_COMPARED, "client_gone")          \
-	X(CANDIDATE_CONNECT, NOT_COMPARED, "candidate_connect")     \
-	X(CANDIDATE_TIMEOUT, NOT_COMPARED, "candidate_timeout")     \
-	X(CANDIDATE_RESET, NOT_COMPARED, "candidate_reset")         \
-	X(CANDIDATE_PROTOCOL, NOT_COMPARED, "candidate_protocol")   \
-	X(CANDIDATE_TOO_LARGE, NOT_COMPARED, "candidate_too_large") \
-	X(BREAKER_OPEN, NOT_COMPARED, "breaker_open")        \
-	X(MASKED_INPUT, NOT_COMPARED, "masked_input")        \
-	X(UNDECODABLE, NOT_COMPARED, "undecodable")          \
-	X(ROLE_LOST, NOT_COMPARED, "role_lost")              \
-	X(DRAIN, NOT_COMPARED, "drain")                      \
-	X(CAPTURE_OFF, NOT_COMPARED, "capture_off")          \
+#define OUTCOME_TABLE(X)                                                                                     \
+	X(COMPARED, COMPARED, "compared")                                                                    \
+	X(SAMPLED_OUT, SAMPLED_OUT, "sampled_out")                                                           \
+	X(METHOD, EXCLUDED, "method")                                                                        \
+	X(ROUTE_OFF, EXCLUDED, "route_off")                                                                  \
+	X(UPGRADE, EXCLUDED, "upgrade")                                                                      \
+	X(ALREADY_SHADOW, EXCLUDED, "already_shadow")                                                        \
+	X(BODY_TOO_LARGE, EXCLUDED, "body_too_large")                                                        \
+	X(NO_CONSENT, EXCLUDED, "no_consent")                                                                \
+	X(WITHDRAWN, EXCLUDED, "withdrawn")                                                                  \
+	X(WARM_UP, EXCLUDED, "warm_up")                                                                      \
+	X(MASK_FAILED, EXCLUDED, "mask_failed")                                                              \
+	X(RING_FULL, SHED, "ring_full")                                                                      \
+	X(MEMORY, SHED, "memory")                                                                            \
+	X(SLOTS, SHED, "slots")                                                                              \
+	X(IN_FLIGHT, SHED, "in_flight")                                                                      \
+	X(RATE, SHED, "rate")                                                                                \
+	X(OVERLOAD, SHED, "overload")                                                                        \
+	X(PAUSED, SHED, "paused")                                                                            \
+	X(LIVE_FAILED, NOT_COMPARED, "live_failed")                                                          \
+	X(CLIENT_GONE, NOT_COMPARED, "client_gone")                                                          \
+	X(CANDIDATE_CONNECT, NOT_COMPARED, "candidate_connect")                                              \
+	X(CANDIDATE_TIMEOUT, NOT_COMPARED, "candidate_timeout")                                              \
+	X(CANDIDATE_RESET, NOT_COMPARED, "candidate_reset")                                                  \
+	X(CANDIDATE_PROTOCOL, NOT_COMPARED, "candidate_protocol")                                            \
+	X(CANDIDATE_TOO_LARGE, NOT_COMPARED, "candidate_too_large")                                          \
+	X(BREAKER_OPEN, NOT_COMPARED, "breaker_open")                                                        \
+	X(MASKED_INPUT, NOT_COMPARED, "masked_input")                                                        \
+	X(UNDECODABLE, NOT_COMPARED, "undecodable")                                                          \
+	X(ROLE_LOST, NOT_COMPARED, "role_lost")                                                              \
+	X(DRAIN, NOT_COMPARED, "drain")                                                                      \
+	X(CAPTURE_OFF, NOT_COMPARED, "capture_off")                                                          \
 	X(DISK, NOT_COMPARED, "disk")
 
 enum outcome {
@@ -78,7 +78,7 @@ enum outcome {
 #define X(name, group, text) OUTCOME_##name,
 	OUTCOME_TABLE(X)
 #undef X
-	OUTCOME_END,
+	        OUTCOME_END,
 	OUTCOME_CAPTURED = OUTCOME_COMPARED, /* the good outcome of the capture cell */
 };
 enum { OUTCOMES = OUTCOME_END - OUTCOME_COMPARED };
@@ -95,11 +95,12 @@ struct ledger;
 
 /* Totals over slots harvested and direct counts; outcome index = outcome - OUTCOME_COMPARED. */
 struct ledger_counts {
-	uint64_t seen;                                          /* exchanges */
-	uint64_t open;                                          /* slots still held */
-	uint64_t exchange[OUTCOMES];                            /* each exchange once */
-	uint64_t capture[OUTCOMES];                             /* each exchange once */
-	uint64_t candidate[ROUTES_MAX][CANDIDATES_MAX][OUTCOMES]; /* each candidate adds up to its route's seen */
+	uint64_t seen;               /* exchanges */
+	uint64_t open;               /* slots still held */
+	uint64_t exchange[OUTCOMES]; /* each exchange once */
+	uint64_t capture[OUTCOMES];  /* each exchange once */
+	uint64_t candidate[ROUTES_MAX][CANDIDATES_MAX]
+	                  [OUTCOMES]; /* each candidate adds up to its route's seen */
 	uint64_t candidate_open[ROUTES_MAX][CANDIDATES_MAX];
 	uint64_t route_seen[ROUTES_MAX];
 };
@@ -114,10 +115,11 @@ void ledger_free(struct ledger **);
  * sampled out). baselines: bit mask of candidates that do not make an exchange "compared".
  * capture: STAGE_WORKER, or an outcome when nothing is captured. 0 or ERR_FULL. */
 int ledger_take(struct ledger *, unsigned worker, uint64_t id, uint16_t route, uint32_t candidates,
-		unsigned candidate_count, uint8_t others, uint32_t baselines, uint8_t capture,
-		uint32_t *slot_out) MUST_CHECK;
+                unsigned candidate_count, uint8_t others, uint32_t baselines, uint8_t capture,
+                uint32_t *slot_out) MUST_CHECK;
 /* Worker: an exchange settled at routing, without a slot. */
-void ledger_direct(struct ledger *, unsigned worker, uint16_t route, unsigned candidate_count, uint8_t outcome);
+void ledger_direct(struct ledger *, unsigned worker, uint16_t route, unsigned candidate_count,
+                   uint8_t outcome);
 
 /* Move or settle one cell: true when it was at `from` in the slot that still belongs to `id`. */
 bool ledger_move(struct ledger *, uint32_t slot, uint64_t id, unsigned cell, uint8_t from, uint8_t to);

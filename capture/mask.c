@@ -20,8 +20,8 @@ int mask_key_new(const uint8_t key[32], struct mask_key **key_out)
 {
 	char digest[] = "SHA256";
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-		OSSL_PARAM_construct_end(),
+	        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+	        OSSL_PARAM_construct_end(),
 	};
 	struct mask_key *k = calloc(1, sizeof(*k));
 
@@ -66,7 +66,7 @@ static bool digest(struct mask_key *key, struct span field_class, struct span va
 void mask_token(struct mask_key *key, struct span field_class, struct span value, char out[25])
 {
 	static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
-	uint8_t hash[32] = { 0 };
+	uint8_t hash[32] = {0};
 	unsigned bits = 0, have = 0;
 	size_t at = 0;
 
@@ -106,17 +106,17 @@ static struct span cut(struct span s, char c, struct span *rest_out)
 {
 	const char *hit = s.len ? memchr(s.data, c, s.len) : NULL;
 
-	*rest_out = (struct span){ NULL, 0 };
+	*rest_out = (struct span){NULL, 0};
 	if (!hit)
 		return s;
-	*rest_out = (struct span){ hit + 1, s.len - (size_t)(hit - s.data) - 1 };
-	return (struct span){ s.data, (size_t)(hit - s.data) };
+	*rest_out = (struct span){hit + 1, s.len - (size_t)(hit - s.data) - 1};
+	return (struct span){s.data, (size_t)(hit - s.data)};
 }
 
 static bool always_dropped(struct span name)
 {
-	static const char *const names[] = { "authorization", "proxy-authorization", "cookie", "set-cookie",
-					     "x-api-key" };
+	static const char *const names[] = {"authorization", "proxy-authorization", "cookie", "set-cookie",
+	                                    "x-api-key"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (span_eq_nocase(name, span_of(names[i])))
@@ -143,7 +143,7 @@ static bool drops(const struct plan_mask *policy, struct span line)
 }
 
 static void put_field(const struct plan_mask *policy, struct mask_key *key, struct span line, struct buf *out,
-		      uint32_t *count)
+                      uint32_t *count)
 {
 	struct span value, name = cut(line, ':', &value);
 	const struct plan_mask_field *rule = header_rule(policy, name);
@@ -153,7 +153,7 @@ static void put_field(const struct plan_mask *policy, struct mask_key *key, stru
 		return;
 	}
 	while (value.len && value.data[0] == ' ')
-		value = (struct span){ value.data + 1, value.len - 1 };
+		value = (struct span){value.data + 1, value.len - 1};
 	buf_span_put(out, name);
 	buf_puts(out, ": ");
 	if (rule->with == MASK_TOKEN)
@@ -208,7 +208,7 @@ static bool is_first_line(struct span line)
 }
 
 int mask_head(const struct plan_mask *policy, struct mask_key *key, struct span head, struct buf *out,
-	      uint32_t *count_out)
+              uint32_t *count_out)
 {
 	struct span line, rest = head;
 	const char *separator = "";
@@ -286,12 +286,12 @@ struct rewrite {
 	struct mask_key *key;
 	struct json_reader reader;
 	struct buf *out;
-	struct buf plain;     /* a decoded string */
-	uint64_t copied;      /* source bytes before it are in `out` or gone */
+	struct buf plain; /* a decoded string */
+	uint64_t copied;  /* source bytes before it are in `out` or gone */
 	uint32_t count;
 	bool input_masked;
-	const struct plan_mask_field *hit;    /* the rule for the value that comes next */
-	uint32_t next[MASK_FIELDS_MAX];       /* states of that value */
+	const struct plan_mask_field *hit; /* the rule for the value that comes next */
+	uint32_t next[MASK_FIELDS_MAX];    /* states of that value */
 	unsigned path_count;
 	struct path paths[MASK_FIELDS_MAX];
 	struct frame frames[JSON_DEPTH_MAX];
@@ -299,7 +299,7 @@ struct rewrite {
 
 static bool parse_bracket(struct span *text, struct path_step *step)
 {
-	struct span inside = cut((struct span){ text->data + 1, text->len - 1 }, ']', text);
+	struct span inside = cut((struct span){text->data + 1, text->len - 1}, ']', text);
 
 	if (!text->data || !inside.len || inside.len > 9)
 		return false;
@@ -323,8 +323,8 @@ static bool parse_member(struct span *text, struct path_step *step)
 	while (end < text->len && text->data[end] != '.' && text->data[end] != '[')
 		end++;
 	step->kind = dots == 2 ? STEP_DEEP : STEP_MEMBER;
-	step->name = (struct span){ text->data + dots, end - dots };
-	*text = (struct span){ text->data + end, text->len - end };
+	step->name = (struct span){text->data + dots, end - dots};
+	*text = (struct span){text->data + end, text->len - end};
 	return step->name.len > 0;
 }
 
@@ -336,13 +336,14 @@ static int parse_path(struct path *path, const struct plan_mask_field *field)
 
 	path->field = field;
 	if (ok)
-		text = (struct span){ text.data + 1, text.len - 1 };
+		text = (struct span){text.data + 1, text.len - 1};
 	while (ok && text.len) {
 		if (path->count == PATH_STEPS_MAX)
 			return ERR_LIMIT;
 		step = &path->steps[path->count++];
-		ok = text.data[0] == '[' ? parse_bracket(&text, step) :
-		     text.data[0] == '.' ? parse_member(&text, step) : false;
+		ok = text.data[0] == '['   ? parse_bracket(&text, step)
+		     : text.data[0] == '.' ? parse_member(&text, step)
+		                           : false;
 	}
 	return ok ? 0 : ERR_CONFIG;
 }
@@ -419,7 +420,7 @@ static int mask_value(struct rewrite *w, enum json_token first)
 	copy_to(w, start);
 	w->copied = w->reader.scanner.end;
 	w->count++;
-	text = (struct span){ w->reader.doc.data + start, w->copied - start };
+	text = (struct span){w->reader.doc.data + start, w->copied - start};
 	if (rule->with == MASK_TOKEN) {
 		buf_puts(w->out, "\"");
 		put_token(w->key, span_of(rule->where), plain_value(w, first, text), w->out);
@@ -467,7 +468,7 @@ static int on_value(struct rewrite *w, enum json_token token)
 	struct frame *frame = parents ? &w->frames[parents - 1] : NULL;
 
 	if (frame && !frame->object) {
-		enter_child(w, frame, (struct span){ NULL, 0 });
+		enter_child(w, frame, (struct span){NULL, 0});
 		frame->index++;
 	}
 	if (w->hit)
@@ -518,7 +519,7 @@ static int compile(struct rewrite *w, const struct plan_mask *policy)
 }
 
 int mask_json(const struct plan_mask *policy, struct mask_key *key, struct span body, struct buf *out,
-	      uint32_t *count_out, bool *input_masked_out)
+              uint32_t *count_out, bool *input_masked_out)
 {
 	struct rewrite *w = calloc(1, sizeof(*w));
 	int err;

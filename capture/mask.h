@@ -19,7 +19,8 @@ int mask_key_new(const uint8_t key[32], struct mask_key **key_out) MUST_CHECK;
 void mask_key_free(struct mask_key **);
 
 /* Rewrite a HEAD's or TRAILERS' text form. *count_out: values masked. 0, ERR_LIMIT, ERR_NOMEM, ERR_PROTO. */
-int mask_head(const struct plan_mask *, struct mask_key *, struct span head, struct buf *out, uint32_t *count_out) MUST_CHECK;
+int mask_head(const struct plan_mask *, struct mask_key *, struct span head, struct buf *out,
+              uint32_t *count_out) MUST_CHECK;
 /* True when the policy has JSON-path rules: bodies are held and must be JSON. */
 bool mask_wants_body(const struct plan_mask *);
 /* True when path rules cannot reach this head's body: it is encoded, or binary tensors follow the JSON. */
@@ -28,8 +29,9 @@ bool mask_cannot(const struct plan_mask *, struct span head);
  * value the first acts, and a masked value is not looked into. *input_masked_out: a rule with model_input
  * matched. ERR_PROTO: not JSON; ERR_CONFIG: a path cannot be read; ERR_LIMIT, ERR_NOMEM. */
 int mask_json(const struct plan_mask *, struct mask_key *, struct span body, struct buf *out,
-	      uint32_t *count_out, bool *input_masked_out) MUST_CHECK;
-/* The token of a value: "tok_" and 20 lower-case base32 characters of HMAC-SHA-256(key, field class || 0 || value). */
+              uint32_t *count_out, bool *input_masked_out) MUST_CHECK;
+/* The token of a value: "tok_" and 20 lower-case base32 characters of HMAC-SHA-256(key, field class || 0 ||
+ * value). */
 void mask_token(struct mask_key *, struct span field_class, struct span value, char out[25]);
 
 #endif

@@ -130,7 +130,7 @@ static void pull(struct masker *m, const struct record *r)
 static int begin(struct masker *m, struct record *r)
 {
 	const struct plan_mask *policy = policy_of(m, r->route);
-	struct span head = { m->payload, r->payload_len };
+	struct span head = {m->payload, r->payload_len};
 	struct track **at = track_at(m, r->id, r->leg), *t;
 	int err;
 
@@ -182,7 +182,8 @@ static int release(struct masker *m, struct track *t, struct record *end)
 	if (!t->first)
 		return 0;
 	buf_reset(&m->scratch);
-	if (mask_json(policy_of(m, end->route), m->key, buf_span(&t->body), &m->scratch, &count, &input_masked) ||
+	if (mask_json(policy_of(m, end->route), m->key, buf_span(&t->body), &m->scratch, &count,
+	              &input_masked) ||
 	    m->scratch.err || buf_len(&m->scratch) > (size_t)t->held_count * RECORD_PAYLOAD_MAX)
 		return ERR_PROTO;
 	left = buf_span(&m->scratch);
@@ -217,8 +218,8 @@ static int finish(struct masker *m, struct track **at, struct record *r)
 static int trailers(struct masker *m, struct record *r)
 {
 	buf_reset(&m->scratch);
-	if (mask_head(policy_of(m, r->route), m->key, (struct span){ m->payload, r->payload_len }, &m->scratch,
-		      &r->mask_count) ||
+	if (mask_head(policy_of(m, r->route), m->key, (struct span){m->payload, r->payload_len}, &m->scratch,
+	              &r->mask_count) ||
 	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
 		return ERR_PROTO;
 	r->payload_len = (uint32_t)buf_len(&m->scratch);
@@ -231,7 +232,8 @@ static void take(struct masker *m, struct record *r)
 	struct track **at;
 	int err = 0;
 
-	if (r->route >= m->env->plan->route_count || r->leg >= LEGS_MAX || m->answers != (r->leg >= LEG_CANDIDATE))
+	if (r->route >= m->env->plan->route_count || r->leg >= LEGS_MAX ||
+	    m->answers != (r->leg >= LEG_CANDIDATE))
 		return;
 	at = track_at(m, r->id, r->leg);
 	if (r->type == RECORD_HEAD) {
@@ -307,7 +309,7 @@ static unsigned drain_rings(struct masker *m)
 
 static void loop(struct masker *m, uint32_t leave_at)
 {
-	struct role_pace pace = { 0 };
+	struct role_pace pace = {0};
 	uint64_t swept = clock_mono_ns();
 
 	for (;;) {

@@ -14,7 +14,15 @@
 enum { WORKERS_MAX = 16, LATENCY_BUCKETS = 64 };
 
 /* Roles leave in this order when the proxy drains: each exits once its inputs are empty. */
-enum phase { PHASE_RUN = 0, PHASE_WORKERS, PHASE_MASKER, PHASE_SHADOW, PHASE_ANSWERS, PHASE_JUDGE, PHASE_CONTROL };
+enum phase {
+	PHASE_RUN = 0,
+	PHASE_WORKERS,
+	PHASE_MASKER,
+	PHASE_SHADOW,
+	PHASE_ANSWERS,
+	PHASE_JUDGE,
+	PHASE_CONTROL
+};
 
 struct worker_gauges { /* one writer: that worker */
 	_Atomic uint64_t requests, live_errors, our_errors, rejected, connections;

@@ -12,8 +12,16 @@
 #include <stdint.h>
 #include "capture/ledger.h"
 
-enum { NAME_MAX_BYTES = 64, TEXT_MAX_BYTES = 256, PATH_MAX_BYTES = 1024, MASK_FIELDS_MAX = 64, MASKS_MAX = 8, GATES_MAX = 8,
-       IGNORES_MAX = 16, LISTEN_MAX = 8 };
+enum {
+	NAME_MAX_BYTES = 64,
+	TEXT_MAX_BYTES = 256,
+	PATH_MAX_BYTES = 1024,
+	MASK_FIELDS_MAX = 64,
+	MASKS_MAX = 8,
+	GATES_MAX = 8,
+	IGNORES_MAX = 16,
+	LISTEN_MAX = 8
+};
 
 struct plan_endpoint { /* http://HOST:PORT, resolved when the plan is read */
 	char url[TEXT_MAX_BYTES];
@@ -33,11 +41,11 @@ struct plan_candidate {
 enum protocol { PROTOCOL_AUTO, PROTOCOL_OPENINFERENCE, PROTOCOL_JSON, PROTOCOL_BYTES };
 
 enum gate_metric { /* order of replay/gate.c's table */
-	GATE_CANDIDATE_FAILURE_RATE,
-	GATE_COVERAGE,
-	GATE_DIVERGENCE_RATE,
-	GATE_ROW_DIVERGENCE_RATE,
-	GATE_LATENCY_P99_RATIO,
+	           GATE_CANDIDATE_FAILURE_RATE,
+	           GATE_COVERAGE,
+	           GATE_DIVERGENCE_RATE,
+	           GATE_ROW_DIVERGENCE_RATE,
+	           GATE_LATENCY_P99_RATIO,
 };
 
 struct plan_gate {
@@ -52,7 +60,7 @@ struct plan_route {
 	uint32_t protocol; /* enum protocol */
 	struct plan_endpoint live;
 	uint32_t live_timeout_ms;
-	bool mirror;             /* no mirror block: nothing is copied */
+	bool mirror;                  /* no mirror block: nothing is copied */
 	char methods[TEXT_MAX_BYTES]; /* " POST PUT " with blanks around each */
 	uint32_t sample_ppm;
 	uint64_t max_body_bytes;
@@ -69,10 +77,10 @@ struct plan_route {
 enum mask_operator { MASK_DROP, MASK_TOKEN, MASK_REDACT };
 
 struct plan_mask_field {
-	bool header;               /* else a JSON path */
+	bool header;                /* else a JSON path */
 	char where[TEXT_MAX_BYTES]; /* lower-case header name, or "$.a.b[*].c" */
-	uint32_t with;             /* enum mask_operator */
-	bool model_input;          /* masking it changes what the model reads (default true) */
+	uint32_t with;              /* enum mask_operator */
+	bool model_input;           /* masking it changes what the model reads (default true) */
 };
 
 struct plan_mask {

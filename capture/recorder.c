@@ -30,7 +30,7 @@ static void settle_pending(struct recorder *rec, uint8_t outcome)
 {
 	for (unsigned i = 0; i < rec->pending_count; i++)
 		ledger_move(rec->env->ledger, rec->pending[i].slot, rec->pending[i].id, CELL_CAPTURE,
-			    STAGE_RECORDER, outcome);
+		            STAGE_RECORDER, outcome);
 	rec->pending_count = 0;
 }
 
@@ -78,14 +78,14 @@ static int open_file(struct recorder *rec)
 	char path[128];
 
 	snprintf(path, sizeof path, "/proc/self/fd/%d/%llu-%u.cap", role_fd(rec->env, "captures"),
-		 (unsigned long long)(clock_wall_ns() / 1000u), rec->env->epoch);
+	         (unsigned long long)(clock_wall_ns() / 1000u), rec->env->epoch);
 	return capfile_create(path, rec->env->plan, rec->env->plan->capture_segment_bytes, &rec->file);
 }
 
 int recorder_run(struct role_env *env)
 {
 	static struct recorder rec;
-	struct role_pace pace = { 0 };
+	struct role_pace pace = {0};
 	int wake = role_fd(env, "wake.recorder");
 
 	rec.env = env;
@@ -93,7 +93,8 @@ int recorder_run(struct role_env *env)
 		return 3;
 	if (open_file(&rec)) {
 		rec.failed = true;
-		fprintf(stderr, "understudy: capture stopped: no capture file can be made in the run directory\n");
+		fprintf(stderr,
+		        "understudy: capture stopped: no capture file can be made in the run directory\n");
 	}
 	role_ready(env);
 	for (;;) {

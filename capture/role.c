@@ -54,7 +54,7 @@ int role_fd_nth(const struct role_env *env, const char *prefix, unsigned n)
 }
 
 static int attach(const struct role_env *env, const char *name, int (*end)(int, int, struct ring **),
-		  struct ring **ring_out)
+                  struct ring **ring_out)
 {
 	char ring[64], wake[64];
 
@@ -100,7 +100,7 @@ static bool parse(struct role_env *env, int argc, char **argv)
 /* No core dumps, no reading of this process's memory by its neighbours. */
 static void confine(void)
 {
-	struct rlimit none = { 0, 0 };
+	struct rlimit none = {0, 0};
 
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
@@ -112,26 +112,28 @@ int role_enter(int argc, char **argv, role_run *run)
 	static struct role_env env;
 
 	if (!parse(&env, argc, argv) || plan_map(role_fd(&env, "plan"), &env.plan) ||
-	    ledger_attach(role_fd(&env, "ledger"), &env.ledger) || page_map(role_fd(&env, "page"), &env.page)) {
-		fprintf(stderr, "understudy: role %s: cannot map what it inherits\n", argc > 0 ? argv[0] : "?");
+	    ledger_attach(role_fd(&env, "ledger"), &env.ledger) ||
+	    page_map(role_fd(&env, "page"), &env.page)) {
+		fprintf(stderr, "understudy: role %s: cannot map what it inherits\n",
+		        argc > 0 ? argv[0] : "?");
 		return 3;
 	}
 	confine();
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN);  /* the parent drains in order through the page */
+	signal(SIGINT, SIG_IGN); /* the parent drains in order through the page */
 	signal(SIGTERM, SIG_IGN);
 	return run(&env);
 }
 
 static void nap(uint64_t ns)
 {
-	struct timespec t = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
+	struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
 
 	nanosleep(&t, NULL);
 }
 
 void role_pause(struct role_pace *pace, const struct role_env *env, struct ring **rings, const int *eventfds,
-		unsigned count)
+                unsigned count)
 {
 	struct pollfd fds[WORKERS_MAX];
 	uint64_t now = clock_mono_ns();
@@ -144,7 +146,7 @@ void role_pause(struct role_pace *pace, const struct role_env *env, struct ring 
 		return;
 	}
 	for (unsigned i = 0; i < count; i++) {
-		fds[i] = (struct pollfd){ .fd = eventfds[i], .events = POLLIN };
+		fds[i] = (struct pollfd){.fd = eventfds[i], .events = POLLIN};
 		quiet &= ring_sleep(rings[i]);
 	}
 	if (quiet)

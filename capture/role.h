@@ -48,6 +48,7 @@ struct role_pace {
 	uint64_t empty_since_ns;
 };
 /* Called when all `rings` were empty; returns after the pause. Wakes at least every 100 ms. */
-void role_pause(struct role_pace *, const struct role_env *, struct ring **rings, const int *eventfds, unsigned count);
+void role_pause(struct role_pace *, const struct role_env *, struct ring **rings, const int *eventfds,
+                unsigned count);
 
 #endif

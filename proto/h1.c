@@ -8,11 +8,27 @@
 #include "proto/h1.h"
 
 enum state {
-	S_START, S_FIELD, S_TRAILER, /* line states: bytes accumulate in head */
-	S_SIZE_FIRST, S_SIZE, S_EXT_START, S_EXT_NAME, S_EXT_VALUE, S_EXT_TOKEN, S_EXT_QUOTED,
-	S_EXT_ESCAPE, S_EXT_CLOSED, S_SIZE_LF, S_DATA_CR, S_DATA_LF,
-	S_LENGTH, S_CHUNK_DATA, S_UNTIL_CLOSE, /* body states */
-	S_END, S_DONE, S_FAILED,
+	S_START,
+	S_FIELD,
+	S_TRAILER, /* line states: bytes accumulate in head */
+	S_SIZE_FIRST,
+	S_SIZE,
+	S_EXT_START,
+	S_EXT_NAME,
+	S_EXT_VALUE,
+	S_EXT_TOKEN,
+	S_EXT_QUOTED,
+	S_EXT_ESCAPE,
+	S_EXT_CLOSED,
+	S_SIZE_LF,
+	S_DATA_CR,
+	S_DATA_LF,
+	S_LENGTH,
+	S_CHUNK_DATA,
+	S_UNTIL_CLOSE, /* body states */
+	S_END,
+	S_DONE,
+	S_FAILED,
 };
 
 enum {
@@ -96,7 +112,7 @@ static bool cut(struct span *rest, char byte, struct span *before_out)
 
 	if (at == NULL)
 		return false;
-	*before_out = (struct span){ rest->data, (size_t)(at - rest->data) };
+	*before_out = (struct span){rest->data, (size_t)(at - rest->data)};
 	rest->len -= before_out->len + 1;
 	rest->data = at + 1;
 	return true;
@@ -109,7 +125,7 @@ static bool list_next(struct span *rest, struct span *element_out)
 		return false;
 	if (!cut(rest, ',', element_out)) {
 		*element_out = *rest;
-		*rest = (struct span){ NULL, 0 };
+		*rest = (struct span){NULL, 0};
 	}
 	*element_out = trim(*element_out);
 	return true;
@@ -138,9 +154,18 @@ static bool named(struct span name, const char *want)
 
 static bool is_hop_name(struct span name)
 {
-	static const char *const hop[] = { "connection", "keep-alive", "proxy-connection",
-		"proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
-		"upgrade", "content-length", "host", NULL };
+	static const char *const hop[] = {"connection",
+	                                  "keep-alive",
+	                                  "proxy-connection",
+	                                  "proxy-authenticate",
+	                                  "proxy-authorization",
+	                                  "te",
+	                                  "trailer",
+	                                  "transfer-encoding",
+	                                  "upgrade",
+	                                  "content-length",
+	                                  "host",
+	                                  NULL};
 
 	for (size_t i = 0; hop[i] != NULL; i++)
 		if (named(name, hop[i]))
@@ -151,8 +176,8 @@ static bool is_hop_name(struct span name)
 /* A client must not be able to make us drop what an origin relies on for access control. */
 static bool may_be_nominated(struct span name)
 {
-	static const char *const keep[] = { "authorization", "cookie", "forwarded", NULL };
-	struct span prefix = { name.data, 12 };
+	static const char *const keep[] = {"authorization", "cookie", "forwarded", NULL};
+	struct span prefix = {name.data, 12};
 
 	return !one_of(name, keep) && !(name.len >= 12 && span_eq_nocase(prefix, SPAN("x-forwarded-")));
 }
@@ -190,7 +215,7 @@ struct span h1_field(const struct h1_message *m, struct span name)
 	for (size_t i = 0; i < m->field_count; i++)
 		if (span_eq_nocase(m->fields[i].name, name))
 			return m->fields[i].value;
-	return (struct span){ NULL, 0 };
+	return (struct span){NULL, 0};
 }
 
 static bool is_host_byte(char c)
@@ -249,7 +274,7 @@ static int absolute_form(struct h1_parser *p, struct span rest)
 	if (!is_authority(authority))
 		return bad(p, "target_authority");
 	m->host = authority;
-	m->target = (struct span){ rest.data + authority.len, rest.len - authority.len };
+	m->target = (struct span){rest.data + authority.len, rest.len - authority.len};
 	if (m->target.len == 0)
 		m->target = span_eq(m->method, SPAN("OPTIONS")) ? SPAN("*") : SPAN("/");
 	return m->target.data[0] == '?' ? bad(p, "target_without_path") : 0;
@@ -258,7 +283,7 @@ static int absolute_form(struct h1_parser *p, struct span rest)
 static int check_target(struct h1_parser *p)
 {
 	struct span t = p->message.target;
-	static const char *const schemes[] = { "http://", "https://", NULL };
+	static const char *const schemes[] = {"http://", "https://", NULL};
 
 	if (t.len == 0 || !all(t, is_target_byte))
 		return bad(p, "target_byte");
@@ -270,10 +295,10 @@ static int check_target(struct h1_parser *p)
 		return span_eq(p->message.method, SPAN("OPTIONS")) ? 0 : bad(p, "asterisk_form");
 	for (size_t i = 0; schemes[i] != NULL; i++) {
 		struct span scheme = span_of(schemes[i]);
-		struct span start = { t.data, scheme.len };
+		struct span start = {t.data, scheme.len};
 
 		if (t.len > scheme.len && span_eq_nocase(start, scheme))
-			return absolute_form(p, (struct span){ t.data + scheme.len, t.len - scheme.len });
+			return absolute_form(p, (struct span){t.data + scheme.len, t.len - scheme.len});
 	}
 	return bad(p, "target_form");
 }
@@ -324,7 +349,7 @@ static int status_line(struct h1_parser *p, struct span line)
 	if (m->status < 100 || m->status > 599)
 		return bad(p, "status_range");
 	if (line.len > 3)
-		m->reason = (struct span){ line.data + 4, line.len - 4 };
+		m->reason = (struct span){line.data + 4, line.len - 4};
 	return all(m->reason, is_text) ? 0 : bad(p, "reason_byte");
 }
 
@@ -343,14 +368,14 @@ static int add_field(struct h1_parser *p, struct span line)
 		return bad(p, "field_value");
 	if (m->field_count == H1_FIELDS_MAX)
 		return reject(p, ERR_LIMIT, 431, "field_count");
-	m->fields[m->field_count++] = (struct h1_field){ name, trim(line) };
+	m->fields[m->field_count++] = (struct h1_field){name, trim(line)};
 	return 0;
 }
 
 /* Trailers that would change the meaning of the message are parsed, then forgotten. */
 static bool trailer_forbidden(struct span name)
 {
-	struct span prefix = { name.data, 8 };
+	struct span prefix = {name.data, 8};
 
 	return is_hop_name(name) || named(name, "authorization") || named(name, "cookie") ||
 	       named(name, "set-cookie") || (name.len >= 8 && named(prefix, "content-"));
@@ -391,7 +416,7 @@ static int parse_length(struct h1_parser *p, struct span v, uint64_t *out)
 /* Only exactly "chunked" is decoded; a proper list of known codings before it is a 501. */
 static int check_coding(struct h1_parser *p, struct span rest)
 {
-	static const char *const known[] = { "gzip", "x-gzip", "deflate", "compress", "x-compress", NULL };
+	static const char *const known[] = {"gzip", "x-gzip", "deflate", "compress", "x-compress", NULL};
 	struct span element;
 
 	if (span_eq_nocase(rest, SPAN("chunked")))
@@ -447,7 +472,7 @@ static int decide_framing(struct h1_parser *p)
 
 static int check_request_fields(struct h1_parser *p)
 {
-	static const char *const singletons[] = { "host", "content-type", "authorization", NULL };
+	static const char *const singletons[] = {"host", "content-type", "authorization", NULL};
 	struct h1_message *m = &p->message;
 	struct span host = h1_field(m, SPAN("host"));
 
@@ -468,11 +493,11 @@ static void set_flags(struct h1_parser *p)
 	struct h1_message *m = &p->message;
 
 	m->keep_alive = !connection_has(m, SPAN("close")) && m->framing != H1_UNTIL_CLOSE &&
-			(m->minor > 0 || connection_has(m, SPAN("keep-alive")));
-	m->upgrade = m->minor > 0 && connection_has(m, SPAN("upgrade")) &&
-		     h1_field(m, SPAN("upgrade")).len > 0;
+	                (m->minor > 0 || connection_has(m, SPAN("keep-alive")));
+	m->upgrade =
+	        m->minor > 0 && connection_has(m, SPAN("upgrade")) && h1_field(m, SPAN("upgrade")).len > 0;
 	m->expect_continue = p->kind == H1_REQUEST && m->minor > 0 &&
-			     span_eq_nocase(h1_field(m, SPAN("expect")), SPAN("100-continue"));
+	                     span_eq_nocase(h1_field(m, SPAN("expect")), SPAN("100-continue"));
 }
 
 static int end_of_head(struct h1_parser *p)
@@ -522,7 +547,7 @@ static int end_of_trailers(struct h1_parser *p)
 
 static int whole_line(struct h1_parser *p)
 {
-	struct span line = { p->head + p->line_start, p->head_len - p->line_start };
+	struct span line = {p->head + p->line_start, p->head_len - p->line_start};
 	int r;
 
 	if (p->state == S_START)
@@ -650,8 +675,8 @@ static int chunk_byte(struct h1_parser *p, char c)
 
 void h1_init(struct h1_parser *p, enum h1_kind kind, char *head, size_t head_cap)
 {
-	*p = (struct h1_parser){ .kind = kind, .head = head,
-		.head_cap = head_cap < H1_HEAD_MAX ? head_cap : H1_HEAD_MAX };
+	*p = (struct h1_parser){
+	        .kind = kind, .head = head, .head_cap = head_cap < H1_HEAD_MAX ? head_cap : H1_HEAD_MAX};
 	h1_next(p);
 }
 
@@ -659,7 +684,7 @@ void h1_next(struct h1_parser *p)
 {
 	struct h1_message *m = &p->message;
 
-	m->method = m->target = m->reason = m->host = (struct span){ NULL, 0 };
+	m->method = m->target = m->reason = m->host = (struct span){NULL, 0};
 	m->status = m->minor = 0;
 	m->framing = H1_NO_BODY;
 	m->content_length = 0;
@@ -685,7 +710,7 @@ static size_t take_body(struct h1_parser *p, const char *data, size_t len, struc
 		if (p->left == 0)
 			p->state = p->state == S_LENGTH ? S_END : S_DATA_CR;
 	}
-	*body_out = (struct span){ data, len };
+	*body_out = (struct span){data, len};
 	return len;
 }
 
@@ -695,7 +720,7 @@ long h1_feed(struct h1_parser *p, struct span input, enum h1_event *event_out, s
 	int r = 0;
 
 	*event_out = H1_NEED_MORE;
-	*body_out = (struct span){ NULL, 0 };
+	*body_out = (struct span){NULL, 0};
 	while (r == 0) {
 		if (p->state == S_FAILED)
 			return p->failure;
@@ -734,23 +759,52 @@ int h1_eof(struct h1_parser *p)
 
 const char *h1_reason(unsigned status)
 {
-	static const struct { unsigned status; const char *text; } table[] = {
-		{ 100, "Continue" }, { 101, "Switching Protocols" }, { 103, "Early Hints" },
-		{ 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" },
-		{ 206, "Partial Content" }, { 301, "Moved Permanently" }, { 302, "Found" },
-		{ 303, "See Other" }, { 304, "Not Modified" }, { 307, "Temporary Redirect" },
-		{ 308, "Permanent Redirect" }, { 400, "Bad Request" }, { 401, "Unauthorized" },
-		{ 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
-		{ 406, "Not Acceptable" }, { 408, "Request Timeout" }, { 409, "Conflict" },
-		{ 410, "Gone" }, { 411, "Length Required" }, { 412, "Precondition Failed" },
-		{ 413, "Content Too Large" }, { 414, "URI Too Long" }, { 415, "Unsupported Media Type" },
-		{ 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" },
-		{ 421, "Misdirected Request" }, { 422, "Unprocessable Content" },
-		{ 426, "Upgrade Required" }, { 428, "Precondition Required" },
-		{ 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
-		{ 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 502, "Bad Gateway" },
-		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
-		{ 505, "HTTP Version Not Supported" },
+	static const struct {
+		unsigned status;
+		const char *text;
+	} table[] = {
+	        {100, "Continue"},
+	        {101, "Switching Protocols"},
+	        {103, "Early Hints"},
+	        {200, "OK"},
+	        {201, "Created"},
+	        {202, "Accepted"},
+	        {204, "No Content"},
+	        {206, "Partial Content"},
+	        {301, "Moved Permanently"},
+	        {302, "Found"},
+	        {303, "See Other"},
+	        {304, "Not Modified"},
+	        {307, "Temporary Redirect"},
+	        {308, "Permanent Redirect"},
+	        {400, "Bad Request"},
+	        {401, "Unauthorized"},
+	        {403, "Forbidden"},
+	        {404, "Not Found"},
+	        {405, "Method Not Allowed"},
+	        {406, "Not Acceptable"},
+	        {408, "Request Timeout"},
+	        {409, "Conflict"},
+	        {410, "Gone"},
+	        {411, "Length Required"},
+	        {412, "Precondition Failed"},
+	        {413, "Content Too Large"},
+	        {414, "URI Too Long"},
+	        {415, "Unsupported Media Type"},
+	        {416, "Range Not Satisfiable"},
+	        {417, "Expectation Failed"},
+	        {421, "Misdirected Request"},
+	        {422, "Unprocessable Content"},
+	        {426, "Upgrade Required"},
+	        {428, "Precondition Required"},
+	        {429, "Too Many Requests"},
+	        {431, "Request Header Fields Too Large"},
+	        {500, "Internal Server Error"},
+	        {501, "Not Implemented"},
+	        {502, "Bad Gateway"},
+	        {503, "Service Unavailable"},
+	        {504, "Gateway Timeout"},
+	        {505, "HTTP Version Not Supported"},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)

@@ -33,12 +33,12 @@ struct h1_message {
 	struct span method, target; /* request; an absolute-form target is reduced to origin-form */
 	unsigned status;            /* response */
 	struct span reason;
-	unsigned minor;             /* HTTP/1.minor */
+	unsigned minor; /* HTTP/1.minor */
 	enum h1_framing framing;
-	uint64_t content_length;    /* with H1_LENGTH */
-	bool keep_alive;            /* what the peer wants (version and Connection) */
+	uint64_t content_length; /* with H1_LENGTH */
+	bool keep_alive;         /* what the peer wants (version and Connection) */
 	bool upgrade, expect_continue;
-	struct span host;           /* request: Host, or the authority of an absolute-form target */
+	struct span host; /* request: Host, or the authority of an absolute-form target */
 	size_t field_count;
 	struct h1_field fields[H1_FIELDS_MAX];
 };
@@ -46,20 +46,20 @@ struct h1_message {
 enum h1_kind { H1_REQUEST, H1_RESPONSE };
 
 enum h1_event {
-	H1_NEED_MORE,  /* all input consumed, nothing to report */
-	H1_HEAD,       /* message is complete up to its body */
-	H1_DATA,       /* body_out holds body bytes */
-	H1_TRAILERS,   /* message.fields now holds the trailers (only when there are some) */
-	H1_DONE,       /* the message ended; call h1_next() before feeding more */
+	H1_NEED_MORE, /* all input consumed, nothing to report */
+	H1_HEAD,      /* message is complete up to its body */
+	H1_DATA,      /* body_out holds body bytes */
+	H1_TRAILERS,  /* message.fields now holds the trailers (only when there are some) */
+	H1_DONE,      /* the message ended; call h1_next() before feeding more */
 };
 
 struct h1_parser {
 	enum h1_kind kind;
-	bool head_request;  /* response: answers a HEAD (set by the caller before feeding) */
-	char *head;         /* caller's storage */
+	bool head_request; /* response: answers a HEAD (set by the caller before feeding) */
+	char *head;        /* caller's storage */
 	size_t head_cap;
 	struct h1_message message;
-	unsigned reject_status; /* after an error: 400, 413, 414, 431, 501, 505 (request) or 502 */
+	unsigned reject_status;  /* after an error: 400, 413, 414, 431, 501, 505 (request) or 502 */
 	const char *reject_rule; /* a short constant name, e.g. "te_and_cl"; never content */
 	/* private: state, lengths, counters (the implementer adds fields below) */
 	int state, failure;
@@ -75,7 +75,8 @@ void h1_next(struct h1_parser *); /* ready for the next message on the connectio
 
 /* Consume from `input`, stop after one event. Returns bytes consumed (>= 0) and the event, or
  * ERR_PROTO / ERR_LIMIT / ERR_UNSUPPORTED with reject_status and reject_rule set. */
-long h1_feed(struct h1_parser *, struct span input, enum h1_event *event_out, struct span *body_out) MUST_CHECK;
+long h1_feed(struct h1_parser *, struct span input, enum h1_event *event_out,
+             struct span *body_out) MUST_CHECK;
 /* The peer closed: 0 when that ends the message properly (H1_UNTIL_CLOSE, or between messages),
  * ERR_PROTO when it cut one short. */
 int h1_eof(struct h1_parser *) MUST_CHECK;

@@ -4,22 +4,33 @@
 
 enum state { VALUE, VALUE_OR_END, KEY, KEY_OR_END, COLON, NEXT, DONE };
 enum substate {
-	BETWEEN, STRING, ESCAPE, HEX, WORD,
-	MINUS, ZERO, DIGITS, POINT, FRACTION, EXPONENT, EXPONENT_SIGN, EXPONENT_DIGITS,
+	BETWEEN,
+	STRING,
+	ESCAPE,
+	HEX,
+	WORD,
+	MINUS,
+	ZERO,
+	DIGITS,
+	POINT,
+	FRACTION,
+	EXPONENT,
+	EXPONENT_SIGN,
+	EXPONENT_DIGITS,
 };
 
 static const struct {
 	const char *text;
 	enum json_token token;
 } words[] = {
-	{ "true", JSON_TRUE },      { "false", JSON_FALSE },         { "null", JSON_NULL },
-	{ "NaN", JSON_NUMBER },     { "Infinity", JSON_NUMBER },     { "-Infinity", JSON_NUMBER },
+        {"true", JSON_TRUE},  {"false", JSON_FALSE},     {"null", JSON_NULL},
+        {"NaN", JSON_NUMBER}, {"Infinity", JSON_NUMBER}, {"-Infinity", JSON_NUMBER},
 };
 enum { WORD_TRUE, WORD_FALSE, WORD_NULL, WORD_NAN, WORD_INFINITY, WORD_MINUS_INFINITY };
 
 void json_init(struct json_scanner *s, unsigned options)
 {
-	*s = (struct json_scanner){ .options = options, .state = VALUE };
+	*s = (struct json_scanner){.options = options, .state = VALUE};
 }
 
 static int fail(struct json_scanner *s, int err, const char *why)
@@ -175,7 +186,8 @@ static int string_end(struct json_scanner *s, enum json_token *token_out)
 	return 1;
 }
 
-static long string_step(struct json_scanner *s, const unsigned char *p, size_t len, enum json_token *token_out)
+static long string_step(struct json_scanner *s, const unsigned char *p, size_t len,
+                        enum json_token *token_out)
 {
 	size_t run = 0;
 
@@ -276,7 +288,8 @@ static int number_next(int substate, unsigned char c)
 	}
 }
 
-static long number_step(struct json_scanner *s, const unsigned char *p, size_t len, enum json_token *token_out)
+static long number_step(struct json_scanner *s, const unsigned char *p, size_t len,
+                        enum json_token *token_out)
 {
 	size_t n;
 	int next;
@@ -347,13 +360,13 @@ int json_finish(struct json_scanner *s, enum json_token *token_out)
 
 void json_reader_init(struct json_reader *r, struct span doc, unsigned options)
 {
-	*r = (struct json_reader){ .doc = doc };
+	*r = (struct json_reader){.doc = doc};
 	json_init(&r->scanner, options);
 }
 
 int json_next(struct json_reader *r, enum json_token *token_out)
 {
-	struct span rest = { NULL, r->doc.len - r->at };
+	struct span rest = {NULL, r->doc.len - r->at};
 	long n;
 	int err;
 
@@ -369,9 +382,9 @@ int json_next(struct json_reader *r, enum json_token *token_out)
 			return err;
 	}
 	if (*token_out == JSON_END)
-		r->text = (struct span){ NULL, 0 };
+		r->text = (struct span){NULL, 0};
 	else
-		r->text = (struct span){ r->doc.data + r->scanner.start, r->scanner.end - r->scanner.start };
+		r->text = (struct span){r->doc.data + r->scanner.start, r->scanner.end - r->scanner.start};
 	return 0;
 }
 
@@ -406,7 +419,7 @@ static long hex4(struct span s, size_t at)
 static size_t utf8_put(unsigned long c, char out[4])
 {
 	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-	static const unsigned char lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+	static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
 
 	for (size_t i = n; i-- > 1; c >>= 6)
 		out[i] = (char)(0x80 | (c & 0x3f));
@@ -424,7 +437,9 @@ static size_t decode_unicode(struct span s, char out[4], size_t *used_out)
 		low = hex4(s, 8);
 	if (low >= 0xdc00 && low < 0xe000) {
 		*used_out = 12;
-		return utf8_put(0x10000 + ((unsigned long)(high - 0xd800) << 10) + (unsigned long)(low - 0xdc00), out);
+		return utf8_put(0x10000 + ((unsigned long)(high - 0xd800) << 10) +
+		                        (unsigned long)(low - 0xdc00),
+		                out);
 	}
 	if (high < 0 || (high >= 0xd800 && high < 0xe000))
 		high = 0xfffd;
@@ -456,8 +471,8 @@ static size_t decode(struct span *rest, char out[4])
 static struct span unquote(struct span token)
 {
 	if (token.len < 2)
-		return (struct span){ NULL, 0 };
-	return (struct span){ token.data + 1, token.len - 2 };
+		return (struct span){NULL, 0};
+	return (struct span){token.data + 1, token.len - 2};
 }
 
 void json_unescape(struct span string_token, struct buf *out)

@@ -15,24 +15,32 @@ enum { JSON_DEPTH_MAX = 64 };
 enum json_option { JSON_NONFINITE = 1 };
 
 enum json_token {
-	JSON_MORE,  /* input exhausted in the middle (or before) of a token */
-	JSON_OBJECT, JSON_OBJECT_END, JSON_ARRAY, JSON_ARRAY_END,
-	JSON_KEY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE, JSON_NULL,
-	JSON_END,   /* the document is complete (only blanks may follow) */
+	JSON_MORE, /* input exhausted in the middle (or before) of a token */
+	JSON_OBJECT,
+	JSON_OBJECT_END,
+	JSON_ARRAY,
+	JSON_ARRAY_END,
+	JSON_KEY,
+	JSON_STRING,
+	JSON_NUMBER,
+	JSON_TRUE,
+	JSON_FALSE,
+	JSON_NULL,
+	JSON_END, /* the document is complete (only blanks may follow) */
 };
 
 /* Offsets count from the first byte fed, so a token may span several feeds. */
 struct json_scanner {
 	unsigned options;
-	uint64_t offset;      /* bytes consumed so far */
-	uint64_t start, end;  /* of the last token; strings and keys include their quotes */
-	bool escaped;         /* the last string or key holds a backslash */
-	const char *error;    /* a constant, after ERR_PROTO */
-	int depth;            /* containers open */
+	uint64_t offset;     /* bytes consumed so far */
+	uint64_t start, end; /* of the last token; strings and keys include their quotes */
+	bool escaped;        /* the last string or key holds a backslash */
+	const char *error;   /* a constant, after ERR_PROTO */
+	int depth;           /* containers open */
 	/* private */
 	int state, substate, err;
-	bool key;                              /* the string under way is a key */
-	unsigned word, at;                     /* literal and place in it; hex digits seen */
+	bool key;                               /* the string under way is a key */
+	unsigned word, at;                      /* literal and place in it; hex digits seen */
 	unsigned utf8_left, utf8_min, utf8_max; /* continuation bytes due, range of the next */
 	uint8_t stack[JSON_DEPTH_MAX];
 };

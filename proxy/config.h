@@ -17,7 +17,7 @@ int config_read(const char *path, struct plan *out, FILE *errors) MUST_CHECK;
 /* A start without a file: route "default" for every path, at most 4 copies in flight a candidate.
  * candidates: NAME=URL each; baseline: a URL or NULL; listen: HOST:PORT. */
 int config_quick(const char *live, const char *const *candidates, unsigned candidate_count,
-		 const char *baseline, const char *listen, struct plan *out, FILE *errors) MUST_CHECK;
+                 const char *baseline, const char *listen, struct plan *out, FILE *errors) MUST_CHECK;
 
 /* What the plan means, for a reader. */
 void config_print_check(const struct plan *, FILE *);

@@ -35,7 +35,7 @@ static const char *split(const char *text, char host[TEXT_MAX_BYTES], unsigned l
 
 static const char *resolve(const char *host, char address_out[64])
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM }, *list, *best;
+	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list, *best;
 	int rc = getaddrinfo(host, NULL, &hints, &list);
 
 	if (rc != 0)
@@ -54,7 +54,7 @@ static const char *resolve(const char *host, char address_out[64])
 
 static const char *fill(const char *authority, const char *url, struct plan_endpoint *out)
 {
-	struct plan_endpoint e = { 0 };
+	struct plan_endpoint e = {0};
 	char host[TEXT_MAX_BYTES];
 	unsigned long port;
 	const char *why = split(authority, host, &port);

@@ -15,7 +15,8 @@
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
 
-static void group_line(struct buf *out, const struct ledger_counts *c, enum outcome_group group, const char *name)
+static void group_line(struct buf *out, const struct ledger_counts *c, enum outcome_group group,
+                       const char *name)
 {
 	uint64_t sum = 0;
 	const char *open = " (";
@@ -42,8 +43,9 @@ static void capture_line(struct buf *out, const struct ledger_counts *c)
 
 	for (unsigned i = 1; i < OUTCOMES; i++)
 		missed += c->capture[i];
-	buf_printf(out, "captured     %llu + not_captured %llu + open %llu\n", (unsigned long long)c->capture[0],
-		   (unsigned long long)missed, (unsigned long long)c->open);
+	buf_printf(out, "captured     %llu + not_captured %llu + open %llu\n",
+	           (unsigned long long)c->capture[0], (unsigned long long)missed,
+	           (unsigned long long)c->open);
 }
 
 /* The twelve lines of the start banner and of `ctl status`. */
@@ -61,16 +63,17 @@ static void status(const struct role_env *env, struct buf *out)
 	}
 	ledger_read(env->ledger, &c);
 	buf_printf(out, "listen       %s, %u workers\n", plan->listen[0].url, plan->workers);
-	buf_printf(out, "live         %s%s\n", plan->routes[0].live.url, plan->route_count > 1 ? " and other routes" : "");
+	buf_printf(out, "live         %s%s\n", plan->routes[0].live.url,
+	           plan->route_count > 1 ? " and other routes" : "");
 	buf_printf(out, "requests     %llu on %llu open connections\n", (unsigned long long)requests,
-		   (unsigned long long)connections);
+	           (unsigned long long)connections);
 	buf_printf(out, "errors       by live %llu, rejected %llu\n", (unsigned long long)live_errors,
-		   (unsigned long long)rejected);
+	           (unsigned long long)rejected);
 	buf_printf(out, "shadowing    %s\n", atomic_load(&env->page->paused) ? "paused" : "on");
 	buf_printf(out, "candidates   ");
 	for (unsigned i = 0; i < plan->routes[0].candidate_count; i++)
 		buf_printf(out, "%s%s%s", i ? ", " : "", plan->routes[0].candidates[i].name,
-			   plan->routes[0].candidates[i].baseline ? " (baseline)" : "");
+		           plan->routes[0].candidates[i].baseline ? " (baseline)" : "");
 	buf_printf(out, "\nseen         %llu\n", (unsigned long long)c.seen);
 	buf_printf(out, "             = compared %llu", (unsigned long long)c.exchange[0]);
 	group_line(out, &c, GROUP_NOT_COMPARED, "not_compared");
@@ -79,7 +82,8 @@ static void status(const struct role_env *env, struct buf *out)
 	group_line(out, &c, GROUP_SHED, "shed");
 	buf_printf(out, " + open %llu\n", (unsigned long long)c.open);
 	capture_line(out, &c);
-	buf_printf(out, "run          %s %016llx\n", plan->run_name, (unsigned long long)atomic_load(&env->page->run_id));
+	buf_printf(out, "run          %s %016llx\n", plan->run_name,
+	           (unsigned long long)atomic_load(&env->page->run_id));
 	buf_puts(out, "verdict      understudy gate RUN\n");
 	buf_puts(out, "stop         understudy ctl pause\n");
 }
@@ -94,13 +98,13 @@ static void pause_shadowing(const struct role_env *env, struct buf *out)
 	usleep(20000);
 	last = atomic_load(&env->page->last_candidate_byte_ns);
 	buf_printf(out, "paused; last candidate byte %.3f ms after the switch\n",
-		   last > asked ? (double)(last - asked) / 1e6 : 0.0);
+	           last > asked ? (double)(last - asked) / 1e6 : 0.0);
 }
 
 static void answer(const struct role_env *env, int fd)
 {
 	char word[64] = "";
-	struct ucred who = { 0 };
+	struct ucred who = {0};
 	socklen_t len = sizeof who;
 	struct buf out;
 	ssize_t n;
@@ -123,7 +127,8 @@ static void answer(const struct role_env *env, int fd)
 		buf_puts(&out, "error: unknown command; use status, pause, resume or drain\n");
 	}
 	if (strcmp(word, "status"))
-		fprintf(stderr, "{\"event\":\"control\",\"command\":\"%s\",\"uid\":%d}\n", word, (int)who.uid);
+		fprintf(stderr, "{\"event\":\"control\",\"command\":\"%s\",\"uid\":%d}\n", word,
+		        (int)who.uid);
 	if (write(fd, buf_span(&out).data, buf_len(&out)) == -1)
 		fprintf(stderr, "{\"event\":\"control\",\"error\":\"the answer was not read\"}\n");
 	buf_fini(&out);
@@ -132,11 +137,11 @@ static void answer(const struct role_env *env, int fd)
 int control_run(struct role_env *env)
 {
 	int listener = role_fd(env, "control");
-	struct timeval limit = { 1, 0 };
+	struct timeval limit = {1, 0};
 
 	role_ready(env);
 	while (atomic_load(&env->page->phase) < PHASE_CONTROL) {
-		struct pollfd wait = { .fd = listener, .events = POLLIN };
+		struct pollfd wait = {.fd = listener, .events = POLLIN};
 		int fd;
 
 		if (poll(&wait, 1, 50) != 1)

@@ -22,50 +22,91 @@
 
 /* In starting order; workers last: nothing is accepted before every role has said it is ready. */
 static const struct role_row roles[] = {
-	{ "control", control_run, STAGE_NONE, PHASE_CONTROL, false, { "plan", "ledger", "page", "control" } },
-	{ "judge", judge_run, STAGE_JUDGE, PHASE_JUDGE, false,
-	  { "plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
-	    "wake.masked-answers" } },
-	{ "answers", answers_run, STAGE_ANSWERS, PHASE_ANSWERS, false,
-	  { "plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
-	    "wake.masked-answers" } },
-	{ "shadow", shadow_run, STAGE_SHADOW, PHASE_SHADOW, false,
-	  { "plan", "ledger", "page", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers" } },
-	{ "recorder", recorder_run, STAGE_RECORDER, PHASE_SHADOW, false,
-	  { "plan", "ledger", "page", "captures", "ring.recorder", "wake.recorder" } },
-	{ "masker", masker_run, STAGE_MASKER, PHASE_MASKER, false,
-	  { "plan", "ledger", "page", "mask-key", "ring.raw.*", "wake.raw.*", "ring.shadow", "wake.shadow",
-	    "ring.judge", "wake.judge", "ring.recorder", "wake.recorder" } },
-	{ "worker", worker_run, STAGE_WORKER, PHASE_WORKERS, true,
-	  { "plan", "ledger", "page", "listen.*", "ring.raw.%", "wake.raw.%" } },
+        {"control", control_run, STAGE_NONE, PHASE_CONTROL, false, {"plan", "ledger", "page", "control"}},
+        {"judge",
+         judge_run,
+         STAGE_JUDGE,
+         PHASE_JUDGE,
+         false,
+         {"plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
+          "wake.masked-answers"}},
+        {"answers",
+         answers_run,
+         STAGE_ANSWERS,
+         PHASE_ANSWERS,
+         false,
+         {"plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
+          "wake.masked-answers"}},
+        {"shadow",
+         shadow_run,
+         STAGE_SHADOW,
+         PHASE_SHADOW,
+         false,
+         {"plan", "ledger", "page", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers"}},
+        {"recorder",
+         recorder_run,
+         STAGE_RECORDER,
+         PHASE_SHADOW,
+         false,
+         {"plan", "ledger", "page", "captures", "ring.recorder", "wake.recorder"}},
+        {"masker",
+         masker_run,
+         STAGE_MASKER,
+         PHASE_MASKER,
+         false,
+         {"plan", "ledger", "page", "mask-key", "ring.raw.*", "wake.raw.*", "ring.shadow", "wake.shadow",
+          "ring.judge", "wake.judge", "ring.recorder", "wake.recorder"}},
+        {"worker",
+         worker_run,
+         STAGE_WORKER,
+         PHASE_WORKERS,
+         true,
+         {"plan", "ledger", "page", "listen.*", "ring.raw.%", "wake.raw.%"}},
 };
 enum { ROLES = sizeof roles / sizeof *roles };
 
 /* A replay is the same house with another source: no live path, no masker, no recorder. */
 static const struct role_row replay_roles[] = {
-	{ "judge", judge_run, STAGE_JUDGE, PHASE_JUDGE, false,
-	  { "plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
-	    "wake.masked-answers" } },
-	{ "answers", answers_run, STAGE_ANSWERS, PHASE_ANSWERS, false,
-	  { "plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
-	    "wake.masked-answers" } },
-	{ "shadow", shadow_run, STAGE_SHADOW, PHASE_SHADOW, false,
-	  { "plan", "ledger", "page", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers" } },
-	{ "player", player_run, STAGE_MASKER, PHASE_WORKERS, false,
-	  { "plan", "ledger", "page", "input", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge" } },
+        {"judge",
+         judge_run,
+         STAGE_JUDGE,
+         PHASE_JUDGE,
+         false,
+         {"plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
+          "wake.masked-answers"}},
+        {"answers",
+         answers_run,
+         STAGE_ANSWERS,
+         PHASE_ANSWERS,
+         false,
+         {"plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
+          "wake.masked-answers"}},
+        {"shadow",
+         shadow_run,
+         STAGE_SHADOW,
+         PHASE_SHADOW,
+         false,
+         {"plan", "ledger", "page", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers"}},
+        {"player",
+         player_run,
+         STAGE_MASKER,
+         PHASE_WORKERS,
+         false,
+         {"plan", "ledger", "page", "input", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge"}},
 };
 enum { REPLAY_ROLES = sizeof replay_roles / sizeof *replay_roles };
 
 static const char proxy_help[] =
-	"usage: understudy proxy -c FILE [--run DIR]\n"
-	"       understudy proxy --live URL --candidate NAME=URL... [--baseline URL] [--listen HOST:PORT]\n"
-	"\n"
-	"The live proxy with its roles. SIGTERM drains and seals the run; a second one stops now.\n"
-	"Without --run the run goes to run.directory/NAME-TIME.\n"
-	"\n"
-	"examples:\n"
-	"  understudy proxy -c configs/understudy.yaml\n"
-	"  understudy proxy --live http://127.0.0.1:9001 --candidate new=http://127.0.0.1:9002 --listen 127.0.0.1:8080\n";
+        "usage: understudy proxy -c FILE [--run DIR]\n"
+        "       understudy proxy --live URL --candidate NAME=URL... [--baseline URL] [--listen HOST:PORT]\n"
+        "\n"
+        "The live proxy with its roles. SIGTERM drains and seals the run; a second one stops now.\n"
+        "Without --run the run goes to run.directory/NAME-TIME.\n"
+        "\n"
+        "examples:\n"
+        "  understudy proxy -c configs/understudy.yaml\n"
+        "  understudy proxy --live http://127.0.0.1:9001 --candidate new=http://127.0.0.1:9002 --listen "
+        "127.0.0.1:8080\n";
 
 struct proxy_options {
 	const char *config, *run, *live, *baseline, *listen, *candidates[CANDIDATES_MAX];
@@ -76,25 +117,26 @@ static int parse_proxy(int argc, char **argv, struct proxy_options *o)
 {
 	for (int i = 1; i < argc; i++) {
 		const char *flag = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-		const char **to = !strcmp(flag, "-c")		? &o->config
-				  : !strcmp(flag, "--run")	? &o->run
-				  : !strcmp(flag, "--live")	? &o->live
-				  : !strcmp(flag, "--baseline") ? &o->baseline
-				  : !strcmp(flag, "--listen")	? &o->listen
-				  : !strcmp(flag, "--candidate") && o->candidate_count < CANDIDATES_MAX
-					  ? &o->candidates[o->candidate_count++]
-					  : NULL;
+		const char **to = !strcmp(flag, "-c")           ? &o->config
+		                  : !strcmp(flag, "--run")      ? &o->run
+		                  : !strcmp(flag, "--live")     ? &o->live
+		                  : !strcmp(flag, "--baseline") ? &o->baseline
+		                  : !strcmp(flag, "--listen")   ? &o->listen
+		                  : !strcmp(flag, "--candidate") && o->candidate_count < CANDIDATES_MAX
+		                          ? &o->candidates[o->candidate_count++]
+		                          : NULL;
 
 		if (!to || !value) {
 			fprintf(stderr, "understudy: proxy: %s %s; see understudy proxy --help\n",
-				to ? "a value is missing behind" : "unknown flag", flag);
+			        to ? "a value is missing behind" : "unknown flag", flag);
 			return ERR_CONFIG;
 		}
 		*to = value;
 		i++;
 	}
 	if (!o->config == !o->live) {
-		fprintf(stderr, "understudy: proxy takes either -c FILE or --live URL; see understudy proxy --help\n");
+		fprintf(stderr, "understudy: proxy takes either -c FILE or --live URL; see understudy proxy "
+		                "--help\n");
 		return ERR_CONFIG;
 	}
 	return 0;
@@ -103,7 +145,7 @@ static int parse_proxy(int argc, char **argv, struct proxy_options *o)
 static int proxy_command(int argc, char **argv)
 {
 	static struct plan plan;
-	struct proxy_options o = { .listen = "127.0.0.1:8080" };
+	struct proxy_options o = {.listen = "127.0.0.1:8080"};
 	char run[PATH_MAX_BYTES + NAME_MAX_BYTES + 32];
 	int err;
 
@@ -114,18 +156,19 @@ static int proxy_command(int argc, char **argv)
 	if (parse_proxy(argc, argv, &o))
 		return 2;
 	err = o.config ? config_read(o.config, &plan, stderr)
-		       : config_quick(o.live, o.candidates, o.candidate_count, o.baseline, o.listen, &plan, stderr);
+	               : config_quick(o.live, o.candidates, o.candidate_count, o.baseline, o.listen, &plan,
+	                              stderr);
 	if (err)
 		return 2;
 	snprintf(run, sizeof run, "%s/%s-%llu", plan.run_directory, plan.run_name,
-		 (unsigned long long)(clock_wall_ns() / 1000000u));
+	         (unsigned long long)(clock_wall_ns() / 1000000u));
 	return parent_run(&plan, o.run ? o.run : run, NULL, roles, ROLES);
 }
 
 static int replay_command(int argc, char **argv)
 {
 	static struct plan plan;
-	struct replay_options o = { 0 };
+	struct replay_options o = {0};
 	int status = replay_options(argc, argv, &o, &plan);
 
 	if (status >= 0)
@@ -147,14 +190,14 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *does;
 } commands[] = {
-	{ "proxy", proxy_command, "the live proxy with its roles" },
-	{ "check", check_command, "read a configuration and say what is wrong with it" },
-	{ "replay", replay_command, "play a capture against candidates and compare" },
-	{ "ctl", ctl_command, "status, pause, resume or drain a running proxy" },
-	{ "capture", capture_command, "info, cat or verify capture files" },
-	{ "report", report_command, "render a run as text, html, md or json" },
-	{ "gate", gate_command, "print the gate table; the exit status is the verdict" },
-	{ "version", version_command, "print the version" },
+        {"proxy", proxy_command, "the live proxy with its roles"},
+        {"check", check_command, "read a configuration and say what is wrong with it"},
+        {"replay", replay_command, "play a capture against candidates and compare"},
+        {"ctl", ctl_command, "status, pause, resume or drain a running proxy"},
+        {"capture", capture_command, "info, cat or verify capture files"},
+        {"report", report_command, "render a run as text, html, md or json"},
+        {"gate", gate_command, "print the gate table; the exit status is the verdict"},
+        {"version", version_command, "print the version"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -93,7 +93,7 @@ static int make_ring(const char *name)
 
 static int make_rings(void)
 {
-	static const char *const names[] = { "shadow", "judge", "recorder", "answers", "masked-answers" };
+	static const char *const names[] = {"shadow", "judge", "recorder", "answers", "masked-answers"};
 	char raw[16];
 	int err = 0;
 
@@ -112,8 +112,9 @@ static int make_shared(void)
 	uint64_t run_id = 0;
 
 	if (plan_publish(parent.plan, &plan_fd) ||
-	    ledger_create(parent.plan->workers, parent.plan->slots_each, &ledger_fd) || page_create(&page_fd) ||
-	    page_map(page_fd, &parent.page) || ledger_attach(ledger_fd, &parent.ledger))
+	    ledger_create(parent.plan->workers, parent.plan->slots_each, &ledger_fd) ||
+	    page_create(&page_fd) || page_map(page_fd, &parent.page) ||
+	    ledger_attach(ledger_fd, &parent.ledger))
 		return complain("cannot make shared memory", "memfd");
 	if (getrandom(&run_id, sizeof run_id, 0) != sizeof run_id)
 		return complain("cannot draw a run id", "getrandom");
@@ -147,7 +148,8 @@ static int read_key(uint8_t key[32])
 		if (i == 31)
 			return 0;
 	}
-	fprintf(stderr, "understudy: %s: a mask key is 32 raw bytes or 64 hex digits\n", parent.plan->mask_key_file);
+	fprintf(stderr, "understudy: %s: a mask key is 32 raw bytes or 64 hex digits\n",
+	        parent.plan->mask_key_file);
 	return ERR_CONFIG;
 }
 
@@ -161,7 +163,7 @@ static int make_mask_key(void)
 	else if (getrandom(key, sizeof key, 0) != sizeof key)
 		err = ERR_SYS;
 	if (!err && (fd == -1 || write(fd, key, sizeof key) != sizeof key ||
-		     fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == -1))
+	             fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == -1))
 		err = complain("cannot keep the mask key", "memfd");
 	explicit_bzero(key, sizeof key);
 	if (!err)
@@ -173,7 +175,7 @@ static int make_listeners(void)
 {
 	for (unsigned i = 0; i < parent.plan->listen_count; i++) {
 		const struct plan_endpoint *at = &parent.plan->listen[i];
-		struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(at->port) };
+		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(at->port)};
 		int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		char name[16];
 
@@ -190,7 +192,7 @@ static int make_listeners(void)
 
 static int make_control_socket(void)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	char folder[PATH_MAX_BYTES];
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	char *slash;
@@ -264,7 +266,7 @@ static bool row_holds(const struct role_row *row, const char *name, unsigned ind
 static void become(const struct child *c, int ready)
 {
 	char index[16], epoch[16];
-	char *argv[ROLE_FDS_MAX + 8] = { "understudy", "--role", (char *)c->row->name, index, epoch };
+	char *argv[ROLE_FDS_MAX + 8] = {"understudy", "--role", (char *)c->row->name, index, epoch};
 	int fds[ROLE_FDS_MAX], argc = 5, count = 0;
 
 	snprintf(index, sizeof index, "%u", c->index);
@@ -299,7 +301,7 @@ static int start(struct child *c)
 	if (c->pid == 0)
 		become(c, ready[1]);
 	close(ready[1]);
-	wait = (struct pollfd){ .fd = ready[0], .events = POLLIN };
+	wait = (struct pollfd){.fd = ready[0], .events = POLLIN};
 	while (c->pid > 0 && poll(&wait, 1, READY_MS) == -1 && errno == EINTR)
 		;
 	if (c->pid < 0 || read(ready[0], &one, 1) != 1) {
@@ -319,7 +321,7 @@ static int start_all(const struct role_row *rows, unsigned row_count)
 		for (unsigned n = 0; n < copies; n++) {
 			struct child *c = &parent.children[parent.child_count++];
 
-			*c = (struct child){ .row = &rows[i], .index = n };
+			*c = (struct child){.row = &rows[i], .index = n};
 			if (start(c))
 				return ERR_SYS;
 		}
@@ -339,7 +341,8 @@ static void bury(pid_t pid, uint32_t phase)
 		if (phase >= c->row->leaves || atomic_load(&parent.page->phase) >= c->row->leaves)
 			return;
 		if (c->row->stage)
-			ledger_role_lost(parent.ledger, c->row->stage, c->row->per_worker ? (int)c->index : -1);
+			ledger_role_lost(parent.ledger, c->row->stage,
+			                 c->row->per_worker ? (int)c->index : -1);
 		fprintf(stderr, "understudy: role %s.%u died; starting it again\n", c->row->name, c->index);
 		if (clock_mono_ns() - c->started_ns < 100000000u)
 			usleep(100000);
@@ -402,7 +405,7 @@ static int open_input(const char *input)
 
 static int prepare(const char *run_directory, const char *input)
 {
-	struct sigaction stop = { .sa_handler = on_stop };
+	struct sigaction stop = {.sa_handler = on_stop};
 
 	parent.self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (parent.self_fd == -1)
@@ -411,8 +414,9 @@ static int prepare(const char *run_directory, const char *input)
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGQUIT, &stop, NULL);
-	if ((input && open_input(input)) || make_listeners() || make_shared() || make_rings() || make_mask_key() ||
-	    make_run_directory(run_directory) || (parent.plan->control_socket[0] && make_control_socket()))
+	if ((input && open_input(input)) || make_listeners() || make_shared() || make_rings() ||
+	    make_mask_key() || make_run_directory(run_directory) ||
+	    (parent.plan->control_socket[0] && make_control_socket()))
 		return ERR_SYS;
 	return 0;
 }
@@ -422,12 +426,13 @@ static void announce(const char *run_directory)
 	if (parent.plan->replay)
 		fprintf(stderr, "understudy: replaying, run in %s\n", run_directory);
 	else
-		fprintf(stderr, "understudy: ready on %s, run in %s; stop all shadowing: understudy ctl pause\n",
-			parent.plan->listen[0].url, run_directory);
+		fprintf(stderr,
+		        "understudy: ready on %s, run in %s; stop all shadowing: understudy ctl pause\n",
+		        parent.plan->listen[0].url, run_directory);
 }
 
-int parent_run(const struct plan *plan, const char *run_directory, const char *input, const struct role_row *rows,
-	       unsigned row_count)
+int parent_run(const struct plan *plan, const char *run_directory, const char *input,
+               const struct role_row *rows, unsigned row_count)
 {
 	int status = 0;
 

@@ -21,6 +21,6 @@ struct role_row {
  * `run_directory` is made when missing; `input` (may be NULL) is opened as the descriptor "input".
  * The process's exit status. */
 int parent_run(const struct plan *, const char *run_directory, const char *input, const struct role_row *rows,
-	       unsigned row_count);
+               unsigned row_count);
 
 #endif

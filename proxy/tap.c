@@ -25,7 +25,7 @@ static bool method_listed(const char *methods, struct span method)
 
 /* The outcome that keeps an exchange from being copied at all, or 0. */
 static uint8_t refusal(const struct tap *t, const struct plan_route *route, uint64_t id,
-		       const struct h1_message *request)
+                       const struct h1_message *request)
 {
 	if (!route->mirror)
 		return OUTCOME_ROUTE_OFF;
@@ -55,17 +55,18 @@ void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct h1
 		if (route->candidates[c].baseline)
 			baselines |= 1u << c;
 	}
-	if (!outcome &&
-	    ledger_take(t->env->ledger, t->env->index, id, route_index, chosen, route->candidate_count,
-			OUTCOME_SAMPLED_OUT, baselines,
-			t->env->plan->capture ? STAGE_WORKER : OUTCOME_CAPTURE_OFF, &slot))
+	if (!outcome && ledger_take(t->env->ledger, t->env->index, id, route_index, chosen,
+	                            route->candidate_count, OUTCOME_SAMPLED_OUT, baselines,
+	                            t->env->plan->capture ? STAGE_WORKER : OUTCOME_CAPTURE_OFF, &slot))
 		outcome = OUTCOME_SLOTS;
 	if (outcome) {
 		ledger_direct(t->env->ledger, t->env->index, route_index, route->candidate_count, outcome);
 		return;
 	}
-	t->record = (struct record){ .id = id, .slot = slot, .route = route_index,
-				     .generation = atomic_load(&t->env->page->generation) };
+	t->record = (struct record){.id = id,
+	                            .slot = slot,
+	                            .route = route_index,
+	                            .generation = atomic_load(&t->env->page->generation)};
 	t->copied_bytes = 0;
 	t->max_bytes = 2 * route->max_body_bytes;
 	t->on = true;
@@ -103,7 +104,8 @@ static void put_lower(struct buf *out, struct span name)
 	char *to = buf_room(out, name.len);
 
 	for (size_t i = 0; to && i < name.len; i++)
-		to[i] = name.data[i] >= 'A' && name.data[i] <= 'Z' ? (char)(name.data[i] | 0x20) : name.data[i];
+		to[i] = name.data[i] >= 'A' && name.data[i] <= 'Z' ? (char)(name.data[i] | 0x20)
+		                                                   : name.data[i];
 	if (to)
 		buf_grown(out, name.len);
 }
@@ -142,7 +144,7 @@ void tap_chunk(struct tap *t, uint8_t leg, struct span bytes)
 	while (t->on && bytes.len) {
 		size_t n = bytes.len < RECORD_PAYLOAD_MAX ? bytes.len : RECORD_PAYLOAD_MAX;
 
-		put(t, RECORD_CHUNK, leg, (struct span){ bytes.data, n });
+		put(t, RECORD_CHUNK, leg, (struct span){bytes.data, n});
 		bytes.data += n;
 		bytes.len -= n;
 	}

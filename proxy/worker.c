@@ -27,7 +27,13 @@
 #include "proto/h1.h"
 #include "proxy/tap.h"
 
-enum { HIGH_BYTES = 256 * 1024, READ_BYTES = 32 * 1024, OUT_LIMIT = 4 << 20, IDLE_S = 60, DRAIN_TICK_MS = 20 };
+enum {
+	HIGH_BYTES = 256 * 1024,
+	READ_BYTES = 32 * 1024,
+	OUT_LIMIT = 4 << 20,
+	IDLE_S = 60,
+	DRAIN_TICK_MS = 20
+};
 
 struct side {
 	int fd;
@@ -42,7 +48,8 @@ struct session {
 	struct side client, live;
 	uint16_t live_route; /* which route's endpoint `live` is connected to */
 	bool connected, in_exchange, request_done, response_begun, response_done, close_after, dead;
-	bool live_eof, live_close; /* the live side ended its stream; its connection is not to be used again */
+	bool live_eof,
+	        live_close; /* the live side ended its stream; its connection is not to be used again */
 	bool client_10, client_eof, rechunk;
 	uint64_t started_ns;
 	struct tap tap;
@@ -66,7 +73,7 @@ static void session_turn(struct session *s);
 static void bump(_Atomic uint64_t *gauge, uint64_t by)
 {
 	atomic_store_explicit(gauge, atomic_load_explicit(gauge, memory_order_relaxed) + by,
-			      memory_order_relaxed);
+	                      memory_order_relaxed);
 }
 
 static void side_close(struct side *side)
@@ -208,8 +215,8 @@ static bool events_of(struct session *s, struct side *side, event_callback_fn fn
 static int live_connect(struct session *s, uint16_t route)
 {
 	const struct plan_route *r = &s->worker->env->plan->routes[route];
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(r->live.port) };
-	struct timeval limit = { r->live_timeout_ms / 1000, r->live_timeout_ms % 1000 * 1000 };
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(r->live.port)};
+	struct timeval limit = {r->live_timeout_ms / 1000, r->live_timeout_ms % 1000 * 1000};
 	int one = 1;
 
 	if (s->live.fd != -1 && s->live_route == route)
@@ -250,7 +257,8 @@ static void begin_exchange(struct session *s)
 {
 	struct worker *w = s->worker;
 	const struct h1_message *m = &s->client.parser.message;
-	uint64_t id = (uint64_t)w->env->index << 56 | (uint64_t)(w->env->epoch & 0xffff) << 40 | ++w->sequence;
+	uint64_t id =
+	        (uint64_t)w->env->index << 56 | (uint64_t)(w->env->epoch & 0xffff) << 40 | ++w->sequence;
 	int route = route_of(w->env->plan, m->target);
 
 	bump(&w->gauges->requests, 1);
@@ -312,7 +320,7 @@ static bool pump_client(struct session *s)
 	while (!s->dead && (s->in_exchange ? !s->request_done : !s->close_after) &&
 	       buf_len(&s->live.out) < HIGH_BYTES) {
 		enum h1_event event = H1_NEED_MORE;
-		struct span body = { 0 };
+		struct span body = {0};
 		long n = h1_feed(&s->client.parser, buf_span(&s->client.in), &event, &body);
 
 		if (n < 0) {
@@ -422,7 +430,7 @@ static bool pump_live(struct session *s)
 
 	while (!s->dead && s->in_exchange && s->live.fd != -1 && buf_len(&s->client.out) < HIGH_BYTES) {
 		enum h1_event event = H1_NEED_MORE;
-		struct span body = { 0 };
+		struct span body = {0};
 		long n = h1_feed(&s->live.parser, buf_span(&s->live.in), &event, &body);
 
 		if (n < 0) {
@@ -446,7 +454,7 @@ static bool pump_live(struct session *s)
 /* Read each side only while the other side's queue is short. */
 static void pace(struct session *s)
 {
-	struct timeval idle = { IDLE_S, 0 };
+	struct timeval idle = {IDLE_S, 0};
 
 	if (buf_len(&s->live.out) >= HIGH_BYTES || buf_len(&s->client.in) >= HIGH_BYTES || s->client_eof)
 		event_del(s->client.readable);
@@ -515,7 +523,7 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
 static void on_accept(evutil_socket_t listener, short what, void *arg)
 {
 	struct worker *w = arg;
-	struct timeval idle = { IDLE_S, 0 };
+	struct timeval idle = {IDLE_S, 0};
 	struct session *s;
 	int one = 1, fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -572,7 +580,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 int worker_run(struct role_env *env)
 {
 	static struct worker w;
-	struct timeval tick = { 0, DRAIN_TICK_MS * 1000 };
+	struct timeval tick = {0, DRAIN_TICK_MS * 1000};
 	char name[32];
 
 	w.env = env;

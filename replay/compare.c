@@ -9,7 +9,8 @@
 #include "replay/oip.h"
 
 static const double LIVE_SUM_ERROR = 1e-6;
-/* A candidate row further from 1 is no distribution: a VALUE divergence without measures. Wide enough for FP16. */
+/* A candidate row further from 1 is no distribution: a VALUE divergence without measures. Wide enough for
+ * FP16. */
 static const double CANDIDATE_SUM_ERROR = 1e-2;
 
 struct job {
@@ -24,7 +25,7 @@ const char *divergence_name(enum divergence d)
 {
 	static const char *const names[] = {
 #define X(name, text, unit) text,
-		DIVERGENCE_TABLE(X)
+	        DIVERGENCE_TABLE(X)
 #undef X
 	};
 
@@ -35,7 +36,7 @@ const char *divergence_unit(enum divergence d)
 {
 	static const char *const units[] = {
 #define X(name, text, unit) unit,
-		DIVERGENCE_TABLE(X)
+	        DIVERGENCE_TABLE(X)
 #undef X
 	};
 
@@ -171,7 +172,7 @@ static size_t tensor_rows(const struct oip_tensor *t, size_t classes)
 /* "$.outputs[i]" or its data is named by an ignore path. */
 static bool tensor_ignored(const struct job *j, size_t index)
 {
-	const struct path_step steps[] = { { SPAN("outputs"), 0 }, { { NULL, 0 }, index }, { SPAN("data"), 0 } };
+	const struct path_step steps[] = {{SPAN("outputs"), 0}, {{NULL, 0}, index}, {SPAN("data"), 0}};
 
 	return jsondiff_ignored(j->ignore, steps, 1) || jsondiff_ignored(j->ignore, steps, 2) ||
 	       jsondiff_ignored(j->ignore, steps, 3);
@@ -213,7 +214,8 @@ static bool is_distribution(const double *q, size_t count)
 	return fabs(sum - 1) <= CANDIDATE_SUM_ERROR;
 }
 
-/* Total variation 1/2 sum |p - q| and Jensen-Shannon in bits (Lin 1991), summed in index order, held in [0,1]. */
+/* Total variation 1/2 sum |p - q| and Jensen-Shannon in bits (Lin 1991), summed in index order, held in
+ * [0,1]. */
 static void measure(struct row *row, const double *p, const double *q, size_t count)
 {
 	double tv = 0, from_p = 0, from_q = 0;
@@ -233,7 +235,8 @@ static void measure(struct row *row, const double *p, const double *q, size_t co
 }
 
 /* Of several classifications the first gives the measures, and the first that flips the labels. */
-static void compare_classes(struct job *j, unsigned tensor, size_t at, const double *p, const double *q, size_t count)
+static void compare_classes(struct job *j, unsigned tensor, size_t at, const double *p, const double *q,
+                            size_t count)
 {
 	struct row *row = &j->out->rows[at];
 	uint32_t live = first_maximum(p, count), candidate = first_maximum(q, count);
@@ -263,19 +266,19 @@ static int texts_equal(struct span a, struct span b)
 }
 
 static int compare_values(struct job *j, unsigned tensor, size_t at, const struct oip_tensor *a,
-			  const struct oip_tensor *b, size_t width)
+                          const struct oip_tensor *b, size_t width)
 {
 	for (size_t i = at * width; i < (at + 1) * width; i++) {
-		int equal = a->values ? tolerance_equal(j->tolerance, a->values[i], b->values[i]) :
-					texts_equal(a->texts[i], b->texts[i]);
+		int equal = a->values ? tolerance_equal(j->tolerance, a->values[i], b->values[i])
+		                      : texts_equal(a->texts[i], b->texts[i]);
 
 		if (equal < 0)
 			return equal;
 		if (equal)
 			continue;
 		if (a->values)
-			note(j->out, "outputs[%u] row %zu: element %zu: %.9g -> %.9g", tensor, at, i - at * width,
-			     a->values[i], b->values[i]);
+			note(j->out, "outputs[%u] row %zu: element %zu: %.9g -> %.9g", tensor, at,
+			     i - at * width, a->values[i], b->values[i]);
 		else
 			note(j->out, "outputs[%u] row %zu: element %zu differs", tensor, at, i - at * width);
 		value_differs(j->out, &j->out->rows[at]);
@@ -295,7 +298,8 @@ static bool same_shape(const struct oip_tensor *a, const struct oip_tensor *b)
 	return a->rank == b->rank && memcmp(a->shape, b->shape, a->rank * sizeof(a->shape[0])) == 0;
 }
 
-static int compare_tensor(struct job *j, const struct oip_answer *live, unsigned tensor, const struct oip_tensor *b)
+static int compare_tensor(struct job *j, const struct oip_answer *live, unsigned tensor,
+                          const struct oip_tensor *b)
 {
 	const struct oip_tensor *a = &live->tensors[tensor];
 	size_t classes = class_count(live, a), rows = tensor_rows(a, classes);
@@ -310,7 +314,8 @@ static int compare_tensor(struct job *j, const struct oip_answer *live, unsigned
 	err = 0;
 	for (size_t at = 0; at < rows && !err; at++) {
 		if (classes)
-			compare_classes(j, tensor, at, a->values + at * classes, b->values + at * classes, classes);
+			compare_classes(j, tensor, at, a->values + at * classes, b->values + at * classes,
+			                classes);
 		else
 			err = compare_values(j, tensor, at, a, b, a->count / rows);
 	}
@@ -356,7 +361,7 @@ static int compare_outputs(struct job *j, const struct oip_answer *live, const s
 
 static int compare_openinference(struct job *j)
 {
-	struct oip_answer live, candidate = { 0 };
+	struct oip_answer live, candidate = {0};
 	int err = oip_read(j->live->body, &live);
 
 	if (!err)
@@ -373,7 +378,7 @@ static int compare_openinference(struct job *j)
 /* Statuses differ: nothing is compared; the rows are live's when it can be read, else one. */
 static int compare_status(struct job *j, bool openinference)
 {
-	struct oip_answer live = { 0 };
+	struct oip_answer live = {0};
 	size_t rows = 1;
 	int err = openinference ? oip_read(j->live->body, &live) : ERR_PROTO;
 
@@ -404,18 +409,22 @@ static int compare_bodies(struct job *j, uint32_t protocol)
 }
 
 int compare_pair(const struct plan_route *route, const struct answer *live, const struct answer *candidate,
-		 struct comparison *out)
+                 struct comparison *out)
 {
-	struct job j = { .live = live, .candidate = candidate, .out = out,
-			 .tolerance = { route->tolerance_abs, route->tolerance_rel } };
+	struct job j = {.live = live,
+	                .candidate = candidate,
+	                .out = out,
+	                .tolerance = {route->tolerance_abs, route->tolerance_rel}};
 	int err;
 
-	*out = (struct comparison){ 0 };
+	*out = (struct comparison){0};
 	for (uint32_t i = 0; i < route->ignore_count && i < IGNORES_MAX; i++)
 		j.paths[i] = route->ignore[i];
-	j.ignore = (struct ignore_paths){ j.paths, route->ignore_count < IGNORES_MAX ? route->ignore_count : IGNORES_MAX };
+	j.ignore = (struct ignore_paths){j.paths, route->ignore_count < IGNORES_MAX ? route->ignore_count
+	                                                                            : IGNORES_MAX};
 	if (live->status != candidate->status)
-		err = compare_status(&j, route->protocol == PROTOCOL_AUTO || route->protocol == PROTOCOL_OPENINFERENCE);
+		err = compare_status(&j, route->protocol == PROTOCOL_AUTO ||
+		                                 route->protocol == PROTOCOL_OPENINFERENCE);
 	else
 		err = compare_bodies(&j, route->protocol);
 	if (err)
@@ -428,5 +437,5 @@ int compare_pair(const struct plan_route *route, const struct answer *live, cons
 void comparison_fini(struct comparison *c)
 {
 	free(c->rows);
-	*c = (struct comparison){ 0 };
+	*c = (struct comparison){0};
 }

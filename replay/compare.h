@@ -10,17 +10,17 @@
 #include "capture/plan.h"
 #include "proto/base/span.h"
 
-#define DIVERGENCE_TABLE(X)                                          \
-	X(STATUS, "status", "pair")       /* response status differs */ \
-	X(STRUCTURE, "structure", "pair") /* outputs, shapes, types, missing or extra paths differ */ \
-	X(LABEL_FLIP, "label_flip", "row") /* argmax differs */          \
-	X(VALUE, "value", "row")          /* a number, string or byte outside tolerance */
+#define DIVERGENCE_TABLE(X)                                                                                  \
+	X(STATUS, "status", "pair")        /* response status differs */                                     \
+	X(STRUCTURE, "structure", "pair")  /* outputs, shapes, types, missing or extra paths differ */       \
+	X(LABEL_FLIP, "label_flip", "row") /* argmax differs */                                              \
+	X(VALUE, "value", "row")           /* a number, string or byte outside tolerance */
 
 enum divergence {
 #define X(name, text, unit) DIVERGENCE_##name,
 	DIVERGENCE_TABLE(X)
 #undef X
-	DIVERGENCES
+	        DIVERGENCES
 };
 const char *divergence_name(enum divergence);
 const char *divergence_unit(enum divergence);
@@ -43,19 +43,20 @@ struct comparison {
 	bool diverged;
 	uint32_t counts[DIVERGENCES];
 	uint32_t row_count, rows_diverged;
-	struct row *rows;                /* row_count of them; owned by the comparison */
-	char where[COMPARE_WHERE_MAX];   /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
+	struct row *rows;              /* row_count of them; owned by the comparison */
+	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
 };
 
 /* 0, ERR_PROTO (one side cannot be decoded: undecodable), ERR_NOMEM, ERR_LIMIT. Statuses that differ, or
  * equal statuses >= 400, need no decodable body. Protocol AUTO: Open Inference Protocol when both bodies are
  * JSON objects with "outputs", else JSON when both parse, else bytes. With PROTOCOL_OPENINFERENCE a tensor of
- * rank >= 2 (or rank 1 with batch 1) whose numeric last axis is longer than 1 and whose every live row sums to
- * 1 +- 1e-6 is a classification (argmax, JS, TV; equality within tolerance is not asked of it); other tensors
- * are compared for equality within tolerance (abs + rel * |live|). NaN equals NaN. Ignored by default in
- * Open Inference answers: id, model_name, model_version, parameters. Ignore paths: "$.a.b[*].c", "$..name". */
+ * rank >= 2 (or rank 1 with batch 1) whose numeric last axis is longer than 1 and whose every live row sums
+ * to 1 +- 1e-6 is a classification (argmax, JS, TV; equality within tolerance is not asked of it); other
+ * tensors are compared for equality within tolerance (abs + rel * |live|). NaN equals NaN. Ignored by default
+ * in Open Inference answers: id, model_name, model_version, parameters. Ignore paths: "$.a.b[*].c",
+ * "$..name". */
 int compare_pair(const struct plan_route *, const struct answer *live, const struct answer *candidate,
-		 struct comparison *out) MUST_CHECK;
+                 struct comparison *out) MUST_CHECK;
 void comparison_fini(struct comparison *);
 
 #endif

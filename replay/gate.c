@@ -3,9 +3,9 @@
 #include <math.h>
 
 static const struct gate_metric_row table[GATE_METRICS] = {
-#define X(id, name, unit, direction, standing, limit, meaning) \
-	[GATE_##id] = { name, unit, meaning, GATE_##direction, standing, limit },
-	GATE_TABLE(X)
+#define X(id, name, unit, direction, standing, limit, meaning)                                               \
+	[GATE_##id] = {name, unit, meaning, GATE_##direction, standing, limit},
+        GATE_TABLE(X)
 #undef X
 };
 
@@ -40,11 +40,11 @@ struct interval gate_row_rate(uint64_t k, uint64_t rows, uint64_t pairs)
 	double scaled;
 
 	if (!n)
-		return (struct interval){ 0, 1 };
+		return (struct interval){0, 1};
 	scaled = (double)(k < rows ? k : rows) / (double)rows * (double)n;
 	return (struct interval){
-		stat_rate((uint64_t)floor(scaled), n, GATE_ALPHA, GATE_T_OPT).low,
-		stat_rate((uint64_t)ceil(scaled), n, GATE_ALPHA, GATE_T_OPT).high,
+	        stat_rate((uint64_t)floor(scaled), n, GATE_ALPHA, GATE_T_OPT).low,
+	        stat_rate((uint64_t)ceil(scaled), n, GATE_ALPHA, GATE_T_OPT).high,
 	};
 }
 
@@ -76,7 +76,8 @@ static void evaluate_row_rate(const struct gate_input *in, double limit, struct 
 	r->ci = gate_row_rate(in->rows_diverged, in->rows, in->pairs);
 	if (in->rows) {
 		r->value = (double)in->rows_diverged / (double)in->rows;
-		r->needed = stat_rate_needed((uint64_t)llround(r->value * (double)n), n, limit, GATE_ALPHA, GATE_T_OPT);
+		r->needed = stat_rate_needed((uint64_t)llround(r->value * (double)n), n, limit, GATE_ALPHA,
+		                             GATE_T_OPT);
 	}
 	decide(r, limit);
 }
@@ -86,7 +87,7 @@ static void evaluate_coverage(const struct gate_input *in, double limit, struct 
 	if (!in->expected)
 		return;
 	r->value = (double)in->compared / (double)in->expected;
-	r->ci = (struct interval){ r->value, r->value };
+	r->ci = (struct interval){r->value, r->value};
 	if (r->value >= limit) {
 		r->state = GATE_PASS;
 		r->needed = 0;
@@ -99,7 +100,7 @@ static void evaluate_ratio(const struct gate_input *in, double limit, struct gat
 	struct interval candidate, reference;
 	uint64_t below;
 
-	r->ci = (struct interval){ 0, INFINITY };
+	r->ci = (struct interval){0, INFINITY};
 	if (!in->candidate || !in->reference || !in->candidate->count || !in->reference->count)
 		return;
 	below = sketch_quantile(in->reference, 0.99);
@@ -116,7 +117,8 @@ static void evaluate_ratio(const struct gate_input *in, double limit, struct gat
 
 void gate_evaluate(const struct plan_gate *gate, const struct gate_input *in, struct gate_result *out)
 {
-	*out = (struct gate_result){ .value = NAN, .ci = { 0, 1 }, .state = GATE_UNDECIDED, .needed = UINT64_MAX };
+	*out = (struct gate_result){
+	        .value = NAN, .ci = {0, 1}, .state = GATE_UNDECIDED, .needed = UINT64_MAX};
 	switch (gate->metric) {
 	case GATE_CANDIDATE_FAILURE_RATE:
 		evaluate_rate(in->failed, in->compared + in->failed, gate->limit, out);
@@ -143,7 +145,7 @@ unsigned gate_list(const struct plan_route *route, struct plan_gate out[GATE_LIS
 	for (uint32_t m = 0; m < GATE_METRICS; m++) {
 		if (!table[m].standing)
 			continue;
-		out[n] = (struct plan_gate){ .metric = m, .limit = table[m].limit };
+		out[n] = (struct plan_gate){.metric = m, .limit = table[m].limit};
 		for (uint32_t i = 0; i < route->gate_count; i++)
 			if (route->gates[i].metric == m)
 				out[n] = route->gates[i];
@@ -163,7 +165,7 @@ enum gate_state gate_worse(enum gate_state a, enum gate_state b)
 }
 
 enum gate_state gate_verdict(const struct plan_gate *gates, const struct gate_result *results, unsigned count,
-			     int *decided_by_out)
+                             int *decided_by_out)
 {
 	enum gate_state verdict = GATE_PASS;
 	bool declared = false;

@@ -16,13 +16,13 @@
 #define GATE_T_OPT 1000.0
 
 /* In the order of enum gate_metric: name, unit, direction, standing, default limit, meaning. */
-#define GATE_TABLE(X)                                                                                          \
-	X(CANDIDATE_FAILURE_RATE, "candidate_failure_rate", "exchange", MAX, true, 0.01,                       \
-	  "the candidate gave no usable answer (connect, timeout, reset, protocol, too large) / sent")         \
-	X(COVERAGE, "coverage", "exchange", MIN, true, 0.95, "compared / (seen - sampled out - excluded)")     \
-	X(DIVERGENCE_RATE, "divergence_rate", "pair", MAX, false, 0.0, "pairs that diverge / pairs")           \
-	X(ROW_DIVERGENCE_RATE, "row_divergence_rate", "row", MAX, false, 0.0, "rows that diverge / rows")      \
-	X(LATENCY_P99_RATIO, "latency_p99_ratio", "ratio", MAX, false, 0.0,                                    \
+#define GATE_TABLE(X)                                                                                        \
+	X(CANDIDATE_FAILURE_RATE, "candidate_failure_rate", "exchange", MAX, true, 0.01,                     \
+	  "the candidate gave no usable answer (connect, timeout, reset, protocol, too large) / sent")       \
+	X(COVERAGE, "coverage", "exchange", MIN, true, 0.95, "compared / (seen - sampled out - excluded)")   \
+	X(DIVERGENCE_RATE, "divergence_rate", "pair", MAX, false, 0.0, "pairs that diverge / pairs")         \
+	X(ROW_DIVERGENCE_RATE, "row_divergence_rate", "row", MAX, false, 0.0, "rows that diverge / rows")    \
+	X(LATENCY_P99_RATIO, "latency_p99_ratio", "ratio", MAX, false, 0.0,                                  \
 	  "p99 of the candidate / p99 of the baseline, or of live without one")
 
 enum gate_direction { GATE_MAX, GATE_MIN };
@@ -45,16 +45,17 @@ const char *gate_state_name(enum gate_state);
 /* What one candidate did. */
 struct gate_input {
 	uint64_t pairs, diverged, rows, rows_diverged;
-	uint64_t compared, failed;  /* sent = compared + failed */
-	uint64_t expected;          /* seen - sampled out - excluded */
-	const struct sketch *candidate, *reference; /* latency; the reference is the baseline's, else live's */
+	uint64_t compared, failed; /* sent = compared + failed */
+	uint64_t expected;         /* seen - sampled out - excluded */
+	const struct sketch *candidate,
+	        *reference; /* latency; the reference is the baseline's, else live's */
 };
 
 struct gate_result {
 	double value;       /* NaN without data */
 	struct interval ci; /* high may be infinite */
 	enum gate_state state;
-	uint64_t needed;    /* pairs until decided; 0 when it is, UINT64_MAX when that cannot be told */
+	uint64_t needed; /* pairs until decided; 0 when it is, UINT64_MAX when that cannot be told */
 };
 
 void gate_evaluate(const struct plan_gate *, const struct gate_input *, struct gate_result *out);
@@ -62,7 +63,8 @@ void gate_evaluate(const struct plan_gate *, const struct gate_input *, struct g
 unsigned gate_list(const struct plan_route *, struct plan_gate out[GATE_LIST_MAX]);
 /* One candidate's verdict over `count` results of `gates`. *decided_by_out: the index of the gate that
  * decided, or -1 when none did (everything passed, or no gate beside the standing two is declared). */
-enum gate_state gate_verdict(const struct plan_gate *gates, const struct gate_result *, unsigned count, int *decided_by_out);
+enum gate_state gate_verdict(const struct plan_gate *gates, const struct gate_result *, unsigned count,
+                             int *decided_by_out);
 /* The worse of two: fail, undecided, pass. */
 enum gate_state gate_worse(enum gate_state, enum gate_state);
 

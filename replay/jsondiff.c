@@ -84,7 +84,7 @@ static bool path_matches(const char *pattern, const struct path_step *steps, siz
 	if (pattern[0] != '.')
 		return false;
 	n = strcspn(pattern + 1, ".[");
-	return steps->key.data && span_eq(steps->key, (struct span){ pattern + 1, n }) &&
+	return steps->key.data && span_eq(steps->key, (struct span){pattern + 1, n}) &&
 	       path_matches(pattern + 1 + n, steps + 1, count - 1);
 }
 
@@ -101,14 +101,14 @@ static int tree_text(struct tree *t, const struct json_reader *r, struct span *o
 {
 	size_t from;
 
-	*out = (struct span){ r->text.data + 1, r->text.len - 2 };
+	*out = (struct span){r->text.data + 1, r->text.len - 2};
 	if (!r->scanner.escaped)
 		return 0;
 	if (!t->strings.base && !buf_room(&t->strings, r->doc.len))
 		return t->strings.err;
 	from = t->strings.tail;
 	json_unescape(r->text, &t->strings);
-	*out = (struct span){ t->strings.base + from, t->strings.tail - from };
+	*out = (struct span){t->strings.base + from, t->strings.tail - from};
 	return t->strings.err;
 }
 
@@ -157,7 +157,7 @@ static int tree_sort(struct tree *t, uint32_t object)
 	if (!members)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < n; i++, at = t->nodes[at].next)
-		members[i] = (struct keyed){ t->nodes[at].key, at };
+		members[i] = (struct keyed){t->nodes[at].key, at};
 	qsort(members, n, sizeof(*members), keyed_order);
 	t->nodes[object].child = members[0].node;
 	for (uint32_t i = 0; i < n; i++)
@@ -172,9 +172,9 @@ struct level {
 
 /* Append a value to its container; a container opens a level. */
 static int tree_value(struct tree *t, const struct json_reader *r, enum json_token token, struct span key,
-		      struct level *levels, int *depth)
+                      struct level *levels, int *depth)
 {
-	struct node node = { .type = token, .key = key, .text = r->text, .child = NONE, .next = NONE };
+	struct node node = {.type = token, .key = key, .text = r->text, .child = NONE, .next = NONE};
 	struct level *up = *depth ? &levels[*depth - 1] : NULL;
 	uint32_t index;
 	int err = token == JSON_STRING ? tree_text(t, r, &node.text) : 0;
@@ -192,19 +192,19 @@ static int tree_value(struct tree *t, const struct json_reader *r, enum json_tok
 		t->nodes[up->node].children++;
 	}
 	if (token == JSON_OBJECT || token == JSON_ARRAY)
-		levels[(*depth)++] = (struct level){ index, NONE };
+		levels[(*depth)++] = (struct level){index, NONE};
 	return 0;
 }
 
 static int tree_read(struct tree *t, struct span doc)
 {
 	struct level levels[JSON_DEPTH_MAX + 1];
-	struct span key = { NULL, 0 };
+	struct span key = {NULL, 0};
 	struct json_reader reader;
 	enum json_token token = JSON_MORE;
 	int depth = 0, err;
 
-	*t = (struct tree){ 0 };
+	*t = (struct tree){0};
 	buf_init(&t->strings, doc.len);
 	json_reader_init(&reader, doc, JSON_NONFINITE);
 	while (!(err = json_next(&reader, &token)) && token != JSON_END) {
@@ -216,7 +216,7 @@ static int tree_read(struct tree *t, struct span doc)
 			depth--;
 		} else {
 			err = tree_value(t, &reader, token, key, levels, &depth);
-			key = (struct span){ NULL, 0 };
+			key = (struct span){NULL, 0};
 		}
 		if (err)
 			break;
@@ -238,7 +238,8 @@ static void path_write(const struct walk *w, char *out, size_t size)
 		const struct path_step *s = &w->steps[i];
 
 		if (s->key.data)
-			at += (size_t)snprintf(out + at, size - at, ".%.*s", (int)(s->key.len < 64 ? s->key.len : 64), s->key.data);
+			at += (size_t)snprintf(out + at, size - at, ".%.*s",
+			                       (int)(s->key.len < 64 ? s->key.len : 64), s->key.data);
 		else
 			at += (size_t)snprintf(out + at, size - at, "[%zu]", s->index);
 	}
@@ -261,7 +262,8 @@ static void report(struct walk *w, uint32_t *counter, const char *what)
 static int diff_value(struct walk *w, const struct node *live, const struct node *candidate);
 
 /* One child position; either side may be absent. */
-static int diff_child(struct walk *w, struct path_step step, const struct node *live, const struct node *candidate)
+static int diff_child(struct walk *w, struct path_step step, const struct node *live,
+                      const struct node *candidate)
 {
 	int err = 0;
 
@@ -290,11 +292,11 @@ static int diff_object(struct walk *w, const struct node *live, const struct nod
 	int err = 0;
 
 	while (!err && (a || b)) {
-		struct keyed x = { a ? a->key : SPAN(""), 0 }, y = { b ? b->key : SPAN(""), 0 };
+		struct keyed x = {a ? a->key : SPAN(""), 0}, y = {b ? b->key : SPAN(""), 0};
 		int order = !a ? 1 : !b ? -1 : keyed_order(&x, &y);
 
-		err = diff_child(w, (struct path_step){ order <= 0 ? x.key : y.key, 0 }, order <= 0 ? a : NULL,
-				 order >= 0 ? b : NULL);
+		err = diff_child(w, (struct path_step){order <= 0 ? x.key : y.key, 0}, order <= 0 ? a : NULL,
+		                 order >= 0 ? b : NULL);
 		if (order <= 0)
 			a = node_at(w->live, a->next);
 		if (order >= 0)
@@ -309,7 +311,7 @@ static int diff_array(struct walk *w, const struct node *live, const struct node
 	int err = 0;
 
 	for (size_t i = 0; !err && (a || b); i++) {
-		err = diff_child(w, (struct path_step){ { NULL, 0 }, i }, a, b);
+		err = diff_child(w, (struct path_step){{NULL, 0}, i}, a, b);
 		a = a ? node_at(w->live, a->next) : NULL;
 		b = b ? node_at(w->candidate, b->next) : NULL;
 	}
@@ -375,13 +377,13 @@ static int diff_value(struct walk *w, const struct node *live, const struct node
 }
 
 int jsondiff(struct span live, struct span candidate, struct tolerance tolerance, struct ignore_paths ignore,
-	     struct jsondiff *out)
+             struct jsondiff *out)
 {
-	struct tree a, b = { 0 };
-	struct walk w = { .live = &a, .candidate = &b, .tolerance = tolerance, .ignore = ignore, .out = out };
+	struct tree a, b = {0};
+	struct walk w = {.live = &a, .candidate = &b, .tolerance = tolerance, .ignore = ignore, .out = out};
 	int err;
 
-	*out = (struct jsondiff){ 0 };
+	*out = (struct jsondiff){0};
 	err = tree_read(&a, live);
 	if (!err)
 		err = tree_read(&b, candidate);

@@ -34,12 +34,12 @@ struct path_step {
 
 struct jsondiff {
 	uint32_t missing, extra, type, value; /* seen from live: missing is absent in the candidate */
-	char where[JSONDIFF_WHERE_MAX];       /* the first difference: "$.a[3]: type differs"; never a value */
+	char where[JSONDIFF_WHERE_MAX]; /* the first difference: "$.a[3]: type differs"; never a value */
 };
 
 /* 0 (also when they differ), ERR_PROTO, ERR_LIMIT, ERR_NOMEM. */
 int jsondiff(struct span live, struct span candidate, struct tolerance, struct ignore_paths,
-	     struct jsondiff *out) MUST_CHECK;
+             struct jsondiff *out) MUST_CHECK;
 /* Is exactly this path named by one of the patterns? */
 bool jsondiff_ignored(struct ignore_paths, const struct path_step *steps, size_t count);
 /* |candidate - live| <= abs + rel * |live|; NaN equals NaN, an infinity only itself. */

@@ -37,7 +37,8 @@ static struct answer answer_of(const struct leg *leg)
 {
 	struct span head = buf_span(&leg->head);
 
-	return (struct answer){ head_status(head), head_field(head, SPAN("content-type")), buf_span(&leg->body) };
+	return (struct answer){head_status(head), head_field(head, SPAN("content-type")),
+	                       buf_span(&leg->body)};
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -53,7 +54,7 @@ static void commit(void)
 	}
 	for (unsigned i = 0; i < judge.batch_count; i++)
 		ledger_move(judge.env->ledger, judge.batch[i].slot, judge.batch[i].id, judge.batch[i].cell,
-			    STAGE_JUDGE, OUTCOME_COMPARED);
+		            STAGE_JUDGE, OUTCOME_COMPARED);
 	judge.batch_count = 0;
 	judge.committed_ns = clock_mono_ns();
 }
@@ -62,9 +63,9 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 {
 	const struct leg *client = x->legs[LEG_CLIENT], *live = x->legs[LEG_LIVE];
 	const struct leg *other = x->legs[LEG_CANDIDATE + candidate];
-	struct comparison comparison = { 0 };
-	struct results_pair pair = { .id = x->id, .route = x->route, .candidate = (uint16_t)candidate,
-				     .comparison = &comparison };
+	struct comparison comparison = {0};
+	struct results_pair pair = {
+	        .id = x->id, .route = x->route, .candidate = (uint16_t)candidate, .comparison = &comparison};
 	uint8_t outcome = OUTCOME_COMPARED;
 
 	if (client->flags & RECORD_INPUT_MASKED)
@@ -132,7 +133,8 @@ static void pull(const struct record *r, const struct leg *leg)
 		return;
 	} else if (r->leg == LEG_LIVE) {
 		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_MASKER, STAGE_JUDGE);
-		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_JUDGE, leg->error ? leg->error : OUTCOME_COMPARED);
+		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_JUDGE,
+		            leg->error ? leg->error : OUTCOME_COMPARED);
 	} else {
 		ledger_move(l, r->slot, r->id, r->leg - LEG_CANDIDATE, STAGE_ANSWERS, STAGE_JUDGE);
 	}
@@ -268,7 +270,8 @@ static int open_results(const struct role_env *env)
 
 	snprintf(directory, sizeof directory, "/proc/self/fd/%d", role_fd(env, "run"));
 	snprintf(run_id, sizeof run_id, "%016llx", (unsigned long long)atomic_load(&env->page->run_id));
-	if (results_open(directory, env->plan, run_id, env->plan->replay ? "replay" : "mirror", &judge.results, why)) {
+	if (results_open(directory, env->plan, run_id, env->plan->replay ? "replay" : "mirror",
+	                 &judge.results, why)) {
 		fprintf(stderr, "understudy: judge: %s\n", why);
 		return ERR_SYS;
 	}
@@ -289,7 +292,7 @@ static void seal(void)
 
 int judge_run(struct role_env *env)
 {
-	struct role_pace pace = { 0 };
+	struct role_pace pace = {0};
 
 	judge.env = env;
 	judge.wake[0] = role_fd(env, "wake.judge");

@@ -6,8 +6,8 @@
 #include "replay/jsondiff.h"
 
 /* Types whose values a double holds exactly. */
-static const char *const NUMERIC_TYPES[] = { "INT8", "INT16", "INT32", "UINT8", "UINT16", "UINT32",
-					    "FP16", "BF16", "FP32", "FP64" };
+static const char *const NUMERIC_TYPES[] = {"INT8",   "INT16", "INT32", "UINT8", "UINT16",
+                                            "UINT32", "FP16",  "BF16",  "FP32",  "FP64"};
 
 static bool is_numeric(struct span datatype)
 {
@@ -83,7 +83,7 @@ static int skip_value(struct json_reader *r, struct span *text_out)
 		return err;
 	from = (size_t)r->scanner.start;
 	err = json_skip(r, token);
-	*text_out = (struct span){ r->doc.data + from, (size_t)r->scanner.end - from };
+	*text_out = (struct span){r->doc.data + from, (size_t)r->scanner.end - from};
 	return err;
 }
 
@@ -209,7 +209,7 @@ int oip_read(struct span body, struct oip_answer *out)
 	bool found = false;
 	int err;
 
-	*out = (struct oip_answer){ 0 };
+	*out = (struct oip_answer){0};
 	json_reader_init(&r, body, JSON_NONFINITE);
 	err = expect(&r, JSON_OBJECT);
 	while (!err && !(err = json_next(&r, &token)) && token == JSON_KEY) {

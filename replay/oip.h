@@ -21,8 +21,8 @@ struct oip_tensor {
 	unsigned rank;
 	uint64_t shape[OIP_RANK_MAX];
 	size_t count;
-	double *values;             /* numeric types; NULL for exact ones */
-	struct span *texts;         /* BOOL, BYTES, INT64, UINT64 and unknown types: element tokens */
+	double *values;     /* numeric types; NULL for exact ones */
+	struct span *texts; /* BOOL, BYTES, INT64, UINT64 and unknown types: element tokens */
 };
 
 struct oip_answer {
@@ -30,8 +30,8 @@ struct oip_answer {
 	struct oip_tensor tensors[OIP_TENSORS_MAX];
 };
 
-/* 0, ERR_PROTO, ERR_LIMIT (tensors, rank, elements of all tensors, depth) or ERR_NOMEM. The body must outlive the
- * answer. oip_fini() in every case. */
+/* 0, ERR_PROTO, ERR_LIMIT (tensors, rank, elements of all tensors, depth) or ERR_NOMEM. The body must outlive
+ * the answer. oip_fini() in every case. */
 int oip_read(struct span body, struct oip_answer *out) MUST_CHECK;
 void oip_fini(struct oip_answer *);
 /* A JSON object whose "outputs" is an array that is empty or begins with an object. */

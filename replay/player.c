@@ -31,7 +31,7 @@ static struct player player;
 
 static void nap_until(uint64_t mono_ns)
 {
-	struct timespec t = { (time_t)(mono_ns / 1000000000u), (long)(mono_ns % 1000000000u) };
+	struct timespec t = {(time_t)(mono_ns / 1000000000u), (long)(mono_ns % 1000000000u)};
 
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL))
 		;
@@ -88,7 +88,7 @@ static int load(const char *path)
 	}
 	if (err != ERR_AGAIN)
 		fprintf(stderr, "understudy: the capture ends early: %s; what was read is replayed\n",
-			err == ERR_LIMIT ? "larger than the memory limit" : err_text(err));
+		        err == ERR_LIMIT ? "larger than the memory limit" : err_text(err));
 	capfile_reader_free(&reader);
 	fold_each(player.fold, keep, NULL);
 	qsort(player.list, player.count, sizeof *player.list, by_time);
@@ -123,7 +123,7 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg)
 	while (body.len) {
 		size_t n = body.len < RECORD_PAYLOAD_MAX ? body.len : RECORD_PAYLOAD_MAX;
 
-		emit(&r, RECORD_CHUNK, leg->first_ns, (struct span){ body.data, n });
+		emit(&r, RECORD_CHUNK, leg->first_ns, (struct span){body.data, n});
 		body.data += n;
 		body.len -= n;
 	}
@@ -135,12 +135,12 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg)
 static void play(const struct exchange *x)
 {
 	const struct plan_route *route = &player.env->plan->routes[x->route];
-	struct record r = { .id = ++player.sequence, .route = x->route,
-			    .generation = player.env->plan->generation };
+	struct record r = {
+	        .id = ++player.sequence, .route = x->route, .generation = player.env->plan->generation};
 	struct ledger *l = player.env->ledger;
 
 	while (ledger_take(l, 0, r.id, x->route, (1u << route->candidate_count) - 1, route->candidate_count,
-			   OUTCOME_SAMPLED_OUT, 0, OUTCOME_CAPTURE_OFF, &r.slot))
+	                   OUTCOME_SAMPLED_OUT, 0, OUTCOME_CAPTURE_OFF, &r.slot))
 		nap_until(clock_mono_ns() + 200000u);
 	ledger_settle_candidates(l, r.slot, r.id, STAGE_WORKER, STAGE_MASKER);
 	ledger_move(l, r.slot, r.id, CELL_LIVE, STAGE_WORKER, STAGE_MASKER);

@@ -12,34 +12,47 @@
 enum { BODY_KEEP_BYTES = 16 * 1024, BUSY_MS = 5000 };
 
 static const char schema[] =
-	"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-	"CREATE TABLE IF NOT EXISTS pair(n INTEGER PRIMARY KEY, id TEXT NOT NULL, route TEXT NOT NULL, candidate TEXT NOT NULL,"
-	" seen_us INTEGER, diverged INTEGER, live_status INTEGER, candidate_status INTEGER, live_us INTEGER, candidate_us INTEGER,"
-	" rows INTEGER, rows_diverged INTEGER, where_ TEXT, request_head BLOB, request_body BLOB, live_body BLOB,"
-	" candidate_body BLOB, UNIQUE(id, route, candidate));"
-	"CREATE TABLE IF NOT EXISTS \"row\"(pair INTEGER NOT NULL REFERENCES pair(n), row INTEGER NOT NULL, diverged INTEGER,"
-	" flipped INTEGER, live_label INTEGER, candidate_label INTEGER, js_bits REAL, tv REAL, PRIMARY KEY(pair, row)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS divergence(pair INTEGER NOT NULL REFERENCES pair(n), class TEXT NOT NULL, unit TEXT,"
-	" count INTEGER, PRIMARY KEY(pair, class)) WITHOUT ROWID;"
-	"CREATE INDEX IF NOT EXISTS divergence_class ON divergence(class, pair);"
-	"CREATE TABLE IF NOT EXISTS gate(route TEXT, candidate TEXT, metric TEXT, limit_ REAL, value REAL, low REAL, high REAL,"
-	" state TEXT, needed INTEGER, because TEXT, PRIMARY KEY(route, candidate, metric)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS slice(route TEXT, candidate TEXT, slice TEXT, pairs INTEGER, diverged INTEGER,"
-	" PRIMARY KEY(route, candidate, slice)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS timeline(route TEXT, candidate TEXT, pairs INTEGER, at_us INTEGER, diverged INTEGER,"
-	" low REAL, high REAL, PRIMARY KEY(route, candidate, pairs)) WITHOUT ROWID;";
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+        "CREATE TABLE IF NOT EXISTS pair(n INTEGER PRIMARY KEY, id TEXT NOT NULL, route TEXT NOT NULL, "
+        "candidate TEXT NOT NULL,"
+        " seen_us INTEGER, diverged INTEGER, live_status INTEGER, candidate_status INTEGER, live_us INTEGER, "
+        "candidate_us INTEGER,"
+        " rows INTEGER, rows_diverged INTEGER, where_ TEXT, request_head BLOB, request_body BLOB, live_body "
+        "BLOB,"
+        " candidate_body BLOB, UNIQUE(id, route, candidate));"
+        "CREATE TABLE IF NOT EXISTS \"row\"(pair INTEGER NOT NULL REFERENCES pair(n), row INTEGER NOT NULL, "
+        "diverged INTEGER,"
+        " flipped INTEGER, live_label INTEGER, candidate_label INTEGER, js_bits REAL, tv REAL, PRIMARY "
+        "KEY(pair, row)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS divergence(pair INTEGER NOT NULL REFERENCES pair(n), class TEXT NOT "
+        "NULL, unit TEXT,"
+        " count INTEGER, PRIMARY KEY(pair, class)) WITHOUT ROWID;"
+        "CREATE INDEX IF NOT EXISTS divergence_class ON divergence(class, pair);"
+        "CREATE TABLE IF NOT EXISTS gate(route TEXT, candidate TEXT, metric TEXT, limit_ REAL, value REAL, "
+        "low REAL, high REAL,"
+        " state TEXT, needed INTEGER, because TEXT, PRIMARY KEY(route, candidate, metric)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS slice(route TEXT, candidate TEXT, slice TEXT, pairs INTEGER, diverged "
+        "INTEGER,"
+        " PRIMARY KEY(route, candidate, slice)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS timeline(route TEXT, candidate TEXT, pairs INTEGER, at_us INTEGER, "
+        "diverged INTEGER,"
+        " low REAL, high REAL, PRIMARY KEY(route, candidate, pairs)) WITHOUT ROWID;";
 
 static const char *const sql[STATEMENTS] = {
-	[STATEMENT_PAIR] = "INSERT OR IGNORE INTO pair(id, route, candidate, seen_us, diverged, live_status, candidate_status,"
-			   " live_us, candidate_us, rows, rows_diverged, where_, request_head, request_body, live_body,"
-			   " candidate_body) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-	[STATEMENT_ROW] = "INSERT INTO \"row\" VALUES(?,?,?,?,?,?,?,?)",
-	[STATEMENT_DIVERGENCE] = "INSERT INTO divergence VALUES(?,?,?,?)",
-	[STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?)",
-	[STATEMENT_TIMELINE] = "INSERT OR REPLACE INTO timeline VALUES(?,?,?,?,?,?,?)",
-	[STATEMENT_FORGET_ROWS] = "DELETE FROM \"row\" WHERE pair IN (SELECT n FROM pair WHERE id = ? AND route = ? AND candidate = ?)",
-	[STATEMENT_FORGET_DIVERGENCES] = "DELETE FROM divergence WHERE pair IN (SELECT n FROM pair WHERE id = ? AND route = ? AND candidate = ?)",
-	[STATEMENT_FORGET_PAIRS] = "DELETE FROM pair WHERE id = ? AND route = ? AND candidate = ?",
+        [STATEMENT_PAIR] =
+                "INSERT OR IGNORE INTO pair(id, route, candidate, seen_us, diverged, live_status, "
+                "candidate_status,"
+                " live_us, candidate_us, rows, rows_diverged, where_, request_head, request_body, live_body,"
+                " candidate_body) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        [STATEMENT_ROW] = "INSERT INTO \"row\" VALUES(?,?,?,?,?,?,?,?)",
+        [STATEMENT_DIVERGENCE] = "INSERT INTO divergence VALUES(?,?,?,?)",
+        [STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?)",
+        [STATEMENT_TIMELINE] = "INSERT OR REPLACE INTO timeline VALUES(?,?,?,?,?,?,?)",
+        [STATEMENT_FORGET_ROWS] = "DELETE FROM \"row\" WHERE pair IN (SELECT n FROM pair WHERE id = ? AND "
+                                  "route = ? AND candidate = ?)",
+        [STATEMENT_FORGET_DIVERGENCES] = "DELETE FROM divergence WHERE pair IN (SELECT n FROM pair WHERE id "
+                                         "= ? AND route = ? AND candidate = ?)",
+        [STATEMENT_FORGET_PAIRS] = "DELETE FROM pair WHERE id = ? AND route = ? AND candidate = ?",
 };
 
 static void id_text(uint64_t id, char out[17])
@@ -103,7 +116,8 @@ static struct tally *tally_named(const struct results *r, const char *route, con
 	for (unsigned i = 0; i < r->tally_count; i++) {
 		struct tally *t = &r->tallies[i];
 
-		if (!strcmp(tally_route(r, t)->name, route) && !strcmp(tally_candidate(r, t)->name, candidate))
+		if (!strcmp(tally_route(r, t)->name, route) &&
+		    !strcmp(tally_candidate(r, t)->name, candidate))
 			return t;
 	}
 	return NULL;
@@ -170,16 +184,20 @@ static int rebuild_pairs(struct results *r)
 	sqlite3_stmt *s;
 	int rc = SQLITE_ERROR;
 
-	if (sqlite3_prepare_v2(r->db, "SELECT route, candidate, seen_us, diverged, live_us, candidate_us, rows, rows_diverged"
-				      " FROM pair ORDER BY n", -1, &s, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(
+	            r->db,
+	            "SELECT route, candidate, seen_us, diverged, live_us, candidate_us, rows, rows_diverged"
+	            " FROM pair ORDER BY n",
+	            -1, &s, NULL) != SQLITE_OK)
 		return ERR_SYS;
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		struct tally *t = tally_named(r, (const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1));
+		struct tally *t = tally_named(r, (const char *)sqlite3_column_text(s, 0),
+		                              (const char *)sqlite3_column_text(s, 1));
 
 		if (!t)
 			continue;
 		tally_pair(t, (uint64_t)sqlite3_column_int64(s, 2), sqlite3_column_int(s, 3),
-			   (uint64_t)sqlite3_column_int64(s, 4), (uint64_t)sqlite3_column_int64(s, 5));
+		           (uint64_t)sqlite3_column_int64(s, 4), (uint64_t)sqlite3_column_int64(s, 5));
 		t->rows += (uint64_t)sqlite3_column_int64(s, 6);
 		t->rows_diverged += (uint64_t)sqlite3_column_int64(s, 7);
 	}
@@ -193,11 +211,15 @@ static int rebuild_rows(struct results *r)
 	sqlite3_stmt *s;
 	int rc = SQLITE_ERROR;
 
-	if (sqlite3_prepare_v2(r->db, "SELECT p.route, p.candidate, w.js_bits, w.tv FROM \"row\" w JOIN pair p ON p.n = w.pair"
-				      " WHERE w.js_bits IS NOT NULL ORDER BY w.pair, w.row", -1, &s, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(
+	            r->db,
+	            "SELECT p.route, p.candidate, w.js_bits, w.tv FROM \"row\" w JOIN pair p ON p.n = w.pair"
+	            " WHERE w.js_bits IS NOT NULL ORDER BY w.pair, w.row",
+	            -1, &s, NULL) != SQLITE_OK)
 		return ERR_SYS;
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		struct tally *t = tally_named(r, (const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1));
+		struct tally *t = tally_named(r, (const char *)sqlite3_column_text(s, 0),
+		                              (const char *)sqlite3_column_text(s, 1));
 
 		if (t)
 			tally_measures(t, sqlite3_column_double(s, 2), sqlite3_column_double(s, 3));
@@ -211,11 +233,14 @@ static int rebuild_classes(struct results *r)
 	sqlite3_stmt *s;
 	int rc = SQLITE_ERROR;
 
-	if (sqlite3_prepare_v2(r->db, "SELECT p.route, p.candidate, d.class, d.count FROM divergence d"
-				      " JOIN pair p ON p.n = d.pair", -1, &s, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(r->db,
+	                       "SELECT p.route, p.candidate, d.class, d.count FROM divergence d"
+	                       " JOIN pair p ON p.n = d.pair",
+	                       -1, &s, NULL) != SQLITE_OK)
 		return ERR_SYS;
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		struct tally *t = tally_named(r, (const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1));
+		struct tally *t = tally_named(r, (const char *)sqlite3_column_text(s, 0),
+		                              (const char *)sqlite3_column_text(s, 1));
 
 		for (int c = 0; t && c < DIVERGENCES; c++)
 			if (!strcmp(divergence_name(c), (const char *)sqlite3_column_text(s, 2)))
@@ -275,7 +300,8 @@ static int open_database(struct results *r, char why[256])
 	if (execute(r, schema))
 		goto fail;
 	for (int i = 0; i < STATEMENTS; i++)
-		if (sqlite3_prepare_v3(r->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &r->statements[i], NULL) != SQLITE_OK)
+		if (sqlite3_prepare_v3(r->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &r->statements[i],
+		                       NULL) != SQLITE_OK)
 			goto fail;
 	return 0;
 fail:
@@ -283,8 +309,8 @@ fail:
 	return ERR_SYS;
 }
 
-int results_open(const char *directory, const struct plan *plan, const char *run_id, const char *source, struct results **out,
-		 char why[256])
+int results_open(const char *directory, const struct plan *plan, const char *run_id, const char *source,
+                 struct results **out, char why[256])
 {
 	struct results *r = calloc(1, sizeof *r);
 	int rc = ERR_NOMEM;
@@ -457,7 +483,8 @@ int results_commit(struct results *r)
 
 /* --- gates --- */
 
-static int store_gate(struct results *r, const struct tally *t, const struct plan_gate *gate, const struct gate_result *result)
+static int store_gate(struct results *r, const struct tally *t, const struct plan_gate *gate,
+                      const struct gate_result *result)
 {
 	sqlite3_stmt *s = r->statements[STATEMENT_GATE];
 

@@ -71,7 +71,8 @@ static uint64_t group_sum(const uint64_t counts[OUTCOMES], enum outcome_group gr
 	return sum;
 }
 
-static void put_reasons(struct buf *b, const char *key, const uint64_t counts[OUTCOMES], enum outcome_group group)
+static void put_reasons(struct buf *b, const char *key, const uint64_t counts[OUTCOMES],
+                        enum outcome_group group)
 {
 	const char *comma = "";
 
@@ -140,15 +141,22 @@ static uint64_t failures(const uint64_t counts[OUTCOMES])
 	return sum;
 }
 
-static void judge(const struct results *r, const struct tally *t, const struct ledger_counts *all, struct judgement *j)
+static void judge(const struct results *r, const struct tally *t, const struct ledger_counts *all,
+                  struct judgement *j)
 {
 	const uint64_t *counts = all->candidate[t->route][t->candidate];
 	uint64_t aside = group_sum(counts, GROUP_SAMPLED_OUT) + group_sum(counts, GROUP_EXCLUDED);
 	uint64_t seen = all->route_seen[t->route];
 	struct gate_input in = {
-		.pairs = t->pairs, .diverged = t->diverged, .rows = t->rows, .rows_diverged = t->rows_diverged,
-		.compared = counts[0], .failed = failures(counts), .expected = seen > aside ? seen - aside : 0,
-		.candidate = &t->other, .reference = reference_latency(r, t),
+	        .pairs = t->pairs,
+	        .diverged = t->diverged,
+	        .rows = t->rows,
+	        .rows_diverged = t->rows_diverged,
+	        .compared = counts[0],
+	        .failed = failures(counts),
+	        .expected = seen > aside ? seen - aside : 0,
+	        .candidate = &t->other,
+	        .reference = reference_latency(r, t),
 	};
 
 	j->count = gate_list(tally_route(r, t), j->gates);
@@ -191,7 +199,7 @@ static void put_reason(struct buf *b, const char *candidate, const struct judgem
 		else
 			buf_printf(&text, "is %.4g", j->results[j->decided_by].value);
 		buf_printf(&text, ", limit %s %.4g (%s)", row->direction == GATE_MAX ? "at most" : "at least",
-			   j->gates[j->decided_by].limit, gate_state_name(j->results[j->decided_by].state));
+		           j->gates[j->decided_by].limit, gate_state_name(j->results[j->decided_by].state));
 	} else if (j->verdict == GATE_UNDECIDED) {
 		buf_puts(&text, "no gate declared");
 	} else {
@@ -221,7 +229,9 @@ static void put_classes(struct buf *b, const struct tally *t)
 		buf_puts(b, ",");
 		put_double(b, "rate", share(k, n));
 		buf_puts(b, ",");
-		put_interval(b, "ci", by_pair ? stat_rate(k, n, GATE_ALPHA, GATE_T_OPT) : gate_row_rate(k, n, t->pairs));
+		put_interval(b, "ci",
+		             by_pair ? stat_rate(k, n, GATE_ALPHA, GATE_T_OPT)
+		                     : gate_row_rate(k, n, t->pairs));
 		buf_puts(b, "}");
 		comma = ",";
 	}
@@ -233,7 +243,7 @@ static void put_measure(struct buf *b, const char *key, const struct stat_mean *
 	buf_printf(b, "\"%s\":{\"unit\":\"row\",", key);
 	put_double(b, "mean", m->n ? m->sum / (double)m->n : NAN);
 	buf_puts(b, ",");
-	put_interval(b, "ci", m->n ? stat_mean_ci(m, GATE_ALPHA) : (struct interval){ 0, 1 });
+	put_interval(b, "ci", m->n ? stat_mean_ci(m, GATE_ALPHA) : (struct interval){0, 1});
 	buf_puts(b, "}");
 }
 
@@ -250,8 +260,8 @@ static void put_quantiles(struct buf *b, const char *key, const struct sketch *s
 
 static void put_latency(struct buf *b, const struct results *r, const struct tally *t)
 {
-	struct plan_gate gate = { .metric = GATE_LATENCY_P99_RATIO };
-	struct gate_input in = { .candidate = &t->other, .reference = reference_latency(r, t) };
+	struct plan_gate gate = {.metric = GATE_LATENCY_P99_RATIO};
+	struct gate_input in = {.candidate = &t->other, .reference = reference_latency(r, t)};
 	struct gate_result ratio;
 
 	gate_evaluate(&gate, &in, &ratio);
@@ -303,12 +313,13 @@ static void put_divergence(struct buf *b, const struct results *r, const struct 
 	buf_puts(b, ",");
 	put_interval(b, "divergence_ci", stat_rate(t->diverged, t->pairs, GATE_ALPHA, GATE_T_OPT));
 	buf_puts(b, ",");
-	put_double(b, "noise_rate", baseline && baseline != t ? share(baseline->diverged, baseline->pairs) : NAN);
+	put_double(b, "noise_rate",
+	           baseline && baseline != t ? share(baseline->diverged, baseline->pairs) : NAN);
 	buf_puts(b, ",");
 }
 
-static void put_candidate(struct buf *b, const struct results *r, const struct tally *t, const struct ledger_counts *all,
-			  const struct judgement *j)
+static void put_candidate(struct buf *b, const struct results *r, const struct tally *t,
+                          const struct ledger_counts *all, const struct judgement *j)
 {
 	const struct plan_candidate *candidate = tally_candidate(r, t);
 
@@ -322,7 +333,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	else
 		buf_printf(b, "\"%s\",", gate_state_name(j->verdict));
 	put_counts(b, all->route_seen[t->route], all->candidate[t->route][t->candidate],
-		   all->candidate_open[t->route][t->candidate]);
+	           all->candidate_open[t->route][t->candidate]);
 	buf_puts(b, ",");
 	put_divergence(b, r, t);
 	put_classes(b, t);
@@ -340,8 +351,8 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 /* --- the files --- */
 
 /* Every candidate into `candidates`; the run's verdict and the sentence for it. */
-static int judge_all(struct results *r, const struct ledger_counts *all, struct buf *candidates, struct buf *why,
-		     enum gate_state *verdict_out)
+static int judge_all(struct results *r, const struct ledger_counts *all, struct buf *candidates,
+                     struct buf *why, enum gate_state *verdict_out)
 {
 	enum gate_state verdict = GATE_PASS;
 	unsigned judged = 0;
@@ -349,7 +360,7 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 
 	for (unsigned i = 0; !rc && i < r->tally_count; i++) {
 		const struct tally *t = &r->tallies[i];
-		struct judgement j = { .count = 0 };
+		struct judgement j = {.count = 0};
 
 		if (!tally_candidate(r, t)->baseline) {
 			judge(r, t, all, &j);
@@ -370,8 +381,9 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 	return rc;
 }
 
-static void put_summary(struct buf *b, const struct results *r, const struct ledger_counts *all, const char *state,
-			enum gate_state verdict, struct span reason, struct span candidates)
+static void put_summary(struct buf *b, const struct results *r, const struct ledger_counts *all,
+                        const char *state, enum gate_state verdict, struct span reason,
+                        struct span candidates)
 {
 	buf_puts(b, "{\"schema\":1,");
 	put_text(b, "run", r->run_id);
@@ -379,7 +391,8 @@ static void put_summary(struct buf *b, const struct results *r, const struct led
 	put_text(b, "state", state);
 	buf_puts(b, ",\"reason\":");
 	buf_span_put(b, reason);
-	buf_printf(b, ",\"verdict\":\"%s\",\"alpha\":%g,\"t_opt\":%g,", gate_state_name(verdict), GATE_ALPHA, GATE_T_OPT);
+	buf_printf(b, ",\"verdict\":\"%s\",\"alpha\":%g,\"t_opt\":%g,", gate_state_name(verdict), GATE_ALPHA,
+	           GATE_T_OPT);
 	put_counts(b, all->seen, all->exchange, all->open);
 	buf_puts(b, ",");
 	put_capture(b, all->capture);
@@ -465,7 +478,7 @@ static void put_manifest(struct buf *b, const struct results *r, const char *sou
 	buf_puts(b, ",");
 	put_text(b, "started", started);
 	buf_printf(b, ",\"versions\":{\"plan\":%u,\"sqlite\":\"%s\",\"compiler\":\"%s\"},", plan->version,
-		   sqlite3_libversion(), __VERSION__);
+	           sqlite3_libversion(), __VERSION__);
 	put_hex(b, "config_hash", plan->config_hash);
 	buf_puts(b, ",");
 	put_hex(b, "gates_hash", plan->gates_hash);

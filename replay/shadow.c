@@ -110,7 +110,7 @@ static void on_body(void *arg, struct span bytes)
 	while (bytes.len) {
 		size_t n = bytes.len < RECORD_PAYLOAD_MAX ? bytes.len : RECORD_PAYLOAD_MAX;
 
-		emit(f, RECORD_CHUNK, clock_mono_ns(), (struct span){ bytes.data, n });
+		emit(f, RECORD_CHUNK, clock_mono_ns(), (struct span){bytes.data, n});
 		bytes.data += n;
 		bytes.len -= n;
 	}
@@ -119,13 +119,13 @@ static void on_body(void *arg, struct span bytes)
 static void on_done(void *arg, enum client_result result)
 {
 	static const uint8_t outcomes[] = {
-		[CLIENT_OK] = 0,
-		[CLIENT_CONNECT] = OUTCOME_CANDIDATE_CONNECT,
-		[CLIENT_TIMEOUT] = OUTCOME_CANDIDATE_TIMEOUT,
-		[CLIENT_RESET] = OUTCOME_CANDIDATE_RESET,
-		[CLIENT_PROTOCOL] = OUTCOME_CANDIDATE_PROTOCOL,
-		[CLIENT_TOO_LARGE] = OUTCOME_CANDIDATE_TOO_LARGE,
-		[CLIENT_CUT] = OUTCOME_PAUSED,
+	        [CLIENT_OK] = 0,
+	        [CLIENT_CONNECT] = OUTCOME_CANDIDATE_CONNECT,
+	        [CLIENT_TIMEOUT] = OUTCOME_CANDIDATE_TIMEOUT,
+	        [CLIENT_RESET] = OUTCOME_CANDIDATE_RESET,
+	        [CLIENT_PROTOCOL] = OUTCOME_CANDIDATE_PROTOCOL,
+	        [CLIENT_TOO_LARGE] = OUTCOME_CANDIDATE_TOO_LARGE,
+	        [CLIENT_CUT] = OUTCOME_PAUSED,
 	};
 	struct flight *f = arg;
 
@@ -139,7 +139,7 @@ static void on_done(void *arg, enum client_result result)
 	free(f);
 }
 
-static const struct client_events events = { on_sent, on_head, on_body, on_done };
+static const struct client_events events = {on_sent, on_head, on_body, on_done};
 
 static void serialise(struct buf *out, const struct leg *request, const struct plan_candidate *to)
 {
@@ -164,18 +164,22 @@ static void send_one(struct exchange *x, const struct record *end, unsigned cand
 
 	buf_init(&request, route->max_body_bytes + H1_HEAD_MAX);
 	if (f) {
-		f->record = (struct record){ .id = x->id, .slot = x->slot, .generation = x->generation,
-					     .route = x->route, .leg = (uint8_t)(LEG_CANDIDATE + candidate) };
+		f->record = (struct record){.id = x->id,
+		                            .slot = x->slot,
+		                            .generation = x->generation,
+		                            .route = x->route,
+		                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 		f->sent_ns = clock_mono_ns();
 		serialise(&request, x->legs[LEG_CLIENT], &route->candidates[candidate]);
 		err = request.err ? request.err
-				  : client_send(client, buf_span(&request),
-						span_eq(head_method(buf_span(&x->legs[LEG_CLIENT]->head)), SPAN("HEAD")),
-						&events, f);
+		                  : client_send(client, buf_span(&request),
+		                                span_eq(head_method(buf_span(&x->legs[LEG_CLIENT]->head)),
+		                                        SPAN("HEAD")),
+		                                &events, f);
 	}
 	if (err) {
 		ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW,
-			    err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY);
+		            err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY);
 		free(f);
 	} else {
 		shadow.in_flight++;
@@ -246,7 +250,7 @@ static void obey_pause(void)
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
-	struct timeval next = { 0, TICK_BUSY_US };
+	struct timeval next = {0, TICK_BUSY_US};
 	struct record r;
 	unsigned n = 0;
 	int err = 0;
@@ -280,11 +284,11 @@ static int make_clients(void)
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
 			const struct plan_candidate *p = &plan->routes[r].candidates[c];
-			struct client_limits limits = { p->max_in_flight, p->timeout_ms,
-							plan->routes[r].max_body_bytes };
+			struct client_limits limits = {p->max_in_flight, p->timeout_ms,
+			                               plan->routes[r].max_body_bytes};
 
 			if (client_new(shadow.base, p->endpoint.address, p->endpoint.port, limits,
-				       &shadow.clients[r][c]))
+			               &shadow.clients[r][c]))
 				return ERR_NOMEM;
 		}
 	}
@@ -293,7 +297,7 @@ static int make_clients(void)
 
 int shadow_run(struct role_env *env)
 {
-	struct timeval now = { 0, TICK_BUSY_US };
+	struct timeval now = {0, TICK_BUSY_US};
 
 	shadow.env = env;
 	shadow.base = event_base_new();

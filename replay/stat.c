@@ -36,7 +36,8 @@ double stat_rate_log_e(uint64_t k, uint64_t n, double p, double t_opt)
 	return rate_log_e((double)k, (double)n, p, t_opt);
 }
 
-/* The root between `inside` (in the set) and `outside`; the outer end of the last bracket, which is never too tight. */
+/* The root between `inside` (in the set) and `outside`; the outer end of the last bracket, which is never too
+ * tight. */
 static double rate_root(double k, double n, double inside, double outside, double threshold, double t_opt)
 {
 	for (int i = 0; i < ROOT_STEPS; i++) {
@@ -52,7 +53,7 @@ static double rate_root(double k, double n, double inside, double outside, doubl
 
 struct interval stat_rate(uint64_t k, uint64_t n, double alpha, double t_opt)
 {
-	struct interval out = { 0, 1 };
+	struct interval out = {0, 1};
 	double threshold = log(1 / alpha), mean;
 
 	if (n == 0)
@@ -123,7 +124,7 @@ void stat_mean_add(struct stat_mean *m, double x, double alpha)
 
 struct interval stat_mean_ci(const struct stat_mean *m, double alpha)
 {
-	struct interval out = { 0, 1 };
+	struct interval out = {0, 1};
 	double cost = log(2 / alpha);
 
 	if (m->n == 0)
@@ -210,13 +211,15 @@ void sketch_merge(struct sketch *to, const struct sketch *from)
 		to->max_us = from->max_us;
 }
 
-/* log_e is convex in the count: the last count of the set between the mean count and `outside`, which is not in it. */
+/* log_e is convex in the count: the last count of the set between the mean count and `outside`, which is not
+ * in it. */
 static uint64_t count_edge(const struct sketch *s, double q, double threshold, double t_opt, uint64_t outside)
 {
 	uint64_t inside = (uint64_t)llround(q * (double)s->count);
 
 	while (inside + 1 < outside || outside + 1 < inside) {
-		uint64_t middle = inside < outside ? inside + (outside - inside) / 2 : outside + (inside - outside) / 2;
+		uint64_t middle =
+		        inside < outside ? inside + (outside - inside) / 2 : outside + (inside - outside) / 2;
 
 		if (rate_log_e((double)middle, (double)s->count, q, t_opt) < threshold)
 			inside = middle;
@@ -228,7 +231,7 @@ static uint64_t count_edge(const struct sketch *s, double q, double threshold, d
 
 struct interval sketch_quantile_ci(const struct sketch *s, double q, double alpha, double t_opt)
 {
-	struct interval out = { 0, INFINITY };
+	struct interval out = {0, INFINITY};
 	double threshold = log(1 / alpha), n = (double)s->count;
 	uint64_t rank;
 

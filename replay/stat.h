@@ -25,8 +25,8 @@ uint64_t stat_rate_needed(uint64_t k, uint64_t n, double limit, double alpha, do
 /* A running mean of x in [0,1] with its confidence sequence; O(1) a step. */
 struct stat_mean {
 	uint64_t n;
-	double sum;                                   /* plain sum, for the mean */
-	double s2_sum;                                /* sum (x - mu~)^2 */
+	double sum;    /* plain sum, for the mean */
+	double s2_sum; /* sum (x - mu~)^2 */
 	double lam_sum, lam_x_sum, lam_1x_sum, v_psi_low, v_psi_high;
 };
 void stat_mean_add(struct stat_mean *, double x, double alpha);

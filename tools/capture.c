@@ -19,22 +19,22 @@ enum { FOLD_LIMIT = 256 << 20 };
 #define LINE_LIMIT ((size_t)1 << 31)
 
 static const char help[] =
-	"usage: understudy capture info|cat|verify FILE...\n"
-	"\n"
-	"Looks into capture files (.cap) written by understudy.\n"
-	"\n"
-	"  info    when and under what it was recorded, and how much is in it\n"
-	"  cat     one exchange a line, as JSON\n"
-	"  verify  reads everything; one line a file\n"
-	"\n"
-	"Exit status: 0 done; 2 usage; 3 a file could not be read. A torn tail (the recorder was killed)\n"
-	"is an error for verify only; info and cat use what is good and say so on standard error.\n"
-	"\n"
-	"examples:\n"
-	"  understudy capture verify run/capture/*.cap\n"
-	"  understudy capture info run/capture/00001.cap\n"
-	"  understudy capture cat run/capture/*.cap | jq -r 'select(.status >= 500) | .target'\n"
-	"  understudy capture cat run/capture/*.cap | jq .latency_us | sort -n | tail -1\n";
+        "usage: understudy capture info|cat|verify FILE...\n"
+        "\n"
+        "Looks into capture files (.cap) written by understudy.\n"
+        "\n"
+        "  info    when and under what it was recorded, and how much is in it\n"
+        "  cat     one exchange a line, as JSON\n"
+        "  verify  reads everything; one line a file\n"
+        "\n"
+        "Exit status: 0 done; 2 usage; 3 a file could not be read. A torn tail (the recorder was killed)\n"
+        "is an error for verify only; info and cat use what is good and say so on standard error.\n"
+        "\n"
+        "examples:\n"
+        "  understudy capture verify run/capture/*.cap\n"
+        "  understudy capture info run/capture/00001.cap\n"
+        "  understudy capture cat run/capture/*.cap | jq -r 'select(.status >= 500) | .target'\n"
+        "  understudy capture cat run/capture/*.cap | jq .latency_us | sort -n | tail -1\n";
 
 struct job {
 	const char *path;
@@ -72,19 +72,19 @@ static void report_end(struct job *j, int err, bool torn_is_error)
 		return;
 	if (err == ERR_TORN) {
 		snprintf(text, sizeof text, "%s: %" PRIu64 " bytes lost; %" PRIu64 " records before are good",
-			 capfile_why(j->reader), capfile_lost_bytes(j->reader), capfile_records(j->reader));
+		         capfile_why(j->reader), capfile_lost_bytes(j->reader), capfile_records(j->reader));
 		cannot(j, text, NULL);
 		j->status = torn_is_error ? STATUS_UNREADABLE : before;
 		return;
 	}
 	snprintf(text, sizeof text, "%s after %" PRIu64 " good records",
-		 capfile_why(j->reader) ? capfile_why(j->reader) : err_text(err), capfile_records(j->reader));
+	         capfile_why(j->reader) ? capfile_why(j->reader) : err_text(err), capfile_records(j->reader));
 	cannot(j, text, NULL);
 }
 
 /* Read to the end; `each` may be NULL. */
 static void read_all(struct job *j, bool torn_is_error,
-		     void (*each)(struct job *, const struct record *, const void *payload))
+                     void (*each)(struct job *, const struct record *, const void *payload))
 {
 	struct record r;
 	const void *payload;
@@ -102,21 +102,24 @@ static void verify(struct job *j)
 {
 	read_all(j, true, NULL);
 	if (j->status == STATUS_OK)
-		printf("%s: ok, %" PRIu64 " records, %" PRIu64 " exchanges, %" PRIu64 " segments, unencrypted\n", j->path,
-		       capfile_records(j->reader), j->exchanges, capfile_segments(j->reader));
+		printf("%s: ok, %" PRIu64 " records, %" PRIu64 " exchanges, %" PRIu64
+		       " segments, unencrypted\n",
+		       j->path, capfile_records(j->reader), j->exchanges, capfile_segments(j->reader));
 }
 
 static void info_route(struct buf *b, const struct capfile_route *r)
 {
-	static const char *const protocols[] = { "auto", "openinference", "json", "bytes" };
+	static const char *const protocols[] = {"auto", "openinference", "json", "bytes"};
 
 	buf_printf(b, "  route %s: protocol %s, sample %g %%, masks %s, tolerance abs %g rel %g\n", r->name,
-	       protocols[r->protocol], r->sample_ppm / 1e4, r->policy, r->tolerance_abs, r->tolerance_rel);
+	           protocols[r->protocol], r->sample_ppm / 1e4, r->policy, r->tolerance_abs,
+	           r->tolerance_rel);
 	for (uint32_t i = 0; i < r->ignore_count; i++)
 		buf_printf(b, "    ignore %s\n", r->ignore[i]);
 	for (uint32_t i = 0; i < r->candidate_count; i++)
-		buf_printf(b, "    %s %s, sample %g %%\n", r->candidates[i].baseline ? "baseline" : "candidate",
-		       r->candidates[i].name, r->candidates[i].sample_ppm / 1e4);
+		buf_printf(b, "    %s %s, sample %g %%\n",
+		           r->candidates[i].baseline ? "baseline" : "candidate", r->candidates[i].name,
+		           r->candidates[i].sample_ppm / 1e4);
 }
 
 /* A header's names may hold anything: no control character reaches the terminal. */
@@ -138,7 +141,8 @@ static void info(struct job *j)
 	char date[28];
 
 	clock_rfc3339(f->created_wall_ns, date);
-	buf_printf(b, "capture of run %s\n  created %s by understudy %s\n  file id ", f->run_name, date, f->tool_version);
+	buf_printf(b, "capture of run %s\n  created %s by understudy %s\n  file id ", f->run_name, date,
+	           f->tool_version);
 	for (size_t i = 0; i < sizeof f->file_id; i++)
 		buf_printf(b, "%02x", f->file_id[i]);
 	buf_puts(b, "\n  encrypted no\n");
@@ -159,7 +163,11 @@ static bool is_utf8(struct span s)
 
 	while (p < end) {
 		unsigned char low = 0x80, high = 0xbf, c = *p++;
-		int more = c < 0x80 ? 0 : c >= 0xc2 && c <= 0xdf ? 1 : c >> 4 == 0xe ? 2 : c >= 0xf0 && c <= 0xf4 ? 3 : -1;
+		int more = c < 0x80                 ? 0
+		           : c >= 0xc2 && c <= 0xdf ? 1
+		           : c >> 4 == 0xe          ? 2
+		           : c >= 0xf0 && c <= 0xf4 ? 3
+		                                    : -1;
 
 		low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : low;
 		high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : high;
@@ -195,7 +203,8 @@ static void put_body(struct buf *b, const char *key, const struct leg *l)
 	buf_printf(b, ",\"%s_base64\":\"", key);
 	room = buf_room(b, (body.len + 2) / 3 * 4 + 1);
 	if (room)
-		buf_grown(b, (size_t)EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)body.data, (int)body.len));
+		buf_grown(b, (size_t)EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)body.data,
+		                                     (int)body.len));
 	buf_puts(b, "\"");
 }
 
@@ -245,7 +254,8 @@ static void print_exchange(void *arg, struct exchange *e)
 	put_response(b, request, response);
 	put_body(b, "request_body", request);
 	put_body(b, "response_body", response);
-	buf_printf(b, ",\"masked\":%" PRIu32, (request ? request->mask_count : 0) + (response ? response->mask_count : 0));
+	buf_printf(b, ",\"masked\":%" PRIu32,
+	           (request ? request->mask_count : 0) + (response ? response->mask_count : 0));
 	put_error(b, request, response);
 	buf_puts(b, "}\n");
 	if (b->err)
@@ -270,7 +280,8 @@ static void cat_record(struct job *j, const struct record *r, const void *payloa
 		print_exchange(j, e);
 	else if (err)
 		cannot(j, err_text(err), NULL);
-	else if (e->legs[LEG_CLIENT] && e->legs[LEG_CLIENT]->ended && e->legs[LEG_LIVE] && e->legs[LEG_LIVE]->ended)
+	else if (e->legs[LEG_CLIENT] && e->legs[LEG_CLIENT]->ended && e->legs[LEG_LIVE] &&
+	         e->legs[LEG_LIVE]->ended)
 		print_exchange(j, e);
 }
 
@@ -284,18 +295,19 @@ static void cat(struct job *j)
 	read_all(j, false, cat_record);
 	fold_each(j->fold, print_exchange, j);
 	if (j->strays)
-		fprintf(stderr, "understudy: %s: %" PRIu64 " records belong to no exchange in this file\n", j->path, j->strays);
+		fprintf(stderr, "understudy: %s: %" PRIu64 " records belong to no exchange in this file\n",
+		        j->path, j->strays);
 	fold_free(&j->fold);
 }
 
 static const struct verb {
 	const char *name;
 	void (*run)(struct job *);
-} verbs[] = { { "info", info }, { "cat", cat }, { "verify", verify } };
+} verbs[] = {{"info", info}, {"cat", cat}, {"verify", verify}};
 
 static int run_file(const struct verb *verb, const char *path)
 {
-	struct job j = { .path = path };
+	struct job j = {.path = path};
 	const char *why;
 	int err = capfile_open(path, &j.reader, &why);
 
@@ -324,7 +336,8 @@ int capture_command(int argc, char **argv)
 			verb = &verbs[i];
 	}
 	if (!verb || argc < 3 || argv[2][0] == '-') {
-		fputs("understudy: capture: usage: understudy capture info|cat|verify FILE...; see understudy capture --help\n",
+		fputs("understudy: capture: usage: understudy capture info|cat|verify FILE...; see "
+		      "understudy capture --help\n",
 		      stderr);
 		return STATUS_USAGE;
 	}

@@ -8,19 +8,19 @@
 #include "tools/check.h"
 
 static const char help[] =
-	"Usage: understudy check -c FILE [--format text|json]\n"
-	"\n"
-	"Read a configuration, report every error with its place, or say what the file means.\n"
-	"\n"
-	"  -c, --config FILE    the configuration\n"
-	"      --format FORMAT  text (default) or json\n"
-	"  -h, --help           this text\n"
-	"\n"
-	"Examples:\n"
-	"  understudy check -c configs/understudy.yaml\n"
-	"  understudy check -c understudy.yaml --format json | jq .valid\n"
-	"\n"
-	"Exit status: 0 the file is good, 2 it is not (or the command line is wrong).\n";
+        "Usage: understudy check -c FILE [--format text|json]\n"
+        "\n"
+        "Read a configuration, report every error with its place, or say what the file means.\n"
+        "\n"
+        "  -c, --config FILE    the configuration\n"
+        "      --format FORMAT  text (default) or json\n"
+        "  -h, --help           this text\n"
+        "\n"
+        "Examples:\n"
+        "  understudy check -c configs/understudy.yaml\n"
+        "  understudy check -c understudy.yaml --format json | jq .valid\n"
+        "\n"
+        "Exit status: 0 the file is good, 2 it is not (or the command line is wrong).\n";
 
 /* The lines of the report that begin with the file's name: errors and warnings. */
 static void put_messages(struct buf *out, const char *file, const char *report)
@@ -32,9 +32,10 @@ static void put_messages(struct buf *out, const char *file, const char *report)
 	for (const char *line = report; *line;) {
 		size_t n = strcspn(line, "\n");
 
-		if ((n > len && strncmp(line, file, len) == 0 && line[len] == ':') || strncmp(line, "understudy: ", 12) == 0) {
+		if ((n > len && strncmp(line, file, len) == 0 && line[len] == ':') ||
+		    strncmp(line, "understudy: ", 12) == 0) {
 			buf_puts(out, comma);
-			buf_json_string(out, (struct span){ line, n });
+			buf_json_string(out, (struct span){line, n});
 			comma = ",";
 		}
 		line += n + (line[n] == '\n');
@@ -55,13 +56,15 @@ static void print_json(const struct plan *p, int rc, const char *file, const cha
 		buf_puts(&out, ",\"config_hash\":\"");
 		for (unsigned i = 0; i < sizeof(p->config_hash); i++)
 			buf_printf(&out, "%02x", p->config_hash[i]);
-		buf_printf(&out, "\",\"workers\":%u,\"memory_bytes\":%llu,\"ring_bytes\":%llu,\"routes\":[", p->workers,
-			   (unsigned long long)p->memory_bytes, (unsigned long long)config_ring_bytes(p));
+		buf_printf(&out, "\",\"workers\":%u,\"memory_bytes\":%llu,\"ring_bytes\":%llu,\"routes\":[",
+		           p->workers, (unsigned long long)p->memory_bytes,
+		           (unsigned long long)config_ring_bytes(p));
 		for (uint32_t i = 0; i < p->route_count; i++) {
 			buf_printf(&out, "%s{\"name\":", i ? "," : "");
 			buf_json_string(&out, span_of(p->routes[i].name));
-			buf_printf(&out, ",\"mirror\":%s,\"candidates\":%u,\"gates\":%u}", p->routes[i].mirror ? "true" : "false",
-				   p->routes[i].candidate_count, p->routes[i].gate_count);
+			buf_printf(&out, ",\"mirror\":%s,\"candidates\":%u,\"gates\":%u}",
+			           p->routes[i].mirror ? "true" : "false", p->routes[i].candidate_count,
+			           p->routes[i].gate_count);
 		}
 		buf_puts(&out, "]");
 	}
@@ -95,10 +98,10 @@ static int check_file(const char *file, bool json)
 int check_command(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "format", required_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+	        {"config", required_argument, NULL, 'c'},
+	        {"format", required_argument, NULL, 'f'},
+	        {"help", no_argument, NULL, 'h'},
+	        {NULL, 0, NULL, 0},
 	};
 	const char *file = NULL, *format = "text";
 	int option;

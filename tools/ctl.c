@@ -10,23 +10,22 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static const char help[] =
-	"usage: understudy ctl [--control SOCKET] status|pause|resume|drain\n"
-	"\n"
-	"  status   who is live, what was seen and what became of it\n"
-	"  pause    stop all shadowing at once; live traffic goes on\n"
-	"  resume   shadow again\n"
-	"  drain    finish what is open, seal the run, stop\n"
-	"\n"
-	"  --control SOCKET   default: run/understudy.sock\n"
-	"\n"
-	"examples:\n"
-	"  understudy ctl status\n"
-	"  understudy ctl --control /run/understudy/understudy.sock pause\n";
+static const char help[] = "usage: understudy ctl [--control SOCKET] status|pause|resume|drain\n"
+                           "\n"
+                           "  status   who is live, what was seen and what became of it\n"
+                           "  pause    stop all shadowing at once; live traffic goes on\n"
+                           "  resume   shadow again\n"
+                           "  drain    finish what is open, seal the run, stop\n"
+                           "\n"
+                           "  --control SOCKET   default: run/understudy.sock\n"
+                           "\n"
+                           "examples:\n"
+                           "  understudy ctl status\n"
+                           "  understudy ctl --control /run/understudy/understudy.sock pause\n";
 
 static int talk(const char *path, const char *command)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), status = 3;
 	char text[4096];
 	ssize_t n;
@@ -65,8 +64,9 @@ int ctl_command(int argc, char **argv)
 		}
 	}
 	if (!command || (strcmp(command, "status") && strcmp(command, "pause") && strcmp(command, "resume") &&
-			 strcmp(command, "drain"))) {
-		fprintf(stderr, "understudy: ctl takes one of status, pause, resume, drain; see understudy ctl --help\n");
+	                 strcmp(command, "drain"))) {
+		fprintf(stderr, "understudy: ctl takes one of status, pause, resume, drain; see understudy "
+		                "ctl --help\n");
 		return 2;
 	}
 	return talk(socket_path, command);

@@ -39,7 +39,7 @@ static int node_new(const struct json_reader *r, enum json_token type, char *key
 /* `tails[depth]` is where the next node of that container goes. */
 static int build(struct json_reader *r, struct node **root)
 {
-	struct node **tails[JSON_DEPTH_MAX + 1] = { root }, *n;
+	struct node **tails[JSON_DEPTH_MAX + 1] = {root}, *n;
 	enum json_token token;
 	char *key = NULL;
 	int depth = 0, rc;

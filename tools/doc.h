@@ -7,13 +7,15 @@
 #include "proto/json.h"
 
 struct node {
-	enum json_token type; /* JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE, JSON_NULL */
+	enum json_token type; /* JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE,
+	                         JSON_NULL */
 	char *key;            /* in an object, else NULL */
 	char *text;           /* strings (decoded) and numbers (raw), else NULL */
 	struct node *child, *next;
 };
 
-/* Read a file of at most 16 MiB. 0, ERR_SYS, ERR_NOMEM, ERR_PROTO, ERR_LIMIT. The tree is freed with doc_free(). */
+/* Read a file of at most 16 MiB. 0, ERR_SYS, ERR_NOMEM, ERR_PROTO, ERR_LIMIT. The tree is freed with
+ * doc_free(). */
 int doc_load(const char *path, struct node **root_out) MUST_CHECK;
 void doc_free(struct node **);
 

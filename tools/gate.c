@@ -5,23 +5,23 @@
 
 int gate_command(int argc, char **argv);
 
-static const char usage[] =
-	"usage: understudy gate [RUN] [--list]\n"
-	"Prints the gate table of a run; the exit status is the verdict.\n"
-	"RUN is a run's directory; \"last\", or nothing, is the newest in runs/.\n\n"
-	"  --list    the gate metrics: name, unit, direction\n\n"
-	"exit status: 0 pass, 1 fail, 4 undecided, 2 usage, 3 the run cannot be read\n\n"
-	"examples:\n"
-	"  understudy gate\n"
-	"  understudy gate runs/digits-svc-17 && ./promote\n"
-	"  understudy gate --list\n";
+static const char usage[] = "usage: understudy gate [RUN] [--list]\n"
+                            "Prints the gate table of a run; the exit status is the verdict.\n"
+                            "RUN is a run's directory; \"last\", or nothing, is the newest in runs/.\n\n"
+                            "  --list    the gate metrics: name, unit, direction\n\n"
+                            "exit status: 0 pass, 1 fail, 4 undecided, 2 usage, 3 the run cannot be read\n\n"
+                            "examples:\n"
+                            "  understudy gate\n"
+                            "  understudy gate runs/digits-svc-17 && ./promote\n"
+                            "  understudy gate --list\n";
 
 static int list(void)
 {
 	for (uint32_t i = 0; i < GATE_METRICS; i++) {
 		const struct gate_metric_row *row = gate_metric_row(i);
 
-		printf("%-24s %-9s %s  %s", row->name, row->unit, row->direction == GATE_MAX ? "max" : "min", row->meaning);
+		printf("%-24s %-9s %s  %s", row->name, row->unit, row->direction == GATE_MAX ? "max" : "min",
+		       row->meaning);
 		if (row->standing)
 			printf("; always stands, default %g", row->limit);
 		printf("\n");

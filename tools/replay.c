@@ -12,17 +12,19 @@
 enum { IN_FLIGHT = 16, SLOTS = 16 };
 
 static const char help[] =
-	"usage: understudy replay CAPTURE.cap --to NAME=URL... [flags]\n"
-	"\n"
-	"Sends the capture's requests to each target and compares with the recorded live answers.\n"
-	"\n"
-	"  --speed X|max   1 (default) = as recorded, 2 = twice as fast, max = as fast as the targets take it\n"
-	"  --gate EXPR     e.g. 'divergence_rate<=2%'; then the exit status is the verdict (0, 1, 4)\n"
-	"  --run DIR       where the run goes; default runs/replay-TIME\n"
-	"\n"
-	"examples:\n"
-	"  understudy replay runs/demo/capture/*.cap --to svc=http://127.0.0.1:9002\n"
-	"  understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max --gate 'divergence_rate<=5%'\n";
+        "usage: understudy replay CAPTURE.cap --to NAME=URL... [flags]\n"
+        "\n"
+        "Sends the capture's requests to each target and compares with the recorded live answers.\n"
+        "\n"
+        "  --speed X|max   1 (default) = as recorded, 2 = twice as fast, max = as fast as the targets take "
+        "it\n"
+        "  --gate EXPR     e.g. 'divergence_rate<=2%'; then the exit status is the verdict (0, 1, 4)\n"
+        "  --run DIR       where the run goes; default runs/replay-TIME\n"
+        "\n"
+        "examples:\n"
+        "  understudy replay runs/demo/capture/*.cap --to svc=http://127.0.0.1:9002\n"
+        "  understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max --gate "
+        "'divergence_rate<=5%'\n";
 
 static int parse(int argc, char **argv, struct replay_options *o)
 {
@@ -48,11 +50,13 @@ static int parse(int argc, char **argv, struct replay_options *o)
 		i++;
 		continue;
 	bad:
-		fprintf(stderr, "understudy: replay: cannot use '%s' here; see understudy replay --help\n", argv[i]);
+		fprintf(stderr, "understudy: replay: cannot use '%s' here; see understudy replay --help\n",
+		        argv[i]);
 		return 2;
 	}
 	if (!o->input || !o->target_count) {
-		fprintf(stderr, "understudy: replay takes a capture file and --to NAME=URL; see understudy replay --help\n");
+		fprintf(stderr, "understudy: replay takes a capture file and --to NAME=URL; see understudy "
+		                "replay --help\n");
 		return 2;
 	}
 	return -1;
@@ -91,7 +95,7 @@ static int read_target(const char *text, struct plan_candidate *out)
 static int read_gate(const char *text, struct plan_gate *out)
 {
 	const char *at = strpbrk(text, "<>");
-	int metric = at ? gate_metric_by_name((struct span){ text, (size_t)(at - text) }) : -1;
+	int metric = at ? gate_metric_by_name((struct span){text, (size_t)(at - text)}) : -1;
 	char *end = NULL;
 
 	if (metric >= 0 && at[1] == '=')
@@ -102,8 +106,10 @@ static int read_gate(const char *text, struct plan_gate *out)
 	}
 	if (!end || end == at + 2 || *end ||
 	    (*at == '<') != (gate_metric_row((uint32_t)metric)->direction == GATE_MAX)) {
-		fprintf(stderr, "understudy: replay: --gate '%s': expected e.g. 'divergence_rate<=2%%'; see understudy gate --list\n",
-			text);
+		fprintf(stderr,
+		        "understudy: replay: --gate '%s': expected e.g. 'divergence_rate<=2%%'; see "
+		        "understudy gate --list\n",
+		        text);
 		return 2;
 	}
 	out->metric = (uint32_t)metric;
@@ -178,7 +184,7 @@ int replay_options(int argc, char **argv, struct replay_options *o, struct plan 
 
 int replay_verdict(const struct replay_options *o)
 {
-	char *argv[] = { "gate", (char *)o->run, NULL };
+	char *argv[] = {"gate", (char *)o->run, NULL};
 	int status = gate_command(2, argv);
 
 	return o->gate_count || status == 3 ? status : 0;

@@ -7,13 +7,13 @@ int report_command(int argc, char **argv);
 enum { REPORT_LIMIT_BYTES = 64 << 20 };
 
 static const char usage[] =
-	"usage: understudy report [RUN] [--format html|md|json|junit|text] [-o FILE]\n"
-	"Renders a run as the judge left it; nothing is computed again. The default format is html.\n"
-	"RUN is a run's directory; \"last\", or nothing, is the newest in runs/.\n\n"
-	"examples:\n"
-	"  understudy report -o report.html\n"
-	"  understudy report runs/digits-svc-17 --format junit -o junit.xml\n"
-	"  understudy report last --format text\n";
+        "usage: understudy report [RUN] [--format html|md|json|junit|text] [-o FILE]\n"
+        "Renders a run as the judge left it; nothing is computed again. The default format is html.\n"
+        "RUN is a run's directory; \"last\", or nothing, is the newest in runs/.\n\n"
+        "examples:\n"
+        "  understudy report -o report.html\n"
+        "  understudy report runs/digits-svc-17 --format junit -o junit.xml\n"
+        "  understudy report last --format text\n";
 
 static void report_md(const struct run *run, struct buf *out)
 {
@@ -25,7 +25,8 @@ static void report_md(const struct run *run, struct buf *out)
 	run_sentence(run, out);
 	buf_puts(out, "**\n\n");
 	run_counts_line(doc_get(run->summary, "counts"), out);
-	buf_puts(out, "\n\n| candidate | gate | limit | value | 95 % interval | state |\n|---|---|---|---|---|---|\n");
+	buf_puts(out, "\n\n| candidate | gate | limit | value | 95 % interval | state "
+	              "|\n|---|---|---|---|---|---|\n");
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
 		const struct node *gates = doc_get(c, "gates");
 
@@ -33,9 +34,10 @@ static void report_md(const struct run *run, struct buf *out)
 			const char *metric = doc_text(g, "metric"), *unit = run_metric_unit(metric);
 
 			doc_interval(g, "ci", &low, &high);
-			buf_printf(out, "| %s | %s | %s %s | %s | %s | %s |\n", doc_text(c, "name"), metric, run_metric_bound(metric),
-				   run_figure(doc_number(g, "limit"), unit, limit), run_figure(doc_number(g, "value"), unit, value),
-				   run_figures(low, high, unit, ci), doc_text(g, "state"));
+			buf_printf(out, "| %s | %s | %s %s | %s | %s | %s |\n", doc_text(c, "name"), metric,
+			           run_metric_bound(metric), run_figure(doc_number(g, "limit"), unit, limit),
+			           run_figure(doc_number(g, "value"), unit, value),
+			           run_figures(low, high, unit, ci), doc_text(g, "state"));
 		}
 	}
 }
@@ -49,9 +51,11 @@ static void junit_case(const struct node *c, const struct node *g, struct buf *o
 	report_escape(out, span_of(doc_text(c, "name")));
 	buf_printf(out, "\" name=\"%s\">", metric);
 	if (strcmp(state, "pass"))
-		buf_printf(out, "<%s message=\"%s is %s, limit %s %s\"/>", strcmp(state, "fail") ? "skipped" : "failure", metric,
-			   run_figure(doc_number(g, "value"), run_metric_unit(metric), value), run_metric_bound(metric),
-			   run_figure(doc_number(g, "limit"), run_metric_unit(metric), limit));
+		buf_printf(out, "<%s message=\"%s is %s, limit %s %s\"/>",
+		           strcmp(state, "fail") ? "skipped" : "failure", metric,
+		           run_figure(doc_number(g, "value"), run_metric_unit(metric), value),
+		           run_metric_bound(metric),
+		           run_figure(doc_number(g, "limit"), run_metric_unit(metric), limit));
 	buf_puts(out, "</testcase>\n");
 }
 
@@ -88,7 +92,8 @@ static const struct {
 	const char *name;
 	void (*render)(const struct run *, struct buf *out);
 } formats[] = {
-	{ "html", report_html }, { "md", report_md }, { "json", report_json }, { "junit", report_junit }, { "text", run_text },
+        {"html", report_html},   {"md", report_md},  {"json", report_json},
+        {"junit", report_junit}, {"text", run_text},
 };
 
 static int write_out(const char *path, struct span text)
@@ -136,7 +141,9 @@ int report_command(int argc, char **argv)
 		else if (argv[i][0] != '-' && !name)
 			name = argv[i];
 		else
-			return fprintf(stderr, "understudy report: unexpected argument %s\n%s", argv[i], usage), 2;
+			return fprintf(stderr, "understudy report: unexpected argument %s\n%s", argv[i],
+			               usage),
+			       2;
 	}
 	for (size_t f = 0; f < sizeof formats / sizeof *formats; f++)
 		if (!strcmp(format, formats[f].name))

@@ -10,14 +10,15 @@
 static int newest(char out[1024])
 {
 	DIR *d = opendir("runs");
-	struct timespec best = { 0, 0 };
+	struct timespec best = {0, 0};
 	struct dirent *e;
 	struct stat st;
 	char path[1024];
 
 	out[0] = '\0';
 	while (d && (e = readdir(d))) {
-		if (e->d_name[0] == '.' || snprintf(path, sizeof path, "runs/%s", e->d_name) >= (int)sizeof path)
+		if (e->d_name[0] == '.' ||
+		    snprintf(path, sizeof path, "runs/%s", e->d_name) >= (int)sizeof path)
 			continue;
 		if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 			continue;
@@ -37,7 +38,7 @@ int run_open(const char *name, struct run *run)
 	char path[1100];
 	int rc;
 
-	*run = (struct run){ .directory = "" };
+	*run = (struct run){.directory = ""};
 	if (name && strcmp(name, "last")) {
 		snprintf(run->directory, sizeof run->directory, "%s", name);
 	} else if (newest(run->directory)) {
@@ -121,11 +122,13 @@ static void reasons(const struct node *group, struct buf *out)
 void run_counts_line(const struct node *c, struct buf *out)
 {
 	static const char *const groups[][2] = {
-		{ "not_compared", "not compared" }, { "excluded", "excluded" }, { "shed", "shed" },
+	        {"not_compared", "not compared"},
+	        {"excluded", "excluded"},
+	        {"shed", "shed"},
 	};
 
-	buf_printf(out, "%.0f seen = %.0f compared + %.0f sampled out", doc_number(c, "seen"), doc_number(c, "compared"),
-		   doc_number(c, "sampled_out"));
+	buf_printf(out, "%.0f seen = %.0f compared + %.0f sampled out", doc_number(c, "seen"),
+	           doc_number(c, "compared"), doc_number(c, "sampled_out"));
 	for (int i = 0; i < 3; i++) {
 		buf_printf(out, " + %.0f %s", run_sum(doc_get(c, groups[i][0])), groups[i][1]);
 		reasons(doc_get(c, groups[i][0]), out);
@@ -137,8 +140,11 @@ void run_sentence(const struct run *run, struct buf *out)
 {
 	const char *verdict = doc_text(run->summary, "verdict"), *reason = doc_text(run->summary, "reason");
 
-	buf_printf(out, "%s: %s", !strcmp(verdict, "pass") ? "PASS" : !strcmp(verdict, "fail") ? "FAIL" : "UNDECIDED",
-		   *reason ? reason : "no reason was recorded");
+	buf_printf(out, "%s: %s",
+	           !strcmp(verdict, "pass")   ? "PASS"
+	           : !strcmp(verdict, "fail") ? "FAIL"
+	                                      : "UNDECIDED",
+	           *reason ? reason : "no reason was recorded");
 	if (strcmp(doc_text(run->summary, "state"), "final"))
 		buf_printf(out, " (run is %s)", doc_text(run->summary, "state"));
 }
@@ -151,8 +157,9 @@ static void text_gate(const struct node *g, struct buf *out)
 
 	doc_interval(g, "ci", &low, &high);
 	buf_printf(out, "  %-23s %-8s %9s %10s %-22s %-9s", metric, run_metric_bound(metric),
-		   run_figure(doc_number(g, "limit"), unit, limit), run_figure(doc_number(g, "value"), unit, value),
-		   run_figures(low, high, unit, ci), doc_text(g, "state"));
+	           run_figure(doc_number(g, "limit"), unit, limit),
+	           run_figure(doc_number(g, "value"), unit, value), run_figures(low, high, unit, ci),
+	           doc_text(g, "state"));
 	if (isfinite(needed) && needed > 0)
 		buf_printf(out, " %.0f more pairs", needed);
 	buf_puts(out, "\n");
@@ -170,12 +177,13 @@ void run_text(const struct run *run, struct buf *out)
 		const struct node *gates = doc_get(c, "gates");
 		char rate[32];
 
-		buf_printf(out, "\n%s (%s): %s%s%.0f pairs, %.0f diverged (%s)\n", doc_text(c, "name"), doc_text(c, "role"),
-			   doc_text(c, "verdict"), *doc_text(c, "verdict") ? ", " : "", doc_number(c, "pairs"),
-			   doc_number(c, "diverged"), run_figure(doc_number(c, "divergence_rate"), "pair", rate));
+		buf_printf(out, "\n%s (%s): %s%s%.0f pairs, %.0f diverged (%s)\n", doc_text(c, "name"),
+		           doc_text(c, "role"), doc_text(c, "verdict"), *doc_text(c, "verdict") ? ", " : "",
+		           doc_number(c, "pairs"), doc_number(c, "diverged"),
+		           run_figure(doc_number(c, "divergence_rate"), "pair", rate));
 		if (gates && gates->child)
-			buf_printf(out, "  %-23s %-18s %10s %-22s %-9s needed\n", "gate", "limit", "value", "interval (95 %)",
-				   "state");
+			buf_printf(out, "  %-23s %-18s %10s %-22s %-9s needed\n", "gate", "limit", "value",
+			           "interval (95 %)", "state");
 		for (const struct node *g = gates ? gates->child : NULL; g; g = g->next)
 			text_gate(g, out);
 	}

@@ -6,13 +6,13 @@
 
 void buf_init(struct buf *b, size_t limit_bytes)
 {
-	*b = (struct buf){ .limit_bytes = limit_bytes };
+	*b = (struct buf){.limit_bytes = limit_bytes};
 }
 
 void buf_fini(struct buf *b)
 {
 	free(b->base);
-	*b = (struct buf){ 0 };
+	*b = (struct buf){0};
 }
 
 void buf_reset(struct buf *b)

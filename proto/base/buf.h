@@ -31,7 +31,7 @@ static inline size_t buf_len(const struct buf *b)
 
 static inline struct span buf_span(const struct buf *b)
 {
-	return (struct span){ b->base + b->head, b->tail - b->head };
+	return (struct span){b->base + b->head, b->tail - b->head};
 }
 
 /* Room for at least `want` more bytes at the tail: the pointer, or NULL with err set. */

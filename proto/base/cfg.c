@@ -44,7 +44,7 @@ static void *take(struct cfg *c, size_t size)
 }
 
 static void note(struct cfg *c, unsigned line, unsigned column, bool warning, const char *hint,
-		 const char *format, va_list args)
+                 const char *format, va_list args)
 {
 	struct note *n;
 
@@ -84,7 +84,7 @@ void cfg_warn(struct cfg *c, const struct cfg_node *at, const char *hint, const 
 /* The document cannot be read on from here. */
 static void broken(struct cfg *c, const yaml_mark_t *mark, const char *hint, const char *message)
 {
-	struct cfg_node at = { .line = (unsigned)mark->line + 1, .column = (unsigned)mark->column + 1 };
+	struct cfg_node at = {.line = (unsigned)mark->line + 1, .column = (unsigned)mark->column + 1};
 
 	if (!c->broken)
 		cfg_fail(c, &at, hint, "%s", message);
@@ -100,10 +100,9 @@ static const char *substitute(struct cfg *c, const struct cfg_node *at, const ch
 	const char *after = text + 2 + n, *value;
 
 	if (!end || n == 0 || n >= sizeof(name) || end < after || (after != end && *after != ':') ||
-	    (*after == ':' && after[1] != '-' && after[1] != '?') ||
-	    (size_t)(end - after) >= sizeof(rest)) {
+	    (*after == ':' && after[1] != '-' && after[1] != '?') || (size_t)(end - after) >= sizeof(rest)) {
 		cfg_fail(c, at, "write ${VAR}, ${VAR:-default} or ${VAR:?message}; $$ is a dollar",
-			 "cannot read the substitution in '%.80s'", text);
+		         "cannot read the substitution in '%.80s'", text);
 		return NULL;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)n, text + 2);
@@ -115,8 +114,8 @@ static const char *substitute(struct cfg *c, const struct cfg_node *at, const ch
 	} else if (after != end && after[1] == '-') {
 		buf_puts(out, rest);
 	} else {
-		cfg_fail(c, at, "set it, or write ${VAR:-default}", "the environment variable '%s' is not set%s%s",
-			 name, rest[0] ? ": " : "", rest);
+		cfg_fail(c, at, "set it, or write ${VAR:-default}",
+		         "the environment variable '%s' is not set%s%s", name, rest[0] ? ": " : "", rest);
 		return NULL;
 	}
 	return end + 1;
@@ -199,7 +198,8 @@ static struct cfg_node *node_read(struct cfg *c, const yaml_event_t *e, unsigned
 static void child_add(struct cfg *c, struct cfg_node *parent, struct cfg_node *last, struct cfg_node *child)
 {
 	if (child->key && cfg_child(parent, child->key->text))
-		cfg_fail(c, child->key, "leave one of them", "the key '%.80s' is given twice", child->key->text);
+		cfg_fail(c, child->key, "leave one of them", "the key '%.80s' is given twice",
+		         child->key->text);
 	if (last)
 		last->next = child;
 	else
@@ -278,7 +278,7 @@ static void document_read(struct cfg *c)
 		if (type == YAML_DOCUMENT_START_EVENT && c->root)
 			broken(c, &e.start_mark, NULL, "only one document a file");
 		else if (type != YAML_STREAM_START_EVENT && type != YAML_STREAM_END_EVENT &&
-			 type != YAML_DOCUMENT_START_EVENT && type != YAML_DOCUMENT_END_EVENT)
+		         type != YAML_DOCUMENT_START_EVENT && type != YAML_DOCUMENT_END_EVENT)
 			c->root = node_read(c, &e, 1);
 		yaml_event_delete(&e);
 	}
@@ -371,13 +371,13 @@ static struct span line_of(struct span text, unsigned line)
 		p = p ? p + 1 : end;
 	}
 	if (p == end)
-		return (struct span){ "", 0 };
+		return (struct span){"", 0};
 	stop = memchr(p, '\n', (size_t)(end - p));
 	if (!stop)
 		stop = end;
 	if (stop > p && stop[-1] == '\r')
 		stop--;
-	return (struct span){ p, (size_t)(stop - p) };
+	return (struct span){p, (size_t)(stop - p)};
 }
 
 static void print_place(struct cfg *c, const struct note *n, FILE *f)
@@ -400,8 +400,8 @@ void cfg_report(struct cfg *c, FILE *f)
 	for (unsigned i = 0; i < c->note_count; i++) {
 		const struct note *n = &c->notes[i];
 
-		fprintf(f, "%s:%u:%u: %s: %s\n", c->file, n->line, n->column, n->warning ? "warning" : "error",
-			n->message);
+		fprintf(f, "%s:%u:%u: %s: %s\n", c->file, n->line, n->column,
+		        n->warning ? "warning" : "error", n->message);
 		print_place(c, n, f);
 		if (n->hint[0])
 			fprintf(f, "    hint: %s\n", n->hint);

@@ -20,31 +20,31 @@ enum cfg_kind { CFG_NODE_SCALAR, CFG_NODE_MAPPING, CFG_NODE_LIST };
 
 struct cfg_node {
 	enum cfg_kind kind;
-	unsigned line, column; /* from 1; columns count characters */
-	const char *text;      /* scalar, after substitution */
+	unsigned line, column;      /* from 1; columns count characters */
+	const char *text;           /* scalar, after substitution */
 	const struct cfg_node *key; /* in a mapping */
 	struct cfg_node *first, *next;
 	unsigned count; /* children */
 };
 
-enum cfg_type {     /* the field it fills */
-	CFG_STRING,      /* char[size] */
-	CFG_DURATION,    /* uint32_t ms */
-	CFG_SIZE,        /* uint64_t bytes */
-	CFG_SHARE,       /* uint32_t ppm, written in percent */
-	CFG_RATE,        /* double in 0..1, written in percent */
-	CFG_INTEGER,     /* uint32_t */
-	CFG_DOUBLE,      /* double */
-	CFG_BOOL,        /* bool */
-	CFG_ENUM,        /* uint32_t index in names */
-	CFG_WORDS,       /* list of scalars, char[size] as " A B " */
-	CFG_STRINGS,     /* list of scalars, char[capacity][size] */
-	CFG_MAPPING,     /* rows, relative to offset */
-	CFG_LIST,        /* list of mappings, an array of items of `size` bytes */
-	CFG_NAMED,       /* mapping of NAME: mapping, the same array; item = hook's business for its name */
-	CFG_HOOK,        /* the hook reads the node into the field */
-	CFG_LATER,       /* the hook of the mapping around it reads it */
-	CFG_UNSUPPORTED, /* known to the design, refused by this version */
+enum cfg_type {               /* the field it fills */
+	        CFG_STRING,   /* char[size] */
+	        CFG_DURATION, /* uint32_t ms */
+	        CFG_SIZE,     /* uint64_t bytes */
+	        CFG_SHARE,    /* uint32_t ppm, written in percent */
+	        CFG_RATE,     /* double in 0..1, written in percent */
+	        CFG_INTEGER,  /* uint32_t */
+	        CFG_DOUBLE,   /* double */
+	        CFG_BOOL,     /* bool */
+	        CFG_ENUM,     /* uint32_t index in names */
+	        CFG_WORDS,    /* list of scalars, char[size] as " A B " */
+	        CFG_STRINGS,  /* list of scalars, char[capacity][size] */
+	        CFG_MAPPING,  /* rows, relative to offset */
+	        CFG_LIST,     /* list of mappings, an array of items of `size` bytes */
+	        CFG_NAMED, /* mapping of NAME: mapping, the same array; item = hook's business for its name */
+	        CFG_HOOK,  /* the hook reads the node into the field */
+	        CFG_LATER, /* the hook of the mapping around it reads it */
+	        CFG_UNSUPPORTED, /* known to the design, refused by this version */
 };
 
 struct cfg;
@@ -56,8 +56,8 @@ struct cfg_row { /* a table ends with a row without name */
 	const char *name;
 	enum cfg_type type;
 	size_t offset, size;
-	const char *min, *max;   /* as written in a file; NULL: none */
-	const char *value;       /* the default, as written in a file; NULL: all zero */
+	const char *min, *max; /* as written in a file; NULL: none */
+	const char *value;     /* the default, as written in a file; NULL: all zero */
 	bool required;
 	const char *const *names;       /* CFG_ENUM, NULL at the end */
 	const char *const *unsupported; /* CFG_ENUM: values known to the design only */
@@ -69,9 +69,9 @@ struct cfg_row { /* a table ends with a row without name */
 };
 
 #define CFG_FIELD(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
-#define CFG_ITEMS(type, member, counter)                                                          \
-	.offset = offsetof(type, member), .size = sizeof(((type *)0)->member[0]),                 \
-	.count_offset = offsetof(type, counter),                                                  \
+#define CFG_ITEMS(type, member, counter)                                                                     \
+	.offset = offsetof(type, member), .size = sizeof(((type *)0)->member[0]),                            \
+	.count_offset = offsetof(type, counter),                                                             \
 	.capacity = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0])
 
 /* `file` names the text in messages; file and text must outlive the cfg. Wrong YAML is an error
@@ -92,9 +92,9 @@ bool cfg_scalar(struct cfg *, const struct cfg_row *, const struct cfg_node *, v
 const struct cfg_node *cfg_child(const struct cfg_node *, const char *key);
 /* Note an error or a warning at a node (NULL: the first line); hint may be NULL. */
 void cfg_fail(struct cfg *, const struct cfg_node *, const char *hint, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+        __attribute__((format(printf, 4, 5)));
 void cfg_warn(struct cfg *, const struct cfg_node *, const char *hint, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+        __attribute__((format(printf, 4, 5)));
 /* The number of errors so far. */
 unsigned cfg_errors(const struct cfg *);
 /* Print what was noted in the order of the file:

@@ -10,16 +10,17 @@ struct unit {
 	double scale;
 };
 
-static const struct unit no_unit[] = { { "", 1 }, { NULL, 0 } };
+static const struct unit no_unit[] = {{"", 1}, {NULL, 0}};
 static const struct unit duration_units[] = {
-	{ "ms", 1 }, { "s", 1e3 }, { "m", 60e3 }, { "h", 3600e3 }, { "d", 86400e3 }, { NULL, 0 },
+        {"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}, {NULL, 0},
 };
 static const struct unit size_units[] = {
-	{ "B", 1 }, { "KiB", 1024. }, { "MiB", 1048576. }, { "GiB", 1073741824. }, { "TiB", 1099511627776. },
-	{ "kB", 1e3 }, { "KB", 1e3 }, { "MB", 1e6 }, { "GB", 1e9 }, { "TB", 1e12 }, { NULL, 0 },
+        {"B", 1},    {"KiB", 1024.}, {"MiB", 1048576.}, {"GiB", 1073741824.}, {"TiB", 1099511627776.},
+        {"kB", 1e3}, {"KB", 1e3},    {"MB", 1e6},       {"GB", 1e9},          {"TB", 1e12},
+        {NULL, 0},
 };
-static const struct unit share_units[] = { { "%", 10000 }, { NULL, 0 } };
-static const struct unit rate_units[] = { { "%", 0.01 }, { NULL, 0 } };
+static const struct unit share_units[] = {{"%", 10000}, {NULL, 0}};
+static const struct unit rate_units[] = {{"%", 0.01}, {NULL, 0}};
 
 static const struct quantity {
 	const struct unit *units;
@@ -27,12 +28,12 @@ static const struct quantity {
 	bool whole;
 	double max; /* of the field */
 } quantities[] = {
-	[CFG_DURATION] = { duration_units, "s", "a duration such as 5s or 200ms", true, UINT32_MAX },
-	[CFG_SIZE] = { size_units, "MiB", "a size such as 8MiB", true, 1e18 },
-	[CFG_SHARE] = { share_units, "%", "a percentage such as 10%", true, 1e6 },
-	[CFG_RATE] = { rate_units, "%", "a percentage such as 2%", false, 1 },
-	[CFG_INTEGER] = { no_unit, "", "a whole number", true, UINT32_MAX },
-	[CFG_DOUBLE] = { no_unit, "", "a number", false, 1e300 },
+        [CFG_DURATION] = {duration_units, "s", "a duration such as 5s or 200ms", true, UINT32_MAX},
+        [CFG_SIZE] = {size_units, "MiB", "a size such as 8MiB", true, 1e18},
+        [CFG_SHARE] = {share_units, "%", "a percentage such as 10%", true, 1e6},
+        [CFG_RATE] = {rate_units, "%", "a percentage such as 2%", false, 1},
+        [CFG_INTEGER] = {no_unit, "", "a whole number", true, UINT32_MAX},
+        [CFG_DOUBLE] = {no_unit, "", "a number", false, 1e300},
 };
 
 static bool digits(const char **p)
@@ -127,7 +128,7 @@ static bool quantity_fill(struct cfg *c, const struct cfg_row *row, const struct
 	if (!in_bounds(row, value)) {
 		if (row->max)
 			cfg_fail(c, n, NULL, "'%s' must be between %s and %s, not '%.80s'", row->name,
-				 row->min ? row->min : "0", row->max, n->text);
+			         row->min ? row->min : "0", row->max, n->text);
 		else
 			cfg_fail(c, n, NULL, "'%s' is out of range: '%.80s'", row->name, n->text);
 		return false;
@@ -157,7 +158,8 @@ static bool bool_fill(struct cfg *c, const struct cfg_row *row, const struct cfg
 	bool yes = strcmp(n->text, "true") == 0 || strcmp(n->text, "yes") == 0;
 
 	if (!yes && strcmp(n->text, "false") != 0 && strcmp(n->text, "no") != 0) {
-		cfg_fail(c, n, "write true or false", "'%s' must be true or false, not '%.80s'", row->name, n->text);
+		cfg_fail(c, n, "write true or false", "'%s' must be true or false, not '%.80s'", row->name,
+		         n->text);
 		return false;
 	}
 	*(bool *)at = yes;
@@ -216,7 +218,7 @@ static void guess_hint(const struct guess *g, const char *wrong, char out[256])
 
 static bool enum_fill(struct cfg *c, const struct cfg_row *row, const struct cfg_node *n, void *at)
 {
-	struct guess g = { 0 };
+	struct guess g = {0};
 	char hint[256];
 
 	for (uint32_t i = 0; row->names[i]; i++) {
@@ -241,7 +243,7 @@ bool cfg_scalar(struct cfg *c, const struct cfg_row *row, const struct cfg_node 
 {
 	if (n->kind != CFG_NODE_SCALAR) {
 		cfg_fail(c, n, NULL, "'%s' must be a single value, not a %s", row->name,
-			 n->kind == CFG_NODE_LIST ? "list" : "mapping");
+		         n->kind == CFG_NODE_LIST ? "list" : "mapping");
 		return false;
 	}
 	switch (row->type) {
@@ -271,7 +273,8 @@ static void rows_fill(struct cfg *c, const struct cfg_row *rows, const struct cf
 
 static void item_fill(struct cfg *c, const struct cfg_row *row, const struct cfg_node *n, char *item)
 {
-	const struct cfg_row text = { .name = row->name, .type = CFG_STRING, .size = row->size, .required = true };
+	const struct cfg_row text = {
+	        .name = row->name, .type = CFG_STRING, .size = row->size, .required = true};
 
 	if (row->type == CFG_STRINGS) {
 		if (!cfg_scalar(c, &text, n, item))
@@ -311,7 +314,7 @@ static void items_fill(struct cfg *c, const struct cfg_row *row, const struct cf
 
 static void default_fill(const struct cfg_row *row, char *base)
 {
-	const struct cfg_node n = { .text = row->value };
+	const struct cfg_node n = {.text = row->value};
 	bool good = true;
 
 	if (row->type == CFG_MAPPING)
@@ -376,7 +379,7 @@ static void unknown_keys(struct cfg *c, const struct cfg_row *rows, const struct
 {
 	for (const struct cfg_node *child = n->first; child; child = child->next) {
 		const struct cfg_row *row = rows;
-		struct guess g = { 0 };
+		struct guess g = {0};
 		char hint[256];
 
 		while (row->name && strcmp(row->name, child->key->text) != 0)

@@ -3,8 +3,8 @@
 const char *err_text(int code)
 {
 	switch (code) {
-#define X(name, value, text)                                                                       \
-	case value:                                                                                \
+#define X(name, value, text)                                                                                 \
+	case value:                                                                                          \
 		return text;
 		ERR_TABLE(X)
 #undef X

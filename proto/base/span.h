@@ -14,11 +14,11 @@ struct span {
 	size_t len;
 };
 
-#define SPAN(literal) ((struct span){ "" literal, sizeof(literal) - 1 })
+#define SPAN(literal) ((struct span){"" literal, sizeof(literal) - 1})
 
 static inline struct span span_of(const char *text)
 {
-	return (struct span){ text, strlen(text) };
+	return (struct span){text, strlen(text)};
 }
 
 static inline bool span_eq(struct span a, struct span b)

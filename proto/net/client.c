@@ -130,7 +130,8 @@ static int open_socket(struct conn *conn)
 	event_assign(&conn->readable, c->base, conn->fd, EV_READ | EV_PERSIST, on_readable, conn);
 	event_assign(&conn->writable, c->base, conn->fd, EV_WRITE, on_writable, conn);
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if ((connect(conn->fd, (struct sockaddr *)&c->address, c->address_len) == 0 || errno == EINPROGRESS) &&
+	if ((connect(conn->fd, (struct sockaddr *)&c->address, c->address_len) == 0 ||
+	     errno == EINPROGRESS) &&
 	    event_add(&conn->writable, NULL) == 0)
 		return 0;
 	close_socket(conn);
@@ -240,7 +241,7 @@ static void on_input(struct conn *conn, ssize_t n)
 		finish(conn, CLIENT_PROTOCOL, false);
 	} else {
 		conn->response_began = true;
-		feed(conn, (struct span){ c->input, (size_t)n });
+		feed(conn, (struct span){c->input, (size_t)n});
 	}
 }
 
@@ -276,7 +277,7 @@ static void on_connected(struct conn *conn)
 static void send_more(struct conn *conn)
 {
 	ssize_t n = send(conn->fd, conn->request + conn->request_sent, conn->request_len - conn->request_sent,
-			 MSG_NOSIGNAL);
+	                 MSG_NOSIGNAL);
 
 	/* after a hard error the read side tells whether a response came before it */
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -380,9 +381,10 @@ static void start(struct conn *conn)
 	}
 }
 
-int client_send(struct client *c, struct span request, bool is_head, const struct client_events *events, void *arg)
+int client_send(struct client *c, struct span request, bool is_head, const struct client_events *events,
+                void *arg)
 {
-	struct timeval deadline = { c->limits.timeout_ms / 1000, c->limits.timeout_ms % 1000 * 1000 };
+	struct timeval deadline = {c->limits.timeout_ms / 1000, c->limits.timeout_ms % 1000 * 1000};
 	struct conn *conn;
 	char *copy;
 
@@ -437,8 +439,8 @@ static int parse_address(struct client *c, const char *text, uint16_t port)
 	return ERR_CONFIG;
 }
 
-int client_new(struct event_base *base, const char *numeric_address, uint16_t port, struct client_limits limits,
-	       struct client **client_out)
+int client_new(struct event_base *base, const char *numeric_address, uint16_t port,
+               struct client_limits limits, struct client **client_out)
 {
 	struct client *c = calloc(1, sizeof(*c));
 	int r;

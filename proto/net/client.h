@@ -12,13 +12,21 @@
 #include "proto/base/span.h"
 #include "proto/h1.h"
 
-enum client_result { CLIENT_OK, CLIENT_CONNECT, CLIENT_TIMEOUT, CLIENT_RESET, CLIENT_PROTOCOL, CLIENT_TOO_LARGE, CLIENT_CUT };
+enum client_result {
+	CLIENT_OK,
+	CLIENT_CONNECT,
+	CLIENT_TIMEOUT,
+	CLIENT_RESET,
+	CLIENT_PROTOCOL,
+	CLIENT_TOO_LARGE,
+	CLIENT_CUT
+};
 
-struct client_events { /* any may be NULL except done */
-	void (*sent)(void *arg);                                  /* the last request byte left */
-	void (*head)(void *arg, const struct h1_message *);       /* final response head (1xx are skipped) */
+struct client_events {                                      /* any may be NULL except done */
+	void (*sent)(void *arg);                            /* the last request byte left */
+	void (*head)(void *arg, const struct h1_message *); /* final response head (1xx are skipped) */
 	void (*body)(void *arg, struct span bytes);
-	void (*done)(void *arg, enum client_result);              /* exactly once; the last call */
+	void (*done)(void *arg, enum client_result); /* exactly once; the last call */
 };
 
 struct client_limits {
@@ -27,12 +35,14 @@ struct client_limits {
 };
 
 struct client;
-int client_new(struct event_base *, const char *numeric_address, uint16_t port, struct client_limits, struct client **client_out) MUST_CHECK;
+int client_new(struct event_base *, const char *numeric_address, uint16_t port, struct client_limits,
+               struct client **client_out) MUST_CHECK;
 /* Ends all requests with CLIENT_CUT, then frees. */
 void client_free(struct client **);
-/* Send one whole serialised request (copied). A connection that the server closed before any response byte, and
- * that had been used before, is replaced once. 0, ERR_FULL, ERR_NOMEM. */
-int client_send(struct client *, struct span request, bool is_head, const struct client_events *, void *arg) MUST_CHECK;
+/* Send one whole serialised request (copied). A connection that the server closed before any response byte,
+ * and that had been used before, is replaced once. 0, ERR_FULL, ERR_NOMEM. */
+int client_send(struct client *, struct span request, bool is_head, const struct client_events *,
+                void *arg) MUST_CHECK;
 unsigned client_in_flight(const struct client *);
 /* Cut every request in flight now (pause, drain): each done() gets CLIENT_CUT. */
 void client_cut(struct client *);

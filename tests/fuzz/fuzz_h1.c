@@ -43,11 +43,11 @@ static void feed(struct h1_parser *p, struct span in, struct outcome *o)
 static struct outcome run(struct span in, enum h1_kind kind, size_t step)
 {
 	struct h1_parser p;
-	struct outcome o = { 0 };
+	struct outcome o = {0};
 
 	h1_init(&p, kind, head, sizeof(head));
 	for (size_t at = 0; at < in.len; at += step)
-		feed(&p, (struct span){ in.data + at, in.len - at < step ? in.len - at : step }, &o);
+		feed(&p, (struct span){in.data + at, in.len - at < step ? in.len - at : step}, &o);
 	o.eof = h1_eof(&p);
 	return o;
 }
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size < 2)
 		return 0;
-	struct span in = { (const char *)data + 1, size - 1 };
+	struct span in = {(const char *)data + 1, size - 1};
 	enum h1_kind kind = data[0] == 'R' ? H1_RESPONSE : H1_REQUEST;
 	struct outcome whole = run(in, kind, in.len), bytes = run(in, kind, 1);
 

@@ -29,7 +29,7 @@ static bool note(struct trace *t, const struct json_scanner *s, enum json_token 
 
 static struct trace scan(struct span doc, size_t piece_len, unsigned options)
 {
-	struct trace t = { 0xcbf29ce484222325u, 0 };
+	struct trace t = {0xcbf29ce484222325u, 0};
 	struct json_scanner s;
 	enum json_token token;
 	struct span piece;
@@ -37,10 +37,10 @@ static struct trace scan(struct span doc, size_t piece_len, unsigned options)
 
 	json_init(&s, options);
 	for (size_t at = 0; n >= 0 && at < doc.len; at += piece.len) {
-		piece = (struct span){ doc.data + at, doc.len - at < piece_len ? doc.len - at : piece_len };
+		piece = (struct span){doc.data + at, doc.len - at < piece_len ? doc.len - at : piece_len};
 		size_t used = 0;
 		do {
-			n = json_feed(&s, (struct span){ piece.data + used, piece.len - used }, &token);
+			n = json_feed(&s, (struct span){piece.data + used, piece.len - used}, &token);
 			if (n >= 0)
 				used += (size_t)n;
 		} while (n >= 0 && note(&t, &s, token));
@@ -82,7 +82,7 @@ static void decode(struct span doc, unsigned options)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct span doc = { (const char *)data, len };
+	struct span doc = {(const char *)data, len};
 	struct trace whole, bytes;
 
 	for (unsigned options = 0; options <= JSON_NONFINITE; options++) {

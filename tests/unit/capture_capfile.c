@@ -39,8 +39,15 @@ static struct record record_at(unsigned i, unsigned length, uint8_t *payload)
 {
 	for (unsigned k = 0; k < length; k++)
 		payload[k] = (uint8_t)((i * 2654435761u + k * (k ^ i) * 40503u) >> 7);
-	return (struct record){ .id = 7 + i / 4, .time_ns = 1000 + i, .slot = i, .generation = 3, .type = i % 4 + 1,
-				.leg = LEG_CLIENT, .flags = RECORD_MASKED, .payload_len = length, .mask_count = i };
+	return (struct record){.id = 7 + i / 4,
+	                       .time_ns = 1000 + i,
+	                       .slot = i,
+	                       .generation = 3,
+	                       .type = i % 4 + 1,
+	                       .leg = LEG_CLIENT,
+	                       .flags = RECORD_MASKED,
+	                       .payload_len = length,
+	                       .mask_count = i};
 }
 
 static void write_file(const char *path, unsigned records, unsigned length, unsigned flush_every)
@@ -100,7 +107,7 @@ static void spill(const char *path, const void *bytes, size_t n)
 
 static void crc_is_castagnoli(void **state)
 {
-	uint8_t zeros[32] = { 0 };
+	uint8_t zeros[32] = {0};
 
 	(void)state;
 	assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283u);
@@ -227,7 +234,7 @@ static void disk_full(void **state)
 	assert_int_equal(capfile_pending(w), 1);
 	assert_int_equal(capfile_flush(w), 0);
 	getrlimit(RLIMIT_FSIZE, &was);
-	tight = (struct rlimit){ (rlim_t)lseek(capfile_fd(w), 0, SEEK_END) + 50, was.rlim_max };
+	tight = (struct rlimit){(rlim_t)lseek(capfile_fd(w), 0, SEEK_END) + 50, was.rlim_max};
 	setrlimit(RLIMIT_FSIZE, &tight);
 	record = record_at(1, RECORD_PAYLOAD_MAX, payload);
 	assert_int_equal(capfile_append(w, &record, payload), 0);
@@ -248,8 +255,9 @@ static void disk_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(crc_is_castagnoli), cmocka_unit_test(round_trip), cmocka_unit_test(every_truncation),
-		cmocka_unit_test(every_bit_flip), cmocka_unit_test(foreign_files), cmocka_unit_test(disk_full),
+	        cmocka_unit_test(crc_is_castagnoli), cmocka_unit_test(round_trip),
+	        cmocka_unit_test(every_truncation),  cmocka_unit_test(every_bit_flip),
+	        cmocka_unit_test(foreign_files),     cmocka_unit_test(disk_full),
 	};
 	int failed;
 

@@ -11,8 +11,12 @@ static struct exchange *last;
 
 static int add(struct fold *f, uint64_t id, uint8_t leg, uint8_t type, const char *payload)
 {
-	struct record r = { .id = id, .time_ns = 100 + type, .type = type, .leg = leg, .mask_count = 1,
-			    .payload_len = (uint32_t)strlen(payload) };
+	struct record r = {.id = id,
+	                   .time_ns = 100 + type,
+	                   .type = type,
+	                   .leg = leg,
+	                   .mask_count = 1,
+	                   .payload_len = (uint32_t)strlen(payload)};
 
 	return fold_add(f, &r, payload, &last);
 }
@@ -126,8 +130,10 @@ static void heads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(legs_in_order), cmocka_unit_test(out_of_order),
-		cmocka_unit_test(many_and_limit), cmocka_unit_test(heads),
+	        cmocka_unit_test(legs_in_order),
+	        cmocka_unit_test(out_of_order),
+	        cmocka_unit_test(many_and_limit),
+	        cmocka_unit_test(heads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

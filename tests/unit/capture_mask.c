@@ -15,7 +15,7 @@ static struct plan_mask policy; /* zeroed before each test */
 
 static int setup(void **state)
 {
-	static const uint8_t secret[32] = { 1, 2, 3 };
+	static const uint8_t secret[32] = {1, 2, 3};
 
 	(void)state;
 	memset(&policy, 0, sizeof(policy));
@@ -34,7 +34,7 @@ static void rule(const char *where, enum mask_operator with)
 {
 	struct plan_mask_field *field = &policy.fields[policy.field_count++];
 
-	*field = (struct plan_mask_field){ .header = where[0] != '$', .with = with };
+	*field = (struct plan_mask_field){.header = where[0] != '$', .with = with};
 	snprintf(field->where, sizeof(field->where), "%s", where);
 }
 
@@ -51,8 +51,8 @@ static void expand(const char *want, struct buf *out)
 		}
 		const char *end = strchr(bar, '>');
 		assert_non_null(end);
-		mask_token(key, (struct span){ at + 1, (size_t)(bar - at - 1) },
-			   (struct span){ bar + 1, (size_t)(end - bar - 1) }, token);
+		mask_token(key, (struct span){at + 1, (size_t)(bar - at - 1)},
+		           (struct span){bar + 1, (size_t)(end - bar - 1)}, token);
 		buf_puts(out, token);
 		at = end;
 	}
@@ -65,7 +65,8 @@ static void same(const struct buf *got, const char *want)
 	buf_init(&expanded, 1 << 16);
 	expand(want, &expanded);
 	if (!span_eq(buf_span(got), buf_span(&expanded)))
-		fail_msg("got  %.*s\nwant %.*s", (int)buf_len(got), got->base, (int)buf_len(&expanded), expanded.base);
+		fail_msg("got  %.*s\nwant %.*s", (int)buf_len(got), got->base, (int)buf_len(&expanded),
+		         expanded.base);
 	buf_fini(&expanded);
 }
 
@@ -87,10 +88,13 @@ static void test_builtin_head(void **state)
 	head("GET /a", "GET /a", 0);
 	head("200", "200", 0);
 	head("", "", 0);
-	head("POST /v1/x\nhost: h\nauthorization: Bearer s\ncookie: a=b\naccept: */*\nx-api-key: k\nproxy-authorization: p",
+	head("POST /v1/x\nhost: h\nauthorization: Bearer s\ncookie: a=b\naccept: */*\nx-api-key: "
+	     "k\nproxy-authorization: p",
 	     "POST /v1/x\nhost: h\naccept: */*", 4);
-	head("200\nset-cookie: a\nSet-Cookie: b\ncontent-type: text/plain", "200\ncontent-type: text/plain", 2);
-	head("GET /a?user=bob&flag&n=&mail=a%40b&x=1=2 ", "GET /a?user=<query|bob>&flag&n=&mail=<query|a%40b>&x=<query|1=2 >", 3);
+	head("200\nset-cookie: a\nSet-Cookie: b\ncontent-type: text/plain", "200\ncontent-type: text/plain",
+	     2);
+	head("GET /a?user=bob&flag&n=&mail=a%40b&x=1=2 ",
+	     "GET /a?user=<query|bob>&flag&n=&mail=<query|a%40b>&x=<query|1=2 >", 3);
 	head("GET /a?", "GET /a?", 0);
 	head("GET /a?&=v&", "GET /a?&=<query|v>&", 1);
 	head("GET http://h:80/a:b?q=1", "GET http://h:80/a:b?q=<query|1>", 1);
@@ -114,7 +118,8 @@ static void test_header_rules(void **state)
 
 static void test_head_failures(void **state)
 {
-	static const char *const bad[] = { "GET /\nno colon", "GET /\n\nx: y", "nonsense", "GET /\nGET /b?c=d" };
+	static const char *const bad[] = {"GET /\nno colon", "GET /\n\nx: y", "nonsense",
+	                                  "GET /\nGET /b?c=d"};
 	struct buf out;
 	uint32_t count;
 
@@ -135,40 +140,43 @@ static const struct {
 	const char *in, *want;
 	uint32_t count;
 } json_table[] = {
-	{ "", " {\"a\" : [1, NaN] }\n", " {\"a\" : [1, NaN] }\n", 0 },
-	{ "T$.a", "{\"a\":\"bob\",\"b\":1.50}", "{\"a\":\"<$.a|bob>\",\"b\":1.50}", 1 },
-	{ "T$.a", "{\"a\":\"b\\u006fb\"}", "{\"a\":\"<$.a|bob>\"}", 1 },
-	{ "T$.a", "{\"\\u0061\":\"bob\"}", "{\"\\u0061\":\"<$.a|bob>\"}", 1 },
-	{ "T$.a", "{\"a\": -1.50 }", "{\"a\": \"<$.a|-1.50>\" }", 1 },
-	{ "T$.a", "{\"a\":{ \"x\":[1]}}", "{\"a\":\"<$.a|{ \"x\":[1]}>\"}", 1 },
-	{ "T$.a", "{\"a\":null,\"a\":true,\"b\":{\"a\":1}}", "{\"a\":\"<$.a|null>\",\"a\":\"<$.a|true>\",\"b\":{\"a\":1}}", 2 },
-	{ "T$.a", "[{\"a\":1}]", "[{\"a\":1}]", 0 },
-	{ "R$.a.b", "{\"a\":{\"b\":[1,2],\"c\":\"x\"},\"b\":3}", "{\"a\":{\"b\":\"[redacted]\",\"c\":\"x\"},\"b\":3}", 1 },
-	{ "R$.a[*].c", "{\"a\":[{\"c\":1},{\"d\":2,\"c\":3},4,[{\"c\":5}]]}",
-	  "{\"a\":[{\"c\":\"[redacted]\"},{\"d\":2,\"c\":\"[redacted]\"},4,[{\"c\":5}]]}", 2 },
-	{ "R$.a[1]", "{\"a\":[ 1 , 2 , 3 ]}", "{\"a\":[ 1 , \"[redacted]\" , 3 ]}", 1 },
-	{ "R$.a[10]", "{\"a\":[0,1,2,3,4,5,6,7,8,9,10]}", "{\"a\":[0,1,2,3,4,5,6,7,8,9,\"[redacted]\"]}", 1 },
-	{ "R$[*][0]", "[[1,2],[3],{}]", "[[\"[redacted]\",2],[\"[redacted]\"],{}]", 2 },
-	{ "R$..n", "{\"n\":1,\"x\":[{\"n\":{\"n\":2}},{\"m\":{\"n\":3}}]}",
-	  "{\"n\":\"[redacted]\",\"x\":[{\"n\":\"[redacted]\"},{\"m\":{\"n\":\"[redacted]\"}}]}", 3 },
-	{ "R$.x..a.b", "{\"a\":{\"b\":1},\"x\":{\"a\":{\"b\":2,\"a\":{\"b\":3}},\"b\":4}}",
-	  "{\"a\":{\"b\":1},\"x\":{\"a\":{\"b\":\"[redacted]\",\"a\":{\"b\":\"[redacted]\"}},\"b\":4}}", 2 },
-	{ "R$..a[*]", "[{\"a\":[1,{\"a\":[2]}]}]", "[{\"a\":[\"[redacted]\",\"[redacted]\"]}]", 2 },
-	{ "D$.a", "{\"a\":1}", "{}", 1 },
-	{ "D$.a", "{ \"a\" : 1 , \"b\" : 2 }", "{\"b\" : 2 }", 1 },
-	{ "D$.b", "{ \"a\" : 1 , \"b\" : 2 }", "{ \"a\" : 1 }", 1 },
-	{ "D$.b", "{\"a\":[1],\"b\":{\"x\":1},\"c\":3}", "{\"a\":[1],\"c\":3}", 1 },
-	{ "D$.a", "{\"a\":1,\"a\":2,\"b\":3,\"a\":4}", "{\"b\":3}", 3 },
-	{ "D$.a D$.b", "{\"a\":1,\"b\":2,\"c\":3,\"d\":4}", "{\"c\":3,\"d\":4}", 2 },
-	{ "D$.a D$.c", "{\"a\":1,\"b\":2,\"c\":3}", "{\"b\":2}", 2 },
-	{ "D$..a", "[{\"a\":1,\"b\":{\"a\":2}},{\"a\":[3]}]", "[{\"b\":{}},{}]", 3 },
-	{ "D$.a T$.b", "{\"a\":1,\"b\":\"x\"}", "{\"b\":\"<$.b|x>\"}", 2 },
-	{ "D$.a[*]", "{\"a\":[1, {}]}", "{\"a\":[null, null]}", 2 },
-	{ "D$", "[1]", "null", 1 },
-	{ "T$", " \"x\" ", " \"<$|x>\" ", 1 },
-	{ "R$.a D$.a", "{\"a\":1}", "{\"a\":\"[redacted]\"}", 1 },
-	{ "R$.a R$.a.b", "{\"a\":{\"b\":1}}", "{\"a\":\"[redacted]\"}", 1 },
-	{ "R$.\xc3\xa9", "{\"\\u00e9\":1,\"\xc3\xa9\":2}", "{\"\\u00e9\":\"[redacted]\",\"\xc3\xa9\":\"[redacted]\"}", 2 },
+        {"", " {\"a\" : [1, NaN] }\n", " {\"a\" : [1, NaN] }\n", 0},
+        {"T$.a", "{\"a\":\"bob\",\"b\":1.50}", "{\"a\":\"<$.a|bob>\",\"b\":1.50}", 1},
+        {"T$.a", "{\"a\":\"b\\u006fb\"}", "{\"a\":\"<$.a|bob>\"}", 1},
+        {"T$.a", "{\"\\u0061\":\"bob\"}", "{\"\\u0061\":\"<$.a|bob>\"}", 1},
+        {"T$.a", "{\"a\": -1.50 }", "{\"a\": \"<$.a|-1.50>\" }", 1},
+        {"T$.a", "{\"a\":{ \"x\":[1]}}", "{\"a\":\"<$.a|{ \"x\":[1]}>\"}", 1},
+        {"T$.a", "{\"a\":null,\"a\":true,\"b\":{\"a\":1}}",
+         "{\"a\":\"<$.a|null>\",\"a\":\"<$.a|true>\",\"b\":{\"a\":1}}", 2},
+        {"T$.a", "[{\"a\":1}]", "[{\"a\":1}]", 0},
+        {"R$.a.b", "{\"a\":{\"b\":[1,2],\"c\":\"x\"},\"b\":3}",
+         "{\"a\":{\"b\":\"[redacted]\",\"c\":\"x\"},\"b\":3}", 1},
+        {"R$.a[*].c", "{\"a\":[{\"c\":1},{\"d\":2,\"c\":3},4,[{\"c\":5}]]}",
+         "{\"a\":[{\"c\":\"[redacted]\"},{\"d\":2,\"c\":\"[redacted]\"},4,[{\"c\":5}]]}", 2},
+        {"R$.a[1]", "{\"a\":[ 1 , 2 , 3 ]}", "{\"a\":[ 1 , \"[redacted]\" , 3 ]}", 1},
+        {"R$.a[10]", "{\"a\":[0,1,2,3,4,5,6,7,8,9,10]}", "{\"a\":[0,1,2,3,4,5,6,7,8,9,\"[redacted]\"]}", 1},
+        {"R$[*][0]", "[[1,2],[3],{}]", "[[\"[redacted]\",2],[\"[redacted]\"],{}]", 2},
+        {"R$..n", "{\"n\":1,\"x\":[{\"n\":{\"n\":2}},{\"m\":{\"n\":3}}]}",
+         "{\"n\":\"[redacted]\",\"x\":[{\"n\":\"[redacted]\"},{\"m\":{\"n\":\"[redacted]\"}}]}", 3},
+        {"R$.x..a.b", "{\"a\":{\"b\":1},\"x\":{\"a\":{\"b\":2,\"a\":{\"b\":3}},\"b\":4}}",
+         "{\"a\":{\"b\":1},\"x\":{\"a\":{\"b\":\"[redacted]\",\"a\":{\"b\":\"[redacted]\"}},\"b\":4}}", 2},
+        {"R$..a[*]", "[{\"a\":[1,{\"a\":[2]}]}]", "[{\"a\":[\"[redacted]\",\"[redacted]\"]}]", 2},
+        {"D$.a", "{\"a\":1}", "{}", 1},
+        {"D$.a", "{ \"a\" : 1 , \"b\" : 2 }", "{\"b\" : 2 }", 1},
+        {"D$.b", "{ \"a\" : 1 , \"b\" : 2 }", "{ \"a\" : 1 }", 1},
+        {"D$.b", "{\"a\":[1],\"b\":{\"x\":1},\"c\":3}", "{\"a\":[1],\"c\":3}", 1},
+        {"D$.a", "{\"a\":1,\"a\":2,\"b\":3,\"a\":4}", "{\"b\":3}", 3},
+        {"D$.a D$.b", "{\"a\":1,\"b\":2,\"c\":3,\"d\":4}", "{\"c\":3,\"d\":4}", 2},
+        {"D$.a D$.c", "{\"a\":1,\"b\":2,\"c\":3}", "{\"b\":2}", 2},
+        {"D$..a", "[{\"a\":1,\"b\":{\"a\":2}},{\"a\":[3]}]", "[{\"b\":{}},{}]", 3},
+        {"D$.a T$.b", "{\"a\":1,\"b\":\"x\"}", "{\"b\":\"<$.b|x>\"}", 2},
+        {"D$.a[*]", "{\"a\":[1, {}]}", "{\"a\":[null, null]}", 2},
+        {"D$", "[1]", "null", 1},
+        {"T$", " \"x\" ", " \"<$|x>\" ", 1},
+        {"R$.a D$.a", "{\"a\":1}", "{\"a\":\"[redacted]\"}", 1},
+        {"R$.a R$.a.b", "{\"a\":{\"b\":1}}", "{\"a\":\"[redacted]\"}", 1},
+        {"R$.\xc3\xa9", "{\"\\u00e9\":1,\"\xc3\xa9\":2}",
+         "{\"\\u00e9\":\"[redacted]\",\"\xc3\xa9\":\"[redacted]\"}", 2},
 };
 
 static void rules(const char *text)
@@ -216,10 +224,12 @@ static int json_code(const char *rule_text, const char *body, size_t limit)
 
 static void test_json_failures(void **state)
 {
-	static const char *const bad[] = { "", "hello", "{\"a\":1", "{\"a\":}", "{\"a\":1,}", "{\"a\":[1}", "{\"a\":1} x",
-					   "{\"a\":\"\xff\"}", "{\"b\":1 \"a\":2}" };
-	static const char *const paths[] = { "D$.", "D$..", "D$.a[", "D$.a[x]", "D$.a[]", "D$a", "D$.a..", "D$.a[-1]" };
-	char deep[80] = { 0 };
+	static const char *const bad[] = {
+	        "",           "hello",       "{\"a\":1",         "{\"a\":}",         "{\"a\":1,}",
+	        "{\"a\":[1}", "{\"a\":1} x", "{\"a\":\"\xff\"}", "{\"b\":1 \"a\":2}"};
+	static const char *const paths[] = {"D$.",    "D$..", "D$.a[",  "D$.a[x]",
+	                                    "D$.a[]", "D$a",  "D$.a..", "D$.a[-1]"};
+	char deep[80] = {0};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -252,7 +262,7 @@ static void test_input_masked(void **state)
 
 static void test_token(void **state)
 {
-	static const uint8_t other_secret[32] = { 9 };
+	static const uint8_t other_secret[32] = {9};
 	char a[25], b[25];
 	struct mask_key *other;
 
@@ -279,12 +289,12 @@ static void test_which_bodies(void **state)
 		const char *head;
 		bool cannot;
 	} table[] = {
-		{ "POST /\ncontent-type: application/json", false },
-		{ "200\ncontent-type: application/json\ncontent-encoding: identity", false },
-		{ "200\ncontent-type: application/json\ncontent-encoding: gzip", true },
-		{ "200\ncontent-type: text/plain\ncontent-encoding: gzip", true },
-		{ "POST /", false },
-		{ "POST /\ncontent-type: application/octet-stream\ninference-header-content-length: 9", true },
+	        {"POST /\ncontent-type: application/json", false},
+	        {"200\ncontent-type: application/json\ncontent-encoding: identity", false},
+	        {"200\ncontent-type: application/json\ncontent-encoding: gzip", true},
+	        {"200\ncontent-type: text/plain\ncontent-encoding: gzip", true},
+	        {"POST /", false},
+	        {"POST /\ncontent-type: application/octet-stream\ninference-header-content-length: 9", true},
 	};
 
 	(void)state;
@@ -302,8 +312,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_builtin_head),  TEST(test_header_rules), TEST(test_head_failures), TEST(test_json),
-		TEST(test_json_failures), TEST(test_input_masked), TEST(test_token),         TEST(test_which_bodies),
+	        TEST(test_builtin_head), TEST(test_header_rules),  TEST(test_head_failures),
+	        TEST(test_json),         TEST(test_json_failures), TEST(test_input_masked),
+	        TEST(test_token),        TEST(test_which_bodies),
 	};
 	return cmocka_run_group_tests_name("capture_mask", tests, NULL, NULL);
 }

@@ -20,147 +20,152 @@ struct test {
 	int flags;
 };
 
-#define GET "GET / HTTP/1.1\r\nHost: a\r\n"
-#define POST "POST / HTTP/1.1\r\nHost: a\r\n"
+#define GET     "GET / HTTP/1.1\r\nHost: a\r\n"
+#define POST    "POST / HTTP/1.1\r\nHost: a\r\n"
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
-#define OK_ "HTTP/1.1 200 OK\r\n"
+#define OK_     "HTTP/1.1 200 OK\r\n"
 
 static const struct test tests[] = {
-	/* accepted */
-	{ SPAN(GET "\r\n"), "H0 D ", REQ },
-	{ SPAN("\r\n\r\n" GET "\r\n"), "H0 D ", REQ },
-	{ SPAN(GET "\r\n" GET "\r\n"), "H0 D H0 D ", REQ },
-	{ SPAN("GET / HTTP/1.0\r\n\r\n"), "H0 D ", REQ },
-	{ SPAN("OPTIONS * HTTP/1.1\r\nHost: a:80\r\n\r\n"), "H0 D ", REQ },
-	{ SPAN("GET http://b/x HTTP/1.1\r\nHost: a\r\n\r\n"), "H0 D ", REQ },
-	{ SPAN("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"), "H0 D ", REQ },
-	{ SPAN("GET /a%2f..//%00 HTTP/1.1\r\nHost: a\r\nX: \x80\t y \r\nE:\r\n\r\n"), "H0 D ", REQ },
-	{ SPAN(GET "Content-Length: 3\r\n\r\nabc"), "H1 [abc]D ", REQ },
-	{ SPAN(POST "content-length: 0\r\n\r\n"), "H1 D ", REQ },
-	{ SPAN(CHUNKED "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"), "H2 [abc0123456789]D ", REQ },
-	{ SPAN(CHUNKED "3;a=b; c=\"q\\\"\";d\r\nabc\r\n0\r\n\r\n"), "H2 [abc]D ", REQ },
-	{ SPAN(CHUNKED "0\r\nX-T: 1\r\n\r\n"), "H2 T(X-T=1)D ", REQ },
-	{ SPAN(CHUNKED "0\r\nContent-Length: 1\r\nX: 1\r\nSet-Cookie: a\r\nhost: q\r\nContent-Type: b\r\n\r\n"), "H2 T(X=1)D ", REQ },
-	{ SPAN(CHUNKED "0\r\nAuthorization: 1\r\n\r\n" GET "\r\n"), "H2 D H0 D ", REQ },
-	{ SPAN(OK_ "Content-Length: 2\r\n\r\nhi"), "H1 [hi]D ", RESP },
-	{ SPAN("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"), "H1 D ", RESP },
-	{ SPAN(OK_ "\r\nhi"), "H3 [hi]D ", RESP | CLOSED },
-	{ SPAN(OK_ "Content-Length: 9\r\n\r\n"), "H0 D ", RESP | TO_HEAD },
-	{ SPAN("HTTP/1.1 304 \r\nContent-Length: 9\r\n\r\n"), "H0 D ", RESP },
-	{ SPAN("HTTP/1.1 204 \r\nTransfer-Encoding: chunked\r\n\r\n"), "H0 D ", RESP },
-	{ SPAN("HTTP/1.1 103 x\r\n\r\n" OK_ "Content-Length: 1\r\n\r\nx"), "H0 D H1 [x]D ", RESP },
-	{ SPAN(GET), "!400 cut_short", CLOSED },
-	{ SPAN(OK_ "Content-Length: 9\r\n\r\nabc"), "H1 [abc]!502 cut_short", RESP | CLOSED },
-	{ SPAN(OK_ "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"), "H2 [abc]!502 cut_short", RESP | CLOSED },
-	/* 1-8: framing */
-	{ SPAN(POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"), "!400 te_and_cl", REQ },
-	{ SPAN(POST "Content-Length: 3\r\nContent-Length: 4\r\n\r\n"), "!400 duplicate_cl", REQ },
-	{ SPAN(POST "Content-Length: 3\r\nContent-Length: 3\r\n\r\n"), "!400 duplicate_cl", REQ },
-	{ SPAN(POST "Content-Length: 3, 3\r\n\r\n"), "!400 content_length", REQ },
-	{ SPAN(POST "Content-Length: +3\r\n\r\n"), "!400 content_length", REQ },
-	{ SPAN(POST "Content-Length: -3\r\n\r\n"), "!400 content_length", REQ },
-	{ SPAN(POST "Content-Length: 0x3\r\n\r\n"), "!400 content_length", REQ },
-	{ SPAN(POST "Content-Length: 1 2\r\n\r\n"), "!400 content_length", REQ },
-	{ SPAN(POST "Content-Length: 1_2\r\n\r\n"), "!400 content_length", REQ },
-	{ SPAN(POST "Content-Length:\r\n\r\n"), "!400 content_length", REQ },
-	{ SPAN(POST "Content-Length: 9223372036854775808\r\n\r\n"), "!413 content_length_range", REQ },
-	{ SPAN(POST "Content-Length: 9223372036854775807\r\n\r\n"), "H1 ", REQ },
-	{ SPAN(POST "Transfer-Encoding: identity\r\n\r\n"), "!400 te_value", REQ },
-	{ SPAN(POST "Transfer-Encoding: chunked, identity\r\n\r\n"), "!400 te_value", REQ },
-	{ SPAN(POST "Transfer-Encoding: xchunked\r\n\r\n"), "!400 te_value", REQ },
-	{ SPAN(POST "Transfer-Encoding: chunked, chunked\r\n\r\n"), "!400 te_value", REQ },
-	{ SPAN(POST "Transfer-Encoding: , chunked\r\n\r\n"), "!400 te_value", REQ },
-	{ SPAN(POST "Transfer-Encoding: gzip\r\n\r\n"), "!400 te_value", REQ },
-	{ SPAN(POST "Transfer-Encoding: \r\n\r\n"), "!400 te_value", REQ },
-	{ SPAN(POST "Transfer-Encoding: \x0b" "chunked\r\n\r\n"), "!400 field_value", REQ },
-	{ SPAN(POST "Transfer-Encoding: gzip, chunked\r\n\r\n"), "!501 te_coding", REQ },
-	{ SPAN("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), "!400 te_in_http10", REQ },
-	{ SPAN(POST "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"), "!400 duplicate_te", REQ },
-	/* 9-14: field lines */
-	{ SPAN(GET "X : 1\r\n\r\n"), "!400 field_name", REQ },
-	{ SPAN(GET "X: 1\r\n 2\r\n\r\n"), "!400 obs_fold", REQ },
-	{ SPAN("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), "!400 leading_blank", REQ },
-	{ SPAN("GET / HTTP/1.1\nHost: a\r\n\r\n"), "!400 bare_lf", REQ },
-	{ SPAN(GET "X: 1\n\r\n"), "!400 bare_lf", REQ },
-	{ SPAN(GET "\n"), "!400 bare_lf", REQ },
-	{ SPAN(GET "X: 1\r2\r\n\r\n"), "!400 bare_cr", REQ },
-	{ SPAN(GET "X: 1\r\r\n\r\n"), "!400 bare_cr", REQ },
-	{ SPAN(GET "X: 1\0\r\n\r\n"), "!400 field_value", REQ },
-	{ SPAN(GET "X: \x7f\r\n\r\n"), "!400 field_value", REQ },
-	{ SPAN(GET ": 1\r\n\r\n"), "!400 field_name", REQ },
-	{ SPAN(GET "X(: 1\r\n\r\n"), "!400 field_name", REQ },
-	{ SPAN(GET "\x80: 1\r\n\r\n"), "!400 field_name", REQ },
-	{ SPAN(GET "X\r\n\r\n"), "!400 missing_colon", REQ },
-	/* 15-19: chunks */
-	{ SPAN(CHUNKED "\r\n"), "H2 !400 chunk_size", REQ },
-	{ SPAN(CHUNKED "+3\r\n"), "H2 !400 chunk_size", REQ },
-	{ SPAN(CHUNKED "-3\r\n"), "H2 !400 chunk_size", REQ },
-	{ SPAN(CHUNKED "0x3\r\n"), "H2 !400 chunk_size", REQ },
-	{ SPAN(CHUNKED " 3\r\n"), "H2 !400 chunk_size", REQ },
-	{ SPAN(CHUNKED "3 \r\n"), "H2 !400 chunk_size", REQ },
-	{ SPAN(CHUNKED "1_0\r\n"), "H2 !400 chunk_size", REQ },
-	{ SPAN(CHUNKED "00000000000000003\r\n"), "H2 !400 chunk_size_range", REQ },
-	{ SPAN(CHUNKED "8000000000000000\r\n"), "H2 !400 chunk_size_range", REQ },
-	{ SPAN(CHUNKED "3\n"), "H2 !400 chunk_size", REQ },
-	{ SPAN(CHUNKED "3;a\n"), "H2 !400 chunk_extension", REQ },
-	{ SPAN(CHUNKED "3;a=\"\n\"\r\n"), "H2 !400 chunk_extension", REQ },
-	{ SPAN(CHUNKED "3;a=\"b\r\n"), "H2 !400 chunk_extension", REQ },
-	{ SPAN(CHUNKED "3;\0\r\n"), "H2 !400 chunk_extension", REQ },
-	{ SPAN(CHUNKED "3;\r\n"), "H2 !400 chunk_extension", REQ },
-	{ SPAN(CHUNKED "3;a\rb"), "H2 !400 chunk_line_end", REQ },
-	{ SPAN(CHUNKED "3\r\nabcd\r\n"), "H2 [abc]!400 chunk_data_end", REQ },
-	{ SPAN(CHUNKED "3\r\nabc\n0\r\n\r\n"), "H2 [abc]!400 chunk_data_end", REQ },
-	{ SPAN(CHUNKED "3\r\nabc\r0"), "H2 [abc]!400 chunk_data_end", REQ },
-	{ SPAN(CHUNKED "0\r\nX : 1\r\n\r\n"), "H2 !400 field_name", REQ },
-	{ SPAN(CHUNKED "0\r\nX: 1\n"), "H2 !400 bare_lf", REQ },
-	/* 20-27: the request line and Host */
-	{ SPAN("GET / HTTP/1.1\r\n\r\n"), "!400 missing_host", REQ },
-	{ SPAN(GET "Host: a\r\n\r\n"), "!400 duplicate_singleton", REQ },
-	{ SPAN("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"), "!400 host", REQ },
-	{ SPAN("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"), "!400 host", REQ },
-	{ SPAN("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), "!400 host", REQ },
-	{ SPAN("GET / HTTP/1.1\r\nHost: a:x\r\n\r\n"), "!400 host", REQ },
-	{ SPAN("GET / HTTP/1.1\r\nHost: [a\r\n\r\n"), "!400 host", REQ },
-	{ SPAN("GET / HTTP/1.1\r\nHost:\r\n\r\n"), "!400 host", REQ },
-	{ SPAN("GET http://u@b/ HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 target_authority", REQ },
-	{ SPAN("GET http://b?x HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 target_without_path", REQ },
-	{ SPAN("GET ftp://b/ HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 target_form", REQ },
-	{ SPAN("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 connect", REQ },
-	{ SPAN("GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 target_form", REQ },
-	{ SPAN("GET * HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 asterisk_form", REQ },
-	{ SPAN("GET /\x01 HTTP/1.1\r\n"), "!400 target_byte", REQ },
-	{ SPAN("GET /\x80 HTTP/1.1\r\n"), "!400 target_byte", REQ },
-	{ SPAN("GET /#f HTTP/1.1\r\n"), "!400 target_byte", REQ },
-	{ SPAN("GET /a b HTTP/1.1\r\n"), "!400 version", REQ },
-	{ SPAN("GET  / HTTP/1.1\r\n"), "!400 version", REQ },
-	{ SPAN("GET /  HTTP/1.1\r\n"), "!400 version", REQ },
-	{ SPAN("GET / HTTP/1.1 \r\n"), "!400 version", REQ },
-	{ SPAN("GET\t/ HTTP/1.1\r\n"), "!400 request_line", REQ },
-	{ SPAN(" GET / HTTP/1.1\r\n"), "!400 method", REQ },
-	{ SPAN("GET /\r\n"), "!400 request_line", REQ },
-	{ SPAN("GET / HTTP/1.10\r\n"), "!400 version", REQ },
-	{ SPAN("GET / HTTP/1.1.1\r\n"), "!400 version", REQ },
-	{ SPAN("GET / http/1.1\r\n"), "!400 version", REQ },
-	{ SPAN("GET / HTTP/2.0\r\n"), "!505 version_unsupported", REQ },
-	{ SPAN("GET / HTTP/1.2\r\n"), "!505 version_unsupported", REQ },
-	{ SPAN("G@T / HTTP/1.1\r\n"), "!400 method", REQ },
-	{ SPAN("GGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGG / HTTP/1.1\r\n"), "!501 method_length", REQ },
-	{ SPAN("\r\n\r\n\r\n"), "!400 leading_crlf", REQ },
-	{ SPAN("\n"), "!400 bare_lf", REQ },
-	/* 33-35: responses; 38: singletons */
-	{ SPAN("HTTP/1.1 204 \r\n\r\nx"), "H0 D ", RESP },
-	{ SPAN("\r\n"), "!502 leading_crlf", RESP },
-	{ SPAN(OK_ "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), "!502 te_and_cl", RESP },
-	{ SPAN(OK_ "Content-Length: 1\r\nContent-Length: 1\r\n\r\n"), "!502 duplicate_cl", RESP },
-	{ SPAN(OK_ "Transfer-Encoding: gzip, chunked\r\n\r\n"), "!502 te_coding", RESP },
-	{ SPAN(OK_ "Transfer-Encoding: chunked\r\n\r\nz"), "H2 !502 chunk_size", RESP },
-	{ SPAN(OK_ "X: 1\r\n 2\r\n\r\n"), "!502 obs_fold", RESP },
-	{ SPAN("HTTP/1.1 99 x\r\n"), "!502 status_line", RESP },
-	{ SPAN("HTTP/1.1 600 x\r\n"), "!502 status_range", RESP },
-	{ SPAN("HTTP/2 200 x\r\n"), "!502 version", RESP },
-	{ SPAN("garbage\r\n"), "!502 status_line", RESP },
-	{ SPAN(GET "Content-Type: a\r\nContent-Type: a\r\n\r\n"), "!400 duplicate_singleton", REQ },
-	{ SPAN(GET "Authorization: a\r\nauthorization: b\r\n\r\n"), "!400 duplicate_singleton", REQ },
+        /* accepted */
+        {SPAN(GET "\r\n"), "H0 D ", REQ},
+        {SPAN("\r\n\r\n" GET "\r\n"), "H0 D ", REQ},
+        {SPAN(GET "\r\n" GET "\r\n"), "H0 D H0 D ", REQ},
+        {SPAN("GET / HTTP/1.0\r\n\r\n"), "H0 D ", REQ},
+        {SPAN("OPTIONS * HTTP/1.1\r\nHost: a:80\r\n\r\n"), "H0 D ", REQ},
+        {SPAN("GET http://b/x HTTP/1.1\r\nHost: a\r\n\r\n"), "H0 D ", REQ},
+        {SPAN("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"), "H0 D ", REQ},
+        {SPAN("GET /a%2f..//%00 HTTP/1.1\r\nHost: a\r\nX: \x80\t y \r\nE:\r\n\r\n"), "H0 D ", REQ},
+        {SPAN(GET "Content-Length: 3\r\n\r\nabc"), "H1 [abc]D ", REQ},
+        {SPAN(POST "content-length: 0\r\n\r\n"), "H1 D ", REQ},
+        {SPAN(CHUNKED "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"), "H2 [abc0123456789]D ", REQ},
+        {SPAN(CHUNKED "3;a=b; c=\"q\\\"\";d\r\nabc\r\n0\r\n\r\n"), "H2 [abc]D ", REQ},
+        {SPAN(CHUNKED "0\r\nX-T: 1\r\n\r\n"), "H2 T(X-T=1)D ", REQ},
+        {SPAN(CHUNKED
+              "0\r\nContent-Length: 1\r\nX: 1\r\nSet-Cookie: a\r\nhost: q\r\nContent-Type: b\r\n\r\n"),
+         "H2 T(X=1)D ", REQ},
+        {SPAN(CHUNKED "0\r\nAuthorization: 1\r\n\r\n" GET "\r\n"), "H2 D H0 D ", REQ},
+        {SPAN(OK_ "Content-Length: 2\r\n\r\nhi"), "H1 [hi]D ", RESP},
+        {SPAN("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"), "H1 D ", RESP},
+        {SPAN(OK_ "\r\nhi"), "H3 [hi]D ", RESP | CLOSED},
+        {SPAN(OK_ "Content-Length: 9\r\n\r\n"), "H0 D ", RESP | TO_HEAD},
+        {SPAN("HTTP/1.1 304 \r\nContent-Length: 9\r\n\r\n"), "H0 D ", RESP},
+        {SPAN("HTTP/1.1 204 \r\nTransfer-Encoding: chunked\r\n\r\n"), "H0 D ", RESP},
+        {SPAN("HTTP/1.1 103 x\r\n\r\n" OK_ "Content-Length: 1\r\n\r\nx"), "H0 D H1 [x]D ", RESP},
+        {SPAN(GET), "!400 cut_short", CLOSED},
+        {SPAN(OK_ "Content-Length: 9\r\n\r\nabc"), "H1 [abc]!502 cut_short", RESP | CLOSED},
+        {SPAN(OK_ "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"), "H2 [abc]!502 cut_short", RESP | CLOSED},
+        /* 1-8: framing */
+        {SPAN(POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"), "!400 te_and_cl", REQ},
+        {SPAN(POST "Content-Length: 3\r\nContent-Length: 4\r\n\r\n"), "!400 duplicate_cl", REQ},
+        {SPAN(POST "Content-Length: 3\r\nContent-Length: 3\r\n\r\n"), "!400 duplicate_cl", REQ},
+        {SPAN(POST "Content-Length: 3, 3\r\n\r\n"), "!400 content_length", REQ},
+        {SPAN(POST "Content-Length: +3\r\n\r\n"), "!400 content_length", REQ},
+        {SPAN(POST "Content-Length: -3\r\n\r\n"), "!400 content_length", REQ},
+        {SPAN(POST "Content-Length: 0x3\r\n\r\n"), "!400 content_length", REQ},
+        {SPAN(POST "Content-Length: 1 2\r\n\r\n"), "!400 content_length", REQ},
+        {SPAN(POST "Content-Length: 1_2\r\n\r\n"), "!400 content_length", REQ},
+        {SPAN(POST "Content-Length:\r\n\r\n"), "!400 content_length", REQ},
+        {SPAN(POST "Content-Length: 9223372036854775808\r\n\r\n"), "!413 content_length_range", REQ},
+        {SPAN(POST "Content-Length: 9223372036854775807\r\n\r\n"), "H1 ", REQ},
+        {SPAN(POST "Transfer-Encoding: identity\r\n\r\n"), "!400 te_value", REQ},
+        {SPAN(POST "Transfer-Encoding: chunked, identity\r\n\r\n"), "!400 te_value", REQ},
+        {SPAN(POST "Transfer-Encoding: xchunked\r\n\r\n"), "!400 te_value", REQ},
+        {SPAN(POST "Transfer-Encoding: chunked, chunked\r\n\r\n"), "!400 te_value", REQ},
+        {SPAN(POST "Transfer-Encoding: , chunked\r\n\r\n"), "!400 te_value", REQ},
+        {SPAN(POST "Transfer-Encoding: gzip\r\n\r\n"), "!400 te_value", REQ},
+        {SPAN(POST "Transfer-Encoding: \r\n\r\n"), "!400 te_value", REQ},
+        {SPAN(POST "Transfer-Encoding: \x0b"
+                   "chunked\r\n\r\n"),
+         "!400 field_value", REQ},
+        {SPAN(POST "Transfer-Encoding: gzip, chunked\r\n\r\n"), "!501 te_coding", REQ},
+        {SPAN("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), "!400 te_in_http10", REQ},
+        {SPAN(POST "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"), "!400 duplicate_te",
+         REQ},
+        /* 9-14: field lines */
+        {SPAN(GET "X : 1\r\n\r\n"), "!400 field_name", REQ},
+        {SPAN(GET "X: 1\r\n 2\r\n\r\n"), "!400 obs_fold", REQ},
+        {SPAN("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), "!400 leading_blank", REQ},
+        {SPAN("GET / HTTP/1.1\nHost: a\r\n\r\n"), "!400 bare_lf", REQ},
+        {SPAN(GET "X: 1\n\r\n"), "!400 bare_lf", REQ},
+        {SPAN(GET "\n"), "!400 bare_lf", REQ},
+        {SPAN(GET "X: 1\r2\r\n\r\n"), "!400 bare_cr", REQ},
+        {SPAN(GET "X: 1\r\r\n\r\n"), "!400 bare_cr", REQ},
+        {SPAN(GET "X: 1\0\r\n\r\n"), "!400 field_value", REQ},
+        {SPAN(GET "X: \x7f\r\n\r\n"), "!400 field_value", REQ},
+        {SPAN(GET ": 1\r\n\r\n"), "!400 field_name", REQ},
+        {SPAN(GET "X(: 1\r\n\r\n"), "!400 field_name", REQ},
+        {SPAN(GET "\x80: 1\r\n\r\n"), "!400 field_name", REQ},
+        {SPAN(GET "X\r\n\r\n"), "!400 missing_colon", REQ},
+        /* 15-19: chunks */
+        {SPAN(CHUNKED "\r\n"), "H2 !400 chunk_size", REQ},
+        {SPAN(CHUNKED "+3\r\n"), "H2 !400 chunk_size", REQ},
+        {SPAN(CHUNKED "-3\r\n"), "H2 !400 chunk_size", REQ},
+        {SPAN(CHUNKED "0x3\r\n"), "H2 !400 chunk_size", REQ},
+        {SPAN(CHUNKED " 3\r\n"), "H2 !400 chunk_size", REQ},
+        {SPAN(CHUNKED "3 \r\n"), "H2 !400 chunk_size", REQ},
+        {SPAN(CHUNKED "1_0\r\n"), "H2 !400 chunk_size", REQ},
+        {SPAN(CHUNKED "00000000000000003\r\n"), "H2 !400 chunk_size_range", REQ},
+        {SPAN(CHUNKED "8000000000000000\r\n"), "H2 !400 chunk_size_range", REQ},
+        {SPAN(CHUNKED "3\n"), "H2 !400 chunk_size", REQ},
+        {SPAN(CHUNKED "3;a\n"), "H2 !400 chunk_extension", REQ},
+        {SPAN(CHUNKED "3;a=\"\n\"\r\n"), "H2 !400 chunk_extension", REQ},
+        {SPAN(CHUNKED "3;a=\"b\r\n"), "H2 !400 chunk_extension", REQ},
+        {SPAN(CHUNKED "3;\0\r\n"), "H2 !400 chunk_extension", REQ},
+        {SPAN(CHUNKED "3;\r\n"), "H2 !400 chunk_extension", REQ},
+        {SPAN(CHUNKED "3;a\rb"), "H2 !400 chunk_line_end", REQ},
+        {SPAN(CHUNKED "3\r\nabcd\r\n"), "H2 [abc]!400 chunk_data_end", REQ},
+        {SPAN(CHUNKED "3\r\nabc\n0\r\n\r\n"), "H2 [abc]!400 chunk_data_end", REQ},
+        {SPAN(CHUNKED "3\r\nabc\r0"), "H2 [abc]!400 chunk_data_end", REQ},
+        {SPAN(CHUNKED "0\r\nX : 1\r\n\r\n"), "H2 !400 field_name", REQ},
+        {SPAN(CHUNKED "0\r\nX: 1\n"), "H2 !400 bare_lf", REQ},
+        /* 20-27: the request line and Host */
+        {SPAN("GET / HTTP/1.1\r\n\r\n"), "!400 missing_host", REQ},
+        {SPAN(GET "Host: a\r\n\r\n"), "!400 duplicate_singleton", REQ},
+        {SPAN("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"), "!400 host", REQ},
+        {SPAN("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"), "!400 host", REQ},
+        {SPAN("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), "!400 host", REQ},
+        {SPAN("GET / HTTP/1.1\r\nHost: a:x\r\n\r\n"), "!400 host", REQ},
+        {SPAN("GET / HTTP/1.1\r\nHost: [a\r\n\r\n"), "!400 host", REQ},
+        {SPAN("GET / HTTP/1.1\r\nHost:\r\n\r\n"), "!400 host", REQ},
+        {SPAN("GET http://u@b/ HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 target_authority", REQ},
+        {SPAN("GET http://b?x HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 target_without_path", REQ},
+        {SPAN("GET ftp://b/ HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 target_form", REQ},
+        {SPAN("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 connect", REQ},
+        {SPAN("GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 target_form", REQ},
+        {SPAN("GET * HTTP/1.1\r\nHost: a\r\n\r\n"), "!400 asterisk_form", REQ},
+        {SPAN("GET /\x01 HTTP/1.1\r\n"), "!400 target_byte", REQ},
+        {SPAN("GET /\x80 HTTP/1.1\r\n"), "!400 target_byte", REQ},
+        {SPAN("GET /#f HTTP/1.1\r\n"), "!400 target_byte", REQ},
+        {SPAN("GET /a b HTTP/1.1\r\n"), "!400 version", REQ},
+        {SPAN("GET  / HTTP/1.1\r\n"), "!400 version", REQ},
+        {SPAN("GET /  HTTP/1.1\r\n"), "!400 version", REQ},
+        {SPAN("GET / HTTP/1.1 \r\n"), "!400 version", REQ},
+        {SPAN("GET\t/ HTTP/1.1\r\n"), "!400 request_line", REQ},
+        {SPAN(" GET / HTTP/1.1\r\n"), "!400 method", REQ},
+        {SPAN("GET /\r\n"), "!400 request_line", REQ},
+        {SPAN("GET / HTTP/1.10\r\n"), "!400 version", REQ},
+        {SPAN("GET / HTTP/1.1.1\r\n"), "!400 version", REQ},
+        {SPAN("GET / http/1.1\r\n"), "!400 version", REQ},
+        {SPAN("GET / HTTP/2.0\r\n"), "!505 version_unsupported", REQ},
+        {SPAN("GET / HTTP/1.2\r\n"), "!505 version_unsupported", REQ},
+        {SPAN("G@T / HTTP/1.1\r\n"), "!400 method", REQ},
+        {SPAN("GGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGGG / HTTP/1.1\r\n"), "!501 method_length", REQ},
+        {SPAN("\r\n\r\n\r\n"), "!400 leading_crlf", REQ},
+        {SPAN("\n"), "!400 bare_lf", REQ},
+        /* 33-35: responses; 38: singletons */
+        {SPAN("HTTP/1.1 204 \r\n\r\nx"), "H0 D ", RESP},
+        {SPAN("\r\n"), "!502 leading_crlf", RESP},
+        {SPAN(OK_ "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), "!502 te_and_cl", RESP},
+        {SPAN(OK_ "Content-Length: 1\r\nContent-Length: 1\r\n\r\n"), "!502 duplicate_cl", RESP},
+        {SPAN(OK_ "Transfer-Encoding: gzip, chunked\r\n\r\n"), "!502 te_coding", RESP},
+        {SPAN(OK_ "Transfer-Encoding: chunked\r\n\r\nz"), "H2 !502 chunk_size", RESP},
+        {SPAN(OK_ "X: 1\r\n 2\r\n\r\n"), "!502 obs_fold", RESP},
+        {SPAN("HTTP/1.1 99 x\r\n"), "!502 status_line", RESP},
+        {SPAN("HTTP/1.1 600 x\r\n"), "!502 status_range", RESP},
+        {SPAN("HTTP/2 200 x\r\n"), "!502 version", RESP},
+        {SPAN("garbage\r\n"), "!502 status_line", RESP},
+        {SPAN(GET "Content-Type: a\r\nContent-Type: a\r\n\r\n"), "!400 duplicate_singleton", REQ},
+        {SPAN(GET "Authorization: a\r\nauthorization: b\r\n\r\n"), "!400 duplicate_singleton", REQ},
 };
 
 /* A transcript that does not depend on how body bytes were cut. */
@@ -175,7 +180,7 @@ static char head_storage[H1_HEAD_MAX];
 
 static void run_init(struct run *r, int flags)
 {
-	*r = (struct run){ .flags = flags };
+	*r = (struct run){.flags = flags};
 	buf_init(&r->log, 1 << 20);
 	h1_init(&r->parser, flags & RESP ? H1_RESPONSE : H1_REQUEST, head_storage, sizeof(head_storage));
 	r->parser.head_request = flags & TO_HEAD;
@@ -198,15 +203,16 @@ static void log_event(struct run *r, enum h1_event event, struct span body)
 	buf_span_put(&r->log, body);
 	if (event == H1_TRAILERS)
 		for (size_t i = 0; i < m->field_count; i++)
-			buf_printf(&r->log, "T(%.*s=%.*s)", (int)m->fields[i].name.len, m->fields[i].name.data,
-				   (int)m->fields[i].value.len, m->fields[i].value.data);
+			buf_printf(&r->log, "T(%.*s=%.*s)", (int)m->fields[i].name.len,
+			           m->fields[i].name.data, (int)m->fields[i].value.len,
+			           m->fields[i].value.data);
 	if (event == H1_DONE)
 		buf_puts(&r->log, "D ");
 }
 
 static void log_failure(struct run *r)
 {
-	log_event(r, H1_HEAD + 100, (struct span){ NULL, 0 });
+	log_event(r, H1_HEAD + 100, (struct span){NULL, 0});
 	buf_printf(&r->log, "!%u %s", r->parser.reject_status, r->parser.reject_rule);
 	r->failed = true;
 }
@@ -243,7 +249,7 @@ static void run_end(struct run *r, const struct test *t)
 	if (!r->failed && (t->flags & CLOSED)) {
 		if (h1_eof(&r->parser) < 0)
 			log_failure(r);
-		else if (h1_feed(&r->parser, (struct span){ NULL, 0 }, &event, &body) == 0)
+		else if (h1_feed(&r->parser, (struct span){NULL, 0}, &event, &body) == 0)
 			log_event(r, event, body);
 	}
 	buf_put(&r->log, "", 1);
@@ -261,21 +267,22 @@ static void every_case_at_every_split(void **state)
 
 		for (size_t at = 0; at <= t->input.len; at++) {
 			run_init(&r, t->flags);
-			run_feed(&r, (struct span){ t->input.data, at });
-			run_feed(&r, (struct span){ t->input.data + at, t->input.len - at });
+			run_feed(&r, (struct span){t->input.data, at});
+			run_feed(&r, (struct span){t->input.data + at, t->input.len - at});
 			run_end(&r, t);
 		}
 		run_init(&r, t->flags);
 		for (size_t at = 0; at < t->input.len; at++)
-			run_feed(&r, (struct span){ t->input.data + at, 1 });
+			run_feed(&r, (struct span){t->input.data + at, 1});
 		run_end(&r, t);
 	}
 }
 
 /* One message made of `prefix`, `n` times `unit`, and `suffix`. */
-static void expect_repeated(const char *prefix, const char *unit, size_t n, const char *suffix, const char *want)
+static void expect_repeated(const char *prefix, const char *unit, size_t n, const char *suffix,
+                            const char *want)
 {
-	struct test t = { .want = want };
+	struct test t = {.want = want};
 	struct buf b;
 	struct run r;
 
@@ -321,9 +328,10 @@ static void message_contents(void **state)
 	struct h1_message *m = &p.message;
 
 	(void)state;
-	feed_head(&p, H1_REQUEST, SPAN("PUT http://b:8080/p?q HTTP/1.1\r\nHost: a\r\nX-A:  v w \t\r\n"
-		"Connection: x-a, Authorization, close\r\nAuthorization: t\r\nExpect: 100-continue\r\n"
-		"Content-Length: 5\r\n\r\n"));
+	feed_head(&p, H1_REQUEST,
+	          SPAN("PUT http://b:8080/p?q HTTP/1.1\r\nHost: a\r\nX-A:  v w \t\r\n"
+	               "Connection: x-a, Authorization, close\r\nAuthorization: t\r\nExpect: 100-continue\r\n"
+	               "Content-Length: 5\r\n\r\n"));
 	assert_true(span_eq(m->method, SPAN("PUT")));
 	assert_true(span_eq(m->target, SPAN("/p?q")));
 	assert_true(span_eq(m->host, SPAN("b:8080")));
@@ -355,7 +363,9 @@ static void writers(void **state)
 	h1_write_field(&b, SPAN("A"), SPAN("b"));
 	h1_write_end(&b, H1_CHUNKED, 0);
 	h1_write_chunk_head(&b, 255);
-	assert_true(span_eq(buf_span(&b), SPAN("POST /x HTTP/1.1\r\nHost: h\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n")));
+	assert_true(span_eq(
+	        buf_span(&b),
+	        SPAN("POST /x HTTP/1.1\r\nHost: h\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n")));
 	buf_reset(&b);
 	h1_write_status(&b, 502);
 	h1_write_end(&b, H1_LENGTH, 7);
@@ -368,10 +378,10 @@ static void writers(void **state)
 int main(void)
 {
 	const struct CMUnitTest all[] = {
-		cmocka_unit_test(every_case_at_every_split),
-		cmocka_unit_test(limits),
-		cmocka_unit_test(message_contents),
-		cmocka_unit_test(writers),
+	        cmocka_unit_test(every_case_at_every_split),
+	        cmocka_unit_test(limits),
+	        cmocka_unit_test(message_contents),
+	        cmocka_unit_test(writers),
 	};
 
 	return cmocka_run_group_tests(all, NULL, NULL);

@@ -26,7 +26,7 @@ struct run {
 static void note(struct run *run, const struct json_scanner *s, enum json_token token)
 {
 	assert_true(run->count < TOKENS);
-	run->seen[run->count++] = (struct seen){ (int)token, s->start, s->end, s->escaped };
+	run->seen[run->count++] = (struct seen){(int)token, s->start, s->end, s->escaped};
 }
 
 static int feed_piece(struct run *run, struct json_scanner *s, struct span piece)
@@ -72,7 +72,7 @@ static void scan(struct run *run, struct span doc, size_t first, size_t each, un
 	while (!run->err && at < doc.len) {
 		if (n > doc.len - at)
 			n = doc.len - at;
-		run->err = feed_piece(run, &s, (struct span){ doc.data + at, n });
+		run->err = feed_piece(run, &s, (struct span){doc.data + at, n});
 		at += n;
 		n = each;
 	}
@@ -81,29 +81,106 @@ static void scan(struct run *run, struct span doc, size_t first, size_t each, un
 	assert_true(run->err == 0 || s.error != NULL);
 }
 
-#define BYTES(text) { text, sizeof(text) - 1 }
+#define BYTES(text)                                                                                          \
+	{                                                                                                    \
+		text, sizeof(text) - 1                                                                       \
+	}
 
 static const struct span accepted[] = {
-	BYTES("0"), BYTES("-0"), BYTES("-0.0e-0"), BYTES(" 12.5E+3 "), BYTES("1e5"), BYTES("true"), BYTES("false"),
-	BYTES("null"), BYTES("\"\""), BYTES("[]"), BYTES("{}"), BYTES(" [ ] "), BYTES("{ }"), BYTES("\t\r\n1\n"),
-	BYTES("[1,2,3]"), BYTES("[[],{},[{}]]"), BYTES("{\"a\":1,\"b\":[true,null,\"x\"],\"a\":{}}"),
-	BYTES("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\""), BYTES("\"\\ud83d\\ude00\""), BYTES("\"\\ud800\""),
-	BYTES("\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80\""), BYTES("\"\xed\x9f\xbf\xee\x80\x80\""),
-	BYTES("\"\xf4\x8f\xbf\xbf\""), BYTES("\"\x7f\""), BYTES("{\"\":\"\"}"), BYTES("[-1.5e300,0.1]"),
+        BYTES("0"),
+        BYTES("-0"),
+        BYTES("-0.0e-0"),
+        BYTES(" 12.5E+3 "),
+        BYTES("1e5"),
+        BYTES("true"),
+        BYTES("false"),
+        BYTES("null"),
+        BYTES("\"\""),
+        BYTES("[]"),
+        BYTES("{}"),
+        BYTES(" [ ] "),
+        BYTES("{ }"),
+        BYTES("\t\r\n1\n"),
+        BYTES("[1,2,3]"),
+        BYTES("[[],{},[{}]]"),
+        BYTES("{\"a\":1,\"b\":[true,null,\"x\"],\"a\":{}}"),
+        BYTES("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\""),
+        BYTES("\"\\ud83d\\ude00\""),
+        BYTES("\"\\ud800\""),
+        BYTES("\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80\""),
+        BYTES("\"\xed\x9f\xbf\xee\x80\x80\""),
+        BYTES("\"\xf4\x8f\xbf\xbf\""),
+        BYTES("\"\x7f\""),
+        BYTES("{\"\":\"\"}"),
+        BYTES("[-1.5e300,0.1]"),
 };
 
 static const struct span refused[] = {
-	BYTES(""), BYTES("  "), BYTES("01"), BYTES("-"), BYTES("+1"), BYTES("1."), BYTES(".5"), BYTES("1e"),
-	BYTES("1e+"), BYTES("-01"), BYTES("0x1"), BYTES("1 2"), BYTES("[1,]"), BYTES("[,1]"), BYTES("[1 2]"),
-	BYTES("{\"a\":1,}"), BYTES("{,}"), BYTES("{\"a\"}"), BYTES("{\"a\" 1}"), BYTES("{1:2}"), BYTES("{\"a\":}"),
-	BYTES("[1}"), BYTES("{\"a\":1]"), BYTES("]"), BYTES("}"), BYTES("["), BYTES("{\"a\""), BYTES("[1"),
-	BYTES("\""), BYTES("\"a"), BYTES("\"\n\""), BYTES("\"\x01\""), BYTES("\"\0\""), BYTES("\"\\x\""),
-	BYTES("\"\\u12g4\""), BYTES("\"\\u12\""), BYTES("\"\\\0\""), BYTES("tru"), BYTES("truex"), BYTES("True"),
-	BYTES("nul"), BYTES("NaN"), BYTES("Infinity"), BYTES("-Infinity"), BYTES("[1]]"), BYTES("{}{}"),
-	BYTES("\"\x80\""), BYTES("\"\xc0\x80\""), BYTES("\"\xc1\xbf\""), BYTES("\"\xe0\x9f\xbf\""),
-	BYTES("\"\xed\xa0\x80\""), BYTES("\"\xf0\x8f\xbf\xbf\""), BYTES("\"\xf4\x90\x80\x80\""),
-	BYTES("\"\xf5\x80\x80\x80\""), BYTES("\"\xff\""), BYTES("\"\xc3\""), BYTES("\"\xe2\x82\""), BYTES("\"\xc3(\""),
-	BYTES("\xef\xbb\xbf" "1"), BYTES("'a'"), BYTES("[1//x\n]"), BYTES("\v1"), BYTES("1\0"), BYTES("--1"),
+        BYTES(""),
+        BYTES("  "),
+        BYTES("01"),
+        BYTES("-"),
+        BYTES("+1"),
+        BYTES("1."),
+        BYTES(".5"),
+        BYTES("1e"),
+        BYTES("1e+"),
+        BYTES("-01"),
+        BYTES("0x1"),
+        BYTES("1 2"),
+        BYTES("[1,]"),
+        BYTES("[,1]"),
+        BYTES("[1 2]"),
+        BYTES("{\"a\":1,}"),
+        BYTES("{,}"),
+        BYTES("{\"a\"}"),
+        BYTES("{\"a\" 1}"),
+        BYTES("{1:2}"),
+        BYTES("{\"a\":}"),
+        BYTES("[1}"),
+        BYTES("{\"a\":1]"),
+        BYTES("]"),
+        BYTES("}"),
+        BYTES("["),
+        BYTES("{\"a\""),
+        BYTES("[1"),
+        BYTES("\""),
+        BYTES("\"a"),
+        BYTES("\"\n\""),
+        BYTES("\"\x01\""),
+        BYTES("\"\0\""),
+        BYTES("\"\\x\""),
+        BYTES("\"\\u12g4\""),
+        BYTES("\"\\u12\""),
+        BYTES("\"\\\0\""),
+        BYTES("tru"),
+        BYTES("truex"),
+        BYTES("True"),
+        BYTES("nul"),
+        BYTES("NaN"),
+        BYTES("Infinity"),
+        BYTES("-Infinity"),
+        BYTES("[1]]"),
+        BYTES("{}{}"),
+        BYTES("\"\x80\""),
+        BYTES("\"\xc0\x80\""),
+        BYTES("\"\xc1\xbf\""),
+        BYTES("\"\xe0\x9f\xbf\""),
+        BYTES("\"\xed\xa0\x80\""),
+        BYTES("\"\xf0\x8f\xbf\xbf\""),
+        BYTES("\"\xf4\x90\x80\x80\""),
+        BYTES("\"\xf5\x80\x80\x80\""),
+        BYTES("\"\xff\""),
+        BYTES("\"\xc3\""),
+        BYTES("\"\xe2\x82\""),
+        BYTES("\"\xc3(\""),
+        BYTES("\xef\xbb\xbf"
+              "1"),
+        BYTES("'a'"),
+        BYTES("[1//x\n]"),
+        BYTES("\v1"),
+        BYTES("1\0"),
+        BYTES("--1"),
 };
 
 static void test_accepts_and_refuses(void **state)
@@ -166,16 +243,17 @@ static void test_spans(void **state)
 		enum json_token token;
 		const char *text;
 	} want[] = {
-		{ JSON_OBJECT, "{" }, { JSON_KEY, "\"a\\n\"" }, { JSON_ARRAY, "[" }, { JSON_NUMBER, "-1.50e2" },
-		{ JSON_STRING, "\"x\"" }, { JSON_ARRAY_END, "]" }, { JSON_KEY, "\"b\"" }, { JSON_TRUE, "true" },
-		{ JSON_KEY, "\"c\"" }, { JSON_FALSE, "false" }, { JSON_KEY, "\"d\"" }, { JSON_NULL, "null" },
-		{ JSON_OBJECT_END, "}" },
+	        {JSON_OBJECT, "{"},     {JSON_KEY, "\"a\\n\""}, {JSON_ARRAY, "["},   {JSON_NUMBER, "-1.50e2"},
+	        {JSON_STRING, "\"x\""}, {JSON_ARRAY_END, "]"},  {JSON_KEY, "\"b\""}, {JSON_TRUE, "true"},
+	        {JSON_KEY, "\"c\""},    {JSON_FALSE, "false"},  {JSON_KEY, "\"d\""}, {JSON_NULL, "null"},
+	        {JSON_OBJECT_END, "}"},
 	};
 	struct json_reader r;
 	enum json_token token;
 
 	(void)state;
-	json_reader_init(&r, SPAN(" {\"a\\n\" : [ -1.50e2, \"x\" ],\"b\":true,\"c\":false ,\"d\":null}\n"), 0);
+	json_reader_init(&r, SPAN(" {\"a\\n\" : [ -1.50e2, \"x\" ],\"b\":true,\"c\":false ,\"d\":null}\n"),
+	                 0);
 	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
 		assert_int_equal(json_next(&r, &token), 0);
 		assert_int_equal(token, want[i].token);
@@ -210,11 +288,11 @@ static void test_depth(void **state)
 	(void)state;
 	memset(doc, '[', JSON_DEPTH_MAX);
 	memset(doc + JSON_DEPTH_MAX, ']', JSON_DEPTH_MAX);
-	scan(&run, (struct span){ doc, 2 * JSON_DEPTH_MAX }, 7, 7, 0);
+	scan(&run, (struct span){doc, 2 * JSON_DEPTH_MAX}, 7, 7, 0);
 	assert_int_equal(run.err, 0);
 	memset(doc, '[', JSON_DEPTH_MAX + 1);
 	memset(doc + JSON_DEPTH_MAX + 1, ']', JSON_DEPTH_MAX + 1);
-	scan(&run, (struct span){ doc, sizeof(doc) }, 7, 7, 0);
+	scan(&run, (struct span){doc, sizeof(doc)}, 7, 7, 0);
 	assert_int_equal(run.err, ERR_LIMIT);
 }
 
@@ -235,17 +313,18 @@ static void test_unescape(void **state)
 	static const struct {
 		struct span token, plain;
 	} table[] = {
-		{ BYTES("\"\""), BYTES("") },
-		{ BYTES("\"plain\""), BYTES("plain") },
-		{ BYTES("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), BYTES("\"\\/\b\f\n\r\t") },
-		{ BYTES("\"a\\u0041\\u00E9\\u20acz\""), BYTES("aA\xc3\xa9\xe2\x82\xacz") },
-		{ BYTES("\"\\ud83d\\uDE00\""), BYTES("\xf0\x9f\x98\x80") },
-		{ BYTES("\"\\udbff\\udfff\""), BYTES("\xf4\x8f\xbf\xbf") },
-		{ BYTES("\"\\ud83dx\""), BYTES("\xef\xbf\xbdx") },
-		{ BYTES("\"\\ude00\""), BYTES("\xef\xbf\xbd") },
-		{ BYTES("\"\\ud83d\\u0041\""), BYTES("\xef\xbf\xbd" "A") },
-		{ BYTES("\"\\ud83d\\ud83d\\ude00\""), BYTES("\xef\xbf\xbd\xf0\x9f\x98\x80") },
-		{ BYTES("\"\\u0000\""), BYTES("\0") },
+	        {BYTES("\"\""), BYTES("")},
+	        {BYTES("\"plain\""), BYTES("plain")},
+	        {BYTES("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), BYTES("\"\\/\b\f\n\r\t")},
+	        {BYTES("\"a\\u0041\\u00E9\\u20acz\""), BYTES("aA\xc3\xa9\xe2\x82\xacz")},
+	        {BYTES("\"\\ud83d\\uDE00\""), BYTES("\xf0\x9f\x98\x80")},
+	        {BYTES("\"\\udbff\\udfff\""), BYTES("\xf4\x8f\xbf\xbf")},
+	        {BYTES("\"\\ud83dx\""), BYTES("\xef\xbf\xbdx")},
+	        {BYTES("\"\\ude00\""), BYTES("\xef\xbf\xbd")},
+	        {BYTES("\"\\ud83d\\u0041\""), BYTES("\xef\xbf\xbd"
+	                                            "A")},
+	        {BYTES("\"\\ud83d\\ud83d\\ude00\""), BYTES("\xef\xbf\xbd\xf0\x9f\x98\x80")},
+	        {BYTES("\"\\u0000\""), BYTES("\0")},
 	};
 	struct buf out;
 
@@ -266,9 +345,17 @@ static void test_unescape(void **state)
 
 static void test_double(void **state)
 {
-	static const double values[] = { 0.0, -0.0, 1.0, 0.1, 1.0 / 3, 5e-324, 2.2250738585072014e-308,
-					 1.7976931348623157e308, 9007199254740993.0, -123456.789 };
-	static const char *const bad[] = { "", "1 ", " 1", "01", "0x10", "1e", "nan", "inf", "\"1\"", "-" };
+	static const double values[] = {0.0,
+	                                -0.0,
+	                                1.0,
+	                                0.1,
+	                                1.0 / 3,
+	                                5e-324,
+	                                2.2250738585072014e-308,
+	                                1.7976931348623157e308,
+	                                9007199254740993.0,
+	                                -123456.789};
+	static const char *const bad[] = {"", "1 ", " 1", "01", "0x10", "1e", "nan", "inf", "\"1\"", "-"};
 	char text[400], big[128];
 	double got;
 
@@ -287,8 +374,8 @@ static void test_double(void **state)
 	assert_int_equal(json_double(SPAN("-Infinity"), &got), 0);
 	assert_true(isinf(got) && got < 0);
 	memset(big, '1', sizeof(big));
-	assert_int_equal(json_double((struct span){ big, 63 }, &got), 0);
-	assert_int_equal(json_double((struct span){ big, 64 }, &got), 0);
+	assert_int_equal(json_double((struct span){big, 63}, &got), 0);
+	assert_int_equal(json_double((struct span){big, 64}, &got), 0);
 }
 
 static void test_skip(void **state)
@@ -300,7 +387,7 @@ static void test_skip(void **state)
 	json_reader_init(&r, SPAN("[{\"a\":[1,[2]],\"b\":{}},\"s\",[[]],7]"), 0);
 	assert_int_equal(json_next(&r, &token), 0);
 	for (int i = 0; i < 4; i++) {
-		static const enum json_token first[] = { JSON_OBJECT, JSON_STRING, JSON_ARRAY, JSON_NUMBER };
+		static const enum json_token first[] = {JSON_OBJECT, JSON_STRING, JSON_ARRAY, JSON_NUMBER};
 		assert_int_equal(json_next(&r, &token), 0);
 		assert_int_equal(token, first[i]);
 		assert_int_equal(json_skip(&r, token), 0);
@@ -315,11 +402,15 @@ static void test_skip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accepts_and_refuses), cmocka_unit_test(test_pieces),
-		cmocka_unit_test(test_spans),               cmocka_unit_test(test_nonfinite),
-		cmocka_unit_test(test_depth),               cmocka_unit_test(test_error_sticks),
-		cmocka_unit_test(test_unescape),            cmocka_unit_test(test_double),
-		cmocka_unit_test(test_skip),
+	        cmocka_unit_test(test_accepts_and_refuses),
+	        cmocka_unit_test(test_pieces),
+	        cmocka_unit_test(test_spans),
+	        cmocka_unit_test(test_nonfinite),
+	        cmocka_unit_test(test_depth),
+	        cmocka_unit_test(test_error_sticks),
+	        cmocka_unit_test(test_unescape),
+	        cmocka_unit_test(test_double),
+	        cmocka_unit_test(test_skip),
 	};
 	return cmocka_run_group_tests_name("formats_json", tests, NULL, NULL);
 }

@@ -24,23 +24,24 @@ static const struct {
 	const char *path, *reply;
 	enum after after;
 } replies[] = {
-	{ "/ok", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", KEEP },
-	{ "/chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n", KEEP },
-	{ "/interim", "HTTP/1.1 103 E\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", KEEP },
-	{ "/close", "HTTP/1.1 200 OK\r\n\r\nok", CLOSE },
-	{ "/stale", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", CLOSE },
-	{ "/surplus", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n", KEEP },
-	{ "/head", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", KEEP },
-	{ "/hang", "", HANG },
-	{ "/reset", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", RESET },
-	{ "/short", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", CLOSE },
-	{ "/interim-only", "HTTP/1.1 103 E\r\n\r\n", CLOSE },
-	{ "/switch", "HTTP/1.1 101 S\r\n\r\n", HANG },
-	{ "/garbage", "SSH-2.0-x\r\n", HANG },
-	{ "/large", "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n", HANG },
-	{ "/growing", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n", HANG },
-	{ "/nothing", "", CLOSE },
-	{ "/silent-once", "", CLOSE },
+        {"/ok", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", KEEP},
+        {"/chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n",
+         KEEP},
+        {"/interim", "HTTP/1.1 103 E\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", KEEP},
+        {"/close", "HTTP/1.1 200 OK\r\n\r\nok", CLOSE},
+        {"/stale", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", CLOSE},
+        {"/surplus", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n", KEEP},
+        {"/head", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", KEEP},
+        {"/hang", "", HANG},
+        {"/reset", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", RESET},
+        {"/short", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", CLOSE},
+        {"/interim-only", "HTTP/1.1 103 E\r\n\r\n", CLOSE},
+        {"/switch", "HTTP/1.1 101 S\r\n\r\n", HANG},
+        {"/garbage", "SSH-2.0-x\r\n", HANG},
+        {"/large", "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n", HANG},
+        {"/growing", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n", HANG},
+        {"/nothing", "", CLOSE},
+        {"/silent-once", "", CLOSE},
 };
 
 static uint16_t port;
@@ -48,7 +49,7 @@ static pid_t server;
 
 static int listen_loopback(uint16_t *port_out)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(a);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -62,7 +63,7 @@ static int listen_loopback(uint16_t *port_out)
 static bool answer(int fd, const char *request, unsigned nth)
 {
 	char method[16], path[64];
-	struct linger abort_on_close = { 1, 0 };
+	struct linger abort_on_close = {1, 0};
 
 	if (sscanf(request, "%15s %63s", method, path) != 2)
 		return false;
@@ -150,7 +151,7 @@ static int start(struct client *c, struct exchange *x, const char *method, const
 	unsigned dones = x->dones;
 
 	x->client = c;
-	int r = client_send(c, (struct span){ request, (size_t)n }, strcmp(method, "HEAD") == 0, &events, x);
+	int r = client_send(c, (struct span){request, (size_t)n}, strcmp(method, "HEAD") == 0, &events, x);
 	assert_int_equal(x->dones, dones);
 	return r;
 }
@@ -194,14 +195,14 @@ static void on_done(void *arg, enum client_result result)
 		client_free(x->free_in_done);
 }
 
-static const struct client_events events = { on_sent, on_head, on_body, on_done };
+static const struct client_events events = {on_sent, on_head, on_body, on_done};
 
 static struct event_base *base;
 
 static struct client *make(uint16_t to_port, unsigned in_flight, unsigned timeout_ms)
 {
 	struct client *c = NULL;
-	struct client_limits limits = { in_flight, timeout_ms, 10 };
+	struct client_limits limits = {in_flight, timeout_ms, 10};
 
 	base = event_base_new();
 	assert_int_equal(client_new(base, "127.0.0.1", to_port, limits, &c), 0);
@@ -223,7 +224,7 @@ static void run_until(const struct exchange *x, unsigned dones)
 
 static void turn_loop(unsigned ms)
 {
-	struct timeval tv = { 0, ms * 1000 };
+	struct timeval tv = {0, ms * 1000};
 
 	event_base_loopexit(base, &tv);
 	event_base_dispatch(base);
@@ -231,21 +232,32 @@ static void turn_loop(unsigned ms)
 
 static void results(void **state)
 {
-	static const struct { const char *method, *path; enum client_result want; size_t body; } cases[] = {
-		{ "GET", "/ok", CLIENT_OK, 2 }, { "GET", "/chunked", CLIENT_OK, 2 },
-		{ "GET", "/interim", CLIENT_OK, 2 }, { "GET", "/close", CLIENT_OK, 2 },
-		{ "GET", "/surplus", CLIENT_OK, 2 }, { "HEAD", "/head", CLIENT_OK, 0 },
-		{ "GET", "/hang", CLIENT_TIMEOUT, 0 }, { "GET", "/reset", CLIENT_RESET, 2 },
-		{ "GET", "/short", CLIENT_RESET, 2 }, { "GET", "/interim-only", CLIENT_RESET, 0 },
-		{ "GET", "/nothing", CLIENT_RESET, 0 }, { "GET", "/switch", CLIENT_PROTOCOL, 0 },
-		{ "GET", "/garbage", CLIENT_PROTOCOL, 0 }, { "GET", "/large", CLIENT_TOO_LARGE, 0 },
-		{ "GET", "/growing", CLIENT_TOO_LARGE, 0 },
+	static const struct {
+		const char *method, *path;
+		enum client_result want;
+		size_t body;
+	} cases[] = {
+	        {"GET", "/ok", CLIENT_OK, 2},
+	        {"GET", "/chunked", CLIENT_OK, 2},
+	        {"GET", "/interim", CLIENT_OK, 2},
+	        {"GET", "/close", CLIENT_OK, 2},
+	        {"GET", "/surplus", CLIENT_OK, 2},
+	        {"HEAD", "/head", CLIENT_OK, 0},
+	        {"GET", "/hang", CLIENT_TIMEOUT, 0},
+	        {"GET", "/reset", CLIENT_RESET, 2},
+	        {"GET", "/short", CLIENT_RESET, 2},
+	        {"GET", "/interim-only", CLIENT_RESET, 0},
+	        {"GET", "/nothing", CLIENT_RESET, 0},
+	        {"GET", "/switch", CLIENT_PROTOCOL, 0},
+	        {"GET", "/garbage", CLIENT_PROTOCOL, 0},
+	        {"GET", "/large", CLIENT_TOO_LARGE, 0},
+	        {"GET", "/growing", CLIENT_TOO_LARGE, 0},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct client *c = make(port, 2, 300);
-		struct exchange x = { 0 };
+		struct exchange x = {0};
 
 		assert_int_equal(start(c, &x, cases[i].method, cases[i].path), 0);
 		assert_int_equal(client_in_flight(c), 1);
@@ -264,7 +276,7 @@ static void refused(void **state)
 {
 	uint16_t closed_port;
 	int listener = listen_loopback(&closed_port);
-	struct exchange x = { 0 };
+	struct exchange x = {0};
 
 	(void)state;
 	close(listener);
@@ -279,9 +291,9 @@ static void refused(void **state)
 /* An address that connect() refuses at once must still report after client_send() returned. */
 static void refused_at_once(void **state)
 {
-	struct client_limits limits = { 1, 1000, 10 };
+	struct client_limits limits = {1, 1000, 10};
 	struct client *c = NULL;
-	struct exchange x = { 0 };
+	struct exchange x = {0};
 
 	(void)state;
 	base = event_base_new();
@@ -298,7 +310,7 @@ static void refused_at_once(void **state)
 static void reuse_and_replacement(void **state)
 {
 	struct client *c = make(port, 1, 1000);
-	struct exchange x = { 0 };
+	struct exchange x = {0};
 
 	(void)state;
 	for (unsigned i = 1; i <= 3; i++) {
@@ -325,7 +337,7 @@ static void reuse_and_replacement(void **state)
 static void bound_and_cut(void **state)
 {
 	struct client *c = make(port, 2, 5000);
-	struct exchange x = { 0 }, y = { .again_in_done = true }, z = { 0 };
+	struct exchange x = {0}, y = {.again_in_done = true}, z = {0};
 
 	(void)state;
 	assert_int_equal(start(c, &x, "GET", "/hang"), 0);
@@ -348,7 +360,7 @@ static void bound_and_cut(void **state)
 static void reentrancy(void **state)
 {
 	struct client *c = make(port, 2, 1000);
-	struct exchange x = { .cut_in_head = true, .again_in_done = true }, y = { 0 };
+	struct exchange x = {.cut_in_head = true, .again_in_done = true}, y = {0};
 
 	(void)state;
 	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
@@ -372,12 +384,9 @@ static void reentrancy(void **state)
 int main(void)
 {
 	const struct CMUnitTest all[] = {
-		cmocka_unit_test(results),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(refused_at_once),
-		cmocka_unit_test(reuse_and_replacement),
-		cmocka_unit_test(bound_and_cut),
-		cmocka_unit_test(reentrancy),
+	        cmocka_unit_test(results),         cmocka_unit_test(refused),
+	        cmocka_unit_test(refused_at_once), cmocka_unit_test(reuse_and_replacement),
+	        cmocka_unit_test(bound_and_cut),   cmocka_unit_test(reentrancy),
 	};
 
 	return cmocka_run_group_tests(all, start_server, stop_server);

@@ -28,82 +28,99 @@ static int read_text(const char *text)
 	return rc;
 }
 
-#define HEAD "version: 1\nlisten: [{address: 127.0.0.1:8080}]\n"
+#define HEAD   "version: 1\nlisten: [{address: 127.0.0.1:8080}]\n"
 #define ROUTES HEAD "routes:\n  - name: r\n    live: {endpoints: [http://127.0.0.1:9001]}\n"
-#define LIST ROUTES "    mirror: {}\n    candidates:\n"
-#define ONE "      - {name: a, endpoints: [http://127.0.0.1:9002]}\n"
+#define LIST   ROUTES "    mirror: {}\n    candidates:\n"
+#define ONE    "      - {name: a, endpoints: [http://127.0.0.1:9002]}\n"
 
 static const struct bad {
 	const char *text, *first, *hint;
 } bads[] = {
-	{ "", "f.yaml:1:1: error: the file is empty", NULL },
-	{ "- 1\n", "f.yaml:1:1: error: the file must be a mapping of keys", NULL },
-	{ "a: [1\n", "f.yaml:2:1: error: did not find expected ',' or ']'", "while parsing a flow sequence" },
-	{ "a: &x 1\nb: *x\n", "f.yaml:1:4: error: anchors and aliases are not allowed", "write the value out" },
-	{ "a: !!str 1\n", "f.yaml:1:4: error: tags are not allowed", "leave the tag out" },
-	{ "[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]\n", "f.yaml:1:17: error: the file is nested too deeply", NULL },
-	{ ROUTES "---\nversion: 1\n", "f.yaml:6:1: error: only one document a file", NULL },
-	{ ROUTES "version: 1\n", "f.yaml:6:1: error: the key 'version' is given twice", "leave one of them" },
-	{ ROUTES "worker: 2\n", "f.yaml:6:1: error: unknown key 'worker'", "did you mean 'workers'?" },
-	{ ROUTES "bananas: 2\n", "f.yaml:6:1: error: unknown key 'bananas'",
-	  "one of: version, listen, workers, memory, control, run, engine, capture, drain, masks, routes" },
-	{ ROUTES "memory: 5\n", "f.yaml:6:9: error: 'memory' needs a unit: '5' has none", "did you mean 5MiB?" },
-	{ ROUTES "memory: 5MiBs\n", "f.yaml:6:9: error: 'memory' must be a size such as 8MiB, not '5MiBs'", NULL },
-	{ ROUTES "memory: 1KiB\n", "f.yaml:6:9: error: 'memory' must be between 16MiB and 1TiB, not '1KiB'", NULL },
-	{ ROUTES "memory: [1]\n", "f.yaml:6:9: error: 'memory' must be a single value, not a list", NULL },
-	{ ROUTES "workers: 3abc\n", "f.yaml:6:10: error: 'workers' must be a whole number, not '3abc'", NULL },
-	{ ROUTES "workers: 65\n", "f.yaml:6:10: error: 'workers' must be between 1 and 16, not '65'", NULL },
-	{ ROUTES "drain:\n  timeout: 5\n", "f.yaml:7:12: error: 'timeout' needs a unit: '5' has none", "did you mean 5s?" },
-	{ ROUTES "drain: 5s\n", "f.yaml:6:8: error: 'drain' must be a mapping", NULL },
-	{ ROUTES "capture: {enabled: on}\n", "f.yaml:6:20: error: 'enabled' must be true or false, not 'on'",
-	  "write true or false" },
-	{ ROUTES "capture: {encrypt: {}}\n", "f.yaml:6:11: error: 'encrypt' is not supported by this version", NULL },
-	{ ROUTES "capture: {keep: 30d}\n", "f.yaml:6:11: error: 'keep' is not supported by this version", NULL },
-	{ ROUTES "tenant: {}\n", "f.yaml:6:1: error: 'tenant' is not supported by this version", NULL },
-	{ ROUTES "engine: {kind: redis}\n", "f.yaml:6:16: error: engine 'redis' is not supported by this version",
-	  "write embedded, or leave 'engine' out" },
-	{ ROUTES "run: {name: a b}\n", "f.yaml:6:13: error: 'a b' cannot be a name", "use letters, digits, '-', '_' and '.'" },
-	{ ROUTES "run: {owner: '${NOT_SET_HERE}'}\n", "f.yaml:6:14: error: the environment variable 'NOT_SET_HERE' is not set",
-	  "set it, or write ${VAR:-default}" },
-	{ ROUTES "run: {owner: '${NOT_SET_HERE:?who}'}\n",
-	  "f.yaml:6:14: error: the environment variable 'NOT_SET_HERE' is not set: who", NULL },
-	{ ROUTES "run: {owner: '${1-}'}\n", "f.yaml:6:14: error: cannot read the substitution in '${1-}'", NULL },
-	{ ROUTES "masks: {default: {detectors: [email]}}\n", "f.yaml:6:19: error: 'detectors' is not supported by this version",
-	  NULL },
-	{ ROUTES "masks: {a: {fields: [{with: drop}]}}\n", "f.yaml:6:22: error: a masked field has either 'path' or 'header'",
-	  NULL },
-	{ ROUTES "masks: {builtin: {}}\n", "f.yaml:6:9: error: 'builtin' is the name of the built-in policy",
-	  "choose another name" },
-	{ HEAD, "f.yaml:1:1: error: 'routes' is missing", "a list of at least one route" },
-	{ HEAD "routes: []\n", "f.yaml:3:9: error: 'routes' must hold at least one route", NULL },
-	{ "version: 2\nlisten: [{address: 127.0.0.1:8080}]\nroutes: [{name: r, live: {endpoints: ['http://127.0.0.1:1']}}]\n",
-	  "f.yaml:1:10: error: 'version' must be between 1 and 1, not '2'", NULL },
-	{ "version: 1\nlisten: [{address: 127.0.0.1, tls: {}}]\nroutes: []\n",
-	  "f.yaml:2:20: error: cannot listen on '127.0.0.1'", "a port is missing: write HOST:PORT" },
-	{ HEAD "routes:\n  - name: r\n", "f.yaml:4:5: error: 'live' is missing", NULL },
-	{ HEAD "routes:\n  - name: r\n    live: {endpoints: ['https://127.0.0.1:1']}\n",
-	  "f.yaml:5:24: error: cannot use the endpoint 'https://127.0.0.1:1'", "'https' is not supported by this version" },
-	{ ROUTES "    protocol: openai\n", "f.yaml:6:15: error: protocol 'openai' is not supported by this version",
-	  "one of: auto, openinference, json, bytes" },
-	{ ROUTES "    protocol: jso\n", "f.yaml:6:15: error: 'jso' is not a known protocol", "did you mean 'json'?" },
-	{ ROUTES "    slices: []\n", "f.yaml:6:5: error: 'slices' is not supported by this version", NULL },
-	{ ROUTES "    mirror: {sample: 5}\n", "f.yaml:6:22: error: 'sample' needs a unit: '5' has none", "did you mean 5%?" },
-	{ ROUTES "    mirror: {sample: 101%}\n", "f.yaml:6:22: error: 'sample' is out of range: '101%'", NULL },
-	{ ROUTES "    mirror: {mask: none}\n", "f.yaml:6:20: error: there is no mask 'none'", NULL },
-	{ ROUTES "    mirror: {methods: [post]}\n", "f.yaml:6:24: error: 'post' is not a method",
-	  "methods are written in capitals, such as POST" },
-	{ ROUTES "    compare: {ignore: [id]}\n", "f.yaml:6:24: error: 'id' is not a JSON path", NULL },
-	{ ROUTES "    gates: [{metric: divergence_rate, max: 2}]\n", "f.yaml:6:44: error: 'max' needs a unit: '2' has none",
-	  "did you mean 2%?" },
-	{ ROUTES "    gates: [{metric: coverage, max: 2%}]\n", "f.yaml:6:32: error: 'coverage' has no 'max'", "write min" },
-	{ ROUTES "    gates: [{metric: divergance_rate, max: 2%}]\n", "f.yaml:6:22: error: 'divergance_rate' is not a known metric",
-	  "did you mean 'divergence_rate'?" },
-	{ LIST ONE ONE, "f.yaml:9:16: error: there are two candidates 'a'", NULL },
-	{ LIST "      - {name: a, endpoints: [http://127.0.0.1:9001]}\n",
-	  "f.yaml:8:31: error: the candidate 'a' is a live endpoint (127.0.0.1:9001)",
-	  "a copy must never reach production; give the candidate its own server" },
-	{ LIST "      - {name: a, endpoints: [http://127.0.0.1:9002], rewrite: {}}\n",
-	  "f.yaml:8:55: error: 'rewrite' is not supported by this version", NULL },
+        {"", "f.yaml:1:1: error: the file is empty", NULL},
+        {"- 1\n", "f.yaml:1:1: error: the file must be a mapping of keys", NULL},
+        {"a: [1\n", "f.yaml:2:1: error: did not find expected ',' or ']'", "while parsing a flow sequence"},
+        {"a: &x 1\nb: *x\n", "f.yaml:1:4: error: anchors and aliases are not allowed", "write the value out"},
+        {"a: !!str 1\n", "f.yaml:1:4: error: tags are not allowed", "leave the tag out"},
+        {"[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]\n", "f.yaml:1:17: error: the file is nested too deeply",
+         NULL},
+        {ROUTES "---\nversion: 1\n", "f.yaml:6:1: error: only one document a file", NULL},
+        {ROUTES "version: 1\n", "f.yaml:6:1: error: the key 'version' is given twice", "leave one of them"},
+        {ROUTES "worker: 2\n", "f.yaml:6:1: error: unknown key 'worker'", "did you mean 'workers'?"},
+        {ROUTES "bananas: 2\n", "f.yaml:6:1: error: unknown key 'bananas'",
+         "one of: version, listen, workers, memory, control, run, engine, capture, drain, masks, routes"},
+        {ROUTES "memory: 5\n", "f.yaml:6:9: error: 'memory' needs a unit: '5' has none",
+         "did you mean 5MiB?"},
+        {ROUTES "memory: 5MiBs\n", "f.yaml:6:9: error: 'memory' must be a size such as 8MiB, not '5MiBs'",
+         NULL},
+        {ROUTES "memory: 1KiB\n", "f.yaml:6:9: error: 'memory' must be between 16MiB and 1TiB, not '1KiB'",
+         NULL},
+        {ROUTES "memory: [1]\n", "f.yaml:6:9: error: 'memory' must be a single value, not a list", NULL},
+        {ROUTES "workers: 3abc\n", "f.yaml:6:10: error: 'workers' must be a whole number, not '3abc'", NULL},
+        {ROUTES "workers: 65\n", "f.yaml:6:10: error: 'workers' must be between 1 and 16, not '65'", NULL},
+        {ROUTES "drain:\n  timeout: 5\n", "f.yaml:7:12: error: 'timeout' needs a unit: '5' has none",
+         "did you mean 5s?"},
+        {ROUTES "drain: 5s\n", "f.yaml:6:8: error: 'drain' must be a mapping", NULL},
+        {ROUTES "capture: {enabled: on}\n", "f.yaml:6:20: error: 'enabled' must be true or false, not 'on'",
+         "write true or false"},
+        {ROUTES "capture: {encrypt: {}}\n", "f.yaml:6:11: error: 'encrypt' is not supported by this version",
+         NULL},
+        {ROUTES "capture: {keep: 30d}\n", "f.yaml:6:11: error: 'keep' is not supported by this version",
+         NULL},
+        {ROUTES "tenant: {}\n", "f.yaml:6:1: error: 'tenant' is not supported by this version", NULL},
+        {ROUTES "engine: {kind: redis}\n",
+         "f.yaml:6:16: error: engine 'redis' is not supported by this version",
+         "write embedded, or leave 'engine' out"},
+        {ROUTES "run: {name: a b}\n", "f.yaml:6:13: error: 'a b' cannot be a name",
+         "use letters, digits, '-', '_' and '.'"},
+        {ROUTES "run: {owner: '${NOT_SET_HERE}'}\n",
+         "f.yaml:6:14: error: the environment variable 'NOT_SET_HERE' is not set",
+         "set it, or write ${VAR:-default}"},
+        {ROUTES "run: {owner: '${NOT_SET_HERE:?who}'}\n",
+         "f.yaml:6:14: error: the environment variable 'NOT_SET_HERE' is not set: who", NULL},
+        {ROUTES "run: {owner: '${1-}'}\n", "f.yaml:6:14: error: cannot read the substitution in '${1-}'",
+         NULL},
+        {ROUTES "masks: {default: {detectors: [email]}}\n",
+         "f.yaml:6:19: error: 'detectors' is not supported by this version", NULL},
+        {ROUTES "masks: {a: {fields: [{with: drop}]}}\n",
+         "f.yaml:6:22: error: a masked field has either 'path' or 'header'", NULL},
+        {ROUTES "masks: {builtin: {}}\n", "f.yaml:6:9: error: 'builtin' is the name of the built-in policy",
+         "choose another name"},
+        {HEAD, "f.yaml:1:1: error: 'routes' is missing", "a list of at least one route"},
+        {HEAD "routes: []\n", "f.yaml:3:9: error: 'routes' must hold at least one route", NULL},
+        {"version: 2\nlisten: [{address: 127.0.0.1:8080}]\nroutes: [{name: r, live: {endpoints: "
+         "['http://127.0.0.1:1']}}]\n",
+         "f.yaml:1:10: error: 'version' must be between 1 and 1, not '2'", NULL},
+        {"version: 1\nlisten: [{address: 127.0.0.1, tls: {}}]\nroutes: []\n",
+         "f.yaml:2:20: error: cannot listen on '127.0.0.1'", "a port is missing: write HOST:PORT"},
+        {HEAD "routes:\n  - name: r\n", "f.yaml:4:5: error: 'live' is missing", NULL},
+        {HEAD "routes:\n  - name: r\n    live: {endpoints: ['https://127.0.0.1:1']}\n",
+         "f.yaml:5:24: error: cannot use the endpoint 'https://127.0.0.1:1'",
+         "'https' is not supported by this version"},
+        {ROUTES "    protocol: openai\n",
+         "f.yaml:6:15: error: protocol 'openai' is not supported by this version",
+         "one of: auto, openinference, json, bytes"},
+        {ROUTES "    protocol: jso\n", "f.yaml:6:15: error: 'jso' is not a known protocol",
+         "did you mean 'json'?"},
+        {ROUTES "    slices: []\n", "f.yaml:6:5: error: 'slices' is not supported by this version", NULL},
+        {ROUTES "    mirror: {sample: 5}\n", "f.yaml:6:22: error: 'sample' needs a unit: '5' has none",
+         "did you mean 5%?"},
+        {ROUTES "    mirror: {sample: 101%}\n", "f.yaml:6:22: error: 'sample' is out of range: '101%'", NULL},
+        {ROUTES "    mirror: {mask: none}\n", "f.yaml:6:20: error: there is no mask 'none'", NULL},
+        {ROUTES "    mirror: {methods: [post]}\n", "f.yaml:6:24: error: 'post' is not a method",
+         "methods are written in capitals, such as POST"},
+        {ROUTES "    compare: {ignore: [id]}\n", "f.yaml:6:24: error: 'id' is not a JSON path", NULL},
+        {ROUTES "    gates: [{metric: divergence_rate, max: 2}]\n",
+         "f.yaml:6:44: error: 'max' needs a unit: '2' has none", "did you mean 2%?"},
+        {ROUTES "    gates: [{metric: coverage, max: 2%}]\n", "f.yaml:6:32: error: 'coverage' has no 'max'",
+         "write min"},
+        {ROUTES "    gates: [{metric: divergance_rate, max: 2%}]\n",
+         "f.yaml:6:22: error: 'divergance_rate' is not a known metric", "did you mean 'divergence_rate'?"},
+        {LIST ONE ONE, "f.yaml:9:16: error: there are two candidates 'a'", NULL},
+        {LIST "      - {name: a, endpoints: [http://127.0.0.1:9001]}\n",
+         "f.yaml:8:31: error: the candidate 'a' is a live endpoint (127.0.0.1:9001)",
+         "a copy must never reach production; give the candidate its own server"},
+        {LIST "      - {name: a, endpoints: [http://127.0.0.1:9002], rewrite: {}}\n",
+         "f.yaml:8:55: error: 'rewrite' is not supported by this version", NULL},
 };
 
 static void test_bad(void **state)
@@ -128,16 +145,20 @@ static void test_bad(void **state)
 static void test_all_at_once(void **state)
 {
 	(void)state;
-	assert_int_equal(read_text(HEAD "wrokers: 2\nmemory: 5\nroutes: [{name: r, live: {timeout: 5}}]\n"), ERR_CONFIG);
-	assert_string_equal(report, "f.yaml:3:1: error: unknown key 'wrokers'\n    wrokers: 2\n    ^\n    hint: did you mean 'workers'?\n"
-				    "f.yaml:4:9: error: 'memory' needs a unit: '5' has none\n    memory: 5\n            ^\n"
-				    "    hint: did you mean 5MiB?\n"
-				    "f.yaml:5:26: error: 'endpoints' is missing\n"
-				    "    routes: [{name: r, live: {timeout: 5}}]\n                             ^\n"
-				    "    hint: a list of one URL, such as [http://127.0.0.1:9001]\n"
-				    "f.yaml:5:36: error: 'timeout' needs a unit: '5' has none\n"
-				    "    routes: [{name: r, live: {timeout: 5}}]\n                                       ^\n"
-				    "    hint: did you mean 5s?\n");
+	assert_int_equal(read_text(HEAD "wrokers: 2\nmemory: 5\nroutes: [{name: r, live: {timeout: 5}}]\n"),
+	                 ERR_CONFIG);
+	assert_string_equal(
+	        report,
+	        "f.yaml:3:1: error: unknown key 'wrokers'\n    wrokers: 2\n    ^\n    hint: did you mean "
+	        "'workers'?\n"
+	        "f.yaml:4:9: error: 'memory' needs a unit: '5' has none\n    memory: 5\n            ^\n"
+	        "    hint: did you mean 5MiB?\n"
+	        "f.yaml:5:26: error: 'endpoints' is missing\n"
+	        "    routes: [{name: r, live: {timeout: 5}}]\n                             ^\n"
+	        "    hint: a list of one URL, such as [http://127.0.0.1:9001]\n"
+	        "f.yaml:5:36: error: 'timeout' needs a unit: '5' has none\n"
+	        "    routes: [{name: r, live: {timeout: 5}}]\n                                       ^\n"
+	        "    hint: did you mean 5s?\n");
 }
 
 static void test_cap(void **state)
@@ -159,7 +180,8 @@ static void test_too_many_candidates(void **state)
 
 	(void)state;
 	for (int i = 0; i < 17; i++)
-		sprintf(text + strlen(text), "      - {name: c%d, endpoints: [http://127.0.0.1:%d]}\n", i, 9100 + i);
+		sprintf(text + strlen(text), "      - {name: c%d, endpoints: [http://127.0.0.1:%d]}\n", i,
+		        9100 + i);
 	assert_int_equal(read_text(text), ERR_CONFIG);
 	assert_non_null(strstr(report, "f.yaml:24:9: error: more than 16 'candidates'\n"));
 }
@@ -177,7 +199,10 @@ static void test_defaults(void **state)
 	const struct plan_route *r = &plan.routes[0];
 
 	(void)state;
-	assert_int_equal(read_text(LIST ONE "      - {name: b, role: baseline, endpoints: [http://127.0.0.1:9003/]}\n"), 0);
+	assert_int_equal(
+	        read_text(LIST ONE
+	                  "      - {name: b, role: baseline, endpoints: [http://127.0.0.1:9003/]}\n"),
+	        0);
 	assert_string_equal(report, "");
 	assert_true(r->mirror);
 	assert_string_equal(r->methods, " POST ");
@@ -201,7 +226,8 @@ static void test_defaults(void **state)
 	assert_int_equal(config_ring_bytes(&plan), 16 << 20);
 	assert_int_equal(read_text(LIST ONE "    gates: [{metric: coverage, min: 90%}]\n"), 0);
 	assert_int_equal(r->gate_count, 2);
-	assert_true(r->gates[1].metric == GATE_COVERAGE && r->gates[1].limit > 0.899 && r->gates[1].limit < 0.901);
+	assert_true(r->gates[1].metric == GATE_COVERAGE && r->gates[1].limit > 0.899 &&
+	            r->gates[1].limit < 0.901);
 	assert_int_equal(read_text(ROUTES "    mirror: {}\n"), 0);
 	assert_non_null(strstr(report, "f.yaml:6:5: warning: the route copies traffic to no candidate\n"));
 }
@@ -231,19 +257,23 @@ static void test_example(void **state)
 
 static void test_quick(void **state)
 {
-	const char *good[] = { "a=http://127.0.0.1:9002", "b=http://127.0.0.1:9003" };
-	const char *live[] = { "a=http://127.0.0.1:9001" };
+	const char *good[] = {"a=http://127.0.0.1:9002", "b=http://127.0.0.1:9003"};
+	const char *live[] = {"a=http://127.0.0.1:9001"};
 	FILE *null = fopen("/dev/null", "w");
 
 	(void)state;
-	assert_int_equal(config_quick("http://127.0.0.1:9001", good, 2, "http://127.0.0.1:9004", "127.0.0.1:0", &plan, null), 0);
+	assert_int_equal(config_quick("http://127.0.0.1:9001", good, 2, "http://127.0.0.1:9004",
+	                              "127.0.0.1:0", &plan, null),
+	                 0);
 	assert_string_equal(plan.routes[0].name, "default");
 	assert_int_equal(plan.routes[0].candidate_count, 3);
 	assert_int_equal(plan.routes[0].candidates[1].max_in_flight, 4);
 	assert_true(plan.routes[0].candidates[2].baseline);
 	assert_int_equal(plan.routes[0].gate_count, 2);
-	assert_int_equal(config_quick("http://127.0.0.1:9001", live, 1, NULL, "127.0.0.1:0", &plan, null), ERR_CONFIG);
-	assert_int_equal(config_quick("127.0.0.1:9001", good, 1, NULL, "127.0.0.1:0", &plan, null), ERR_CONFIG);
+	assert_int_equal(config_quick("http://127.0.0.1:9001", live, 1, NULL, "127.0.0.1:0", &plan, null),
+	                 ERR_CONFIG);
+	assert_int_equal(config_quick("127.0.0.1:9001", good, 1, NULL, "127.0.0.1:0", &plan, null),
+	                 ERR_CONFIG);
 	assert_int_equal(config_read("/nowhere/f.yaml", &plan, null), ERR_SYS);
 	fclose(null);
 }
@@ -252,9 +282,14 @@ int main(void)
 {
 	static char example[4096], folder[] = "/tmp/understudy-config-XXXXXX";
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad), cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_cap),
-		cmocka_unit_test(test_too_many_candidates), cmocka_unit_test(test_substitution),
-		cmocka_unit_test(test_defaults), cmocka_unit_test_prestate(test_example, example), cmocka_unit_test(test_quick),
+	        cmocka_unit_test(test_bad),
+	        cmocka_unit_test(test_all_at_once),
+	        cmocka_unit_test(test_cap),
+	        cmocka_unit_test(test_too_many_candidates),
+	        cmocka_unit_test(test_substitution),
+	        cmocka_unit_test(test_defaults),
+	        cmocka_unit_test_prestate(test_example, example),
+	        cmocka_unit_test(test_quick),
 	};
 	int rc;
 

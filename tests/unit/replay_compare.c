@@ -35,10 +35,11 @@ static void ignore(const char *path)
 	snprintf(route.ignore[route.ignore_count++], TEXT_MAX_BYTES, "%s", path);
 }
 
-static int compare_with(unsigned live_status, const char *live, unsigned candidate_status, const char *candidate)
+static int compare_with(unsigned live_status, const char *live, unsigned candidate_status,
+                        const char *candidate)
 {
-	struct answer a = { live_status, SPAN("application/json"), span_of(live) };
-	struct answer b = { candidate_status, SPAN("application/json"), span_of(candidate) };
+	struct answer a = {live_status, SPAN("application/json"), span_of(live)};
+	struct answer b = {candidate_status, SPAN("application/json"), span_of(candidate)};
 
 	comparison_fini(&got);
 	return compare_pair(&route, &a, &b, &got);
@@ -54,9 +55,11 @@ static const char *one(unsigned slot, const char *type, const char *shape, const
 {
 	static char text[2][4096];
 
-	snprintf(text[slot], sizeof(text[slot]),
-		 "{\"id\":\"%u\",\"model_name\":\"m%u\",\"outputs\":[{\"data\":%s,\"name\":\"y\",\"shape\":%s,"
-		 "\"datatype\":\"%s\",\"parameters\":{\"p\":%u}}]}", slot, slot, data, shape, type, slot);
+	snprintf(
+	        text[slot], sizeof(text[slot]),
+	        "{\"id\":\"%u\",\"model_name\":\"m%u\",\"outputs\":[{\"data\":%s,\"name\":\"y\",\"shape\":%s,"
+	        "\"datatype\":\"%s\",\"parameters\":{\"p\":%u}}]}",
+	        slot, slot, data, shape, type, slot);
 	return text[slot];
 }
 
@@ -103,7 +106,8 @@ static void ranks(void **state)
 	assert_int_equal(got.row_count, 4);
 	assert_int_equal(got.rows_diverged, 1);
 	assert_true(got.rows[3].flipped);
-	assert_int_equal(tensors("FP32", "[3,2]", "[1,2,3,4,5,6]", "[1,2,3,4,5,7]"), 0); /* not a classification */
+	assert_int_equal(tensors("FP32", "[3,2]", "[1,2,3,4,5,6]", "[1,2,3,4,5,7]"),
+	                 0); /* not a classification */
 	assert_int_equal(got.row_count, 3);
 	assert_int_equal(got.counts[DIVERGENCE_VALUE], 1);
 	assert_false(got.rows[2].has_measures);
@@ -117,7 +121,7 @@ static void ranks(void **state)
 
 static void candidate_is_no_distribution(void **state)
 {
-	static const char *const bad[] = { "[8,3]", "[NaN,1]", "[1.5,-0.5]", "[Infinity,0]" };
+	static const char *const bad[] = {"[8,3]", "[NaN,1]", "[1.5,-0.5]", "[Infinity,0]"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -131,14 +135,17 @@ static void candidate_is_no_distribution(void **state)
 static void structure(void **state)
 {
 	static const char *const two =
-		"{\"outputs\":[{\"name\":\"y\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":[5,6]},"
-		"{\"name\":\"z\",\"shape\":[2],\"datatype\":\"BYTES\",\"data\":[\"a\",\"b\"]}]}";
+	        "{\"outputs\":[{\"name\":\"y\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":[5,6]},"
+	        "{\"name\":\"z\",\"shape\":[2],\"datatype\":\"BYTES\",\"data\":[\"a\",\"b\"]}]}";
 	static const char *const swapped =
-		"{\"outputs\":[{\"name\":\"z\",\"shape\":[2],\"datatype\":\"BYTES\",\"data\":[\"\\u0061\",\"b\"]},"
-		"{\"name\":\"\\u0079\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":[5.0,6]}]}";
+	        "{\"outputs\":[{\"name\":\"z\",\"shape\":[2],\"datatype\":\"BYTES\",\"data\":[\"\\u0061\","
+	        "\"b\"]},"
+	        "{\"name\":\"\\u0079\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":[5.0,6]}]}";
 
 	(void)state;
-	assert_int_equal(compare(one(0, "FP32", "[2,3]", "[1,2,3,4,5,6]"), one(1, "FP32", "[3,2]", "[1,2,3,4,5,6]")), 0);
+	assert_int_equal(
+	        compare(one(0, "FP32", "[2,3]", "[1,2,3,4,5,6]"), one(1, "FP32", "[3,2]", "[1,2,3,4,5,6]")),
+	        0);
 	assert_int_equal(got.counts[DIVERGENCE_STRUCTURE], 1);
 	assert_int_equal(got.counts[DIVERGENCE_VALUE], 0);
 	assert_int_equal(got.row_count, 2);
@@ -205,7 +212,8 @@ static void statuses(void **state)
 	route.protocol = PROTOCOL_OPENINFERENCE;
 	assert_int_equal(compare_with(500, "x", 200, live), 0);
 	assert_int_equal(got.row_count, 1);
-	assert_int_equal(compare_with(400, "{\"error\":\"a\",\"b\":1}", 400, "{\"b\":1.0,\"error\":\"a\"}"), 0);
+	assert_int_equal(compare_with(400, "{\"error\":\"a\",\"b\":1}", 400, "{\"b\":1.0,\"error\":\"a\"}"),
+	                 0);
 	assert_false(got.diverged);
 	assert_int_equal(compare_with(400, "{\"error\":\"a\"}", 400, "{\"error\":\"b\"}"), 0);
 	assert_int_equal(got.counts[DIVERGENCE_VALUE], 1);
@@ -219,20 +227,29 @@ static void statuses(void **state)
 static void undecodable(void **state)
 {
 	static const char *const bad[] = {
-		"", "[]", "{}", "x", "{\"outputs\":5}", "{\"outputs\":[5]}", "{\"outputs\":[{}]}", "{\"outputs\":[]",
-		"{\"outputs\":[],\"outputs\":[]}",
-		"{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"datatype\":\"FP32\"}]}",
-		"{\"outputs\":[{\"name\":\"y\",\"shape\":[1.5],\"datatype\":\"FP32\",\"data\":[1]}]}",
-		"{\"outputs\":[{\"name\":\"y\",\"shape\":[-1],\"datatype\":\"FP32\",\"data\":[1]}]}",
-		"{\"outputs\":[{\"name\":\"y\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":[1]}]}",
-		"{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1,2]}]}",
-		"{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[\"1\"]}]}",
-		"{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[null]}]}",
-		"{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":{\"a\":1}}]}",
-		"{\"outputs\":[{\"name\":\"y\",\"name\":\"y\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]}]}",
-		"{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]}]}",
-		"{\"outputs\":[{\"name\":\"y\",\"shape\":[0],\"datatype\":\"FP32\",\"data\":[]},"
-		"{\"name\":\"y\",\"shape\":[0],\"datatype\":\"FP32\",\"data\":[]}]}",
+	        "",
+	        "[]",
+	        "{}",
+	        "x",
+	        "{\"outputs\":5}",
+	        "{\"outputs\":[5]}",
+	        "{\"outputs\":[{}]}",
+	        "{\"outputs\":[]",
+	        "{\"outputs\":[],\"outputs\":[]}",
+	        "{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"datatype\":\"FP32\"}]}",
+	        "{\"outputs\":[{\"name\":\"y\",\"shape\":[1.5],\"datatype\":\"FP32\",\"data\":[1]}]}",
+	        "{\"outputs\":[{\"name\":\"y\",\"shape\":[-1],\"datatype\":\"FP32\",\"data\":[1]}]}",
+	        "{\"outputs\":[{\"name\":\"y\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":[1]}]}",
+	        "{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1,2]}]}",
+	        "{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[\"1\"]}]}",
+	        "{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[null]}]}",
+	        "{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":{\"a\":1}}]}",
+	        "{\"outputs\":[{\"name\":\"y\",\"name\":\"y\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":["
+	        "1]}]}",
+	        "{\"outputs\":[{\"name\":\"y\",\"shape\":[1],\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]"
+	        "}]}",
+	        "{\"outputs\":[{\"name\":\"y\",\"shape\":[0],\"datatype\":\"FP32\",\"data\":[]},"
+	        "{\"name\":\"y\",\"shape\":[0],\"datatype\":\"FP32\",\"data\":[]}]}",
 	};
 	const char *good = one(0, "FP32", "[1]", "[1]");
 
@@ -264,8 +281,9 @@ static void hostile(void **state)
 	assert_int_equal(tensors("FP32", "[1]", "[1]", deep), ERR_LIMIT);
 	at = (size_t)sprintf(many, "{\"outputs\":[");
 	for (unsigned i = 0; i <= OIP_TENSORS_MAX; i++)
-		at += (size_t)sprintf(many + at, "%s{\"name\":\"%u\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]}",
-				      i ? "," : "", i);
+		at += (size_t)sprintf(many + at,
+		                      "%s{\"name\":\"%u\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]}",
+		                      i ? "," : "", i);
 	sprintf(many + at, "]}");
 	assert_int_equal(compare(many, many), ERR_LIMIT);
 	route.protocol = PROTOCOL_JSON;
@@ -278,7 +296,8 @@ static void hostile(void **state)
 static void too_many_rows(void **state)
 {
 	static char text[65536];
-	size_t at = (size_t)sprintf(text, "{\"outputs\":[{\"name\":\"y\",\"shape\":[4097],\"datatype\":\"FP32\",\"data\":[1");
+	size_t at = (size_t)sprintf(
+	        text, "{\"outputs\":[{\"name\":\"y\",\"shape\":[4097],\"datatype\":\"FP32\",\"data\":[1");
 
 	(void)state;
 	for (unsigned i = 1; i < 4097; i++)
@@ -293,7 +312,8 @@ static void json_documents(void **state)
 {
 	(void)state;
 	route.protocol = PROTOCOL_JSON;
-	assert_int_equal(compare("{\"a\":[1,{\"b\":2}],\"c\":null}", "{\"c\":null,\"\\u0061\":[1.0,{\"b\":2}]}"), 0);
+	assert_int_equal(
+	        compare("{\"a\":[1,{\"b\":2}],\"c\":null}", "{\"c\":null,\"\\u0061\":[1.0,{\"b\":2}]}"), 0);
 	assert_false(got.diverged);
 	assert_int_equal(got.row_count, 1);
 	assert_int_equal(compare("{\"a\":[1,{\"b\":2}]}", "{\"a\":[1,{\"b\":3}]}"), 0);
@@ -325,7 +345,8 @@ static void json_ignored(void **state)
 	ignore("$.list[1]");
 	ignore("nonsense");
 	assert_int_equal(compare("{\"id\":1,\"a\":{\"b\":[{\"c\":1},{\"c\":2,\"id\":0}]},\"list\":[1,2]}",
-				 "{\"id\":{},\"a\":{\"b\":[{\"c\":\"x\"},{\"id\":5}]},\"list\":[1]}"), 0);
+	                         "{\"id\":{},\"a\":{\"b\":[{\"c\":\"x\"},{\"id\":5}]},\"list\":[1]}"),
+	                 0);
 	assert_false(got.diverged);
 	assert_int_equal(compare("{\"a\":{\"b\":[{\"cc\":1}]}}", "{\"a\":{\"b\":[{\"cc\":2}]}}"), 0);
 	assert_true(got.diverged);
@@ -338,7 +359,8 @@ static void protocol_auto(void **state)
 	(void)state;
 	assert_int_equal(compare("{\"id\":\"1\",\"outputs\":[]}", "{\"id\":\"2\",\"outputs\":[]}"), 0);
 	assert_false(got.diverged);
-	assert_int_equal(compare("{\"outputs\":[[1,2]]}", "{\"outputs\":[[1,3]]}"), 0); /* TensorFlow Serving columns */
+	assert_int_equal(compare("{\"outputs\":[[1,2]]}", "{\"outputs\":[[1,3]]}"),
+	                 0); /* TensorFlow Serving columns */
 	assert_string_equal(got.where, "$.outputs[0][1]: value differs");
 	assert_int_equal(compare("plain", "plain"), 0);
 	assert_false(got.diverged);
@@ -363,9 +385,21 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(identical_and_nested), CASE(flips), CASE(ranks), CASE(candidate_is_no_distribution),
-		CASE(structure), CASE(values), CASE(exact_types), CASE(statuses), CASE(undecodable), CASE(hostile),
-		CASE(too_many_rows), CASE(json_documents), CASE(json_ignored), CASE(protocol_auto), CASE(names),
+	        CASE(identical_and_nested),
+	        CASE(flips),
+	        CASE(ranks),
+	        CASE(candidate_is_no_distribution),
+	        CASE(structure),
+	        CASE(values),
+	        CASE(exact_types),
+	        CASE(statuses),
+	        CASE(undecodable),
+	        CASE(hostile),
+	        CASE(too_many_rows),
+	        CASE(json_documents),
+	        CASE(json_ignored),
+	        CASE(protocol_auto),
+	        CASE(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 
 static void check(uint32_t metric, double limit, struct gate_input in, enum gate_state want)
 {
-	struct plan_gate gate = { .metric = metric, .limit = limit };
+	struct plan_gate gate = {.metric = metric, .limit = limit};
 	struct gate_result r;
 
 	gate_evaluate(&gate, &in, &r);
@@ -22,7 +22,7 @@ static void check(uint32_t metric, double limit, struct gate_input in, enum gate
 	}
 }
 
-#define IN(...) ((struct gate_input){ __VA_ARGS__ })
+#define IN(...) ((struct gate_input){__VA_ARGS__})
 
 static void test_states(void **state)
 {
@@ -60,7 +60,8 @@ static void test_latency(void **state)
 
 static void test_list(void **state)
 {
-	struct plan_route route = { .gate_count = 2, .gates = { { GATE_DIVERGENCE_RATE, 0.02, "" }, { GATE_COVERAGE, 0.5, "" } } };
+	struct plan_route route = {.gate_count = 2,
+	                           .gates = {{GATE_DIVERGENCE_RATE, 0.02, ""}, {GATE_COVERAGE, 0.5, ""}}};
 	struct plan_gate gates[GATE_LIST_MAX];
 
 	(void)state;
@@ -80,19 +81,21 @@ static void test_verdict(void **state)
 		unsigned count;
 		int by;
 	} cases[] = {
-		{ GATE_PASS, GATE_PASS, GATE_PASS, GATE_PASS, 3, -1 },
-		{ GATE_PASS, GATE_PASS, GATE_PASS, GATE_UNDECIDED, 2, -1 },
-		{ GATE_FAIL, GATE_PASS, GATE_PASS, GATE_FAIL, 2, 0 },
-		{ GATE_UNDECIDED, GATE_PASS, GATE_FAIL, GATE_FAIL, 3, 2 },
-		{ GATE_PASS, GATE_UNDECIDED, GATE_PASS, GATE_UNDECIDED, 3, 1 },
+	        {GATE_PASS, GATE_PASS, GATE_PASS, GATE_PASS, 3, -1},
+	        {GATE_PASS, GATE_PASS, GATE_PASS, GATE_UNDECIDED, 2, -1},
+	        {GATE_FAIL, GATE_PASS, GATE_PASS, GATE_FAIL, 2, 0},
+	        {GATE_UNDECIDED, GATE_PASS, GATE_FAIL, GATE_FAIL, 3, 2},
+	        {GATE_PASS, GATE_UNDECIDED, GATE_PASS, GATE_UNDECIDED, 3, 1},
 	};
-	const struct plan_gate gates[3] = { { GATE_CANDIDATE_FAILURE_RATE, 0.01, "" }, { GATE_COVERAGE, 0.95, "" },
-					    { GATE_DIVERGENCE_RATE, 0.02, "" } };
+	const struct plan_gate gates[3] = {{GATE_CANDIDATE_FAILURE_RATE, 0.01, ""},
+	                                   {GATE_COVERAGE, 0.95, ""},
+	                                   {GATE_DIVERGENCE_RATE, 0.02, ""}};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct gate_result r[3] = { { .state = cases[i].failure }, { .state = cases[i].coverage },
-					    { .state = cases[i].declared } };
+		struct gate_result r[3] = {{.state = cases[i].failure},
+		                           {.state = cases[i].coverage},
+		                           {.state = cases[i].declared}};
 		int by;
 
 		assert_int_equal(gate_verdict(gates, r, cases[i].count, &by), cases[i].want);
@@ -103,10 +106,10 @@ static void test_verdict(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_states),
-		cmocka_unit_test(test_latency),
-		cmocka_unit_test(test_list),
-		cmocka_unit_test(test_verdict),
+	        cmocka_unit_test(test_states),
+	        cmocka_unit_test(test_latency),
+	        cmocka_unit_test(test_list),
+	        cmocka_unit_test(test_verdict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

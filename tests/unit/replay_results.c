@@ -31,7 +31,7 @@ static int setup(void **state)
 	strcpy(route->candidates[1].name, "twin");
 	route->candidates[1].baseline = true;
 	route->gate_count = 1;
-	route->gates[0] = (struct plan_gate){ GATE_DIVERGENCE_RATE, 0.02, "agreed" };
+	route->gates[0] = (struct plan_gate){GATE_DIVERGENCE_RATE, 0.02, "agreed"};
 	strcpy(directory, "/tmp/understudy-results-XXXXXX");
 	assert_non_null(mkdtemp(directory));
 	return 0;
@@ -59,16 +59,30 @@ static struct results *open_run(void)
 static int add(struct results *r, uint64_t id, uint16_t candidate, bool diverged)
 {
 	struct row rows[2] = {
-		{ .has_measures = true, .js_bits = 0.01 * (double)(id % 7), .tv = 0.02 * (double)(id % 5), .flipped = diverged,
-		  .diverged = diverged, .live_label = 5, .candidate_label = diverged ? 8 : 5 },
-		{ .has_measures = false },
+	        {.has_measures = true,
+	         .js_bits = 0.01 * (double)(id % 7),
+	         .tv = 0.02 * (double)(id % 5),
+	         .flipped = diverged,
+	         .diverged = diverged,
+	         .live_label = 5,
+	         .candidate_label = diverged ? 8 : 5},
+	        {.has_measures = false},
 	};
-	struct comparison c = { .diverged = diverged, .row_count = 2, .rows_diverged = diverged, .rows = rows,
-				.where = "outputs[0] row 0: 5 -> 8" };
-	struct results_pair p = { .id = id, .candidate = candidate, .seen_us = 1700000000000000 + id * 1000, .live_us = 1000 + id,
-				  .other_us = 2000 + id, .comparison = &c, .live = { 200, SPAN("a/b"), SPAN("{}") },
-				  .other = { 200, SPAN("a/b"), SPAN("[]") }, .request_head = SPAN("POST /"),
-				  .request_body = SPAN("x") };
+	struct comparison c = {.diverged = diverged,
+	                       .row_count = 2,
+	                       .rows_diverged = diverged,
+	                       .rows = rows,
+	                       .where = "outputs[0] row 0: 5 -> 8"};
+	struct results_pair p = {.id = id,
+	                         .candidate = candidate,
+	                         .seen_us = 1700000000000000 + id * 1000,
+	                         .live_us = 1000 + id,
+	                         .other_us = 2000 + id,
+	                         .comparison = &c,
+	                         .live = {200, SPAN("a/b"), SPAN("{}")},
+	                         .other = {200, SPAN("a/b"), SPAN("[]")},
+	                         .request_head = SPAN("POST /"),
+	                         .request_body = SPAN("x")};
 
 	c.counts[DIVERGENCE_LABEL_FLIP] = diverged;
 	return results_add(r, &p);
@@ -115,7 +129,8 @@ static void test_summary(void **state)
 	text = summary(r);
 	assert_non_null(strstr(text, "\"pairs\":100,\"rows\":200,\"diverged\":10,\"divergence_rate\":0.1,"));
 	assert_non_null(strstr(text, "\"noise_rate\":0.01,"));
-	assert_non_null(strstr(text, "{\"class\":\"label_flip\",\"unit\":\"row\",\"count\":10,\"rate\":0.05,"));
+	assert_non_null(
+	        strstr(text, "{\"class\":\"label_flip\",\"unit\":\"row\",\"count\":10,\"rate\":0.05,"));
 	assert_non_null(strstr(text, "\"role\":\"baseline\",\"verdict\":null"));
 	assert_non_null(strstr(text, "\"because\":\"agreed\""));
 	assert_null(strstr(text, "nan"));
@@ -191,10 +206,10 @@ static void test_forget(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_summary, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_added_twice_counts_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_summary, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_added_twice_counts_once, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,14 +41,15 @@ static void rate_published_table(void **state)
 	static const struct {
 		uint64_t n;
 		double limit, t_opt;
-	} rows[] = { { 389, 0.01, 300 }, { 780, 0.005, 600 }, { 3912, 0.001, 3000 } };
+	} rows[] = {{389, 0.01, 300}, {780, 0.005, 600}, {3912, 0.001, 3000}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_true(stat_rate(0, rows[i].n, 0.05, rows[i].t_opt).high <= rows[i].limit);
 		assert_true(stat_rate(0, rows[i].n - 1, 0.05, rows[i].t_opt).high > rows[i].limit);
 		assert_int_equal(stat_rate_needed(0, 0, rows[i].limit, 0.05, rows[i].t_opt), rows[i].n);
-		assert_int_equal(stat_rate_needed(0, 100, rows[i].limit, 0.05, rows[i].t_opt), rows[i].n - 100);
+		assert_int_equal(stat_rate_needed(0, 100, rows[i].limit, 0.05, rows[i].t_opt),
+		                 rows[i].n - 100);
 		assert_int_equal(stat_rate_needed(0, rows[i].n, rows[i].limit, 0.05, rows[i].t_opt), 0);
 	}
 }
@@ -106,7 +107,7 @@ static void rate_false_alarms(void **state)
 
 static void mean_covers_and_narrows(void **state)
 {
-	struct stat_mean m = { 0 };
+	struct stat_mean m = {0};
 	struct interval early, late;
 
 	(void)state;
@@ -127,7 +128,7 @@ static void mean_covers_and_narrows(void **state)
 /* The two sides swap when x is replaced by 1 - x. */
 static void mean_mirrors(void **state)
 {
-	struct stat_mean a = { 0 }, b = { 0 };
+	struct stat_mean a = {0}, b = {0};
 	struct interval one, other;
 
 	(void)state;
@@ -167,7 +168,7 @@ static double mean_lower_by_hand(const double *x, unsigned n, double a)
 static void mean_formula(void **state)
 {
 	double x[400], mirrored[400];
-	struct stat_mean m = { 0 };
+	struct stat_mean m = {0};
 	struct interval got;
 
 	(void)state;
@@ -197,7 +198,8 @@ static void sketch_error(void **state)
 	for (uint64_t us = 1; us <= 100001; us++)
 		sketch_add(&s, us * 10);
 	for (unsigned q = 0; q <= 1000; q++) {
-		double exact = 10 * (1 + floor(q / 1000.0 * 100000)), got = (double)sketch_quantile(&s, q / 1000.0);
+		double exact = 10 * (1 + floor(q / 1000.0 * 100000)),
+		       got = (double)sketch_quantile(&s, q / 1000.0);
 
 		assert_true(fabs(got - exact) <= 0.01 * exact + 0.5);
 	}
@@ -251,12 +253,12 @@ static void sketch_interval(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rate_edges), cmocka_unit_test(rate_published_table),
-		cmocka_unit_test(rate_monotone), cmocka_unit_test(rate_needed),
-		cmocka_unit_test(rate_false_alarms), cmocka_unit_test(mean_covers_and_narrows),
-		cmocka_unit_test(mean_mirrors), cmocka_unit_test(mean_formula),
-		cmocka_unit_test(sketch_error), cmocka_unit_test(sketch_merges),
-		cmocka_unit_test(sketch_interval),
+	        cmocka_unit_test(rate_edges),        cmocka_unit_test(rate_published_table),
+	        cmocka_unit_test(rate_monotone),     cmocka_unit_test(rate_needed),
+	        cmocka_unit_test(rate_false_alarms), cmocka_unit_test(mean_covers_and_narrows),
+	        cmocka_unit_test(mean_mirrors),      cmocka_unit_test(mean_formula),
+	        cmocka_unit_test(sketch_error),      cmocka_unit_test(sketch_merges),
+	        cmocka_unit_test(sketch_interval),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
