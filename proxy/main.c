@@ -20,10 +20,18 @@
 
 #define VERSION "0.1.0"
 
-/* In starting order; workers last: nothing is accepted before every role has said it is ready. */
+/* In starting order; workers last: nothing is accepted before every role has said it is ready. A replay is
+ * the same house with another source: the player takes the place of worker, masker and recorder. */
 static const struct role_row roles[] = {
-        {"control", control_run, STAGE_NONE, PHASE_CONTROL, false, {"plan", "ledger", "page", "control"}},
+        {"control",
+         IN_MIRROR,
+         control_run,
+         STAGE_NONE,
+         PHASE_CONTROL,
+         false,
+         {"plan", "ledger", "page", "control"}},
         {"judge",
+         IN_MIRROR | IN_REPLAY,
          judge_run,
          STAGE_JUDGE,
          PHASE_JUDGE,
@@ -31,6 +39,7 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
           "wake.masked-answers"}},
         {"answers",
+         IN_MIRROR | IN_REPLAY,
          answers_run,
          STAGE_ANSWERS,
          PHASE_ANSWERS,
@@ -38,25 +47,36 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
           "wake.masked-answers"}},
         {"shadow",
+         IN_MIRROR | IN_REPLAY,
          shadow_run,
          STAGE_SHADOW,
          PHASE_SHADOW,
          false,
          {"plan", "ledger", "page", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers"}},
         {"recorder",
+         IN_MIRROR,
          recorder_run,
          STAGE_RECORDER,
          PHASE_SHADOW,
          false,
          {"plan", "ledger", "page", "captures", "ring.recorder", "wake.recorder"}},
         {"masker",
+         IN_MIRROR,
          masker_run,
          STAGE_MASKER,
          PHASE_MASKER,
          false,
          {"plan", "ledger", "page", "mask-key", "ring.raw.*", "wake.raw.*", "ring.shadow", "wake.shadow",
           "ring.judge", "wake.judge", "ring.recorder", "wake.recorder"}},
+        {"player",
+         IN_REPLAY,
+         player_run,
+         STAGE_MASKER,
+         PHASE_WORKERS,
+         false,
+         {"plan", "ledger", "page", "input", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge"}},
         {"worker",
+         IN_MIRROR,
          worker_run,
          STAGE_WORKER,
          PHASE_WORKERS,
@@ -64,37 +84,6 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "listen.*", "ring.raw.%", "wake.raw.%"}},
 };
 enum { ROLES = sizeof roles / sizeof *roles };
-
-/* A replay is the same house with another source: no live path, no masker, no recorder. */
-static const struct role_row replay_roles[] = {
-        {"judge",
-         judge_run,
-         STAGE_JUDGE,
-         PHASE_JUDGE,
-         false,
-         {"plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
-          "wake.masked-answers"}},
-        {"answers",
-         answers_run,
-         STAGE_ANSWERS,
-         PHASE_ANSWERS,
-         false,
-         {"plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
-          "wake.masked-answers"}},
-        {"shadow",
-         shadow_run,
-         STAGE_SHADOW,
-         PHASE_SHADOW,
-         false,
-         {"plan", "ledger", "page", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers"}},
-        {"player",
-         player_run,
-         STAGE_MASKER,
-         PHASE_WORKERS,
-         false,
-         {"plan", "ledger", "page", "input", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge"}},
-};
-enum { REPLAY_ROLES = sizeof replay_roles / sizeof *replay_roles };
 
 static const char proxy_help[] =
         "usage: understudy proxy -c FILE [--run DIR]\n"
@@ -173,7 +162,7 @@ static int replay_command(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	status = parent_run(&plan, o.run, o.input, replay_roles, REPLAY_ROLES);
+	status = parent_run(&plan, o.run, o.input, roles, ROLES);
 	return status ? status : replay_verdict(&o);
 }
 
@@ -217,8 +206,6 @@ static int run_role(int argc, char **argv)
 	for (unsigned i = 0; i < ROLES && argc > 0; i++)
 		if (!strcmp(roles[i].name, argv[0]))
 			return role_enter(argc, argv, roles[i].run);
-	if (argc > 0 && !strcmp(argv[0], "player"))
-		return role_enter(argc, argv, player_run);
 	return 2;
 }
 

@@ -316,7 +316,8 @@ static int start(struct child *c)
 static int start_all(const struct role_row *rows, unsigned row_count)
 {
 	for (unsigned i = 0; i < row_count; i++) {
-		unsigned copies = rows[i].per_worker ? parent.plan->workers : 1;
+		bool wanted = rows[i].in & (parent.plan->replay ? IN_REPLAY : IN_MIRROR);
+		unsigned copies = !wanted ? 0 : rows[i].per_worker ? parent.plan->workers : 1;
 
 		for (unsigned n = 0; n < copies; n++) {
 			struct child *c = &parent.children[parent.child_count++];

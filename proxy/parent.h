@@ -6,10 +6,13 @@
 
 #include "capture/role.h"
 
+enum { IN_MIRROR = 1, IN_REPLAY = 2 };
+
 /* One row a role. A name in `holds` ending in '*' stands for every descriptor with that prefix; '%' is
  * replaced by the role's index. */
 struct role_row {
 	const char *name;
+	uint8_t in; /* IN_MIRROR, IN_REPLAY */
 	role_run *run;
 	uint8_t stage;   /* whose cells are lost when it dies; 0: none */
 	uint32_t leaves; /* the phase in which it exits */
