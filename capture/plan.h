@@ -20,14 +20,80 @@ enum {
 	MASKS_MAX = 8,
 	GATES_MAX = 8,
 	IGNORES_MAX = 16,
-	LISTEN_MAX = 8
+	LISTEN_MAX = 8,
+	CERTIFICATES_MAX = 4,
+	LIVE_ENDPOINTS_MAX = 8,
+	HEADER_EDITS_MAX = 16,
+	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
-struct plan_endpoint { /* http://HOST:PORT, resolved when the plan is read */
+/* http://HOST:PORT, https://HOST:PORT or unix:PATH, resolved when the plan is read. */
+struct plan_endpoint {
 	char url[TEXT_MAX_BYTES];
-	char authority[TEXT_MAX_BYTES]; /* host:port for Host */
-	char address[64];               /* numeric */
-	uint16_t port;
+	char authority[TEXT_MAX_BYTES];  /* host:port for Host */
+	char host[TEXT_MAX_BYTES];       /* the name, for SNI and verification */
+	char address[ADDRESS_MAX_BYTES]; /* numeric, or the path of a unix socket */
+	uint16_t port;                   /* 0: a unix socket */
+	bool tls;
+};
+
+/* Files are opened by the parent and reach workers as descriptors: "tls.L.N.cert", "tls.L.N.key" and
+ * "tls.L.client-ca" for listener L; "tls.live.R.ca", ".cert" and ".key" for route R. Empty: none. */
+struct plan_certificate {
+	char certificate_file[PATH_MAX_BYTES], key_file[PATH_MAX_BYTES];
+};
+
+struct plan_listen {
+	struct plan_endpoint at;
+	bool proxy_protocol; /* a PROXY header, version 1 or 2, must come first */
+	bool tls;
+	uint32_t certificate_count; /* the first is the default, the others by SNI */
+	struct plan_certificate certificates[CERTIFICATES_MAX];
+	char client_ca_file[PATH_MAX_BYTES]; /* set: a client certificate is required */
+	bool tls_1_3_only;
+};
+
+struct plan_health {
+	char path[TEXT_MAX_BYTES]; /* empty: no active checks */
+	uint32_t interval_ms, timeout_ms, rise, fall;
+	uint32_t max_fails,
+	        fail_timeout_ms; /* passive: out for fail_timeout after max_fails in a row; 0: never */
+};
+
+enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_IN_FLIGHT };
+
+struct plan_live {
+	uint32_t endpoint_count;
+	struct plan_endpoint endpoints[LIVE_ENDPOINTS_MAX];
+	uint32_t balance;    /* enum balance */
+	uint32_t timeout_ms; /* of the whole exchange without a byte from live: 504 */
+	uint32_t connect_timeout_ms;
+	uint32_t idle_timeout_ms;     /* of a pooled connection */
+	uint32_t max_connections;     /* per endpoint and worker; over it: 503 */
+	uint32_t tries;               /* endpoints tried when connecting fails */
+	bool verify;                  /* the name and chain of an https endpoint */
+	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
+	struct plan_certificate client;
+	struct plan_health health;
+};
+
+struct plan_header_edit {
+	bool remove;
+	char name[NAME_MAX_BYTES]; /* lower case */
+	char value[TEXT_MAX_BYTES];
+};
+
+struct plan_header_edits {
+	uint32_t count;
+	struct plan_header_edit edits[HEADER_EDITS_MAX];
+};
+
+struct plan_limits { /* of each client connection; every one has a counter rejected{rule} */
+	uint32_t header_timeout_ms, idle_timeout_ms, send_timeout_ms;
+	uint32_t body_min_rate; /* bytes a second, measured over 10 s; 0: none */
+	uint32_t line_bytes, field_bytes, fields_bytes, fields;
+	uint32_t max_connections; /* per worker; past it accepting stops */
+	uint32_t max_requests;    /* per worker, in flight; past it 503 with Retry-After */
 };
 
 struct plan_candidate {
@@ -57,12 +123,18 @@ struct plan_gate {
 struct plan_route {
 	char name[NAME_MAX_BYTES];
 	char path_prefix[TEXT_MAX_BYTES];
+	char match_host[TEXT_MAX_BYTES];                                /* lower case; empty: any */
+	char match_methods[TEXT_MAX_BYTES];                             /* " GET POST "; empty: any */
+	char match_header[NAME_MAX_BYTES], match_value[TEXT_MAX_BYTES]; /* empty header: any */
+	uint16_t match_port;                                            /* of the listener; 0: any */
+	bool upgrade;      /* Upgrade: websocket is tunnelled, not mirrored */
 	uint32_t protocol; /* enum protocol */
-	struct plan_endpoint live;
-	uint32_t live_timeout_ms;
+	struct plan_live live;
+	struct plan_header_edits request_headers, response_headers;
 	bool mirror;                  /* no mirror block: nothing is copied */
 	char methods[TEXT_MAX_BYTES]; /* " POST PUT " with blanks around each */
 	uint32_t sample_ppm;
+	char sample_header[NAME_MAX_BYTES]; /* the sampling key; empty: the request id */
 	uint64_t max_body_bytes;
 	uint32_t mask; /* index in masks */
 	double tolerance_abs, tolerance_rel;
@@ -97,12 +169,15 @@ struct plan {
 	char control_socket[PATH_MAX_BYTES];
 	char mask_key_file[PATH_MAX_BYTES]; /* empty: a key that lives in memory only */
 	uint64_t memory_bytes, capture_segment_bytes;
+	uint64_t seed; /* of sampling */
 	uint32_t workers, drain_timeout_ms, slots_each;
 	bool capture;
 	bool replay;         /* a capture is played; there is no live path */
 	double replay_speed; /* 1 = as recorded, 0 = as fast as the targets take it */
 	uint32_t listen_count;
-	struct plan_endpoint listen[LISTEN_MAX];
+	struct plan_listen listen[LISTEN_MAX];
+	struct plan_limits limits;
+	bool forwarded; /* X-Forwarded-*, Forwarded and traceparent are set on the way to live */
 	uint32_t route_count;
 	struct plan_route routes[ROUTES_MAX];
 	uint32_t mask_count;

@@ -33,7 +33,7 @@ static const char *const gate_metrics[] = {"candidate_failure_rate", "coverage",
 static const char *const mask_operators[] = {"drop", "token", "redact", NULL};
 
 static const struct cfg_row listen_rows[] = {
-        {ONE("address", CFG_HOOK, struct plan_endpoint, url), .required = true, .hook = listen_hook,
+        {ONE("address", CFG_HOOK, struct plan_listen, at), .required = true, .hook = listen_hook,
          .sentence = "HOST:PORT to listen on, such as 127.0.0.1:8080"},
         NOT_YET("tls"),
         END,
@@ -88,9 +88,9 @@ static const struct cfg_row match_rows[] = {
         END,
 };
 static const struct cfg_row live_rows[] = {
-        {ONE("endpoints", CFG_HOOK, struct plan_route, live), .required = true, .hook = endpoints_hook,
-         .sentence = "a list of one URL, such as [http://127.0.0.1:9001]"},
-        {ONE("timeout", CFG_DURATION, struct plan_route, live_timeout_ms), .min = "1ms", .max = "1h",
+        {ONE("endpoints", CFG_HOOK, struct plan_route, live.endpoints), .required = true,
+         .hook = endpoints_hook, .sentence = "a list of one URL, such as [http://127.0.0.1:9001]"},
+        {ONE("timeout", CFG_DURATION, struct plan_route, live.timeout_ms), .min = "1ms", .max = "1h",
          .value = "30s", .sentence = "How long the client's answer may take."},
         NOT_YET("tls"),
         NOT_YET("alpn"),
@@ -592,10 +592,10 @@ static void route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 static const char *refuse_copy(const struct plan *p, const struct plan_endpoint *e)
 {
 	for (uint32_t i = 0; i < p->route_count; i++)
-		if (endpoint_same(&p->routes[i].live, e))
+		if (endpoint_same(&p->routes[i].live.endpoints[0], e))
 			return "is a live endpoint";
 	for (uint32_t i = 0; i < p->listen_count; i++)
-		if (endpoint_same(&p->listen[i], e))
+		if (endpoint_same(&p->listen[i].at, e))
 			return "is this proxy's own address";
 	return NULL;
 }
@@ -614,10 +614,10 @@ static void endpoints_check(struct cfg *c, const struct plan *p)
 		const struct cfg_node *route = item(cfg_root(c), "routes", i);
 
 		for (uint32_t j = 0; j < p->listen_count; j++)
-			if (endpoint_same(&p->listen[j], &r->live))
+			if (endpoint_same(&p->listen[j].at, &r->live.endpoints[0]))
 				cfg_fail(c, endpoint_node(cfg_child(route, "live")), NULL,
 				         "the live endpoint %s is this proxy's own address",
-				         r->live.authority);
+				         r->live.endpoints[0].authority);
 		for (uint32_t j = 0; j < r->candidate_count; j++) {
 			const struct plan_candidate *k = &r->candidates[j];
 			const char *why = refuse_copy(p, &k->endpoint);
@@ -814,11 +814,11 @@ int config_quick(const char *live, const char *const *candidates, unsigned candi
 	strcpy(r->name, "default");
 	r->mirror = true;
 	out->listen_count = out->route_count = 1;
-	if ((why = endpoint_from_address(listen, &out->listen[0])) != NULL)
+	if ((why = endpoint_from_address(listen, &out->listen[0].at)) != NULL)
 		return quick_fail(errors, "listen", listen, why);
-	if ((why = endpoint_from_url(live, &r->live)) != NULL)
+	if ((why = endpoint_from_url(live, &r->live.endpoints[0])) != NULL)
 		return quick_fail(errors, "live", live, why);
-	if (endpoint_same(&r->live, &out->listen[0]))
+	if (endpoint_same(&r->live.endpoints[0], &out->listen[0].at))
 		return quick_fail(errors, "live", live, "is this proxy's own address");
 	buf_init(&text, HASHED_MAX);
 	buf_printf(&text, "%s\n%s\n%s\n", listen, live, baseline ? baseline : "");
@@ -852,8 +852,8 @@ uint64_t config_ring_bytes(const struct plan *p)
 
 static void print_route(const struct plan *p, const struct plan_route *r, FILE *f)
 {
-	fprintf(f, "route %s: %s -> %s (%s, timeout %ums)\n", r->name, r->path_prefix, r->live.url,
-	        protocols[r->protocol], r->live_timeout_ms);
+	fprintf(f, "route %s: %s -> %s (%s, timeout %ums)\n", r->name, r->path_prefix,
+	        r->live.endpoints[0].url, protocols[r->protocol], r->live.timeout_ms);
 	if (!r->mirror) {
 		fprintf(f, "  mirror: not declared: nothing is copied\n");
 		return;
@@ -923,7 +923,7 @@ void config_print_check(const struct plan *p, FILE *f)
 	uint64_t ring = config_ring_bytes(p);
 
 	for (uint32_t i = 0; i < p->listen_count; i++)
-		fprintf(f, "listen %s\n", p->listen[i].authority);
+		fprintf(f, "listen %s\n", p->listen[i].at.authority);
 	for (uint32_t i = 0; i < p->route_count; i++)
 		print_route(p, &p->routes[i], f);
 	print_masks(p, f);

@@ -62,8 +62,8 @@ static void status(const struct role_env *env, struct buf *out)
 		connections += atomic_load(&env->page->workers[i].connections);
 	}
 	ledger_read(env->ledger, &c);
-	buf_printf(out, "listen       %s, %u workers\n", plan->listen[0].url, plan->workers);
-	buf_printf(out, "live         %s%s\n", plan->routes[0].live.url,
+	buf_printf(out, "listen       %s, %u workers\n", plan->listen[0].at.url, plan->workers);
+	buf_printf(out, "live         %s%s\n", plan->routes[0].live.endpoints[0].url,
 	           plan->route_count > 1 ? " and other routes" : "");
 	buf_printf(out, "requests     %llu on %llu open connections\n", (unsigned long long)requests,
 	           (unsigned long long)connections);

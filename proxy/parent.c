@@ -174,7 +174,7 @@ static int make_mask_key(void)
 static int make_listeners(void)
 {
 	for (unsigned i = 0; i < parent.plan->listen_count; i++) {
-		const struct plan_endpoint *at = &parent.plan->listen[i];
+		const struct plan_endpoint *at = &parent.plan->listen[i].at;
 		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(at->port)};
 		int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		char name[16];
@@ -429,7 +429,7 @@ static void announce(const char *run_directory)
 	else
 		fprintf(stderr,
 		        "understudy: ready on %s, run in %s; stop all shadowing: understudy ctl pause\n",
-		        parent.plan->listen[0].url, run_directory);
+		        parent.plan->listen[0].at.url, run_directory);
 }
 
 int parent_run(const struct plan *plan, const char *run_directory, const char *input,

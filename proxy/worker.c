@@ -215,14 +215,14 @@ static bool events_of(struct session *s, struct side *side, event_callback_fn fn
 static int live_connect(struct session *s, uint16_t route)
 {
 	const struct plan_route *r = &s->worker->env->plan->routes[route];
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(r->live.port)};
-	struct timeval limit = {r->live_timeout_ms / 1000, r->live_timeout_ms % 1000 * 1000};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(r->live.endpoints[0].port)};
+	struct timeval limit = {r->live.timeout_ms / 1000, r->live.timeout_ms % 1000 * 1000};
 	int one = 1;
 
 	if (s->live.fd != -1 && s->live_route == route)
 		return event_add(s->live.readable, &limit) ? ERR_SYS : 0;
 	live_close(s);
-	if (inet_pton(AF_INET, r->live.address, &to.sin_addr) != 1)
+	if (inet_pton(AF_INET, r->live.endpoints[0].address, &to.sin_addr) != 1)
 		return ERR_CONFIG;
 	s->live.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->live.fd == -1)

@@ -439,7 +439,7 @@ static void manifest_route(struct buf *b, const struct plan *plan, const struct 
 	buf_puts(b, "{");
 	put_text(b, "name", route->name);
 	buf_puts(b, ",");
-	put_text(b, "live", route->live.url);
+	put_text(b, "live", route->live.endpoints[0].url);
 	buf_puts(b, ",\"mask\":{");
 	put_text(b, "name", mask->name);
 	buf_puts(b, ",");

@@ -207,7 +207,7 @@ static void test_defaults(void **state)
 	assert_true(r->mirror);
 	assert_string_equal(r->methods, " POST ");
 	assert_string_equal(r->path_prefix, "/");
-	assert_int_equal(r->live_timeout_ms, 30000);
+	assert_int_equal(r->live.timeout_ms, 30000);
 	assert_int_equal(r->sample_ppm, 1000000);
 	assert_int_equal(r->max_body_bytes, 8 << 20);
 	assert_int_equal(r->candidates[0].sample_ppm, 1000000);
