@@ -25,7 +25,7 @@ enum phase {
 };
 
 struct worker_gauges { /* one writer: that worker */
-	_Atomic uint64_t requests, live_errors, our_errors, rejected, connections;
+	_Atomic uint64_t requests, live_errors, our_errors, rejected, connections, retries;
 	_Atomic uint64_t added_us_sum, added_count;
 };
 

@@ -69,7 +69,7 @@ struct plan_live {
 	uint32_t timeout_ms; /* of the whole exchange without a byte from live: 504 */
 	uint32_t connect_timeout_ms;
 	uint32_t idle_timeout_ms;     /* of a pooled connection */
-	uint32_t max_connections;     /* per endpoint and worker; over it: 503 */
+	uint32_t max_connections;     /* per endpoint and worker, 0: no limit; over it: 503 */
 	uint32_t tries;               /* endpoints tried when connecting fails */
 	bool verify;                  /* the name and chain of an https endpoint */
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */

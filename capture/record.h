@@ -46,7 +46,9 @@ struct record {
 	uint8_t leg;         /* enum record_leg */
 	uint32_t flags;      /* enum record_flag */
 	uint32_t payload_len;
-	uint32_t mask_count; /* values masked in this record */
+	uint32_t mask_count;  /* values masked in this record */
+	uint32_t sample_ppm;  /* the share under which the exchange was chosen: its inclusion probability */
+	uint64_t sample_hash; /* of its sampling key: a smaller share can be drawn from it again */
 };
 
 #endif

@@ -583,6 +583,7 @@ static void route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	}
 	candidates_check(c, n, r);
 	gates_check(c, n, r);
+	((struct plan_route *)r)->live.endpoint_count = 1;
 	if (!standing_gates(r))
 		cfg_fail(c, cfg_child(n, "gates"), NULL, "more than %d gates with the two that always stand",
 		         GATES_MAX);
@@ -818,6 +819,7 @@ int config_quick(const char *live, const char *const *candidates, unsigned candi
 		return quick_fail(errors, "listen", listen, why);
 	if ((why = endpoint_from_url(live, &r->live.endpoints[0])) != NULL)
 		return quick_fail(errors, "live", live, why);
+	r->live.endpoint_count = 1;
 	if (endpoint_same(&r->live.endpoints[0], &out->listen[0].at))
 		return quick_fail(errors, "live", live, "is this proxy's own address");
 	buf_init(&text, HASHED_MAX);

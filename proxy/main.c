@@ -81,7 +81,7 @@ static const struct role_row roles[] = {
          STAGE_WORKER,
          PHASE_WORKERS,
          true,
-         {"plan", "ledger", "page", "listen.*", "ring.raw.%", "wake.raw.%"}},
+         {"plan", "ledger", "page", "sample-key", "listen.*", "ring.raw.%", "wake.raw.%"}},
 };
 enum { ROLES = sizeof roles / sizeof *roles };
 

@@ -22,6 +22,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <openssl/hmac.h>
 #include "proto/base/clock.h"
 
 enum { ESTATE_MAX = 128, CHILDREN_MAX = 32, HIGH_FD = 512, READY_MS = 20000 };
@@ -153,6 +154,23 @@ static int read_key(uint8_t key[32])
 	return ERR_CONFIG;
 }
 
+/* What workers sample with: HMAC-SHA-256 of the seed under the mask key, its first 16 bytes. */
+static int make_sample_key(const uint8_t mask_key[32])
+{
+	char text[64];
+	uint8_t mac[32];
+	unsigned len = 0;
+	int n = snprintf(text, sizeof text, "understudy sampling %llu",
+	                 (unsigned long long)parent.plan->seed);
+	int fd = memfd_create("understudy-sample-key", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd == -1 || !HMAC(EVP_sha256(), mask_key, 32, (const uint8_t *)text, (size_t)n, mac, &len) ||
+	    write(fd, mac, 16) != 16)
+		return complain("cannot keep the sampling key", "memfd");
+	own("sample-key", fd);
+	return 0;
+}
+
 static int make_mask_key(void)
 {
 	uint8_t key[32];
@@ -165,6 +183,8 @@ static int make_mask_key(void)
 	if (!err && (fd == -1 || write(fd, key, sizeof key) != sizeof key ||
 	             fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == -1))
 		err = complain("cannot keep the mask key", "memfd");
+	if (!err)
+		err = make_sample_key(key);
 	explicit_bzero(key, sizeof key);
 	if (!err)
 		own("mask-key", fd);

@@ -3,16 +3,15 @@
 
 #include <string.h>
 #include "proto/base/clock.h"
+#include "proto/base/siphash.h"
+#include "proxy/forward.h"
+#include "proxy/live_path.h"
 
-enum { RESERVE_BYTES = 64 * 1024 };
+enum { RESERVE_BYTES = 64 * 1024, MILLION = 1000000 };
 
-/* SplitMix64 of the id: which exchanges a share takes. */
-static uint32_t share_of(uint64_t id)
+void tap_init(struct tap *t, struct worker *w)
 {
-	id += 0x9e3779b97f4a7c15u;
-	id = (id ^ (id >> 30)) * 0xbf58476d1ce4e5b9u;
-	id = (id ^ (id >> 27)) * 0x94d049bb133111ebu;
-	return (uint32_t)((id ^ (id >> 31)) % 1000000u);
+	*t = (struct tap){.worker = w};
 }
 
 static bool method_listed(const char *methods, struct span method)
@@ -23,50 +22,99 @@ static bool method_listed(const char *methods, struct span method)
 	return false;
 }
 
+/* The hash that decides about every share of this exchange: of the route's header, of the client's request
+ * id, or of ours. */
+static uint64_t sample_hash(const struct tap *t, const struct plan_route *route, uint64_t id,
+                            const struct h1_message *request)
+{
+	struct span key = route->sample_header[0] ? h1_field(request, span_of(route->sample_header))
+	                                          : h1_field(request, SPAN("x-request-id"));
+	char text[17];
+
+	if (!key.len) {
+		forward_id_text(id, text);
+		key = (struct span){text, 16};
+	}
+	return siphash(t->worker->sample_key, key);
+}
+
+/* A share takes the hashes under it, so that a smaller one takes a part of what a larger one takes. */
+static bool within(uint64_t hash, uint32_t share_ppm)
+{
+	return (uint64_t)((unsigned __int128)hash * MILLION >> 64) < share_ppm;
+}
+
 /* The outcome that keeps an exchange from being copied at all, or 0. */
-static uint8_t refusal(const struct tap *t, const struct plan_route *route, uint64_t id,
-                       const struct h1_message *request)
+static uint8_t refusal(const struct tap *t, const struct plan_route *route, const struct h1_message *request)
 {
 	if (!route->mirror)
 		return OUTCOME_ROUTE_OFF;
+	if (t->tunnel)
+		return OUTCOME_UPGRADE;
 	if (!method_listed(route->methods, request->method))
 		return OUTCOME_METHOD;
 	if (h1_field(request, SPAN("understudy-shadow")).data)
 		return OUTCOME_ALREADY_SHADOW;
 	if (request->framing == H1_LENGTH && request->content_length > route->max_body_bytes)
 		return OUTCOME_BODY_TOO_LARGE;
-	if (share_of(id) >= route->sample_ppm)
+	return 0;
+}
+
+static uint8_t chance(const struct tap *t, const struct plan_route *route, uint64_t hash)
+{
+	if (!within(hash, route->sample_ppm))
 		return OUTCOME_SAMPLED_OUT;
-	if (atomic_load_explicit(&t->env->page->paused, memory_order_relaxed))
+	if (atomic_load_explicit(&t->worker->env->page->paused, memory_order_relaxed))
 		return OUTCOME_PAUSED;
 	return 0;
 }
 
-void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct h1_message *request)
+static uint8_t take_slot(struct tap *t, const struct plan_route *route, uint64_t id, uint16_t route_index,
+                         uint64_t hash)
 {
-	const struct plan_route *route = &t->env->plan->routes[route_index];
-	uint8_t outcome = refusal(t, route, id, request);
+	const struct role_env *env = t->worker->env;
 	uint32_t chosen = 0, baselines = 0, slot = 0;
 
-	t->on = false;
 	for (unsigned c = 0; c < route->candidate_count; c++) {
-		if (share_of(id) < route->candidates[c].sample_ppm)
+		if (within(hash, route->candidates[c].sample_ppm))
 			chosen |= 1u << c;
 		if (route->candidates[c].baseline)
 			baselines |= 1u << c;
 	}
-	if (!outcome && ledger_take(t->env->ledger, t->env->index, id, route_index, chosen,
-	                            route->candidate_count, OUTCOME_SAMPLED_OUT, baselines,
-	                            t->env->plan->capture ? STAGE_WORKER : OUTCOME_CAPTURE_OFF, &slot))
-		outcome = OUTCOME_SLOTS;
-	if (outcome) {
-		ledger_direct(t->env->ledger, t->env->index, route_index, route->candidate_count, outcome);
-		return;
-	}
+	if (ledger_take(env->ledger, env->index, id, route_index, chosen, route->candidate_count,
+	                OUTCOME_SAMPLED_OUT, baselines,
+	                env->plan->capture ? STAGE_WORKER : OUTCOME_CAPTURE_OFF, &slot))
+		return OUTCOME_SLOTS;
 	t->record = (struct record){.id = id,
 	                            .slot = slot,
 	                            .route = route_index,
-	                            .generation = atomic_load(&t->env->page->generation)};
+	                            .generation = atomic_load(&env->page->generation),
+	                            .sample_hash = hash,
+	                            .sample_ppm = route->sample_ppm};
+	return 0;
+}
+
+void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct h1_message *request,
+               bool tunnel)
+{
+	const struct role_env *env = t->worker->env;
+	const struct plan_route *route = &env->plan->routes[route_index];
+	uint8_t outcome;
+	uint64_t hash = 0;
+
+	t->on = false;
+	t->tunnel = tunnel;
+	outcome = refusal(t, route, request);
+	if (!outcome) {
+		hash = sample_hash(t, route, id, request);
+		outcome = chance(t, route, hash);
+	}
+	if (!outcome)
+		outcome = take_slot(t, route, id, route_index, hash);
+	if (outcome) {
+		ledger_direct(env->ledger, env->index, route_index, route->candidate_count, outcome);
+		return;
+	}
 	t->copied_bytes = 0;
 	t->max_bytes = 2 * route->max_body_bytes;
 	t->on = true;
@@ -74,7 +122,7 @@ void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct h1
 
 static void settle_all(struct tap *t, uint8_t outcome)
 {
-	struct ledger *l = t->env->ledger;
+	struct ledger *l = t->worker->env->ledger;
 
 	ledger_settle_candidates(l, t->record.slot, t->record.id, STAGE_WORKER, outcome);
 	ledger_move(l, t->record.slot, t->record.id, CELL_LIVE, STAGE_WORKER, outcome);
@@ -95,7 +143,7 @@ static void put(struct tap *t, uint8_t type, uint8_t leg, struct span payload)
 	t->copied_bytes += payload.len;
 	if (t->copied_bytes > t->max_bytes)
 		settle_all(t, OUTCOME_BODY_TOO_LARGE);
-	else if (ring_put(t->ring, &t->record, payload.data, last ? 0 : RESERVE_BYTES))
+	else if (ring_put(t->worker->ring, &t->record, payload.data, last ? 0 : RESERVE_BYTES))
 		settle_all(t, OUTCOME_RING_FULL);
 }
 
@@ -108,6 +156,19 @@ static void put_lower(struct buf *out, struct span name)
 		                                                   : name.data[i];
 	if (to)
 		buf_grown(out, name.len);
+}
+
+/* "LF name: value" a field. */
+static void put_fields(struct buf *out, const struct h1_message *m)
+{
+	for (size_t i = 0; i < m->field_count; i++) {
+		if (h1_hop_by_hop(m, m->fields[i].name))
+			continue;
+		buf_put(out, "\n", 1);
+		put_lower(out, m->fields[i].name);
+		buf_put(out, ": ", 2);
+		buf_span_put(out, m->fields[i].value);
+	}
 }
 
 void tap_head(struct tap *t, uint8_t leg, const struct h1_message *m)
@@ -124,14 +185,7 @@ void tap_head(struct tap *t, uint8_t leg, const struct h1_message *m)
 	} else {
 		buf_printf(&head, "%u", m->status);
 	}
-	for (size_t i = 0; i < m->field_count; i++) {
-		if (h1_hop_by_hop(m, m->fields[i].name))
-			continue;
-		buf_puts(&head, "\n");
-		put_lower(&head, m->fields[i].name);
-		buf_puts(&head, ": ");
-		buf_span_put(&head, m->fields[i].value);
-	}
+	put_fields(&head, m);
 	if (head.err)
 		settle_all(t, OUTCOME_BODY_TOO_LARGE);
 	else
@@ -148,6 +202,23 @@ void tap_chunk(struct tap *t, uint8_t leg, struct span bytes)
 		bytes.data += n;
 		bytes.len -= n;
 	}
+}
+
+void tap_trailers(struct tap *t, uint8_t leg, const struct h1_message *m)
+{
+	struct buf lines;
+	struct span all;
+
+	if (!t->on)
+		return;
+	buf_init(&lines, RECORD_PAYLOAD_MAX);
+	put_fields(&lines, m);
+	all = buf_span(&lines);
+	if (lines.err)
+		settle_all(t, OUTCOME_BODY_TOO_LARGE);
+	else if (all.len)
+		put(t, RECORD_TRAILERS, leg, (struct span){all.data + 1, all.len - 1});
+	buf_fini(&lines);
 }
 
 void tap_end(struct tap *t, uint8_t leg)

@@ -1,0 +1,237 @@
+#include "proxy/exchange.h"
+
+#include "proto/base/clock.h"
+#include "proxy/forward.h"
+#include "proxy/live.h"
+
+enum { INTERIM_MAX = 8 };
+
+static const struct plan_route *route_of(const struct exchange *x)
+{
+	return &x->worker->plan->routes[x->route];
+}
+
+void exchange_init(struct exchange *x, struct worker *w, const struct front_ops *ops, void *front)
+{
+	x->worker = w;
+	x->ops = ops;
+	x->front = front;
+	tap_init(&x->tap, w);
+}
+
+/* The exchange no longer needs its live connection. */
+static void finish(struct exchange *x, bool clean)
+{
+	if (x->live)
+		live_release(&x->live, clean);
+	if (x->active)
+		x->worker->in_flight--;
+	x->active = x->tunnel = false;
+	x->response_done = true;
+}
+
+static void refuse(struct exchange *x, unsigned status, const char *rule)
+{
+	x->status = status;
+	x->request_done = x->response_done = true;
+	x->ops->refuse(x->front, status, rule);
+}
+
+static void remember(struct exchange *x, const struct h1_message *m)
+{
+	struct worker *w = x->worker;
+	size_t n = m->method.len < sizeof x->method ? m->method.len : sizeof x->method - 1;
+
+	x->id = (uint64_t)w->env->index << 56 | (uint64_t)(w->env->epoch & 0xffff) << 40 | ++w->sequence;
+	memcpy(x->method, m->method.data, n);
+	x->method[n] = 0;
+	x->client_10 = m->minor == 0;
+	x->head_request = span_eq(m->method, SPAN("HEAD"));
+	x->request_done = x->response_begun = x->response_done = x->tunnel = false;
+	x->chunked = m->framing == H1_CHUNKED;
+	x->trailed = false;
+	x->tries = x->interim = x->status = 0;
+	x->bytes_in = x->bytes_out = x->added_ns = 0;
+	x->begun_ns = x->progress_ns = w->now_ns;
+}
+
+static bool wants_tunnel(const struct exchange *x, const struct h1_message *m)
+{
+	return m->upgrade && route_of(x)->upgrade && m->framing == H1_NO_BODY &&
+	       span_eq_nocase(h1_field(m, SPAN("upgrade")), SPAN("websocket"));
+}
+
+static void send_head(struct exchange *x, const struct h1_message *m)
+{
+	forward_request(live_out(x->live), &(struct forward_request){.message = m,
+	                                                             .edits = &route_of(x)->request_headers,
+	                                                             .framing = m->framing,
+	                                                             .forwarded = x->worker->plan->forwarded,
+	                                                             .client_address = x->client_address,
+	                                                             .client_tls = x->client_tls,
+	                                                             .id = x->id,
+	                                                             .upgrade = wants_tunnel(x, m)});
+}
+
+void exchange_begin(struct exchange *x, const struct h1_message *m)
+{
+	struct worker *w = x->worker;
+	int route = route_pick(&w->routes, x->listen_port, m);
+
+	remember(x, m);
+	gauge_add(&w->gauges->requests, 1);
+	if (route < 0) {
+		refuse(x, 404, "no_route");
+		return;
+	}
+	if (w->plan->limits.max_requests && w->in_flight >= w->plan->limits.max_requests) {
+		refuse(x, 503, "max_requests");
+		return;
+	}
+	x->route = (uint16_t)route;
+	x->active = true;
+	w->in_flight++;
+	tap_begin(&x->tap, x->id, x->route, m, wants_tunnel(x, m));
+	tap_head(&x->tap, LEG_CLIENT, m);
+	x->live = live_take(x, &w->upstreams[route], w->now_ns);
+	if (x->live)
+		send_head(x, m);
+	else
+		exchange_live_failed(x, 503);
+}
+
+static void put_chunk(struct buf *out, struct span bytes)
+{
+	h1_write_chunk_head(out, bytes.len);
+	buf_span_put(out, bytes);
+	buf_put(out, "\r\n", 2);
+}
+
+void exchange_data(struct exchange *x, struct span bytes)
+{
+	if (!x->live || !bytes.len)
+		return;
+	x->bytes_in += bytes.len;
+	x->progress_ns = x->worker->now_ns;
+	if (x->chunked)
+		put_chunk(live_out(x->live), bytes);
+	else
+		buf_span_put(live_out(x->live), bytes);
+	tap_chunk(&x->tap, LEG_CLIENT, bytes);
+}
+
+void exchange_trailers(struct exchange *x, const struct h1_message *m)
+{
+	if (!x->live || !x->chunked)
+		return;
+	forward_trailers(live_out(x->live), m);
+	x->trailed = true;
+	tap_trailers(&x->tap, LEG_CLIENT, m);
+}
+
+void exchange_end(struct exchange *x)
+{
+	x->request_done = true;
+	if (!x->live)
+		return;
+	if (x->chunked)
+		buf_puts(live_out(x->live), x->trailed ? "\r\n" : "0\r\n\r\n");
+	tap_end(&x->tap, LEG_CLIENT);
+}
+
+void exchange_abandon(struct exchange *x)
+{
+	if (!x->active)
+		return;
+	tap_error(&x->tap, OUTCOME_CLIENT_GONE);
+	finish(x, false);
+}
+
+bool exchange_full(const struct exchange *x)
+{
+	return x->live && live_full(x->live);
+}
+
+void exchange_resume(struct exchange *x)
+{
+	if (x->live)
+		live_resume(x->live);
+}
+
+void exchange_flush(struct exchange *x)
+{
+	if (x->live)
+		live_flush(x->live);
+}
+
+void exchange_tick(struct exchange *x, uint64_t now_ns)
+{
+	uint32_t limit_ms = route_of(x)->live.timeout_ms;
+
+	if (x->live)
+		live_tick(x->live, now_ns);
+	if (x->live && !x->tunnel && limit_ms && (x->request_done || exchange_full(x)) &&
+	    now_ns > x->progress_ns + (uint64_t)limit_ms * 1000000u)
+		exchange_live_failed(x, 504);
+}
+
+void exchange_live_failed(struct exchange *x, unsigned status)
+{
+	gauge_add(&x->worker->gauges->live_errors, 1);
+	tap_error(&x->tap, OUTCOME_LIVE_FAILED);
+	finish(x, false);
+	if (x->response_begun) /* half an answer is out: only a cut tells the client */
+		x->ops->cut(x->front);
+	else
+		refuse(x, status, status == 504 ? "live_timeout" : "live_failed");
+}
+
+static void interim_head(struct exchange *x, const struct h1_message *m)
+{
+	if (++x->interim > INTERIM_MAX || (m->status == 101 && !x->tap.tunnel)) {
+		exchange_live_failed(x, 502);
+		return;
+	}
+	if (m->status == 100 || x->client_10) /* 100 was ours to say */
+		return;
+	x->ops->head(x->front, m, &route_of(x)->response_headers);
+	if (m->status == 101) {
+		x->tunnel = x->response_begun = x->request_done = true;
+		x->ops->tunnel(x->front);
+	}
+}
+
+void exchange_response_head(struct exchange *x, const struct h1_message *m)
+{
+	if (m->status / 100 == 1) {
+		interim_head(x, m);
+		return;
+	}
+	x->response_begun = true;
+	x->status = m->status;
+	upstream_answered(x->live->endpoint);
+	x->ops->head(x->front, m, &route_of(x)->response_headers);
+	tap_head(&x->tap, LEG_LIVE, m);
+}
+
+void exchange_response_data(struct exchange *x, struct span bytes)
+{
+	x->bytes_out += bytes.len;
+	x->ops->data(x->front, bytes);
+	tap_chunk(&x->tap, LEG_LIVE, bytes);
+}
+
+void exchange_response_trailers(struct exchange *x, const struct h1_message *m)
+{
+	x->ops->trailers(x->front, m);
+	tap_trailers(&x->tap, LEG_LIVE, m);
+}
+
+void exchange_response_end(struct exchange *x)
+{
+	bool clean = x->request_done && !x->tunnel;
+
+	tap_end(&x->tap, LEG_LIVE);
+	finish(x, clean);
+	x->ops->end(x->front);
+}

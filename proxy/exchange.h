@@ -1,0 +1,74 @@
+/*
+ * exchange.h - one client request and its live response, blind to the version of HTTP on either side.
+ *
+ * The client's side feeds exchange_begin/data/trailers/end; the live side feeds exchange_response_*.
+ * Whatever passes is queued for the other side first and given to the tap after. An exchange ends when
+ * the response ended, was refused or was cut; it then holds no live connection.
+ */
+#ifndef PROXY_EXCHANGE_H
+#define PROXY_EXCHANGE_H
+
+#include "proxy/live_path.h"
+#include "proxy/tap.h"
+
+struct live;
+
+struct front_ops { /* the client's side of whatever version */
+	void (*head)(void *front, const struct h1_message *, const struct plan_header_edits *);
+	void (*data)(void *front, struct span);
+	void (*trailers)(void *front, const struct h1_message *);
+	void (*end)(void *front);
+	void (*refuse)(void *front, unsigned status, const char *rule); /* a whole answer of ours */
+	void (*cut)(void *front);                                       /* the answer breaks off here */
+	void (*tunnel)(void *front);                                    /* bytes are bytes from here on */
+	bool (*full)(const void *front);                                /* queued over HIGH_BYTES */
+	void (*turn_end)(void *front); /* send, publish; the front may be gone afterwards */
+};
+
+struct exchange {
+	struct worker *worker;
+	const struct front_ops *ops;
+	void *front;
+	const char *client_address; /* text of the peer, for Forwarded */
+	uint16_t listen_port;
+	bool client_tls;
+
+	struct live *live; /* NULL: none, or no longer */
+	uint64_t id;
+	uint16_t route;
+	unsigned tries;
+	bool active, request_done, response_begun, response_done, tunnel, client_10, head_request;
+	bool chunked, trailed;          /* the request's body */
+	uint64_t begun_ns, progress_ns; /* last byte either way */
+	uint64_t added_ns;              /* in our hands so far */
+	uint64_t bytes_in, bytes_out;
+	unsigned status, interim;
+	char method[H1_METHOD_MAX + 1];
+	struct tap tap;
+};
+
+void exchange_init(struct exchange *, struct worker *, const struct front_ops *, void *front);
+/* Route and forward a request head; may refuse it (front_ops.refuse) at once. */
+void exchange_begin(struct exchange *, const struct h1_message *);
+void exchange_data(struct exchange *, struct span);
+void exchange_trailers(struct exchange *, const struct h1_message *);
+void exchange_end(struct exchange *);
+/* The request broke (`rule`, or NULL: the client is gone): the live request is cut, nothing is answered. */
+void exchange_abandon(struct exchange *);
+/* True while no more of the request can be taken. */
+bool exchange_full(const struct exchange *);
+/* The client's queue has room again. */
+void exchange_resume(struct exchange *);
+/* Send what is queued for the live side; part of a front's turn end. */
+void exchange_flush(struct exchange *);
+/* Called each tick. */
+void exchange_tick(struct exchange *, uint64_t now_ns);
+
+void exchange_response_head(struct exchange *, const struct h1_message *);
+void exchange_response_data(struct exchange *, struct span);
+void exchange_response_trailers(struct exchange *, const struct h1_message *);
+void exchange_response_end(struct exchange *);
+/* The live side failed before the response's end; its connection is gone. */
+void exchange_live_failed(struct exchange *, unsigned status);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * forward.h - heads on their way: written anew, field by field, with exactly one framing.
+ *
+ * Order, spelling and values stay as sent; hop-by-hop fields go, the route's edits are applied, and the
+ * framing field stays where the sender had it.
+ */
+#ifndef PROXY_FORWARD_H
+#define PROXY_FORWARD_H
+
+#include "capture/plan.h"
+#include "proto/h1.h"
+
+struct forward_request {
+	const struct h1_message *message;
+	const struct plan_header_edits *edits;
+	enum h1_framing framing;
+	bool forwarded;             /* add X-Forwarded-*, Forwarded and x-request-id */
+	const char *client_address; /* with `forwarded` */
+	bool client_tls;
+	uint64_t id;  /* x-request-id when the client sent none */
+	bool upgrade; /* keep Upgrade: the route tunnels */
+};
+
+void forward_request(struct buf *out, const struct forward_request *);
+/* `close`: say that the connection ends; `head_request`: a length describes a body that is not sent. */
+void forward_response(struct buf *out, const struct h1_message *, const struct plan_header_edits *,
+                      enum h1_framing, bool close, bool head_request);
+/* The last chunk and those trailers that may travel (RFC 9110 6.5.1); the empty line is the caller's. */
+void forward_trailers(struct buf *out, const struct h1_message *);
+/* The id as text: 16 lower-case hex digits. */
+void forward_id_text(uint64_t id, char text_out[17]);
+
+#endif

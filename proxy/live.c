@@ -1,0 +1,283 @@
+#include "proxy/live.h"
+
+#include <stdlib.h>
+
+#include "proto/base/clock.h"
+
+enum { RETRY_BYTES = 64 * 1024 };
+
+static void pool_leave(struct live *l)
+{
+	if (l->prev)
+		l->prev->next = l->next;
+	else
+		l->endpoint->idle = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	l->prev = l->next = NULL;
+}
+
+/* The memory lives on until the next tick: callers up the stack may still look. */
+static void live_close(struct live *l)
+{
+	conn_close(&l->conn);
+	codec_give(l->worker, &l->codec);
+	buf_fini(&l->kept);
+	l->endpoint->connections--;
+	l->exchange = NULL;
+	l->next = l->worker->closed_lives;
+	l->worker->closed_lives = l;
+}
+
+void live_bury(struct worker *w)
+{
+	for (struct live *l; (l = w->closed_lives);) {
+		w->closed_lives = l->next;
+		free(l);
+	}
+}
+
+/* Send everything again on a new connection to the same endpoint. True when that is under way. */
+static bool live_replace(struct live *l)
+{
+	struct exchange *x = l->exchange;
+	struct buf kept = l->kept;
+	struct upstream_endpoint *e = l->endpoint;
+
+	if (!l->reused || l->spoke || !kept.base || kept.err)
+		return false;
+	conn_close(&l->conn);
+	if (conn_connect(&l->conn, (const struct sockaddr *)&e->address, e->address_len))
+		return false;
+	l->reused = false;
+	l->since_ns = l->worker->now_ns;
+	buf_span_put(conn_out(&l->conn), buf_span(&kept));
+	buf_fini(&l->kept);
+	gauge_add(&x->worker->gauges->retries, 1);
+	return conn_flush(&l->conn) == 0;
+}
+
+/* The connect failed, nothing was sent: try the next endpoint. True when that is under way. */
+static bool live_elsewhere(struct live *l)
+{
+	struct exchange *x = l->exchange;
+	struct buf out = l->conn.out;
+	struct upstream *u = l->upstream;
+
+	if (!l->conn.connecting || ++x->tries >= u->plan->tries || u->count < 2)
+		return false;
+	upstream_failed(u, l->endpoint, l->worker->now_ns);
+	buf_init(&l->conn.out, CONN_OUT_LIMIT);
+	live_release(&x->live, false);
+	x->live = live_take(x, u, x->worker->now_ns);
+	if (x->live)
+		buf_span_put(live_out(x->live), buf_span(&out));
+	buf_fini(&out);
+	return x->live != NULL;
+}
+
+static void live_broke(struct live *l, unsigned status)
+{
+	struct exchange *x = l->exchange;
+
+	if ((status == 502 && live_replace(l)) || live_elsewhere(l))
+		return;
+	if (!l->spoke)
+		upstream_failed(l->upstream, l->endpoint, l->worker->now_ns);
+	exchange_live_failed(x, status);
+}
+
+static void on_event(struct live *l, enum h1_event event, struct span body)
+{
+	struct exchange *x = l->exchange;
+	const struct h1_message *m = &l->codec->parser.message;
+
+	if (event == H1_HEAD) {
+		if (m->status / 100 != 1)
+			l->last = !m->keep_alive || m->framing == H1_UNTIL_CLOSE;
+		exchange_response_head(x, m);
+	} else if (event == H1_DATA) {
+		exchange_response_data(x, body);
+	} else if (event == H1_TRAILERS) {
+		exchange_response_trailers(x, m);
+	} else if (event == H1_DONE && m->status / 100 == 1) {
+		h1_next(&l->codec->parser);
+		l->codec->parser.head_request = x->head_request;
+	} else if (event == H1_DONE) {
+		exchange_response_end(x);
+	}
+}
+
+static void tunnel(struct live *l)
+{
+	exchange_response_data(l->exchange, buf_span(&l->conn.in));
+	buf_consume(&l->conn.in, buf_len(&l->conn.in));
+	if (l->conn.eof)
+		exchange_response_end(l->exchange);
+}
+
+static void live_pump(struct live *l)
+{
+	while (l->exchange && !l->exchange->tunnel) {
+		struct exchange *x = l->exchange;
+		enum h1_event event = H1_NEED_MORE;
+		struct span body = {0};
+		long n;
+
+		if (x->ops->full(x->front)) {
+			conn_read(&l->conn, false);
+			return;
+		}
+		n = h1_feed(&l->codec->parser, buf_span(&l->conn.in), &event, &body);
+		if (n < 0) {
+			exchange_live_failed(x, 502);
+			return;
+		}
+		if (event == H1_DONE) /* what is left then is surplus, and the connection not kept */
+			buf_consume(&l->conn.in, (size_t)n);
+		on_event(l, event, body);
+		if (event != H1_DONE && l->exchange)
+			buf_consume(&l->conn.in, (size_t)n);
+		if (event == H1_NEED_MORE)
+			break;
+	}
+	if (l->exchange && l->exchange->tunnel && (buf_len(&l->conn.in) || l->conn.eof))
+		tunnel(l);
+	else if (l->exchange && l->conn.eof && h1_eof(&l->codec->parser) == 0 && l->exchange->response_begun)
+		exchange_response_end(l->exchange);
+	else if (l->exchange && l->conn.eof)
+		live_broke(l, 502);
+	else if (l->exchange)
+		conn_read(&l->conn, true);
+}
+
+static void live_turn(void *owner, unsigned news)
+{
+	struct live *l = owner;
+	struct exchange *x = l->exchange;
+
+	l->worker->now_ns = clock_mono_ns();
+	if (!x) { /* closed by the server, or bytes that nobody asked for */
+		pool_leave(l);
+		live_close(l);
+		return;
+	}
+	x->progress_ns = l->worker->now_ns;
+	if (news & CONN_INPUT) {
+		l->spoke = true;
+		buf_fini(&l->kept);
+	}
+	if (news & CONN_BROKEN)
+		live_broke(l, 502);
+	else if (news & (CONN_INPUT | CONN_EOF))
+		live_pump(l);
+	x->ops->turn_end(x->front);
+}
+
+static struct live *live_new(struct exchange *x, struct upstream *u, struct upstream_endpoint *e)
+{
+	struct live *l = calloc(1, sizeof *l);
+
+	if (!l)
+		return NULL;
+	l->worker = x->worker;
+	l->upstream = u;
+	l->endpoint = e;
+	buf_init(&l->kept, RETRY_BYTES);
+	conn_init(&l->conn, x->worker->base, live_turn, l);
+	if (conn_connect(&l->conn, (const struct sockaddr *)&e->address, e->address_len)) {
+		upstream_failed(u, e, x->worker->now_ns);
+		free(l);
+		return NULL;
+	}
+	e->connections++;
+	return l;
+}
+
+struct live *live_take(struct exchange *x, struct upstream *u, uint64_t now_ns)
+{
+	struct upstream_endpoint *e = upstream_pick(u, now_ns);
+	struct codec *codec = e ? codec_take(x->worker, H1_RESPONSE) : NULL;
+	struct live *l = !codec ? NULL : e->idle ? e->idle : live_new(x, u, e);
+
+	if (!l) {
+		codec_give(x->worker, &codec);
+		return NULL;
+	}
+	l->reused = l == e->idle;
+	if (l->reused)
+		pool_leave(l);
+	e->in_flight++;
+	l->codec = codec;
+	l->codec->parser.head_request = x->head_request;
+	l->exchange = x;
+	l->spoke = l->last = false;
+	l->since_ns = now_ns;
+	return l;
+}
+
+struct buf *live_out(struct live *l)
+{
+	return conn_out(&l->conn);
+}
+
+void live_flush(struct live *l)
+{
+	struct span out = buf_span(&l->conn.out);
+
+	if (!out.len)
+		return;
+	if (l->reused && !l->spoke) { /* over its limit it errs, and nothing is replaced */
+		buf_span_put(&l->kept, out);
+		l->kept.err = l->conn.blocked ? ERR_LIMIT : l->kept.err;
+	}
+	if (conn_flush(&l->conn))
+		live_broke(l, 502);
+}
+
+bool live_full(const struct live *l)
+{
+	return buf_len(&l->conn.out) >= HIGH_BYTES;
+}
+
+void live_resume(struct live *l)
+{
+	if (!l->conn.reading && !l->conn.connecting)
+		live_pump(l);
+}
+
+void live_release(struct live **live, bool clean)
+{
+	struct live *l = *live;
+	struct upstream_endpoint *e = l->endpoint;
+
+	*live = NULL;
+	e->in_flight--;
+	if (!clean || l->last || l->conn.eof || buf_len(&l->conn.out) || buf_len(&l->conn.in)) {
+		live_close(l);
+		return;
+	}
+	l->exchange = NULL;
+	codec_give(l->worker, &l->codec);
+	conn_rest(&l->conn);
+	l->since_ns = l->worker->now_ns;
+	l->prev = NULL;
+	l->next = e->idle;
+	if (e->idle)
+		e->idle->prev = l;
+	e->idle = l;
+}
+
+void live_tick(struct live *l, uint64_t now_ns)
+{
+	uint64_t waited_ms = now_ns > l->since_ns ? (now_ns - l->since_ns) / 1000000u : 0;
+	const struct plan_live *plan = l->upstream->plan;
+
+	if (!l->exchange && plan->idle_timeout_ms && waited_ms > plan->idle_timeout_ms) {
+		pool_leave(l);
+		live_close(l);
+	} else if (l->exchange && l->conn.connecting && plan->connect_timeout_ms &&
+	           waited_ms > plan->connect_timeout_ms) {
+		live_broke(l, 504);
+	}
+}

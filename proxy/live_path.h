@@ -1,0 +1,70 @@
+/*
+ * live_path.h - what the files of the live path share: the worker and its parts.
+ *
+ *   session (a client connection) -> exchange (one request and its answer) -> live (a live connection)
+ *        <- front_ops                                    <- exchange_response_*
+ *
+ * An exchange knows no version of HTTP: a session turns its codec's events into exchange_request_*
+ * calls, a live connection turns its own into exchange_response_* calls. Everything happens on one
+ * loop; what one event caused is sent, then published to the ring, at the end of its turn.
+ */
+#ifndef PROXY_LIVE_PATH_H
+#define PROXY_LIVE_PATH_H
+
+#include "capture/role.h"
+#include "proto/h1.h"
+#include "proto/net/conn.h"
+#include "proxy/route.h"
+#include "proxy/upstream.h"
+
+enum {
+	HIGH_BYTES = 256 * 1024, /* queued for one side: the other side is read no more */
+	TICK_MS = 100,           /* timeouts fire within one tick */
+};
+
+/* A parser with its storage; lent to a connection while it is in a message. */
+struct codec {
+	struct h1_parser parser;
+	struct codec *next;
+	char head[H1_HEAD_MAX];
+};
+
+struct session;
+
+struct listener {
+	struct worker *worker;
+	const struct plan_listen *plan;
+	struct event *event;
+};
+
+struct worker {
+	struct role_env *env;
+	const struct plan *plan;
+	struct event_base *base;
+	struct ring *ring;
+	struct worker_gauges *gauges;
+	struct route_table routes;
+	struct upstream upstreams[ROUTES_MAX];
+	struct listener listeners[LISTEN_MAX];
+	struct event *tick;
+	struct session *sessions;
+	struct live *closed_lives; /* freed at the next tick */
+	struct codec *codecs;
+	uint8_t sample_key[16];
+	uint64_t sequence, now_ns; /* the clock when this turn began */
+	uint32_t session_count, in_flight;
+	bool accepting, draining;
+};
+
+/* NULL: out of memory. */
+struct codec *codec_take(struct worker *, enum h1_kind);
+void codec_give(struct worker *, struct codec **); /* accepts NULL, sets NULL */
+
+/* One writer a gauge: a plain add that readers may see late. */
+static inline void gauge_add(_Atomic uint64_t *gauge, uint64_t by)
+{
+	atomic_store_explicit(gauge, atomic_load_explicit(gauge, memory_order_relaxed) + by,
+	                      memory_order_relaxed);
+}
+
+#endif

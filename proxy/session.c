@@ -1,0 +1,394 @@
+#include "proxy/session.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proto/base/clock.h"
+#include "proxy/forward.h"
+
+enum { LINGER_BYTES = 64 * 1024, LINGER_MS = 2000, RATE_WINDOW_MS = 10000 };
+
+struct session {
+	struct worker *worker;
+	struct session *prev, *next;
+	struct conn conn;
+	struct codec *codec; /* NULL between messages */
+	struct exchange exchange;
+	bool mid_message; /* the parser holds a part of a message */
+	bool close_after; /* the connection ends behind the answer in `out` */
+	bool unread;      /* ... and the client may still be sending: linger */
+	bool lingering, dead, reset;
+	bool rechunk, trailed;         /* how the answer is framed */
+	uint64_t since_ns;             /* when this wait began: idle, head, lingering, blocked send */
+	uint64_t window_ns, discarded; /* body rate window; bytes thrown away while lingering */
+	uint64_t window_bytes;
+	char address[46];
+};
+
+static void session_pump(struct session *s);
+
+static void session_free(struct session *s)
+{
+	struct worker *w = s->worker;
+
+	exchange_abandon(&s->exchange);
+	if (s->reset) { /* an answer that ends with the connection must not look whole */
+		struct linger now = {1, 0};
+
+		setsockopt(s->conn.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	}
+	conn_close(&s->conn);
+	codec_give(w, &s->codec);
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		w->sessions = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	w->session_count--;
+	gauge_add(&w->gauges->connections, (uint64_t)-1);
+	free(s);
+}
+
+struct session *session_next(struct session *s)
+{
+	return s->next;
+}
+
+/* The front of an exchange. */
+
+static void front_head(void *front, const struct h1_message *m, const struct plan_header_edits *edits)
+{
+	struct session *s = front;
+	enum h1_framing framing = m->framing;
+	bool final = m->status / 100 != 1;
+
+	if (final) {
+		s->rechunk = framing == H1_CHUNKED || framing == H1_UNTIL_CLOSE;
+		s->trailed = false;
+		if (s->rechunk && s->exchange.client_10) {
+			s->rechunk = false;
+			s->close_after = s->reset = true;
+			framing = H1_UNTIL_CLOSE;
+		} else if (s->rechunk) {
+			framing = H1_CHUNKED;
+		}
+	}
+	forward_response(conn_out(&s->conn), m, edits, framing, final && s->close_after,
+	                 s->exchange.head_request);
+}
+
+static void front_data(void *front, struct span bytes)
+{
+	struct session *s = front;
+	struct buf *out = conn_out(&s->conn);
+
+	if (s->rechunk && bytes.len)
+		h1_write_chunk_head(out, bytes.len);
+	buf_span_put(out, bytes);
+	if (s->rechunk && bytes.len)
+		buf_put(out, "\r\n", 2);
+}
+
+static void front_trailers(void *front, const struct h1_message *m)
+{
+	struct session *s = front;
+
+	if (s->rechunk)
+		forward_trailers(conn_out(&s->conn), m);
+	s->trailed = s->rechunk;
+}
+
+static void front_end(void *front)
+{
+	struct session *s = front;
+
+	if (s->rechunk)
+		buf_puts(conn_out(&s->conn), s->trailed ? "\r\n" : "0\r\n\r\n");
+	s->rechunk = s->reset = false;
+	if (!s->exchange.request_done) /* an early answer: the rest of the request is not read */
+		s->close_after = s->unread = true;
+	s->since_ns = s->worker->now_ns;
+}
+
+static void front_refuse(void *front, unsigned status, const char *rule)
+{
+	struct session *s = front;
+	struct buf *out = conn_out(&s->conn);
+	const char *text = h1_reason(status);
+
+	h1_write_status(out, status);
+	h1_write_field(out, SPAN("Content-Type"), SPAN("text/plain"));
+	if (status == 503)
+		h1_write_field(out, SPAN("Retry-After"), SPAN("1"));
+	h1_write_field(out, SPAN("Connection"), SPAN("close"));
+	h1_write_end(out, H1_LENGTH, strlen(text) + strlen(rule) + 3);
+	if (!s->exchange.head_request)
+		buf_printf(out, "%s: %s\n", text, rule);
+	s->close_after = s->unread = true;
+	s->rechunk = false;
+	s->since_ns = s->worker->now_ns;
+}
+
+static void front_cut(void *front)
+{
+	struct session *s = front;
+
+	s->dead = true;
+}
+
+static void front_tunnel(void *front)
+{
+	struct session *s = front;
+
+	s->rechunk = false;
+	s->close_after = true;
+}
+
+static bool front_full(const void *front)
+{
+	const struct session *s = front;
+
+	return buf_len(&s->conn.out) >= HIGH_BYTES;
+}
+
+/* The answer is out: close, or first hear the client out so that no reset overtakes the answer. */
+static void end_connection(struct session *s)
+{
+	if (s->conn.eof || (!s->unread && !buf_len(&s->conn.in))) {
+		s->dead = true;
+		return;
+	}
+	shutdown(s->conn.fd, SHUT_WR);
+	s->lingering = true;
+	s->since_ns = s->worker->now_ns;
+	buf_consume(&s->conn.in, buf_len(&s->conn.in));
+	conn_read(&s->conn, true);
+}
+
+static void front_turn_end(void *front)
+{
+	struct session *s = front;
+	struct exchange *x = &s->exchange;
+	size_t queued = buf_len(&s->conn.out);
+	bool idle;
+
+	if (!s->dead && (buf_len(&s->conn.in) || !s->conn.reading))
+		session_pump(s);
+	if (!s->dead)
+		exchange_flush(x);
+	if (conn_flush(&s->conn) || s->conn.out.err)
+		s->dead = true;
+	if (buf_len(&s->conn.out) != queued)
+		s->since_ns = s->worker->now_ns;
+	ring_publish(s->worker->ring);
+	x->added_ns += clock_mono_ns() - s->worker->now_ns;
+	idle = !x->active && !buf_len(&s->conn.out) && !s->lingering;
+	if (idle && !s->mid_message && !buf_len(&s->conn.in))
+		codec_give(s->worker, &s->codec);
+	if (idle && (s->close_after || (s->worker->draining && !s->mid_message)))
+		end_connection(s);
+	if (s->dead)
+		session_free(s);
+	else
+		conn_rest(&s->conn);
+}
+
+static const struct front_ops front_ops = {front_head,   front_data,   front_trailers,
+                                           front_end,    front_refuse, front_cut,
+                                           front_tunnel, front_full,   front_turn_end};
+
+static void reject(struct session *s, unsigned status, const char *rule)
+{
+	gauge_add(&s->worker->gauges->rejected, 1);
+	if (s->exchange.active && s->exchange.response_begun) {
+		s->dead = true;
+		return;
+	}
+	exchange_abandon(&s->exchange);
+	front_refuse(s, status, rule);
+}
+
+static void begin(struct session *s)
+{
+	struct exchange *x = &s->exchange;
+	const struct h1_message *m = &s->codec->parser.message;
+
+	s->close_after = !m->keep_alive || s->worker->draining;
+	s->window_ns = s->worker->now_ns;
+	s->window_bytes = 0;
+	exchange_begin(x, m);
+	if (m->expect_continue && m->framing != H1_NO_BODY && x->active)
+		buf_puts(conn_out(&s->conn), "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+static void on_event(struct session *s, enum h1_event event, struct span body)
+{
+	struct h1_parser *p = &s->codec->parser;
+
+	if (event == H1_HEAD) {
+		begin(s);
+	} else if (event == H1_DATA) {
+		s->window_bytes += body.len;
+		exchange_data(&s->exchange, body);
+	} else if (event == H1_TRAILERS) {
+		exchange_trailers(&s->exchange, &p->message);
+	} else if (event == H1_DONE) {
+		exchange_end(&s->exchange);
+		h1_next(p);
+		s->mid_message = false;
+	}
+}
+
+/* One event of the parser. False when there is nothing more to do now. */
+static bool step(struct session *s)
+{
+	enum h1_event event = H1_NEED_MORE;
+	struct span body = {0};
+	long n;
+
+	if (!s->codec && !(s->codec = codec_take(s->worker, H1_REQUEST))) {
+		s->dead = true;
+		return false;
+	}
+	if (!s->mid_message)
+		s->since_ns = s->worker->now_ns;
+	s->mid_message = true;
+	n = h1_feed(&s->codec->parser, buf_span(&s->conn.in), &event, &body);
+	if (n < 0) {
+		reject(s, s->codec->parser.reject_status, s->codec->parser.reject_rule);
+		return false;
+	}
+	on_event(s, event, body);
+	buf_consume(&s->conn.in, (size_t)n);
+	return event != H1_NEED_MORE;
+}
+
+static void session_pump(struct session *s)
+{
+	struct exchange *x = &s->exchange;
+
+	while (!s->dead && !s->lingering) {
+		if (x->tunnel) {
+			exchange_data(x, buf_span(&s->conn.in));
+			buf_consume(&s->conn.in, buf_len(&s->conn.in));
+		}
+		if (x->active ? x->request_done || exchange_full(x) : s->close_after || front_full(s))
+			break;
+		if (!(buf_len(&s->conn.in) || (s->mid_message && x->active)) || !step(s))
+			break;
+	}
+	conn_read(&s->conn, s->lingering || !(exchange_full(x) || front_full(s) ||
+	                                      buf_len(&s->conn.in) >= CONN_READ_BYTES));
+}
+
+static void linger(struct session *s)
+{
+	s->discarded += buf_len(&s->conn.in);
+	buf_consume(&s->conn.in, buf_len(&s->conn.in));
+	if (s->discarded > LINGER_BYTES || s->conn.eof)
+		s->dead = true;
+}
+
+static void session_turn(void *owner, unsigned news)
+{
+	struct session *s = owner;
+	struct exchange *x = &s->exchange;
+
+	s->worker->now_ns = clock_mono_ns();
+	if (s->lingering) {
+		linger(s);
+	} else if (news & CONN_BROKEN) {
+		s->dead = true;
+	} else if (news & CONN_EOF) {
+		if (x->active && x->request_done && !x->tunnel) /* half closed: it may still read */
+			s->close_after = true;
+		else if (!(s->close_after && buf_len(&s->conn.out)))
+			s->dead = true;
+	} else {
+		if (news & CONN_SENT)
+			exchange_resume(x);
+		session_pump(s);
+	}
+	front_turn_end(s);
+}
+
+int session_new(struct listener *listener, int fd, const char *address)
+{
+	struct worker *w = listener->worker;
+	struct session *s = calloc(1, sizeof *s);
+
+	if (!s) {
+		close(fd);
+		return ERR_NOMEM;
+	}
+	s->worker = w;
+	snprintf(s->address, sizeof s->address, "%s", address);
+	exchange_init(&s->exchange, w, &front_ops, s);
+	s->exchange.client_address = s->address;
+	s->exchange.client_tls = listener->plan->tls;
+	s->exchange.listen_port = listener->plan->at.port;
+	s->since_ns = w->now_ns = clock_mono_ns();
+	conn_init(&s->conn, w->base, session_turn, s);
+	if (conn_take(&s->conn, fd)) {
+		free(s);
+		return ERR_SYS;
+	}
+	s->next = w->sessions;
+	if (s->next)
+		s->next->prev = s;
+	w->sessions = s;
+	w->session_count++;
+	gauge_add(&w->gauges->connections, 1);
+	return 0;
+}
+
+static bool waited(const struct session *s, uint32_t limit_ms)
+{
+	return limit_ms && s->worker->now_ns > s->since_ns + (uint64_t)limit_ms * 1000000u;
+}
+
+/* A client that sends its body by drops holds a live connection with it. */
+static bool too_slow(struct session *s)
+{
+	uint64_t window_ms = (s->worker->now_ns - s->window_ns) / 1000000u;
+	uint32_t rate = s->worker->plan->limits.body_min_rate;
+	bool slow;
+
+	if (!rate || window_ms < RATE_WINDOW_MS)
+		return false;
+	slow = s->window_bytes < (uint64_t)rate * window_ms / 1000u;
+	s->window_ns = s->worker->now_ns;
+	s->window_bytes = 0;
+	return slow;
+}
+
+void session_tick(struct session *s)
+{
+	const struct plan_limits *limits = &s->worker->plan->limits;
+	struct exchange *x = &s->exchange;
+
+	if (s->lingering) {
+		s->dead = waited(s, LINGER_MS);
+	} else if (s->conn.blocked) {
+		s->dead = waited(s, limits->send_timeout_ms);
+	} else if (x->active) {
+		if (!x->request_done && !exchange_full(x) && too_slow(s))
+			reject(s, 408, "body_too_slow");
+		if (x->active)
+			exchange_tick(x, s->worker->now_ns);
+	} else if (s->mid_message) {
+		if (waited(s, limits->header_timeout_ms))
+			reject(s, 408, "header_timeout");
+	} else if (!buf_len(&s->conn.out)) {
+		s->dead = waited(s, limits->idle_timeout_ms);
+	}
+	if (s->dead || buf_len(&s->conn.out) || s->close_after)
+		front_turn_end(s);
+}
+
+void session_drain(struct session *s)
+{
+	front_turn_end(s);
+}
