@@ -69,8 +69,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_SOURCES := $(src_base) $(src_formats)
 build/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES)
 	@mkdir -p $(@D)
-	clang -std=gnu11 -I. -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $^ -lm
-fuzz: $(addprefix build/fuzz/fuzz_,h1 json)
+	clang -std=gnu11 -I. -O1 -g -fsanitize=fuzzer,address,undefined $(PKG_CFLAGS) -o $@ $^ $(LIBS)
+fuzz: $(addprefix build/fuzz/fuzz_,h1 json url proxy_protocol)
 	@for f in $^; do n=$$(basename $$f); mkdir -p build/corpus/$$n; \
 		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 build/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
 
