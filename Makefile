@@ -69,8 +69,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_SOURCES := $(src_base) $(src_formats)
 build/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES)
 	@mkdir -p $(@D)
-	clang -std=gnu11 -I. -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $^ -lm
-fuzz: $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_h1.c tests/fuzz/fuzz_json.c))
+	clang -std=gnu11 -I. -O1 -g -fsanitize=fuzzer,address,undefined $(PKG_CFLAGS) -o $@ $^ $(LIBS)
+fuzz: $(addprefix build/fuzz/fuzz_,h1 json url proxy_protocol)
 	@for f in $^; do n=$$(basename $$f); mkdir -p build/corpus/$$n; \
 		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 build/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
 
@@ -80,7 +80,10 @@ asan:
 	$(MAKE) B=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
 lint:
 	STRICT=1 sh tests/lint
-bench: all
+$B/tests/bench_h1: $B/tests/bench_h1.o $(call lib,formats) $(call lib,base)
+	$(CC) $(LDFLAGS) $(SAN) -o $@ $^
+bench: all $B/tests/bench_h1
+	$B/tests/bench_h1
 	python3 tests/bench
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
