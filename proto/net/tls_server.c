@@ -50,7 +50,7 @@ static size_t choose_pair(const struct tls_context *context, const char *server_
 		text[i] = (char)tolower((unsigned char)server_name[i]);
 	text[len] = '\0';
 	label = strcspn(text, ".");
-	found = text[0] == '*' ? NULL : find_name(context, text);
+	found = find_name(context, text);
 	if (found == NULL && label > 0 && label < len) {
 		text[label - 1] = '*';
 		found = find_name(context, text + label - 1);
