@@ -328,16 +328,19 @@ static bool parse_member(struct span *text, struct path_step *step)
 	return step->name.len > 0;
 }
 
-static int parse_path(struct path *path, const struct plan_mask_field *field)
+/* *at_out: where the step begins that was read last. */
+static int parse_path(struct path *path, const struct plan_mask_field *field, size_t *at_out)
 {
 	struct span text = span_of(field->where);
 	struct path_step *step;
 	bool ok = span_starts(text, SPAN("$"));
 
 	path->field = field;
+	*at_out = 0;
 	if (ok)
 		text = (struct span){text.data + 1, text.len - 1};
 	while (ok && text.len) {
+		*at_out = (size_t)(text.data - field->where);
 		if (path->count == PATH_STEPS_MAX)
 			return ERR_LIMIT;
 		step = &path->steps[path->count++];
@@ -346,6 +349,19 @@ static int parse_path(struct path *path, const struct plan_mask_field *field)
 		                           : false;
 	}
 	return ok ? 0 : ERR_CONFIG;
+}
+
+int mask_path_check(const char *path, size_t *at_out)
+{
+	struct plan_mask_field field = {0};
+	struct path parsed = {0};
+	size_t len = strlen(path);
+
+	*at_out = 0;
+	if (len >= sizeof(field.where))
+		return ERR_LIMIT;
+	memcpy(field.where, path, len);
+	return parse_path(&parsed, &field, at_out);
 }
 
 static bool step_matches(const struct path_step *step, const struct frame *in, struct span key_token)
@@ -506,13 +522,14 @@ static int rewrite_all(struct rewrite *w)
 
 static int compile(struct rewrite *w, const struct plan_mask *policy)
 {
+	size_t at;
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < policy->field_count; i++) {
 		if (policy->fields[i].header)
 			continue;
 		w->next[w->path_count] = 1;
-		err = parse_path(&w->paths[w->path_count++], &policy->fields[i]);
+		err = parse_path(&w->paths[w->path_count++], &policy->fields[i], &at);
 	}
 	settle_hit(w);
 	return err;

@@ -30,6 +30,9 @@ bool mask_cannot(const struct plan_mask *, struct span head);
  * matched. ERR_PROTO: not JSON; ERR_CONFIG: a path cannot be read; ERR_LIMIT, ERR_NOMEM. */
 int mask_json(const struct plan_mask *, struct mask_key *, struct span body, struct buf *out,
               uint32_t *count_out, bool *input_masked_out) MUST_CHECK;
+/* Can that JSON path be read? 0, ERR_CONFIG, or ERR_LIMIT (too many steps); *at_out: the byte of the step
+ * that cannot. */
+int mask_path_check(const char *path, size_t *at_out) MUST_CHECK;
 /* The token of a value: "tok_" and 20 lower-case base32 characters of HMAC-SHA-256(key, field class || 0 ||
  * value). */
 void mask_token(struct mask_key *, struct span field_class, struct span value, char out[25]);

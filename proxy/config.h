@@ -2,25 +2,44 @@
  * config.h - from a configuration file, or from a few arguments, to a plan.
  *
  * The plan is complete or not given at all: every error is printed with its place before the
- * function fails. Host names are resolved here, once.
+ * function fails. Host names are resolved and the files that are named are read here, once: a plan that
+ * was given can be started, but for ports that are in use.
  */
 #ifndef PROXY_CONFIG_H
 #define PROXY_CONFIG_H
 
 #include <stdio.h>
 #include "capture/plan.h"
+#include "proto/base/cfg.h"
 
 /* Read a file into *out; errors and warnings go to `errors`. 0, ERR_CONFIG, ERR_SYS (unreadable)
  * or ERR_NOMEM. */
 int config_read(const char *path, struct plan *out, FILE *errors) MUST_CHECK;
+/* The same for a text named `name`, offline: no file is opened, a host must be a numeric address. Such a
+ * plan is for looking at. 0, ERR_CONFIG or ERR_NOMEM. */
+int config_read_text(const char *name, struct span text, struct plan *out, FILE *errors) MUST_CHECK;
 
 /* A start without a file: route "default" for every path, at most 4 copies in flight a candidate.
- * candidates: NAME=URL each; baseline: a URL or NULL; listen: HOST:PORT. */
+ * candidates: NAME=URL each; baseline: a URL or NULL; listen: HOST:PORT. 0, ERR_CONFIG or ERR_BUG. */
 int config_quick(const char *live, const char *const *candidates, unsigned candidate_count,
                  const char *baseline, const char *listen, struct plan *out, FILE *errors) MUST_CHECK;
 
+/* The table that all keys come from; ends with a row without name. */
+const struct cfg_row *config_schema(void);
+
 /* What the plan means, for a reader. */
 void config_print_check(const struct plan *, FILE *);
+
+/* Where memory goes. `live`: on the live path, which `memory` does not bound. */
+struct config_share {
+	char name[32];
+	const char *what;
+	uint64_t bytes; /* the most that it can take */
+	bool live;
+};
+enum { CONFIG_SHARES_MAX = 16 };
+/* The number of shares. *copies_out: the sum of those that are not live. */
+unsigned config_memory(const struct plan *, struct config_share[CONFIG_SHARES_MAX], uint64_t *copies_out);
 /* Bytes of one ring: a sixteenth of the memory, rounded down to a power of two, at least 1 MiB. */
 uint64_t config_ring_bytes(const struct plan *);
 

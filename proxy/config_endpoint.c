@@ -33,9 +33,12 @@ static const char *split(const char *text, char host[TEXT_MAX_BYTES], unsigned l
 	return NULL;
 }
 
-static const char *resolve(const char *host, char address_out[64])
+static const char *resolve(const char *host, bool numeric, char address_out[ADDRESS_MAX_BYTES])
 {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list, *best;
+	struct addrinfo hints = {.ai_family = AF_UNSPEC,
+	                         .ai_socktype = SOCK_STREAM,
+	                         .ai_flags = numeric ? AI_NUMERICHOST : 0},
+	                *list, *best;
 	int rc = getaddrinfo(host, NULL, &hints, &list);
 
 	if (rc != 0)
@@ -47,69 +50,113 @@ static const char *resolve(const char *host, char address_out[64])
 			break;
 		}
 	}
-	rc = getnameinfo(best->ai_addr, best->ai_addrlen, address_out, 64, NULL, 0, NI_NUMERICHOST);
+	rc = getnameinfo(best->ai_addr, best->ai_addrlen, address_out, ADDRESS_MAX_BYTES, NULL, 0,
+	                 NI_NUMERICHOST);
 	freeaddrinfo(list);
 	return rc == 0 ? NULL : gai_strerror(rc);
 }
 
-static const char *fill(const char *authority, const char *url, struct plan_endpoint *out)
+static const char *fill(const char *authority, bool numeric, bool tls, struct plan_endpoint *out)
 {
-	struct plan_endpoint e = {0};
-	char host[TEXT_MAX_BYTES];
+	struct plan_endpoint e = {.tls = tls};
 	unsigned long port;
-	const char *why = split(authority, host, &port);
+	const char *why = split(authority, e.host, &port);
 
 	if (!why)
-		why = resolve(host, e.address);
+		why = resolve(e.host, numeric, e.address);
 	if (why)
 		return why;
 	e.port = (uint16_t)port;
 	snprintf(e.authority, sizeof(e.authority), "%s", authority);
-	if ((size_t)snprintf(e.url, sizeof(e.url), "%s", url) >= sizeof(e.url))
+	if ((size_t)snprintf(e.url, sizeof(e.url), "%s%s", tls ? "https://" : "http://", authority) >=
+	    sizeof(e.url))
 		return "the URL is too long";
 	*out = e;
 	return NULL;
 }
 
-const char *endpoint_from_url(const char *url, struct plan_endpoint *out)
+static const char *fill_unix(const char *path, const char *folder, struct plan_endpoint *out)
 {
-	char authority[TEXT_MAX_BYTES], clean[TEXT_MAX_BYTES + 8];
-	const char *host = url + strlen("http://"), *colon;
+	struct plan_endpoint e = {.host = "localhost", .authority = "localhost"};
+	int n = snprintf(e.address, sizeof(e.address), "%s%s", path[0] == '/' ? "" : folder, path);
+
+	if (path[0] == '\0' || strncmp(path, "//", 2) == 0)
+		return "write unix:/PATH";
+	if ((size_t)n >= sizeof(e.address))
+		return "the path of a socket holds at most 107 bytes";
+	snprintf(e.url, sizeof(e.url), "unix:%s", e.address);
+	*out = e;
+	return NULL;
+}
+
+const char *endpoint_read(const char *url, const char *folder, bool numeric, struct plan_endpoint *out)
+{
+	bool tls = strncmp(url, "https://", 8) == 0;
+	char authority[TEXT_MAX_BYTES];
+	const char *host = url + (tls ? 8 : 7), *colon;
 	size_t len;
 
-	if (strncmp(url, "https://", 8) == 0)
-		return "'https' is not supported by this version";
-	if (strncmp(url, "http://", 7) != 0)
-		return "write http://HOST:PORT";
+	if (strncmp(url, "unix:", 5) == 0)
+		return fill_unix(url + 5, folder, out);
+	if (!tls && strncmp(url, "http://", 7) != 0)
+		return "write http://HOST:PORT, https://HOST:PORT or unix:/PATH";
 	len = strcspn(host, "/?#");
 	if (host[len] != '\0' && strcmp(host + len, "/") != 0)
 		return "a path is not allowed here: requests keep their own";
-	if (len == 0 || len + 4 > sizeof(authority))
+	if (len == 0 || len + 5 > sizeof(authority))
 		return "the host is missing or too long";
 	snprintf(authority, sizeof(authority), "%.*s", (int)len, host);
 	colon = strrchr(authority, ':');
 	if (!colon || strchr(colon, ']'))
-		snprintf(authority + len, sizeof(authority) - len, ":80");
+		snprintf(authority + len, sizeof(authority) - len, tls ? ":443" : ":80");
 	colon = strrchr(authority, ':');
 	if (strtoul(colon + 1, NULL, 10) == 0)
 		return "the port must be between 1 and 65535";
-	snprintf(clean, sizeof(clean), "http://%s", authority);
-	return fill(authority, clean, out);
+	return fill(authority, numeric, tls, out);
+}
+
+const char *endpoint_read_address(const char *address, bool numeric, struct plan_endpoint *out)
+{
+	char authority[TEXT_MAX_BYTES];
+
+	if (strstr(address, "://"))
+		return "write HOST:PORT, without http://";
+	if ((size_t)snprintf(authority, sizeof(authority), "%s%s", address[0] == ':' ? "0.0.0.0" : "",
+	                     address) >= sizeof(authority))
+		return "the address is too long";
+	return fill(authority, numeric, false, out);
+}
+
+const char *endpoint_from_url(const char *url, struct plan_endpoint *out)
+{
+	return endpoint_read(url, "", false, out);
 }
 
 const char *endpoint_from_address(const char *address, struct plan_endpoint *out)
 {
-	char url[TEXT_MAX_BYTES + 8];
-
-	if (strstr(address, "://"))
-		return "write HOST:PORT, without http://";
-	if (strlen(address) >= TEXT_MAX_BYTES)
-		return "the address is too long";
-	snprintf(url, sizeof(url), "http://%s", address);
-	return fill(address, url, out);
+	return endpoint_read_address(address, false, out);
 }
 
 bool endpoint_same(const struct plan_endpoint *a, const struct plan_endpoint *b)
 {
-	return a->port != 0 && a->port == b->port && strcmp(a->address, b->address) == 0;
+	return (a->port != 0 || strncmp(a->url, "unix:", 5) == 0) && a->port == b->port &&
+	       strcmp(a->address, b->address) == 0;
+}
+
+static bool loopback(const struct plan_endpoint *e)
+{
+	return strncmp(e->address, "127.", 4) == 0 || strcmp(e->address, "::1") == 0;
+}
+
+bool endpoint_reaches(const struct plan_endpoint *to, const struct plan_endpoint *listener)
+{
+	bool every = strcmp(listener->address, "0.0.0.0") == 0 || strcmp(listener->address, "::") == 0;
+
+	return endpoint_same(to, listener) ||
+	       (every && to->port != 0 && to->port == listener->port && loopback(to));
+}
+
+bool endpoint_for_copies(const struct plan_endpoint *e)
+{
+	return !e->tls && e->port != 0;
 }

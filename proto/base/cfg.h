@@ -30,36 +30,38 @@ struct cfg_node {
 enum cfg_type {               /* the field it fills */
 	        CFG_STRING,   /* char[size] */
 	        CFG_DURATION, /* uint32_t ms */
-	        CFG_SIZE,     /* uint64_t bytes */
+	        CFG_SIZE,     /* uint64_t bytes, or uint32_t by the row's size */
 	        CFG_SHARE,    /* uint32_t ppm, written in percent */
 	        CFG_RATE,     /* double in 0..1, written in percent */
-	        CFG_INTEGER,  /* uint32_t */
+	        CFG_INTEGER,  /* uint32_t, or uint16_t by the row's size */
 	        CFG_DOUBLE,   /* double */
 	        CFG_BOOL,     /* bool */
-	        CFG_ENUM,     /* uint32_t index in names */
+	        CFG_ENUM,     /* uint32_t index in names; bool when the size is 1; nothing when 0 */
 	        CFG_WORDS,    /* list of scalars, char[size] as " A B " */
 	        CFG_STRINGS,  /* list of scalars, char[capacity][size] */
 	        CFG_MAPPING,  /* rows, relative to offset */
 	        CFG_LIST,     /* list of mappings, an array of items of `size` bytes */
 	        CFG_NAMED, /* mapping of NAME: mapping, the same array; item = hook's business for its name */
-	        CFG_HOOK,  /* the hook reads the node into the field */
+	        CFG_EACH,  /* list of single values: the hook reads each into the field */
+	        CFG_PAIRS, /* mapping of NAME: single value: the hook reads each into the field */
+	        CFG_HOOK,  /* the hook reads the node, a single value, into the field */
 	        CFG_LATER, /* the hook of the mapping around it reads it */
 	        CFG_UNSUPPORTED, /* known to the design, refused by this version */
 };
 
 struct cfg;
 /* `at`: the field, or the item of a list. Called after the field is filled, and only when the key
- * is there. For CFG_LIST, CFG_NAMED, CFG_STRINGS and CFG_WORDS once an item. */
+ * is there. For CFG_LIST, CFG_NAMED, CFG_STRINGS, CFG_WORDS, CFG_EACH and CFG_PAIRS once an item. */
 typedef void cfg_hook(struct cfg *, const struct cfg_node *, void *at);
 
 struct cfg_row { /* a table ends with a row without name */
 	const char *name;
 	enum cfg_type type;
 	size_t offset, size;
-	const char *min, *max; /* as written in a file; NULL: none */
-	const char *value;     /* the default, as written in a file; NULL: all zero */
-	bool required;
-	const char *const *names;       /* CFG_ENUM, NULL at the end */
+	const char *min, *max;    /* as written in a file; NULL: none */
+	const char *value;        /* the default, as written in a file; NULL: all zero. A hook's: only told */
+	bool required;            /* and, for a list, not empty */
+	const char *const *names; /* CFG_ENUM, NULL at the end */
 	const char *const *unsupported; /* CFG_ENUM: values known to the design only */
 	const struct cfg_row *rows;
 	size_t count_offset; /* uint32_t, lists */

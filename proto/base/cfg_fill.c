@@ -87,14 +87,24 @@ static bool quantity(enum cfg_type type, const char *text, double *value_out, bo
 	return false;
 }
 
-static void store(enum cfg_type type, double value, void *at)
+static void store(const struct cfg_row *row, double value, void *at)
 {
-	if (type == CFG_SIZE)
-		*(uint64_t *)at = (uint64_t)value;
-	else if (type == CFG_RATE || type == CFG_DOUBLE)
+	if (row->type == CFG_RATE || row->type == CFG_DOUBLE)
 		*(double *)at = value;
+	else if (row->size == sizeof(uint64_t))
+		*(uint64_t *)at = (uint64_t)value;
+	else if (row->size == sizeof(uint16_t))
+		*(uint16_t *)at = (uint16_t)llround(value);
 	else
 		*(uint32_t *)at = (uint32_t)llround(value);
+}
+
+static void store_index(const struct cfg_row *row, uint32_t index, void *at)
+{
+	if (row->size == sizeof(bool))
+		*(bool *)at = index != 0;
+	else if (row->size != 0)
+		*(uint32_t *)at = index;
 }
 
 static bool in_bounds(const struct cfg_row *row, double value)
@@ -133,7 +143,7 @@ static bool quantity_fill(struct cfg *c, const struct cfg_row *row, const struct
 			cfg_fail(c, n, NULL, "'%s' is out of range: '%.80s'", row->name, n->text);
 		return false;
 	}
-	store(row->type, value, at);
+	store(row, value, at);
 	return true;
 }
 
@@ -223,7 +233,7 @@ static bool enum_fill(struct cfg *c, const struct cfg_row *row, const struct cfg
 
 	for (uint32_t i = 0; row->names[i]; i++) {
 		if (strcmp(n->text, row->names[i]) == 0) {
-			*(uint32_t *)at = i;
+			store_index(row, i, at);
 			return true;
 		}
 		guess_add(&g, n->text, row->names[i]);
@@ -293,7 +303,16 @@ static void items_fill(struct cfg *c, const struct cfg_row *row, const struct cf
 {
 	uint32_t *count = (uint32_t *)(base + row->count_offset);
 
+	if (row->required && !list->first)
+		cfg_fail(c, list, row->sentence, "'%s' must not be empty", row->name);
 	for (const struct cfg_node *n = list->first; n; n = n->next) {
+		if (row->type == CFG_EACH || row->type == CFG_PAIRS) {
+			if (n->kind != CFG_NODE_SCALAR)
+				cfg_fail(c, n, NULL, "each of '%s' must be a single value", row->name);
+			else
+				row->hook(c, n, base + row->offset);
+			continue;
+		}
 		if (row->type == CFG_WORDS) {
 			if (n->kind != CFG_NODE_SCALAR)
 				cfg_fail(c, n, NULL, "each of '%s' must be a single value", row->name);
@@ -317,6 +336,8 @@ static void default_fill(const struct cfg_row *row, char *base)
 	const struct cfg_node n = {.text = row->value};
 	bool good = true;
 
+	if (row->type == CFG_HOOK || row->type == CFG_LATER)
+		return;
 	if (row->type == CFG_MAPPING)
 		cfg_defaults(row->rows, base + row->offset);
 	else if (row->value && row->type == CFG_WORDS)
@@ -334,7 +355,8 @@ void cfg_defaults(const struct cfg_row *rows, void *base)
 
 static bool right_kind(struct cfg *c, const struct cfg_row *row, const struct cfg_node *n)
 {
-	bool list = row->type == CFG_LIST || row->type == CFG_STRINGS || row->type == CFG_WORDS;
+	bool list = row->type == CFG_LIST || row->type == CFG_STRINGS || row->type == CFG_WORDS ||
+	            row->type == CFG_EACH;
 	enum cfg_kind want = list ? CFG_NODE_LIST : CFG_NODE_MAPPING;
 
 	if (n->kind == want)
@@ -357,6 +379,8 @@ static void row_fill(struct cfg *c, const struct cfg_row *row, const struct cfg_
 	case CFG_NAMED:
 	case CFG_STRINGS:
 	case CFG_WORDS:
+	case CFG_EACH:
+	case CFG_PAIRS:
 		if (right_kind(c, row, n))
 			items_fill(c, row, n, base);
 		return;

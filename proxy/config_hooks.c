@@ -1,0 +1,229 @@
+/* Single values of the configuration: names, paths, methods, files, and the masking policies. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include "capture/mask.h"
+#include "proxy/config_inside.h"
+
+struct plan *config_plan(struct cfg *c)
+{
+	return ((struct reading *)cfg_user(c))->plan;
+}
+
+const char *config_text(struct cfg *c, const char *name, const struct cfg_node *n)
+{
+	const struct cfg_row any = {
+	        .name = name, .type = CFG_STRING, .size = TEXT_MAX_BYTES, .required = true};
+	char text[TEXT_MAX_BYTES];
+
+	return cfg_scalar(c, &any, n, text) ? n->text : NULL;
+}
+
+const struct cfg_node *config_item(const struct cfg_node *n, const char *key, uint32_t index)
+{
+	const struct cfg_node *list = cfg_child(n, key), *child = list ? list->first : NULL;
+
+	while (child && index-- > 0)
+		child = child->next;
+	return child;
+}
+
+bool config_name_good(const char *name)
+{
+	return name[0] && name[0] != '.' &&
+	       name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] ==
+	               '\0';
+}
+
+bool config_field_name(const char *name, char out[NAME_MAX_BYTES])
+{
+	size_t n = 0;
+
+	for (; name[n]; n++) {
+		if (n + 1 == NAME_MAX_BYTES ||
+		    (!isalnum((unsigned char)name[n]) && !strchr("!#$%&'*+-.^_`|~", name[n])))
+			return false;
+		out[n] = (char)tolower((unsigned char)name[n]);
+	}
+	out[n] = '\0';
+	return n > 0;
+}
+
+bool config_anchor(char *path, size_t size, const char *folder)
+{
+	char whole[2 * PATH_MAX_BYTES];
+
+	if (path[0] == '/' || path[0] == '\0')
+		return true;
+	if ((size_t)snprintf(whole, sizeof(whole), "%s%s", folder, path) >= size)
+		return false;
+	memcpy(path, whole, strlen(whole) + 1);
+	return true;
+}
+
+void config_workers_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	static const struct cfg_row row = {.name = "workers", .type = CFG_INTEGER, .min = "1", .max = "16"};
+
+	if (n->kind != CFG_NODE_SCALAR || strcmp(n->text, "auto") != 0)
+		(void)cfg_scalar(c, &row, n, at);
+}
+
+void config_seed_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const char *text = config_text(c, "seed", n);
+	size_t digits = text ? strspn(text, "0123456789") : 0;
+
+	if (!text)
+		return;
+	if (text[digits] || digits > 20 || (digits == 20 && strcmp(text, "18446744073709551615") > 0))
+		cfg_fail(c, n, "at most 18446744073709551615", "'seed' must be a whole number, not '%.80s'",
+		         text);
+	else
+		*(uint64_t *)at = strtoull(text, NULL, 10);
+}
+
+void config_name_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	if (!config_name_good(at))
+		cfg_fail(c, n, "use letters, digits, '-', '_' and '.'", "'%.80s' cannot be a name", n->text);
+}
+
+void config_path_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const char *path = at;
+
+	if (path[0] != '/')
+		cfg_fail(c, n, NULL, "'%s' must begin with '/'", n->key->text);
+	for (; *path; path++) {
+		if (!isgraph((unsigned char)*path) || *path == '#') {
+			cfg_fail(c, n, "write it as it is sent, with %20 for a blank",
+			         "'%s' holds a character that a request cannot have", n->key->text);
+			return;
+		}
+	}
+}
+
+static void json_path_check(struct cfg *c, const struct cfg_node *n, const char *path)
+{
+	size_t at = 0;
+	int err = mask_path_check(path, &at);
+
+	if (err == ERR_LIMIT)
+		cfg_fail(c, n, "at most 31 steps", "the JSON path '%.80s' is too long", path);
+	else if (path[0] != '$')
+		cfg_fail(c, n, "a JSON path begins with '$', such as $.id", "'%.80s' is not a JSON path",
+		         path);
+	else if (err)
+		cfg_fail(c, n, "a step is .name, [3], [*] or ..name",
+		         "'%.80s' is not a JSON path: cannot read it from byte %zu, '%.40s'", path, at + 1,
+		         path + at);
+}
+
+void config_json_path_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	json_path_check(c, n, at);
+}
+
+void config_socket_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	if (strlen(at) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		cfg_fail(c, n, NULL, "the path of a socket holds at most 107 bytes");
+}
+
+void config_method_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	(void)at;
+	for (const char *p = n->text; *p; p++) {
+		if (!isupper((unsigned char)*p)) {
+			cfg_fail(c, n, "methods are written in capitals, such as POST",
+			         "'%.80s' is not a method", n->text);
+			return;
+		}
+	}
+}
+
+void config_file_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct reading *r = cfg_user(c);
+
+	if (!n->text[0])
+		cfg_fail(c, n, "leave it out, or name a file", "'%s' must not be empty", n->key->text);
+	else if (!config_anchor(at, PATH_MAX_BYTES, r->folder))
+		cfg_fail(c, n, NULL, "the path is too long with the configuration's folder");
+}
+
+void config_mask_use_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct plan *p = config_plan(c);
+	const char *name = config_text(c, "mask", n);
+
+	for (uint32_t i = 0; name && i < p->mask_count; i++) {
+		if (strcmp(p->masks[i].name, name) == 0) {
+			*(uint32_t *)at = i;
+			return;
+		}
+	}
+	if (name)
+		cfg_fail(c, n, "name an entry of 'masks', or leave 'mask' out for the built-in policy",
+		         "there is no mask '%.80s'", name);
+}
+
+void config_mask_key_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	static const struct cfg_row row = {
+	        .name = "key_file", .type = CFG_STRING, .size = PATH_MAX_BYTES, .required = true};
+	struct reading *r = cfg_user(c);
+	char *path = r->plan->mask_key_file;
+
+	(void)at;
+	if (r->key_file && n->kind == CFG_NODE_SCALAR && strcmp(r->key_file->text, n->text) != 0) {
+		cfg_fail(c, n, NULL, "all masks must use one key_file ('%.80s' is given above)",
+		         r->key_file->text);
+		return;
+	}
+	if (r->key_file || !cfg_scalar(c, &row, n, path))
+		return;
+	r->key_file = n;
+	if (!config_anchor(path, PATH_MAX_BYTES, r->folder))
+		cfg_fail(c, n, NULL, "the path is too long with the configuration's folder");
+	else
+		config_check_mask_key(c, n, path);
+}
+
+void config_mask_field_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct cfg_node *path = cfg_child(n, "path"), *header = cfg_child(n, "header");
+	struct plan_mask_field *f = at;
+	const char *text;
+	char name[NAME_MAX_BYTES];
+
+	if (!path == !header) {
+		cfg_fail(c, n, NULL, "a masked field has either 'path' or 'header'");
+		return;
+	}
+	text = config_text(c, path ? "path" : "header", path ? path : header);
+	if (!text)
+		return;
+	f->header = header != NULL;
+	snprintf(f->where, sizeof(f->where), "%s", text);
+	if (path)
+		json_path_check(c, path, f->where);
+	else if (!config_field_name(text, name))
+		cfg_fail(c, header, "write its name alone, such as x-api-token",
+		         "'%.80s' is not a header name", text);
+	else
+		snprintf(f->where, sizeof(f->where), "%s", name);
+}
+
+void config_mask_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan_mask *m = at;
+
+	if (!config_name_good(n->key->text) || strlen(n->key->text) >= sizeof(m->name))
+		cfg_fail(c, n->key, "use letters, digits, '-', '_' and '.'", "'%.80s' cannot be a name",
+		         n->key->text);
+	else if (strcmp(n->key->text, "builtin") == 0)
+		cfg_fail(c, n->key, "choose another name", "'builtin' is the name of the built-in policy");
+	snprintf(m->name, sizeof(m->name), "%.*s", NAME_MAX_BYTES - 1, n->key->text);
+}

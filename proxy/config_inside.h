@@ -1,0 +1,72 @@
+/*
+ * config_inside.h - what the parts of the configuration reader share: the reading, the hooks that the
+ * schema table names, and the checks behind it.
+ *
+ * Every hook notes what is wrong in the cfg and goes on, so that one pass finds all errors. Nothing
+ * here opens a file or asks the resolver when the reading is offline.
+ */
+#ifndef PROXY_CONFIG_INSIDE_H
+#define PROXY_CONFIG_INSIDE_H
+
+#include "capture/plan.h"
+#include "proto/base/cfg.h"
+
+struct reading {
+	struct plan *plan;
+	const char *folder; /* of the file: "" or "DIR/"; relative paths are against it */
+	bool offline;
+	const struct cfg_node *key_file; /* of the mask that gave one first */
+};
+
+/* Names as written in a file, by the plan's enumerations; NULL at the end. */
+extern const char *const config_protocols[], *const config_gate_metrics[], *const config_mask_operators[],
+                                                                                   *const config_balances[];
+/* For the start without a file: the defaults of one listener, route and candidate. */
+extern const struct cfg_row config_listen_rows[], config_route_rows[], config_candidate_rows[];
+
+/* config_hooks.c: single values, masks, files. */
+cfg_hook config_workers_hook, config_seed_hook, config_socket_hook, config_name_hook, config_path_hook,
+        config_json_path_hook, config_method_hook, config_file_hook, config_mask_use_hook,
+        config_mask_key_hook, config_mask_field_hook, config_mask_hook;
+/* config_route.c: listeners, routes, candidates, gates. */
+cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook, config_candidate_hook,
+        config_gate_hook, config_route_hook;
+/* config_live.c: the live side of a route. */
+cfg_hook config_listen_tls_hook, config_certificate_hook, config_live_endpoint_hook, config_live_tls_hook,
+        config_live_hook, config_host_hook, config_match_header_hook, config_key_hook,
+        config_request_set_hook, config_request_remove_hook, config_response_set_hook,
+        config_response_remove_hook;
+
+/* A plan with all defaults, the built-in mask, no listener and no route. */
+void config_start(struct plan *);
+void config_sha256(struct span bytes, uint8_t out[32]);
+/* Fills gates_hash and the hash of each mask. */
+void config_hash(struct plan *);
+struct plan *config_plan(struct cfg *);
+/* A scalar's text that fits a TEXT_MAX_BYTES field, or NULL with an error noted. */
+const char *config_text(struct cfg *, const char *name, const struct cfg_node *);
+/* Letters, digits, '-', '_' and '.', not beginning with '.'. */
+bool config_name_good(const char *name);
+/* A field name of HTTP (RFC 9110 5.1), copied in lower case; false when it is none or too long. */
+bool config_field_name(const char *name, char out[NAME_MAX_BYTES]);
+/* The index-th item of the list under a key, or NULL. */
+const struct cfg_node *config_item(const struct cfg_node *, const char *key, uint32_t index);
+
+/* A relative path becomes one below `folder`. False when it does not fit; then it is as it was. */
+bool config_anchor(char *path, size_t size, const char *folder) MUST_CHECK;
+/* The gates that always stand come first, unless the route has its own. False: no room. */
+bool config_standing_gates(struct plan_route *) MUST_CHECK;
+/* Why nothing may be sent there as a copy, or NULL. */
+const char *config_refuse_copy(const struct plan *, const struct plan_endpoint *);
+/* What needs the whole plan: addresses that meet, ports that nobody listens on. */
+void config_check_whole(struct cfg *, const struct plan *);
+
+/* config_files.c; `n` is the mapping that holds the keys. Both or neither of a pair must be there;
+ * they must parse and belong together. */
+void config_check_pair(struct cfg *, const struct cfg_node *n, const struct plan_certificate *);
+/* Every certificate of the file under `key` must parse. */
+void config_check_ca(struct cfg *, const struct cfg_node *n, const char *key, const char *path);
+/* A mask key: 32 raw bytes or 64 hex digits, for its owner only. */
+void config_check_mask_key(struct cfg *, const struct cfg_node *n, const char *path);
+
+#endif

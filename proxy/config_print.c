@@ -1,0 +1,232 @@
+/* What a plan means, in words. */
+#include <string.h>
+#include "proxy/config.h"
+#include "proxy/config_inside.h"
+
+/* A number in the largest unit that leaves it whole. */
+static const char *in_units(uint64_t value, const char *const *names, const uint64_t *steps, char out[32])
+{
+	unsigned unit = 0;
+
+	while (names[unit + 1] && value && value % steps[unit] == 0)
+		value /= steps[unit++];
+	snprintf(out, 32, "%llu%s", (unsigned long long)value, names[unit]);
+	return out;
+}
+
+static const char *bytes_text(uint64_t bytes, char out[32])
+{
+	static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", NULL};
+	static const uint64_t steps[] = {1024, 1024, 1024, 1024};
+
+	return in_units(bytes, names, steps, out);
+}
+
+static const char *time_text(uint32_t ms, char out[32])
+{
+	static const char *const names[] = {"ms", "s", "m", "h", NULL};
+	static const uint64_t steps[] = {1000, 60, 60};
+
+	return in_units(ms, names, steps, out);
+}
+
+static void print_listen(const struct plan_listen *l, FILE *f)
+{
+	fprintf(f, "listen %s (%s): %s", l->at.authority, l->at.address, l->tls ? "TLS " : "clear text");
+	if (l->tls)
+		fprintf(f, "1.%d or later, %u certificate%s, %s", l->tls_1_3_only ? 3 : 2,
+		        l->certificate_count, l->certificate_count == 1 ? "" : "s picked by name",
+		        l->client_ca_file[0] ? "clients must show one too" : "clients show none");
+	fprintf(f, "%s\n", l->proxy_protocol ? ", behind a PROXY header" : "");
+}
+
+static void print_limits(const struct plan *p, FILE *f)
+{
+	const struct plan_limits *l = &p->limits;
+	char a[32], b[32], c[32], d[32];
+
+	fprintf(f, "limits: head within %s, idle %s, send %s, bodies ", time_text(l->header_timeout_ms, a),
+	        time_text(l->idle_timeout_ms, b), time_text(l->send_timeout_ms, c));
+	if (l->body_min_rate)
+		fprintf(f, "at least %s a second\n", bytes_text(l->body_min_rate, d));
+	else
+		fprintf(f, "as slow as they come\n");
+	fprintf(f, "  line %s, field %s, head %s, %u fields; a worker: %u connections, %u open requests\n",
+	        bytes_text(l->line_bytes, a), bytes_text(l->field_bytes, b), bytes_text(l->fields_bytes, c),
+	        l->fields, l->max_connections, l->max_requests);
+	fprintf(f, "forwarded: %s\n",
+	        p->forwarded ? "X-Forwarded-*, Forwarded and traceparent are set on the way to live"
+	                     : "no: live does not learn who asked");
+}
+
+static void print_match(const struct plan_route *r, FILE *f)
+{
+	fprintf(f, "route %s: %s", r->name, r->path_prefix);
+	if (r->match_host[0])
+		fprintf(f, ", host %s", r->match_host);
+	if (r->match_methods[0])
+		fprintf(f, ", methods%.*s", (int)strlen(r->match_methods) - 1, r->match_methods);
+	if (r->match_header[0])
+		fprintf(f, ", header %s: %s", r->match_header, r->match_value);
+	if (r->match_port)
+		fprintf(f, ", port %u", r->match_port);
+	fprintf(f, " (answers read as %s)%s\n", config_protocols[r->protocol],
+	        r->upgrade ? ", websockets tunnelled" : "");
+}
+
+static void print_health(const struct plan_health *h, FILE *f)
+{
+	char a[32], b[32];
+
+	if (h->path[0])
+		fprintf(f, "    health: GET %s every %s within %s; out after %u, back after %u\n", h->path,
+		        time_text(h->interval_ms, a), time_text(h->timeout_ms, b), h->fall, h->rise);
+	else
+		fprintf(f, "    health: no path declared: nobody asks\n");
+	if (h->max_fails)
+		fprintf(f, "    out for %s after %u failed requests in a row\n",
+		        time_text(h->fail_timeout_ms, a), h->max_fails);
+}
+
+static void print_live(const struct plan_live *l, FILE *f)
+{
+	char a[32], b[32], c[32];
+	bool tls = false;
+
+	fprintf(f, "  live:");
+	for (uint32_t i = 0; i < l->endpoint_count; i++) {
+		fprintf(f, " %s", l->endpoints[i].url);
+		tls |= l->endpoints[i].tls;
+	}
+	fprintf(f, " (%s, silent %s, connect %s, kept %s, %u connections, %u tries)\n",
+	        config_balances[l->balance], time_text(l->timeout_ms, a), time_text(l->connect_timeout_ms, b),
+	        time_text(l->idle_timeout_ms, c), l->max_connections, l->tries);
+	if (tls)
+		fprintf(f, "    tls: %s%s%s\n",
+		        !l->verify      ? "certificates are NOT verified"
+		        : l->ca_file[0] ? "verified against "
+		                        : "verified against the system's authorities",
+		        l->verify ? l->ca_file : "", l->client.key_file[0] ? ", we show a certificate" : "");
+	print_health(&l->health, f);
+}
+
+static void print_edits(const char *which, const struct plan_header_edits *e, FILE *f)
+{
+	for (uint32_t i = 0; i < e->count; i++)
+		fprintf(f, "  %s header %s: %s%s\n", which, e->edits[i].name,
+		        e->edits[i].remove ? "removed" : "set to ", e->edits[i].value);
+}
+
+static void print_gate(const struct plan_gate *g, FILE *f)
+{
+	bool ratio = g->metric == GATE_LATENCY_P99_RATIO;
+
+	fprintf(f, "  gate %s %s %.6g%s%s%s\n", config_gate_metrics[g->metric],
+	        g->metric == GATE_COVERAGE ? "min" : "max", ratio ? g->limit : g->limit * 100,
+	        ratio ? "" : "%", g->because[0] ? ": " : "", g->because);
+}
+
+static void print_route(const struct plan *p, const struct plan_route *r, FILE *f)
+{
+	char text[32];
+
+	print_match(r, f);
+	print_live(&r->live, f);
+	print_edits("request", &r->request_headers, f);
+	print_edits("response", &r->response_headers, f);
+	if (!r->mirror) {
+		fprintf(f, "  mirror: not declared: nothing is copied\n");
+		return;
+	}
+	fprintf(f, "  mirror: %.4g%% of%sby %s, up to %s a body, mask %s\n", r->sample_ppm / 1e4, r->methods,
+	        r->sample_header[0] ? r->sample_header : "request id", bytes_text(r->max_body_bytes, text),
+	        p->masks[r->mask].name);
+	for (uint32_t i = 0; i < r->candidate_count; i++) {
+		const struct plan_candidate *k = &r->candidates[i];
+
+		fprintf(f, "  %s %s: %s (%.4g%%, timeout %s, %u in flight)\n",
+		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url, k->sample_ppm / 1e4,
+		        time_text(k->timeout_ms, text), k->max_in_flight);
+	}
+	for (uint32_t i = 0; i < r->gate_count; i++)
+		print_gate(&r->gates[i], f);
+}
+
+static void print_masks(const struct plan *p, FILE *f)
+{
+	fprintf(f, "mask builtin: credentials and cookies dropped, query values masked; bodies untouched\n");
+	for (uint32_t i = 1; i < p->mask_count; i++)
+		fprintf(f, "mask %s: the built-in policy and %u fields\n", p->masks[i].name,
+		        p->masks[i].field_count);
+	if (p->mask_key_file[0])
+		fprintf(f, "mask key: %s\n", p->mask_key_file);
+	else
+		fprintf(f,
+		        "mask key: not declared: it lives in memory only, tokens change with every start\n");
+}
+
+/* "not declared" lines: what a reader might believe to be there. */
+static void print_absent(const struct plan *p, FILE *f)
+{
+	char text[32];
+
+	if (p->capture)
+		fprintf(f, "capture: segments of %s, NOT ENCRYPTED\n",
+		        bytes_text(p->capture_segment_bytes, text));
+	else
+		fprintf(f, "capture: not enabled: no bodies are stored\n");
+	for (uint32_t i = 0; i < p->route_count; i++) {
+		const struct plan_route *r = &p->routes[i];
+		bool baseline = false, divergence = false;
+
+		for (uint32_t j = 0; j < r->candidate_count; j++)
+			baseline |= r->candidates[j].baseline;
+		for (uint32_t j = 0; j < r->gate_count; j++)
+			divergence |= r->gates[j].metric == GATE_DIVERGENCE_RATE ||
+			              r->gates[j].metric == GATE_ROW_DIVERGENCE_RATE;
+		if (r->mirror && r->candidate_count && !baseline)
+			fprintf(f,
+			        "route %s: no baseline declared: the service's own noise is not measured\n",
+			        r->name);
+		if (r->mirror && r->candidate_count && !divergence)
+			fprintf(f, "route %s: no divergence gate declared: a run will be undecided\n",
+			        r->name);
+	}
+}
+
+static void print_memory(const struct plan *p, FILE *f)
+{
+	struct config_share shares[CONFIG_SHARES_MAX];
+	uint64_t copies;
+	unsigned count = config_memory(p, shares, &copies);
+	char text[32], declared[32];
+
+	fprintf(f, "memory: %s; each ring %s; at most:\n", bytes_text(p->memory_bytes, declared),
+	        bytes_text(config_ring_bytes(p), text));
+	for (unsigned i = 0; i < count; i++)
+		fprintf(f, "  %-20s %12.1f MiB  %s%s\n", shares[i].name, (double)shares[i].bytes / 1048576,
+		        shares[i].what, shares[i].live ? " (live path: outside memory)" : "");
+	fprintf(f, "  %-20s %12.1f MiB  of all copies, if everything is full at once%s\n", "ceiling",
+	        (double)copies / 1048576,
+	        copies > p->memory_bytes ? ": MORE THAN memory; lower max_body, max_in_flight or workers"
+	                                 : "");
+}
+
+void config_print_check(const struct plan *p, FILE *f)
+{
+	char text[32];
+
+	for (uint32_t i = 0; i < p->listen_count; i++)
+		print_listen(&p->listen[i], f);
+	print_limits(p, f);
+	for (uint32_t i = 0; i < p->route_count; i++)
+		print_route(p, &p->routes[i], f);
+	print_masks(p, f);
+	print_absent(p, f);
+	fprintf(f, "run: %s%s%s, seed %llu, control socket %s, %u workers, %u slots each, drain %s\n",
+	        p->run_directory,
+	        p->run_directory[0] && p->run_directory[strlen(p->run_directory) - 1] == '/' ? "" : "/",
+	        p->run_name, (unsigned long long)p->seed, p->control_socket, p->workers, p->slots_each,
+	        time_text(p->drain_timeout_ms, text));
+	print_memory(p, f);
+}

@@ -1,0 +1,252 @@
+/* Listeners, routes, candidates and gates as wholes: what a single key cannot tell. */
+#include <string.h>
+#include "proxy/config_endpoint.h"
+#include "proxy/config_inside.h"
+
+void config_address_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct reading *r = cfg_user(c);
+	const char *text = config_text(c, "address", n);
+	const char *why = text ? endpoint_read_address(text, r->offline, at) : NULL;
+
+	if (why)
+		cfg_fail(c, n, why, "cannot listen on '%.80s'", text);
+}
+
+void config_listen_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct plan *p = config_plan(c);
+	struct plan_listen *l = at;
+
+	if (l->tls)
+		snprintf(l->at.url, sizeof(l->at.url), "https://%.200s", l->at.authority);
+	for (const struct plan_listen *before = p->listen; before < l; before++)
+		if (endpoint_same(&before->at, &l->at))
+			cfg_fail(c, cfg_child(n, "address"), "leave one of them",
+			         "there are two listeners on %s", l->at.authority);
+}
+
+void config_gate_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan_gate *g = at;
+	bool coverage = g->metric == GATE_COVERAGE;
+	const char *want = coverage ? "min" : "max", *other = coverage ? "max" : "min";
+	const char *name = config_gate_metrics[g->metric];
+	const struct cfg_row row = {.name = want,
+	                            .type = g->metric == GATE_LATENCY_P99_RATIO ? CFG_DOUBLE : CFG_RATE};
+	const struct cfg_node *limit = cfg_child(n, want), *metric = cfg_child(n, "metric");
+
+	if (!metric || metric->kind != CFG_NODE_SCALAR || strcmp(metric->text, name) != 0)
+		return;
+	if (cfg_child(n, other))
+		cfg_fail(c, cfg_child(n, other)->key, coverage ? "write min" : "write max",
+		         "'%s' has no '%s'", name, other);
+	else if (!limit)
+		cfg_fail(c, n, NULL, "'%s' is missing", want);
+	if (limit)
+		(void)cfg_scalar(c, &row, limit, &g->limit);
+}
+
+void config_candidate_endpoint_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct reading *r = cfg_user(c);
+	struct plan_endpoint *e = at;
+	const char *text = config_text(c, "endpoints", n), *why;
+
+	if (!text)
+		return;
+	if (e->url[0]) {
+		cfg_fail(c, n, "put a balancer before them",
+		         "more than one endpoint of a candidate is not supported by this version");
+		return;
+	}
+	why = endpoint_read(text, r->folder, r->offline, e);
+	if (!why && !endpoint_for_copies(e))
+		why = "a candidate over https or a unix socket is not supported by this version";
+	if (why)
+		cfg_fail(c, n, why, "cannot use the endpoint '%.80s'", text);
+}
+
+void config_candidate_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan_candidate *k = at;
+
+	(void)c;
+	if (k->baseline && !cfg_child(n, "sample"))
+		k->sample_ppm = 100000;
+}
+
+bool config_standing_gates(struct plan_route *r)
+{
+	static const struct plan_gate standing[] = {
+	        {GATE_CANDIDATE_FAILURE_RATE, 0.01, "stands always"},
+	        {GATE_COVERAGE, 0.95, "stands always"},
+	};
+	struct plan_gate mine[GATES_MAX];
+	uint32_t count = r->gate_count, total = 0;
+
+	memcpy(mine, r->gates, sizeof(mine));
+	for (unsigned s = 0; s < 2; s++) {
+		bool declared = false;
+
+		for (uint32_t i = 0; i < count; i++)
+			declared |= mine[i].metric == standing[s].metric;
+		if (!declared)
+			r->gates[total++] = standing[s];
+	}
+	if (total + count > GATES_MAX) {
+		memcpy(r->gates, mine, sizeof(mine));
+		return false;
+	}
+	memcpy(r->gates + total, mine, count * sizeof(mine[0]));
+	r->gate_count = total + count;
+	return true;
+}
+
+static void candidates_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
+{
+	unsigned baselines = 0;
+
+	for (uint32_t i = 0; i < r->candidate_count; i++) {
+		const struct cfg_node *at = config_item(n, "candidates", i);
+
+		for (uint32_t j = 0; j < i; j++)
+			if (r->candidates[i].name[0] &&
+			    strcmp(r->candidates[i].name, r->candidates[j].name) == 0)
+				cfg_fail(c, cfg_child(at, "name"), NULL, "there are two candidates '%s'",
+				         r->candidates[i].name);
+		if (r->candidates[i].baseline && ++baselines > 1)
+			cfg_fail(c, cfg_child(at, "role"), NULL, "a route has at most one baseline");
+	}
+	if (cfg_child(n, "mirror") && r->candidate_count == 0)
+		cfg_warn(c, cfg_child(n, "mirror")->key, "add 'candidates'",
+		         "the route copies traffic to no candidate");
+	if (!cfg_child(n, "mirror") && r->candidate_count > 0)
+		cfg_warn(c, cfg_child(n, "candidates")->key, "add 'mirror: {sample: 100%}'",
+		         "without 'mirror' nothing is copied to the candidates");
+}
+
+static void gates_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
+{
+	for (uint32_t i = 0; i < r->gate_count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (r->gates[i].metric == r->gates[j].metric &&
+			    cfg_child(config_item(n, "gates", i), "metric"))
+				cfg_fail(c, cfg_child(config_item(n, "gates", i), "metric"), NULL,
+				         "there are two gates '%s'", config_gate_metrics[r->gates[i].metric]);
+}
+
+/* A pair whose model input was masked can only be compared with a baseline that read the same. */
+static void headline_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
+{
+	const struct plan_mask *m = &config_plan(c)->masks[r->mask];
+	bool baseline = false;
+
+	for (uint32_t i = 0; i < r->candidate_count; i++)
+		baseline |= r->candidates[i].baseline;
+	if (!r->mirror || r->candidate_count == 0 || baseline)
+		return;
+	for (uint32_t i = 0; i < m->field_count; i++) {
+		if (m->fields[i].header || !m->fields[i].model_input)
+			continue;
+		cfg_warn(c, cfg_child(cfg_child(n, "mirror"), "mask"),
+		         "add a candidate with role: baseline, or say model_input: no if the model does not "
+		         "read it",
+		         "the mask '%s' changes what the model reads ('%.80s'): where it does, no pair is "
+		         "compared",
+		         m->name, m->fields[i].where);
+		return;
+	}
+}
+
+static bool same_match(const struct plan_route *a, const struct plan_route *b)
+{
+	return strcmp(a->path_prefix, b->path_prefix) == 0 && strcmp(a->match_host, b->match_host) == 0 &&
+	       strcmp(a->match_methods, b->match_methods) == 0 && a->match_port == b->match_port &&
+	       strcmp(a->match_header, b->match_header) == 0 && strcmp(a->match_value, b->match_value) == 0;
+}
+
+void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct plan *p = config_plan(c);
+	struct plan_route *r = at;
+
+	r->mirror = cfg_child(n, "mirror") != NULL;
+	for (const struct plan_route *before = p->routes; before < r; before++) {
+		if (r->name[0] && strcmp(before->name, r->name) == 0)
+			cfg_fail(c, cfg_child(n, "name"), NULL, "there are two routes '%s'", r->name);
+		if (r->path_prefix[0] && same_match(before, r))
+			cfg_fail(c, n, "tell them apart by host, header, method or port",
+			         "the routes '%s' and '%s' match the same requests (path_prefix '%s')",
+			         before->name, r->name, r->path_prefix);
+	}
+	candidates_check(c, n, r);
+	gates_check(c, n, r);
+	headline_check(c, n, r);
+	if (!config_standing_gates(r))
+		cfg_fail(c, cfg_child(n, "gates"), NULL, "more than %d gates with the two that always stand",
+		         GATES_MAX);
+}
+
+const char *config_refuse_copy(const struct plan *p, const struct plan_endpoint *e)
+{
+	for (uint32_t i = 0; i < p->route_count; i++)
+		for (uint32_t j = 0; j < p->routes[i].live.endpoint_count; j++)
+			if (endpoint_same(&p->routes[i].live.endpoints[j], e))
+				return "is a live endpoint";
+	for (uint32_t i = 0; i < p->listen_count; i++)
+		if (endpoint_reaches(e, &p->listen[i].at))
+			return "is this proxy's own address";
+	return NULL;
+}
+
+static void live_check(struct cfg *c, const struct cfg_node *live, const struct plan *p,
+                       const struct plan_live *l)
+{
+	for (uint32_t i = 0; i < p->listen_count; i++)
+		for (uint32_t j = 0; j < l->endpoint_count; j++)
+			if (endpoint_reaches(&l->endpoints[j], &p->listen[i].at))
+				cfg_fail(c, config_item(live, "endpoints", j), NULL,
+				         "the live endpoint %s is this proxy's own address",
+				         l->endpoints[j].authority);
+}
+
+static void copies_check(struct cfg *c, const struct cfg_node *route, const struct plan *p,
+                         const struct plan_route *r)
+{
+	for (uint32_t i = 0; i < r->candidate_count; i++) {
+		const struct plan_candidate *k = &r->candidates[i];
+		const struct cfg_node *n = config_item(route, "candidates", i);
+		const struct cfg_node *url = config_item(n, "endpoints", 0);
+		const char *why = config_refuse_copy(p, &k->endpoint);
+
+		if (why)
+			cfg_fail(c, url ? url : n,
+			         "a copy must never reach production; give the candidate its own server",
+			         "the candidate '%s' %s (%s)", k->name, why, k->endpoint.authority);
+	}
+}
+
+static void port_check(struct cfg *c, const struct cfg_node *route, const struct plan *p,
+                       const struct plan_route *r)
+{
+	bool any = r->match_port == 0;
+
+	for (uint32_t i = 0; i < p->listen_count; i++)
+		any |= p->listen[i].at.port == r->match_port;
+	if (!any)
+		cfg_fail(c, cfg_child(cfg_child(route, "match"), "port"), "add it to 'listen'",
+		         "no listener has the port %u: the route '%s' is never picked", r->match_port,
+		         r->name);
+}
+
+void config_check_whole(struct cfg *c, const struct plan *p)
+{
+	for (uint32_t i = 0; i < p->route_count; i++) {
+		const struct cfg_node *route = config_item(cfg_root(c), "routes", i);
+
+		live_check(c, cfg_child(route, "live"), p, &p->routes[i].live);
+		copies_check(c, route, p, &p->routes[i]);
+		port_check(c, route, p, &p->routes[i]);
+	}
+}

@@ -1,0 +1,392 @@
+/* The schema: one row a key. The reader, the JSON Schema and the manual all come from it. */
+#include "proto/h1.h"
+#include "proxy/config.h"
+#include "proxy/config_inside.h"
+
+/* What is written below as the most that a limit may be. */
+_Static_assert(H1_LINE_MAX >= 8 * 1024 && H1_FIELD_MAX >= 16 * 1024 && H1_HEAD_MAX >= 64 * 1024 &&
+                       H1_FIELDS_MAX >= 128,
+               "the parser takes what limits allow");
+
+#define END                                                                                                  \
+	{                                                                                                    \
+		.name = NULL                                                                                 \
+	}
+#define NOT_YET(key)                                                                                         \
+	{                                                                                                    \
+		.name = key, .type = CFG_UNSUPPORTED, .sentence = "Not supported by this version."           \
+	}
+#define ONE(key, kind, owner, member) .name = key, .type = kind, CFG_FIELD(owner, member)
+#define ALL(key, kind, table)         .name = key, .type = kind, .rows = table
+
+const char *const config_protocols[] = {"auto", "openinference", "json", "bytes", NULL};
+const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",          "divergence_rate",
+                                           "row_divergence_rate",    "latency_p99_ratio", NULL};
+const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
+const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
+static const char *const protocols_later[] = {"openai",    "anthropic", "ollama", "tfserving",
+                                              "kserve-v1", "text",      NULL};
+static const char *const tls_versions[] = {"1.2", "1.3", NULL};
+static const char *const upgrades[] = {"none", "websocket", NULL};
+static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};
+static const char *const modes[] = {"deny", NULL}, *const modes_later[] = {"allow", NULL};
+static const char *const roles[] = {"candidate", "baseline", NULL};
+
+static const struct cfg_row certificate_rows[] = {
+        {ONE("certificate_file", CFG_STRING, struct plan_certificate, certificate_file),
+         .hook = config_file_hook, .sentence = "PEM: the certificate, then what links it to its CA."},
+        {ONE("key_file", CFG_STRING, struct plan_certificate, key_file), .hook = config_file_hook,
+         .sentence = "PEM: its private key, without a passphrase."},
+        END,
+};
+static const struct cfg_row listen_tls_rows[] = {
+        {.name = "certificate_file",
+         .type = CFG_LATER,
+         .sentence = "PEM: the certificate for every name that no other fits, then what links it to its CA."},
+        {.name = "key_file", .type = CFG_LATER, .sentence = "PEM: its private key, without a passphrase."},
+        {.name = "certificates",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan_listen, certificates, certificate_count),
+         .rows = certificate_rows,
+         .hook = config_certificate_hook,
+         .sentence = "Further certificates, picked by the name that the client asks for (SNI)."},
+        {ONE("client_ca_file", CFG_STRING, struct plan_listen, client_ca_file), .hook = config_file_hook,
+         .sentence = "PEM: a client must show a certificate that one of these signed."},
+        {ONE("min_version", CFG_ENUM, struct plan_listen, tls_1_3_only), .names = tls_versions,
+         .value = "1.2", .sentence = "The oldest TLS that is spoken."},
+        NOT_YET("alpn"),
+        END,
+};
+const struct cfg_row config_listen_rows[] = {
+        {ONE("address", CFG_HOOK, struct plan_listen, at), .required = true, .hook = config_address_hook,
+         .sentence = "HOST:PORT to listen on, such as 127.0.0.1:8080, [::1]:8080 or :8080"},
+        {ONE("proxy_protocol", CFG_BOOL, struct plan_listen, proxy_protocol), .value = "no",
+         .sentence = "A PROXY header, version 1 or 2, must come first; only behind a balancer."},
+        {ALL("tls", CFG_MAPPING, listen_tls_rows), .hook = config_listen_tls_hook,
+         .sentence = "Clients speak TLS; left out: clear text."},
+        END,
+};
+static const struct cfg_row limits_rows[] = {
+        {ONE("header_timeout", CFG_DURATION, struct plan_limits, header_timeout_ms), .min = "100ms",
+         .max = "10m", .value = "10s", .sentence = "From a request's first byte to the end of its head."},
+        {ONE("idle_timeout", CFG_DURATION, struct plan_limits, idle_timeout_ms), .min = "100ms", .max = "1d",
+         .value = "60s", .sentence = "A connection without a request is closed after this."},
+        {ONE("send_timeout", CFG_DURATION, struct plan_limits, send_timeout_ms), .min = "100ms", .max = "1d",
+         .value = "60s", .sentence = "A client that takes no byte of its answer for this long is cut."},
+        {ONE("body_min_rate", CFG_SIZE, struct plan_limits, body_min_rate), .max = "1GiB", .value = "128B",
+         .sentence = "A second, measured over 10 s: a slower request body is cut. 0B: none."},
+        {ONE("line", CFG_SIZE, struct plan_limits, line_bytes), .min = "256B", .max = "8KiB", .value = "8KiB",
+         .sentence = "Of a request's first line."},
+        {ONE("field", CFG_SIZE, struct plan_limits, field_bytes), .min = "256B", .max = "16KiB",
+         .value = "16KiB", .sentence = "Of one header field."},
+        {ONE("fields", CFG_SIZE, struct plan_limits, fields_bytes), .min = "1KiB", .max = "64KiB",
+         .value = "64KiB", .sentence = "Of a whole head."},
+        {ONE("field_count", CFG_INTEGER, struct plan_limits, fields), .min = "8", .max = "128",
+         .value = "128", .sentence = "Header fields of one request."},
+        {ONE("max_connections", CFG_INTEGER, struct plan_limits, max_connections), .min = "1",
+         .max = "1000000", .value = "10000",
+         .sentence = "Client connections of a worker; past it accepting waits."},
+        {ONE("max_requests", CFG_INTEGER, struct plan_limits, max_requests), .min = "1", .max = "1000000",
+         .value = "10000", .sentence = "Requests that a worker has open; past it 503 with Retry-After."},
+        END,
+};
+static const struct cfg_row control_rows[] = {
+        {ONE("socket", CFG_STRING, struct plan, control_socket), .value = "run/understudy.sock",
+         .hook = config_socket_hook, .sentence = "Unix socket of the commands status, pause and resume."},
+        NOT_YET("address"),
+        NOT_YET("token_file"),
+        END,
+};
+static const struct cfg_row run_rows[] = {
+        {ONE("directory", CFG_STRING, struct plan, run_directory), .value = "runs/",
+         .sentence = "Where runs are written."},
+        {ONE("name", CFG_STRING, struct plan, run_name), .value = "run", .hook = config_name_hook,
+         .sentence = "Short name of the run; part of its folder's name."},
+        {ONE("hypothesis", CFG_STRING, struct plan, hypothesis),
+         .sentence = "What the run is to show, for the report."},
+        {ONE("owner", CFG_STRING, struct plan, owner), .sentence = "Who answers for the run."},
+        {ONE("ticket", CFG_STRING, struct plan, ticket), .sentence = "Where the run is discussed."},
+        {ONE("seed", CFG_HOOK, struct plan, seed), .value = "0", .hook = config_seed_hook,
+         .sentence = "Of sampling: the same seed and mask key choose the same exchanges."},
+        NOT_YET("attach"),
+        END,
+};
+static const struct cfg_row engine_rows[] = {
+        {.name = "kind",
+         .type = CFG_ENUM,
+         .names = engines,
+         .unsupported = engines_later,
+         .value = "embedded",
+         .sentence = "Where copies are kept on their way."},
+        NOT_YET("url"),
+        NOT_YET("shards"),
+        END,
+};
+static const struct cfg_row capture_rows[] = {
+        {ONE("enabled", CFG_BOOL, struct plan, capture), .value = "no",
+         .sentence = "Store masked exchanges."},
+        {ONE("segment", CFG_SIZE, struct plan, capture_segment_bytes), .min = "1MiB", .max = "4GiB",
+         .value = "256MiB", .sentence = "Size at which a capture file is closed and the next begun."},
+        NOT_YET("keep"),
+        NOT_YET("encrypt"),
+        END,
+};
+static const struct cfg_row drain_rows[] = {
+        {ONE("timeout", CFG_DURATION, struct plan, drain_timeout_ms), .min = "0s", .max = "1h",
+         .value = "20s", .sentence = "How long a stop waits for open exchanges."},
+        NOT_YET("lame_duck"),
+        END,
+};
+static const struct cfg_row match_rows[] = {
+        {ONE("path_prefix", CFG_STRING, struct plan_route, path_prefix), .value = "/",
+         .hook = config_path_hook, .sentence = "The longest prefix that fits picks the route."},
+        {ONE("host", CFG_STRING, struct plan_route, match_host), .hook = config_host_hook,
+         .sentence = "The name in Host, without a port."},
+        {ONE("header", CFG_HOOK, struct plan_route, match_header), .hook = config_match_header_hook,
+         .sentence = "'name: value' of a header field; the value is compared byte by byte."},
+        {ONE("method", CFG_WORDS, struct plan_route, match_methods), .hook = config_method_hook,
+         .sentence = "Methods; left out: all."},
+        {ONE("port", CFG_INTEGER, struct plan_route, match_port), .min = "1", .max = "65535",
+         .sentence = "Of the listener that the request came in by."},
+        END,
+};
+static const struct cfg_row live_tls_rows[] = {
+        {ONE("ca_file", CFG_STRING, struct plan_live, ca_file), .hook = config_file_hook,
+         .sentence = "PEM: who may have signed its certificate; left out: the system's."},
+        {ONE("verify", CFG_BOOL, struct plan_live, verify), .value = "yes",
+         .sentence = "Its certificate's name and chain must be right."},
+        {ONE("certificate_file", CFG_STRING, struct plan_live, client.certificate_file),
+         .hook = config_file_hook, .sentence = "PEM: the certificate that we show."},
+        {ONE("key_file", CFG_STRING, struct plan_live, client.key_file), .hook = config_file_hook,
+         .sentence = "PEM: its private key, without a passphrase."},
+        NOT_YET("alpn"),
+        END,
+};
+static const struct cfg_row health_rows[] = {
+        {ONE("path", CFG_STRING, struct plan_health, path), .hook = config_path_hook,
+         .sentence = "Asked with GET; 2xx and 3xx are well. Left out: nobody asks."},
+        {ONE("interval", CFG_DURATION, struct plan_health, interval_ms), .min = "100ms", .max = "1h",
+         .value = "5s", .sentence = "Between two questions."},
+        {ONE("timeout", CFG_DURATION, struct plan_health, timeout_ms), .min = "10ms", .max = "10m",
+         .value = "2s", .sentence = "How long its answer may take."},
+        {ONE("rise", CFG_INTEGER, struct plan_health, rise), .min = "1", .max = "100", .value = "2",
+         .sentence = "Good answers in a row that bring it back."},
+        {ONE("fall", CFG_INTEGER, struct plan_health, fall), .min = "1", .max = "100", .value = "3",
+         .sentence = "Bad answers in a row that take it out."},
+        {ONE("max_fails", CFG_INTEGER, struct plan_health, max_fails), .max = "1000", .value = "3",
+         .sentence = "Failed requests in a row that take it out for fail_timeout. 0: never."},
+        {ONE("fail_timeout", CFG_DURATION, struct plan_health, fail_timeout_ms), .min = "100ms", .max = "1h",
+         .value = "10s", .sentence = "How long it stays out."},
+        END,
+};
+static const struct cfg_row live_rows[] = {
+        {ONE("endpoints", CFG_EACH, struct plan_live, endpoints), .required = true,
+         .hook = config_live_endpoint_hook,
+         .sentence = "a list of URLs, such as [http://127.0.0.1:9001], https://HOST:PORT or unix:/PATH"},
+        {ONE("balance", CFG_ENUM, struct plan_live, balance), .names = config_balances,
+         .value = "round_robin", .sentence = "Which endpoint is next."},
+        {ONE("timeout", CFG_DURATION, struct plan_live, timeout_ms), .min = "1ms", .max = "1h",
+         .value = "30s", .sentence = "How long live may be silent before the client gets 504."},
+        {ONE("connect_timeout", CFG_DURATION, struct plan_live, connect_timeout_ms), .min = "1ms",
+         .max = "10m", .value = "5s", .sentence = "How long a connection may take to come about."},
+        {ONE("idle_timeout", CFG_DURATION, struct plan_live, idle_timeout_ms), .min = "0s", .max = "1h",
+         .value = "30s", .sentence = "A connection kept for later is closed after this."},
+        {ONE("max_connections", CFG_INTEGER, struct plan_live, max_connections), .min = "1", .max = "100000",
+         .value = "512", .sentence = "Of an endpoint and worker; over it the client gets 503."},
+        {ONE("tries", CFG_INTEGER, struct plan_live, tries), .min = "1", .max = "8", .value = "2",
+         .sentence = "Endpoints that are tried when connecting fails."},
+        {ALL("tls", CFG_MAPPING, live_tls_rows), .hook = config_live_tls_hook,
+         .sentence = "Of https endpoints."},
+        {ALL("health", CFG_MAPPING, health_rows), .offset = offsetof(struct plan_live, health),
+         .sentence = "When an endpoint is left out, and when it comes back."},
+        NOT_YET("alpn"),
+        END,
+};
+static const struct cfg_row request_rows[] = {
+        {.name = "set", .type = CFG_PAIRS, .hook = config_request_set_hook, .sentence = "NAME: value."},
+        {.name = "remove", .type = CFG_EACH, .hook = config_request_remove_hook, .sentence = "Names."},
+        END,
+};
+static const struct cfg_row response_rows[] = {
+        {.name = "set", .type = CFG_PAIRS, .hook = config_response_set_hook, .sentence = "NAME: value."},
+        {.name = "remove", .type = CFG_EACH, .hook = config_response_remove_hook, .sentence = "Names."},
+        END,
+};
+static const struct cfg_row headers_rows[] = {
+        {ALL("request", CFG_MAPPING, request_rows), .sentence = "On the way to live."},
+        {ALL("response", CFG_MAPPING, response_rows), .sentence = "On the way to the client."},
+        END,
+};
+static const struct cfg_row mirror_rows[] = {
+        {ONE("sample", CFG_SHARE, struct plan_route, sample_ppm), .value = "100%",
+         .sentence = "Share of exchanges copied."},
+        {ONE("key", CFG_HOOK, struct plan_route, sample_header), .value = "request_id",
+         .hook = config_key_hook,
+         .sentence = "What chooses them: request_id, or a header whose exchanges stay together."},
+        {ONE("methods", CFG_WORDS, struct plan_route, methods), .value = "POST", .hook = config_method_hook,
+         .sentence = "Methods that are copied."},
+        {ONE("mask", CFG_HOOK, struct plan_route, mask), .hook = config_mask_use_hook,
+         .sentence = "A name under masks; left out, the built-in policy."},
+        {ONE("max_body", CFG_SIZE, struct plan_route, max_body_bytes), .min = "1KiB", .max = "1GiB",
+         .value = "8MiB", .sentence = "A larger body is served, not copied."},
+        END,
+};
+static const struct cfg_row tolerance_rows[] = {
+        {ONE("abs", CFG_DOUBLE, struct plan_route, tolerance_abs), .value = "0",
+         .sentence = "Allowed absolute difference."},
+        {ONE("rel", CFG_DOUBLE, struct plan_route, tolerance_rel), .value = "0",
+         .sentence = "Allowed relative difference."},
+        END,
+};
+static const struct cfg_row compare_rows[] = {
+        {.name = "ignore",
+         .type = CFG_STRINGS,
+         CFG_ITEMS(struct plan_route, ignore, ignore_count),
+         .hook = config_json_path_hook,
+         .sentence = "JSON paths left out of the comparison."},
+        {ALL("tolerance", CFG_MAPPING, tolerance_rows),
+         .sentence = "Differences of numbers that do not count."},
+        NOT_YET("outputs"),
+        END,
+};
+const struct cfg_row config_candidate_rows[] = {
+        {ONE("name", CFG_STRING, struct plan_candidate, name), .required = true, .hook = config_name_hook,
+         .sentence = "a name for reports"},
+        {ONE("endpoints", CFG_EACH, struct plan_candidate, endpoint), .required = true,
+         .hook = config_candidate_endpoint_hook,
+         .sentence = "a list of one URL, such as [http://127.0.0.1:9002]"},
+        {ONE("role", CFG_ENUM, struct plan_candidate, baseline), .names = roles, .value = "candidate",
+         .sentence = "A baseline is the live model again: it measures the noise floor."},
+        {ONE("sample", CFG_SHARE, struct plan_candidate, sample_ppm), .value = "100%",
+         .sentence = "Share of the copied exchanges; 10% for a baseline."},
+        {ONE("timeout", CFG_DURATION, struct plan_candidate, timeout_ms), .min = "1ms", .max = "1h",
+         .value = "2s", .sentence = "How long its answer may take."},
+        {ONE("max_in_flight", CFG_INTEGER, struct plan_candidate, max_in_flight), .min = "1", .max = "65536",
+         .value = "64", .sentence = "Copies that wait for its answer at a time."},
+        NOT_YET("rewrite"),
+        NOT_YET("shares_live"),
+        NOT_YET("tls"),
+        NOT_YET("alpn"),
+        END,
+};
+static const struct cfg_row gate_rows[] = {
+        {ONE("metric", CFG_ENUM, struct plan_gate, metric), .names = config_gate_metrics, .required = true,
+         .sentence = "divergence_rate, row_divergence_rate, candidate_failure_rate, coverage or "
+                     "latency_p99_ratio"},
+        {.name = "max", .type = CFG_LATER, .sentence = "Upper limit: a percentage, or a number for a ratio."},
+        {.name = "min", .type = CFG_LATER, .sentence = "Lower limit, for coverage."},
+        {ONE("because", CFG_STRING, struct plan_gate, because), .sentence = "Why this limit."},
+        END,
+};
+const struct cfg_row config_route_rows[] = {
+        {ONE("name", CFG_STRING, struct plan_route, name), .required = true, .hook = config_name_hook,
+         .sentence = "a name for reports"},
+        {ALL("match", CFG_MAPPING, match_rows), .sentence = "Which requests: all that is given must fit."},
+        {ONE("protocol", CFG_ENUM, struct plan_route, protocol), .names = config_protocols,
+         .unsupported = protocols_later, .value = "auto", .sentence = "How answers are read."},
+        {ONE("upgrade", CFG_ENUM, struct plan_route, upgrade), .names = upgrades, .value = "none",
+         .sentence = "Which Upgrade is tunnelled; it is never mirrored."},
+        {ONE("live", CFG_MAPPING, struct plan_route, live), .rows = live_rows, .required = true,
+         .hook = config_live_hook,
+         .sentence = "the server whose answer the client gets: live: {endpoints: [http://127.0.0.1:9001]}"},
+        {ALL("headers", CFG_MAPPING, headers_rows), .sentence = "Header fields that are set or taken away."},
+        {ALL("mirror", CFG_MAPPING, mirror_rows), .sentence = "What is copied; left out: nothing."},
+        {ALL("compare", CFG_MAPPING, compare_rows), .sentence = "How answers are compared."},
+        {.name = "candidates",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan_route, candidates, candidate_count),
+         .rows = config_candidate_rows,
+         .hook = config_candidate_hook,
+         .sentence = "Servers under test."},
+        {.name = "gates",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan_route, gates, gate_count),
+         .rows = gate_rows,
+         .hook = config_gate_hook,
+         .sentence = "Limits that decide the run."},
+        NOT_YET("slices"),
+        NOT_YET("safeguards"),
+        NOT_YET("rewrite"),
+        NOT_YET("tls"),
+        END,
+};
+static const struct cfg_row mask_field_rows[] = {
+        {.name = "path",
+         .type = CFG_LATER,
+         .sentence = "JSON path in bodies, such as $.user.email or $..email."},
+        {.name = "header", .type = CFG_LATER, .sentence = "Header name."},
+        {ONE("with", CFG_ENUM, struct plan_mask_field, with), .names = config_mask_operators,
+         .required = true, .sentence = "drop, token or redact"},
+        {ONE("model_input", CFG_BOOL, struct plan_mask_field, model_input), .value = "yes",
+         .sentence = "The model reads it: masking it makes the pair incomparable."},
+        END,
+};
+static const struct cfg_row mask_rows[] = {
+        {.name = "mode",
+         .type = CFG_ENUM,
+         .names = modes,
+         .unsupported = modes_later,
+         .value = "deny",
+         .sentence = "Listed fields are masked."},
+        {.name = "fields",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan_mask, fields, field_count),
+         .rows = mask_field_rows,
+         .hook = config_mask_field_hook,
+         .sentence = "What is masked beside the built-in policy."},
+        {.name = "key_file",
+         .type = CFG_HOOK,
+         .hook = config_mask_key_hook,
+         .sentence = "32 raw bytes or 64 hex digits, mode 0600; left out: in memory only."},
+        NOT_YET("detectors"),
+        END,
+};
+/* masks before routes: a route names one. */
+static const struct cfg_row rows[] = {
+        {ONE("version", CFG_INTEGER, struct plan, version), .min = "1", .max = "1", .value = "1",
+         .required = true, .sentence = "write version: 1"},
+        {.name = "listen",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan, listen, listen_count),
+         .rows = config_listen_rows,
+         .required = true,
+         .hook = config_listen_hook,
+         .sentence = "write listen: [{address: 127.0.0.1:8080}]"},
+        {ONE("workers", CFG_HOOK, struct plan, workers), .value = "auto", .hook = config_workers_hook,
+         .sentence = "A number up to 16, or auto: the cores, at most 4."},
+        {ONE("memory", CFG_SIZE, struct plan, memory_bytes), .min = "16MiB", .max = "1TiB", .value = "256MiB",
+         .sentence = "Memory of the rings and copies."},
+        {ONE("forwarded", CFG_BOOL, struct plan, forwarded), .value = "yes",
+         .sentence = "Set X-Forwarded-*, Forwarded and traceparent on the way to live."},
+        {ALL("limits", CFG_MAPPING, limits_rows), .offset = offsetof(struct plan, limits),
+         .sentence = "What one client may take."},
+        {ALL("control", CFG_MAPPING, control_rows), .sentence = "How commands reach the proxy."},
+        {ALL("run", CFG_MAPPING, run_rows), .sentence = "What this run is."},
+        {ALL("engine", CFG_MAPPING, engine_rows), .sentence = "Where the work is done."},
+        {ALL("capture", CFG_MAPPING, capture_rows), .sentence = "What is stored."},
+        {ALL("drain", CFG_MAPPING, drain_rows), .sentence = "How a stop goes."},
+        {.name = "masks",
+         .type = CFG_NAMED,
+         CFG_ITEMS(struct plan, masks, mask_count),
+         .rows = mask_rows,
+         .hook = config_mask_hook,
+         .sentence = "Named masking policies."},
+        {.name = "routes",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan, routes, route_count),
+         .rows = config_route_rows,
+         .required = true,
+         .hook = config_route_hook,
+         .sentence = "a list of at least one route"},
+        NOT_YET("tls"),
+        NOT_YET("tenant"),
+        NOT_YET("slices"),
+        NOT_YET("rewrite"),
+        NOT_YET("safeguards"),
+        END,
+};
+
+const struct cfg_row *config_schema(void)
+{
+	return rows;
+}
