@@ -23,6 +23,12 @@ static bool method_listed(const char *methods, struct span method)
 	return false;
 }
 
+/* Its reader found it broken: until that is mended every copy is shed. */
+static bool ring_is_out(const struct tap *t)
+{
+	return atomic_load_explicit(&t->env->page->raw_state[t->env->index], memory_order_relaxed) != RAW_OK;
+}
+
 /* The outcome that keeps an exchange from being copied at all, or 0. */
 static uint8_t refusal(const struct tap *t, const struct plan_route *route, uint64_t id,
                        const struct h1_message *request)
@@ -39,6 +45,8 @@ static uint8_t refusal(const struct tap *t, const struct plan_route *route, uint
 		return OUTCOME_SAMPLED_OUT;
 	if (atomic_load_explicit(&t->env->page->paused, memory_order_relaxed))
 		return OUTCOME_PAUSED;
+	if (ring_is_out(t))
+		return OUTCOME_RING_FULL;
 	return 0;
 }
 
@@ -95,7 +103,7 @@ static void put(struct tap *t, uint8_t type, uint8_t leg, struct span payload)
 	t->copied_bytes += payload.len;
 	if (t->copied_bytes > t->max_bytes)
 		settle_all(t, OUTCOME_BODY_TOO_LARGE);
-	else if (ring_put(t->ring, &t->record, payload.data, last ? 0 : RESERVE_BYTES))
+	else if (ring_is_out(t) || ring_put(t->ring, &t->record, payload.data, last ? 0 : RESERVE_BYTES))
 		settle_all(t, OUTCOME_RING_FULL);
 }
 
