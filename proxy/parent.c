@@ -416,15 +416,16 @@ static bool has_terminal(void)
 
 static int hear_signals(struct house *h)
 {
+	static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP};
 	sigset_t mask;
 
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGCHLD);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGQUIT);
-	sigaddset(&mask, SIGHUP);
+	for (unsigned i = 0; i < sizeof heard / sizeof *heard; i++) {
+		if (heard[i] != SIGHUP) /* scripts start us with some ignored; nohup means it */
+			signal(heard[i], SIG_DFL);
+		sigaddset(&mask, heard[i]);
+	}
 	sigprocmask(SIG_BLOCK, &mask, &h->former_mask);
 	h->hangup_stops = has_terminal();
 	h->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
