@@ -289,7 +289,7 @@ static unsigned drain_rings(struct masker *m)
 			int err = ring_get(m->in[i], &r, m->payload);
 
 			if (err == ERR_PROTO)
-				exit(3);
+				role_ring_broken(m->env, m->in[i]);
 			if (err)
 				break;
 			total++;

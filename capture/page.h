@@ -1,8 +1,8 @@
 /*
  * page.h - the control page: one shared page of switches that roles read between records.
  *
- * Written by the parent (phase) and by control (paused, sample); everybody else reads. Gauges at the
- * end are written by their one owner.
+ * Written by the parent (phase, raw_state) and by control (paused, sample); everybody else reads. Gauges at
+ * the end are written by their one owner.
  */
 #ifndef CAPTURE_PAGE_H
 #define CAPTURE_PAGE_H
@@ -24,6 +24,10 @@ enum phase {
 	PHASE_CONTROL
 };
 
+/* Of a worker's raw ring. BROKEN: the worker sheds until the masker has skipped what lies in it (and says
+ * OK). RETIRED: it sheds until it is started again, with a new ring. */
+enum raw_state { RAW_OK = 0, RAW_BROKEN, RAW_RETIRED };
+
 struct worker_gauges { /* one writer: that worker */
 	_Atomic uint64_t requests, live_errors, our_errors, rejected, connections, retries;
 	_Atomic uint64_t added_us_sum, added_count;
@@ -33,6 +37,7 @@ struct page {
 	_Atomic uint32_t version, phase, paused, generation;
 	_Atomic uint64_t run_id; /* random, set once by the parent */
 	_Atomic uint64_t paused_at_ns, last_candidate_byte_ns;
+	_Atomic uint32_t raw_state[WORKERS_MAX]; /* enum raw_state */
 	struct worker_gauges workers[WORKERS_MAX];
 };
 

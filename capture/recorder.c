@@ -69,7 +69,7 @@ static unsigned drain(struct recorder *rec)
 		n++;
 	}
 	if (n < 4096 && err == ERR_PROTO)
-		exit(3);
+		role_ring_broken(rec->env, rec->in);
 	return n;
 }
 

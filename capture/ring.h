@@ -37,6 +37,9 @@ void ring_publish(struct ring *);
  * 0, ERR_AGAIN (empty), ERR_PROTO (the ring is broken; the reader must not continue). */
 int ring_get(struct ring *, struct record *record_out, char *payload) MUST_CHECK;
 
+/* Reader: drop all that lies in the ring and continue at the writer's published head. */
+void ring_skip(struct ring *);
+
 /* Declare deep sleep. False: records arrived meanwhile, do not sleep. */
 bool ring_sleep(struct ring *);
 void ring_wake(struct ring *); /* the reader is back; drains the eventfd */

@@ -1,6 +1,9 @@
 #define _GNU_SOURCE
 #include "capture/role.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ioprio.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,9 +12,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "proto/base/clock.h"
+
+enum { RINGS_MAX = WORKERS_MAX + 8 };
 
 int page_create(int *memfd_out)
 {
@@ -53,14 +59,58 @@ int role_fd_nth(const struct role_env *env, const char *prefix, unsigned n)
 	return -1;
 }
 
+static struct { /* which ring has which name, for the last words */
+	const struct ring *ring;
+	char name[32];
+} attached[RINGS_MAX];
+static unsigned attached_count;
+
+static _Noreturn void die_of_ring(const struct role_env *env, const char *name)
+{
+	fprintf(stderr, "understudy: role %s: ring %s is broken\n", env->name, name);
+	(void)!write(role_fd(env, "ready"), name, strlen(name));
+	_exit(ROLE_RING_BROKEN);
+}
+
+_Noreturn void role_ring_broken(const struct role_env *env, const struct ring *ring)
+{
+	for (unsigned i = 0; i < attached_count; i++)
+		if (attached[i].ring == ring)
+			die_of_ring(env, attached[i].name);
+	_exit(ROLE_RING_BROKEN);
+}
+
 static int attach(const struct role_env *env, const char *name, int (*end)(int, int, struct ring **),
                   struct ring **ring_out)
 {
 	char ring[64], wake[64];
+	int err;
 
 	snprintf(ring, sizeof ring, "ring.%s", name);
 	snprintf(wake, sizeof wake, "wake.%s", name);
-	return end(role_fd(env, ring), role_fd(env, wake), ring_out);
+	if (role_fd(env, ring) == -1 || role_fd(env, wake) == -1 || attached_count == RINGS_MAX)
+		return ERR_SYS;
+	err = end(role_fd(env, ring), role_fd(env, wake), ring_out);
+	if (err == ERR_PROTO)
+		die_of_ring(env, name);
+	if (!err) {
+		attached[attached_count].ring = *ring_out;
+		snprintf(attached[attached_count++].name, sizeof attached[0].name, "%s", name);
+	}
+	return err;
+}
+
+/* What lies in a raw ring that broke is lost and counted; its worker sheds until it is skipped here. */
+static void skip_broken(const struct role_env *env, const char *name, struct ring *ring)
+{
+	uint32_t broken = RAW_BROKEN;
+	unsigned worker;
+
+	if (sscanf(name, "raw.%u", &worker) != 1 || worker >= WORKERS_MAX ||
+	    atomic_load(&env->page->raw_state[worker]) != RAW_BROKEN)
+		return;
+	ring_skip(ring);
+	atomic_compare_exchange_strong(&env->page->raw_state[worker], &broken, RAW_OK);
 }
 
 int role_ring_writer(const struct role_env *env, const char *name, struct ring **ring_out)
@@ -70,16 +120,21 @@ int role_ring_writer(const struct role_env *env, const char *name, struct ring *
 
 int role_ring_reader(const struct role_env *env, const char *name, struct ring **ring_out)
 {
-	return attach(env, name, ring_attach_reader, ring_out);
+	int err = attach(env, name, ring_attach_reader, ring_out);
+
+	if (!err)
+		skip_broken(env, name, *ring_out);
+	return err;
 }
 
 void role_ready(const struct role_env *env)
 {
-	int fd = role_fd(env, "ready");
+	int go = role_fd(env, "go");
+	char one;
 
-	if (fd == -1 || write(fd, "1", 1) != 1)
+	if (write(role_fd(env, "ready"), "1", 1) != 1 || read(go, &one, 1) != 1)
 		_exit(3);
-	close(fd);
+	close(go);
 }
 
 static bool parse(struct role_env *env, int argc, char **argv)
@@ -97,6 +152,37 @@ static bool parse(struct role_env *env, int argc, char **argv)
 	return true;
 }
 
+/* Before confine(): a process that cannot be dumped does not own its /proc files. The kernel may refuse to
+ * protect a role; it never refuses to give it up first. */
+static void take_rank(const struct role_env *env, struct role_rank rank)
+{
+	char text[16];
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd != -1) {
+		(void)!write(fd, text, (size_t)snprintf(text, sizeof text, "%d", rank.oom));
+		close(fd);
+	}
+	if (env->plan->replay || rank.nice <= 0)
+		return;
+	setpriority(PRIO_PROCESS, 0, rank.nice);
+	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 7));
+}
+
+/* The parent drains in order through the page; what it blocked for the start is heard again. */
+static void leave_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* No core dumps, no reading of this process's memory by its neighbours. */
 static void confine(void)
 {
@@ -107,7 +193,7 @@ static void confine(void)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-int role_enter(int argc, char **argv, role_run *run)
+int role_enter(int argc, char **argv, struct role_rank rank, role_run *run)
 {
 	static struct role_env env;
 
@@ -118,10 +204,11 @@ int role_enter(int argc, char **argv, role_run *run)
 		        argc > 0 ? argv[0] : "?");
 		return 3;
 	}
+	if (env.plan->replay) /* no live path to keep up without a parent */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	take_rank(&env, rank);
 	confine();
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN); /* the parent drains in order through the page */
-	signal(SIGTERM, SIG_IGN);
+	leave_signals();
 	return run(&env);
 }
 

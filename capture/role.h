@@ -1,9 +1,9 @@
 /*
  * role.h - what a role inherits, and the one entry order of all roles.
  *
- * A role is this program executed anew as `understudy --role NAME --index I --epoch E fd=name...`:
- * it holds the named descriptors and nothing else. role_enter() maps what every role needs, drops
- * what it must not hold, and leaves signals to the parent.
+ * A role is this program executed anew as `understudy --role NAME INDEX EPOCH name...`: descriptors 3, 4, ...
+ * are those of the names, and it holds nothing else. role_enter() maps what every role needs, takes its rank,
+ * drops what it must not hold, and leaves signals to the parent.
  */
 #ifndef CAPTURE_ROLE_H
 #define CAPTURE_ROLE_H
@@ -14,7 +14,16 @@
 #include "capture/plan.h"
 #include "capture/ring.h"
 
-enum { ROLE_FDS_MAX = 96 };
+enum {
+	ROLE_FDS_MAX = 256,
+	ROLE_RING_BROKEN = 4 /* exit status: a ring it holds is broken; its name went to the parent */
+};
+
+/* Where a role stands when the machine is short: a higher nice runs later, a higher oom_score_adj (-1000 to
+ * 1000) is killed first. Nice is for roles beside a live path: a replay has none. */
+struct role_rank {
+	int nice, oom;
+};
 
 struct role_env {
 	const char *name;
@@ -35,13 +44,17 @@ typedef int role_run(struct role_env *);
 int role_fd(const struct role_env *, const char *name);
 /* The n-th inherited descriptor whose name starts with `prefix`, or -1. */
 int role_fd_nth(const struct role_env *, const char *prefix, unsigned n);
-/* Attach one end of the ring "ring.NAME" (and its eventfd "wake.NAME"). */
+/* Attach one end of the ring "ring.NAME" (and its eventfd "wake.NAME"). Does not return from a broken one. */
 int role_ring_writer(const struct role_env *, const char *name, struct ring **) MUST_CHECK;
 int role_ring_reader(const struct role_env *, const char *name, struct ring **) MUST_CHECK;
 /* Parse the arguments behind --role and run; the process's exit status. */
-int role_enter(int argc, char **argv, role_run *run);
-/* Tell the parent that this role is up. */
+int role_enter(int argc, char **argv, struct role_rank, role_run *run);
+/* Tell the parent that this role is up, and wait until every role is. Does not return when the parent gives
+ * up or is gone. */
 void role_ready(const struct role_env *);
+/* This attached ring gave ERR_PROTO: tell the parent which, and end. The parent puts an empty ring in its
+ * place and starts both ends anew; a worker is spared, its copies are shed until its reader is back. */
+_Noreturn void role_ring_broken(const struct role_env *, const struct ring *);
 
 /* Poll pace of a ring reader: 1 ms while busy, deep sleep on the eventfd after 100 ms empty. */
 struct role_pace {

@@ -1,476 +1,479 @@
-/*
- * parent.c - makes the rings, starts the roles by fork and exec with only their descriptors, and
- * starts again what dies.
- */
 #define _GNU_SOURCE
 #include "proxy/parent.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <openssl/hmac.h>
 #include "proto/base/clock.h"
+#include "proxy/child.h"
+#include "proxy/notify.h"
 
-enum { ESTATE_MAX = 128, CHILDREN_MAX = 32, HIGH_FD = 512, READY_MS = 20000 };
-
-struct child {
-	const struct role_row *row;
-	unsigned index, epoch;
-	pid_t pid;
-	uint64_t started_ns;
+enum {
+	CHILDREN_MAX = 32,
+	TICK_MS = 20, /* the page's phase changes without a signal */
+	BACKOFF_FIRST_MS = 100,
+	BACKOFF_LAST_MS = 10000,
+	STEADY_MS = 10000, /* ready this long: its next death is not a quick one */
+	LAST_CHANCES = 3,  /* restarts of a role that dies in the phase in which it leaves */
+	RAW_BREAKS_MAX = 5,
+	SEAL_MS = 2000,
+	PARENT_OOM = -500,
 };
 
-struct parent {
-	const struct plan *plan;
-	struct page *page;
-	struct ledger *ledger;
-	int self_fd;
-	unsigned estate_count;
+static const uint64_t ms_ns = 1000000u, minute_ns = 60 * (uint64_t)1000000000u;
+
+struct house {
+	struct estate estate;
+	struct notify notify;
+	int self_fd, signals;
+	sigset_t former_mask;
+	bool open;   /* every role has been ready: clients are accepted */
+	bool failed; /* at the first start: everything stops */
+	bool hangup_stops;
+	unsigned stops; /* signals that asked to stop */
+	uint32_t phase; /* PHASE_CONTROL + 1: all have left */
+	uint64_t phase_since_ns;
 	struct {
-		char name[48];
-		int fd;
-	} estate[ESTATE_MAX];
+		unsigned count;
+		uint64_t since_ns;
+	} raw_breaks[WORKERS_MAX];
 	unsigned child_count;
 	struct child children[CHILDREN_MAX];
 };
 
-static struct parent parent;
-static volatile sig_atomic_t stop_asked;
-
-static void on_stop(int signal_number)
+/* Clients and a player: what brings exchanges in starts last and leaves first. */
+static bool is_source(const struct child *c)
 {
-	(void)signal_number;
-	stop_asked++;
+	return c->row->leaves == PHASE_WORKERS;
 }
 
-static void own(const char *name, int fd)
+static void kill_all(struct house *h)
 {
-	snprintf(parent.estate[parent.estate_count].name, sizeof parent.estate[0].name, "%s", name);
-	parent.estate[parent.estate_count++].fd = fd;
+	for (unsigned i = 0; i < h->child_count; i++)
+		if (h->children[i].pid > 0)
+			kill(h->children[i].pid, SIGKILL);
+		else
+			h->children[i].state = CHILD_GONE;
 }
 
-static int complain(const char *what, const char *detail)
+static void fail(struct house *h)
 {
-	fprintf(stderr, "understudy: %s: %s: %s\n", what, detail, strerror(errno));
-	return ERR_SYS;
+	if (!h->failed)
+		fprintf(stderr, "understudy: not started; every role is stopped\n");
+	h->failed = true;
+	kill_all(h);
 }
 
-static size_t ring_bytes(void)
+/* The first death restarts at once, quick ones in a row wait 0.1 s, 0.2 s ... 10 s. */
+static void back_off(struct house *h, struct child *c, uint64_t now)
 {
-	size_t bytes = 1u << 20;
+	uint64_t wait_ms = 0, last_ms = h->phase == PHASE_RUN ? BACKOFF_LAST_MS : BACKOFF_FIRST_MS;
 
-	while (bytes * 2 * 16 <= parent.plan->memory_bytes)
-		bytes *= 2;
-	return bytes;
+	if (c->quick_deaths)
+		wait_ms = (uint64_t)BACKOFF_FIRST_MS << (c->quick_deaths < 8 ? c->quick_deaths - 1 : 7);
+	if (wait_ms > last_ms)
+		wait_ms = last_ms;
+	c->quick_deaths++;
+	c->epoch++;
+	c->state = CHILD_BACKING_OFF;
+	c->since_ns = now;
+	c->deadline_ns = now + wait_ms * ms_ns;
 }
 
-static int make_ring(const char *name)
+static void start(struct house *h, struct child *c, uint64_t now)
 {
-	char full[48];
-	int memfd, eventfd;
+	uint32_t retired = RAW_RETIRED;
 
-	if (ring_create(name, ring_bytes(), &memfd, &eventfd))
-		return complain("cannot make the ring", name);
-	snprintf(full, sizeof full, "ring.%s", name);
-	own(full, memfd);
-	snprintf(full, sizeof full, "wake.%s", name);
-	own(full, eventfd);
-	return 0;
+	if (c->row->per_worker)
+		atomic_compare_exchange_strong(&h->estate.page->raw_state[c->index], &retired, RAW_OK);
+	if (child_start(c, &h->estate, h->self_fd, now) == 0)
+		return;
+	fprintf(stderr, "understudy: role %s.%u cannot be started: %s\n", c->row->name, c->index,
+	        strerror(errno));
+	if (h->open)
+		back_off(h, c, now);
+	else
+		fail(h);
 }
 
-static int make_rings(void)
+/* A worker is not ended for a ring: it sheds its copies until the masker has skipped what lies in the ring,
+ * or until its own restart when that keeps failing. What was in the ring is lost at the worker's stage. */
+static void spare_worker(struct house *h, const struct child *worker, const char *ring, uint64_t now)
 {
-	static const char *const names[] = {"shadow", "judge", "recorder", "answers", "masked-answers"};
-	char raw[16];
-	int err = 0;
+	unsigned w = worker->index;
+	uint32_t state = RAW_BROKEN;
 
-	for (unsigned i = 0; i < sizeof names / sizeof *names && !err; i++)
-		err = make_ring(names[i]);
-	for (unsigned i = 0; i < parent.plan->workers && !err; i++) {
-		snprintf(raw, sizeof raw, "raw.%u", i);
-		err = make_ring(raw);
+	if (now - h->raw_breaks[w].since_ns > minute_ns) {
+		h->raw_breaks[w].since_ns = now;
+		h->raw_breaks[w].count = 0;
 	}
-	return err;
-}
-
-static int make_shared(void)
-{
-	int plan_fd, ledger_fd, page_fd;
-	uint64_t run_id = 0;
-
-	if (plan_publish(parent.plan, &plan_fd) ||
-	    ledger_create(parent.plan->workers, parent.plan->slots_each, &ledger_fd) ||
-	    page_create(&page_fd) || page_map(page_fd, &parent.page) ||
-	    ledger_attach(ledger_fd, &parent.ledger))
-		return complain("cannot make shared memory", "memfd");
-	if (getrandom(&run_id, sizeof run_id, 0) != sizeof run_id)
-		return complain("cannot draw a run id", "getrandom");
-	atomic_store(&parent.page->run_id, run_id);
-	atomic_store(&parent.page->generation, parent.plan->generation);
-	own("plan", plan_fd);
-	own("ledger", ledger_fd);
-	own("page", page_fd);
-	return 0;
-}
-
-/* 32 raw bytes or 64 hex digits from the key file; without one, a key that lives in memory only. */
-static int read_key(uint8_t key[32])
-{
-	char text[66] = "";
-	int fd = open(parent.plan->mask_key_file, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof text);
-
-	if (fd != -1)
-		close(fd);
-	if (n == 32) {
-		memcpy(key, text, 32);
-		return 0;
+	if (++h->raw_breaks[w].count >= RAW_BREAKS_MAX) {
+		state = RAW_RETIRED;
+		fprintf(stderr,
+		        "understudy: ring %s keeps breaking; worker.%u is not mirrored until it restarts\n",
+		        ring, w);
+		if (estate_renew_ring(&h->estate, ring))
+			return;
 	}
-	for (unsigned i = 0; i < 32 && (n == 64 || (n == 65 && text[64] == '\n')); i++) {
-		unsigned byte;
-
-		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
-			break;
-		key[i] = (uint8_t)byte;
-		if (i == 31)
-			return 0;
-	}
-	fprintf(stderr, "understudy: %s: a mask key is 32 raw bytes or 64 hex digits\n",
-	        parent.plan->mask_key_file);
-	return ERR_CONFIG;
+	atomic_store(&h->estate.page->raw_state[w], state);
+	ledger_role_lost(h->estate.ledger, STAGE_WORKER, (int)w);
 }
 
-/* What workers sample with: HMAC-SHA-256 of the seed under the mask key, its first 16 bytes. */
-static int make_sample_key(const uint8_t mask_key[32])
+/* A broken ring is lost with what lies in it. Its other end dies too, so that what that end still owned is
+ * counted as lost, and both meet again at an empty ring. */
+static void replace_ring(struct house *h, const char *ring, uint64_t now)
 {
-	char text[64];
-	uint8_t mac[32];
-	unsigned len = 0;
-	int n = snprintf(text, sizeof text, "understudy sampling %llu",
-	                 (unsigned long long)parent.plan->seed);
-	int fd = memfd_create("understudy-sample-key", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	char full[ESTATE_NAME_BYTES + 8];
 
-	if (fd == -1 || !HMAC(EVP_sha256(), mask_key, 32, (const uint8_t *)text, (size_t)n, mac, &len) ||
-	    write(fd, mac, 16) != 16)
-		return complain("cannot keep the sampling key", "memfd");
-	own("sample-key", fd);
-	return 0;
-}
+	snprintf(full, sizeof full, "ring.%s", ring);
+	for (unsigned i = 0; i < h->child_count; i++) {
+		struct child *c = &h->children[i];
 
-static int make_mask_key(void)
-{
-	uint8_t key[32];
-	int err = 0, fd = memfd_create("understudy-mask-key", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (parent.plan->mask_key_file[0])
-		err = read_key(key);
-	else if (getrandom(key, sizeof key, 0) != sizeof key)
-		err = ERR_SYS;
-	if (!err && (fd == -1 || write(fd, key, sizeof key) != sizeof key ||
-	             fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == -1))
-		err = complain("cannot keep the mask key", "memfd");
-	if (!err)
-		err = make_sample_key(key);
-	explicit_bzero(key, sizeof key);
-	if (!err)
-		own("mask-key", fd);
-	return err;
-}
-
-static int make_listeners(void)
-{
-	for (unsigned i = 0; i < parent.plan->listen_count; i++) {
-		const struct plan_endpoint *at = &parent.plan->listen[i].at;
-		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(at->port)};
-		int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		char name[16];
-
-		if (fd == -1 || inet_pton(AF_INET, at->address, &a.sin_addr) != 1)
-			return complain("cannot listen on", at->url);
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-		if (bind(fd, (struct sockaddr *)&a, sizeof a) == -1 || listen(fd, 4096) == -1)
-			return complain("cannot listen on", at->url);
-		snprintf(name, sizeof name, "listen.%u", i);
-		own(name, fd);
-	}
-	return 0;
-}
-
-static int make_control_socket(void)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	char folder[PATH_MAX_BYTES];
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	char *slash;
-
-	snprintf(folder, sizeof folder, "%s", parent.plan->control_socket);
-	slash = strrchr(folder, '/');
-	if (slash && slash != folder) {
-		*slash = 0;
-		mkdir(folder, 0700);
-	}
-	if (strlen(parent.plan->control_socket) >= sizeof a.sun_path) {
-		errno = ENAMETOOLONG;
-		return complain("cannot make the control socket", parent.plan->control_socket);
-	}
-	strcpy(a.sun_path, parent.plan->control_socket);
-	unlink(a.sun_path);
-	if (fd == -1 || bind(fd, (struct sockaddr *)&a, sizeof a) == -1 || listen(fd, 16) == -1)
-		return complain("cannot make the control socket", parent.plan->control_socket);
-	chmod(a.sun_path, 0600);
-	own("control", fd);
-	return 0;
-}
-
-static int make_run_directory(const char *path)
-{
-	char part[PATH_MAX_BYTES], captures[PATH_MAX_BYTES + 16];
-	int run, capture;
-
-	snprintf(part, sizeof part, "%s", path);
-	for (char *at = part + 1; *at; at++) {
-		if (*at != '/')
-			continue;
-		*at = 0;
-		mkdir(part, 0755);
-		*at = '/';
-	}
-	snprintf(captures, sizeof captures, "%s/capture", path);
-	mkdir(part, 0755);
-	mkdir(captures, 0755);
-	run = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	capture = open(captures, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (run == -1 || capture == -1)
-		return complain("cannot make the run directory", path);
-	own("run", run);
-	own("captures", capture);
-	return 0;
-}
-
-static bool held(const char *pattern, const char *name, unsigned index)
-{
-	char exact[48];
-	const char *mark = strpbrk(pattern, "*%");
-
-	if (!mark)
-		return !strcmp(pattern, name);
-	if (*mark == '*')
-		return !strncmp(pattern, name, (size_t)(mark - pattern));
-	snprintf(exact, sizeof exact, "%.*s%u", (int)(mark - pattern), pattern, index);
-	return !strcmp(exact, name);
-}
-
-static bool row_holds(const struct role_row *row, const char *name, unsigned index)
-{
-	for (unsigned i = 0; i < sizeof row->holds / sizeof *row->holds && row->holds[i]; i++)
-		if (held(row->holds[i], name, index))
-			return true;
-	return false;
-}
-
-/* In the child: descriptors 3, 4, ... in the order of the argument names, everything else closed. */
-static void become(const struct child *c, int ready)
-{
-	char index[16], epoch[16];
-	char *argv[ROLE_FDS_MAX + 8] = {"understudy", "--role", (char *)c->row->name, index, epoch};
-	int fds[ROLE_FDS_MAX], argc = 5, count = 0;
-
-	snprintf(index, sizeof index, "%u", c->index);
-	snprintf(epoch, sizeof epoch, "%u", c->epoch);
-	for (unsigned i = 0; i < parent.estate_count && count < ROLE_FDS_MAX - 2; i++) {
-		if (!row_holds(c->row, parent.estate[i].name, c->index))
-			continue;
-		argv[argc++] = parent.estate[i].name;
-		fds[count++] = fcntl(parent.estate[i].fd, F_DUPFD_CLOEXEC, HIGH_FD);
-	}
-	argv[argc++] = "ready";
-	fds[count++] = fcntl(ready, F_DUPFD_CLOEXEC, HIGH_FD);
-	fds[count] = fcntl(parent.self_fd, F_DUPFD_CLOEXEC, HIGH_FD);
-	for (int i = 0; i < count; i++)
-		dup2(fds[i], 3 + i);
-	dup3(fds[count], 3 + count, O_CLOEXEC);
-	close_range((unsigned)(4 + count), ~0u, 0);
-	fexecve(3 + count, argv, environ);
-	_exit(3);
-}
-
-static int start(struct child *c)
-{
-	int ready[2];
-	struct pollfd wait;
-	char one;
-
-	if (pipe2(ready, O_CLOEXEC) == -1)
-		return ERR_SYS;
-	c->started_ns = clock_mono_ns();
-	c->pid = fork();
-	if (c->pid == 0)
-		become(c, ready[1]);
-	close(ready[1]);
-	wait = (struct pollfd){.fd = ready[0], .events = POLLIN};
-	while (c->pid > 0 && poll(&wait, 1, READY_MS) == -1 && errno == EINTR)
-		;
-	if (c->pid < 0 || read(ready[0], &one, 1) != 1) {
-		fprintf(stderr, "understudy: role %s did not start\n", c->row->name);
-		close(ready[0]);
-		return ERR_SYS;
-	}
-	close(ready[0]);
-	return 0;
-}
-
-static int start_all(const struct role_row *rows, unsigned row_count)
-{
-	for (unsigned i = 0; i < row_count; i++) {
-		bool wanted = rows[i].in & (parent.plan->replay ? IN_REPLAY : IN_MIRROR);
-		unsigned copies = !wanted ? 0 : rows[i].per_worker ? parent.plan->workers : 1;
-
-		for (unsigned n = 0; n < copies; n++) {
-			struct child *c = &parent.children[parent.child_count++];
-
-			*c = (struct child){.row = &rows[i], .index = n};
-			if (start(c))
-				return ERR_SYS;
+		if (c->pid > 0 && c->row->per_worker && child_holds(c, full)) {
+			spare_worker(h, c, ring, now);
+			return;
 		}
 	}
-	return 0;
+	if (estate_renew_ring(&h->estate, ring))
+		return;
+	for (unsigned i = 0; i < h->child_count; i++)
+		if (h->children[i].pid > 0 && child_holds(&h->children[i], full))
+			kill(h->children[i].pid, SIGKILL);
+}
+
+static bool comes_back(const struct house *h, const struct child *c)
+{
+	uint32_t phase = atomic_load(&h->estate.page->phase);
+
+	if (h->failed || c->ended_by_drain)
+		return false;
+	if (phase < c->row->leaves)
+		return true;
+	return phase == c->row->leaves && !is_source(c) && c->quick_deaths < LAST_CHANCES;
+}
+
+static const char *cause(int status, char text[32])
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, 32, "signal %d", WTERMSIG(status));
+	else
+		snprintf(text, 32, "status %d", WEXITSTATUS(status));
+	return text;
 }
 
 /* A role died: what it held is lost and counted, then it is started again. */
-static void bury(pid_t pid, uint32_t phase)
+static void bury(struct house *h, struct child *c, int status, uint64_t now)
 {
-	for (unsigned i = 0; i < parent.child_count; i++) {
-		struct child *c = &parent.children[i];
+	char ring[ESTATE_NAME_BYTES], why[32];
+	bool broken =
+	        WIFEXITED(status) && WEXITSTATUS(status) == ROLE_RING_BROKEN && child_last_words(c, ring);
+	bool left = WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+	            atomic_load(&h->estate.page->phase) >= c->row->leaves;
+	bool steady = c->state == CHILD_READY && now - c->since_ns >= STEADY_MS * ms_ns;
 
-		if (c->pid != pid)
-			continue;
-		c->pid = 0;
-		if (phase >= c->row->leaves || atomic_load(&parent.page->phase) >= c->row->leaves)
-			return;
-		if (c->row->stage)
-			ledger_role_lost(parent.ledger, c->row->stage,
-			                 c->row->per_worker ? (int)c->index : -1);
-		fprintf(stderr, "understudy: role %s.%u died; starting it again\n", c->row->name, c->index);
-		if (clock_mono_ns() - c->started_ns < 100000000u)
-			usleep(100000);
-		c->epoch++;
-		if (start(c))
-			c->pid = 0;
+	child_clear(c);
+	if (steady)
+		c->quick_deaths = 0;
+	c->state = CHILD_GONE;
+	if (left || !comes_back(h, c))
+		return;
+	if (!h->open && h->phase == PHASE_RUN) {
+		fprintf(stderr, "understudy: role %s.%u ended before it was ready (%s)\n", c->row->name,
+		        c->index, cause(status, why));
+		fail(h);
 		return;
 	}
+	if (c->row->stage)
+		ledger_role_lost(h->estate.ledger, c->row->stage, c->row->per_worker ? (int)c->index : -1);
+	back_off(h, c, now);
+	if (broken)
+		replace_ring(h, ring, now);
+	fprintf(stderr, "understudy: role %s.%u died (%s); starting it again in %llu ms\n", c->row->name,
+	        c->index, cause(status, why), (unsigned long long)((c->deadline_ns - now) / ms_ns));
 }
 
-static unsigned alive(uint32_t phase)
+static void reap(struct house *h, uint64_t now)
 {
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < parent.child_count; i++)
-		n += parent.children[i].pid > 0 && parent.children[i].row->leaves <= phase;
-	return n;
-}
-
-static void reap(uint32_t phase)
-{
+	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		bury(pid, phase);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (unsigned i = 0; i < h->child_count; i++)
+			if (h->children[i].pid == pid)
+				bury(h, &h->children[i], status, now);
 }
 
-static void kill_leavers(uint32_t phase)
+static void read_signals(struct house *h)
 {
-	for (unsigned i = 0; i < parent.child_count; i++)
-		if (parent.children[i].pid > 0 && parent.children[i].row->leaves <= phase)
-			kill(parent.children[i].pid, SIGKILL);
-}
+	struct signalfd_siginfo s;
 
-/* Roles leave from the clients inward; each phase ends when its roles have gone. */
-static void drain(void)
-{
-	for (uint32_t phase = PHASE_WORKERS; phase <= PHASE_CONTROL; phase++) {
-		uint64_t until = clock_mono_ns() + (uint64_t)parent.plan->drain_timeout_ms * 1000000u;
-
-		atomic_store(&parent.page->phase, phase);
-		while (alive(phase)) {
-			reap(phase);
-			if (stop_asked > 1 || clock_mono_ns() > until)
-				kill_leavers(phase);
-			usleep(2000);
-		}
+	while (read(h->signals, &s, sizeof s) == sizeof s) {
+		if (s.ssi_signo == SIGCHLD)
+			continue;
+		if (s.ssi_signo == SIGHUP && !h->hangup_stops)
+			fprintf(stderr, "understudy: SIGHUP changes nothing: a reload is a restart\n");
+		else
+			h->stops++;
 	}
 }
 
-static int open_input(const char *input)
+static void hear_children(struct house *h, uint64_t now)
 {
-	int fd = open(input, O_RDONLY | O_CLOEXEC);
+	for (unsigned i = 0; i < h->child_count; i++) {
+		struct child *c = &h->children[i];
 
-	if (fd == -1)
-		return complain("cannot open", input);
-	own("input", fd);
-	return 0;
+		if (child_heard(c, now) && (h->open || h->phase != PHASE_RUN))
+			child_let_go(c);
+	}
 }
 
-static int prepare(const char *run_directory, const char *input)
+static bool all_ready(const struct house *h, bool sources)
 {
-	struct sigaction stop = {.sa_handler = on_stop};
-
-	parent.self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	if (parent.self_fd == -1)
-		return complain("cannot open", "/proc/self/exe");
-	signal(SIGPIPE, SIG_IGN);
-	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGQUIT, &stop, NULL);
-	if ((input && open_input(input)) || make_listeners() || make_shared() || make_rings() ||
-	    make_mask_key() || make_run_directory(run_directory) ||
-	    (parent.plan->control_socket[0] && make_control_socket()))
-		return ERR_SYS;
-	return 0;
+	for (unsigned i = 0; i < h->child_count; i++)
+		if (h->children[i].state != CHILD_READY && (sources || !is_source(&h->children[i])))
+			return false;
+	return true;
 }
 
-static void announce(const char *run_directory)
+static void too_late(struct house *h, struct child *c)
 {
-	if (parent.plan->replay)
+	fprintf(stderr, "understudy: role %s.%u did not get ready in %llu ms\n", c->row->name, c->index,
+	        (unsigned long long)((c->deadline_ns - c->since_ns) / ms_ns));
+	if (!h->open && h->phase == PHASE_RUN)
+		fail(h);
+	c->deadline_ns = UINT64_MAX;
+	kill(c->pid, SIGKILL);
+}
+
+/* Whatever the clock asks for. */
+static void keep_time(struct house *h, uint64_t now)
+{
+	for (unsigned i = 0; i < h->child_count && !h->failed; i++) {
+		struct child *c = &h->children[i];
+
+		if (c->state == CHILD_WAITING && (!is_source(c) || all_ready(h, false)))
+			start(h, c, now);
+		else if (c->state == CHILD_BACKING_OFF && now >= c->deadline_ns)
+			start(h, c, now);
+		else if (c->state == CHILD_STARTING && now >= c->deadline_ns)
+			too_late(h, c);
+	}
+}
+
+static void announce(const struct house *h, const char *run_directory)
+{
+	const struct plan *plan = h->estate.plan;
+
+	if (plan->replay)
 		fprintf(stderr, "understudy: replaying, run in %s\n", run_directory);
 	else
 		fprintf(stderr,
 		        "understudy: ready on %s, run in %s; stop all shadowing: understudy ctl pause\n",
-		        parent.plan->listen[0].at.url, run_directory);
+		        plan->listen[0].at.url, run_directory);
+	notify_say(&h->notify, "READY=1\nSTATUS=live traffic is forwarded and mirrored");
+}
+
+static void open_up(struct house *h, const char *run_directory)
+{
+	if (h->open || h->failed || h->phase != PHASE_RUN || !all_ready(h, true))
+		return;
+	if (estate_listen(&h->estate)) {
+		fail(h);
+		return;
+	}
+	h->open = true;
+	for (unsigned i = 0; i < h->child_count; i++)
+		child_let_go(&h->children[i]);
+	announce(h, run_directory);
+}
+
+static bool present(const struct house *h, uint32_t phase)
+{
+	for (unsigned i = 0; i < h->child_count; i++)
+		if (h->children[i].state != CHILD_GONE && h->children[i].row->leaves <= phase)
+			return true;
+	return false;
+}
+
+static void enter_phase(struct house *h, uint32_t phase, uint64_t now)
+{
+	if (h->phase == PHASE_RUN)
+		notify_say(&h->notify, "STOPPING=1\nSTATUS=draining");
+	h->phase = phase;
+	h->phase_since_ns = now;
+	if (phase > PHASE_CONTROL)
+		return;
+	atomic_store(&h->estate.page->phase, phase);
+	for (unsigned i = 0; i < h->child_count; i++) {
+		struct child *c = &h->children[i];
+
+		child_let_go(c);
+		if (c->state == CHILD_WAITING || (c->state == CHILD_BACKING_OFF && !comes_back(h, c)))
+			c->state = CHILD_GONE;
+		if (c->state == CHILD_BACKING_OFF)
+			c->deadline_ns = now;
+	}
+}
+
+/* One signal drains each phase up to its limit. A second one leaves time for the run to be sealed, a third
+ * none. */
+static uint64_t phase_limit_ns(const struct house *h)
+{
+	if (h->stops < 2)
+		return h->estate.plan->drain_timeout_ms * ms_ns;
+	return h->stops == 2 && h->phase == PHASE_JUDGE ? SEAL_MS * ms_ns : 0;
+}
+
+/* Roles leave from the clients inward; each phase ends when its roles have gone. */
+static void drain(struct house *h, uint64_t now)
+{
+	if (h->phase == PHASE_RUN) {
+		if (!h->stops && atomic_load(&h->estate.page->phase) == PHASE_RUN)
+			return;
+		enter_phase(h, PHASE_WORKERS, now);
+	}
+	while (h->phase <= PHASE_CONTROL && !present(h, h->phase))
+		enter_phase(h, h->phase + 1, now);
+	if (h->phase > PHASE_CONTROL || now - h->phase_since_ns <= phase_limit_ns(h))
+		return;
+	for (unsigned i = 0; i < h->child_count; i++) {
+		struct child *c = &h->children[i];
+
+		if (c->row->leaves > h->phase || c->state == CHILD_GONE)
+			continue;
+		c->ended_by_drain = true;
+		if (c->pid > 0)
+			kill(c->pid, SIGKILL);
+		else
+			c->state = CHILD_GONE;
+	}
+}
+
+static void wait_for_news(const struct house *h)
+{
+	struct pollfd fds[CHILDREN_MAX + 1] = {{.fd = h->signals, .events = POLLIN}};
+	nfds_t n = 1;
+
+	for (unsigned i = 0; i < h->child_count; i++)
+		if (h->children[i].state == CHILD_STARTING)
+			fds[n++] = (struct pollfd){.fd = h->children[i].from, .events = POLLIN};
+	poll(fds, n, TICK_MS);
+}
+
+static void serve(struct house *h, const char *run_directory)
+{
+	while (h->failed ? present(h, PHASE_CONTROL) : h->phase <= PHASE_CONTROL) {
+		uint64_t now = clock_mono_ns();
+
+		read_signals(h);
+		hear_children(h, now);
+		reap(h, now);
+		keep_time(h, now);
+		open_up(h, run_directory);
+		if (!h->failed)
+			drain(h, now);
+		notify_alive(&h->notify, now);
+		wait_for_news(h);
+	}
+}
+
+static bool people_house(struct house *h, const struct role_row *rows, unsigned row_count)
+{
+	const struct plan *plan = h->estate.plan;
+
+	for (unsigned i = 0; i < row_count; i++) {
+		bool wanted = rows[i].in & (plan->replay ? IN_REPLAY : IN_MIRROR);
+		unsigned copies = !wanted ? 0 : rows[i].per_worker ? plan->workers : 1;
+
+		for (unsigned n = 0; n < copies; n++) {
+			if (h->child_count == CHILDREN_MAX)
+				return false;
+			h->children[h->child_count++] =
+			        (struct child){.row = &rows[i], .index = n, .from = -1, .go = -1};
+		}
+	}
+	return true;
+}
+
+/* Terminals hang up on what they started; a service has none, and keeps serving. */
+static bool has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+	if (fd == -1)
+		return false;
+	close(fd);
+	return true;
+}
+
+static int hear_signals(struct house *h)
+{
+	static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+	sigset_t mask;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&mask);
+	for (unsigned i = 0; i < sizeof heard / sizeof *heard; i++) {
+		if (heard[i] != SIGHUP) /* scripts start us with some ignored; nohup means it */
+			signal(heard[i], SIG_DFL);
+		sigaddset(&mask, heard[i]);
+	}
+	sigprocmask(SIG_BLOCK, &mask, &h->former_mask);
+	h->hangup_stops = has_terminal();
+	h->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+	return h->signals == -1 ? ERR_SYS : 0;
+}
+
+/* As many descriptors as the system allows, no core, no reading of its descriptors by neighbours, and with a
+ * live path to hold open the last to be killed. */
+static void settle_process(const struct plan *plan)
+{
+	struct rlimit files, none = {0, 0};
+	int fd = plan->replay ? -1 : open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd != -1) {
+		dprintf(fd, "%d", PARENT_OOM);
+		close(fd);
+	}
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
 }
 
 int parent_run(const struct plan *plan, const char *run_directory, const char *input,
                const struct role_row *rows, unsigned row_count)
 {
-	int status = 0;
+	static struct house house;
+	struct house *h = &house;
+	int status = 3;
 
-	parent.plan = plan;
-	if (prepare(run_directory, input))
-		return 3;
-	if (start_all(rows, row_count)) {
-		status = 3;
-	} else {
-		announce(run_directory);
-		while (!stop_asked && atomic_load(&parent.page->phase) == PHASE_RUN) {
-			reap(atomic_load(&parent.page->phase));
-			usleep(10000);
-		}
+	*h = (struct house){.signals = -1, .notify = {.fd = -1}};
+	h->self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	notify_open(&h->notify);
+	settle_process(plan);
+	if (h->self_fd == -1 || hear_signals(h))
+		fprintf(stderr, "understudy: cannot start roles: %s\n", strerror(errno));
+	else if (estate_open(&h->estate, plan, run_directory, input) == 0 &&
+	         people_house(h, rows, row_count)) {
+		serve(h, run_directory);
+		status = h->failed ? 3 : plan->replay && h->stops ? 130 : 0;
 	}
-	drain();
-	if (plan->control_socket[0])
-		unlink(plan->control_socket);
+	estate_close(&h->estate);
+	notify_close(&h->notify);
+	if (h->signals != -1)
+		close(h->signals);
+	close(h->self_fd);
+	sigprocmask(SIG_SETMASK, &h->former_mask, NULL);
 	return status;
 }

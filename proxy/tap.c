@@ -44,6 +44,14 @@ static bool within(uint64_t hash, uint32_t share_ppm)
 	return (uint64_t)((unsigned __int128)hash * MILLION >> 64) < share_ppm;
 }
 
+/* Its reader found it broken: until that is mended every copy is shed. */
+static bool ring_is_out(const struct tap *t)
+{
+	const struct role_env *env = t->worker->env;
+
+	return atomic_load_explicit(&env->page->raw_state[env->index], memory_order_relaxed) != RAW_OK;
+}
+
 /* The outcome that keeps an exchange from being copied at all, or 0. */
 static uint8_t refusal(const struct tap *t, const struct plan_route *route, const struct h1_message *request)
 {
@@ -66,7 +74,7 @@ static uint8_t chance(const struct tap *t, const struct plan_route *route, uint6
 		return OUTCOME_SAMPLED_OUT;
 	if (atomic_load_explicit(&t->worker->env->page->paused, memory_order_relaxed))
 		return OUTCOME_PAUSED;
-	return 0;
+	return ring_is_out(t) ? OUTCOME_RING_FULL : 0;
 }
 
 static uint8_t take_slot(struct tap *t, const struct plan_route *route, uint64_t id, uint16_t route_index,
@@ -143,7 +151,7 @@ static void put(struct tap *t, uint8_t type, uint8_t leg, struct span payload)
 	t->copied_bytes += payload.len;
 	if (t->copied_bytes > t->max_bytes)
 		settle_all(t, OUTCOME_BODY_TOO_LARGE);
-	else if (ring_put(t->worker->ring, &t->record, payload.data, last ? 0 : RESERVE_BYTES))
+	else if (ring_is_out(t) || ring_put(t->worker->ring, &t->record, payload.data, last ? 0 : RESERVE_BYTES))
 		settle_all(t, OUTCOME_RING_FULL);
 }
 

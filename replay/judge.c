@@ -244,7 +244,7 @@ static unsigned drain(void)
 			}
 		}
 		if (err == ERR_PROTO)
-			exit(3);
+			role_ring_broken(judge.env, judge.in[i]);
 	}
 	return total;
 }

@@ -262,7 +262,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		n++;
 	}
 	if (err == ERR_PROTO)
-		exit(3);
+		role_ring_broken(shadow.env, shadow.in);
 	if (clock_mono_ns() - shadow.swept_ns > 1000000000u) {
 		fold_each(shadow.fold, drop_settled, NULL);
 		shadow.swept_ns = clock_mono_ns();

@@ -1,0 +1,177 @@
+#define _GNU_SOURCE
+#include "proxy/listeners.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { HANDED_FIRST = 3, HANDED_MAX = 64 };
+
+struct handed { /* sockets from a service manager, -1 once taken */
+	unsigned count;
+	int fds[HANDED_MAX];
+};
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct sockaddr_un path;
+};
+
+static socklen_t address_of(const struct plan_endpoint *at, union address *a)
+{
+	memset(a, 0, sizeof *a);
+	if (at->port == 0) {
+		a->path.sun_family = AF_UNIX;
+		snprintf(a->path.sun_path, sizeof a->path.sun_path, "%s", at->address);
+		return sizeof a->path;
+	}
+	if (inet_pton(AF_INET6, at->address, &a->v6.sin6_addr) == 1) {
+		a->v6.sin6_family = AF_INET6;
+		a->v6.sin6_port = htons(at->port);
+		return sizeof a->v6;
+	}
+	if (inet_pton(AF_INET, at->address, &a->v4.sin_addr) != 1)
+		return 0;
+	a->v4.sin_family = AF_INET;
+	a->v4.sin_port = htons(at->port);
+	return sizeof a->v4;
+}
+
+static bool same_address(int fd, const union address *want)
+{
+	union address have = {0};
+	socklen_t len = sizeof have;
+	int type = 0;
+	socklen_t type_len = sizeof type;
+
+	if (getsockname(fd, &have.any, &len) == -1 || have.any.sa_family != want->any.sa_family ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == -1 || type != SOCK_STREAM)
+		return false;
+	if (have.any.sa_family == AF_INET)
+		return have.v4.sin_port == want->v4.sin_port &&
+		       have.v4.sin_addr.s_addr == want->v4.sin_addr.s_addr;
+	if (have.any.sa_family == AF_INET6)
+		return have.v6.sin6_port == want->v6.sin6_port &&
+		       !memcmp(&have.v6.sin6_addr, &want->v6.sin6_addr, sizeof have.v6.sin6_addr);
+	return !strncmp(have.path.sun_path, want->path.sun_path, sizeof have.path.sun_path);
+}
+
+/* The environment speaks to this process only: roles must not believe that it speaks to them. */
+static void take_handed(struct handed *h)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	long n = count ? strtol(count, NULL, 10) : 0;
+
+	h->count = 0;
+	if (pid && strtol(pid, NULL, 10) == (long)getpid())
+		while (h->count < HANDED_MAX && (long)h->count < n) {
+			int fd = HANDED_FIRST + (int)h->count;
+
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+			h->fds[h->count++] = fd;
+		}
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+}
+
+static int from_handed(struct handed *h, const union address *want)
+{
+	for (unsigned i = 0; i < h->count; i++) {
+		int fd = h->fds[i];
+
+		if (fd == -1 || !same_address(fd, want))
+			continue;
+		h->fds[i] = -1;
+		if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == -1)
+			return -1;
+		return fd;
+	}
+	return -1;
+}
+
+/* A unix socket's file outlives its process: it is taken away only when nobody answers behind it. */
+static void clear_stale(const union address *a, socklen_t len)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(a->path.sun_path, &st) == -1 || !S_ISSOCK(st.st_mode))
+		return;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd != -1 && connect(fd, &a->any, len) == -1 && errno == ECONNREFUSED)
+		unlink(a->path.sun_path);
+	if (fd != -1)
+		close(fd);
+}
+
+static int bind_one(const union address *a, socklen_t len)
+{
+	int one = 1, fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -1;
+	if (a->any.sa_family == AF_UNIX)
+		clear_stale(a, len);
+	else
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (a->any.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+	if (bind(fd, &a->any, len) == -1) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+static void close_left(struct handed *h)
+{
+	for (unsigned i = 0; i < h->count; i++) {
+		if (h->fds[i] == -1)
+			continue;
+		fprintf(stderr,
+		        "understudy: the service manager's socket %d fits no listen address; it is closed\n",
+		        h->fds[i]);
+		close(h->fds[i]);
+	}
+}
+
+int listeners_bind(const struct plan *plan, int fds[LISTEN_MAX])
+{
+	struct handed handed;
+	int err = 0;
+
+	take_handed(&handed);
+	for (unsigned i = 0; i < LISTEN_MAX; i++)
+		fds[i] = -1;
+	for (unsigned i = 0; i < plan->listen_count && !err; i++) {
+		union address a;
+		socklen_t len = address_of(&plan->listen[i].at, &a);
+
+		errno = EAFNOSUPPORT;
+		if (len)
+			fds[i] = from_handed(&handed, &a);
+		if (len && fds[i] == -1)
+			fds[i] = bind_one(&a, len);
+		if (fds[i] == -1) {
+			fprintf(stderr, "understudy: cannot listen on: %s: %s\n", plan->listen[i].at.url,
+			        strerror(errno));
+			err = ERR_SYS;
+		}
+	}
+	close_left(&handed);
+	return err;
+}
