@@ -59,20 +59,24 @@ $(UNITS): $B/%: $B/%.o $$(foreach l,$$(call under,$$*) $$(use_$$(call under,$$*)
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS) -lcmocka
 units: $(UNITS)
 
-# Fuzz targets replay their corpus without clang.
+# Fuzz targets replay their corpus and old crashers without clang; `make fuzz` builds them as engines.
+FUZZ_LIBS := $(foreach l,proxy replay capture net formats base,$(call lib,$l))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
-$(FUZZERS): $B/%: $B/%.o $B/tests/fuzz/main.o $(foreach l,capture net formats base,$(call lib,$l))
+$(FUZZERS): $B/%: $B/%.o $B/tests/fuzz/main.o $(FUZZ_LIBS)
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
 fuzzers: $(FUZZERS)
 
 FUZZ_SECONDS ?= 60
-FUZZ_SOURCES := $(src_base) $(src_formats)
-build/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES)
+FUZZ_ONLY ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+ENGINES := $(patsubst %,$B/engine/%,$(FUZZ_ONLY))
+$(ENGINES): $B/engine/%: $B/tests/fuzz/%.o $(FUZZ_LIBS)
 	@mkdir -p $(@D)
-	clang -std=gnu11 -I. -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $^ -lm
-fuzz: $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_h1.c tests/fuzz/fuzz_json.c))
-	@for f in $^; do n=$$(basename $$f); mkdir -p build/corpus/$$n; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 build/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+engines: $(ENGINES)
+	sh tests/fuzz/run $(FUZZ_SECONDS) $(ENGINES)
+fuzz:
+	$(MAKE) B=build/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined \
+		CFLAGS='-O1 -g -fno-sanitize-recover=undefined' engines
 
 check: all units fuzzers
 	B=$B sh tests/run
@@ -91,4 +95,4 @@ clean:
 help:
 	@echo 'all check asan fuzz bench lint format install clean help'
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all units fuzzers check asan lint bench fuzz format install clean help
+.PHONY: all units fuzzers engines check asan lint bench fuzz format install clean help
