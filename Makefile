@@ -59,6 +59,14 @@ $(UNITS): $B/%: $B/%.o $$(foreach l,$$(call under,$$*) $$(use_$$(call under,$$*)
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS) -lcmocka
 units: $(UNITS)
 
+# tests/fault: allocations and I/O fail on purpose. Under a sanitizer only our own allocations can.
+comma := ,
+WRAPS := write pread ftruncate fdatasync open $(if $(SANITIZE),malloc calloc realloc)
+FAULTS := $(patsubst %.c,$B/%,$(filter-out tests/fault/fail.c,$(wildcard tests/fault/*.c)))
+$(FAULTS): $B/%: $B/%.o $B/tests/fault/fail.o $(foreach l,replay capture net formats base,$(call lib,$l))
+	$(CC) $(LDFLAGS) $(SAN) $(addprefix -Wl$(comma)--wrap=,$(WRAPS)) -o $@ $^ $(LIBS) -lcmocka
+faults: $(FAULTS)
+
 # Fuzz targets replay their corpus and old crashers without clang; `make fuzz` builds them as engines.
 FUZZ_LIBS := $(foreach l,proxy replay capture net formats base,$(call lib,$l))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -78,7 +86,7 @@ fuzz:
 	$(MAKE) B=build/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined \
 		CFLAGS='-O1 -g -fno-sanitize-recover=undefined' engines
 
-check: all units fuzzers
+check: all units faults fuzzers
 	B=$B sh tests/run
 asan:
 	$(MAKE) B=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
@@ -95,4 +103,4 @@ clean:
 help:
 	@echo 'all check asan fuzz bench lint format install clean help'
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all units fuzzers engines check asan lint bench fuzz format install clean help
+.PHONY: all units faults fuzzers engines check asan lint bench fuzz format install clean help
