@@ -24,7 +24,8 @@ enum fail_call { FAIL_WRITE = 1, FAIL_PREAD = 2, FAIL_TRUNCATE = 4, FAIL_SYNC = 
 enum { FAIL_SHORT = -1 }; /* one byte only, and the rest succeeds */
 
 /* The n-th call among `calls` (enum fail_call) fails with `error` (an errno, or FAIL_SHORT); with
- * `for_good` all after it too. A write that fails may have put half of its bytes. */
+ * `for_good` all after it too. Only writes to
+ * regular files count; one that fails has put half of its bytes before. */
 void fail_io(unsigned calls, unsigned n, int error, bool for_good);
 bool fail_io_end(void);
 
