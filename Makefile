@@ -59,22 +59,34 @@ $(UNITS): $B/%: $B/%.o $$(foreach l,$$(call under,$$*) $$(use_$$(call under,$$*)
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS) -lcmocka
 units: $(UNITS)
 
-# Fuzz targets replay their corpus without clang.
+# tests/fault: allocations and I/O fail on purpose. Under a sanitizer only our own allocations can.
+comma := ,
+WRAPS := write pread ftruncate fdatasync open $(if $(SANITIZE),malloc calloc realloc)
+FAULTS := $(patsubst %.c,$B/%,$(filter-out tests/fault/fail.c,$(wildcard tests/fault/*.c)))
+$(FAULTS): $B/%: $B/%.o $B/tests/fault/fail.o $(foreach l,replay capture net formats base,$(call lib,$l))
+	$(CC) $(LDFLAGS) $(SAN) $(addprefix -Wl$(comma)--wrap=,$(WRAPS)) -o $@ $^ $(LIBS) -lcmocka
+faults: $(FAULTS)
+
+# Fuzz targets replay their corpus and old crashers without clang; `make fuzz` builds them as engines.
+FUZZ_LIBS := $(foreach l,proxy replay capture net formats base,$(call lib,$l))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
-$(FUZZERS): $B/%: $B/%.o $B/tests/fuzz/main.o $(foreach l,capture net formats base,$(call lib,$l))
+$(FUZZERS): $B/%: $B/%.o $B/tests/fuzz/main.o $(FUZZ_LIBS)
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
 fuzzers: $(FUZZERS)
 
 FUZZ_SECONDS ?= 60
-FUZZ_SOURCES := $(src_base) $(src_formats)
-build/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES)
+FUZZ_ONLY ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+ENGINES := $(patsubst %,$B/engine/%,$(FUZZ_ONLY))
+$(ENGINES): $B/engine/%: $B/tests/fuzz/%.o $(FUZZ_LIBS)
 	@mkdir -p $(@D)
-	clang -std=gnu11 -I. -O1 -g -fsanitize=fuzzer,address,undefined $(PKG_CFLAGS) -o $@ $^ $(LIBS)
-fuzz: $(addprefix build/fuzz/fuzz_,h1 json url proxy_protocol)
-	@for f in $^; do n=$$(basename $$f); mkdir -p build/corpus/$$n; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 build/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+engines: $(ENGINES)
+	sh tests/fuzz/run $(FUZZ_SECONDS) $(ENGINES)
+fuzz:
+	$(MAKE) B=build/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined \
+		CFLAGS='-O1 -g -fno-sanitize-recover=undefined' engines
 
-check: all units fuzzers
+check: all units faults fuzzers
 	B=$B sh tests/run
 asan:
 	$(MAKE) B=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
@@ -94,4 +106,4 @@ clean:
 help:
 	@echo 'all check asan fuzz bench lint format install clean help'
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all units fuzzers check asan lint bench fuzz format install clean help
+.PHONY: all units faults fuzzers engines check asan lint bench fuzz format install clean help

@@ -38,18 +38,27 @@ struct capfile_reader {
 	uint64_t segments, records, exchanges, lost_bytes;
 	int end; /* what every further capfile_next() returns, or 0 */
 	const char *why;
+	ZSTD_DCtx *zstd; /* kept: want of memory shows when the file is opened, not as damage in it */
 	uint8_t window[WINDOW], raw[CAPFILE_RAW_MAX];
 };
 
 /* Messages made of many empty fields grow when unpacked: memory for one message has a budget. */
+struct budget {
+	size_t left;
+	bool nomem; /* the system refused, not the budget */
+};
+
 static void *budget_alloc(void *budget, size_t n)
 {
-	size_t *left = budget;
+	struct budget *b = budget;
+	void *memory;
 
-	if (n > *left)
+	if (n > b->left)
 		return NULL;
-	*left -= n;
-	return malloc(n);
+	b->left -= n;
+	memory = malloc(n);
+	b->nomem |= !memory;
+	return memory;
 }
 
 static void budget_free(void *budget, void *memory)
@@ -58,12 +67,16 @@ static void budget_free(void *budget, void *memory)
 	free(memory);
 }
 
-static void *unpack(const ProtobufCMessageDescriptor *type, size_t length, const uint8_t *bytes)
+/* 0, ERR_NOMEM or ERR_PROTO; the message or NULL. */
+static int unpack(const ProtobufCMessageDescriptor *type, size_t length, const uint8_t *bytes,
+                  void *message_out)
 {
-	size_t left = UNPACK_SPARE + UNPACK_FACTOR * length;
-	ProtobufCAllocator allocator = {budget_alloc, budget_free, &left};
+	struct budget budget = {UNPACK_SPARE + UNPACK_FACTOR * length, false};
+	ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
+	ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, length, bytes);
 
-	return protobuf_c_message_unpack(type, &allocator, length, bytes);
+	memcpy(message_out, &message, sizeof message);
+	return message ? 0 : budget.nomem ? ERR_NOMEM : ERR_PROTO;
 }
 
 /* All n bytes at `at`. ERR_SYS also when the file has shrunk. */
@@ -155,8 +168,11 @@ static void header_facts(struct capfile_facts *to, const Header *h)
 
 static int unpack_header(struct capfile_reader *r, const uint8_t *bytes, size_t length)
 {
-	r->header = unpack(&understudy__capture__header__descriptor, length, bytes);
-	if (!r->header || !header_sane(r->header))
+	int err = unpack(&understudy__capture__header__descriptor, length, bytes, &r->header);
+
+	if (err == ERR_NOMEM)
+		return err;
+	if (err || !header_sane(r->header))
 		return fail(r, ERR_PROTO, "damaged header (its message cannot be read)");
 	if (r->header->key_id[0])
 		return fail(r, ERR_UNSUPPORTED, "encrypted capture (this understudy reads unencrypted ones)");
@@ -228,8 +244,8 @@ static int read_footer(struct capfile_reader *r)
 	    !crc_good(block, CAPFILE_INDEX_FIXED + length))
 		goto out;
 	r->footer_at = r->size - length - CAPFILE_FOOTER_OVERHEAD;
-	r->index = unpack(&understudy__capture__index__descriptor, length, block + CAPFILE_INDEX_FIXED);
-	if (!r->index)
+	err = unpack(&understudy__capture__index__descriptor, length, block + CAPFILE_INDEX_FIXED, &r->index);
+	if (err == ERR_PROTO)
 		err = fail(r, ERR_PROTO, "damaged footer (its message cannot be read)");
 out:
 	free(block);
@@ -259,6 +275,8 @@ int capfile_open(const char *path, struct capfile_reader **reader_out, const cha
 	if (!r)
 		return err;
 	err = open_regular(r, path);
+	if (!err && !(r->zstd = ZSTD_createDCtx()))
+		err = ERR_NOMEM;
 	if (!err)
 		err = read_header(r);
 	if (!err)
@@ -296,6 +314,7 @@ void capfile_reader_free(struct capfile_reader **reader)
 		understudy__capture__index__free_unpacked(r->index, NULL);
 	if (r->fd >= 0)
 		close(r->fd);
+	ZSTD_freeDCtx(r->zstd);
 	free(r);
 }
 
@@ -363,15 +382,18 @@ static int unpack_segment(struct capfile_reader *r, size_t length)
 {
 	const uint8_t *data = r->window + CAPFILE_SEGMENT_FIXED;
 	unsigned long long raw = ZSTD_getFrameContentSize(data, length);
+	int err;
 
 	if (get64(r->window + 8) != r->segments || get32(r->window + 16) != 0 ||
 	    !all_zero(data + length, CAPFILE_TAG))
 		return fail(r, ERR_PROTO, "damaged segment (sequence, flags or tag)");
 	if (raw > CAPFILE_RAW_MAX || ZSTD_findFrameCompressedSize(data, length) != length ||
-	    ZSTD_decompress(r->raw, sizeof r->raw, data, length) != raw)
+	    ZSTD_decompressDCtx(r->zstd, r->raw, sizeof r->raw, data, length) != raw)
 		return fail(r, ERR_PROTO, "damaged segment (compression)");
-	r->segment = unpack(&understudy__capture__segment__descriptor, (size_t)raw, r->raw);
-	if (!r->segment || !segment_sane(r))
+	err = unpack(&understudy__capture__segment__descriptor, (size_t)raw, r->raw, &r->segment);
+	if (err == ERR_NOMEM)
+		return err;
+	if (err || !segment_sane(r))
 		return fail(r, ERR_PROTO, "damaged segment (records)");
 	return 0;
 }

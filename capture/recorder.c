@@ -6,6 +6,7 @@
  */
 #include "capture/recorder.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "capture/capfile.h"
@@ -34,21 +35,29 @@ static void settle_pending(struct recorder *rec, uint8_t outcome)
 	rec->pending_count = 0;
 }
 
+static void stop(struct recorder *rec, int err)
+{
+	rec->failed = true;
+	fprintf(stderr, "understudy: capture stopped: the capture file cannot be written: %s\n",
+	        err == ERR_SYS ? strerror(errno) : err_text(err));
+}
+
 static void flush(struct recorder *rec)
 {
-	if (!rec->failed && capfile_flush(rec->file)) {
-		rec->failed = true;
-		fprintf(stderr, "understudy: capture stopped: the capture file cannot be written\n");
-	}
+	int err = rec->failed ? 0 : capfile_flush(rec->file);
+
+	if (err)
+		stop(rec, err);
 	settle_pending(rec, rec->failed ? OUTCOME_DISK : OUTCOME_CAPTURED);
 }
 
 static void take(struct recorder *rec, const struct record *r)
 {
 	bool last = r->leg == LEG_LIVE && (r->type == RECORD_END || r->type == RECORD_ERROR);
+	int err = rec->failed ? 0 : capfile_append(rec->file, r, rec->payload);
 
-	if (!rec->failed && capfile_append(rec->file, r, rec->payload))
-		rec->failed = true;
+	if (err)
+		stop(rec, err);
 	if (!last)
 		return;
 	ledger_move(rec->env->ledger, r->slot, r->id, CELL_CAPTURE, STAGE_MASKER, STAGE_RECORDER);

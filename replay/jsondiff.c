@@ -61,31 +61,53 @@ int jsondiff_string_eq(struct span a, struct span b)
 	return result;
 }
 
-static bool path_matches(const char *pattern, const struct path_step *steps, size_t count)
+/* Does the pattern's first piece ("[3]", "[*]" or ".name") name this step? *rest_out: what follows it. */
+static bool piece_matches(const char *pattern, const struct path_step *step, const char **rest_out)
 {
+	char *end;
 	size_t n;
 
-	if (*pattern == '\0')
-		return count == 0;
-	if (count == 0)
-		return false;
-	if (*pattern == '[') {
-		char *end;
-
-		if (strncmp(pattern, "[*]", 3) == 0)
-			return !steps->key.data && path_matches(pattern + 3, steps + 1, count - 1);
-		if (pattern[1] < '0' || pattern[1] > '9' || steps->key.data)
-			return false;
-		return strtoull(pattern + 1, &end, 10) == steps->index && *end == ']' &&
-		       path_matches(end + 1, steps + 1, count - 1);
+	if (strncmp(pattern, "[*]", 3) == 0) {
+		*rest_out = pattern + 3;
+		return !step->key.data;
 	}
-	if (pattern[0] == '.' && pattern[1] == '.')
-		return path_matches(pattern + 1, steps, count) || path_matches(pattern, steps + 1, count - 1);
-	if (pattern[0] != '.')
+	if (*pattern == '[') {
+		if (pattern[1] < '0' || pattern[1] > '9' || step->key.data)
+			return false;
+		if (strtoull(pattern + 1, &end, 10) != step->index || *end != ']')
+			return false;
+		*rest_out = end + 1;
+		return true;
+	}
+	if (*pattern != '.')
 		return false;
 	n = strcspn(pattern + 1, ".[");
-	return steps->key.data && span_eq(steps->key, (struct span){pattern + 1, n}) &&
-	       path_matches(pattern + 1 + n, steps + 1, count - 1);
+	*rest_out = pattern + 1 + n;
+	return step->key.data && span_eq(step->key, (struct span){pattern + 1, n});
+}
+
+/* As with the stars of a glob only the last ".." is ever tried again, so the work is at most pieces times
+ * steps: the pattern may come from a hostile capture. */
+static bool path_matches(const char *pattern, const struct path_step *steps, size_t count)
+{
+	const char *again = NULL, *rest;
+	size_t at = 0, again_at = 0;
+
+	while (at < count || *pattern) {
+		if (pattern[0] == '.' && pattern[1] == '.') {
+			again = ++pattern;
+			again_at = at;
+		} else if (at < count && piece_matches(pattern, &steps[at], &rest)) {
+			pattern = rest;
+			at++;
+		} else if (again && again_at < count) {
+			pattern = again;
+			at = ++again_at;
+		} else {
+			return false;
+		}
+	}
+	return true;
 }
 
 bool jsondiff_ignored(struct ignore_paths ignore, const struct path_step *steps, size_t count)

@@ -29,9 +29,10 @@ static inline size_t buf_len(const struct buf *b)
 	return b->tail - b->head;
 }
 
+/* Never a NULL pointer: that of an empty buffer may not even be offset by 0. */
 static inline struct span buf_span(const struct buf *b)
 {
-	return (struct span){b->base + b->head, b->tail - b->head};
+	return (struct span){b->base ? b->base + b->head : "", b->tail - b->head};
 }
 
 /* Room for at least `want` more bytes at the tail: the pointer, or NULL with err set. */

@@ -138,7 +138,9 @@ static const char *expand(struct cfg *c, const struct cfg_node *at, const char *
 			p += p[0] == '$' && p[1] == '$' ? 2 : 1;
 		}
 	}
-	if (out.err)
+	if (out.err == ERR_NOMEM)
+		c->nomem = c->broken = true;
+	else if (out.err)
 		cfg_fail(c, at, NULL, "the value is too long");
 	copy = take(c, buf_len(&out) + 1);
 	if (copy && buf_len(&out) > 0)

@@ -1,5 +1,6 @@
 /*
- * main.c - runs a fuzz target over the files and directories given, without a fuzzing engine.
+ * main.c - runs a fuzz target over the files and directories given, without a fuzzing engine; none
+ * is a failure.
  */
 #include <dirent.h>
 #include <limits.h>
@@ -76,5 +77,7 @@ int main(int argc, char **argv)
 		if (replay(argv[i], &count) < 0)
 			result = 1;
 	printf("%u inputs\n", count);
+	if (count == 0)
+		result = 1;
 	return result;
 }

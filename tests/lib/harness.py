@@ -1,5 +1,5 @@
 """Scripted endpoints, a raw client and a proxy under test, for the scenarios. Standard library only."""
-import http.client, json, os, signal, socket, socketserver, subprocess, sys, tempfile, threading, time
+import atexit, http.client, json, os, signal, socket, socketserver, subprocess, sys, tempfile, threading, time
 
 BINARY = os.environ.get("UNDERSTUDY", "build/understudy")
 
@@ -115,11 +115,21 @@ routes:
             f.write(config)
         self.log = open(os.path.join(self.folder, "log"), "w+")
         self.process = subprocess.Popen([BINARY, "proxy", "-c", self.config, "--run", self.run], stderr=self.log, stdout=self.log)
+        atexit.register(self.end)
         deadline = time.time() + 20
         while "ready on" not in open(self.log.name).read():
             if self.process.poll() is not None or time.time() > deadline:
                 sys.exit("the proxy did not start:\n" + open(self.log.name).read())
             time.sleep(0.02)
+
+    def end(self):
+        """A scenario that fails leaves no proxy behind."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
 
     def client(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)

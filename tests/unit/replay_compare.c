@@ -380,6 +380,35 @@ static void names(void **state)
 	assert_string_equal(divergence_unit(DIVERGENCE_STATUS), "pair");
 }
 
+/* A pattern of many ".." over a deep document: tried one by one this would outlast the universe. */
+static void ignore_is_not_exponential(void **state)
+{
+	char deep[1024] = "", candidate[1024], path[TEXT_MAX_BYTES] = "$";
+
+	(void)state;
+	for (unsigned i = 0; i < 60; i++)
+		strcat(deep, "{\"a\":");
+	strcpy(candidate, deep);
+	strcat(deep, "1");
+	strcat(candidate, "2");
+	for (unsigned i = 0; i < 60; i++) {
+		strcat(deep, "}");
+		strcat(candidate, "}");
+	}
+	for (unsigned i = 0; i < 30; i++)
+		strcat(path, "..a");
+	strcat(path, "..b");
+	ignore(path);
+	route.protocol = PROTOCOL_JSON;
+	assert_int_equal(compare(deep, candidate), 0);
+	assert_true(got.diverged);
+	*strrchr(path, '.') = '\0';
+	*strrchr(path, '.') = '\0';
+	ignore(path);
+	assert_int_equal(compare(deep, candidate), 0);
+	assert_false(got.diverged);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, reset, done)
 
 int main(void)
@@ -398,6 +427,7 @@ int main(void)
 	        CASE(too_many_rows),
 	        CASE(json_documents),
 	        CASE(json_ignored),
+	        CASE(ignore_is_not_exponential),
 	        CASE(protocol_auto),
 	        CASE(names),
 	};
