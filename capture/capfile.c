@@ -11,11 +11,8 @@
 #include "capture/crc32c.h"
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
+#include "proto/base/version.h"
 #include "proto/schema/capture.pb-c.h"
-
-#ifndef UNDERSTUDY_VERSION
-#define UNDERSTUDY_VERSION "0.1.0"
-#endif
 
 typedef Understudy__Capture__Header Header;
 typedef Understudy__Capture__Policy Policy;
@@ -112,7 +109,7 @@ static void fill_header(struct header_parts *p, const struct plan *plan)
 	Header *h = &p->header;
 
 	understudy__capture__header__init(h);
-	h->tool_version = (char *)UNDERSTUDY_VERSION;
+	h->tool_version = (char *)VERSION;
 	h->file_id = (ProtobufCBinaryData){sizeof p->file_id, p->file_id};
 	h->created_wall_ns = clock_wall_ns();
 	h->created_mono_ns = clock_mono_ns();

@@ -33,12 +33,19 @@ struct worker_gauges { /* one writer: that worker */
 	_Atomic uint64_t added_us_sum, added_count;
 };
 
+struct replay_gauges { /* one writer: the player */
+	_Atomic uint64_t total, played;
+	_Atomic uint64_t lag_count, lag_p50_us, lag_p99_us, lag_max_us; /* sent after its intended time */
+	_Atomic uint32_t whole;                                         /* every exchange was played */
+};
+
 struct page {
 	_Atomic uint32_t version, phase, paused, generation;
 	_Atomic uint64_t run_id; /* random, set once by the parent */
 	_Atomic uint64_t paused_at_ns, last_candidate_byte_ns;
 	_Atomic uint32_t raw_state[WORKERS_MAX]; /* enum raw_state */
 	struct worker_gauges workers[WORKERS_MAX];
+	struct replay_gauges replay;
 };
 
 int page_create(int *memfd_out) MUST_CHECK;                 /* 0 or ERR_SYS */

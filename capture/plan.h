@@ -23,6 +23,7 @@ enum {
 	LISTEN_MAX = 8,
 	CERTIFICATES_MAX = 4,
 	LIVE_ENDPOINTS_MAX = 8,
+	SLICES_MAX = 4,
 	HEADER_EDITS_MAX = 16,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
@@ -120,6 +121,11 @@ struct plan_gate {
 	char because[TEXT_MAX_BYTES];
 };
 
+struct plan_slice { /* exchanges grouped by the masked value of a request header */
+	char name[NAME_MAX_BYTES];
+	char header[NAME_MAX_BYTES]; /* lower case */
+};
+
 struct plan_route {
 	char name[NAME_MAX_BYTES];
 	char path_prefix[TEXT_MAX_BYTES];
@@ -144,6 +150,8 @@ struct plan_route {
 	struct plan_candidate candidates[CANDIDATES_MAX];
 	uint32_t gate_count;
 	struct plan_gate gates[GATES_MAX];
+	uint32_t slice_count;
+	struct plan_slice slices[SLICES_MAX];
 };
 
 enum mask_operator { MASK_DROP, MASK_TOKEN, MASK_REDACT };
@@ -162,6 +170,12 @@ struct plan_mask {
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 };
 
+struct plan_input { /* the capture that a replay reads */
+	char path[PATH_MAX_BYTES];
+	uint64_t bytes;
+	uint8_t hash[32]; /* SHA-256 */
+};
+
 struct plan {
 	uint32_t version, generation;
 	char run_name[NAME_MAX_BYTES], run_directory[PATH_MAX_BYTES], hypothesis[TEXT_MAX_BYTES];
@@ -169,11 +183,14 @@ struct plan {
 	char control_socket[PATH_MAX_BYTES];
 	char mask_key_file[PATH_MAX_BYTES]; /* empty: a key that lives in memory only */
 	uint64_t memory_bytes, capture_segment_bytes;
-	uint64_t seed; /* of sampling */
+	uint64_t run_max_bytes; /* of results.db; 0: 1 GiB */
+	uint64_t seed;          /* of sampling */
 	uint32_t workers, drain_timeout_ms, slots_each;
 	bool capture;
 	bool replay;         /* a capture is played; there is no live path */
 	double replay_speed; /* 1 = as recorded, 0 = as fast as the targets take it */
+	uint64_t replay_max_lag_ns;
+	struct plan_input replay_input;
 	uint32_t listen_count;
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;

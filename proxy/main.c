@@ -8,6 +8,7 @@
 #include "capture/masker.h"
 #include "capture/recorder.h"
 #include "proto/base/clock.h"
+#include "proto/base/version.h"
 #include "proxy/config.h"
 #include "proxy/control.h"
 #include "proxy/parent.h"
@@ -17,8 +18,6 @@
 #include "replay/shadow.h"
 #include "tools/commands.h"
 #include "tools/replay.h"
-
-#define VERSION "0.1.0"
 
 /* In starting order; workers last: nothing is accepted before every role has said it is ready. A replay is
  * the same house with another source: the player takes the place of worker, masker and recorder. */

@@ -34,18 +34,12 @@ const char *gate_state_name(enum gate_state state)
 	}
 }
 
-struct interval gate_row_rate(uint64_t k, uint64_t rows, uint64_t pairs)
+struct interval gate_row_rate(uint64_t k, uint64_t rows, uint64_t largest)
 {
-	uint64_t n = pairs < rows ? pairs : rows;
-	double scaled;
+	double unit = (double)(largest ? largest : 1);
 
-	if (!n)
-		return (struct interval){0, 1};
-	scaled = (double)(k < rows ? k : rows) / (double)rows * (double)n;
-	return (struct interval){
-	        stat_rate((uint64_t)floor(scaled), n, GATE_ALPHA, GATE_T_OPT).low,
-	        stat_rate((uint64_t)ceil(scaled), n, GATE_ALPHA, GATE_T_OPT).high,
-	};
+	return stat_rate_weighted((double)(k < rows ? k : rows) / unit, (double)rows / unit, GATE_ALPHA,
+	                          GATE_T_OPT);
 }
 
 static void decide(struct gate_result *r, double limit)
@@ -71,9 +65,9 @@ static void evaluate_rate(uint64_t k, uint64_t n, double limit, struct gate_resu
 
 static void evaluate_row_rate(const struct gate_input *in, double limit, struct gate_result *r)
 {
-	uint64_t n = in->pairs < in->rows ? in->pairs : in->rows;
+	uint64_t n = in->rows_largest ? in->rows / in->rows_largest : 0;
 
-	r->ci = gate_row_rate(in->rows_diverged, in->rows, in->pairs);
+	r->ci = gate_row_rate(in->rows_diverged, in->rows, in->rows_largest);
 	if (in->rows) {
 		r->value = (double)in->rows_diverged / (double)in->rows;
 		r->needed = stat_rate_needed((uint64_t)llround(r->value * (double)n), n, limit, GATE_ALPHA,

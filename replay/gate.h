@@ -45,6 +45,7 @@ const char *gate_state_name(enum gate_state);
 /* What one candidate did. */
 struct gate_input {
 	uint64_t pairs, diverged, rows, rows_diverged;
+	uint64_t rows_largest;     /* rows of the pair that has most */
 	uint64_t compared, failed; /* sent = compared + failed */
 	uint64_t expected;         /* seen - sampled out - excluded */
 	const struct sketch *candidate,
@@ -68,8 +69,11 @@ enum gate_state gate_verdict(const struct plan_gate *gates, const struct gate_re
 /* The worse of two: fail, undecided, pass. */
 enum gate_state gate_worse(enum gate_state, enum gate_state);
 
-/* Interval of a rate per row. Rows of one pair may go together, so a pair weighs as one observation in
- * [0,1] (sub-Bernoulli, Howard et al. 2021): a batch does not buy certainty. */
-struct interval gate_row_rate(uint64_t k, uint64_t rows, uint64_t pairs);
+/* Interval of a rate per row: k of `rows`, in pairs of at most `largest` rows. Rows of one pair go together,
+ * so a pair is one observation (its share of rows, in [0,1]) of weight rows_i / largest: the estimate is the
+ * ratio k / rows itself, and a batch does not buy certainty (stat_rate_weighted()). Valid while the sizes of
+ * batches are the clients' choice and not the answers'; each time `largest` doubles another sequence begins,
+ * whose level is its own. Equal sizes give stat_rate() over pairs. */
+struct interval gate_row_rate(uint64_t k, uint64_t rows, uint64_t largest);
 
 #endif

@@ -2,7 +2,11 @@
  * judge.c - folds masked live and candidate legs into pairs, compares them, keeps the counts.
  *
  * Order of truth: a pair is committed to results.db first, then its cell is settled, then the slot is
- * harvested. After a crash, pairs of exchanges that were never harvested are forgotten.
+ * harvested. After a crash, pairs of the last commit whose cells were not settled are forgotten.
+ *
+ * An exchange whose model input was masked is no question to live: its candidates are compared with the
+ * baseline's answer, which was asked the same masked question, or they are not_compared{masked_input}. The
+ * baseline's own pair with live is masked_input then, and no part of the noise rate.
  */
 #include "replay/judge.h"
 
@@ -59,18 +63,63 @@ static void commit(void)
 	judge.committed_ns = clock_mono_ns();
 }
 
+static bool complete(const struct exchange *x, unsigned leg)
+{
+	return x->legs[leg] && x->legs[leg]->ended && !x->legs[leg]->error;
+}
+
+static bool input_masked(const struct exchange *x)
+{
+	return x->legs[LEG_CLIENT]->flags & RECORD_INPUT_MASKED;
+}
+
+/* The route's baseline, or CANDIDATES_MAX. */
+static unsigned baseline_of(const struct plan_route *route)
+{
+	for (unsigned c = 0; c < route->candidate_count; c++)
+		if (route->candidates[c].baseline)
+			return c;
+	return CANDIDATES_MAX;
+}
+
+/* The leg that a candidate's answer is compared with; NULL: there is none. */
+static const struct leg *reference(const struct exchange *x, unsigned candidate)
+{
+	unsigned b;
+
+	if (!input_masked(x))
+		return x->legs[LEG_LIVE];
+	b = baseline_of(&judge.env->plan->routes[x->route]);
+	return b != candidate && b < CANDIDATES_MAX && complete(x, LEG_CANDIDATE + b)
+	               ? x->legs[LEG_CANDIDATE + b]
+	               : NULL;
+}
+
+/* A masked input's baseline may still answer: its cell is open and its leg has not ended. */
+static bool reference_pending(const struct exchange *x, unsigned candidate)
+{
+	unsigned b = baseline_of(&judge.env->plan->routes[x->route]);
+	uint8_t at;
+
+	if (!input_masked(x) || b == candidate || b >= CANDIDATES_MAX || complete(x, LEG_CANDIDATE + b))
+		return false;
+	at = ledger_cell(judge.env->ledger, x->slot, x->id, b);
+	return at > STAGE_NONE && at < OUTCOME_FIRST;
+}
+
 static uint8_t compare(struct exchange *x, unsigned candidate)
 {
 	const struct leg *client = x->legs[LEG_CLIENT], *live = x->legs[LEG_LIVE];
-	const struct leg *other = x->legs[LEG_CANDIDATE + candidate];
+	const struct leg *other = x->legs[LEG_CANDIDATE + candidate], *against = reference(x, candidate);
 	struct comparison comparison = {0};
 	struct results_pair pair = {
 	        .id = x->id, .route = x->route, .candidate = (uint16_t)candidate, .comparison = &comparison};
 	uint8_t outcome = OUTCOME_COMPARED;
 
-	if (client->flags & RECORD_INPUT_MASKED)
+	if (!against)
 		return OUTCOME_MASKED_INPUT;
-	pair.live = answer_of(live);
+	pair.against_baseline = against != live;
+	pair.live = answer_of(against);
 	pair.other = answer_of(other);
 	if (compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other, &comparison))
 		return OUTCOME_UNDECODABLE;
@@ -85,9 +134,23 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	return outcome;
 }
 
-static bool complete(const struct exchange *x, unsigned leg)
+static void settle_compared(struct exchange *x, unsigned candidate)
 {
-	return x->legs[leg] && x->legs[leg]->ended && !x->legs[leg]->error;
+	uint8_t outcome;
+
+	if ((uintptr_t)x->user & (uintptr_t)1 << candidate) /* already in the batch */
+		return;
+	x->user = (void *)((uintptr_t)x->user | (uintptr_t)1 << candidate);
+	outcome = compare(x, candidate);
+	if (outcome != OUTCOME_COMPARED) {
+		ledger_move(judge.env->ledger, x->slot, x->id, candidate, STAGE_JUDGE, outcome);
+		return;
+	}
+	judge.batch[judge.batch_count].id = x->id;
+	judge.batch[judge.batch_count].slot = x->slot;
+	judge.batch[judge.batch_count++].cell = (uint8_t)candidate;
+	if (judge.batch_count == BATCH_MAX)
+		commit();
 }
 
 /* Compare what has become comparable; true when nothing is left to wait for. */
@@ -98,28 +161,14 @@ static bool advance(struct exchange *x)
 
 	for (unsigned c = 0; c < route->candidate_count; c++) {
 		uint8_t at = ledger_cell(judge.env->ledger, x->slot, x->id, c);
-		uint8_t outcome;
 
 		if (at == 0 || at > OUTCOME_FIRST)
 			continue;
 		if (at != STAGE_JUDGE || !complete(x, LEG_CLIENT) || !complete(x, LEG_LIVE) ||
-		    !complete(x, LEG_CANDIDATE + c)) {
+		    !complete(x, LEG_CANDIDATE + c) || reference_pending(x, c))
 			all = false;
-			continue;
-		}
-		if ((uintptr_t)x->user & (uintptr_t)1 << c) /* already in the batch */
-			continue;
-		x->user = (void *)((uintptr_t)x->user | (uintptr_t)1 << c);
-		outcome = compare(x, c);
-		if (outcome != OUTCOME_COMPARED) {
-			ledger_move(judge.env->ledger, x->slot, x->id, c, STAGE_JUDGE, outcome);
-			continue;
-		}
-		judge.batch[judge.batch_count].id = x->id;
-		judge.batch[judge.batch_count].slot = x->slot;
-		judge.batch[judge.batch_count++].cell = (uint8_t)c;
-		if (judge.batch_count == BATCH_MAX)
-			commit();
+		else
+			settle_compared(x, c);
 	}
 	return all;
 }
@@ -202,14 +251,37 @@ static void reap_lost(bool all, uint8_t outcome)
 	}
 }
 
-static void summary(const char *state)
+static void summary(const char *state, const char *reason)
 {
 	static struct ledger_counts counts;
+	struct replay_gauges *replay = &judge.env->page->replay;
+	struct results_lag lag = {
+	        .count = atomic_load(&replay->lag_count),
+	        .p50_us = atomic_load(&replay->lag_p50_us),
+	        .p99_us = atomic_load(&replay->lag_p99_us),
+	        .max_us = atomic_load(&replay->lag_max_us),
+	};
 
 	ledger_read(judge.env->ledger, &counts);
-	if (results_summary(judge.results, &counts, state, NULL))
+	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL))
 		fprintf(stderr, "understudy: judge: summary.json cannot be written\n");
 	judge.summed_ns = clock_mono_ns();
+}
+
+/* A replay that was stopped is partial; one that sent too late answers another question and is void. */
+static const char *final_state(char reason[128])
+{
+	const struct plan *plan = judge.env->plan;
+	struct replay_gauges *replay = &judge.env->page->replay;
+	uint64_t late_us = atomic_load(&replay->lag_p99_us);
+
+	reason[0] = '\0';
+	if (plan->replay && plan->replay_speed > 0 && plan->replay_max_lag_ns / 1000u < late_us) {
+		snprintf(reason, 128, "the replay sent too late: lag p99 %.3f ms, at most %.3f ms allowed",
+		         (double)late_us / 1e3, (double)plan->replay_max_lag_ns / 1e6);
+		return "void";
+	}
+	return plan->replay && !atomic_load(&replay->whole) ? "partial" : "final";
 }
 
 static void housekeeping(void)
@@ -225,7 +297,7 @@ static void housekeeping(void)
 		judge.swept_ns = now;
 	}
 	if (now - judge.summed_ns > SUMMARY_NS)
-		summary("running");
+		summary("running", NULL);
 }
 
 static unsigned drain(void)
@@ -281,12 +353,17 @@ static int open_results(const struct role_env *env)
 
 static void seal(void)
 {
+	char reason[128];
+	const char *state = final_state(reason);
+
 	fold_each(judge.fold, drop_settled, NULL);
 	commit();
 	ledger_harvest(judge.env->ledger, NULL, NULL);
 	reap_lost(true, OUTCOME_DRAIN);
 	ledger_harvest(judge.env->ledger, NULL, NULL);
-	summary("final");
+	summary(state, reason);
+	if (results_seal(judge.results, state))
+		fprintf(stderr, "understudy: judge: manifest.json cannot be written\n");
 	results_close(&judge.results);
 }
 
@@ -303,7 +380,7 @@ int judge_run(struct role_env *env)
 	if (!judge.fold || role_ring_reader(env, "judge", &judge.in[0]) ||
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env))
 		return 3;
-	summary("running");
+	summary("running", NULL);
 	role_ready(env);
 	for (;;) {
 		uint32_t phase = atomic_load(&env->page->phase);

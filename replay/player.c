@@ -165,6 +165,7 @@ static void play_all(void)
 			return;
 		play(player.list[i]);
 	}
+	atomic_store(&player.env->page->replay.whole, 1);
 }
 
 int player_run(struct role_env *env)

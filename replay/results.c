@@ -9,17 +9,25 @@
 #include "proto/base/clock.h"
 #include "replay/results_inside.h"
 
-enum { BODY_KEEP_BYTES = 16 * 1024, BUSY_MS = 5000 };
+/* PAIR_BYTES, ROW_BYTES: what a stored pair and row take beside texts and bodies, indices included. */
+enum { BODY_KEEP_BYTES = 16 * 1024, BUSY_MS = 5000, PAIR_BYTES = 320, ROW_BYTES = 48, TIMELINE_STEPS = 512 };
 
 static const char schema[] =
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304;"
+        "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS state(route TEXT, candidate TEXT, before BLOB, now BLOB,"
+        " PRIMARY KEY(route, candidate)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS batch(n INTEGER PRIMARY KEY, id TEXT, route TEXT, candidate TEXT,"
+        " observation BLOB);"
         "CREATE TABLE IF NOT EXISTS pair(n INTEGER PRIMARY KEY, id TEXT NOT NULL, route TEXT NOT NULL, "
         "candidate TEXT NOT NULL,"
         " seen_us INTEGER, diverged INTEGER, live_status INTEGER, candidate_status INTEGER, live_us INTEGER, "
         "candidate_us INTEGER,"
-        " rows INTEGER, rows_diverged INTEGER, where_ TEXT, request_head BLOB, request_body BLOB, live_body "
-        "BLOB,"
-        " candidate_body BLOB, UNIQUE(id, route, candidate));"
+        " rows INTEGER, rows_diverged INTEGER, against TEXT, slice TEXT, where_ TEXT, request_head BLOB, "
+        "request_body BLOB, live_body BLOB,"
+        " candidate_body BLOB, stratum INTEGER, priority INTEGER, bytes INTEGER, UNIQUE(id, route, "
+        "candidate));"
+        "CREATE INDEX IF NOT EXISTS pair_keep ON pair(stratum, priority, bytes);"
         "CREATE TABLE IF NOT EXISTS \"row\"(pair INTEGER NOT NULL REFERENCES pair(n), row INTEGER NOT NULL, "
         "diverged INTEGER,"
         " flipped INTEGER, live_label INTEGER, candidate_label INTEGER, js_bits REAL, tv REAL, PRIMARY "
@@ -42,17 +50,24 @@ static const char *const sql[STATEMENTS] = {
         [STATEMENT_PAIR] =
                 "INSERT OR IGNORE INTO pair(id, route, candidate, seen_us, diverged, live_status, "
                 "candidate_status,"
-                " live_us, candidate_us, rows, rows_diverged, where_, request_head, request_body, live_body,"
-                " candidate_body) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                " live_us, candidate_us, rows, rows_diverged, against, slice, where_, request_head, "
+                "request_body, live_body,"
+                " candidate_body, stratum, priority, bytes) "
+                "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [STATEMENT_ROW] = "INSERT INTO \"row\" VALUES(?,?,?,?,?,?,?,?)",
         [STATEMENT_DIVERGENCE] = "INSERT INTO divergence VALUES(?,?,?,?)",
         [STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?)",
+        [STATEMENT_SLICE] = "INSERT OR REPLACE INTO slice VALUES(?,?,?,?,?)",
         [STATEMENT_TIMELINE] = "INSERT OR REPLACE INTO timeline VALUES(?,?,?,?,?,?,?)",
-        [STATEMENT_FORGET_ROWS] = "DELETE FROM \"row\" WHERE pair IN (SELECT n FROM pair WHERE id = ? AND "
-                                  "route = ? AND candidate = ?)",
-        [STATEMENT_FORGET_DIVERGENCES] = "DELETE FROM divergence WHERE pair IN (SELECT n FROM pair WHERE id "
-                                         "= ? AND route = ? AND candidate = ?)",
-        [STATEMENT_FORGET_PAIRS] = "DELETE FROM pair WHERE id = ? AND route = ? AND candidate = ?",
+        [STATEMENT_OBSERVATION] = "INSERT INTO batch(id, route, candidate, observation) VALUES(?,?,?,?)",
+        [STATEMENT_CLEAR_OBSERVATIONS] = "DELETE FROM batch",
+        [STATEMENT_FORGET_OBSERVATION] = "DELETE FROM batch WHERE id = ? AND route = ? AND candidate = ?",
+        [STATEMENT_FIND_PAIR] = "SELECT n FROM pair WHERE id = ? AND route = ? AND candidate = ?",
+        [STATEMENT_LEAST] = "SELECT n, bytes FROM pair WHERE stratum = ? ORDER BY priority",
+        [STATEMENT_DROP_ROWS] = "DELETE FROM \"row\" WHERE pair = ?",
+        [STATEMENT_DROP_DIVERGENCES] = "DELETE FROM divergence WHERE pair = ?",
+        [STATEMENT_DROP_PAIR] = "DELETE FROM pair WHERE n = ?",
+        [STATEMENT_STATE] = "INSERT OR REPLACE INTO state VALUES(?,?,?,?)",
 };
 
 static void id_text(uint64_t id, char out[17])
@@ -71,15 +86,20 @@ static void bind_integer(sqlite3_stmt *s, int at, uint64_t value)
 	sqlite3_bind_int64(s, at, (sqlite3_int64)value);
 }
 
+static size_t kept_len(struct span bytes)
+{
+	return bytes.len < BODY_KEEP_BYTES ? bytes.len : BODY_KEEP_BYTES;
+}
+
 static void bind_blob(sqlite3_stmt *s, int at, struct span bytes)
 {
-	int len = bytes.len < BODY_KEEP_BYTES ? (int)bytes.len : BODY_KEEP_BYTES;
+	int len = (int)kept_len(bytes);
 
 	sqlite3_bind_blob(s, at, len ? bytes.data : "", len, SQLITE_STATIC);
 }
 
 /* SQLite stores NaN as NULL, and so does a missing measure. */
-static int run(sqlite3_stmt *s)
+int results_run(sqlite3_stmt *s)
 {
 	int rc = sqlite3_step(s);
 
@@ -88,7 +108,7 @@ static int run(sqlite3_stmt *s)
 	return rc == SQLITE_DONE ? 0 : ERR_SYS;
 }
 
-static int execute(struct results *r, const char *text)
+int results_execute(struct results *r, const char *text)
 {
 	return sqlite3_exec(r->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : ERR_SYS;
 }
@@ -99,170 +119,23 @@ static int begin(struct results *r)
 
 	if (r->in_transaction)
 		return 0;
-	rc = execute(r, "BEGIN IMMEDIATE");
+	rc = results_execute(r, "BEGIN IMMEDIATE");
 	r->in_transaction = !rc;
 	return rc;
 }
 
-/* --- tallies --- */
-
-static struct tally *tally_at(const struct results *r, unsigned route, unsigned candidate)
+/* The first pair of a batch: what is counted from here on can be taken back until the next one. */
+static int begin_batch(struct results *r)
 {
-	return &r->tallies[r->first_tally[route] + candidate];
-}
+	int rc = begin(r);
 
-static struct tally *tally_named(const struct results *r, const char *route, const char *candidate)
-{
-	for (unsigned i = 0; i < r->tally_count; i++) {
-		struct tally *t = &r->tallies[i];
-
-		if (!strcmp(tally_route(r, t)->name, route) &&
-		    !strcmp(tally_candidate(r, t)->name, candidate))
-			return t;
+	if (rc || r->adding)
+		return rc;
+	rc = results_run(r->statements[STATEMENT_CLEAR_OBSERVATIONS]);
+	if (!rc) {
+		r->adding = true;
+		r->batch++;
 	}
-	return NULL;
-}
-
-const struct tally *results_baseline(const struct results *r, uint16_t route)
-{
-	for (unsigned c = 0; c < r->plan->routes[route].candidate_count; c++)
-		if (r->plan->routes[route].candidates[c].baseline)
-			return tally_at(r, route, c);
-	return NULL;
-}
-
-static int tallies_new(struct results *r)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < r->plan->route_count; i++) {
-		r->first_tally[i] = n;
-		n += r->plan->routes[i].candidate_count;
-	}
-	r->tally_count = n;
-	r->tallies = calloc(n ? n : 1, sizeof *r->tallies);
-	return r->tallies ? 0 : ERR_NOMEM;
-}
-
-static void tallies_reset(struct results *r)
-{
-	memset(r->tallies, 0, r->tally_count * sizeof *r->tallies);
-	for (uint16_t i = 0; i < r->plan->route_count; i++) {
-		for (uint16_t c = 0; c < r->plan->routes[i].candidate_count; c++) {
-			tally_at(r, i, c)->route = i;
-			tally_at(r, i, c)->candidate = c;
-		}
-	}
-}
-
-static void tally_pair(struct tally *t, uint64_t seen_us, bool diverged, uint64_t live_us, uint64_t other_us)
-{
-	t->pairs++;
-	t->diverged += diverged;
-	if (!t->first_us || seen_us < t->first_us)
-		t->first_us = seen_us;
-	if (seen_us > t->last_us)
-		t->last_us = seen_us;
-	sketch_add(&t->live, live_us);
-	sketch_add(&t->other, other_us);
-}
-
-static void tally_measures(struct tally *t, double js_bits, double tv)
-{
-	stat_mean_add(&t->js_bits, js_bits, GATE_ALPHA);
-	stat_mean_add(&t->tv, tv, GATE_ALPHA);
-}
-
-/* A class counted in pairs counts a pair once. */
-static uint64_t class_count(enum divergence class, uint32_t count)
-{
-	return strcmp(divergence_unit(class), "pair") ? count : count > 0;
-}
-
-static int rebuild_pairs(struct results *r)
-{
-	sqlite3_stmt *s;
-	int rc = SQLITE_ERROR;
-
-	if (sqlite3_prepare_v2(
-	            r->db,
-	            "SELECT route, candidate, seen_us, diverged, live_us, candidate_us, rows, rows_diverged"
-	            " FROM pair ORDER BY n",
-	            -1, &s, NULL) != SQLITE_OK)
-		return ERR_SYS;
-	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		struct tally *t = tally_named(r, (const char *)sqlite3_column_text(s, 0),
-		                              (const char *)sqlite3_column_text(s, 1));
-
-		if (!t)
-			continue;
-		tally_pair(t, (uint64_t)sqlite3_column_int64(s, 2), sqlite3_column_int(s, 3),
-		           (uint64_t)sqlite3_column_int64(s, 4), (uint64_t)sqlite3_column_int64(s, 5));
-		t->rows += (uint64_t)sqlite3_column_int64(s, 6);
-		t->rows_diverged += (uint64_t)sqlite3_column_int64(s, 7);
-	}
-	sqlite3_finalize(s);
-	return rc == SQLITE_DONE ? 0 : ERR_SYS;
-}
-
-/* In the order they were added: the running means depend on it. */
-static int rebuild_rows(struct results *r)
-{
-	sqlite3_stmt *s;
-	int rc = SQLITE_ERROR;
-
-	if (sqlite3_prepare_v2(
-	            r->db,
-	            "SELECT p.route, p.candidate, w.js_bits, w.tv FROM \"row\" w JOIN pair p ON p.n = w.pair"
-	            " WHERE w.js_bits IS NOT NULL ORDER BY w.pair, w.row",
-	            -1, &s, NULL) != SQLITE_OK)
-		return ERR_SYS;
-	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		struct tally *t = tally_named(r, (const char *)sqlite3_column_text(s, 0),
-		                              (const char *)sqlite3_column_text(s, 1));
-
-		if (t)
-			tally_measures(t, sqlite3_column_double(s, 2), sqlite3_column_double(s, 3));
-	}
-	sqlite3_finalize(s);
-	return rc == SQLITE_DONE ? 0 : ERR_SYS;
-}
-
-static int rebuild_classes(struct results *r)
-{
-	sqlite3_stmt *s;
-	int rc = SQLITE_ERROR;
-
-	if (sqlite3_prepare_v2(r->db,
-	                       "SELECT p.route, p.candidate, d.class, d.count FROM divergence d"
-	                       " JOIN pair p ON p.n = d.pair",
-	                       -1, &s, NULL) != SQLITE_OK)
-		return ERR_SYS;
-	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		struct tally *t = tally_named(r, (const char *)sqlite3_column_text(s, 0),
-		                              (const char *)sqlite3_column_text(s, 1));
-
-		for (int c = 0; t && c < DIVERGENCES; c++)
-			if (!strcmp(divergence_name(c), (const char *)sqlite3_column_text(s, 2)))
-				t->classes[c] += (uint64_t)sqlite3_column_int64(s, 3);
-	}
-	sqlite3_finalize(s);
-	return rc == SQLITE_DONE ? 0 : ERR_SYS;
-}
-
-int results_refresh(struct results *r)
-{
-	int rc;
-
-	if (!r->stale)
-		return 0;
-	tallies_reset(r);
-	rc = rebuild_pairs(r);
-	if (!rc)
-		rc = rebuild_rows(r);
-	if (!rc)
-		rc = rebuild_classes(r);
-	r->stale = rc != 0;
 	return rc;
 }
 
@@ -297,7 +170,7 @@ static int open_database(struct results *r, char why[256])
 	if (sqlite3_open_v2(path, &r->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
 		goto fail;
 	sqlite3_busy_timeout(r->db, BUSY_MS);
-	if (execute(r, schema))
+	if (results_execute(r, schema))
 		goto fail;
 	for (int i = 0; i < STATEMENTS; i++)
 		if (sqlite3_prepare_v3(r->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &r->statements[i],
@@ -307,6 +180,36 @@ static int open_database(struct results *r, char why[256])
 fail:
 	snprintf(why, 256, "%.120s: %.120s", path, r->db ? sqlite3_errmsg(r->db) : "out of memory");
 	return ERR_SYS;
+}
+
+/* A run that goes on keeps the time at which it began. */
+static int read_started(struct results *r)
+{
+	sqlite3_stmt *s;
+	char text[128];
+	int rc;
+
+	clock_rfc3339(clock_wall_ns(), r->started);
+	snprintf(text, sizeof text, "INSERT OR IGNORE INTO meta VALUES('started','%s')", r->started);
+	rc = results_execute(r, text);
+	if (rc || sqlite3_prepare_v2(r->db, "SELECT value FROM meta WHERE key = 'started'", -1, &s, NULL) !=
+	                  SQLITE_OK)
+		return ERR_SYS;
+	if (sqlite3_step(s) == SQLITE_ROW)
+		snprintf(r->started, sizeof r->started, "%s", (const char *)sqlite3_column_text(s, 0));
+	sqlite3_finalize(s);
+	return 0;
+}
+
+static int read_state(struct results *r)
+{
+	int rc = results_load_tallies(r);
+
+	if (!rc)
+		rc = results_load_strata(r);
+	if (!rc)
+		rc = read_started(r);
+	return rc;
 }
 
 int results_open(const char *directory, const struct plan *plan, const char *run_id, const char *source,
@@ -321,7 +224,8 @@ int results_open(const char *directory, const struct plan *plan, const char *run
 	r->plan = plan;
 	r->directory = strdup(directory);
 	r->run_id = strdup(run_id);
-	if (!r->directory || !r->run_id || tallies_new(r))
+	r->source = strdup(source);
+	if (!r->directory || !r->run_id || !r->source || results_tallies_new(r))
 		goto out;
 	rc = make_directories(directory);
 	if (rc) {
@@ -331,10 +235,9 @@ int results_open(const char *directory, const struct plan *plan, const char *run
 	rc = open_database(r, why);
 	if (rc)
 		goto out;
-	r->stale = true;
-	rc = results_refresh(r);
+	rc = read_state(r);
 	if (!rc)
-		rc = results_manifest(r, source);
+		rc = results_manifest(r, NULL);
 	if (rc)
 		snprintf(why, 256, "%.200s: cannot read results.db or write manifest.json", directory);
 out:
@@ -348,17 +251,33 @@ out:
 
 /* --- pairs --- */
 
-static int store_pair(struct results *r, const struct results_pair *p)
+/* What is stored of a pair: the bodies of those that diverged. */
+static uint64_t stored_bytes(const struct results_pair *p)
 {
 	const struct comparison *c = p->comparison;
-	const struct plan_route *route = &r->plan->routes[p->route];
-	sqlite3_stmt *s = r->statements[STATEMENT_PAIR];
-	char id[17];
+	uint64_t bytes = PAIR_BYTES + (uint64_t)c->row_count * ROW_BYTES;
 
-	id_text(p->id, id);
+	if (c->diverged)
+		bytes += kept_len(p->request_head) + kept_len(p->request_body) + kept_len(p->live.body) +
+		         kept_len(p->other.body);
+	return bytes;
+}
+
+static void bind_key(const struct results *r, sqlite3_stmt *s, const char *id, uint16_t route,
+                     uint16_t candidate)
+{
 	bind_text(s, 1, id);
-	bind_text(s, 2, route->name);
-	bind_text(s, 3, route->candidates[p->candidate].name);
+	bind_text(s, 2, r->plan->routes[route].name);
+	bind_text(s, 3, r->plan->routes[route].candidates[candidate].name);
+}
+
+static int store_pair(struct results *r, const struct results_pair *p, const char *id,
+                      const struct observation *o, unsigned stratum)
+{
+	const struct comparison *c = p->comparison;
+	sqlite3_stmt *s = r->statements[STATEMENT_PAIR];
+
+	bind_key(r, s, id, p->route, p->candidate);
 	bind_integer(s, 4, p->seen_us);
 	bind_integer(s, 5, c->diverged);
 	bind_integer(s, 6, p->live.status);
@@ -367,14 +286,29 @@ static int store_pair(struct results *r, const struct results_pair *p)
 	bind_integer(s, 9, p->other_us);
 	bind_integer(s, 10, c->row_count);
 	bind_integer(s, 11, c->rows_diverged);
+	bind_text(s, 12, p->against_baseline ? "baseline" : "live");
+	bind_text(s, 13, o->slices[o->slice_count > 1]);
 	if (c->diverged) {
-		bind_text(s, 12, c->where);
-		bind_blob(s, 13, p->request_head);
-		bind_blob(s, 14, p->request_body);
-		bind_blob(s, 15, p->live.body);
-		bind_blob(s, 16, p->other.body);
+		bind_text(s, 14, c->where);
+		bind_blob(s, 15, p->request_head);
+		bind_blob(s, 16, p->request_body);
+		bind_blob(s, 17, p->live.body);
+		bind_blob(s, 18, p->other.body);
 	}
-	return run(s);
+	bind_integer(s, 19, stratum);
+	sqlite3_bind_int64(s, 20, results_priority(r, p->id));
+	bind_integer(s, 21, stored_bytes(p));
+	return results_run(s);
+}
+
+static int store_observation(struct results *r, const struct results_pair *p, const char *id,
+                             const struct observation *o)
+{
+	sqlite3_stmt *s = r->statements[STATEMENT_OBSERVATION];
+
+	bind_key(r, s, id, p->route, p->candidate);
+	sqlite3_bind_blob(s, 4, o, sizeof *o, SQLITE_STATIC);
+	return results_run(s);
 }
 
 static int store_rows(struct results *r, sqlite3_int64 pair, const struct comparison *c)
@@ -395,78 +329,91 @@ static int store_rows(struct results *r, sqlite3_int64 pair, const struct compar
 			sqlite3_bind_double(s, 7, row->js_bits);
 			sqlite3_bind_double(s, 8, row->tv);
 		}
-		rc = run(s);
+		rc = results_run(s);
 	}
 	return rc;
 }
 
-static int store_divergences(struct results *r, sqlite3_int64 pair, const struct comparison *c)
+static int store_divergences(struct results *r, sqlite3_int64 pair, const struct observation *o)
 {
 	sqlite3_stmt *s = r->statements[STATEMENT_DIVERGENCE];
 	int rc = 0;
 
 	for (int i = 0; !rc && i < DIVERGENCES; i++) {
-		if (!c->counts[i])
+		if (!o->classes[i])
 			continue;
 		sqlite3_bind_int64(s, 1, pair);
 		bind_text(s, 2, divergence_name(i));
 		bind_text(s, 3, divergence_unit(i));
-		bind_integer(s, 4, class_count(i, c->counts[i]));
-		rc = run(s);
+		bind_integer(s, 4, o->classes[i]);
+		rc = results_run(s);
 	}
 	return rc;
 }
 
-static void tally_add(struct tally *t, const struct results_pair *p)
+static int store(struct results *r, const struct results_pair *p, const struct observation *o)
 {
-	const struct comparison *c = p->comparison;
-
-	tally_pair(t, p->seen_us, c->diverged, p->live_us, p->other_us);
-	t->rows += c->row_count;
-	t->rows_diverged += c->rows_diverged;
-	for (int i = 0; i < DIVERGENCES; i++)
-		t->classes[i] += class_count(i, c->counts[i]);
-	for (uint32_t i = 0; i < c->row_count; i++)
-		if (c->rows[i].has_measures)
-			tally_measures(t, c->rows[i].js_bits, c->rows[i].tv);
-}
-
-/* A pair that is stored already (added again after a crash) is left as it is. */
-int results_add(struct results *r, const struct results_pair *p)
-{
+	unsigned stratum = results_stratum(r, p, o);
 	sqlite3_int64 pair;
-	int rc = begin(r);
+	char id[17];
+	int rc;
 
-	if (!rc)
-		rc = store_pair(r, p);
-	if (rc || !sqlite3_changes(r->db))
+	id_text(p->id, id);
+	rc = store_pair(r, p, id, o, stratum);
+	if (rc)
 		return rc;
+	if (!sqlite3_changes(r->db))
+		return ERR_AGAIN;
 	pair = sqlite3_last_insert_rowid(r->db);
 	rc = store_rows(r, pair, p->comparison);
 	if (!rc)
-		rc = store_divergences(r, pair, p->comparison);
-	if (rc)
-		r->stale = true;
-	else if (!r->stale)
-		tally_add(tally_at(r, p->route, p->candidate), p);
+		rc = store_divergences(r, pair, o);
+	if (!rc)
+		rc = store_observation(r, p, id, o);
+	if (!rc)
+		results_kept(r, stratum, stored_bytes(p));
+	else if (results_drop(r, pair))
+		rc = ERR_SYS;
 	return rc;
+}
+
+int results_add(struct results *r, const struct results_pair *p)
+{
+	struct tally *t = tally_at(r, p->route, p->candidate);
+	struct observation o;
+	int rc = begin_batch(r);
+
+	if (rc)
+		return rc;
+	results_observe(r, p, &o);
+	rc = store(r, p, &o);
+	if (rc)
+		return rc == ERR_AGAIN ? 0 : rc;
+	results_count(t, &o);
+	t->batch = r->batch;
+	return results_bound(r, false);
 }
 
 int results_forget(struct results *r, uint64_t id, uint16_t route, uint16_t candidate)
 {
+	sqlite3_stmt *find = r->statements[STATEMENT_FIND_PAIR];
+	sqlite3_int64 pair = -1;
 	char text[17];
 	int rc = begin(r);
 
 	id_text(id, text);
-	for (int i = STATEMENT_FORGET_ROWS; !rc && i <= STATEMENT_FORGET_PAIRS; i++) {
-		bind_text(r->statements[i], 1, text);
-		bind_text(r->statements[i], 2, r->plan->routes[route].name);
-		bind_text(r->statements[i], 3, r->plan->routes[route].candidates[candidate].name);
-		rc = run(r->statements[i]);
-	}
-	if (rc || sqlite3_changes(r->db))
-		r->stale = true;
-	return rc;
+	if (rc)
+		return rc;
+	bind_key(r, r->statements[STATEMENT_FORGET_OBSERVATION], text, route, candidate);
+	rc = results_run(r->statements[STATEMENT_FORGET_OBSERVATION]);
+	if (rc || !sqlite3_changes(r->db))
+		return rc;
+	r->stale = true;
+	bind_key(r, find, text, route, candidate);
+	if (sqlite3_step(find) == SQLITE_ROW)
+		pair = sqlite3_column_int64(find, 0);
+	sqlite3_reset(find);
+	return pair < 0 ? 0 : results_drop(r, pair);
 }
 
 int results_commit(struct results *r)
@@ -475,9 +422,13 @@ int results_commit(struct results *r)
 
 	if (!r->in_transaction)
 		return 0;
-	rc = execute(r, "COMMIT");
+	rc = r->adding ? results_store_tallies(r) : results_refresh(r);
+	if (!rc && r->adding)
+		rc = results_bound(r, true);
 	if (!rc)
-		r->in_transaction = false;
+		rc = results_execute(r, "COMMIT");
+	if (!rc)
+		r->in_transaction = r->adding = false;
 	return rc;
 }
 
@@ -499,14 +450,16 @@ static int store_gate(struct results *r, const struct tally *t, const struct pla
 	if (result->needed != UINT64_MAX)
 		bind_integer(s, 9, result->needed);
 	bind_text(s, 10, gate->because);
-	return run(s);
+	return results_run(s);
 }
 
-static int store_moment(struct results *r, const struct tally *t)
+/* Every pair at first, then each time the pairs grew by a part: the table grows with their logarithm. */
+static int store_moment(struct results *r, struct tally *t)
 {
 	struct interval ci = stat_rate(t->diverged, t->pairs, GATE_ALPHA, GATE_T_OPT);
 	sqlite3_stmt *s = r->statements[STATEMENT_TIMELINE];
 
+	t->moment = t->pairs;
 	bind_text(s, 1, tally_route(r, t)->name);
 	bind_text(s, 2, tally_candidate(r, t)->name);
 	bind_integer(s, 3, t->pairs);
@@ -514,12 +467,33 @@ static int store_moment(struct results *r, const struct tally *t)
 	bind_integer(s, 5, t->diverged);
 	sqlite3_bind_double(s, 6, ci.low);
 	sqlite3_bind_double(s, 7, ci.high);
-	return run(s);
+	return results_run(s);
 }
 
-int results_store_gates(struct results *r, const struct tally *t, const struct judgement *j)
+static int store_slices(struct results *r, const struct tally *t)
 {
-	int rc = store_moment(r, t);
+	sqlite3_stmt *s = r->statements[STATEMENT_SLICE];
+	int rc = 0;
+
+	for (uint32_t i = 0; !rc && i < t->slice_count; i++) {
+		bind_text(s, 1, tally_route(r, t)->name);
+		bind_text(s, 2, tally_candidate(r, t)->name);
+		bind_text(s, 3, t->slices[i].name);
+		bind_integer(s, 4, t->slices[i].pairs);
+		bind_integer(s, 5, t->slices[i].diverged);
+		rc = results_run(s);
+	}
+	return rc;
+}
+
+int results_store_gates(struct results *r, struct tally *t, const struct judgement *j)
+{
+	int rc = 0;
+
+	if (t->pairs > t->moment + t->moment / TIMELINE_STEPS || !t->pairs)
+		rc = store_moment(r, t);
+	if (!rc)
+		rc = store_slices(r, t);
 
 	for (unsigned i = 0; !rc && i < j->count; i++)
 		rc = store_gate(r, t, &j->gates[i], &j->results[i]);
@@ -532,12 +506,17 @@ void results_close(struct results **handle)
 
 	if (!r)
 		return;
-	if (r->in_transaction)
-		execute(r, "COMMIT");
+	if (r->in_transaction && results_commit(r))
+		results_execute(r, "ROLLBACK");
 	for (int i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(r->statements[i]);
 	sqlite3_close(r->db);
+	for (unsigned i = 0; r->stored && i < r->tally_count; i++)
+		buf_fini(&r->stored[i]);
+	free(r->stored);
+	free(r->strata);
 	free(r->tallies);
+	free(r->source);
 	free(r->directory);
 	free(r->run_id);
 	free(r);

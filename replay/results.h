@@ -1,8 +1,10 @@
 /*
  * results.h - the run directory: results.db, summary.json, manifest.json. Written by the judge alone.
  *
- * The aggregate state is rebuilt from results.db on open, so a killed judge continues where its last
- * commit left off. Reports read these files and never recompute.
+ * results.db holds each candidate's aggregate state and a bounded sample of pairs: at most
+ * plan.run_max_bytes, diverged pairs first, then those of highest hash priority in each class and slice.
+ * Counters and sketches are exact whatever was left out. The state is committed with the pairs it counts, so
+ * a killed judge continues where its last commit left off. Reports read these files and never recompute.
  */
 #ifndef REPLAY_RESULTS_H
 #define REPLAY_RESULTS_H
@@ -17,24 +19,34 @@ struct results_pair {
 	uint64_t id;
 	uint16_t route, candidate;              /* candidate: index in the route */
 	uint64_t seen_us;                       /* wall clock of the request's head */
+	bool against_baseline;                  /* `live` holds the baseline's answer: the input was masked */
 	struct answer live, other;              /* masked */
 	struct span request_head, request_body; /* masked */
 	uint64_t live_us, other_us;             /* latency: request sent to last byte */
 	const struct comparison *comparison;
 };
 
-/* Create or continue a run directory (made when missing, with parents). manifest.json is written once.
+/* What the end of a run adds to summary and manifest. */
+struct results_lag { /* a replay's lateness: actual less intended time of sending */
+	uint64_t count, p50_us, p99_us, max_us;
+};
+
+/* Create or continue a run directory (made when missing, with parents). manifest.json is written first.
  * `source` is "mirror" or "replay". 0, ERR_SYS, ERR_NOMEM; a sentence in `why` (256 bytes). */
 int results_open(const char *directory, const struct plan *, const char *run_id, const char *source,
                  struct results **out, char why[256]) MUST_CHECK;
-/* Forget a pair whose cell was not settled as compared before a crash. */
+/* Forget a pair of the last commit whose cell was not settled as compared before a crash; the others of the
+ * last commit stay. Only before the first results_add(). 0, ERR_SYS. */
 int results_forget(struct results *, uint64_t id, uint16_t route, uint16_t candidate) MUST_CHECK;
-int results_add(struct results *,
-                const struct results_pair *) MUST_CHECK; /* inside an open transaction, started when needed */
+/* Inside an open transaction, started when needed. A pair that is stored already is left as it is. On
+ * failure (ERR_SYS, ERR_NOMEM) nothing of the pair is kept or counted. */
+int results_add(struct results *, const struct results_pair *) MUST_CHECK;
 int results_commit(struct results *) MUST_CHECK;
-/* Write summary.json atomically. `state`: running, final, partial, void. */
-int results_summary(struct results *, const struct ledger_counts *, const char *state,
-                    const char *reason) MUST_CHECK;
+/* Write summary.json atomically. `state`: running, final, partial, void. `lag` may be NULL. */
+int results_summary(struct results *, const struct ledger_counts *, const char *state, const char *reason,
+                    const struct results_lag *lag) MUST_CHECK;
+/* Complete manifest.json: the time it ended, its state, and the SHA-256 of DIRECTORY/capture/ *.cap. */
+int results_seal(struct results *, const char *state) MUST_CHECK;
 void results_close(struct results **);
 
 #endif

@@ -1,5 +1,11 @@
 /*
- * results_inside.h - what results.c (database, aggregates) and results_json.c (files) share; no one else.
+ * results_inside.h - what the files behind results.h share; no one else.
+ *
+ *   results.c           database, pairs, transactions
+ *   results_tally.c     aggregate state: counting an observation, storing it, rebuilding it after a crash
+ *   results_keep.c      which pairs stay when the run grows past its bound
+ *   results_json.c      summary.json
+ *   results_manifest.c  manifest.json
  */
 #ifndef REPLAY_RESULTS_INSIDE_H
 #define REPLAY_RESULTS_INSIDE_H
@@ -9,14 +15,42 @@
 #include "replay/gate.h"
 #include "replay/results.h"
 
+enum {
+	SLICE_VALUE_BYTES = 64,
+	SLICE_NAME_BYTES = NAME_MAX_BYTES + SLICE_VALUE_BYTES + 2,
+	SLICES_COUNTED = 48
+};
+
+struct slice {
+	char name[SLICE_NAME_BYTES]; /* "tenant=a"; the last one takes what no longer fits: "(other)" */
+	uint64_t pairs, diverged;
+};
+
+/* One pair as the tallies count it: enough to count it again. */
+struct observation {
+	uint64_t seen_us, live_us, other_us;
+	uint32_t rows, rows_diverged, measured; /* measured: rows with JS and TV */
+	uint32_t classes[DIVERGENCES];
+	bool diverged, against_baseline;
+	double js_sum, tv_sum; /* over the measured rows */
+	uint32_t slice_count;
+	char slices[SLICES_MAX + 1][SLICE_NAME_BYTES];
+};
+
 /* The aggregate state of one candidate of one route. */
 struct tally {
 	uint16_t route, candidate;
-	uint64_t pairs, diverged, rows, rows_diverged;
+	uint64_t batch; /* the last batch that changed it */
+	uint64_t pairs, diverged, rows, rows_diverged, rows_largest, against_baseline;
 	uint64_t classes[DIVERGENCES];
-	uint64_t first_us, last_us; /* wall clock of the first and the last pair */
-	struct stat_mean js_bits, tv;
+	uint64_t first_us, last_us;   /* wall clock of the first and the last pair */
+	struct stat_mean js_bits, tv; /* of each pair's mean over its rows */
+	uint64_t moment;              /* pairs at the last point of the timeline */
+	uint64_t rows_measured;
+	double js_row_sum, tv_row_sum;
 	struct sketch live, other;
+	uint32_t slice_count;
+	struct slice slices[SLICES_COUNTED];
 };
 
 /* What the gates say of one candidate; a baseline has none. */
@@ -33,22 +67,40 @@ enum statement {
 	STATEMENT_ROW,
 	STATEMENT_DIVERGENCE,
 	STATEMENT_GATE,
+	STATEMENT_SLICE,
 	STATEMENT_TIMELINE,
-	STATEMENT_FORGET_ROWS,
-	STATEMENT_FORGET_DIVERGENCES,
-	STATEMENT_FORGET_PAIRS,
+	STATEMENT_OBSERVATION,
+	STATEMENT_CLEAR_OBSERVATIONS,
+	STATEMENT_FORGET_OBSERVATION,
+	STATEMENT_FIND_PAIR,
+	STATEMENT_LEAST,
+	STATEMENT_DROP_ROWS,
+	STATEMENT_DROP_DIVERGENCES,
+	STATEMENT_DROP_PAIR,
+	STATEMENT_STATE,
 	STATEMENTS,
+};
+
+/* Pairs of one candidate, class and slice that are stored. */
+struct stratum {
+	uint64_t bytes, count;
 };
 
 struct results {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
 	const struct plan *plan;
-	char *directory, *run_id;
+	char *directory, *run_id, *source, started[28];
 	bool in_transaction;
-	bool stale; /* pairs were forgotten: the tallies are rebuilt before they are read */
+	bool adding; /* the open transaction is a new batch */
+	bool stale;  /* pairs were forgotten: the tallies are rebuilt before they are read */
+	uint64_t batch;
+	uint64_t unchecked_bytes; /* stored since the bound was looked at */
 	unsigned tally_count, first_tally[ROUTES_MAX];
 	struct tally *tallies;
+	struct buf *stored; /* each tally as it was last committed */
+	unsigned stratum_count;
+	struct stratum *strata;
 };
 
 static inline const struct plan_route *tally_route(const struct results *r, const struct tally *t)
@@ -61,16 +113,59 @@ static inline const struct plan_candidate *tally_candidate(const struct results 
 	return &tally_route(r, t)->candidates[t->candidate];
 }
 
+static inline struct tally *tally_at(const struct results *r, unsigned route, unsigned candidate)
+{
+	return &r->tallies[r->first_tally[route] + candidate];
+}
+
+/* Step, reset and clear a statement that gives no row. 0, ERR_SYS. */
+int results_run(sqlite3_stmt *);
+int results_execute(struct results *, const char *sql);
+
+/* --- tallies --- */
+
+int results_tallies_new(struct results *); /* 0, ERR_NOMEM */
+/* What a pair adds: its slices are named from the request's head. */
+void results_observe(const struct results *, const struct results_pair *, struct observation *out);
+void results_count(struct tally *, const struct observation *);
+/* Write the tallies that the open batch changed. 0, ERR_SYS, ERR_NOMEM. */
+int results_store_tallies(struct results *);
+/* Read them all. 0, ERR_SYS, ERR_PROTO (another version's). */
+int results_load_tallies(struct results *);
+/* Rebuild the tallies of the last batch when pairs of it were forgotten. 0, ERR_SYS, ERR_PROTO, ERR_NOMEM. */
+int results_refresh(struct results *);
 /* The tally of the route's baseline, or NULL. */
 const struct tally *results_baseline(const struct results *, uint16_t route);
-/* Rebuild the tallies when they are stale. 0, ERR_SYS. */
-int results_refresh(struct results *);
-/* Store what the gates say now (table gate) and a point of the timeline. 0, ERR_SYS. */
-int results_store_gates(struct results *, const struct tally *, const struct judgement *);
+/* Store what the gates say now, the slices, and a point of the timeline. 0, ERR_SYS. */
+int results_store_gates(struct results *, struct tally *, const struct judgement *);
+
+/* --- the bound --- */
+
+/* Class (0: agreed), slice and candidate of a pair as one number below stratum_count. */
+unsigned results_stratum(const struct results *, const struct results_pair *, const struct observation *);
+/* Priority in its stratum, from the id alone: the sample does not depend on the order of arrival. */
+int64_t results_priority(const struct results *, uint64_t id);
+/* Read how much each stratum holds. 0, ERR_SYS, ERR_NOMEM. */
+int results_load_strata(struct results *);
+void results_kept(struct results *, unsigned stratum, uint64_t bytes);
+/* Inside a transaction: drop pairs until the database is within its bound. Not `now`: only when much was
+ * stored since the last look. 0, ERR_SYS. */
+int results_bound(struct results *, bool now);
+/* Drop one stored pair. 0, ERR_SYS. */
+int results_drop(struct results *, sqlite3_int64 pair);
+
+/* --- files --- */
 
 /* Write DIRECTORY/NAME through NAME.new and rename. 0, ERR_SYS. */
 int results_write_file(const char *directory, const char *name, struct span text);
-/* manifest.json, unless it is there. 0, ERR_SYS, ERR_NOMEM. */
-int results_manifest(const struct results *, const char *source);
+/* manifest.json; `state` NULL: it begins. 0, ERR_SYS, ERR_NOMEM. */
+int results_manifest(struct results *, const char *state);
+
+/* JSON members; a number that is not finite becomes null. */
+void put_text(struct buf *, const char *key, const char *text);
+void put_hex(struct buf *, const char *key, const uint8_t bytes[32]);
+void put_double(struct buf *, const char *key, double);
+void put_integer(struct buf *, const char *key, uint64_t);
+void put_interval(struct buf *, const char *key, struct interval);
 
 #endif

@@ -11,13 +11,13 @@ enum { JSON_LIMIT_BYTES = 16 << 20 };
 
 /* --- putting --- */
 
-static void put_text(struct buf *b, const char *key, const char *text)
+void put_text(struct buf *b, const char *key, const char *text)
 {
 	buf_printf(b, "\"%s\":", key);
 	buf_json_string(b, span_of(text));
 }
 
-static void put_hex(struct buf *b, const char *key, const uint8_t bytes[32])
+void put_hex(struct buf *b, const char *key, const uint8_t bytes[32])
 {
 	buf_printf(b, "\"%s\":\"", key);
 	for (int i = 0; i < 32; i++)
@@ -34,18 +34,18 @@ static void put_number(struct buf *b, double value)
 		buf_puts(b, "null");
 }
 
-static void put_double(struct buf *b, const char *key, double value)
+void put_double(struct buf *b, const char *key, double value)
 {
 	buf_printf(b, "\"%s\":", key);
 	put_number(b, value);
 }
 
-static void put_integer(struct buf *b, const char *key, uint64_t value)
+void put_integer(struct buf *b, const char *key, uint64_t value)
 {
 	buf_printf(b, "\"%s\":%llu", key, (unsigned long long)value);
 }
 
-static void put_interval(struct buf *b, const char *key, struct interval ci)
+void put_interval(struct buf *b, const char *key, struct interval ci)
 {
 	buf_printf(b, "\"%s\":[", key);
 	put_number(b, ci.low);
@@ -152,6 +152,7 @@ static void judge(const struct results *r, const struct tally *t, const struct l
 	        .diverged = t->diverged,
 	        .rows = t->rows,
 	        .rows_diverged = t->rows_diverged,
+	        .rows_largest = t->rows_largest,
 	        .compared = counts[0],
 	        .failed = failures(counts),
 	        .expected = seen > aside ? seen - aside : 0,
@@ -231,19 +232,24 @@ static void put_classes(struct buf *b, const struct tally *t)
 		buf_puts(b, ",");
 		put_interval(b, "ci",
 		             by_pair ? stat_rate(k, n, GATE_ALPHA, GATE_T_OPT)
-		                     : gate_row_rate(k, n, t->pairs));
+		                     : gate_row_rate(k, n, t->rows_largest));
 		buf_puts(b, "}");
 		comma = ",";
 	}
 	buf_puts(b, "],");
 }
 
-static void put_measure(struct buf *b, const char *key, const struct stat_mean *m)
+/* The unit is the pair: rows of one batch are not independent. Mean and interval are of the pairs' own means
+ * over their rows (predictable empirical-Bernstein, stat.h); row_mean weighs every row alike, as a figure. */
+static void put_measure(struct buf *b, const char *key, const struct stat_mean *m, double row_sum,
+                        uint64_t rows)
 {
-	buf_printf(b, "\"%s\":{\"unit\":\"row\",", key);
+	buf_printf(b, "\"%s\":{\"unit\":\"pair\",", key);
 	put_double(b, "mean", m->n ? m->sum / (double)m->n : NAN);
 	buf_puts(b, ",");
 	put_interval(b, "ci", m->n ? stat_mean_ci(m, GATE_ALPHA) : (struct interval){0, 1});
+	buf_puts(b, ",");
+	put_double(b, "row_mean", rows ? row_sum / (double)rows : NAN);
 	buf_puts(b, "}");
 }
 
@@ -296,7 +302,27 @@ static void put_gates(struct buf *b, const struct judgement *j)
 			buf_puts(b, ",");
 		put_gate(b, &j->gates[i], &j->results[i]);
 	}
-	buf_puts(b, "],\"slices\":[]");
+	buf_puts(b, "]");
+}
+
+/* Each slice at the run's alpha: of many slices some will stand out by chance. */
+static void put_slices(struct buf *b, const struct tally *t)
+{
+	buf_puts(b, ",\"slices\":[");
+	for (uint32_t i = 0; i < t->slice_count; i++) {
+		const struct slice *s = &t->slices[i];
+
+		buf_puts(b, i ? ",{" : "{");
+		put_text(b, "slice", s->name);
+		buf_puts(b, ",");
+		put_integer(b, "pairs", s->pairs);
+		buf_puts(b, ",");
+		put_integer(b, "diverged", s->diverged);
+		buf_puts(b, ",");
+		put_interval(b, "ci", stat_rate(s->diverged, s->pairs, GATE_ALPHA, GATE_T_OPT));
+		buf_puts(b, "}");
+	}
+	buf_puts(b, "]");
 }
 
 static void put_divergence(struct buf *b, const struct results *r, const struct tally *t)
@@ -315,6 +341,17 @@ static void put_divergence(struct buf *b, const struct results *r, const struct 
 	buf_puts(b, ",");
 	put_double(b, "noise_rate",
 	           baseline && baseline != t ? share(baseline->diverged, baseline->pairs) : NAN);
+	buf_puts(b, ",");
+	put_integer(b, "against_baseline", t->against_baseline);
+	buf_puts(b, ",");
+}
+
+/* Of the exchanges that both sides answered, the share in which both were asked the same question. */
+static void put_comparable(struct buf *b, const uint64_t counts[OUTCOMES])
+{
+	uint64_t compared = counts[0], masked = counts[OUTCOME_MASKED_INPUT - OUTCOME_COMPARED];
+
+	put_double(b, "comparable_share", share(compared, compared + masked));
 	buf_puts(b, ",");
 }
 
@@ -335,16 +372,18 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_counts(b, all->route_seen[t->route], all->candidate[t->route][t->candidate],
 	           all->candidate_open[t->route][t->candidate]);
 	buf_puts(b, ",");
+	put_comparable(b, all->candidate[t->route][t->candidate]);
 	put_divergence(b, r, t);
 	put_classes(b, t);
 	buf_puts(b, "\"measures\":{");
-	put_measure(b, "js_bits", &t->js_bits);
+	put_measure(b, "js_bits", &t->js_bits, t->js_row_sum, t->rows_measured);
 	buf_puts(b, ",");
-	put_measure(b, "tv", &t->tv);
+	put_measure(b, "tv", &t->tv, t->tv_row_sum, t->rows_measured);
 	buf_puts(b, "},");
 	put_latency(b, r, t);
 	put_throughput(b, t, all->route_seen[t->route]);
 	put_gates(b, j);
+	put_slices(b, t);
 	buf_puts(b, "}");
 }
 
@@ -359,7 +398,7 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 	int rc = 0;
 
 	for (unsigned i = 0; !rc && i < r->tally_count; i++) {
-		const struct tally *t = &r->tallies[i];
+		struct tally *t = &r->tallies[i];
 		struct judgement j = {.count = 0};
 
 		if (!tally_candidate(r, t)->baseline) {
@@ -381,9 +420,23 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 	return rc;
 }
 
+/* The tables that follow the figures, in one transaction. */
+static int judge_stored(struct results *r, const struct ledger_counts *all, struct buf *candidates,
+                        struct buf *why, enum gate_state *verdict_out)
+{
+	bool own = !r->in_transaction;
+	int rc = own ? results_execute(r, "BEGIN IMMEDIATE") : 0;
+
+	if (!rc)
+		rc = judge_all(r, all, candidates, why, verdict_out);
+	if (own && results_execute(r, rc ? "ROLLBACK" : "COMMIT") && !rc)
+		rc = ERR_SYS;
+	return rc;
+}
+
 static void put_summary(struct buf *b, const struct results *r, const struct ledger_counts *all,
                         const char *state, enum gate_state verdict, struct span reason,
-                        struct span candidates)
+                        struct span candidates, const struct results_lag *lag)
 {
 	buf_puts(b, "{\"schema\":1,");
 	put_text(b, "run", r->run_id);
@@ -396,12 +449,18 @@ static void put_summary(struct buf *b, const struct results *r, const struct led
 	put_counts(b, all->seen, all->exchange, all->open);
 	buf_puts(b, ",");
 	put_capture(b, all->capture);
+	if (lag) {
+		buf_printf(b, ",\"lag_us\":{\"count\":%llu,\"p50\":%llu,\"p99\":%llu,\"max\":%llu}",
+		           (unsigned long long)lag->count, (unsigned long long)lag->p50_us,
+		           (unsigned long long)lag->p99_us, (unsigned long long)lag->max_us);
+	}
 	buf_puts(b, ",\"candidates\":[");
 	buf_span_put(b, candidates);
 	buf_puts(b, "]}\n");
 }
 
-int results_summary(struct results *r, const struct ledger_counts *all, const char *state, const char *reason)
+int results_summary(struct results *r, const struct ledger_counts *all, const char *state, const char *reason,
+                    const struct results_lag *lag)
 {
 	struct buf text, candidates, why;
 	enum gate_state verdict;
@@ -412,7 +471,7 @@ int results_summary(struct results *r, const struct ledger_counts *all, const ch
 	buf_init(&why, JSON_LIMIT_BYTES);
 	if (rc)
 		goto out;
-	rc = judge_all(r, all, &candidates, &why, &verdict);
+	rc = judge_stored(r, all, &candidates, &why, &verdict);
 	if (rc)
 		goto out;
 	if (reason && *reason) {
@@ -421,7 +480,7 @@ int results_summary(struct results *r, const struct ledger_counts *all, const ch
 	}
 	if (!strcmp(state, "void"))
 		verdict = GATE_UNDECIDED;
-	put_summary(&text, r, all, state, verdict, buf_span(&why), buf_span(&candidates));
+	put_summary(&text, r, all, state, verdict, buf_span(&why), buf_span(&candidates), lag);
 	rc = text.err ? text.err : candidates.err ? candidates.err : why.err;
 	if (!rc)
 		rc = results_write_file(r->directory, "summary.json", buf_span(&text));
@@ -429,81 +488,6 @@ out:
 	buf_fini(&text);
 	buf_fini(&candidates);
 	buf_fini(&why);
-	return rc;
-}
-
-static void manifest_route(struct buf *b, const struct plan *plan, const struct plan_route *route)
-{
-	const struct plan_mask *mask = &plan->masks[route->mask];
-
-	buf_puts(b, "{");
-	put_text(b, "name", route->name);
-	buf_puts(b, ",");
-	put_text(b, "live", route->live.endpoints[0].url);
-	buf_puts(b, ",\"mask\":{");
-	put_text(b, "name", mask->name);
-	buf_puts(b, ",");
-	put_hex(b, "hash", mask->hash);
-	buf_puts(b, "},\"candidates\":[");
-	for (unsigned c = 0; c < route->candidate_count; c++) {
-		buf_puts(b, c ? ",{" : "{");
-		put_text(b, "name", route->candidates[c].name);
-		buf_puts(b, ",");
-		put_text(b, "role", route->candidates[c].baseline ? "baseline" : "candidate");
-		buf_puts(b, ",");
-		put_text(b, "url", route->candidates[c].endpoint.url);
-		buf_puts(b, "}");
-	}
-	buf_puts(b, "]}");
-}
-
-static void put_manifest(struct buf *b, const struct results *r, const char *source)
-{
-	const struct plan *plan = r->plan;
-	char started[28];
-
-	clock_rfc3339(clock_wall_ns(), started);
-	buf_puts(b, "{\"schema\":1,");
-	put_text(b, "id", r->run_id);
-	buf_puts(b, ",");
-	put_text(b, "name", plan->run_name);
-	buf_puts(b, ",");
-	put_text(b, "hypothesis", plan->hypothesis);
-	buf_puts(b, ",");
-	put_text(b, "owner", plan->owner);
-	buf_puts(b, ",");
-	put_text(b, "ticket", plan->ticket);
-	buf_puts(b, ",");
-	put_text(b, "source", source);
-	buf_puts(b, ",");
-	put_text(b, "started", started);
-	buf_printf(b, ",\"versions\":{\"plan\":%u,\"sqlite\":\"%s\",\"compiler\":\"%s\"},", plan->version,
-	           sqlite3_libversion(), __VERSION__);
-	put_hex(b, "config_hash", plan->config_hash);
-	buf_puts(b, ",");
-	put_hex(b, "gates_hash", plan->gates_hash);
-	buf_puts(b, ",\"routes\":[");
-	for (unsigned i = 0; i < plan->route_count; i++) {
-		if (i)
-			buf_puts(b, ",");
-		manifest_route(b, plan, &plan->routes[i]);
-	}
-	buf_puts(b, "]}\n");
-}
-
-int results_manifest(const struct results *r, const char *source)
-{
-	char path[PATH_MAX_BYTES + 32];
-	struct buf text;
-	int rc;
-
-	snprintf(path, sizeof path, "%s/manifest.json", r->directory);
-	if (access(path, F_OK) == 0)
-		return 0;
-	buf_init(&text, JSON_LIMIT_BYTES);
-	put_manifest(&text, r, source);
-	rc = text.err ? text.err : results_write_file(r->directory, "manifest.json", buf_span(&text));
-	buf_fini(&text);
 	return rc;
 }
 

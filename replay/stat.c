@@ -53,12 +53,17 @@ static double rate_root(double k, double n, double inside, double outside, doubl
 
 struct interval stat_rate(uint64_t k, uint64_t n, double alpha, double t_opt)
 {
+	return stat_rate_weighted((double)k, (double)n, alpha, t_opt);
+}
+
+struct interval stat_rate_weighted(double k, double n, double alpha, double t_opt)
+{
 	struct interval out = {0, 1};
 	double threshold = log(1 / alpha), mean;
 
-	if (n == 0)
+	if (!(n > 0))
 		return out;
-	mean = (double)k / (double)n;
+	mean = k / n;
 	if (k > 0)
 		out.low = rate_root(k, n, mean, 0, threshold, t_opt);
 	if (k < n)

@@ -18,6 +18,10 @@ struct interval {
 double stat_rate_log_e(uint64_t k, uint64_t n, double p, double t_opt);
 /* The confidence sequence at level alpha; n = 0 gives [0,1]. */
 struct interval stat_rate(uint64_t k, uint64_t n, double alpha, double t_opt);
+/* The same for observations that weigh w_i in (0,1] each, the weight known before the answer: n = sum w_i and
+ * k = sum w_i x_i, x_i in [0,1]. Valid because E exp(l w x) <= (E exp(l x))^w (Jensen) and a bounded x is
+ * sub-Bernoulli (Howard et al. 2021, section 3): weighted sums keep the mixture a supermartingale. */
+struct interval stat_rate_weighted(double k, double n, double alpha, double t_opt);
 /* How many more pairs at the present rate until the upper bound is <= limit or the lower > limit;
  * 0 when decided already, UINT64_MAX when not within 10 million. */
 uint64_t stat_rate_needed(uint64_t k, uint64_t n, double limit, double alpha, double t_opt);

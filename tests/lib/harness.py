@@ -85,12 +85,14 @@ def infer(label):
 
 
 class Proxy:
-    def __init__(self, live, candidates, extra="", workers=2):
+    def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}"):
         self.folder = tempfile.mkdtemp(prefix="understudy-")
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
         self.port = free_port()
         rows = "".join(f"      - {{name: {n}, endpoints: [{u}], timeout: 2s, max_in_flight: 256}}\n" for n, u in candidates.items())
+        if baseline:
+            rows += f"      - {{name: twin, endpoints: [{baseline}], role: baseline, sample: 100%, timeout: 2s, max_in_flight: 256}}\n"
         config = f"""version: 1
 listen:
   - address: 127.0.0.1:{self.port}
@@ -108,7 +110,7 @@ routes:
 {rows}masks:
   default:
     mode: deny
-    fields: [{{path: $.user, with: token, model_input: no}}]
+    fields: [{field}]
 {extra}"""
         self.config = os.path.join(self.folder, "u.yaml")
         with open(self.config, "w") as f:

@@ -34,8 +34,14 @@ static void test_states(void **state)
 	check(GATE_DIVERGENCE_RATE, 0.02, IN(.pairs = 5000, .diverged = 500), GATE_FAIL);
 	check(GATE_DIVERGENCE_RATE, 0.02, IN(.pairs = 5000, .diverged = 100), GATE_UNDECIDED);
 	check(GATE_DIVERGENCE_RATE, 0.00, IN(.pairs = 100000), GATE_UNDECIDED);
-	check(GATE_ROW_DIVERGENCE_RATE, 0.02, IN(.pairs = 5000, .rows = 5000, .rows_diverged = 5), GATE_PASS);
-	check(GATE_ROW_DIVERGENCE_RATE, 0.02, IN(.pairs = 2, .rows = 5000), GATE_UNDECIDED);
+	check(GATE_ROW_DIVERGENCE_RATE, 0.02,
+	      IN(.pairs = 5000, .rows = 5000, .rows_largest = 1, .rows_diverged = 5), GATE_PASS);
+	check(GATE_ROW_DIVERGENCE_RATE, 0.02, IN(.pairs = 2, .rows = 5000, .rows_largest = 2500),
+	      GATE_UNDECIDED);
+	check(GATE_ROW_DIVERGENCE_RATE, 0.02, IN(.pairs = 3, .rows = 5002, .rows_largest = 5000),
+	      GATE_UNDECIDED);
+	check(GATE_ROW_DIVERGENCE_RATE, 0.02,
+	      IN(.pairs = 10000, .rows = 25000, .rows_largest = 4, .rows_diverged = 25), GATE_PASS);
 	check(GATE_CANDIDATE_FAILURE_RATE, 0.01, IN(.compared = 5000), GATE_PASS);
 	check(GATE_CANDIDATE_FAILURE_RATE, 0.01, IN(.compared = 50, .failed = 50), GATE_FAIL);
 	check(GATE_CANDIDATE_FAILURE_RATE, 0.01, IN(.compared = 50), GATE_UNDECIDED);

@@ -5,11 +5,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proto/base/version.h"
 #include "replay/results.h"
 
 static struct plan plan;
@@ -96,7 +99,7 @@ static char *summary(struct results *r)
 
 	counts.seen = counts.route_seen[0] = 100;
 	counts.exchange[0] = counts.candidate[0][0][0] = counts.candidate[0][1][0] = 100;
-	assert_int_equal(results_summary(r, &counts, "running", NULL), 0);
+	assert_int_equal(results_summary(r, &counts, "running", NULL, NULL), 0);
 	snprintf(path, sizeof path, "%s/deep/run/summary.json", directory);
 	f = fopen(path, "r");
 	assert_non_null(f);
@@ -203,6 +206,173 @@ static void test_forget(void **state)
 	results_close(&r);
 }
 
+/* A child commits two batches and dies before the cells of the last were settled: half of it is forgotten. */
+static void test_killed_between(void **state)
+{
+	struct results *r;
+	char *before, *after;
+	int status;
+
+	(void)state;
+	if (!fork()) {
+		r = open_run();
+		add_hundred(r);
+		if (results_commit(r))
+			_exit(1);
+		for (uint64_t id = 201; id <= 220; id++)
+			if (add(r, id, 0, id % 3 == 0))
+				_exit(1);
+		_exit(results_commit(r) ? 1 : 0);
+	}
+	assert_true(wait(&status) > 0 && status == 0);
+	r = open_run();
+	for (uint64_t id = 211; id <= 220; id++)
+		assert_int_equal(results_forget(r, id, 0, 0), 0);
+	assert_int_equal(results_forget(r, 5, 0, 0), 0); /* settled long ago: stays */
+	assert_int_equal(results_commit(r), 0);
+	results_close(&r);
+	r = open_run();
+	assert_int_equal(add(r, 230, 0, true), 0);
+	after = summary(r);
+	results_close(&r);
+	teardown(NULL);
+	setup(NULL);
+	r = open_run();
+	add_hundred(r);
+	for (uint64_t id = 201; id <= 210; id++)
+		assert_int_equal(add(r, id, 0, id % 3 == 0), 0);
+	assert_int_equal(add(r, 230, 0, true), 0);
+	before = summary(r);
+	results_close(&r);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+static int64_t ask(const char *sql)
+{
+	char path[96];
+	sqlite3 *db;
+	sqlite3_stmt *s;
+	int64_t value;
+
+	snprintf(path, sizeof path, "%s/deep/run/results.db", directory);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	value = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return value;
+}
+
+/* Past the bound agreed pairs go first; the counters stay exact; the sample does not depend on the order. */
+static void test_bound(void **state)
+{
+	struct results *r;
+	int64_t kept, sum;
+	char *text;
+
+	(void)state;
+	plan.run_max_bytes = 1 << 20;
+	for (int reversed = 0; reversed < 2; reversed++) {
+		r = open_run();
+		for (uint64_t i = 1; i <= 20000; i++) {
+			uint64_t id = reversed ? 20001 - i : i;
+
+			assert_int_equal(add(r, id, 0, id % 100 == 0), 0);
+			if (i % 500 == 0)
+				assert_int_equal(results_commit(r), 0);
+		}
+		text = summary(r);
+		assert_non_null(strstr(text, "\"pairs\":20000,\"rows\":40000,\"diverged\":200,"));
+		free(text);
+		results_close(&r);
+		assert_true(ask("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size") <=
+		            (int64_t)plan.run_max_bytes);
+		assert_int_equal(ask("SELECT COUNT(*) FROM pair WHERE diverged"), 200);
+		assert_int_equal(ask("SELECT COUNT(*) FROM \"row\" WHERE pair NOT IN (SELECT n FROM pair)"),
+		                 0);
+		kept = ask("SELECT COUNT(*) FROM pair WHERE NOT diverged");
+		sum = ask("SELECT COUNT(*) FROM pair WHERE NOT diverged AND id < '0000000000002710'");
+		assert_true(kept > 100 && kept < 15000);
+		assert_true(sum > kept * 2 / 5 && sum < kept * 3 / 5);
+		teardown(NULL);
+		setup(NULL);
+		plan.run_max_bytes = 1 << 20;
+	}
+}
+
+/* Rows of one batch are one observation: the interval follows the pairs, not the rows. */
+static void test_slices_and_clusters(void **state)
+{
+	struct results *r;
+	struct row rows[100] = {{0}};
+	struct comparison c = {.row_count = 100, .rows = rows};
+	struct results_pair p = {
+	        .comparison = &c, .live = {200, SPAN(""), SPAN("")}, .other = {200, SPAN(""), SPAN("")}};
+	char *text;
+
+	(void)state;
+	plan.routes[0].slice_count = 1;
+	strcpy(plan.routes[0].slices[0].name, "tenant");
+	strcpy(plan.routes[0].slices[0].header, "x-tenant");
+	for (int i = 0; i < 100; i++)
+		rows[i] = (struct row){.has_measures = true, .js_bits = 0.5, .tv = 0.25};
+	r = open_run();
+	for (uint64_t id = 1; id <= 3; id++) {
+		p.id = id;
+		p.against_baseline = id == 3;
+		p.request_head = id == 3 ? SPAN("POST /\nx-tenant: b<\x01") : SPAN("POST /\nx-tenant: a");
+		assert_int_equal(results_add(r, &p), 0);
+	}
+	text = summary(r);
+	assert_non_null(
+	        strstr(text, "\"js_bits\":{\"unit\":\"pair\",\"mean\":0.5,\"ci\":[0,1],\"row_mean\":0.5}"));
+	assert_non_null(strstr(text, "{\"slice\":\"tenant=a\",\"pairs\":2,\"diverged\":0,"));
+	assert_non_null(strstr(text, "{\"slice\":\"tenant=b<?\",\"pairs\":1,"));
+	assert_non_null(strstr(text, "{\"slice\":\"route=digits\",\"pairs\":3,"));
+	assert_non_null(strstr(text, "\"against_baseline\":1,"));
+	free(text);
+	results_close(&r);
+}
+
+static void test_manifest(void **state)
+{
+	char path[96], text[8192] = "", first[8192];
+	struct results *r = open_run();
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/deep/run/manifest.json", directory);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_true(fread(first, 1, sizeof first - 1, f) > 0);
+	fclose(f);
+	results_close(&r);
+	snprintf(text, sizeof text, "%s/deep/run/capture", directory);
+	assert_int_equal(mkdir(text, 0700), 0);
+	snprintf(text, sizeof text, "%s/deep/run/capture/a.cap", directory);
+	f = fopen(text, "w");
+	assert_non_null(f);
+	fputs("abc", f);
+	fclose(f);
+	r = open_run();
+	assert_int_equal(results_seal(r, "final"), 0);
+	results_close(&r);
+	memset(text, 0, sizeof text);
+	f = fopen(path, "r");
+	assert_true(fread(text, 1, sizeof text - 1, f) > 0);
+	fclose(f);
+	assert_non_null(strstr(first, "\"state\":\"running\",\"ended\":null"));
+	assert_non_null(strstr(text, "\"state\":\"final\",\"ended\":\"20"));
+	assert_non_null(strstr(text, "\"versions\":{\"understudy\":\"" VERSION "\""));
+	assert_non_null(strstr(text,
+	                       "{\"file\":\"a.cap\",\"bytes\":3,\"sha256\":"
+	                       "\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"}"));
+	assert_memory_equal(strstr(first, "\"started\""), strstr(text, "\"started\""), 38);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +380,10 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_added_twice_counts_once, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_killed_between, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_slices_and_clusters, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_manifest, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

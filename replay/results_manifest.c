@@ -1,0 +1,199 @@
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/version.h"
+#include "replay/results_inside.h"
+
+enum { MANIFEST_LIMIT_BYTES = 4 << 20, READ_BYTES = 256 << 10, CAPTURES_MAX = 4096 };
+
+static void put_route(struct buf *b, const struct plan *plan, const struct plan_route *route)
+{
+	const struct plan_mask *mask = &plan->masks[route->mask];
+
+	buf_puts(b, "{");
+	put_text(b, "name", route->name);
+	buf_puts(b, ",");
+	put_text(b, "live", route->live.endpoints[0].url);
+	buf_printf(b, ",\"mask\":{\"id\":%u,", route->mask);
+	put_text(b, "name", mask->name);
+	buf_puts(b, ",");
+	put_hex(b, "hash", mask->hash);
+	buf_puts(b, "},\"candidates\":[");
+	for (unsigned c = 0; c < route->candidate_count; c++) {
+		buf_puts(b, c ? ",{" : "{");
+		put_text(b, "name", route->candidates[c].name);
+		buf_puts(b, ",");
+		put_text(b, "role", route->candidates[c].baseline ? "baseline" : "candidate");
+		buf_puts(b, ",");
+		put_text(b, "url", route->candidates[c].endpoint.url);
+		buf_puts(b, ",");
+		put_text(b, "address", route->candidates[c].endpoint.address);
+		buf_puts(b, ",\"digest\":null}");
+	}
+	buf_puts(b, "]}");
+}
+
+/* --- captures --- */
+
+static int hash_file(int directory, const char *name, uint8_t out[32], uint64_t *bytes_out)
+{
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	char *chunk = malloc(READ_BYTES);
+	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = ERR_SYS;
+	ssize_t n = -1;
+
+	*bytes_out = 0;
+	if (!digest || !chunk || fd < 0 || !EVP_DigestInit_ex(digest, EVP_sha256(), NULL))
+		goto out;
+	while ((n = read(fd, chunk, READ_BYTES)) > 0) {
+		*bytes_out += (uint64_t)n;
+		if (!EVP_DigestUpdate(digest, chunk, (size_t)n))
+			goto out;
+	}
+	if (n == 0 && EVP_DigestFinal_ex(digest, out, NULL))
+		rc = 0;
+out:
+	if (fd >= 0)
+		close(fd);
+	free(chunk);
+	EVP_MD_CTX_free(digest);
+	return rc;
+}
+
+static void put_file(struct buf *b, const char *path, uint64_t bytes, const uint8_t hash[32])
+{
+	buf_puts(b, "{");
+	put_text(b, "file", path);
+	buf_puts(b, ",");
+	put_integer(b, "bytes", bytes);
+	buf_puts(b, ",");
+	put_hex(b, "sha256", hash);
+	buf_puts(b, "}");
+}
+
+static int only_captures(const struct dirent *e)
+{
+	size_t n = strlen(e->d_name);
+
+	return n > 4 && !strcmp(e->d_name + n - 4, ".cap");
+}
+
+/* The captures that this run recorded, by name. */
+static void put_recorded(struct buf *b, const char *run)
+{
+	char path[PATH_MAX_BYTES + 16];
+	struct dirent **list = NULL;
+	const char *comma = "";
+	int directory, n;
+
+	snprintf(path, sizeof path, "%s/capture", run);
+	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	n = directory < 0 ? 0 : scandirat(directory, ".", &list, only_captures, alphasort);
+	for (int i = 0; i < n; i++) {
+		uint8_t hash[32];
+		uint64_t bytes;
+
+		if (i < CAPTURES_MAX && !hash_file(directory, list[i]->d_name, hash, &bytes)) {
+			buf_puts(b, comma);
+			put_file(b, list[i]->d_name, bytes, hash);
+			comma = ",";
+		}
+		free(list[i]);
+	}
+	free(list);
+	if (directory >= 0)
+		close(directory);
+}
+
+/* --- the file --- */
+
+static void put_about(struct buf *b, const struct results *r)
+{
+	static const char *const keys[] = {"name", "hypothesis", "owner", "ticket"};
+	const struct plan *plan = r->plan;
+	const char *const texts[] = {plan->run_name, plan->hypothesis, plan->owner, plan->ticket};
+
+	put_text(b, "id", r->run_id);
+	for (int i = 0; i < 4; i++) {
+		buf_puts(b, ",");
+		put_text(b, keys[i], texts[i]);
+	}
+	buf_puts(b, ",");
+	put_text(b, "source", r->source);
+	buf_puts(b, ",");
+	put_text(b, "started", r->started);
+}
+
+static void put_end(struct buf *b, const char *state)
+{
+	char now[28];
+
+	if (!state) {
+		buf_puts(b, ",\"state\":\"running\",\"ended\":null");
+		return;
+	}
+	clock_rfc3339(clock_wall_ns(), now);
+	buf_puts(b, ",");
+	put_text(b, "state", state);
+	buf_puts(b, ",");
+	put_text(b, "ended", now);
+}
+
+static void put_design(struct buf *b, const struct plan *plan)
+{
+	buf_printf(b,
+	           ",\"versions\":{\"understudy\":\"%s\",\"plan\":%u,\"sqlite\":\"%s\",\"compiler\":\"%s\"},",
+	           VERSION, plan->version, sqlite3_libversion(), __VERSION__);
+	put_hex(b, "config_hash", plan->config_hash);
+	buf_puts(b, ",");
+	put_hex(b, "gates_hash", plan->gates_hash);
+	buf_printf(b, ",\"alpha\":%g,\"t_opt\":%g,\"seed\":\"%llu\"", GATE_ALPHA, GATE_T_OPT,
+	           (unsigned long long)plan->seed);
+}
+
+static void put_manifest(struct buf *b, const struct results *r, const char *state)
+{
+	const struct plan *plan = r->plan;
+
+	buf_puts(b, "{\"schema\":1,");
+	put_about(b, r);
+	put_end(b, state);
+	put_design(b, plan);
+	buf_puts(b, ",\"routes\":[");
+	for (unsigned i = 0; i < plan->route_count; i++) {
+		if (i)
+			buf_puts(b, ",");
+		put_route(b, plan, &plan->routes[i]);
+	}
+	buf_puts(b, "],\"input\":[");
+	if (plan->replay)
+		put_file(b, plan->replay_input.path, plan->replay_input.bytes, plan->replay_input.hash);
+	buf_puts(b, "],\"captures\":[");
+	if (state)
+		put_recorded(b, r->directory);
+	buf_puts(b, "]}\n");
+}
+
+int results_manifest(struct results *r, const char *state)
+{
+	struct buf text;
+	int rc;
+
+	buf_init(&text, MANIFEST_LIMIT_BYTES);
+	put_manifest(&text, r, state);
+	rc = text.err ? text.err : results_write_file(r->directory, "manifest.json", buf_span(&text));
+	buf_fini(&text);
+	return rc;
+}
+
+int results_seal(struct results *r, const char *state)
+{
+	return results_manifest(r, state);
+}

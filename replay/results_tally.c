@@ -1,0 +1,298 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+#include "capture/fold.h"
+#include "replay/results_inside.h"
+
+enum { STATE_LEVEL = 1 };
+
+int results_tallies_new(struct results *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->plan->route_count; i++) {
+		r->first_tally[i] = n;
+		n += r->plan->routes[i].candidate_count;
+	}
+	r->tally_count = n;
+	r->tallies = calloc(n ? n : 1, sizeof *r->tallies);
+	r->stored = calloc(n ? n : 1, sizeof *r->stored);
+	if (!r->tallies || !r->stored)
+		return ERR_NOMEM;
+	for (unsigned i = 0; i < n; i++)
+		buf_init(&r->stored[i], ZSTD_compressBound(sizeof(struct tally)));
+	for (uint16_t i = 0; i < r->plan->route_count; i++) {
+		for (uint16_t c = 0; c < r->plan->routes[i].candidate_count; c++) {
+			tally_at(r, i, c)->route = i;
+			tally_at(r, i, c)->candidate = c;
+		}
+	}
+	return 0;
+}
+
+const struct tally *results_baseline(const struct results *r, uint16_t route)
+{
+	for (unsigned c = 0; c < r->plan->routes[route].candidate_count; c++)
+		if (r->plan->routes[route].candidates[c].baseline)
+			return tally_at(r, route, c);
+	return NULL;
+}
+
+/* --- one pair --- */
+
+/* A class counted in pairs counts a pair once. */
+static uint32_t class_count(enum divergence class, uint32_t count)
+{
+	return strcmp(divergence_unit(class), "pair") ? count : count > 0;
+}
+
+/* Values come from clients: printable ASCII only, and cut to length. */
+static void name_slice(char out[SLICE_NAME_BYTES], const char *name, struct span value)
+{
+	size_t at = (size_t)snprintf(out, SLICE_NAME_BYTES, "%.*s=", NAME_MAX_BYTES - 1, name);
+
+	if (!value.len)
+		value = SPAN("(none)");
+	for (size_t i = 0; i < value.len && i < SLICE_VALUE_BYTES; i++)
+		out[at++] = value.data[i] > 0x20 && value.data[i] < 0x7f ? value.data[i] : '?';
+	out[at] = '\0';
+}
+
+void results_observe(const struct results *r, const struct results_pair *p, struct observation *o)
+{
+	const struct plan_route *route = &r->plan->routes[p->route];
+	const struct comparison *c = p->comparison;
+
+	memset(o, 0, sizeof *o);
+	o->seen_us = p->seen_us;
+	o->live_us = p->live_us;
+	o->other_us = p->other_us;
+	o->diverged = c->diverged;
+	o->against_baseline = p->against_baseline;
+	o->rows = c->row_count;
+	o->rows_diverged = c->rows_diverged;
+	for (int i = 0; i < DIVERGENCES; i++)
+		o->classes[i] = class_count(i, c->counts[i]);
+	for (uint32_t i = 0; i < c->row_count; i++) {
+		if (!c->rows[i].has_measures)
+			continue;
+		o->measured++;
+		o->js_sum += c->rows[i].js_bits;
+		o->tv_sum += c->rows[i].tv;
+	}
+	name_slice(o->slices[o->slice_count++], "route", span_of(route->name));
+	for (uint32_t i = 0; i < route->slice_count && i < SLICES_MAX; i++)
+		name_slice(o->slices[o->slice_count++], route->slices[i].name,
+		           head_field(p->request_head, span_of(route->slices[i].header)));
+}
+
+static struct slice *slice_named(struct tally *t, const char *name)
+{
+	uint32_t last = t->slice_count < SLICES_COUNTED - 1 ? t->slice_count : SLICES_COUNTED - 1;
+
+	for (uint32_t i = 0; i < t->slice_count; i++)
+		if (!strcmp(t->slices[i].name, name))
+			return &t->slices[i];
+	if (t->slice_count == last)
+		t->slice_count++;
+	snprintf(t->slices[last].name, SLICE_NAME_BYTES, "%s", last < SLICES_COUNTED - 1 ? name : "(other)");
+	return &t->slices[last];
+}
+
+void results_count(struct tally *t, const struct observation *o)
+{
+	t->pairs++;
+	t->diverged += o->diverged;
+	t->against_baseline += o->against_baseline;
+	if (!t->first_us || o->seen_us < t->first_us)
+		t->first_us = o->seen_us;
+	if (o->seen_us > t->last_us)
+		t->last_us = o->seen_us;
+	sketch_add(&t->live, o->live_us);
+	sketch_add(&t->other, o->other_us);
+	t->rows += o->rows;
+	t->rows_diverged += o->rows_diverged;
+	if (o->rows > t->rows_largest)
+		t->rows_largest = o->rows;
+	for (int i = 0; i < DIVERGENCES; i++)
+		t->classes[i] += o->classes[i];
+	if (o->measured) {
+		stat_mean_add(&t->js_bits, o->js_sum / o->measured, GATE_ALPHA);
+		stat_mean_add(&t->tv, o->tv_sum / o->measured, GATE_ALPHA);
+		t->rows_measured += o->measured;
+		t->js_row_sum += o->js_sum;
+		t->tv_row_sum += o->tv_sum;
+	}
+	for (uint32_t i = 0; i < o->slice_count && i <= SLICES_MAX; i++) {
+		struct slice *s = slice_named(t, o->slices[i]);
+
+		s->pairs++;
+		s->diverged += o->diverged;
+	}
+}
+
+/* --- storing: what it is, and what it was before the last batch --- */
+
+static int pack(const struct tally *t, struct buf *out)
+{
+	size_t room = ZSTD_compressBound(sizeof *t), n;
+	char *to;
+
+	buf_reset(out);
+	to = buf_room(out, room);
+	if (!to)
+		return ERR_NOMEM;
+	n = ZSTD_compress(to, room, t, sizeof *t, STATE_LEVEL);
+	if (ZSTD_isError(n))
+		return ERR_NOMEM;
+	buf_grown(out, n);
+	return 0;
+}
+
+static int unpack(const struct results *r, struct span from, unsigned index, struct tally *out)
+{
+	uint16_t route = r->tallies[index].route, candidate = r->tallies[index].candidate;
+
+	if (!from.len)
+		memset(out, 0, sizeof *out);
+	else if (ZSTD_decompress(out, sizeof *out, from.data, from.len) != sizeof *out)
+		return ERR_PROTO;
+	out->route = route;
+	out->candidate = candidate;
+	return 0;
+}
+
+static int store_tally(struct results *r, unsigned index)
+{
+	const struct tally *t = &r->tallies[index];
+	struct buf before = r->stored[index], now;
+	sqlite3_stmt *s = r->statements[STATEMENT_STATE];
+	int rc;
+
+	buf_init(&now, before.limit_bytes);
+	rc = pack(t, &now);
+	if (!rc) {
+		sqlite3_bind_text(s, 1, tally_route(r, t)->name, -1, SQLITE_STATIC);
+		sqlite3_bind_text(s, 2, tally_candidate(r, t)->name, -1, SQLITE_STATIC);
+		sqlite3_bind_blob(s, 3, buf_span(&before).data, (int)buf_len(&before), SQLITE_STATIC);
+		sqlite3_bind_blob(s, 4, buf_span(&now).data, (int)buf_len(&now), SQLITE_STATIC);
+		rc = results_run(s);
+	}
+	if (rc) {
+		buf_fini(&now);
+		return rc;
+	}
+	buf_fini(&before);
+	r->stored[index] = now;
+	return 0;
+}
+
+int results_store_tallies(struct results *r)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < r->tally_count; i++)
+		if (r->tallies[i].batch == r->batch)
+			rc = store_tally(r, i);
+	return rc;
+}
+
+static int tally_index(const struct results *r, const char *route, const char *candidate)
+{
+	for (unsigned i = 0; i < r->tally_count; i++)
+		if (!strcmp(tally_route(r, &r->tallies[i])->name, route) &&
+		    !strcmp(tally_candidate(r, &r->tallies[i])->name, candidate))
+			return (int)i;
+	return -1;
+}
+
+static struct span blob(sqlite3_stmt *s, int column)
+{
+	return (struct span){sqlite3_column_blob(s, column), (size_t)sqlite3_column_bytes(s, column)};
+}
+
+int results_load_tallies(struct results *r)
+{
+	sqlite3_stmt *s;
+	int rc = 0, step = SQLITE_DONE;
+
+	if (sqlite3_prepare_v2(r->db, "SELECT route, candidate, now FROM state", -1, &s, NULL) != SQLITE_OK)
+		return ERR_SYS;
+	while (!rc && (step = sqlite3_step(s)) == SQLITE_ROW) {
+		int i = tally_index(r, (const char *)sqlite3_column_text(s, 0),
+		                    (const char *)sqlite3_column_text(s, 1));
+
+		if (i < 0)
+			continue;
+		rc = unpack(r, blob(s, 2), (unsigned)i, &r->tallies[i]);
+		buf_reset(&r->stored[i]);
+		buf_span_put(&r->stored[i], blob(s, 2));
+		if (r->tallies[i].batch > r->batch)
+			r->batch = r->tallies[i].batch;
+	}
+	sqlite3_finalize(s);
+	return rc ? rc : step == SQLITE_DONE ? 0 : ERR_SYS;
+}
+
+/* The tallies that the last batch changed, as they were before it. */
+static int step_back(struct results *r)
+{
+	sqlite3_stmt *s;
+	int rc = 0, step = SQLITE_DONE;
+
+	if (sqlite3_prepare_v2(r->db, "SELECT route, candidate, before FROM state", -1, &s, NULL) !=
+	    SQLITE_OK)
+		return ERR_SYS;
+	while (!rc && (step = sqlite3_step(s)) == SQLITE_ROW) {
+		int i = tally_index(r, (const char *)sqlite3_column_text(s, 0),
+		                    (const char *)sqlite3_column_text(s, 1));
+
+		if (i < 0 || r->tallies[i].batch != r->batch)
+			continue;
+		rc = unpack(r, blob(s, 2), (unsigned)i, &r->tallies[i]);
+		r->tallies[i].batch = r->batch;
+		buf_reset(&r->stored[i]);
+		buf_span_put(&r->stored[i], blob(s, 2));
+	}
+	sqlite3_finalize(s);
+	return rc ? rc : step == SQLITE_DONE ? 0 : ERR_SYS;
+}
+
+/* In the order they were added: the running means depend on it. */
+static int count_again(struct results *r)
+{
+	struct observation o;
+	sqlite3_stmt *s;
+	int step;
+
+	if (sqlite3_prepare_v2(r->db, "SELECT route, candidate, observation FROM batch ORDER BY n", -1, &s,
+	                       NULL) != SQLITE_OK)
+		return ERR_SYS;
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		int i = tally_index(r, (const char *)sqlite3_column_text(s, 0),
+		                    (const char *)sqlite3_column_text(s, 1));
+
+		if (i < 0 || blob(s, 2).len != sizeof o)
+			continue;
+		memcpy(&o, blob(s, 2).data, sizeof o);
+		results_count(&r->tallies[i], &o);
+	}
+	sqlite3_finalize(s);
+	return step == SQLITE_DONE ? 0 : ERR_SYS;
+}
+
+int results_refresh(struct results *r)
+{
+	int rc;
+
+	if (!r->stale)
+		return 0;
+	rc = step_back(r);
+	if (!rc)
+		rc = count_again(r);
+	if (!rc)
+		rc = results_store_tallies(r);
+	r->stale = rc != 0;
+	return rc;
+}
