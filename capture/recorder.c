@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "capture/capfile.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 
 enum { PENDING_MAX = 65536 };
 
@@ -38,7 +39,7 @@ static void flush(struct recorder *rec)
 {
 	if (!rec->failed && capfile_flush(rec->file)) {
 		rec->failed = true;
-		fprintf(stderr, "understudy: capture stopped: the capture file cannot be written\n");
+		LOG(ERROR, "capture_stopped", log_text("why", "the capture file cannot be written"));
 	}
 	settle_pending(rec, rec->failed ? OUTCOME_DISK : OUTCOME_CAPTURED);
 }
@@ -93,8 +94,8 @@ int recorder_run(struct role_env *env)
 		return 3;
 	if (open_file(&rec)) {
 		rec.failed = true;
-		fprintf(stderr,
-		        "understudy: capture stopped: no capture file can be made in the run directory\n");
+		LOG(ERROR, "capture_stopped",
+		    log_text("why", "no capture file can be made in the run directory"));
 	}
 	role_ready(env);
 	for (;;) {

@@ -6,36 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #include "proto/base/clock.h"
-
-int page_create(int *memfd_out)
-{
-	int fd = memfd_create("understudy-page", MFD_CLOEXEC);
-
-	if (fd == -1)
-		return ERR_SYS;
-	if (ftruncate(fd, sizeof(struct page)) == -1) {
-		close(fd);
-		return ERR_SYS;
-	}
-	*memfd_out = fd;
-	return 0;
-}
-
-int page_map(int memfd, struct page **page_out)
-{
-	void *p = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-
-	if (p == MAP_FAILED)
-		return ERR_SYS;
-	*page_out = p;
-	return 0;
-}
+#include "proto/base/log.h"
 
 int role_fd(const struct role_env *env, const char *name)
 {
@@ -97,6 +73,32 @@ static bool parse(struct role_env *env, int argc, char **argv)
 	return true;
 }
 
+/* Lines go to the role's log ring and are shed when it is full: control has died, or is slow. */
+static void to_ring(void *arg, struct span line)
+{
+	struct role_env *env = arg;
+	struct record r = {.time_ns = clock_mono_ns(), .payload_len = (uint32_t)line.len};
+
+	if (ring_put(env->log, &r, line.data, 0))
+		atomic_fetch_add(&env->page->log_shed, 1);
+	else
+		ring_publish(env->log);
+}
+
+static void open_log(struct role_env *env)
+{
+	static char who[32];
+	char name[48];
+
+	snprintf(who, sizeof who, "%s.%u", env->name, env->index);
+	snprintf(name, sizeof name, "log.%s", who);
+	log_level_from(&env->page->log_level);
+	if (role_ring_writer(env, name, &env->log))
+		log_open(who, NULL, NULL);
+	else
+		log_open(who, to_ring, env);
+}
+
 /* No core dumps, no reading of this process's memory by its neighbours. */
 static void confine(void)
 {
@@ -118,6 +120,7 @@ int role_enter(int argc, char **argv, role_run *run)
 		        argc > 0 ? argv[0] : "?");
 		return 3;
 	}
+	open_log(&env);
 	confine();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* the parent drains in order through the page */

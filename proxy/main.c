@@ -29,7 +29,7 @@ static const struct role_row roles[] = {
          STAGE_NONE,
          PHASE_CONTROL,
          false,
-         {"plan", "ledger", "page", "control"}},
+         {"plan", "ledger", "page", "run", "control", "control-address", "ring.log.*"}},
         {"judge",
          IN_MIRROR | IN_REPLAY,
          judge_run,

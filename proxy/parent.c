@@ -24,7 +24,7 @@
 #include <unistd.h>
 #include "proto/base/clock.h"
 
-enum { ESTATE_MAX = 128, CHILDREN_MAX = 32, HIGH_FD = 512, READY_MS = 20000 };
+enum { ESTATE_MAX = 256, CHILDREN_MAX = 32, HIGH_FD = 512, READY_MS = 20000, LOG_RING_BYTES = 256 * 1024 };
 
 struct child {
 	const struct role_row *row;
@@ -104,6 +104,20 @@ static int make_rings(void)
 		err = make_ring(raw);
 	}
 	return err;
+}
+
+/* Written by one role, read by control, which polls: nobody is ever woken. */
+static int make_log_ring(const struct child *c)
+{
+	char name[48];
+	int memfd, eventfd;
+
+	snprintf(name, sizeof name, "ring.log.%s.%u", c->row->name, c->index);
+	if (ring_create(name, LOG_RING_BYTES, &memfd, &eventfd))
+		return complain("cannot make the ring", name);
+	close(eventfd);
+	own(name, memfd);
+	return 0;
 }
 
 static int make_shared(void)
@@ -256,6 +270,11 @@ static bool held(const char *pattern, const char *name, unsigned index)
 
 static bool row_holds(const struct role_row *row, const char *name, unsigned index)
 {
+	char log[48];
+
+	snprintf(log, sizeof log, "ring.log.%s.%u", row->name, index);
+	if (!strcmp(log, name))
+		return true;
 	for (unsigned i = 0; i < sizeof row->holds / sizeof *row->holds && row->holds[i]; i++)
 		if (held(row->holds[i], name, index))
 			return true;
@@ -323,10 +342,13 @@ static int start_all(const struct role_row *rows, unsigned row_count)
 			struct child *c = &parent.children[parent.child_count++];
 
 			*c = (struct child){.row = &rows[i], .index = n};
-			if (start(c))
+			if (!parent.plan->replay && make_log_ring(c))
 				return ERR_SYS;
 		}
 	}
+	for (unsigned i = 0; i < parent.child_count; i++)
+		if (start(&parent.children[i]))
+			return ERR_SYS;
 	return 0;
 }
 
@@ -424,6 +446,8 @@ static int prepare(const char *run_directory, const char *input)
 
 static void announce(const char *run_directory)
 {
+	atomic_store(&parent.page->started_ns, clock_mono_ns());
+	atomic_store(&parent.page->ready, 1);
 	if (parent.plan->replay)
 		fprintf(stderr, "understudy: replaying, run in %s\n", run_directory);
 	else

@@ -8,6 +8,7 @@
 #define REPLAY_RESULTS_H
 
 #include "capture/ledger.h"
+#include "capture/page.h"
 #include "replay/compare.h"
 #include "replay/stat.h"
 
@@ -35,6 +36,13 @@ int results_commit(struct results *) MUST_CHECK;
 /* Write summary.json atomically. `state`: running, final, partial, void. */
 int results_summary(struct results *, const struct ledger_counts *, const char *state,
                     const char *reason) MUST_CHECK;
+/* Where a candidate stood at the last results_summary(); state STANDING_NONE for a baseline or before it. */
+struct results_standing {
+	uint64_t pairs, diverged, needed; /* needed: UINT64_MAX when it cannot be told */
+	uint32_t state, metric;           /* enum standing_state; enum gate_metric */
+};
+void results_standing(const struct results *, uint16_t route, uint16_t candidate,
+                      struct results_standing *out);
 void results_close(struct results **);
 
 #endif

@@ -17,6 +17,7 @@ struct tally {
 	uint64_t first_us, last_us; /* wall clock of the first and the last pair */
 	struct stat_mean js_bits, tv;
 	struct sketch live, other;
+	struct results_standing standing;
 };
 
 /* What the gates say of one candidate; a baseline has none. */
