@@ -53,6 +53,25 @@ void gauges_response(struct worker_gauges *g, enum origin origin, unsigned statu
 	gauge_add(&g->responses[origin][status / 100 < STATUS_CLASSES ? status / 100 : 0], 1);
 }
 
+void standing_gate_set(struct standing *s, const char *name)
+{
+	uint64_t words[STANDING_GATE_WORDS] = {0};
+
+	memcpy(words, name, strnlen(name, sizeof words));
+	for (unsigned i = 0; i < STANDING_GATE_WORDS; i++)
+		atomic_store(&s->gate[i], words[i]);
+}
+
+void standing_gate(const struct standing *s, char name_out[STANDING_GATE_BYTES + 1])
+{
+	for (unsigned i = 0; i < STANDING_GATE_WORDS; i++) {
+		uint64_t word = atomic_load(&s->gate[i]);
+
+		memcpy(name_out + 8 * i, &word, 8);
+	}
+	name_out[STANDING_GATE_BYTES] = '\0';
+}
+
 int page_create(int *memfd_out)
 {
 	struct page *p;

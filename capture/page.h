@@ -144,12 +144,15 @@ void gauges_response(struct worker_gauges *, enum origin, unsigned status);
 
 /* What the judge says of one candidate, at least once a second. */
 enum standing_state { STANDING_NONE, STANDING_UNDECIDED, STANDING_PASS, STANDING_FAIL };
+enum { STANDING_GATE_WORDS = 4, STANDING_GATE_BYTES = 8 * STANDING_GATE_WORDS };
 struct standing { /* one writer: the judge */
 	_Atomic uint64_t pairs, diverged;
 	_Atomic uint64_t needed; /* more pairs until decided; UINT64_MAX: cannot be told */
 	_Atomic uint32_t state;  /* enum standing_state; NONE: a baseline, or nothing published yet */
-	_Atomic uint32_t metric; /* enum gate_metric of the gate that decides or is waited for */
+	_Atomic uint64_t gate[STANDING_GATE_WORDS]; /* name of the gate that decides, or is waited for */
 };
+void standing_gate_set(struct standing *, const char *name);
+void standing_gate(const struct standing *, char name_out[STANDING_GATE_BYTES + 1]);
 
 enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2 };
 

@@ -41,7 +41,8 @@ static const struct cfg_row listen_rows[] = {
 static const struct cfg_row control_rows[] = {
         {ONE("socket", CFG_STRING, struct plan, control_socket), .value = "run/understudy.sock",
          .hook = socket_hook, .sentence = "Unix socket of the commands status, pause and resume."},
-        NOT_YET("address"),
+        {ONE("address", CFG_HOOK, struct plan, control_address), .hook = listen_hook,
+         .sentence = "HOST:PORT of the read-only control endpoint: metrics, health, figures."},
         NOT_YET("token_file"),
         END,
 };

@@ -185,22 +185,31 @@ static int make_mask_key(void)
 	return err;
 }
 
+static int make_listener(const struct plan_endpoint *at, const char *name)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(at->port)};
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd == -1 || inet_pton(AF_INET, at->address, &a.sin_addr) != 1)
+		return complain("cannot listen on", at->url);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (bind(fd, (struct sockaddr *)&a, sizeof a) == -1 || listen(fd, 4096) == -1)
+		return complain("cannot listen on", at->url);
+	own(name, fd);
+	return 0;
+}
+
 static int make_listeners(void)
 {
 	for (unsigned i = 0; i < parent.plan->listen_count; i++) {
-		const struct plan_endpoint *at = &parent.plan->listen[i].at;
-		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(at->port)};
-		int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		char name[16];
+		char name[24];
 
-		if (fd == -1 || inet_pton(AF_INET, at->address, &a.sin_addr) != 1)
-			return complain("cannot listen on", at->url);
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-		if (bind(fd, (struct sockaddr *)&a, sizeof a) == -1 || listen(fd, 4096) == -1)
-			return complain("cannot listen on", at->url);
 		snprintf(name, sizeof name, "listen.%u", i);
-		own(name, fd);
+		if (make_listener(&parent.plan->listen[i].at, name))
+			return ERR_SYS;
 	}
+	if (parent.plan->control_address.address[0])
+		return make_listener(&parent.plan->control_address, "control-address");
 	return 0;
 }
 

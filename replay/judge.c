@@ -215,7 +215,7 @@ static void publish(void)
 			atomic_store(&to->pairs, at.pairs);
 			atomic_store(&to->diverged, at.diverged);
 			atomic_store(&to->needed, at.needed);
-			atomic_store(&to->metric, at.metric);
+			standing_gate_set(to, at.gate);
 			atomic_store(&to->state, at.state);
 		}
 }

@@ -39,7 +39,8 @@ int results_summary(struct results *, const struct ledger_counts *, const char *
 /* Where a candidate stood at the last results_summary(); state STANDING_NONE for a baseline or before it. */
 struct results_standing {
 	uint64_t pairs, diverged, needed; /* needed: UINT64_MAX when it cannot be told */
-	uint32_t state, metric;           /* enum standing_state; enum gate_metric */
+	uint32_t state;                   /* enum standing_state */
+	const char *gate;                 /* that decides, or is waited for; "" when none does */
 };
 void results_standing(const struct results *, uint16_t route, uint16_t candidate,
                       struct results_standing *out);

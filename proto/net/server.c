@@ -174,7 +174,7 @@ static void parse(struct server_conn *c)
 {
 	bool more = true;
 
-	while (more && buf_len(&c->in)) {
+	while (more) {
 		enum h1_event event = H1_NEED_MORE;
 		struct span body = {0};
 		long n = h1_feed(&c->parser, buf_span(&c->in), &event, &body);
@@ -183,7 +183,8 @@ static void parse(struct server_conn *c)
 			refuse(c, c->parser.reject_status);
 			return;
 		}
-		enter(c, STAGE_READING);
+		if (n > 0)
+			enter(c, STAGE_READING);
 		more = take_event(c, event, body);
 		buf_consume(&c->in, (size_t)n);
 	}
