@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include "capture/capfile.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 
 enum { PENDING_MAX = 65536 };
 
@@ -38,8 +39,8 @@ static void settle_pending(struct recorder *rec, uint8_t outcome)
 static void stop(struct recorder *rec, int err)
 {
 	rec->failed = true;
-	fprintf(stderr, "understudy: capture stopped: the capture file cannot be written: %s\n",
-	        err == ERR_SYS ? strerror(errno) : err_text(err));
+	LOG(ERROR, "capture_stopped", log_text("what", "the capture file cannot be written"),
+	    log_text("why", err == ERR_SYS ? strerror(errno) : err_text(err)));
 }
 
 static void flush(struct recorder *rec)
@@ -102,8 +103,8 @@ int recorder_run(struct role_env *env)
 		return 3;
 	if (open_file(&rec)) {
 		rec.failed = true;
-		fprintf(stderr,
-		        "understudy: capture stopped: no capture file can be made in the run directory\n");
+		LOG(ERROR, "capture_stopped",
+		    log_text("why", "no capture file can be made in the run directory"));
 	}
 	role_ready(env);
 	for (;;) {

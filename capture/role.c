@@ -9,39 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 
 enum { RINGS_MAX = WORKERS_MAX + 8 };
-
-int page_create(int *memfd_out)
-{
-	int fd = memfd_create("understudy-page", MFD_CLOEXEC);
-
-	if (fd == -1)
-		return ERR_SYS;
-	if (ftruncate(fd, sizeof(struct page)) == -1) {
-		close(fd);
-		return ERR_SYS;
-	}
-	*memfd_out = fd;
-	return 0;
-}
-
-int page_map(int memfd, struct page **page_out)
-{
-	void *p = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-
-	if (p == MAP_FAILED)
-		return ERR_SYS;
-	*page_out = p;
-	return 0;
-}
 
 int role_fd(const struct role_env *env, const char *name)
 {
@@ -183,6 +159,32 @@ static void leave_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Lines go to the role's log ring and are shed when it is full: control has died, or is slow. */
+static void to_ring(void *arg, struct span line)
+{
+	struct role_env *env = arg;
+	struct record r = {.time_ns = clock_mono_ns(), .payload_len = (uint32_t)line.len};
+
+	if (ring_put(env->log, &r, line.data, 0))
+		atomic_fetch_add(&env->page->log_shed, 1);
+	else
+		ring_publish(env->log);
+}
+
+static void open_log(struct role_env *env)
+{
+	static char who[32];
+	char name[48];
+
+	snprintf(who, sizeof who, "%s.%u", env->name, env->index);
+	snprintf(name, sizeof name, "log.%s", who);
+	log_level_from(&env->page->log_level);
+	if (role_ring_writer(env, name, &env->log))
+		log_open(who, NULL, NULL);
+	else
+		log_open(who, to_ring, env);
+}
+
 /* No core dumps, no reading of this process's memory by its neighbours. */
 static void confine(void)
 {
@@ -204,6 +206,7 @@ int role_enter(int argc, char **argv, struct role_rank rank, role_run *run)
 		        argc > 0 ? argv[0] : "?");
 		return 3;
 	}
+	open_log(&env);
 	if (env.plan->replay) /* no live path to keep up without a parent */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	take_rank(&env, rank);

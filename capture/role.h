@@ -31,6 +31,7 @@ struct role_env {
 	const struct plan *plan;
 	struct ledger *ledger;
 	struct page *page;
+	struct ring *log; /* this role's log ring "log.NAME.INDEX"; NULL: lines go to stderr */
 	int fd_count;
 	struct {
 		const char *name;

@@ -24,6 +24,11 @@ static bool matches(const char *pattern, const char *name, unsigned index)
 
 bool child_holds(const struct child *c, const char *name)
 {
+	char log[ESTATE_NAME_BYTES];
+
+	snprintf(log, sizeof log, "ring.log.%s.%u", c->row->name, c->index);
+	if (!strcmp(log, name))
+		return true;
 	for (unsigned i = 0; i < ROLE_HOLDS_MAX && c->row->holds[i]; i++)
 		if (matches(c->row->holds[i], name, c->index))
 			return true;

@@ -93,7 +93,8 @@ static const struct cfg_row limits_rows[] = {
 static const struct cfg_row control_rows[] = {
         {ONE("socket", CFG_STRING, struct plan, control_socket), .value = "run/understudy.sock",
          .hook = config_socket_hook, .sentence = "Unix socket of the commands status, pause and resume."},
-        NOT_YET("address"),
+        {ONE("address", CFG_HOOK, struct plan, control_address), .hook = config_address_hook,
+         .sentence = "HOST:PORT of the read-only control endpoint: metrics, health, figures."},
         NOT_YET("token_file"),
         END,
 };

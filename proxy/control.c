@@ -1,148 +1,318 @@
 /*
- * control.c - answers `understudy ctl` from the control page and the ledger; holds nothing else.
+ * control.c - answers from the control page and the ledger; writes out the log rings; holds nothing else.
  *
- * One command a connection: a word and LF in, text out, close. The peer's uid is the actor of the
- * log line that a change leaves.
+ * One loop: the HTTP server, and a tick every 20 ms that empties the log rings, looks for the file PAUSE,
+ * prints the banner once every role is up, and ends the phases of a drain when the parent is gone.
  */
 #define _GNU_SOURCE
 #include "proxy/control.h"
 
-#include <poll.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
-#include "proto/base/buf.h"
+
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/net/server.h"
+#include "proxy/control_stats.h"
 
-static void group_line(struct buf *out, const struct ledger_counts *c, enum outcome_group group,
-                       const char *name)
+enum {
+	TICK_MS = 20,
+	LOG_RINGS_MAX = 40,
+	LINES_A_TURN = 4096,
+	CUT_WAIT_US = 20000,
+	REPLY_BYTES = 4 << 20,
+	CONNECTIONS = 64,
+};
+
+struct control {
+	struct role_env *env;
+	struct event_base *base;
+	struct server *server;
+	struct event *tick;
+	struct ring *logs[LOG_RINGS_MAX];
+	unsigned log_count;
+	int run_fd; /* the run directory, looked at only; -1: none */
+	pid_t parent;
+	bool announced;
+	struct stats stats;
+	char line[RECORD_PAYLOAD_MAX];
+};
+
+static struct control control;
+
+/* --- lines of the other roles --- */
+
+static void write_out(struct span text)
 {
-	uint64_t sum = 0;
-	const char *open = " (";
+	while (text.len) {
+		ssize_t n = write(STDERR_FILENO, text.data, text.len);
 
-	for (unsigned i = 0; i < OUTCOMES; i++)
-		if (outcome_group((uint8_t)(OUTCOME_COMPARED + i)) == group)
-			sum += c->exchange[i];
-	buf_printf(out, " + %s %llu", name, (unsigned long long)sum);
-	for (unsigned i = 0; i < OUTCOMES; i++) {
-		uint8_t outcome = (uint8_t)(OUTCOME_COMPARED + i);
-
-		if (outcome_group(outcome) != group || !c->exchange[i] || group == GROUP_SAMPLED_OUT)
+		if (n < 0 && errno == EINTR)
 			continue;
-		buf_printf(out, "%s%s %llu", open, outcome_name(outcome), (unsigned long long)c->exchange[i]);
-		open = ", ";
+		if (n < 0)
+			return; /* nobody is left to tell */
+		text.data += n;
+		text.len -= (size_t)n;
 	}
-	if (*open == ',')
-		buf_puts(out, ")");
 }
 
-static void capture_line(struct buf *out, const struct ledger_counts *c)
+/* A broken ring is given up: its role goes on, unheard. */
+static void drain_logs(struct control *c)
 {
-	uint64_t missed = 0;
+	for (unsigned i = 0; i < c->log_count; i++) {
+		struct record r;
+		int err = c->logs[i] ? 0 : ERR_AGAIN;
 
-	for (unsigned i = 1; i < OUTCOMES; i++)
-		missed += c->capture[i];
-	buf_printf(out, "captured     %llu + not_captured %llu + open %llu\n",
-	           (unsigned long long)c->capture[0], (unsigned long long)missed,
-	           (unsigned long long)c->open);
-}
-
-/* The twelve lines of the start banner and of `ctl status`. */
-static void status(const struct role_env *env, struct buf *out)
-{
-	static struct ledger_counts c;
-	uint64_t requests = 0, live_errors = 0, rejected = 0, connections = 0;
-	const struct plan *plan = env->plan;
-
-	for (unsigned i = 0; i < plan->workers; i++) {
-		requests += atomic_load(&env->page->workers[i].requests);
-		live_errors += atomic_load(&env->page->workers[i].live_errors);
-		rejected += atomic_load(&env->page->workers[i].rejected);
-		connections += atomic_load(&env->page->workers[i].connections);
+		for (unsigned n = 0; !err && n < LINES_A_TURN; n++) {
+			err = ring_get(c->logs[i], &r, c->line);
+			if (!err)
+				write_out((struct span){c->line, r.payload_len});
+		}
+		if (err == ERR_PROTO) {
+			LOG(ERROR, "log_ring_broken", log_uint("ring", i));
+			ring_free(&c->logs[i]);
+		}
 	}
-	ledger_read(env->ledger, &c);
-	buf_printf(out, "listen       %s, %u workers\n", plan->listen[0].at.url, plan->workers);
-	buf_printf(out, "live         %s%s\n", plan->routes[0].live.endpoints[0].url,
-	           plan->route_count > 1 ? " and other routes" : "");
-	buf_printf(out, "requests     %llu on %llu open connections\n", (unsigned long long)requests,
-	           (unsigned long long)connections);
-	buf_printf(out, "errors       by live %llu, rejected %llu\n", (unsigned long long)live_errors,
-	           (unsigned long long)rejected);
-	buf_printf(out, "shadowing    %s\n", atomic_load(&env->page->paused) ? "paused" : "on");
-	buf_printf(out, "candidates   ");
-	for (unsigned i = 0; i < plan->routes[0].candidate_count; i++)
-		buf_printf(out, "%s%s%s", i ? ", " : "", plan->routes[0].candidates[i].name,
-		           plan->routes[0].candidates[i].baseline ? " (baseline)" : "");
-	buf_printf(out, "\nseen         %llu\n", (unsigned long long)c.seen);
-	buf_printf(out, "             = compared %llu", (unsigned long long)c.exchange[0]);
-	group_line(out, &c, GROUP_NOT_COMPARED, "not_compared");
-	group_line(out, &c, GROUP_SAMPLED_OUT, "sampled_out");
-	group_line(out, &c, GROUP_EXCLUDED, "excluded");
-	group_line(out, &c, GROUP_SHED, "shed");
-	buf_printf(out, " + open %llu\n", (unsigned long long)c.open);
-	capture_line(out, &c);
-	buf_printf(out, "run          %s %016llx\n", plan->run_name,
-	           (unsigned long long)atomic_load(&env->page->run_id));
-	buf_puts(out, "verdict      understudy gate RUN\n");
-	buf_puts(out, "stop         understudy ctl pause\n");
 }
 
-/* One switch: prints the time to the last candidate byte. */
-static void pause_shadowing(const struct role_env *env, struct buf *out)
+static void attach_logs(struct control *c)
 {
+	for (int i = 0; i < c->env->fd_count && c->log_count < LOG_RINGS_MAX; i++) {
+		const char *name = c->env->fds[i].name;
+
+		if (strncmp(name, "ring.log.", 9) || !strcmp(name, "ring.log.control.0"))
+			continue;
+		if (!ring_attach_reader(c->env->fds[i].fd, -1, &c->logs[c->log_count]))
+			c->log_count++;
+	}
+}
+
+/* --- changes --- */
+
+static void audit(const struct server_request *q, const char *what, const char *name, const char *value)
+{
+	LOG(INFO, "audit", log_text("change", what), log_text(name, value), log_int("uid", q->uid));
+}
+
+/* Candidate requests in flight are cut; says how long the last candidate byte took to pass. */
+static void post_pause(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	struct page *page = c->env->page;
 	uint64_t asked = clock_mono_ns(), last;
 
-	atomic_store(&env->page->paused_at_ns, asked);
-	atomic_store(&env->page->paused, 1);
-	usleep(20000);
-	last = atomic_load(&env->page->last_candidate_byte_ns);
-	buf_printf(out, "paused; last candidate byte %.3f ms after the switch\n",
+	atomic_store(&page->paused_at_ns, asked);
+	atomic_fetch_or(&page->paused, PAUSED_BY_OPERATOR);
+	usleep(CUT_WAIT_US);
+	last = atomic_load(&page->last_candidate_byte_ns);
+	buf_printf(&r->body, "paused; last candidate byte %.3f ms after the switch\n",
 	           last > asked ? (double)(last - asked) / 1e6 : 0.0);
+	audit(q, "pause", "by", "operator");
 }
 
-static void answer(const struct role_env *env, int fd)
+static void post_resume(struct control *c, const struct server_request *q, struct server_reply *r)
 {
-	char word[64] = "";
-	struct ucred who = {0};
-	socklen_t len = sizeof who;
-	struct buf out;
-	ssize_t n;
+	uint32_t before = atomic_fetch_and(&c->env->page->paused, ~(uint32_t)PAUSED_BY_OPERATOR);
 
-	buf_init(&out, 64 * 1024);
-	n = read(fd, word, sizeof word - 1);
-	word[n > 0 ? strcspn(word, "\r\n") : 0] = 0;
-	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
-	if (!strcmp(word, "status")) {
-		status(env, &out);
-	} else if (!strcmp(word, "pause")) {
-		pause_shadowing(env, &out);
-	} else if (!strcmp(word, "resume")) {
-		atomic_store(&env->page->paused, 0);
-		buf_puts(&out, "resumed\n");
-	} else if (!strcmp(word, "drain")) {
-		atomic_store(&env->page->phase, PHASE_WORKERS);
-		buf_puts(&out, "draining\n");
+	audit(q, "resume", "by", "operator");
+	if (before & PAUSED_BY_FILE) {
+		r->status = 409;
+		buf_puts(&r->body, "still paused: remove the file PAUSE in the run directory\n");
 	} else {
-		buf_puts(&out, "error: unknown command; use status, pause, resume or drain\n");
+		buf_puts(&r->body, "resumed\n");
 	}
-	if (strcmp(word, "status"))
-		fprintf(stderr, "{\"event\":\"control\",\"command\":\"%s\",\"uid\":%d}\n", word,
-		        (int)who.uid);
-	if (write(fd, buf_span(&out).data, buf_len(&out)) == -1)
-		fprintf(stderr, "{\"event\":\"control\",\"error\":\"the answer was not read\"}\n");
-	buf_fini(&out);
+}
+
+static void post_drain(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	uint32_t run = PHASE_RUN;
+
+	atomic_compare_exchange_strong(&c->env->page->phase, &run, PHASE_WORKERS);
+	buf_puts(&r->body, "draining\n");
+	audit(q, "drain", "by", "operator");
+}
+
+/* Sets the operator's share of every candidate of that name, or of all; how many. */
+static unsigned set_sample(struct control *c, const char *candidate, uint32_t ppm)
+{
+	const struct plan *plan = c->env->plan;
+	unsigned set = 0;
+
+	for (unsigned r = 0; r < plan->route_count; r++)
+		for (unsigned i = 0; i < plan->routes[r].candidate_count; i++) {
+			if (*candidate && strcmp(candidate, plan->routes[r].candidates[i].name))
+				continue;
+			atomic_store(&c->env->page->sample_ppm[r][i], ppm);
+			set++;
+		}
+	return set;
+}
+
+static void post_sample(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	char text[16], candidate[NAME_MAX_BYTES] = "", *end = NULL;
+	int err = server_query(q->query, "ppm", text, sizeof text);
+	unsigned long ppm = err ? 0 : strtoul(text, &end, 10);
+	unsigned set;
+
+	if (err || !*text || strspn(text, "0123456789") != strlen(text) || ppm > SAMPLE_ALL_PPM) {
+		r->status = 400;
+		buf_puts(&r->body, "ppm is a whole number from 0 to 1000000\n");
+		return;
+	}
+	err = server_query(q->query, "candidate", candidate, sizeof candidate);
+	set = err == 0 || err == ERR_CLOSED ? set_sample(c, candidate, (uint32_t)ppm) : 0;
+	if (!set) {
+		r->status = 404;
+		buf_puts(&r->body, "no candidate has that name\n");
+		return;
+	}
+	buf_printf(&r->body, "at most %.4g %% to %s; a lower configured sample stands\n", (double)ppm / 1e4,
+	           *candidate ? candidate : "each candidate");
+	LOG(INFO, "audit", log_text("change", "sample"), log_uint("ppm", ppm),
+	    log_text("candidate", *candidate ? candidate : "*"), log_int("uid", q->uid));
+}
+
+static void post_log(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	char name[16];
+	int level =
+	        server_query(q->query, "level", name, sizeof name) ? -1 : log_level_by_name(span_of(name));
+
+	if (level < 0) {
+		r->status = 400;
+		buf_puts(&r->body, "level is one of error, warn, info, access, debug\n");
+		return;
+	}
+	audit(q, "log", "level", log_level_name((uint32_t)level));
+	atomic_store(&c->env->page->log_level, (uint32_t)level);
+	buf_printf(&r->body, "log level is %s\n", log_level_name((uint32_t)level));
+}
+
+/* --- figures --- */
+
+static void get_livez(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	(void)c, (void)q;
+	buf_puts(&r->body, "ok\n");
+}
+
+static void get_readyz(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	bool up = atomic_load(&c->env->page->ready), run = atomic_load(&c->env->page->phase) == PHASE_RUN;
+
+	(void)q;
+	if (!up || !run)
+		r->status = 503;
+	buf_puts(&r->body, !up ? "starting\n" : !run ? "draining\n" : "ready\n");
+}
+
+static void get_metrics(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	(void)q;
+	stats_read(c->env, &c->stats);
+	stats_metrics(&c->stats, &r->body);
+	r->content_type = METRIC_CONTENT_TYPE;
+}
+
+static void get_stats(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	(void)q;
+	stats_read(c->env, &c->stats);
+	stats_json(&c->stats, &r->body);
+	r->content_type = "application/json";
+}
+
+static void get_status(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	(void)q;
+	stats_read(c->env, &c->stats);
+	stats_status(&c->stats, &r->body);
+}
+
+static void get_config(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	(void)q;
+	stats_config(c->env->plan, &r->body);
+	r->content_type = "application/json";
+}
+
+static const struct {
+	const char *method, *path;
+	void (*answer)(struct control *, const struct server_request *, struct server_reply *);
+} paths[] = {
+        {"GET", "/livez", get_livez},   {"GET", "/readyz", get_readyz},    {"GET", "/metrics", get_metrics},
+        {"GET", "/status", get_status}, {"GET", "/stats.json", get_stats}, {"GET", "/config", get_config},
+        {"POST", "/pause", post_pause}, {"POST", "/resume", post_resume},  {"POST", "/drain", post_drain},
+        {"POST", "/log", post_log},     {"POST", "/sample", post_sample},
+};
+
+static void answer(void *arg, const struct server_request *q, struct server_reply *r)
+{
+	bool known = false;
+
+	for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) {
+		if (!span_eq(q->path, span_of(paths[i].path)))
+			continue;
+		known = true;
+		if (span_eq(q->method, span_of(paths[i].method))) {
+			paths[i].answer(arg, q, r);
+			return;
+		}
+	}
+	r->status = known ? 405 : 404;
+	buf_puts(&r->body, known ? "not with this method\n" : "there is no such page\n");
+}
+
+/* --- the tick --- */
+
+/* The same twelve lines as `ctl status`, as soon as every role is up. */
+static void announce(struct control *c)
+{
+	struct buf text;
+
+	if (c->announced || !atomic_load(&c->env->page->ready))
+		return;
+	c->announced = true;
+	if (c->env->epoch > 0) /* started again: it was printed */
+		return;
+	buf_init(&text, 64 * 1024);
+	stats_read(c->env, &c->stats);
+	stats_status(&c->stats, &text);
+	write_out(buf_span(&text));
+	buf_fini(&text);
+}
+
+static void look_for_file(struct control *c)
+{
+	bool there = c->run_fd != -1 && !faccessat(c->run_fd, "PAUSE", F_OK, 0);
+	uint32_t before = atomic_load(&c->env->page->paused);
+
+	if (there == !!(before & PAUSED_BY_FILE))
+		return;
+	if (there) {
+		atomic_store(&c->env->page->paused_at_ns, clock_mono_ns());
+		atomic_fetch_or(&c->env->page->paused, PAUSED_BY_FILE);
+	} else {
+		atomic_fetch_and(&c->env->page->paused, ~(uint32_t)PAUSED_BY_FILE);
+	}
+	LOG(INFO, "audit", log_text("change", there ? "pause" : "resume"), log_text("by", "file"));
 }
 
 /* Without a parent nobody ends the phases of a drain: control does, half a second each, once clients have
  * gone. */
-static void drain_orphaned(const struct role_env *env, pid_t parent)
+static void drain_orphaned(const struct control *c)
 {
 	static uint64_t since_ns;
+	const struct role_env *env = c->env;
 	uint32_t phase = atomic_load(&env->page->phase);
 	uint64_t connections = 0, now = clock_mono_ns(), limit = 500000000u;
 
-	if (phase == PHASE_RUN || getppid() == parent)
+	if (phase == PHASE_RUN || getppid() == c->parent)
 		return;
 	for (unsigned i = 0; i < env->plan->workers; i++)
 		connections += atomic_load(&env->page->workers[i].connections);
@@ -156,27 +326,56 @@ static void drain_orphaned(const struct role_env *env, pid_t parent)
 	atomic_store(&env->page->phase, phase + 1);
 }
 
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+
+	(void)fd, (void)what;
+	drain_logs(c);
+	announce(c);
+	look_for_file(c);
+	drain_orphaned(c);
+	if (atomic_load(&c->env->page->phase) >= PHASE_CONTROL)
+		event_base_loopbreak(c->base);
+}
+
+static int serve(struct control *c)
+{
+	static const struct server_limits limits = {.connections = CONNECTIONS,
+	                                            .idle_ms = 30000,
+	                                            .request_ms = 5000,
+	                                            .head_bytes = 16 * 1024,
+	                                            .body_bytes = 4096,
+	                                            .reply_bytes = REPLY_BYTES};
+	struct timeval tick = {0, TICK_MS * 1000};
+	int local = role_fd(c->env, "control"), tcp = role_fd(c->env, "control-address");
+
+	c->base = event_base_new();
+	if (!c->base || server_new(c->base, limits, answer, c, &c->server) ||
+	    (local != -1 && server_listen(c->server, local, true)) ||
+	    (tcp != -1 && server_listen(c->server, tcp, false)))
+		return ERR_NOMEM;
+	c->tick = event_new(c->base, -1, EV_PERSIST, on_tick, c);
+	return c->tick && !event_add(c->tick, &tick) ? 0 : ERR_NOMEM;
+}
+
 int control_run(struct role_env *env)
 {
-	pid_t parent = getppid();
-	int listener = role_fd(env, "control");
-	struct timeval limit = {1, 0};
+	char who[32];
 
+	control.env = env;
+	control.parent = getppid();
+	control.run_fd = role_fd(env, "run");
+	snprintf(who, sizeof who, "%s.%u", env->name, env->index);
+	log_open(who, NULL, NULL); /* its own lines need no ring */
+	attach_logs(&control);
+	if (serve(&control))
+		return 3;
 	role_ready(env);
-	while (atomic_load(&env->page->phase) < PHASE_CONTROL) {
-		struct pollfd wait = {.fd = listener, .events = POLLIN};
-		int fd;
-
-		drain_orphaned(env, parent);
-		if (poll(&wait, 1, 50) != 1)
-			continue;
-		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (fd == -1)
-			continue;
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-		answer(env, fd);
-		close(fd);
-	}
+	event_base_dispatch(control.base);
+	drain_logs(&control);
+	server_free(&control.server);
+	event_free(control.tick);
+	event_base_free(control.base);
 	return 0;
 }

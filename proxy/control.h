@@ -1,5 +1,10 @@
 /*
- * control.h - the role `control`: a line protocol on the control socket (status, pause, resume, drain).
+ * control.h - the role `control`: an HTTP endpoint on the control socket and on control.address.
+ *
+ *   GET  /livez /readyz /metrics /stats.json /status /config     everywhere
+ *   POST /pause /resume /drain /sample?ppm=N[&candidate=NAME] /log?level=NAME     unix socket only
+ *
+ * It also writes out what the other roles log. Each change leaves a line "audit" with the peer's uid.
  */
 #ifndef PROXY_CONTROL_H
 #define PROXY_CONTROL_H

@@ -18,6 +18,8 @@
 #include "capture/role.h"
 #include "proxy/listeners.h"
 
+enum { LOG_RING_BYTES = 256 * 1024 };
+
 static int complain(const char *what, const char *detail)
 {
 	fprintf(stderr, "understudy: %s: %s: %s\n", what, detail, strerror(errno));
@@ -88,6 +90,16 @@ static int make_rings(struct estate *e)
 		err = make_ring(e, raw);
 	}
 	return err;
+}
+
+int estate_log_ring(struct estate *e, const char *role, unsigned index)
+{
+	int memfd, eventfd;
+
+	if (ring_create("log", LOG_RING_BYTES, &memfd, &eventfd))
+		return complain("cannot make the log ring", role);
+	close(eventfd);
+	return own(e, memfd, "ring.log.%s.%u", role, index);
 }
 
 int estate_renew_ring(struct estate *e, const char *name)
@@ -219,8 +231,9 @@ static int make_mask_key(struct estate *e)
 static int make_ticket_key(struct estate *e)
 {
 	uint8_t key[80];
-	int err = getrandom(key, sizeof key, 0) == sizeof key ? keep(e, key, sizeof key, "ticket-key")
-	                                                      : complain("cannot draw a ticket key", "getrandom");
+	int err = getrandom(key, sizeof key, 0) == sizeof key
+	                  ? keep(e, key, sizeof key, "ticket-key")
+	                  : complain("cannot draw a ticket key", "getrandom");
 
 	explicit_bzero(key, sizeof key);
 	return err;
@@ -282,11 +295,13 @@ static int open_tls_files(struct estate *e)
 
 static int make_listeners(struct estate *e)
 {
-	int fds[LISTEN_MAX], err = listeners_bind(e->plan, fds);
+	int fds[LISTEN_MAX], control = -1, err = listeners_bind(e->plan, fds, &control);
 
 	for (unsigned i = 0; i < LISTEN_MAX; i++)
 		if (fds[i] != -1 && own(e, fds[i], "listen.%u", i))
 			err = ERR_LIMIT;
+	if (control != -1 && own(e, control, "control-address"))
+		err = ERR_LIMIT;
 	return err;
 }
 
@@ -297,6 +312,8 @@ int estate_listen(const struct estate *e)
 
 		if (sscanf(e->things[i].name, "listen.%u", &n) == 1 && listen(e->things[i].fd, 4096) == -1)
 			return complain("cannot listen on", e->plan->listen[n].at.url);
+		if (!strcmp(e->things[i].name, "control-address") && listen(e->things[i].fd, 64) == -1)
+			return complain("cannot listen on", e->plan->control_address.url);
 	}
 	return 0;
 }

@@ -31,6 +31,9 @@ int estate_open(struct estate *, const struct plan *, const char *run_directory,
                 const char *input) MUST_CHECK;
 /* From here on clients can connect. 0 or ERR_SYS, said on stderr. */
 int estate_listen(const struct estate *) MUST_CHECK;
+/* The log ring of a role: written by it, read by control, which polls; nobody is ever woken. Its name is
+ * "ring.log.ROLE.INDEX". 0, ERR_SYS or ERR_LIMIT. */
+int estate_log_ring(struct estate *, const char *role, unsigned index) MUST_CHECK;
 /* Put an empty ring in the place of "ring.NAME" and "wake.NAME"; whoever holds the old one keeps it.
  * 0, ERR_SYS, or ERR_PROTO when there is no such ring. */
 int estate_renew_ring(struct estate *, const char *name) MUST_CHECK;

@@ -1,6 +1,7 @@
 #include "proxy/exchange.h"
 
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 #include "proxy/forward.h"
 #include "proxy/live.h"
 
@@ -19,22 +20,57 @@ void exchange_init(struct exchange *x, struct worker *w, const struct front_ops 
 	tap_init(&x->tap, w);
 }
 
-/* The exchange no longer needs its live connection. */
+/* What is told of an exchange once it is over. */
+static void record(struct exchange *x)
+{
+	struct worker *w = x->worker;
+	enum origin origin = x->rule ? ORIGIN_OURS : ORIGIN_LIVE;
+
+	gauges_response(w->gauges, origin, x->status);
+	gauge_add(&w->gauges->client_bytes_in, x->bytes_in);
+	gauge_add(&w->gauges->client_bytes_out, x->bytes_out);
+	if (!log_on(LOG_ACCESS))
+		return;
+	log_access(&(struct log_access){.id = x->id,
+	                                .route = x->routed ? route_of(x)->name : NULL,
+	                                .origin = x->rule ? "ours" : "live",
+	                                .method = span_of(x->method),
+	                                .status = x->status,
+	                                .rule = x->rule,
+	                                .bytes_in = x->bytes_in,
+	                                .bytes_out = x->bytes_out,
+	                                .total_us = (w->now_ns - x->begun_ns) / 1000u,
+	                                .live_us = x->live_ns / 1000u,
+	                                .copied = x->tap.copied});
+}
+
+/* The exchange is over and gives up its live connection. */
 static void finish(struct exchange *x, bool clean)
 {
 	if (x->live)
 		live_release(&x->live, clean);
 	if (x->active)
 		x->worker->in_flight--;
+	if (x->tunnel)
+		gauge_add(&x->worker->gauges->tunnels, (uint64_t)-1);
 	x->active = x->tunnel = false;
 	x->response_done = true;
 }
 
-static void refuse(struct exchange *x, unsigned status, const char *rule)
+static void answer_ourselves(struct exchange *x, unsigned status, const char *why)
 {
 	x->status = status;
+	x->rule = why;
 	x->request_done = x->response_done = true;
-	x->ops->refuse(x->front, status, rule);
+	x->ops->refuse(x->front, status, why);
+}
+
+/* Before routing: rejected{rule}, and not seen. */
+static void refuse(struct exchange *x, unsigned status, enum reject_rule rule)
+{
+	gauges_reject(x->worker->gauges, rule);
+	answer_ourselves(x, status, reject_name(rule));
+	record(x);
 }
 
 static void remember(struct exchange *x, const struct h1_message *m)
@@ -50,6 +86,9 @@ static void remember(struct exchange *x, const struct h1_message *m)
 	x->request_done = x->response_begun = x->response_done = x->tunnel = false;
 	x->chunked = m->framing == H1_CHUNKED;
 	x->trailed = false;
+	x->routed = false;
+	x->rule = NULL;
+	x->live_ns = 0;
 	x->tries = x->interim = x->status = 0;
 	x->bytes_in = x->bytes_out = x->added_ns = 0;
 	x->begun_ns = x->progress_ns = w->now_ns;
@@ -58,7 +97,7 @@ static void remember(struct exchange *x, const struct h1_message *m)
 static bool wants_tunnel(const struct exchange *x, const struct h1_message *m)
 {
 	return m->upgrade && route_of(x)->upgrade && m->framing == H1_NO_BODY &&
-	       span_eq_nocase(h1_field(m, SPAN("upgrade")), SPAN("websocket"));
+	       span_eq_nocase(m->upgrade_protocol, SPAN("websocket"));
 }
 
 static void send_head(struct exchange *x, const struct h1_message *m)
@@ -81,15 +120,15 @@ void exchange_begin(struct exchange *x, const struct h1_message *m)
 	remember(x, m);
 	gauge_add(&w->gauges->requests, 1);
 	if (route < 0) {
-		refuse(x, 404, "no_route");
+		refuse(x, 404, REJECT_NO_ROUTE);
 		return;
 	}
 	if (w->plan->limits.max_requests && w->in_flight >= w->plan->limits.max_requests) {
-		refuse(x, 503, "max_requests");
+		refuse(x, 503, REJECT_MAX_REQUESTS);
 		return;
 	}
 	x->route = (uint16_t)route;
-	x->active = true;
+	x->active = x->routed = true;
 	w->in_flight++;
 	tap_begin(&x->tap, x->id, x->route, m, wants_tunnel(x, m));
 	tap_head(&x->tap, LEG_CLIENT, m);
@@ -97,7 +136,7 @@ void exchange_begin(struct exchange *x, const struct h1_message *m)
 	if (x->live)
 		send_head(x, m);
 	else
-		exchange_live_failed(x, 503);
+		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
 }
 
 static void put_chunk(struct buf *out, struct span bytes)
@@ -145,6 +184,7 @@ void exchange_abandon(struct exchange *x)
 		return;
 	tap_error(&x->tap, OUTCOME_CLIENT_GONE);
 	finish(x, false);
+	record(x);
 }
 
 bool exchange_full(const struct exchange *x)
@@ -172,24 +212,30 @@ void exchange_tick(struct exchange *x, uint64_t now_ns)
 		live_tick(x->live, now_ns);
 	if (x->live && !x->tunnel && limit_ms && (x->request_done || exchange_full(x)) &&
 	    now_ns > x->progress_ns + (uint64_t)limit_ms * 1000000u)
-		exchange_live_failed(x, 504);
+		exchange_live_failed(x, LIVE_ERROR_TIMEOUT);
 }
 
-void exchange_live_failed(struct exchange *x, unsigned status)
+void exchange_live_failed(struct exchange *x, enum live_error why)
 {
-	gauge_add(&x->worker->gauges->live_errors, 1);
+	static const unsigned statuses[LIVE_ERRORS] = {
+	        [LIVE_ERROR_CONNECT] = 502,  [LIVE_ERROR_TIMEOUT] = 504,     [LIVE_ERROR_RESET] = 502,
+	        [LIVE_ERROR_PROTOCOL] = 502, [LIVE_ERROR_UNAVAILABLE] = 503,
+	};
+
+	gauges_live_error(x->worker->gauges, why);
 	tap_error(&x->tap, OUTCOME_LIVE_FAILED);
 	finish(x, false);
 	if (x->response_begun) /* half an answer is out: only a cut tells the client */
 		x->ops->cut(x->front);
 	else
-		refuse(x, status, status == 504 ? "live_timeout" : "live_failed");
+		answer_ourselves(x, statuses[why], live_error_name(why));
+	record(x);
 }
 
 static void interim_head(struct exchange *x, const struct h1_message *m)
 {
 	if (++x->interim > INTERIM_MAX || (m->status == 101 && !x->tap.tunnel)) {
-		exchange_live_failed(x, 502);
+		exchange_live_failed(x, LIVE_ERROR_PROTOCOL);
 		return;
 	}
 	if (m->status == 100 || x->client_10) /* 100 was ours to say */
@@ -197,6 +243,9 @@ static void interim_head(struct exchange *x, const struct h1_message *m)
 	x->ops->head(x->front, m, &route_of(x)->response_headers);
 	if (m->status == 101) {
 		x->tunnel = x->response_begun = x->request_done = true;
+		x->status = 101;
+		gauge_add(&x->worker->gauges->tunnels, 1);
+		gauge_add(&x->worker->gauges->upgrades, 1);
 		x->ops->tunnel(x->front);
 	}
 }
@@ -232,6 +281,17 @@ void exchange_response_end(struct exchange *x)
 	bool clean = x->request_done && !x->tunnel;
 
 	tap_end(&x->tap, LEG_LIVE);
+	x->live_ns = x->worker->now_ns - x->begun_ns;
 	finish(x, clean);
 	x->ops->end(x->front);
+	record(x);
+}
+
+void exchange_added(struct exchange *x, uint64_t ns)
+{
+	x->added_ns += ns;
+	if (!x->response_done || !x->routed || x->rule || !x->tap.eligible)
+		return;
+	hist_add(&x->worker->gauges->added[x->tap.copied ? ADDED_COPIED : ADDED_PLAIN], x->added_ns);
+	x->routed = false;
 }

@@ -18,10 +18,10 @@ struct front_ops { /* the client's side of whatever version */
 	void (*data)(void *front, struct span);
 	void (*trailers)(void *front, const struct h1_message *);
 	void (*end)(void *front);
-	void (*refuse)(void *front, unsigned status, const char *rule); /* a whole answer of ours */
-	void (*cut)(void *front);                                       /* the answer breaks off here */
-	void (*tunnel)(void *front);                                    /* bytes are bytes from here on */
-	bool (*full)(const void *front);                                /* queued over HIGH_BYTES */
+	void (*refuse)(void *front, unsigned status, const char *why); /* a whole answer of ours */
+	void (*cut)(void *front);                                      /* the answer breaks off here */
+	void (*tunnel)(void *front);                                   /* bytes are bytes from here on */
+	bool (*full)(const void *front);                               /* queued over HIGH_BYTES */
 	void (*turn_end)(void *front); /* send, publish; the front may be gone afterwards */
 };
 
@@ -38,11 +38,13 @@ struct exchange {
 	uint16_t route;
 	unsigned tries;
 	bool active, request_done, response_begun, response_done, tunnel, client_10, head_request;
-	bool chunked, trailed;          /* the request's body */
+	bool routed, chunked, trailed;  /* the last two: the request's body */
 	uint64_t begun_ns, progress_ns; /* last byte either way */
 	uint64_t added_ns;              /* in our hands so far */
+	uint64_t live_ns;               /* request head read to response end read */
 	uint64_t bytes_in, bytes_out;
 	unsigned status, interim;
+	const char *rule; /* why the answer is ours, or NULL */
 	char method[H1_METHOD_MAX + 1];
 	struct tap tap;
 };
@@ -61,6 +63,8 @@ bool exchange_full(const struct exchange *);
 void exchange_resume(struct exchange *);
 /* Send what is queued for the live side; part of a front's turn end. */
 void exchange_flush(struct exchange *);
+/* A turn's work for this exchange took so long. */
+void exchange_added(struct exchange *, uint64_t ns);
 /* Called each tick. */
 void exchange_tick(struct exchange *, uint64_t now_ns);
 
@@ -68,7 +72,7 @@ void exchange_response_head(struct exchange *, const struct h1_message *);
 void exchange_response_data(struct exchange *, struct span);
 void exchange_response_trailers(struct exchange *, const struct h1_message *);
 void exchange_response_end(struct exchange *);
-/* The live side failed before the response's end; its connection is gone. */
-void exchange_live_failed(struct exchange *, unsigned status);
+/* The live side gave no whole response; its connection is given up. */
+void exchange_live_failed(struct exchange *, enum live_error);
 
 #endif

@@ -5,9 +5,25 @@ static bool is(const struct h1_field *f, struct span lower)
 	return f->name.len == lower.len && span_eq_nocase(f->name, lower);
 }
 
+/* The parser has judged it. */
+static void put_field(struct buf *out, const struct h1_field *f)
+{
+	char *room = buf_room(out, f->name.len + f->value.len + 4);
+
+	if (!room)
+		return;
+	memcpy(room, f->name.data, f->name.len);
+	room += f->name.len;
+	memcpy(room, ": ", 2);
+	if (f->value.len)
+		memcpy(room + 2, f->value.data, f->value.len);
+	memcpy(room + 2 + f->value.len, "\r\n", 2);
+	buf_grown(out, f->name.len + f->value.len + 4);
+}
+
 static bool is_framing(const struct h1_field *f)
 {
-	return is(f, SPAN("content-length")) || is(f, SPAN("transfer-encoding"));
+	return f->id == H1_NAME_CONTENT_LENGTH || f->id == H1_NAME_TRANSFER_ENCODING;
 }
 
 static bool edited(const struct plan_header_edits *edits, const struct h1_field *f)
@@ -128,16 +144,16 @@ void forward_request(struct buf *out, const struct forward_request *r)
 		if (is_framing(f) && !framed) {
 			put_framing(out, f->name, r->framing, m->content_length);
 			framed = true;
-		} else if (!h1_hop_by_hop(m, f->name) && !(r->edits->count && edited(r->edits, f)) &&
-		           !is(f, SPAN("expect")) && !(r->forwarded && collect(&seen, f))) {
-			h1_write_field(out, f->name, f->value);
+		} else if (!f->hop && f->id != H1_NAME_EXPECT && !(r->edits->count && edited(r->edits, f)) &&
+		           !(r->forwarded && collect(&seen, f))) {
+			put_field(out, f);
 		}
 	}
 	if (!framed)
 		put_framing(out, SPAN(""), r->framing, m->content_length);
 	if (r->upgrade) {
 		h1_write_field(out, SPAN("Connection"), SPAN("upgrade"));
-		h1_write_field(out, SPAN("Upgrade"), h1_field(m, SPAN("upgrade")));
+		h1_write_field(out, SPAN("Upgrade"), m->upgrade_protocol);
 	}
 	if (r->forwarded)
 		put_forwarded(out, r, &seen);
@@ -167,15 +183,14 @@ void forward_response(struct buf *out, const struct h1_message *m, const struct 
 		const struct h1_field *f = &m->fields[i];
 
 		if (is_framing(f)) {
-			if (!framed && head_request && f->name.len == 14)
-				h1_write_field(out, f->name, f->value);
+			if (!framed && head_request && f->id == H1_NAME_CONTENT_LENGTH)
+				put_field(out, f);
 			else if (!framed)
 				put_framing(out, f->name, framing, m->content_length);
 			framed = true;
-		} else if (m->status == 101 && is(f, SPAN("upgrade"))) {
-			h1_write_field(out, f->name, f->value);
-		} else if (!h1_hop_by_hop(m, f->name) && !(edits->count && edited(edits, f))) {
-			h1_write_field(out, f->name, f->value);
+		} else if ((!f->hop || (m->status == 101 && f->id == H1_NAME_UPGRADE)) &&
+		           !(edits->count && edited(edits, f))) {
+			put_field(out, f);
 		}
 	}
 	if (!framed)
@@ -188,22 +203,10 @@ void forward_response(struct buf *out, const struct h1_message *m, const struct 
 	buf_put(out, "\r\n", 2);
 }
 
-/* Fields that would change what a message means when they come behind it. */
-static bool may_trail(const struct h1_message *m, const struct h1_field *f)
-{
-	static const char *const barred[] = {"authorization", "cookie", "set-cookie", "host", "expect", "te"};
-
-	for (size_t i = 0; i < sizeof barred / sizeof *barred; i++)
-		if (is(f, span_of(barred[i])))
-			return false;
-	return !h1_hop_by_hop(m, f->name) &&
-	       !(f->name.len > 8 && span_eq_nocase((struct span){f->name.data, 8}, SPAN("content-")));
-}
-
 void forward_trailers(struct buf *out, const struct h1_message *m)
 {
 	buf_put(out, "0\r\n", 3);
 	for (size_t i = 0; i < m->field_count; i++)
-		if (may_trail(m, &m->fields[i]))
-			h1_write_field(out, m->fields[i].name, m->fields[i].value);
+		if (!m->fields[i].hop)
+			put_field(out, &m->fields[i]);
 }

@@ -149,28 +149,37 @@ static void close_left(struct handed *h)
 	}
 }
 
-int listeners_bind(const struct plan *plan, int fds[LISTEN_MAX])
+/* Handed over, or bound here; -1 is said on stderr. */
+static int listener_of(struct handed *handed, const struct plan_endpoint *at)
+{
+	union address a;
+	socklen_t len = address_of(at, &a);
+	int fd = len ? from_handed(handed, &a) : -1;
+
+	errno = EAFNOSUPPORT;
+	if (len && fd == -1)
+		fd = bind_one(&a, len);
+	if (fd == -1)
+		fprintf(stderr, "understudy: cannot listen on: %s: %s\n", at->url, strerror(errno));
+	return fd;
+}
+
+int listeners_bind(const struct plan *plan, int fds[LISTEN_MAX], int *control_out)
 {
 	struct handed handed;
 	int err = 0;
 
 	take_handed(&handed);
+	*control_out = -1;
 	for (unsigned i = 0; i < LISTEN_MAX; i++)
 		fds[i] = -1;
 	for (unsigned i = 0; i < plan->listen_count && !err; i++) {
-		union address a;
-		socklen_t len = address_of(&plan->listen[i].at, &a);
-
-		errno = EAFNOSUPPORT;
-		if (len)
-			fds[i] = from_handed(&handed, &a);
-		if (len && fds[i] == -1)
-			fds[i] = bind_one(&a, len);
-		if (fds[i] == -1) {
-			fprintf(stderr, "understudy: cannot listen on: %s: %s\n", plan->listen[i].at.url,
-			        strerror(errno));
-			err = ERR_SYS;
-		}
+		fds[i] = listener_of(&handed, &plan->listen[i].at);
+		err = fds[i] == -1 ? ERR_SYS : 0;
+	}
+	if (!err && plan->control_address.address[0]) {
+		*control_out = listener_of(&handed, &plan->control_address);
+		err = *control_out == -1 ? ERR_SYS : 0;
 	}
 	close_left(&handed);
 	return err;

@@ -6,10 +6,11 @@
 
 #include "capture/plan.h"
 
-/* A bound, non-blocking, close-on-exec socket for each of plan->listen, in its order; none listens yet unless
+/* Also the control endpoint's own address, when the plan has one (else *control_out is -1).
+ * A bound, non-blocking, close-on-exec socket for each of plan->listen, in its order; none listens yet unless
  * it was handed over (LISTEN_PID and LISTEN_FDS, sd_listen_fds(3)) and has the same address. What was handed
  * over and fits no address is closed. 0 or ERR_SYS, said on stderr; then `fds` holds -1 where none was made.
  */
-int listeners_bind(const struct plan *, int fds[LISTEN_MAX]) MUST_CHECK;
+int listeners_bind(const struct plan *, int fds[LISTEN_MAX], int *control_out) MUST_CHECK;
 
 #endif

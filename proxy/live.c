@@ -53,7 +53,7 @@ static bool live_replace(struct live *l)
 	l->since_ns = l->worker->now_ns;
 	buf_span_put(conn_out(&l->conn), buf_span(&kept));
 	buf_fini(&l->kept);
-	gauge_add(&x->worker->gauges->retries, 1);
+	gauge_add(&x->worker->gauges->live_retries, 1);
 	return conn_flush(&l->conn) == 0;
 }
 
@@ -76,15 +76,17 @@ static bool live_elsewhere(struct live *l)
 	return x->live != NULL;
 }
 
-static void live_broke(struct live *l, unsigned status)
+static void live_broke(struct live *l, enum live_error why)
 {
 	struct exchange *x = l->exchange;
 
-	if ((status == 502 && live_replace(l)) || live_elsewhere(l))
+	if (l->conn.connecting && why == LIVE_ERROR_RESET)
+		why = LIVE_ERROR_CONNECT;
+	if ((why == LIVE_ERROR_RESET && live_replace(l)) || live_elsewhere(l))
 		return;
 	if (!l->spoke)
 		upstream_failed(l->upstream, l->endpoint, l->worker->now_ns);
-	exchange_live_failed(x, status);
+	exchange_live_failed(x, why);
 }
 
 static void on_event(struct live *l, enum h1_event event, struct span body)
@@ -130,7 +132,7 @@ static void live_pump(struct live *l)
 		}
 		n = h1_feed(&l->codec->parser, buf_span(&l->conn.in), &event, &body);
 		if (n < 0) {
-			exchange_live_failed(x, 502);
+			exchange_live_failed(x, LIVE_ERROR_PROTOCOL);
 			return;
 		}
 		if (event == H1_DONE) /* what is left then is surplus, and the connection not kept */
@@ -146,7 +148,7 @@ static void live_pump(struct live *l)
 	else if (l->exchange && l->conn.eof && h1_eof(&l->codec->parser) == 0 && l->exchange->response_begun)
 		exchange_response_end(l->exchange);
 	else if (l->exchange && l->conn.eof)
-		live_broke(l, 502);
+		live_broke(l, LIVE_ERROR_RESET);
 	else if (l->exchange)
 		conn_read(&l->conn, true);
 }
@@ -168,7 +170,7 @@ static void live_turn(void *owner, unsigned news)
 		buf_fini(&l->kept);
 	}
 	if (news & CONN_BROKEN)
-		live_broke(l, 502);
+		live_broke(l, LIVE_ERROR_RESET);
 	else if (news & (CONN_INPUT | CONN_EOF))
 		live_pump(l);
 	x->ops->turn_end(x->front);
@@ -191,6 +193,7 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 		return NULL;
 	}
 	e->connections++;
+	gauge_add(&x->worker->gauges->live_connects, 1);
 	return l;
 }
 
@@ -205,8 +208,10 @@ struct live *live_take(struct exchange *x, struct upstream *u, uint64_t now_ns)
 		return NULL;
 	}
 	l->reused = l == e->idle;
-	if (l->reused)
+	if (l->reused) {
 		pool_leave(l);
+		gauge_add(&x->worker->gauges->live_reuses, 1);
+	}
 	e->in_flight++;
 	l->codec = codec;
 	l->codec->parser.head_request = x->head_request;
@@ -232,7 +237,7 @@ void live_flush(struct live *l)
 		l->kept.err = l->conn.blocked ? ERR_LIMIT : l->kept.err;
 	}
 	if (conn_flush(&l->conn))
-		live_broke(l, 502);
+		live_broke(l, LIVE_ERROR_RESET);
 }
 
 bool live_full(const struct live *l)
@@ -278,6 +283,6 @@ void live_tick(struct live *l, uint64_t now_ns)
 		live_close(l);
 	} else if (l->exchange && l->conn.connecting && plan->connect_timeout_ms &&
 	           waited_ms > plan->connect_timeout_ms) {
-		live_broke(l, 504);
+		live_broke(l, LIVE_ERROR_TIMEOUT);
 	}
 }

@@ -60,11 +60,4 @@ struct worker {
 struct codec *codec_take(struct worker *, enum h1_kind);
 void codec_give(struct worker *, struct codec **); /* accepts NULL, sets NULL */
 
-/* One writer a gauge: a plain add that readers may see late. */
-static inline void gauge_add(_Atomic uint64_t *gauge, uint64_t by)
-{
-	atomic_store_explicit(gauge, atomic_load_explicit(gauge, memory_order_relaxed) + by,
-	                      memory_order_relaxed);
-}
-
 #endif

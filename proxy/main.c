@@ -28,7 +28,7 @@ static const struct role_row roles[] = {
          STAGE_NONE,
          PHASE_CONTROL,
          false,
-         {"plan", "ledger", "page", "control"},
+         {"plan", "ledger", "page", "run", "control", "control-address", "ring.log.*"},
          {0, 300},
          0},
         {"judge",
@@ -94,7 +94,8 @@ static const struct role_row roles[] = {
          STAGE_WORKER,
          PHASE_WORKERS,
          true,
-         {"plan", "ledger", "page", "sample-key", "ticket-key", "listen.*", "tls.*", "ring.raw.%", "wake.raw.%"},
+         {"plan", "ledger", "page", "sample-key", "ticket-key", "listen.*", "tls.*", "ring.raw.%",
+          "wake.raw.%"},
          {0, -500},
          0},
 };

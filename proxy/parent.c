@@ -271,7 +271,10 @@ static void keep_time(struct house *h, uint64_t now)
 static void announce(const struct house *h, const char *run_directory)
 {
 	const struct plan *plan = h->estate.plan;
+	struct page *page = h->estate.page;
 
+	atomic_store(&page->started_ns, clock_mono_ns());
+	atomic_store(&page->ready, 1);
 	if (plan->replay)
 		fprintf(stderr, "understudy: replaying, run in %s\n", run_directory);
 	else
@@ -394,7 +397,8 @@ static bool people_house(struct house *h, const struct role_row *rows, unsigned 
 		unsigned copies = !wanted ? 0 : rows[i].per_worker ? plan->workers : 1;
 
 		for (unsigned n = 0; n < copies; n++) {
-			if (h->child_count == CHILDREN_MAX)
+			if (h->child_count == CHILDREN_MAX ||
+			    (!plan->replay && estate_log_ring(&h->estate, rows[i].name, n)))
 				return false;
 			h->children[h->child_count++] =
 			        (struct child){.row = &rows[i], .index = n, .from = -1, .go = -1};

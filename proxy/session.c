@@ -112,7 +112,7 @@ static void front_end(void *front)
 	s->since_ns = s->worker->now_ns;
 }
 
-static void front_refuse(void *front, unsigned status, const char *rule)
+static void front_refuse(void *front, unsigned status, const char *why)
 {
 	struct session *s = front;
 	struct buf *out = conn_out(&s->conn);
@@ -123,9 +123,9 @@ static void front_refuse(void *front, unsigned status, const char *rule)
 	if (status == 503)
 		h1_write_field(out, SPAN("Retry-After"), SPAN("1"));
 	h1_write_field(out, SPAN("Connection"), SPAN("close"));
-	h1_write_end(out, H1_LENGTH, strlen(text) + strlen(rule) + 3);
+	h1_write_end(out, H1_LENGTH, strlen(text) + strlen(why) + 3);
 	if (!s->exchange.head_request)
-		buf_printf(out, "%s: %s\n", text, rule);
+		buf_printf(out, "%s: %s\n", text, why);
 	s->close_after = s->unread = true;
 	s->rechunk = false;
 	s->since_ns = s->worker->now_ns;
@@ -183,7 +183,7 @@ static void front_turn_end(void *front)
 	if (buf_len(&s->conn.out) != queued)
 		s->since_ns = s->worker->now_ns;
 	ring_publish(s->worker->ring);
-	x->added_ns += clock_mono_ns() - s->worker->now_ns;
+	exchange_added(x, clock_mono_ns() - s->worker->now_ns);
 	idle = !x->active && !buf_len(&s->conn.out) && !s->lingering;
 	if (idle && !s->mid_message && !buf_len(&s->conn.in))
 		codec_give(s->worker, &s->codec);
@@ -199,15 +199,15 @@ static const struct front_ops front_ops = {front_head,   front_data,   front_tra
                                            front_end,    front_refuse, front_cut,
                                            front_tunnel, front_full,   front_turn_end};
 
-static void reject(struct session *s, unsigned status, const char *rule)
+static void reject(struct session *s, unsigned status, enum reject_rule rule)
 {
-	gauge_add(&s->worker->gauges->rejected, 1);
+	gauges_reject(s->worker->gauges, rule);
 	if (s->exchange.active && s->exchange.response_begun) {
 		s->dead = true;
 		return;
 	}
 	exchange_abandon(&s->exchange);
-	front_refuse(s, status, rule);
+	front_refuse(s, status, reject_name(rule));
 }
 
 static void begin(struct session *s)
@@ -257,7 +257,7 @@ static bool step(struct session *s)
 	s->mid_message = true;
 	n = h1_feed(&s->codec->parser, buf_span(&s->conn.in), &event, &body);
 	if (n < 0) {
-		reject(s, s->codec->parser.reject_status, s->codec->parser.reject_rule);
+		reject(s, s->codec->parser.reject_status, REJECT_H1 + s->codec->parser.reject);
 		return false;
 	}
 	on_event(s, event, body);
@@ -341,6 +341,7 @@ int session_new(struct listener *listener, int fd, const char *address)
 	w->sessions = s;
 	w->session_count++;
 	gauge_add(&w->gauges->connections, 1);
+	gauge_add(&w->gauges->accepted, 1);
 	return 0;
 }
 
@@ -375,12 +376,12 @@ void session_tick(struct session *s)
 		s->dead = waited(s, limits->send_timeout_ms);
 	} else if (x->active) {
 		if (!x->request_done && !exchange_full(x) && too_slow(s))
-			reject(s, 408, "body_too_slow");
+			reject(s, 408, REJECT_BODY_RATE);
 		if (x->active)
 			exchange_tick(x, s->worker->now_ns);
 	} else if (s->mid_message) {
 		if (waited(s, limits->header_timeout_ms))
-			reject(s, 408, "header_timeout");
+			reject(s, 408, REJECT_HEADER_TIMEOUT);
 	} else if (!buf_len(&s->conn.out)) {
 		s->dead = waited(s, limits->idle_timeout_ms);
 	}

@@ -84,7 +84,7 @@ static uint8_t take_slot(struct tap *t, const struct plan_route *route, uint64_t
 	uint32_t chosen = 0, baselines = 0, slot = 0;
 
 	for (unsigned c = 0; c < route->candidate_count; c++) {
-		if (within(hash, route->candidates[c].sample_ppm))
+		if (within(hash, page_sample_ppm(env->page, route_index, c, route->candidates[c].sample_ppm)))
 			chosen |= 1u << c;
 		if (route->candidates[c].baseline)
 			baselines |= 1u << c;
@@ -113,6 +113,8 @@ void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct h1
 	t->on = false;
 	t->tunnel = tunnel;
 	outcome = refusal(t, route, request);
+	t->eligible = !outcome;
+	t->copied = false;
 	if (!outcome) {
 		hash = sample_hash(t, route, id, request);
 		outcome = chance(t, route, hash);
@@ -125,7 +127,7 @@ void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct h1
 	}
 	t->copied_bytes = 0;
 	t->max_bytes = 2 * route->max_body_bytes;
-	t->on = true;
+	t->on = t->copied = true;
 }
 
 static void settle_all(struct tap *t, uint8_t outcome)
@@ -151,7 +153,8 @@ static void put(struct tap *t, uint8_t type, uint8_t leg, struct span payload)
 	t->copied_bytes += payload.len;
 	if (t->copied_bytes > t->max_bytes)
 		settle_all(t, OUTCOME_BODY_TOO_LARGE);
-	else if (ring_is_out(t) || ring_put(t->worker->ring, &t->record, payload.data, last ? 0 : RESERVE_BYTES))
+	else if (ring_is_out(t) ||
+	         ring_put(t->worker->ring, &t->record, payload.data, last ? 0 : RESERVE_BYTES))
 		settle_all(t, OUTCOME_RING_FULL);
 }
 
@@ -170,7 +173,7 @@ static void put_lower(struct buf *out, struct span name)
 static void put_fields(struct buf *out, const struct h1_message *m)
 {
 	for (size_t i = 0; i < m->field_count; i++) {
-		if (h1_hop_by_hop(m, m->fields[i].name))
+		if (m->fields[i].hop)
 			continue;
 		buf_put(out, "\n", 1);
 		put_lower(out, m->fields[i].name);

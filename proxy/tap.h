@@ -16,6 +16,8 @@ struct worker;
 struct tap {
 	struct worker *worker;
 	bool on, tunnel;
+	bool eligible; /* copied, or kept from it by chance or a switch only */
+	bool copied;
 	uint64_t copied_bytes, max_bytes;
 	struct record record; /* the fields that all records of this exchange share */
 };

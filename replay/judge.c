@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include "capture/fold.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 #include "replay/results.h"
 
 enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536 };
@@ -53,7 +54,7 @@ static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
 static void commit(void)
 {
 	if (judge.batch_count && results_commit(judge.results)) {
-		fprintf(stderr, "understudy: judge: results.db cannot be written\n");
+		LOG(ERROR, "results_failed", log_text("why", "results.db cannot be written"));
 		exit(3);
 	}
 	for (unsigned i = 0; i < judge.batch_count; i++)
@@ -251,6 +252,23 @@ static void reap_lost(bool all, uint8_t outcome)
 	}
 }
 
+/* What control says of each candidate's verdict. */
+static void publish(void)
+{
+	for (uint16_t r = 0; r < judge.env->plan->route_count; r++)
+		for (uint16_t c = 0; c < judge.env->plan->routes[r].candidate_count; c++) {
+			struct standing *to = &judge.env->page->standings[r][c];
+			struct results_standing at;
+
+			results_standing(judge.results, r, c, &at);
+			atomic_store(&to->pairs, at.pairs);
+			atomic_store(&to->diverged, at.diverged);
+			atomic_store(&to->needed, at.needed);
+			standing_gate_set(to, at.gate);
+			atomic_store(&to->state, at.state);
+		}
+}
+
 static void summary(const char *state, const char *reason)
 {
 	static struct ledger_counts counts;
@@ -264,7 +282,8 @@ static void summary(const char *state, const char *reason)
 
 	ledger_read(judge.env->ledger, &counts);
 	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL))
-		fprintf(stderr, "understudy: judge: summary.json cannot be written\n");
+		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
+	publish();
 	judge.summed_ns = clock_mono_ns();
 }
 
@@ -344,7 +363,7 @@ static int open_results(const struct role_env *env)
 	snprintf(run_id, sizeof run_id, "%016llx", (unsigned long long)atomic_load(&env->page->run_id));
 	if (results_open(directory, env->plan, run_id, env->plan->replay ? "replay" : "mirror",
 	                 &judge.results, why)) {
-		fprintf(stderr, "understudy: judge: %s\n", why);
+		LOG(ERROR, "results_failed", log_text("why", why));
 		return ERR_SYS;
 	}
 	ledger_recover(env->ledger);

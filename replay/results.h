@@ -10,6 +10,7 @@
 #define REPLAY_RESULTS_H
 
 #include "capture/ledger.h"
+#include "capture/page.h"
 #include "replay/compare.h"
 #include "replay/stat.h"
 
@@ -47,6 +48,14 @@ int results_summary(struct results *, const struct ledger_counts *, const char *
                     const struct results_lag *lag) MUST_CHECK;
 /* Complete manifest.json: the time it ended, its state, and the SHA-256 of DIRECTORY/capture/ *.cap. */
 int results_seal(struct results *, const char *state) MUST_CHECK;
+/* Where a candidate stood at the last results_summary(); state STANDING_NONE for a baseline or before it. */
+struct results_standing {
+	uint64_t pairs, diverged, needed; /* needed: UINT64_MAX when it cannot be told */
+	uint32_t state;                   /* enum standing_state */
+	const char *gate;                 /* that decides, or is waited for; "" when none does */
+};
+void results_standing(const struct results *, uint16_t route, uint16_t candidate,
+                      struct results_standing *out);
 void results_close(struct results **);
 
 #endif

@@ -51,6 +51,7 @@ struct tally {
 	struct sketch live, other;
 	uint32_t slice_count;
 	struct slice slices[SLICES_COUNTED];
+	struct results_standing standing;
 };
 
 /* What the gates say of one candidate; a baseline has none. */

@@ -166,6 +166,31 @@ static void judge(const struct results *r, const struct tally *t, const struct l
 	j->verdict = gate_verdict(j->gates, j->results, j->count, &j->decided_by);
 }
 
+/* The verdict, and of an undecided one the gate that takes longest. */
+static struct results_standing standing_of(const struct tally *t, const struct judgement *j)
+{
+	static const uint32_t states[] = {STANDING_UNDECIDED, STANDING_PASS, STANDING_FAIL};
+	struct results_standing at = {t->pairs, t->diverged, 0, states[j->verdict], ""};
+
+	if (j->decided_by >= 0)
+		at.gate = gate_metric_row(j->gates[j->decided_by].metric)->name;
+	for (unsigned i = 0; i < j->count; i++)
+		if (j->verdict == GATE_UNDECIDED && j->results[i].state == GATE_UNDECIDED &&
+		    j->results[i].needed >= at.needed) {
+			at.needed = j->results[i].needed;
+			at.gate = gate_metric_row(j->gates[i].metric)->name;
+		}
+	return at;
+}
+
+void results_standing(const struct results *r, uint16_t route, uint16_t candidate,
+                      struct results_standing *out)
+{
+	*out = r->tallies[r->first_tally[route] + candidate].standing;
+	if (!out->gate)
+		out->gate = "";
+}
+
 static void put_gate(struct buf *b, const struct plan_gate *gate, const struct gate_result *result)
 {
 	buf_puts(b, "{");
@@ -401,8 +426,10 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 		struct tally *t = &r->tallies[i];
 		struct judgement j = {.count = 0};
 
+		t->standing = (struct results_standing){t->pairs, t->diverged, 0, STANDING_NONE, ""};
 		if (!tally_candidate(r, t)->baseline) {
 			judge(r, t, all, &j);
+			t->standing = standing_of(t, &j);
 			if (!judged++ || gate_worse(verdict, j.verdict) != verdict) {
 				buf_reset(why);
 				put_reason(why, tally_candidate(r, t)->name, &j);

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "proto/base/sketch.h"
+
 struct interval {
 	double low, high;
 };
@@ -36,15 +38,6 @@ struct stat_mean {
 void stat_mean_add(struct stat_mean *, double x, double alpha);
 struct interval stat_mean_ci(const struct stat_mean *, double alpha);
 
-/* Latency sketch: DDSketch (arXiv 1908.10693), relative error 1 %, integers only when merged. */
-enum { SKETCH_BUCKETS = 2048 };
-struct sketch {
-	uint64_t count, sum_us, max_us;
-	uint32_t bucket[SKETCH_BUCKETS];
-};
-void sketch_add(struct sketch *, uint64_t us);
-uint64_t sketch_quantile(const struct sketch *, double q); /* us; 0 when empty */
-void sketch_merge(struct sketch *, const struct sketch *);
 /* Distribution-free always-valid interval of a quantile by the Bernoulli function (arXiv 1906.09712). */
 struct interval sketch_quantile_ci(const struct sketch *, double q, double alpha, double t_opt);
 

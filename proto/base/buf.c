@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proto/base/utf8.h"
+
 void buf_init(struct buf *b, size_t limit_bytes)
 {
 	*b = (struct buf){.limit_bytes = limit_bytes};
@@ -109,26 +111,6 @@ void buf_printf(struct buf *b, const char *format, ...)
 	}
 	va_end(again);
 	va_end(args);
-}
-
-/* The length of the valid UTF-8 sequence at s, or 0 (RFC 3629: no surrogates, no overlong). */
-static size_t utf8_len(const unsigned char *s, size_t n)
-{
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		return n >= 2 && (s[1] & 0xc0) == 0x80 ? 2 : 0;
-	if ((s[0] & 0xf0) == 0xe0) {
-		if (n < 3 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80)
-			return 0;
-		return (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ? 0 : 3;
-	}
-	if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-		if (n < 4 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 || (s[3] & 0xc0) != 0x80)
-			return 0;
-		return (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f) ? 0 : 4;
-	}
-	return 0;
 }
 
 void buf_json_string(struct buf *b, struct span text)

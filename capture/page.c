@@ -1,0 +1,110 @@
+#define _GNU_SOURCE
+#include "capture/page.h"
+
+#include <string.h>
+
+#include "capture/sealed.h"
+#include "proto/base/log.h"
+
+const char *reject_name(unsigned rule)
+{
+	static const char *const names[] = {
+#define X(name, text, meaning) text,
+	        REJECT_TABLE(X)
+#undef X
+	};
+
+	return rule < REJECT_H1 ? names[rule] : h1_rule_name((enum h1_rule)(rule - REJECT_H1));
+}
+
+const char *live_error_name(unsigned error)
+{
+	static const char *const names[] = {
+#define X(name, text, meaning) text,
+	        LIVE_ERROR_TABLE(X)
+#undef X
+	};
+
+	return error < LIVE_ERRORS ? names[error] : "?";
+}
+
+void gauges_reject(struct worker_gauges *g, enum reject_rule rule)
+{
+	gauge_add(&g->rejected, 1);
+	gauge_add(&g->rejected_rule[rule < RULES_MAX ? rule : REJECT_H1], 1);
+}
+
+void gauges_live_error(struct worker_gauges *g, enum live_error error)
+{
+	gauge_add(&g->live_errors, 1);
+	gauge_add(&g->live_error[error], 1);
+}
+
+void gauges_response(struct worker_gauges *g, enum origin origin, unsigned status)
+{
+	gauge_add(&g->responses[origin][status / 100 < STATUS_CLASSES ? status / 100 : 0], 1);
+}
+
+void standing_gate_set(struct standing *s, const char *name)
+{
+	uint64_t words[STANDING_GATE_WORDS] = {0};
+
+	memcpy(words, name, strnlen(name, sizeof words));
+	for (unsigned i = 0; i < STANDING_GATE_WORDS; i++)
+		atomic_store(&s->gate[i], words[i]);
+}
+
+void standing_gate(const struct standing *s, char name_out[STANDING_GATE_BYTES + 1])
+{
+	for (unsigned i = 0; i < STANDING_GATE_WORDS; i++) {
+		uint64_t word = atomic_load(&s->gate[i]);
+
+		memcpy(name_out + 8 * i, &word, 8);
+	}
+	name_out[STANDING_GATE_BYTES] = '\0';
+}
+
+int page_create(int *memfd_out)
+{
+	struct page *p;
+	int fd, err = sealed_create("understudy-page", sizeof *p, SPAN(""), 0, &fd);
+
+	if (err)
+		return err;
+	err = page_map(fd, &p);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	for (unsigned r = 0; r < ROUTES_MAX; r++)
+		for (unsigned c = 0; c < CANDIDATES_MAX; c++)
+			atomic_store(&p->sample_ppm[r][c], SAMPLE_ALL_PPM);
+	atomic_store(&p->log_level, LOG_INFO);
+	munmap(p, sizeof *p);
+	*memfd_out = fd;
+	return 0;
+}
+
+int page_map(int memfd, struct page **page_out)
+{
+	size_t bytes = 0;
+	void *p;
+	int err = sealed_size(memfd, &bytes);
+
+	if (err)
+		return err;
+	if (bytes != sizeof(struct page))
+		return ERR_PROTO;
+	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	if (p == MAP_FAILED)
+		return ERR_SYS;
+	*page_out = p;
+	return 0;
+}
+
+uint32_t page_sample_ppm(const struct page *p, uint16_t route, unsigned candidate, uint32_t configured_ppm)
+{
+	uint32_t left = atomic_load_explicit(&p->sample_ppm[route][candidate], memory_order_relaxed);
+
+	return left < configured_ppm ? left : configured_ppm;
+}

@@ -1,0 +1,325 @@
+/*
+ * control_metrics.c - the table of metrics, and the scrape: each family once, in the table's order.
+ */
+#include "proxy/control_stats.h"
+
+#include "proto/base/log.h"
+
+static const char *const origins[ORIGINS] = {"live", "ours"};
+static const char *const kinds[ADDED_KINDS] = {"no", "yes"};
+static const char *const classes[STATUS_CLASSES] = {"cut", "1xx", "2xx", "3xx", "4xx", "5xx"};
+static const char *const groups[] = {"compared", "sampled_out", "excluded", "shed", "not_compared"};
+
+static void put_responses(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	for (unsigned o = 0; o < ORIGINS; o++)
+		for (unsigned i = 0; i < STATUS_CLASSES; i++)
+			metric_uint(b, m, (const char *const[]){origins[o], classes[i]}, s->responses[o][i]);
+}
+
+static void put_live_errors(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	for (unsigned i = 0; i < LIVE_ERRORS; i++)
+		metric_uint(b, m, (const char *const[]){live_error_name(i)}, s->live_error[i]);
+}
+
+static void put_rejected(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	for (unsigned i = 0; i < RULES_MAX; i++)
+		metric_uint(b, m, (const char *const[]){reject_name(i)}, s->rejected_rule[i]);
+}
+
+static void put_added(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	for (unsigned k = 0; k < ADDED_KINDS; k++)
+		metric_histogram(b, m, (const char *const[]){kinds[k]}, &s->added[k]);
+}
+
+static void put_outcomes(const struct metric *m, const uint64_t counts[OUTCOMES], struct buf *b)
+{
+	for (unsigned i = 0; i < OUTCOMES; i++) {
+		uint8_t outcome = (uint8_t)(OUTCOME_COMPARED + i);
+
+		metric_uint(b, m,
+		            (const char *const[]){groups[outcome_group(outcome)], outcome_name(outcome)},
+		            counts[i]);
+	}
+}
+
+static void put_exchanges(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	put_outcomes(m, s->counts.exchange, b);
+}
+
+static void put_captured(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	for (unsigned i = 0; i < OUTCOMES; i++)
+		metric_uint(
+		        b, m,
+		        (const char *const[]){i ? outcome_name((uint8_t)(OUTCOME_COMPARED + i)) : "captured"},
+		        s->counts.capture[i]);
+}
+
+typedef void candidate_sample(const struct metric *, const struct stats *, unsigned route, unsigned candidate,
+                              struct buf *);
+
+static void each_candidate(const struct metric *m, const struct stats *s, struct buf *b,
+                           candidate_sample *put)
+{
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++)
+			put(m, s, r, c, b);
+}
+
+#define NAMES(s, r, c) (s)->plan->routes[r].name, (s)->plan->routes[r].candidates[c].name
+
+static void outcomes_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	for (unsigned i = 0; i < OUTCOMES; i++) {
+		uint8_t outcome = (uint8_t)(OUTCOME_COMPARED + i);
+		uint64_t n = s->counts.candidate[r][c][i];
+
+		if (n || !i)
+			metric_uint(b, m,
+			            (const char *const[]){NAMES(s, r, c), groups[outcome_group(outcome)],
+			                                  outcome_name(outcome)},
+			            n);
+	}
+}
+
+static void open_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->counts.candidate_open[r][c]);
+}
+
+static void pairs_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].pairs);
+}
+
+static void diverged_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].diverged);
+}
+
+static void sample_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_real(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sample_ppm / 1e6);
+}
+
+static void verdict_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	static const char *const states[] = {NULL, "undecided", "pass", "fail"};
+
+	for (unsigned v = STANDING_UNDECIDED; v <= STANDING_FAIL; v++)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c), states[v]},
+		            s->standings[r][c].state == v);
+}
+
+#define ALL(name, sample)                                                                                    \
+	static void put_##name(const struct metric *m, const struct stats *s, struct buf *b)                 \
+	{                                                                                                    \
+		each_candidate(m, s, b, sample);                                                             \
+	}
+ALL(candidate_outcomes, outcomes_of)
+ALL(candidate_open, open_of)
+ALL(candidate_pairs, pairs_of)
+ALL(candidate_diverged, diverged_of)
+ALL(candidate_sample, sample_of)
+ALL(candidate_verdict, verdict_of)
+
+#define PLAIN(name, expression)                                                                              \
+	static void put_##name(const struct metric *m, const struct stats *s, struct buf *b)                 \
+	{                                                                                                    \
+		metric_uint(b, m, NULL, expression);                                                         \
+	}
+PLAIN(ready, s->ready && s->phase == PHASE_RUN)
+PLAIN(paused, s->paused != 0)
+PLAIN(log_shed, s->log_shed)
+PLAIN(requests, s->requests)
+PLAIN(connections, s->connections)
+PLAIN(in_flight, s->in_flight)
+PLAIN(tunnels, s->tunnels)
+PLAIN(accepted, s->accepted)
+PLAIN(upgrades, s->upgrades)
+PLAIN(tls_handshakes, s->tls_handshakes)
+PLAIN(client_received, s->client_bytes_in)
+PLAIN(client_sent, s->client_bytes_out)
+PLAIN(live_received, s->live_bytes_in)
+PLAIN(live_sent, s->live_bytes_out)
+PLAIN(live_connects, s->live_connects)
+PLAIN(live_reuses, s->live_reuses)
+PLAIN(live_retries, s->live_retries)
+PLAIN(live_ejections, s->live_ejections)
+PLAIN(seen, s->counts.seen)
+PLAIN(open, s->counts.open)
+
+static void put_uptime(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	metric_real(b, m, NULL, (double)s->uptime_ns / 1e9);
+}
+
+/* One row a metric: the family, and who writes its samples. */
+static const struct {
+	struct metric metric;
+	void (*put)(const struct metric *, const struct stats *, struct buf *);
+} families[] = {
+        {{"understudy_ready", METRIC_GAUGE, "", "1 while every role is up and nothing drains", {NULL}},
+         put_ready},
+        {{"understudy_uptime_seconds", METRIC_GAUGE, "seconds", "time since every role was up", {NULL}},
+         put_uptime},
+        {{"understudy_paused", METRIC_GAUGE, "", "1 while nothing is shadowed", {NULL}}, put_paused},
+        {{"understudy_log_lines_shed_total",
+          METRIC_COUNTER,
+          "",
+          "log lines that found their ring full",
+          {NULL}},
+         put_log_shed},
+        {{"understudy_requests_total", METRIC_COUNTER, "", "request heads read whole", {NULL}}, put_requests},
+        {{"understudy_responses_total",
+          METRIC_COUNTER,
+          "",
+          "answers sent, by who made them and class of status",
+          {"origin", "code"}},
+         put_responses},
+        {{"understudy_live_errors_total",
+          METRIC_COUNTER,
+          "",
+          "exchanges to which live gave no whole answer",
+          {"kind"}},
+         put_live_errors},
+        {{"understudy_rejected_total",
+          METRIC_COUNTER,
+          "",
+          "requests and connections refused before routing, outside seen",
+          {"rule"}},
+         put_rejected},
+        {{"understudy_connections", METRIC_GAUGE, "", "client connections open", {NULL}}, put_connections},
+        {{"understudy_requests_in_flight", METRIC_GAUGE, "", "requests routed, not answered yet", {NULL}},
+         put_in_flight},
+        {{"understudy_tunnels", METRIC_GAUGE, "", "upgraded connections open", {NULL}}, put_tunnels},
+        {{"understudy_connections_accepted_total", METRIC_COUNTER, "", "client connections accepted", {NULL}},
+         put_accepted},
+        {{"understudy_upgrades_total", METRIC_COUNTER, "", "connections that became tunnels", {NULL}},
+         put_upgrades},
+        {{"understudy_tls_handshakes_total",
+          METRIC_COUNTER,
+          "",
+          "TLS handshakes with clients that succeeded",
+          {NULL}},
+         put_tls_handshakes},
+        {{"understudy_client_received_bytes_total",
+          METRIC_COUNTER,
+          "bytes",
+          "bytes read from clients",
+          {NULL}},
+         put_client_received},
+        {{"understudy_client_sent_bytes_total", METRIC_COUNTER, "bytes", "bytes sent to clients", {NULL}},
+         put_client_sent},
+        {{"understudy_live_received_bytes_total",
+          METRIC_COUNTER,
+          "bytes",
+          "bytes read from live endpoints",
+          {NULL}},
+         put_live_received},
+        {{"understudy_live_sent_bytes_total",
+          METRIC_COUNTER,
+          "bytes",
+          "bytes sent to live endpoints",
+          {NULL}},
+         put_live_sent},
+        {{"understudy_live_connects_total",
+          METRIC_COUNTER,
+          "",
+          "connections opened to live endpoints",
+          {NULL}},
+         put_live_connects},
+        {{"understudy_live_reuses_total",
+          METRIC_COUNTER,
+          "",
+          "exchanges on a live connection that was open already",
+          {NULL}},
+         put_live_reuses},
+        {{"understudy_live_retries_total",
+          METRIC_COUNTER,
+          "",
+          "requests sent once more because a connection failed before the first byte",
+          {NULL}},
+         put_live_retries},
+        {{"understudy_live_ejections_total",
+          METRIC_COUNTER,
+          "",
+          "live endpoints taken out after failures",
+          {NULL}},
+         put_live_ejections},
+        {{"understudy_added_seconds",
+          METRIC_HISTOGRAM,
+          "seconds",
+          "time that the proxy adds to an exchange, with and without the copy",
+          {"copied"}},
+         put_added},
+        {{"understudy_seen_total", METRIC_COUNTER, "", "exchanges routed", {NULL}}, put_seen},
+        {{"understudy_exchanges_total",
+          METRIC_COUNTER,
+          "",
+          "what became of each exchange; with open they add up to seen",
+          {"group", "reason"}},
+         put_exchanges},
+        {{"understudy_exchanges_open", METRIC_GAUGE, "", "exchanges not settled yet", {NULL}}, put_open},
+        {{"understudy_captures_total",
+          METRIC_COUNTER,
+          "",
+          "exchanges captured, and why others were not",
+          {"outcome"}},
+         put_captured},
+        {{"understudy_candidate_exchanges_total",
+          METRIC_COUNTER,
+          "",
+          "what became of each exchange for a candidate",
+          {"route", "candidate", "group", "reason"}},
+         put_candidate_outcomes},
+        {{"understudy_candidate_open",
+          METRIC_GAUGE,
+          "",
+          "exchanges that a candidate still holds",
+          {"route", "candidate"}},
+         put_candidate_open},
+        {{"understudy_candidate_pairs",
+          METRIC_GAUGE,
+          "",
+          "pairs compared in this run",
+          {"route", "candidate"}},
+         put_candidate_pairs},
+        {{"understudy_candidate_diverged_pairs",
+          METRIC_GAUGE,
+          "",
+          "pairs of this run that diverge",
+          {"route", "candidate"}},
+         put_candidate_diverged},
+        {{"understudy_candidate_sample_ratio",
+          METRIC_GAUGE,
+          "ratio",
+          "share of exchanges that a candidate gets: the least of configured and ctl sample",
+          {"route", "candidate"}},
+         put_candidate_sample},
+        {{"understudy_candidate_verdict",
+          METRIC_GAUGE,
+          "",
+          "1 for the verdict as it stands",
+          {"route", "candidate", "verdict"}},
+         put_candidate_verdict},
+};
+enum { FAMILIES = sizeof families / sizeof *families };
+
+const struct metric *stats_metric(unsigned index)
+{
+	return index < FAMILIES ? &families[index].metric : NULL;
+}
+
+void stats_metrics(const struct stats *s, struct buf *out)
+{
+	for (unsigned i = 0; i < FAMILIES; i++) {
+		metric_family(out, &families[i].metric);
+		families[i].put(&families[i].metric, s, out);
+	}
+}

@@ -1,0 +1,351 @@
+#include "proxy/control_stats.h"
+
+#include <math.h>
+#include <string.h>
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+
+static const double COST_ALPHA = 0.05;
+
+static uint64_t load(const _Atomic uint64_t *gauge)
+{
+	return atomic_load_explicit(gauge, memory_order_relaxed);
+}
+
+static void add_each(uint64_t *to, const _Atomic uint64_t *from, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		to[i] += load(&from[i]);
+}
+
+static void add_worker(struct stats *s, const struct worker_gauges *g)
+{
+	const struct {
+		uint64_t *to;
+		const _Atomic uint64_t *from;
+	} plain[] = {
+	        {&s->requests, &g->requests},
+	        {&s->live_errors, &g->live_errors},
+	        {&s->rejected, &g->rejected},
+	        {&s->connections, &g->connections},
+	        {&s->tunnels, &g->tunnels},
+	        {&s->in_flight, &g->in_flight},
+	        {&s->accepted, &g->accepted},
+	        {&s->upgrades, &g->upgrades},
+	        {&s->tls_handshakes, &g->tls_handshakes},
+	        {&s->client_bytes_in, &g->client_bytes_in},
+	        {&s->client_bytes_out, &g->client_bytes_out},
+	        {&s->live_bytes_in, &g->live_bytes_in},
+	        {&s->live_bytes_out, &g->live_bytes_out},
+	        {&s->live_connects, &g->live_connects},
+	        {&s->live_reuses, &g->live_reuses},
+	        {&s->live_retries, &g->live_retries},
+	        {&s->live_ejections, &g->live_ejections},
+	};
+
+	for (unsigned i = 0; i < sizeof plain / sizeof *plain; i++)
+		*plain[i].to += load(plain[i].from);
+	add_each(s->live_error, g->live_error, LIVE_ERRORS);
+	add_each(s->rejected_rule, g->rejected_rule, RULES_MAX);
+	for (unsigned o = 0; o < ORIGINS; o++)
+		add_each(s->responses[o], g->responses[o], STATUS_CLASSES);
+	for (unsigned k = 0; k < ADDED_KINDS; k++)
+		hist_read(&g->added[k], &s->added[k]);
+}
+
+static void read_standings(struct stats *s, const struct page *page)
+{
+	for (uint16_t r = 0; r < s->plan->route_count; r++)
+		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++) {
+			const struct standing *from = &page->standings[r][c];
+			struct stats_standing *to = &s->standings[r][c];
+
+			to->pairs = atomic_load(&from->pairs);
+			to->diverged = atomic_load(&from->diverged);
+			to->needed = atomic_load(&from->needed);
+			to->state = atomic_load(&from->state);
+			to->sample_ppm =
+			        page_sample_ppm(page, r, c, s->plan->routes[r].candidates[c].sample_ppm);
+			standing_gate(from, to->gate);
+		}
+}
+
+void stats_read(const struct role_env *env, struct stats *s)
+{
+	const struct page *page = env->page;
+	uint64_t started = atomic_load(&page->started_ns);
+
+	memset(s, 0, sizeof *s);
+	s->plan = env->plan;
+	s->phase = atomic_load(&page->phase);
+	s->paused = atomic_load(&page->paused);
+	s->ready = atomic_load(&page->ready);
+	s->log_level = atomic_load(&page->log_level);
+	s->run_id = atomic_load(&page->run_id);
+	s->log_shed = atomic_load(&page->log_shed);
+	s->uptime_ns = started ? clock_mono_ns() - started : 0;
+	for (unsigned i = 0; i < env->plan->workers && i < WORKERS_MAX; i++)
+		add_worker(s, &page->workers[i]);
+	read_standings(s, page);
+	ledger_read(env->ledger, &s->counts);
+}
+
+uint64_t stats_group(const uint64_t counts[OUTCOMES], enum outcome_group group)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < OUTCOMES; i++)
+		if (outcome_group((uint8_t)(OUTCOME_COMPARED + i)) == group)
+			sum += counts[i];
+	return sum;
+}
+
+struct hist_range stats_cost(const struct stats *s)
+{
+	return hist_difference(&s->added[ADDED_COPIED], &s->added[ADDED_PLAIN], 0.5, COST_ALPHA);
+}
+
+/* --- JSON --- */
+
+static void put_text(struct buf *b, const char *key, const char *text)
+{
+	buf_printf(b, "\"%s\":", key);
+	buf_json_string(b, span_of(text));
+	buf_puts(b, ",");
+}
+
+static void put_number(struct buf *b, const char *key, uint64_t value)
+{
+	buf_printf(b, "\"%s\":%llu,", key, (unsigned long long)value);
+}
+
+/* Ends an object or a list whose members each left a comma. */
+static void close_with(struct buf *b, const char *end)
+{
+	if (!b->err && b->tail > b->head && b->base[b->tail - 1] == ',')
+		b->tail--;
+	buf_puts(b, end);
+	buf_puts(b, ",");
+}
+
+static void put_reasons(struct buf *b, const char *key, const uint64_t counts[OUTCOMES],
+                        enum outcome_group group)
+{
+	buf_printf(b, "\"%s\":{", key);
+	for (unsigned i = 0; i < OUTCOMES; i++)
+		if (counts[i] && outcome_group((uint8_t)(OUTCOME_COMPARED + i)) == group)
+			put_number(b, outcome_name((uint8_t)(OUTCOME_COMPARED + i)), counts[i]);
+	close_with(b, "}");
+}
+
+static void put_counts(struct buf *b, uint64_t seen, const uint64_t counts[OUTCOMES], uint64_t open)
+{
+	buf_puts(b, "\"counts\":{");
+	put_number(b, "seen", seen);
+	put_number(b, "compared", counts[0]);
+	put_number(b, "sampled_out", stats_group(counts, GROUP_SAMPLED_OUT));
+	put_reasons(b, "not_compared", counts, GROUP_NOT_COMPARED);
+	put_reasons(b, "excluded", counts, GROUP_EXCLUDED);
+	put_reasons(b, "shed", counts, GROUP_SHED);
+	put_number(b, "open", open);
+	close_with(b, "}");
+}
+
+static void put_capture(struct buf *b, const struct ledger_counts *c)
+{
+	buf_puts(b, "\"capture\":{");
+	put_number(b, "captured", c->capture[0]);
+	buf_puts(b, "\"not_captured\":{");
+	for (unsigned i = 1; i < OUTCOMES; i++)
+		if (c->capture[i])
+			put_number(b, outcome_name((uint8_t)(OUTCOME_COMPARED + i)), c->capture[i]);
+	close_with(b, "}");
+	close_with(b, "}");
+}
+
+static void put_responses(struct buf *b, const struct stats *s)
+{
+	static const char *const classes[STATUS_CLASSES] = {"cut", "1xx", "2xx", "3xx", "4xx", "5xx"};
+	static const char *const origins[ORIGINS] = {"live", "ours"};
+
+	buf_puts(b, "\"responses\":{");
+	for (unsigned o = 0; o < ORIGINS; o++) {
+		buf_printf(b, "\"%s\":{", origins[o]);
+		for (unsigned i = 0; i < STATUS_CLASSES; i++)
+			if (s->responses[o][i])
+				put_number(b, classes[i], s->responses[o][i]);
+		close_with(b, "}");
+	}
+	close_with(b, "}");
+}
+
+static void put_live(struct buf *b, const struct stats *s)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} plain[] = {
+	        {"requests", s->requests},
+	        {"connections", s->connections},
+	        {"accepted", s->accepted},
+	        {"in_flight", s->in_flight},
+	        {"tunnels", s->tunnels},
+	        {"client_bytes_in", s->client_bytes_in},
+	        {"client_bytes_out", s->client_bytes_out},
+	        {"live_bytes_in", s->live_bytes_in},
+	        {"live_bytes_out", s->live_bytes_out},
+	        {"live_connects", s->live_connects},
+	        {"live_reuses", s->live_reuses},
+	        {"live_retries", s->live_retries},
+	        {"live_ejections", s->live_ejections},
+	};
+
+	buf_puts(b, "\"live\":{");
+	for (unsigned i = 0; i < sizeof plain / sizeof *plain; i++)
+		put_number(b, plain[i].key, plain[i].value);
+	put_responses(b, s);
+	buf_puts(b, "\"errors\":{");
+	for (unsigned i = 0; i < LIVE_ERRORS; i++)
+		if (s->live_error[i])
+			put_number(b, live_error_name(i), s->live_error[i]);
+	put_number(b, "total", s->live_errors);
+	close_with(b, "}");
+	buf_puts(b, "\"rejected\":{");
+	for (unsigned i = 0; i < RULES_MAX; i++)
+		if (s->rejected_rule[i])
+			put_number(b, reject_name(i), s->rejected_rule[i]);
+	put_number(b, "total", s->rejected);
+	close_with(b, "}");
+	close_with(b, "}");
+}
+
+static void put_added(struct buf *b, const struct stats *s)
+{
+	static const char *const kinds[ADDED_KINDS] = {"plain", "copied"};
+	struct hist_range cost = stats_cost(s);
+
+	buf_puts(b, "\"added_us\":{");
+	for (unsigned k = 0; k < ADDED_KINDS; k++) {
+		const struct hist_view *v = &s->added[k];
+
+		buf_printf(b, "\"%s\":{\"count\":%llu,\"p50\":%.1f,\"p99\":%.1f},", kinds[k],
+		           (unsigned long long)v->count, (double)hist_quantile(v, 0.5) / 1e3,
+		           (double)hist_quantile(v, 0.99) / 1e3);
+	}
+	if (cost.known)
+		buf_printf(b, "\"shadowing_p50_ci\":[%.1f,%.1f],", cost.low / 1e3, cost.high / 1e3);
+	else
+		buf_puts(b, "\"shadowing_p50_ci\":null,");
+	close_with(b, "}");
+}
+
+static void put_candidate(struct buf *b, const struct stats *s, unsigned route, unsigned candidate)
+{
+	static const char *const states[] = {"\"none\"", "\"undecided\"", "\"pass\"", "\"fail\""};
+	const struct plan_candidate *c = &s->plan->routes[route].candidates[candidate];
+	const struct stats_standing *at = &s->standings[route][candidate];
+
+	buf_puts(b, "{");
+	put_text(b, "name", c->name);
+	put_text(b, "route", s->plan->routes[route].name);
+	put_text(b, "role", c->baseline ? "baseline" : "candidate");
+	buf_printf(b, "\"verdict\":%s,", states[at->state <= STANDING_FAIL ? at->state : 0]);
+	put_number(b, "sample_ppm", at->sample_ppm);
+	put_number(b, "pairs", at->pairs);
+	put_number(b, "diverged", at->diverged);
+	if (at->needed == UINT64_MAX)
+		buf_puts(b, "\"needed\":null,");
+	else
+		put_number(b, "needed", at->needed);
+	put_text(b, "gate", at->gate);
+	put_counts(b, s->counts.route_seen[route], s->counts.candidate[route][candidate],
+	           s->counts.candidate_open[route][candidate]);
+	close_with(b, "}");
+}
+
+void stats_json(const struct stats *s, struct buf *b)
+{
+	buf_puts(b, "{\"schema\":1,");
+	buf_printf(b, "\"run\":\"%016llx\",", (unsigned long long)s->run_id);
+	put_text(b, "name", s->plan->run_name);
+	put_text(b, "state", s->phase != PHASE_RUN ? "draining" : s->ready ? "running" : "starting");
+	buf_printf(b, "\"paused\":%s,", s->paused ? "true" : "false");
+	put_number(b, "uptime_us", s->uptime_ns / 1000);
+	put_text(b, "log_level", log_level_name(s->log_level));
+	put_number(b, "log_lines_shed", s->log_shed);
+	put_live(b, s);
+	put_added(b, s);
+	put_counts(b, s->counts.seen, s->counts.exchange, s->counts.open);
+	put_capture(b, &s->counts);
+	buf_puts(b, "\"candidates\":[");
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++)
+			put_candidate(b, s, r, c);
+	close_with(b, "]");
+	close_with(b, "}");
+	if (!b->err)
+		b->base[b->tail - 1] = '\n';
+}
+
+static void put_route(struct buf *b, const struct plan *plan, const struct plan_route *r)
+{
+	buf_puts(b, "{");
+	put_text(b, "name", r->name);
+	put_text(b, "path_prefix", r->path_prefix);
+	buf_puts(b, "\"live\":[");
+	for (unsigned i = 0; i < r->live.endpoint_count; i++) {
+		buf_json_string(b, span_of(r->live.endpoints[i].url));
+		buf_puts(b, ",");
+	}
+	close_with(b, "]");
+	put_number(b, "live_timeout_ms", r->live.timeout_ms);
+	buf_printf(b, "\"mirror\":%s,", r->mirror ? "true" : "false");
+	put_number(b, "sample_ppm", r->sample_ppm);
+	put_number(b, "max_body_bytes", r->max_body_bytes);
+	put_text(b, "mask", r->mask < plan->mask_count ? plan->masks[r->mask].name : "");
+	buf_puts(b, "\"candidates\":[");
+	for (unsigned i = 0; i < r->candidate_count; i++) {
+		const struct plan_candidate *c = &r->candidates[i];
+
+		buf_puts(b, "{");
+		put_text(b, "name", c->name);
+		put_text(b, "url", c->endpoint.url);
+		put_text(b, "role", c->baseline ? "baseline" : "candidate");
+		put_number(b, "sample_ppm", c->sample_ppm);
+		put_number(b, "timeout_ms", c->timeout_ms);
+		put_number(b, "max_in_flight", c->max_in_flight);
+		close_with(b, "}");
+	}
+	close_with(b, "]");
+	put_number(b, "gates", r->gate_count);
+	close_with(b, "}");
+}
+
+void stats_config(const struct plan *plan, struct buf *b)
+{
+	buf_puts(b, "{");
+	put_number(b, "generation", plan->generation);
+	buf_puts(b, "\"config_hash\":\"");
+	for (unsigned i = 0; i < sizeof plan->config_hash; i++)
+		buf_printf(b, "%02x", plan->config_hash[i]);
+	buf_puts(b, "\",\"listen\":[");
+	for (unsigned i = 0; i < plan->listen_count; i++) {
+		buf_json_string(b, span_of(plan->listen[i].at.url));
+		buf_puts(b, ",");
+	}
+	close_with(b, "]");
+	put_text(b, "run_name", plan->run_name);
+	put_text(b, "run_directory", plan->run_directory);
+	put_number(b, "workers", plan->workers);
+	put_number(b, "memory_bytes", plan->memory_bytes);
+	put_number(b, "slots_each", plan->slots_each);
+	put_number(b, "drain_timeout_ms", plan->drain_timeout_ms);
+	buf_printf(b, "\"capture\":%s,", plan->capture ? "true" : "false");
+	buf_puts(b, "\"routes\":[");
+	for (unsigned i = 0; i < plan->route_count; i++)
+		put_route(b, plan, &plan->routes[i]);
+	close_with(b, "]");
+	close_with(b, "}");
+	if (!b->err)
+		b->base[b->tail - 1] = '\n';
+}

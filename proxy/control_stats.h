@@ -1,0 +1,54 @@
+/*
+ * control_stats.h - what the control endpoint knows, read once into plain numbers, and its three texts.
+ *
+ * Everything is read from the control page, the ledger and the plan; nothing is kept. The texts are pure:
+ * the same stats give the same bytes.
+ */
+#ifndef PROXY_CONTROL_STATS_H
+#define PROXY_CONTROL_STATS_H
+
+#include "capture/role.h"
+#include "proto/base/buf.h"
+#include "proto/base/metric.h"
+
+struct stats_standing {
+	uint64_t pairs, diverged, needed;
+	uint32_t state, sample_ppm;
+	char gate[STANDING_GATE_BYTES + 1];
+};
+
+struct stats {
+	const struct plan *plan;
+	struct ledger_counts counts;
+	uint32_t phase, paused, ready, log_level;
+	uint64_t run_id, uptime_ns, log_shed;
+	uint64_t requests, live_errors, rejected;
+	uint64_t live_error[LIVE_ERRORS], rejected_rule[RULES_MAX];
+	uint64_t responses[ORIGINS][STATUS_CLASSES];
+	uint64_t connections, tunnels, in_flight, accepted, upgrades, tls_handshakes;
+	uint64_t client_bytes_in, client_bytes_out, live_bytes_in, live_bytes_out;
+	uint64_t live_connects, live_reuses, live_retries, live_ejections;
+	struct hist_view added[ADDED_KINDS];
+	struct stats_standing standings[ROUTES_MAX][CANDIDATES_MAX];
+};
+
+enum { STATUS_LINES = 12, STATUS_COLUMNS = 100 };
+
+void stats_read(const struct role_env *, struct stats *out);
+/* The twelve lines of the start banner and of `ctl status`, none over STATUS_COLUMNS. */
+void stats_status(const struct stats *, struct buf *out);
+void stats_json(const struct stats *, struct buf *out);
+/* Prometheus text. */
+void stats_metrics(const struct stats *, struct buf *out);
+/* The rows behind stats_metrics(), from 0; NULL behind the last. */
+const struct metric *stats_metric(unsigned index);
+/* The plan as JSON: what is served and copied, where to. No secret is in a plan; no header value is
+ * printed either. */
+void stats_config(const struct plan *, struct buf *out);
+
+/* The sum of a group's outcomes. */
+uint64_t stats_group(const uint64_t counts[OUTCOMES], enum outcome_group);
+/* What shadowing costs at the median, 95 %, valid while watched. */
+struct hist_range stats_cost(const struct stats *);
+
+#endif

@@ -1,0 +1,315 @@
+/*
+ * control_status.c - the twelve lines: one function a line, in the order in which they are printed.
+ */
+#include "proxy/control_stats.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LABEL_COLUMNS = 13, LINE_LIMIT = 8192 };
+
+/* 1,234,567 */
+static void put_count(struct buf *b, uint64_t n)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+
+	for (int i = 0; i < len; i++)
+		buf_printf(b, "%s%c", i && (len - i) % 3 == 0 ? "," : "", digits[i]);
+}
+
+static void put_counted(struct buf *b, const char *before, uint64_t n)
+{
+	buf_puts(b, before);
+	put_count(b, n);
+}
+
+/* Three digits and a unit: 41 us, 1.25 ms, 3.4 s. */
+static void put_time(struct buf *b, double ns)
+{
+	static const struct {
+		double from, divisor;
+		const char *unit;
+	} units[] = {{1e9, 1e9, "s"}, {1e6, 1e6, "ms"}, {1e3, 1e3, "us"}, {0, 1, "ns"}};
+	double size = fabs(ns);
+	unsigned u = 0;
+
+	while (size < units[u].from)
+		u++;
+	size = ns / units[u].divisor;
+	if (u == 3 || fabs(size) >= 100)
+		buf_printf(b, "%.0f %s", size, units[u].unit);
+	else if (fabs(size) >= 10)
+		buf_printf(b, "%.1f %s", size, units[u].unit);
+	else
+		buf_printf(b, "%.2f %s", size, units[u].unit);
+}
+
+static void put_age(struct buf *b, uint64_t ns)
+{
+	unsigned long long s = ns / 1000000000u;
+
+	if (s < 60)
+		buf_printf(b, "%llu s", s);
+	else if (s < 3600)
+		buf_printf(b, "%llu min %llu s", s / 60, s % 60);
+	else if (s < 86400)
+		buf_printf(b, "%llu h %llu min", s / 3600, s / 60 % 60);
+	else
+		buf_printf(b, "%llu d %llu h", s / 86400, s / 3600 % 24);
+}
+
+/* 100 %, 12.5 %, 0.01 % */
+static void put_share(struct buf *b, uint32_t ppm)
+{
+	buf_printf(b, "%.4g %%", ppm / 1e4);
+}
+
+/* "(a 2, b 1)" of what is not 0, the first ones of the table first. */
+static void put_parts(struct buf *b, const uint64_t *counts, unsigned count, const char *(*name)(unsigned))
+{
+	const char *before = " (";
+
+	for (unsigned i = 0; i < count; i++) {
+		if (!counts[i])
+			continue;
+		buf_printf(b, "%s%s ", before, name(i));
+		put_count(b, counts[i]);
+		before = ", ";
+	}
+	if (*before == ',')
+		buf_puts(b, ")");
+}
+
+static void line_live(const struct stats *s, struct buf *b)
+{
+	const struct plan *p = s->plan;
+
+	buf_printf(b, "%s to %s", p->listen[0].at.url, p->routes[0].live.endpoints[0].url);
+	if (p->route_count > 1)
+		buf_printf(b, " and %u more routes", p->route_count - 1);
+	buf_printf(b, ", %u worker%s", p->workers, p->workers == 1 ? "" : "s");
+	put_counted(b, ", ", s->connections);
+	buf_puts(b, " open");
+}
+
+static void line_requests(const struct stats *s, struct buf *b)
+{
+	uint64_t by[ORIGINS] = {0};
+
+	for (unsigned o = 0; o < ORIGINS; o++)
+		for (unsigned i = 0; i < STATUS_CLASSES; i++)
+			by[o] += s->responses[o][i];
+	put_count(b, s->requests);
+	put_counted(b, " (answered by live ", by[ORIGIN_LIVE]);
+	put_counted(b, ", by us ", by[ORIGIN_OURS]);
+	buf_puts(b, ") in ");
+	put_age(b, s->uptime_ns);
+}
+
+static void line_errors(const struct stats *s, struct buf *b)
+{
+	put_counted(b, "by live ", s->live_errors);
+	put_parts(b, s->live_error, LIVE_ERRORS, live_error_name);
+	put_counted(b, ", by us ", s->rejected);
+	put_parts(b, s->rejected_rule, RULES_MAX, reject_name);
+}
+
+static void line_added(const struct stats *s, struct buf *b)
+{
+	struct hist_view all = s->added[ADDED_PLAIN];
+
+	all.count += s->added[ADDED_COPIED].count;
+	for (unsigned i = 0; i < HIST_BUCKETS; i++)
+		all.buckets[i] += s->added[ADDED_COPIED].buckets[i];
+	if (!all.count) {
+		buf_puts(b, "nothing measured yet");
+		return;
+	}
+	buf_puts(b, "p50 ");
+	put_time(b, (double)hist_quantile(&all, 0.5));
+	buf_puts(b, ", p99 ");
+	put_time(b, (double)hist_quantile(&all, 0.99));
+	put_counted(b, " over ", all.count);
+	buf_puts(b, " exchanges");
+}
+
+static void line_shadowing(const struct stats *s, struct buf *b)
+{
+	struct hist_range cost = stats_cost(s);
+	double at = (double)hist_quantile(&s->added[ADDED_COPIED], 0.5) -
+	            (double)hist_quantile(&s->added[ADDED_PLAIN], 0.5);
+
+	buf_puts(b, !s->paused                       ? "on"
+	            : s->paused & PAUSED_BY_OPERATOR ? "paused (understudy ctl resume)"
+	                                             : "paused (the file PAUSE in the run directory)");
+	if (!cost.known) {
+		put_counted(b, "; its cost is not known: ", s->added[ADDED_COPIED].count);
+		put_counted(b, " exchanges with it, ", s->added[ADDED_PLAIN].count);
+		buf_puts(b, " without");
+		return;
+	}
+	buf_puts(b, "; costs ");
+	put_time(b, at);
+	buf_puts(b, " at p50 (95 %: ");
+	put_time(b, cost.low);
+	buf_puts(b, " to ");
+	put_time(b, cost.high);
+	buf_puts(b, ")");
+}
+
+static void line_seen(const struct stats *s, struct buf *b)
+{
+	put_count(b, s->counts.seen);
+}
+
+static void line_equation(const struct stats *s, struct buf *b)
+{
+	const uint64_t *x = s->counts.exchange;
+
+	put_counted(b, "= compared ", x[0]);
+	put_counted(b, " + not_compared ", stats_group(x, GROUP_NOT_COMPARED));
+	put_counted(b, " + sampled_out ", stats_group(x, GROUP_SAMPLED_OUT));
+	put_counted(b, " + excluded ", stats_group(x, GROUP_EXCLUDED));
+	put_counted(b, " + shed ", stats_group(x, GROUP_SHED));
+	put_counted(b, " + open ", s->counts.open);
+}
+
+/* The reasons behind the sums, the largest first. */
+static void line_reasons(const struct stats *s, struct buf *b)
+{
+	uint64_t left[OUTCOMES];
+	const char *before = "";
+
+	memcpy(left, s->counts.exchange, sizeof left);
+	for (unsigned n = 0; n < OUTCOMES; n++) {
+		unsigned most = 2; /* behind compared and sampled_out, which have no reason */
+
+		for (unsigned i = most; i < OUTCOMES; i++)
+			if (left[i] > left[most])
+				most = i;
+		if (!left[most])
+			break;
+		buf_printf(b, "%s%s ", before, outcome_name((uint8_t)(OUTCOME_COMPARED + most)));
+		put_count(b, left[most]);
+		left[most] = 0;
+		before = ", ";
+	}
+	if (!*before)
+		buf_puts(b, "nothing was left out");
+}
+
+static void line_captured(const struct stats *s, struct buf *b)
+{
+	uint64_t missed = 0;
+
+	for (unsigned i = 1; i < OUTCOMES; i++)
+		missed += s->counts.capture[i];
+	put_count(b, s->counts.capture[0]);
+	put_counted(b, " + not_captured ", missed);
+	put_counted(b, " + open ", s->counts.open);
+	if (!s->plan->capture)
+		buf_puts(b, " (capture is off)");
+}
+
+static void put_standing(struct buf *b, const char *name, const struct stats_standing *at)
+{
+	static const char *const states[] = {"no verdict", "undecided", "pass", "fail"};
+
+	buf_printf(b, "%s %s, ", name, states[at->state <= STANDING_FAIL ? at->state : 0]);
+	put_count(b, at->pairs);
+	buf_puts(b, " pairs");
+	if (at->state == STANDING_FAIL && at->gate[0]) {
+		buf_printf(b, " (%s)", at->gate);
+	} else if (at->state == STANDING_UNDECIDED && !at->gate[0]) {
+		buf_puts(b, " (no gate declared)");
+	} else if (at->state == STANDING_UNDECIDED && at->needed == UINT64_MAX) {
+		buf_printf(b, ", needed for %s not known yet", at->gate);
+	} else if (at->state == STANDING_UNDECIDED) {
+		put_counted(b, ", about ", at->needed);
+		buf_printf(b, " more needed for %s", at->gate);
+	}
+}
+
+static void line_verdict(const struct stats *s, struct buf *b)
+{
+	const char *before = "";
+
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++) {
+			if (s->plan->routes[r].candidates[c].baseline)
+				continue;
+			buf_puts(b, before);
+			put_standing(b, s->plan->routes[r].candidates[c].name, &s->standings[r][c]);
+			before = "; ";
+		}
+	if (!*before)
+		buf_puts(b, "no candidate");
+}
+
+static void line_run(const struct stats *s, struct buf *b)
+{
+	buf_printf(b, "%s %016llx", s->plan->run_name, (unsigned long long)s->run_id);
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++) {
+			buf_printf(b, ", %s%s ", s->plan->routes[r].candidates[c].name,
+			           s->plan->routes[r].candidates[c].baseline ? " (baseline)" : "");
+			put_share(b, s->standings[r][c].sample_ppm);
+		}
+}
+
+static void line_stop(const struct stats *s, struct buf *b)
+{
+	if (s->phase != PHASE_RUN)
+		buf_puts(b, "draining: the run is sealed once open exchanges have ended");
+	else
+		buf_puts(b, "understudy ctl pause (all shadowing), understudy ctl drain (the proxy)");
+}
+
+static const struct {
+	const char *label;
+	void (*put)(const struct stats *, struct buf *);
+} lines[STATUS_LINES] = {
+        {"live", line_live},
+        {"requests", line_requests},
+        {"errors", line_errors},
+        {"we add", line_added},
+        {"shadowing", line_shadowing},
+        {"seen", line_seen},
+        {"", line_equation},
+        {"left out", line_reasons},
+        {"captured", line_captured},
+        {"verdict", line_verdict},
+        {"run", line_run},
+        {"stop", line_stop},
+};
+
+/* Names come from the configuration: one line stays one line, and never over its columns. */
+static void put_line(struct buf *out, const char *label, struct span text)
+{
+	size_t room = STATUS_COLUMNS - LABEL_COLUMNS;
+
+	buf_printf(out, "%-*s", LABEL_COLUMNS, label);
+	for (size_t i = 0; i < text.len; i++) {
+		if (i + 3 == room && text.len > room) {
+			buf_puts(out, "...");
+			break;
+		}
+		buf_put(out, (unsigned char)text.data[i] < 0x20 ? "?" : text.data + i, 1);
+	}
+	buf_puts(out, "\n");
+}
+
+void stats_status(const struct stats *s, struct buf *out)
+{
+	struct buf line;
+
+	buf_init(&line, LINE_LIMIT);
+	for (unsigned i = 0; i < STATUS_LINES; i++) {
+		buf_reset(&line);
+		lines[i].put(s, &line);
+		put_line(out, lines[i].label, buf_span(&line));
+	}
+	buf_fini(&line);
+}
