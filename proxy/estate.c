@@ -16,6 +16,7 @@
 #include <openssl/hmac.h>
 #include "capture/ring.h"
 #include "capture/role.h"
+#include "proto/net/tls.h"
 #include "proxy/listeners.h"
 
 enum { LOG_RING_BYTES = 256 * 1024 };
@@ -266,6 +267,22 @@ static int open_listener_files(struct estate *e, unsigned l)
 	return err ? err : own_file(e, p->client_ca_file, name);
 }
 
+static bool needs_authorities(const struct plan_live *p)
+{
+	bool tls = false;
+
+	for (uint32_t i = 0; i < p->endpoint_count; i++)
+		tls |= p->endpoints[i].tls;
+	return tls && p->verify;
+}
+
+static const char *system_authorities(void)
+{
+	const char *path = tls_system_ca_file();
+
+	return path ? path : "";
+}
+
 static int open_live_files(struct estate *e, unsigned r)
 {
 	const struct plan_live *p = &e->plan->routes[r].live;
@@ -273,7 +290,7 @@ static int open_live_files(struct estate *e, unsigned r)
 	int err;
 
 	snprintf(name, sizeof name, "tls.live.%u.ca", r);
-	err = own_file(e, p->ca_file, name);
+	err = own_file(e, p->ca_file[0] || !needs_authorities(p) ? p->ca_file : system_authorities(), name);
 	snprintf(name, sizeof name, "tls.live.%u.cert", r);
 	if (!err)
 		err = own_file(e, p->client.certificate_file, name);

@@ -17,6 +17,14 @@ static void pool_leave(struct live *l)
 	l->prev = l->next = NULL;
 }
 
+static int dial(struct live *l)
+{
+	const struct upstream_endpoint *e = l->endpoint;
+
+	return conn_connect(&l->conn, (const struct sockaddr *)&e->address, e->address_len,
+	                    e->plan->tls ? l->upstream->tls : NULL, e->plan->host);
+}
+
 /* The memory lives on until the next tick: callers up the stack may still look. */
 static void live_close(struct live *l)
 {
@@ -42,12 +50,11 @@ static bool live_replace(struct live *l)
 {
 	struct exchange *x = l->exchange;
 	struct buf kept = l->kept;
-	struct upstream_endpoint *e = l->endpoint;
 
 	if (!l->reused || l->spoke || !kept.base || kept.err)
 		return false;
 	conn_close(&l->conn);
-	if (conn_connect(&l->conn, (const struct sockaddr *)&e->address, e->address_len))
+	if (dial(l))
 		return false;
 	l->reused = false;
 	l->since_ns = l->worker->now_ns;
@@ -64,7 +71,7 @@ static bool live_elsewhere(struct live *l)
 	struct buf out = l->conn.out;
 	struct upstream *u = l->upstream;
 
-	if (!l->conn.connecting || ++x->tries >= u->plan->tries || u->count < 2)
+	if (!conn_opening(&l->conn) || ++x->tries >= u->plan->tries || u->count < 2)
 		return false;
 	upstream_failed(u, l->endpoint, l->worker->now_ns);
 	buf_init(&l->conn.out, CONN_OUT_LIMIT);
@@ -80,7 +87,7 @@ static void live_broke(struct live *l, enum live_error why)
 {
 	struct exchange *x = l->exchange;
 
-	if (l->conn.connecting && why == LIVE_ERROR_RESET)
+	if (conn_opening(&l->conn) && why == LIVE_ERROR_RESET)
 		why = LIVE_ERROR_CONNECT;
 	if ((why == LIVE_ERROR_RESET && live_replace(l)) || live_elsewhere(l))
 		return;
@@ -187,7 +194,7 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	l->endpoint = e;
 	buf_init(&l->kept, RETRY_BYTES);
 	conn_init(&l->conn, x->worker->base, live_turn, l);
-	if (conn_connect(&l->conn, (const struct sockaddr *)&e->address, e->address_len)) {
+	if (dial(l)) {
 		upstream_failed(u, e, x->worker->now_ns);
 		free(l);
 		return NULL;
@@ -247,7 +254,7 @@ bool live_full(const struct live *l)
 
 void live_resume(struct live *l)
 {
-	if (!l->conn.reading && !l->conn.connecting)
+	if (!l->conn.reading && !conn_opening(&l->conn))
 		live_pump(l);
 }
 
@@ -281,7 +288,7 @@ void live_tick(struct live *l, uint64_t now_ns)
 	if (!l->exchange && plan->idle_timeout_ms && waited_ms > plan->idle_timeout_ms) {
 		pool_leave(l);
 		live_close(l);
-	} else if (l->exchange && l->conn.connecting && plan->connect_timeout_ms &&
+	} else if (l->exchange && conn_opening(&l->conn) && plan->connect_timeout_ms &&
 	           waited_ms > plan->connect_timeout_ms) {
 		live_broke(l, LIVE_ERROR_TIMEOUT);
 	}

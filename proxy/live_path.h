@@ -35,6 +35,7 @@ struct listener {
 	struct worker *worker;
 	const struct plan_listen *plan;
 	struct event *event;
+	struct tls_context *tls; /* NULL: plain */
 };
 
 struct worker {
@@ -43,6 +44,7 @@ struct worker {
 	struct event_base *base;
 	struct ring *ring;
 	struct worker_gauges *gauges;
+	struct h1_limits limits;
 	struct route_table routes;
 	struct upstream upstreams[ROUTES_MAX];
 	struct listener listeners[LISTEN_MAX];

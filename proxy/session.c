@@ -1,10 +1,14 @@
 #include "proxy/session.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "proto/base/clock.h"
+#include "proto/proxy_protocol.h"
 #include "proxy/forward.h"
 
 enum { LINGER_BYTES = 64 * 1024, LINGER_MS = 2000, RATE_WINDOW_MS = 10000 };
@@ -12,6 +16,7 @@ enum { LINGER_BYTES = 64 * 1024, LINGER_MS = 2000, RATE_WINDOW_MS = 10000 };
 struct session {
 	struct worker *worker;
 	struct session *prev, *next;
+	struct listener *listener;
 	struct conn conn;
 	struct codec *codec; /* NULL between messages */
 	struct exchange exchange;
@@ -174,7 +179,7 @@ static void front_turn_end(void *front)
 	size_t queued = buf_len(&s->conn.out);
 	bool idle;
 
-	if (!s->dead && (buf_len(&s->conn.in) || !s->conn.reading))
+	if (!s->dead && !s->conn.held && (buf_len(&s->conn.in) || !s->conn.reading))
 		session_pump(s);
 	if (!s->dead)
 		exchange_flush(x);
@@ -184,7 +189,7 @@ static void front_turn_end(void *front)
 		s->since_ns = s->worker->now_ns;
 	ring_publish(s->worker->ring);
 	exchange_added(x, clock_mono_ns() - s->worker->now_ns);
-	idle = !x->active && !buf_len(&s->conn.out) && !s->lingering;
+	idle = !x->active && !buf_len(&s->conn.out) && !s->lingering && !s->conn.held && !s->conn.handshaking;
 	if (idle && !s->mid_message && !buf_len(&s->conn.in))
 		codec_give(s->worker, &s->codec);
 	if (idle && (s->close_after || (s->worker->draining && !s->mid_message)))
@@ -291,16 +296,74 @@ static void linger(struct session *s)
 		s->dead = true;
 }
 
+/* The client's own protocol begins. */
+static void enter(struct session *s)
+{
+	s->conn.held = false;
+	if (s->listener->tls && conn_secure(&s->conn, s->listener->tls))
+		s->dead = true;
+}
+
+static void set_address(struct session *s, const struct proxy_header *h)
+{
+	if (h->family == PROXY_IP4)
+		inet_ntop(AF_INET, h->source, s->address, sizeof s->address);
+	else if (h->family == PROXY_IP6)
+		inet_ntop(AF_INET6, h->source, s->address, sizeof s->address);
+	s->exchange.client_tls |= h->tls;
+}
+
+/* A PROXY header, and not a byte beyond it: what follows may be TLS. Bytes are looked at first and taken when
+ * they belong to the header, which all of them do until it is whole. */
+static void read_proxy_header(struct session *s)
+{
+	struct buf *in = &s->conn.in;
+	struct proxy_header header;
+	size_t before = buf_len(in);
+	char seen[PROXY_V2_MAX];
+	ssize_t n = recv(s->conn.fd, seen, sizeof seen - before, MSG_PEEK);
+	long whole;
+
+	if (n <= 0) {
+		s->dead = n == 0 || (errno != EAGAIN && errno != EINTR);
+		return;
+	}
+	buf_put(in, seen, (size_t)n);
+	whole = proxy_header_parse(buf_span(in), &header);
+	if (whole > 0)
+		n = whole - (long)before;
+	if (whole < 0 || recv(s->conn.fd, seen, (size_t)n, 0) != n) {
+		gauges_reject(s->worker->gauges, REJECT_PROXY_PROTOCOL);
+		s->dead = true;
+	} else if (whole > 0) {
+		set_address(s, &header);
+		buf_reset(in);
+		enter(s);
+	}
+}
+
+static void broken(struct session *s)
+{
+	if (s->conn.handshaking)
+		gauges_reject(s->worker->gauges, REJECT_TLS_HANDSHAKE);
+	s->dead = true;
+}
+
 static void session_turn(void *owner, unsigned news)
 {
 	struct session *s = owner;
 	struct exchange *x = &s->exchange;
 
 	s->worker->now_ns = clock_mono_ns();
-	if (s->lingering) {
+	if (s->conn.held) {
+		read_proxy_header(s);
+	} else if (s->lingering) {
 		linger(s);
 	} else if (news & CONN_BROKEN) {
-		s->dead = true;
+		broken(s);
+	} else if (news & CONN_OPENED) {
+		gauge_add(&s->worker->gauges->tls_handshakes, 1);
+		s->since_ns = s->worker->now_ns;
 	} else if (news & CONN_EOF) {
 		if (x->active && x->request_done && !x->tunnel) /* half closed: it may still read */
 			s->close_after = true;
@@ -324,6 +387,7 @@ int session_new(struct listener *listener, int fd, const char *address)
 		return ERR_NOMEM;
 	}
 	s->worker = w;
+	s->listener = listener;
 	snprintf(s->address, sizeof s->address, "%s", address);
 	exchange_init(&s->exchange, w, &front_ops, s);
 	s->exchange.client_address = s->address;
@@ -335,6 +399,9 @@ int session_new(struct listener *listener, int fd, const char *address)
 		free(s);
 		return ERR_SYS;
 	}
+	s->conn.held = listener->plan->proxy_protocol;
+	if (!s->conn.held)
+		enter(s);
 	s->next = w->sessions;
 	if (s->next)
 		s->next->prev = s;
@@ -370,7 +437,9 @@ void session_tick(struct session *s)
 	const struct plan_limits *limits = &s->worker->plan->limits;
 	struct exchange *x = &s->exchange;
 
-	if (s->lingering) {
+	if (s->conn.held || s->conn.handshaking) {
+		s->dead |= waited(s, limits->header_timeout_ms);
+	} else if (s->lingering) {
 		s->dead = waited(s, LINGER_MS);
 	} else if (s->conn.blocked) {
 		s->dead = waited(s, limits->send_timeout_ms);

@@ -12,6 +12,7 @@
 #include "capture/plan.h"
 
 struct live;
+struct tls_context;
 
 struct upstream_endpoint {
 	const struct plan_endpoint *plan;
@@ -24,6 +25,7 @@ struct upstream_endpoint {
 
 struct upstream {
 	const struct plan_live *plan;
+	struct tls_context *tls; /* for https endpoints; NULL: there are none */
 	uint32_t count, turn;
 	struct upstream_endpoint endpoints[LIVE_ENDPOINTS_MAX];
 };

@@ -19,6 +19,7 @@
 #include "proto/base/clock.h"
 #include "proxy/live.h"
 #include "proxy/session.h"
+#include "proxy/worker_tls.h"
 
 enum { ACCEPTS_A_TURN = 64, KEEP_FREE_BYTES = 64 << 20 };
 
@@ -30,8 +31,11 @@ struct codec *codec_take(struct worker *w, enum h1_kind kind)
 		w->codecs = c->next;
 	else
 		c = malloc(sizeof *c);
-	if (c)
-		h1_init(&c->parser, kind, c->head, sizeof c->head);
+	if (!c)
+		return NULL;
+	h1_init(&c->parser, kind, c->head, sizeof c->head);
+	if (kind == H1_REQUEST)
+		h1_limit(&c->parser, &w->limits);
 	return c;
 }
 
@@ -152,7 +156,9 @@ static int open_listeners(struct worker *w)
 	for (unsigned i = 0; i < w->plan->listen_count; i++) {
 		int fd = role_fd_nth(w->env, "listen.", i);
 
-		w->listeners[i] = (struct listener){w, &w->plan->listen[i], NULL};
+		w->listeners[i] = (struct listener){w, &w->plan->listen[i], NULL, NULL};
+		if (worker_tls_listener(w->env, i, &w->listeners[i].tls))
+			return ERR_CONFIG;
 		w->listeners[i].event =
 		        fd == -1 ? NULL
 		                 : event_new(w->base, fd, EV_READ | EV_PERSIST, on_accept, &w->listeners[i]);
@@ -171,8 +177,15 @@ static int prepare(struct worker *w)
 	if (!w->base || role_ring_writer(w->env, name, &w->ring) || read_sample_key(w) || open_listeners(w))
 		return ERR_SYS;
 	route_table_init(&w->routes, w->plan);
-	for (uint32_t i = 0; i < w->plan->route_count && !err; i++)
+	w->limits = (struct h1_limits){.line_bytes = w->plan->limits.line_bytes,
+	                               .field_bytes = w->plan->limits.field_bytes,
+	                               .fields_bytes = w->plan->limits.fields_bytes,
+	                               .field_count = w->plan->limits.fields};
+	for (uint32_t i = 0; i < w->plan->route_count && !err; i++) {
 		err = upstream_init(&w->upstreams[i], &w->plan->routes[i].live);
+		if (!err)
+			err = worker_tls_live(w->env, i, &w->upstreams[i].tls);
+	}
 	return err;
 }
 

@@ -32,6 +32,19 @@ static void give_back(struct buf *b)
 	buf_init(b, b->limit_bytes);
 }
 
+/* Whole records until the socket is empty or the room is full. */
+static long receive_tls(struct conn *c, char *room, size_t size)
+{
+	size_t got = 0;
+	ssize_t n = 0;
+
+	while (got < size && (n = tls_read(c->tls, room + got, size - got)) > 0)
+		got += (size_t)n;
+	buf_grown(&c->in, got);
+	c->ended = n == 0;
+	return got ? (long)got : n == 0 || n == ERR_AGAIN ? n : ERR_CLOSED;
+}
+
 /* Bytes read, 0 at the end of the stream, ERR_AGAIN or ERR_CLOSED. */
 static long receive(struct conn *c)
 {
@@ -45,6 +58,8 @@ static long receive(struct conn *c)
 	room = buf_room(&c->in, want);
 	if (!room)
 		return ERR_NOMEM;
+	if (c->tls)
+		return receive_tls(c, room, want);
 	do
 		n = recv(c->fd, room, want, 0);
 	while (n == -1 && errno == EINTR);
@@ -54,15 +69,54 @@ static long receive(struct conn *c)
 	return n;
 }
 
+/* True when the handshake is done; else it goes on later, or the conn broke and the owner knows. */
+static bool shake_hands(struct conn *c)
+{
+	int err = tls_handshake(c->tls);
+
+	if (err == ERR_AGAIN && tls_want(c->tls) == TLS_WANT_WRITE)
+		err = event_add(&c->writable, NULL) ? ERR_SYS : ERR_AGAIN;
+	if (err == ERR_AGAIN)
+		return false;
+	c->handshaking = err != 0;
+	if (err)
+		c->turn(c->owner, CONN_BROKEN);
+	return !err;
+}
+
+/* TLS reads ahead: what it holds makes no socket readable. */
+static void mind_pending(struct conn *c)
+{
+	if (c->tls && c->reading && !c->handshaking && (c->ended || tls_pending(c->tls)))
+		event_active(&c->readable, EV_READ, 0);
+}
+
+static void opened(struct conn *c)
+{
+	mind_pending(c);
+	c->turn(c->owner, conn_flush(c) ? CONN_BROKEN : CONN_OPENED);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	long n = receive(c);
+	long n;
 
 	(void)fd, (void)what;
+	if (c->held) {
+		c->turn(c->owner, CONN_INPUT);
+		return;
+	}
+	if (c->handshaking) {
+		if (shake_hands(c))
+			opened(c);
+		return;
+	}
+	n = receive(c);
 	if (n == ERR_AGAIN)
 		return;
 	if (n > 0) {
+		mind_pending(c);
 		c->turn(c->owner, CONN_INPUT);
 		return;
 	}
@@ -71,27 +125,37 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	c->turn(c->owner, n == 0 ? CONN_EOF : CONN_BROKEN);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+/* The connect's outcome. True when bytes may flow. */
+static bool connected(struct conn *c)
 {
-	struct conn *c = arg;
-	bool opened = c->connecting;
 	int err = 0;
 	socklen_t len = sizeof err;
 
-	(void)what;
-	c->blocked = false;
-	if (opened) {
-		getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
-		c->connecting = err != 0;
-		if (!err)
-			conn_read(c, true);
-	}
-	if (err || conn_flush(c))
+	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	if (!err && c->context && tls_new(c->context, c->fd, c->host, &c->tls))
+		err = ENOMEM;
+	if (err) {
 		c->turn(c->owner, CONN_BROKEN);
-	else if (opened)
-		c->turn(c->owner, CONN_OPENED);
-	else
-		c->turn(c->owner, CONN_SENT);
+		return false;
+	}
+	c->connecting = false;
+	c->handshaking = c->tls != NULL;
+	conn_read(c, true);
+	return !c->tls || shake_hands(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd, (void)what;
+	c->blocked = false;
+	if (c->connecting || c->handshaking) {
+		if (c->connecting ? connected(c) : shake_hands(c))
+			opened(c);
+		return;
+	}
+	c->turn(c->owner, conn_flush(c) ? CONN_BROKEN : CONN_SENT);
 }
 
 void conn_init(struct conn *c, struct event_base *base, conn_turn *turn, void *owner)
@@ -106,7 +170,7 @@ static int adopt(struct conn *c, int fd)
 	int one = 1;
 
 	c->fd = fd;
-	c->eof = c->blocked = c->reading = false;
+	c->eof = c->blocked = c->reading = c->handshaking = false;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* not a TCP socket: no harm */
 	event_assign(&c->readable, c->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	event_assign(&c->writable, c->base, fd, EV_WRITE, on_writable, c);
@@ -124,7 +188,16 @@ int conn_take(struct conn *c, int fd)
 	return ERR_SYS;
 }
 
-int conn_connect(struct conn *c, const struct sockaddr *to, socklen_t len)
+int conn_secure(struct conn *c, struct tls_context *context)
+{
+	int err = tls_new(context, c->fd, NULL, &c->tls);
+
+	c->handshaking = !err;
+	return err;
+}
+
+int conn_connect(struct conn *c, const struct sockaddr *to, socklen_t len, struct tls_context *context,
+                 const char *host)
 {
 	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -132,6 +205,8 @@ int conn_connect(struct conn *c, const struct sockaddr *to, socklen_t len)
 		return ERR_SYS;
 	adopt(c, fd);
 	c->connecting = true;
+	c->context = context;
+	c->host = host;
 	if ((connect(fd, to, len) == 0 || errno == EINPROGRESS) && event_add(&c->writable, NULL) == 0) {
 		c->blocked = true;
 		return 0;
@@ -145,10 +220,13 @@ void conn_close(struct conn *c)
 	if (c->fd != -1) {
 		event_del(&c->readable);
 		event_del(&c->writable);
+		if (c->tls)
+			tls_close(c->tls);
+		tls_free(&c->tls);
 		close(c->fd);
 	}
 	c->fd = -1;
-	c->reading = c->connecting = c->blocked = false;
+	c->reading = c->connecting = c->handshaking = c->blocked = false;
 	if (c->in.base)
 		give_back(&c->in);
 	if (c->out.base)
@@ -161,22 +239,38 @@ struct buf *conn_out(struct conn *c)
 	return &c->out;
 }
 
+/* Bytes taken, ERR_AGAIN or ERR_CLOSED. */
+static long push(struct conn *c, struct span bytes)
+{
+	ssize_t n;
+
+	if (c->tls) {
+		n = tls_write(c->tls, bytes.data, bytes.len);
+		return n > 0 || n == ERR_AGAIN ? n : ERR_CLOSED;
+	}
+	do
+		n = send(c->fd, bytes.data, bytes.len, MSG_NOSIGNAL);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return errno == EAGAIN || errno == EWOULDBLOCK ? ERR_AGAIN : ERR_CLOSED;
+	return n;
+}
+
 int conn_flush(struct conn *c)
 {
+	if (c->connecting || c->handshaking || c->held)
+		return 0;
 	while (buf_len(&c->out) && !c->blocked) {
-		struct span left = buf_span(&c->out);
-		ssize_t n = send(c->fd, left.data, left.len, MSG_NOSIGNAL);
+		long n = push(c, buf_span(&c->out));
 
-		if (n > 0)
-			buf_consume(&c->out, (size_t)n);
-		else if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			c->blocked = true;
-		else if (n != -1 || errno != EINTR)
+		if (n == ERR_CLOSED)
 			return ERR_CLOSED;
+		if (n == ERR_AGAIN)
+			c->blocked = true;
+		else
+			buf_consume(&c->out, (size_t)n);
 	}
-	if (c->blocked && !c->connecting && event_add(&c->writable, NULL))
-		return ERR_CLOSED;
-	return 0;
+	return c->blocked && event_add(&c->writable, NULL) ? ERR_CLOSED : 0;
 }
 
 void conn_read(struct conn *c, bool on)
@@ -184,7 +278,9 @@ void conn_read(struct conn *c, bool on)
 	if (on == c->reading || c->fd == -1 || (on && (c->eof || c->connecting)))
 		return;
 	c->reading = on ? event_add(&c->readable, NULL) == 0 : false;
-	if (!on)
+	if (on)
+		mind_pending(c);
+	else
 		event_del(&c->readable);
 }
 

@@ -1,5 +1,5 @@
 /*
- * conn.h - one non-blocking stream socket on a loop, with a buffer each way.
+ * conn.h - one non-blocking stream socket on a loop, plain or TLS, with a buffer each way.
  *
  *   socket -> in (bytes the owner has not consumed)     out (bytes the kernel has not taken) -> socket
  *
@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "proto/base/buf.h"
+#include "proto/net/tls.h"
 
 enum {
 	CONN_READ_BYTES = 32 * 1024, /* most that one event reads */
@@ -23,7 +24,7 @@ enum {
 };
 
 enum conn_news {
-	CONN_OPENED = 1, /* a connect finished */
+	CONN_OPENED = 1, /* a connect, or a TLS handshake, finished */
 	CONN_INPUT = 2,  /* `in` grew */
 	CONN_EOF = 4,    /* the peer will send no more */
 	CONN_BROKEN = 8, /* refused, reset or timed out by the kernel; the conn is of no more use */
@@ -36,7 +37,12 @@ struct conn {
 	int fd; /* -1: closed */
 	struct buf in, out;
 	struct event readable, writable;
-	bool connecting, reading, blocked, eof;
+	bool connecting, handshaking, reading, blocked, eof;
+	bool held;       /* the owner reads the socket itself: CONN_INPUT says only that there is something */
+	bool ended;      /* TLS: close_notify came behind what was read last */
+	struct tls *tls; /* NULL: plain */
+	struct tls_context *context; /* of a connect that will be TLS, until it is open; borrowed */
+	const char *host;            /* ... and the name that its certificate must have; borrowed */
 	struct event_base *base;
 	conn_turn *turn;
 	void *owner;
@@ -45,14 +51,23 @@ struct conn {
 void conn_init(struct conn *, struct event_base *, conn_turn *, void *owner);
 /* Take a connected, non-blocking socket and read from it. 0, or ERR_SYS (the socket is closed). */
 int conn_take(struct conn *, int fd) MUST_CHECK;
-/* Start a connect; CONN_OPENED or CONN_BROKEN follows, and flushing waits for it. 0 or ERR_SYS. */
-int conn_connect(struct conn *, const struct sockaddr *, socklen_t) MUST_CHECK;
+/* Start a connect, with TLS when there is a context; CONN_OPENED or CONN_BROKEN follows, and flushing waits
+ * for it. Context and host are borrowed until then. 0 or ERR_SYS. */
+int conn_connect(struct conn *, const struct sockaddr *, socklen_t, struct tls_context *,
+                 const char *host) MUST_CHECK;
+/* Speak TLS from here on, as the server: CONN_OPENED or CONN_BROKEN follows. 0, ERR_NOMEM or ERR_CONFIG. */
+int conn_secure(struct conn *, struct tls_context *) MUST_CHECK;
 /* Closes the socket, frees both buffers; may be called at any time, also twice. */
 void conn_close(struct conn *);
 /* Where the owner puts what is to be sent; valid until the next call on this conn. */
 struct buf *conn_out(struct conn *);
 /* Send what is in `out`; the rest leaves when the kernel takes it. 0 or ERR_CLOSED. */
 int conn_flush(struct conn *) MUST_CHECK;
+/* A connect or a handshake is under way. */
+static inline bool conn_opening(const struct conn *c)
+{
+	return c->connecting || c->handshaking;
+}
 /* Stop or go on reading; cheap when nothing changes. */
 void conn_read(struct conn *, bool on);
 /* Give back the memory of empty buffers. */

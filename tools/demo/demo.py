@@ -60,7 +60,7 @@ routes:
       - {{name: svc, endpoints: [http://127.0.0.1:{svc}], timeout: 60s, max_in_flight: 1024}}
       - {{name: forest, endpoints: [http://127.0.0.1:{forest}], timeout: 60s, max_in_flight: 1024}}
       - {{name: knn, endpoints: [http://127.0.0.1:{knn}], timeout: 60s, max_in_flight: 1024}}
-      - {{name: twin, endpoints: [http://127.0.0.1:{twin}], role: baseline, sample: 100%}}
+      - {{name: twin, endpoints: [http://127.0.0.1:{twin}], role: baseline, sample: 100%, timeout: 60s, max_in_flight: 1024}}
     gates:
       - {{metric: divergence_rate, max: 5%, because: "demo limit"}}
 masks:
@@ -383,7 +383,7 @@ def demo(args):
     try:
         status = proxy.wait(timeout=120)
     except subprocess.TimeoutExpired:
-        raise Failed(f"the proxy did not drain in 30 s:\n{tail(WORK / 'proxy.log')}")
+        raise Failed(f"the proxy did not drain in 120 s:\n{tail(WORK / 'proxy.log')}")
     if status != 0:
         raise Failed(f"the drained proxy exits {status}:\n{tail(WORK / 'proxy.log')}")
     summary = read_summary()

@@ -1,0 +1,115 @@
+#define _GNU_SOURCE
+#include "proxy/worker_tls.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/log.h"
+
+enum { PEM_MAX = 4 << 20, READ_BYTES = 16 * 1024, TICKET_SECRET_BYTES = 80 };
+
+static const char *const alpn[] = {"http/1.1"};
+
+/* The whole file behind the descriptor of that name; empty when there is none. */
+static void load(const struct role_env *env, struct buf *out, const char *format, unsigned a, unsigned b)
+{
+	char name[48];
+	ssize_t n = 0;
+	off_t at = 0;
+	char *room;
+	int fd;
+
+	buf_init(out, PEM_MAX);
+	snprintf(name, sizeof name, format, a, b);
+	fd = role_fd(env, name);
+	while (fd != -1 && (room = buf_room(out, READ_BYTES)) && (n = pread(fd, room, READ_BYTES, at)) > 0) {
+		buf_grown(out, (size_t)n);
+		at += n;
+	}
+}
+
+static void wipe(struct buf *b)
+{
+	if (b->base)
+		explicit_bzero(b->base, b->cap);
+	buf_fini(b);
+}
+
+static int say(int err, const char *what, unsigned index, const char *why)
+{
+	if (err)
+		LOG(ERROR, "tls_setup_failed", log_text("what", what), log_uint("index", index),
+		    log_text("why", why));
+	return err;
+}
+
+int worker_tls_listener(const struct role_env *env, unsigned index, struct tls_context **context_out)
+{
+	const struct plan_listen *plan = &env->plan->listen[index];
+	struct buf chains[CERTIFICATES_MAX], keys[CERTIFICATES_MAX], ca;
+	struct tls_pair pairs[CERTIFICATES_MAX];
+	uint8_t secret[TICKET_SECRET_BYTES];
+	char why[TLS_WHY_BYTES] = "";
+	int err;
+
+	*context_out = NULL;
+	if (!plan->tls)
+		return 0;
+	for (unsigned i = 0; i < plan->certificate_count; i++) {
+		load(env, &chains[i], "tls.%u.%u.cert", index, i);
+		load(env, &keys[i], "tls.%u.%u.key", index, i);
+		pairs[i] = (struct tls_pair){buf_span(&chains[i]), buf_span(&keys[i])};
+	}
+	load(env, &ca, "tls.%u.client-ca", index, 0);
+	if (pread(role_fd(env, "ticket-key"), secret, sizeof secret, 0) != sizeof secret)
+		explicit_bzero(secret, sizeof secret);
+	err = tls_server_context(&(struct tls_server_config){.pairs = pairs,
+	                                                     .pairs_count = plan->certificate_count,
+	                                                     .client_ca_pem = buf_span(&ca),
+	                                                     .alpn = alpn,
+	                                                     .alpn_count = 1,
+	                                                     .ticket_secret = {(char *)secret, sizeof secret},
+	                                                     .tls13_only = plan->tls_1_3_only},
+	                         why, sizeof why, context_out);
+	explicit_bzero(secret, sizeof secret);
+	for (unsigned i = 0; i < plan->certificate_count; i++) {
+		wipe(&chains[i]);
+		wipe(&keys[i]);
+	}
+	wipe(&ca);
+	return say(err, "listener", index, why);
+}
+
+static bool any_tls(const struct plan_live *plan)
+{
+	for (uint32_t i = 0; i < plan->endpoint_count; i++)
+		if (plan->endpoints[i].tls)
+			return true;
+	return false;
+}
+
+int worker_tls_live(const struct role_env *env, unsigned index, struct tls_context **context_out)
+{
+	const struct plan_live *plan = &env->plan->routes[index].live;
+	struct buf ca, chain, key;
+	char why[TLS_WHY_BYTES] = "";
+	int err;
+
+	*context_out = NULL;
+	if (!any_tls(plan))
+		return 0;
+	load(env, &ca, "tls.live.%u.ca", index, 0);
+	load(env, &chain, "tls.live.%u.cert", index, 0);
+	load(env, &key, "tls.live.%u.key", index, 0);
+	err = tls_client_context(&(struct tls_client_config){.ca_pem = buf_span(&ca),
+	                                                     .insecure = !plan->verify,
+	                                                     .pair = {buf_span(&chain), buf_span(&key)},
+	                                                     .alpn = alpn,
+	                                                     .alpn_count = 1},
+	                         why, sizeof why, context_out);
+	wipe(&ca);
+	wipe(&chain);
+	wipe(&key);
+	return say(err, "live", index, why);
+}
