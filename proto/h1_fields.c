@@ -55,7 +55,8 @@ static void classify(struct name *n)
 	n->id = H1_OTHER;
 	n->flags = 0;
 	for (unsigned i = row_of_length[len]; i < H1_NAME_COUNT && known_names[i].len == n->len; i++)
-		if (memcmp(n->folded, known_names[i].text, n->len) == 0) {
+		if (n->folded[0] == known_names[i].text[0] &&
+		    memcmp(n->folded, known_names[i].text, n->len) == 0) {
 			n->id = (uint8_t)i;
 			n->flags = known_names[i].flags;
 		}

@@ -33,6 +33,7 @@ static void expect_repeated(const char *prefix, const char *unit, size_t n, cons
 
 /* 256 bytes of extension with the CR that ends them */
 #define CHUNK_255 "1;" HUNDRED HUNDRED TEN TEN TEN TEN TEN "aaaaa\r\nx\r\n"
+#define CHUNK_254 "1;" HUNDRED HUNDRED TEN TEN TEN TEN TEN "aaaa\r\nx\r\n"
 
 static void limits(void **state)
 {
@@ -48,6 +49,10 @@ static void limits(void **state)
 	expect_repeated(CHUNKED "3;", "a", 255, "\r\nabc\r\n0\r\n\r\n", "H2 [abc]D ");
 	expect_repeated(CHUNKED, CHUNK_255, 16, "0\r\n\r\n", "H2 [xxxxxxxxxxxxxxxx]D ");
 	expect_repeated(CHUNKED, CHUNK_255, 17, "", "H2 [xxxxxxxxxxxxxxxx]!400 chunk_extension_bytes");
+	expect_repeated(CHUNKED CHUNK_254, CHUNK_255, 15, "1;\r",
+	                "H2 [xxxxxxxxxxxxxxxx]!400 chunk_extension");
+	expect_repeated(CHUNKED CHUNK_254, CHUNK_255, 15, "1;a\r",
+	                "H2 [xxxxxxxxxxxxxxxx]!400 chunk_extension_bytes");
 	expect_repeated(GET, "Connection: a\r\n", H1_NOMINATED_MAX, "\r\n", "H0 D ");
 	expect_repeated(GET, "Connection: a\r\n", H1_NOMINATED_MAX + 1, "\r\n", "!400 connection_elements");
 	expect_repeated(GET, LONG_FIELD, 64, "\r\n", "!431 fields_bytes");
