@@ -42,9 +42,7 @@ static void write_head(struct buf *out, const struct h1_message *m, enum h1_kind
 		h1_write_request(out, m->method, m->target, m->host);
 	else
 		h1_write_status(out, m->status);
-	for (size_t i = 0; i < m->field_count; i++)
-		if (!h1_hop_by_hop(m, m->fields[i].name))
-			h1_write_field(out, m->fields[i].name, m->fields[i].value);
+	h1_write_forward(out, m);
 	h1_write_end(out, m->framing, m->content_length);
 }
 
