@@ -4,12 +4,11 @@
  * No I/O, no allocation, no policy; resumable at any byte. Feed bytes, get events. Nothing that the
  * parser accepts is ever copied through: heads are written anew by h1_write_*().
  *
- * Lifetime: a head (or a trailer section) that is complete in one input is not copied; its spans point
- * into that input and stay valid until the caller moves or overwrites those bytes. One that comes in
- * pieces is gathered in caller-owned storage (`head`, `head_cap`), valid until h1_next() or the
- * trailers. A caller that needs a head longer than its input calls h1_keep(). At the end of a chunked
- * body method, target, host and fields are given up for the trailers. A body is delivered as spans of
- * the input itself. The verdict on a message never depends on how its bytes were cut.
+ * Lifetime: the spans of a message point into caller-owned storage (`head`, `head_cap`) and stay valid
+ * until h1_next(); fields give way to the trailers at the end of a chunked body. With `in_place`, a head
+ * or trailer section that is whole in one input is not copied: its spans point into that input, valid
+ * until the caller moves or overwrites those bytes; h1_keep() copies it after all. A body is delivered
+ * as spans of the input itself. The verdict on a message never depends on how its bytes were cut.
  */
 #ifndef PROTO_H1_H
 #define PROTO_H1_H
@@ -111,6 +110,7 @@ enum h1_event {
 struct h1_parser {
 	enum h1_kind kind;
 	bool head_request; /* response: answers a HEAD (set by the caller before feeding) */
+	bool in_place;     /* whole heads are not copied (set by the caller after h1_init) */
 	char *head;        /* caller's storage */
 	size_t head_cap;
 	struct h1_message message;
@@ -119,7 +119,8 @@ struct h1_parser {
 	const char *reject_rule; /* its name, a constant; never content */
 	/* private */
 	struct h1_limits limits;
-	const char *window; /* where the section being read begins: in the input, or `head` */
+	const char *window; /* where the section being read begins: in the input, or in `head` */
+	size_t head_bytes;  /* of the head in front of trailers */
 	size_t head_len;    /* bytes of the section held in `head`; 0: not split so far */
 	size_t line_start, scanned, fields_start, window_len;
 	size_t extension_bytes, chunk_extension_bytes;
@@ -143,8 +144,8 @@ long h1_feed(struct h1_parser *, struct span input, enum h1_event *event_out,
 /* The peer closed: 0 when that ends the message properly (H1_UNTIL_CLOSE, or between messages),
  * ERR_PROTO when it cut one short. */
 int h1_eof(struct h1_parser *) MUST_CHECK;
-/* After H1_HEAD, while its input is still there: the head's spans move to `head`, to stay valid until
- * h1_next() or the trailers. Invalidates copies of the spans taken before. */
+/* With in_place, after H1_HEAD or H1_TRAILERS, while that input is still there: the spans move to `head`,
+ * to stay valid until h1_next(). Copies of the spans taken before stay what they were. */
 void h1_keep(struct h1_parser *);
 
 /* First field of that name (case folded), or an empty span with data NULL. */

@@ -55,7 +55,8 @@ static void classify(struct name *n)
 	n->id = H1_OTHER;
 	n->flags = 0;
 	for (unsigned i = row_of_length[len]; i < H1_NAME_COUNT && known_names[i].len == n->len; i++)
-		if (memcmp(n->folded, known_names[i].text, n->len) == 0) {
+		if (n->folded[0] == known_names[i].text[0] &&
+		    memcmp(n->folded, known_names[i].text, n->len) == 0) {
 			n->id = (uint8_t)i;
 			n->flags = known_names[i].flags;
 		}
@@ -298,14 +299,20 @@ static int decide_framing(struct h1_parser *p)
 	return 0;
 }
 
-/* HTTP/1.0 knows no expectations: there they mean nothing (RFC 9110 10.1.1). */
+/* HTTP/1.0 knows no expectations: there they mean nothing, and may not get one by our writing HTTP/1.1
+ * (RFC 9110 10.1.1). */
 static int check_expectation(struct h1_parser *p)
 {
 	struct h1_message *m = &p->message;
 	struct span expect = h1_known(m, H1_NAME_EXPECT);
 
-	if (expect.data == NULL || p->kind == H1_RESPONSE || m->minor == 0)
+	if (expect.data == NULL || p->kind == H1_RESPONSE)
 		return 0;
+	if (m->minor == 0) {
+		for (size_t i = 0; i < m->field_count; i++)
+			m->fields[i].hop |= m->fields[i].id == H1_NAME_EXPECT;
+		return 0;
+	}
 	if (p->repeated & 1u << H1_NAME_EXPECT || !span_eq_nocase(expect, SPAN("100-continue")))
 		return REJECT(p, expectation);
 	m->expect_continue = true;

@@ -2,7 +2,7 @@
  * h1_parser.c - the strict HTTP/1.1 parser: sections of lines (head, trailers) and what lies between.
  *
  * A section is read in a window of contiguous bytes: the input itself while it holds the whole section,
- * else `head`, where the pieces are gathered.
+ * else the storage, where the pieces are gathered.
  *
  *   window ... line | line | the line being read ... | not yet looked at
  *                          line_start        scanned
@@ -15,7 +15,8 @@
 enum {
 	LEADING_CRLF_MAX = 2,
 	PIECE_BYTES = 1024, /* how much is gathered at once: what follows the section is copied in vain */
-	TAIL_BYTES = 4,     /* room that text may not take: the last line end and the empty line */
+	TAIL_BYTES = 4, /* room that text may not take: the last line end and the empty line; a head leaves
+	                 * as much again for empty trailers */
 };
 
 static const struct rule {
@@ -84,7 +85,6 @@ static void forget_fields(struct h1_parser *p)
 {
 	struct h1_message *m = &p->message;
 
-	m->method = m->target = m->reason = m->host = m->upgrade_protocol = (struct span){NULL, 0};
 	m->field_count = 0;
 	memset(m->known, 0, sizeof(m->known));
 	p->repeated = 0;
@@ -95,6 +95,7 @@ void h1_next(struct h1_parser *p)
 	struct h1_message *m = &p->message;
 
 	forget_fields(p);
+	m->method = m->target = m->reason = m->host = m->upgrade_protocol = (struct span){NULL, 0};
 	m->scheme = H1_SCHEME_NONE;
 	m->status = m->minor = 0;
 	m->framing = H1_NO_BODY;
@@ -108,6 +109,7 @@ void h1_next(struct h1_parser *p)
 	p->extension_bytes = p->chunk_extension_bytes = 0;
 	p->left = p->body_bytes = 0;
 	p->leading_crlf = p->digits = 0;
+	p->head_bytes = 0;
 	begin_section(p, S_START);
 }
 
@@ -170,13 +172,20 @@ static int whole_line(struct h1_parser *p)
 	return r;
 }
 
+/* Room for a section: trailers share the storage with the head, wherever that lies. */
+static size_t storage_bytes(const struct h1_parser *p)
+{
+	return p->head_cap - p->head_bytes;
+}
+
 /* Where the text of this line must have ended, and the rule that it breaks otherwise. */
 static size_t line_limit(const struct h1_parser *p, enum h1_rule *rule_out)
 {
 	bool start = p->state == S_START;
 	size_t limit = p->line_start + (start ? p->limits.line_bytes : p->limits.field_bytes);
 	size_t fields = p->fields_start + p->limits.fields_bytes;
-	size_t room = p->head_cap > TAIL_BYTES ? p->head_cap - TAIL_BYTES : 0;
+	size_t tail = p->state == S_TRAILER ? TAIL_BYTES : 2 * TAIL_BYTES;
+	size_t room = storage_bytes(p) > tail ? storage_bytes(p) - tail : 0;
 
 	*rule_out = start ? H1_RULE_line_bytes : H1_RULE_field_bytes;
 	if (!start && fields < limit) {
@@ -234,31 +243,37 @@ static void move_span(struct span *s, const char *from, size_t len, const char *
 {
 	uintptr_t at = (uintptr_t)s->data - (uintptr_t)from;
 
-	if (s->data != NULL && at <= len)
+	if (s->data != NULL && at <= len && s->len <= len - at)
 		s->data = to + at;
 }
 
-/* The first `len` bytes of the window go to `head`, and all spans with them. */
+static char *storage(const struct h1_parser *p)
+{
+	return p->head + p->head_bytes;
+}
+
+/* The first `len` bytes of the window go to the storage, and all spans into them with them. */
 static void store(struct h1_parser *p, size_t len)
 {
 	struct h1_message *m = &p->message;
 	struct span *single[] = {&m->method, &m->target, &m->reason, &m->host, &m->upgrade_protocol};
 	const char *from = p->window;
+	char *to = storage(p);
 
-	memcpy(p->head, from, len);
+	memcpy(to, from, len);
 	for (size_t i = 0; i < sizeof(single) / sizeof(*single); i++)
-		move_span(single[i], from, len, p->head);
+		move_span(single[i], from, len, to);
 	for (size_t i = 0; i < m->field_count; i++) {
-		move_span(&m->fields[i].name, from, len, p->head);
-		move_span(&m->fields[i].value, from, len, p->head);
+		move_span(&m->fields[i].name, from, len, to);
+		move_span(&m->fields[i].value, from, len, to);
 	}
-	p->window = p->head;
+	p->window = to;
 	p->head_len = len;
 }
 
 void h1_keep(struct h1_parser *p)
 {
-	if (p->window != NULL && p->window != p->head)
+	if (p->window != NULL && p->head_len == 0 && p->state > S_TRAILER)
 		store(p, p->window_len);
 }
 
@@ -272,9 +287,11 @@ static int section_in_place(struct h1_parser *p, struct span in, size_t *used)
 	if (r > 0 || p->state > S_TRAILER) {
 		p->window_len = p->scanned;
 		*used += p->scanned;
+		if (r > 0 && !p->in_place)
+			store(p, p->window_len);
 		return r;
 	}
-	if (in.len > p->head_cap)
+	if (in.len > storage_bytes(p))
 		return REJECT(p, head_bytes);
 	store(p, in.len);
 	*used += in.len;
@@ -284,14 +301,14 @@ static int section_in_place(struct h1_parser *p, struct span in, size_t *used)
 /* A section whose first bytes are in `head` already. */
 static int section_gathered(struct h1_parser *p, struct span in, size_t *used)
 {
-	size_t before = p->head_len, room = p->head_cap - before;
+	size_t before = p->head_len, room = storage_bytes(p) - before;
 	size_t piece = in.len < PIECE_BYTES ? in.len : PIECE_BYTES;
 
 	if (room == 0)
 		return REJECT(p, head_bytes);
 	if (piece > room)
 		piece = room;
-	memcpy(p->head + before, in.data, piece);
+	memcpy(storage(p) + before, in.data, piece);
 	int r = take_lines(p, before + piece);
 	if (r < 0)
 		return r;
@@ -320,6 +337,7 @@ static int chunk_byte(struct h1_parser *p, char c)
 	int r = h1_chunk_byte(p, c);
 
 	if (r == 0 && p->state == S_TRAILER) {
+		p->head_bytes = p->window_len;
 		begin_section(p, S_TRAILER);
 		forget_fields(p);
 	}

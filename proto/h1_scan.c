@@ -1,10 +1,11 @@
 /*
  * h1_scan.c - byte classes and the searches built on them: 16 bytes at a time where SSE2 is, and one
- * by one elsewhere and at the end. Both ways answer alike; no byte outside [at, end) is read.
+ * by one elsewhere (or with -DH1_PORTABLE) and at the end. Both ways answer alike; no byte outside
+ * [at, end) is read.
  */
 #include "proto/h1_internal.h"
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(H1_PORTABLE)
 #include <emmintrin.h>
 #endif
 
@@ -53,7 +54,7 @@ static inline const char *scan_each(const char *at, const char *end, unsigned cl
 
 const char *h1_scan_text(const char *at, const char *end)
 {
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(H1_PORTABLE)
 	const __m128i top = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f);
 
 	for (; end - at >= 16; at += 16) {
@@ -72,7 +73,7 @@ const char *h1_scan_text(const char *at, const char *end)
 
 const char *h1_scan_target(const char *at, const char *end)
 {
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(H1_PORTABLE)
 	const __m128i low = _mm_set1_epi8(0x21), del = _mm_set1_epi8(0x7f), hash = _mm_set1_epi8('#');
 
 	for (; end - at >= 16; at += 16) {

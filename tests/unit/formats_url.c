@@ -97,6 +97,9 @@ static void failures(void **state)
 	assert_int_equal(url_normalise(SPAN("a/b"), out, sizeof(out), &path, &flags), ERR_PROTO);
 	assert_int_equal(url_normalise(SPAN("/234567//"), out, sizeof(out), &path, &flags), ERR_LIMIT);
 	assert_int_equal(url_normalise(SPAN("/23456//"), out, sizeof(out), &path, &flags), 0);
+	/* what lies behind the target is not looked at */
+	assert_int_equal(url_normalise((struct span){"/%41", 3}, out, sizeof(out), &path, &flags), 0);
+	assert_true(span_eq(path, SPAN("/%4")));
 	/* a plain path needs no room */
 	struct span plain = SPAN("/2345678901234");
 	assert_int_equal(url_normalise(plain, NULL, 0, &path, &flags), 0);
