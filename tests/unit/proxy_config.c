@@ -1,41 +1,7 @@
 /* Configurations: the example, wrong files with their messages, substitution, the start without a file. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <cmocka.h>
-#include "proxy/config.h"
+#include "tests/unit/config_case.h"
 
-static struct plan plan;
-static char *report;
-
-static int read_text(const char *text)
-{
-	FILE *f = fopen("f.yaml", "w"), *errors;
-	size_t len;
-	int rc;
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	free(report);
-	report = NULL;
-	errors = open_memstream(&report, &len);
-	rc = config_read("f.yaml", &plan, errors);
-	fclose(errors);
-	return rc;
-}
-
-#define HEAD   "version: 1\nlisten: [{address: 127.0.0.1:8080}]\n"
-#define ROUTES HEAD "routes:\n  - name: r\n    live: {endpoints: [http://127.0.0.1:9001]}\n"
-#define LIST   ROUTES "    mirror: {}\n    candidates:\n"
-#define ONE    "      - {name: a, endpoints: [http://127.0.0.1:9002]}\n"
-
-static const struct bad {
-	const char *text, *first, *hint;
-} bads[] = {
+static const struct bad bads[] = {
         {"", "f.yaml:1:1: error: the file is empty", NULL},
         {"- 1\n", "f.yaml:1:1: error: the file must be a mapping of keys", NULL},
         {"a: [1\n", "f.yaml:2:1: error: did not find expected ',' or ']'", "while parsing a flow sequence"},
@@ -126,21 +92,8 @@ static const struct bad {
 
 static void test_bad(void **state)
 {
-	char hint[300], *first;
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
-		assert_int_equal(read_text(bads[i].text), ERR_CONFIG);
-		first = report;
-		if (strncmp(first, "f.yaml:6:5: warning: ", 21) == 0) /* a mirror without candidates */
-			first = strstr(first + 1, "f.yaml:");
-		assert_non_null(first);
-		first[strcspn(first, "\n")] = '\0';
-		assert_string_equal(first, bads[i].first);
-		snprintf(hint, sizeof(hint), "    hint: %s\n", bads[i].hint ? bads[i].hint : "");
-		if (bads[i].hint && !strstr(first + strlen(first) + 1, hint))
-			fail_msg("no hint '%s' for: %s", bads[i].hint, bads[i].first);
-	}
+	check_bads(bads, sizeof(bads) / sizeof(bads[0]));
 }
 
 static void test_all_at_once(void **state)
