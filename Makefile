@@ -61,7 +61,7 @@ units: $(UNITS)
 
 # Fuzz targets replay their corpus without clang.
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
-$(FUZZERS): $B/%: $B/%.o $B/tests/fuzz/main.o $(foreach l,capture net formats base,$(call lib,$l))
+$(FUZZERS): $B/%: $B/%.o $B/tests/fuzz/main.o $(foreach l,proxy capture net formats base,$(call lib,$l))
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
 fuzzers: $(FUZZERS)
 
@@ -69,8 +69,9 @@ FUZZ_SECONDS ?= 60
 FUZZ_SOURCES := $(src_base) $(src_formats)
 build/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES)
 	@mkdir -p $(@D)
-	clang -std=gnu11 -I. -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $^ -lm
-fuzz: $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_h1.c tests/fuzz/fuzz_json.c))
+	clang -std=gnu11 -I. $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+build/fuzz/fuzz_config: $(wildcard proxy/config*.c) capture/mask.c capture/fold.c capture/ledger.c
+fuzz: $(addprefix build/fuzz/,fuzz_h1 fuzz_json fuzz_config)
 	@for f in $^; do n=$$(basename $$f); mkdir -p build/corpus/$$n; \
 		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 build/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
 
