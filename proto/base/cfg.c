@@ -43,6 +43,14 @@ static void *take(struct cfg *c, size_t size)
 	return b->bytes;
 }
 
+/* A message is for a terminal: what the file holds must not steer it. */
+static void disarm(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 static void note(struct cfg *c, unsigned line, unsigned column, bool warning, const char *hint,
                  const char *format, va_list args)
 {
@@ -61,6 +69,8 @@ static void note(struct cfg *c, unsigned line, unsigned column, bool warning, co
 	n->warning = warning;
 	vsnprintf(n->message, sizeof(n->message), format, args);
 	snprintf(n->hint, sizeof(n->hint), "%s", hint ? hint : "");
+	disarm(n->message);
+	disarm(n->hint);
 }
 
 void cfg_fail(struct cfg *c, const struct cfg_node *at, const char *hint, const char *format, ...)
@@ -385,7 +395,13 @@ static void print_place(struct cfg *c, const struct note *n, FILE *f)
 	struct span line = line_of(c->text, n->line);
 	size_t i = 0;
 
-	fprintf(f, "    %.*s\n    ", (int)line.len, line.data);
+	fputs("    ", f);
+	for (size_t j = 0; j < line.len; j++)
+		fputc(line.data[j] == '\t' || ((unsigned char)line.data[j] >= ' ' && line.data[j] != 0x7f)
+		              ? line.data[j]
+		              : '?',
+		      f);
+	fputs("\n    ", f);
 	for (unsigned column = 1; column < n->column && i < line.len; column++) {
 		fputc(line.data[i] == '\t' ? '\t' : ' ', f);
 		for (i++; i < line.len && ((unsigned char)line.data[i] & 0xc0) == 0x80;)

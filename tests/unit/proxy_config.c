@@ -115,6 +115,17 @@ static void test_all_at_once(void **state)
 	        "    hint: did you mean 5s?\n");
 }
 
+/* What the file holds must not steer the terminal that reads the report. */
+static void test_control_characters(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text(ROUTES "run: {name: \"\\e[2J\"}\n\"\x1b[1m\": 1\n"), ERR_CONFIG);
+	assert_null(strchr(report, 0x1b));
+	assert_int_equal(read_text(ROUTES "run: {name: \"\\e[2J\"}\n"), ERR_CONFIG);
+	assert_null(strchr(report, 0x1b));
+	assert_non_null(strstr(report, "f.yaml:6:13: error: '?[2J' cannot be a name\n"));
+}
+
 static void test_cap(void **state)
 {
 	char text[2000] = "";
@@ -239,6 +250,7 @@ int main(void)
 	        cmocka_unit_test(test_bad),
 	        cmocka_unit_test(test_all_at_once),
 	        cmocka_unit_test(test_cap),
+	        cmocka_unit_test(test_control_characters),
 	        cmocka_unit_test(test_too_many_candidates),
 	        cmocka_unit_test(test_substitution),
 	        cmocka_unit_test(test_defaults),
