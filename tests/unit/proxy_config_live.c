@@ -87,6 +87,10 @@ static const struct bad bads[] = {
         {"version: 1\nlisten: [{address: ':8080'}]\nroutes:\n  - name: r\n    live: {endpoints: "
          "['http://127.0.0.1:8080']}\n",
          "f.yaml:5:24: error: the live endpoint 127.0.0.1:8080 is this proxy's own address", NULL},
+        {URLS("'http://0.0.0.0:9001'"), "f.yaml:5:24: error: cannot use the endpoint 'http://0.0.0.0:9001'",
+         "that is an address to listen on, not one to send to"},
+        {LIST "      - {name: a, endpoints: ['http://[::ffff:127.0.0.1]:9001']}\n",
+         "f.yaml:8:31: error: the candidate 'a' is a live endpoint ([::ffff:127.0.0.1]:9001)", NULL},
         {LIVE("balance: random"), "f.yaml:5:57: error: 'random' is not a known balance",
          "one of: round_robin, least_in_flight"},
         {LIVE("tries: 0"), "f.yaml:5:55: error: 'tries' must be between 1 and 8, not '0'", NULL},
@@ -361,6 +365,19 @@ static void test_offline(void **state)
 	fclose(null);
 }
 
+/* A listener on every IPv4 address does not take IPv6. */
+static void test_wildcards(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	        read_text("version: 1\nlisten: [{address: ':8080'}]\nroutes: [{name: r, live: {endpoints: "
+	                  "['http://[::1]:8080']}}]\n"),
+	        0);
+	assert_int_equal(read_text("version: 1\nlisten: [{address: '[::]:8080'}]\nroutes: [{name: r, live: "
+	                           "{endpoints: ['http://[::1]:8080']}}]\n"),
+	                 ERR_CONFIG);
+}
+
 /* Relative files are against the configuration's folder. */
 static void test_folder(void **state)
 {
@@ -476,7 +493,7 @@ int main(void)
 	        cmocka_unit_test(test_listen),    cmocka_unit_test(test_live),
 	        cmocka_unit_test(test_route),     cmocka_unit_test(test_quick_defaults),
 	        cmocka_unit_test(test_mask_keys), cmocka_unit_test(test_offline),
-	        cmocka_unit_test(test_folder),
+	        cmocka_unit_test(test_folder),    cmocka_unit_test(test_wildcards),
 	};
 	int rc;
 
