@@ -95,7 +95,7 @@ static void put_list(struct buf *out, const struct cfg_row *row)
 	if (row->required)
 		buf_puts(out, ",\"minItems\":1");
 	if (row->capacity)
-		buf_printf(out, ",\"maxItems\":%u", row->capacity);
+		buf_printf(out, ",\"maxItems\":%u", row->capacity - row->taken);
 }
 
 static void put_row(struct buf *out, const struct cfg_row *row)
@@ -113,7 +113,8 @@ static void put_row(struct buf *out, const struct cfg_row *row)
 		put_object(out, row->rows);
 		break;
 	case CFG_NAMED:
-		buf_puts(out, "\"type\":\"object\",\"additionalProperties\":{");
+		buf_printf(out, "\"type\":\"object\",\"maxProperties\":%u,\"additionalProperties\":{",
+		           row->capacity - row->taken);
 		put_object(out, row->rows);
 		buf_puts(out, "}");
 		break;
@@ -215,7 +216,7 @@ static void put_type(FILE *f, const struct cfg_row *row)
 	if (row->max)
 		fprintf(f, ", from %s to %s", row->min ? row->min : "0", row->max);
 	if (row->capacity)
-		fprintf(f, ", at most %u", row->capacity);
+		fprintf(f, ", at most %u", row->capacity - row->taken);
 	fprintf(f, "%s", row->required ? ", required" : "");
 	if (row->value && !row->required)
 		fprintf(f, ", default %s", row->value);

@@ -232,7 +232,8 @@ static void test_meaning(void **state)
 	        "    upgrade: websocket\n    live:\n      endpoints: ['https://127.0.0.1:1', unix:/x]\n"
 	        "      tls: {verify: no}\n      health: {path: /r, interval: 90s, max_fails: 0}\n"
 	        "    headers: {request: {set: {x: y}}, response: {remove: [z]}}\n"
-	        "    mirror: {mask: m, key: x-user}\n    candidates: [{name: c, endpoints: "
+	        "    mirror: {mask: m, key: x-user}\n    compare: {ignore: [$.id], tolerance: {rel: 1e-6}}\n "
+	        "   candidates: [{name: c, endpoints: "
 	        "['http://127.0.0.1:2']}]\n"
 	        "limits: {body_min_rate: 0B}\nforwarded: no\nrun: {seed: 7}\n";
 	static const char *const lines[] = {
@@ -250,6 +251,8 @@ static void test_meaning(void **state)
 	        "  request header x: set to y\n",
 	        "  response header z: removed\n",
 	        "  mirror: 100% of POST by x-user, up to 8MiB a body, mask m\n",
+	        "  compare: without $.id; tolerance abs 0, rel 1e-06\n",
+	        "mask m: the built-in policy and 1 fields; a body that is not JSON is dropped, not copied\n",
 	        "  candidate c: http://127.0.0.1:2 (100%, timeout 2s, 64 in flight)\n",
 	        "route r: no baseline declared",
 	        "route r: no divergence gate declared",
