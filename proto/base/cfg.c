@@ -25,7 +25,7 @@ struct cfg {
 	struct block *blocks; /* nodes and their texts */
 	struct cfg_node *root;
 	struct note notes[CFG_ERRORS_MAX];
-	unsigned note_count, errors, left_out, nodes;
+	unsigned note_count, order, errors, left_out, nodes;
 	bool broken, nomem;
 	yaml_parser_t parser;
 };
@@ -51,19 +51,28 @@ static void disarm(char *text)
 			*text = '?';
 }
 
+/* A place for one more, or NULL: then it is only counted. An error takes a warning's place. */
+static struct note *room(struct cfg *c, bool warning)
+{
+	if (c->note_count < CFG_ERRORS_MAX)
+		return &c->notes[c->note_count++];
+	c->left_out++;
+	for (unsigned i = 0; i < c->note_count && !warning; i++)
+		if (c->notes[i].warning)
+			return &c->notes[i];
+	return NULL;
+}
+
 static void note(struct cfg *c, unsigned line, unsigned column, bool warning, const char *hint,
                  const char *format, va_list args)
 {
-	struct note *n;
+	struct note *n = room(c, warning);
 
 	if (!warning)
 		c->errors++;
-	if (c->note_count == CFG_ERRORS_MAX) {
-		c->left_out++;
+	if (!n)
 		return;
-	}
-	n = &c->notes[c->note_count];
-	n->order = c->note_count++;
+	n->order = c->order++;
 	n->line = line;
 	n->column = column;
 	n->warning = warning;

@@ -139,6 +139,25 @@ static void test_cap(void **state)
 	assert_non_null(strstr(report, "f.yaml: and 8 more\n"));
 }
 
+/* An error is told however many warnings there are. */
+static void test_warnings_make_room(void **state)
+{
+	char text[4000] = HEAD "routes:\n";
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		sprintf(text + strlen(text),
+		        "  - name: r%d\n    match: {path_prefix: /%d}\n    live: {endpoints: "
+		        "['http://127.0.0.1:1'], health: {rise: 1, fall: 1, interval: 9s, timeout: 1s}}\n",
+		        i, i);
+	assert_int_equal(read_text(text), 0);
+	assert_non_null(strstr(report, "f.yaml: and 4 more\n"));
+	strcat(text, "wrokers: 1\n");
+	assert_int_equal(read_text(text), ERR_CONFIG);
+	assert_non_null(strstr(report, "f.yaml:22:1: error: unknown key 'wrokers'\n"));
+	assert_non_null(strstr(report, "f.yaml: and 5 more\n"));
+}
+
 static void test_too_many_candidates(void **state)
 {
 	char text[4000] = LIST;
@@ -252,6 +271,7 @@ int main(void)
 	        cmocka_unit_test(test_cap),
 	        cmocka_unit_test(test_control_characters),
 	        cmocka_unit_test(test_too_many_candidates),
+	        cmocka_unit_test(test_warnings_make_room),
 	        cmocka_unit_test(test_substitution),
 	        cmocka_unit_test(test_defaults),
 	        cmocka_unit_test_prestate(test_example, example),
