@@ -101,6 +101,8 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 install: all
 	install -D -m 755 build/understudy $(DESTDIR)$(PREFIX)/bin/understudy
+	build/understudy check --manual >build/understudy.yaml.5
+	install -D -m 644 build/understudy.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/understudy.yaml.5
 clean:
 	rm -rf build
 help:

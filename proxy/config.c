@@ -70,6 +70,8 @@ static void paths_anchor(struct cfg *c, const char *folder, struct plan *p)
 	if (!config_anchor(p->run_directory, sizeof(p->run_directory), folder))
 		cfg_fail(c, cfg_child(run, "directory"), NULL,
 		         "the path is too long with the configuration's folder");
+	config_check_folder(c, cfg_child(run, "directory"), p->run_directory, false);
+	config_check_folder(c, cfg_child(control, "socket"), p->control_socket, true);
 }
 
 static int file_read(const char *path, struct buf *out, FILE *errors)

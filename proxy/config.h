@@ -26,6 +26,10 @@ int config_quick(const char *live, const char *const *candidates, unsigned candi
 
 /* The table that all keys come from; ends with a row without name. */
 const struct cfg_row *config_schema(void);
+/* The table as a JSON Schema (draft 2020-12), for editors. */
+void config_print_schema(FILE *);
+/* The table as the manual page understudy.yaml(5), in mdoc. */
+void config_print_manual(FILE *);
 
 /* What the plan means, for a reader. */
 void config_print_check(const struct plan *, FILE *);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* HOST:PORT or [HOST]:PORT; NULL or why not. */
 static const char *split(const char *text, char host[TEXT_MAX_BYTES], unsigned long *port_out)
@@ -33,6 +34,7 @@ static const char *split(const char *text, char host[TEXT_MAX_BYTES], unsigned l
 	return NULL;
 }
 
+/* IPv4 before IPv6; an IPv4 address that is written as IPv6 is one of IPv4: what is the same must look it. */
 static const char *resolve(const char *host, bool numeric, char address_out[ADDRESS_MAX_BYTES])
 {
 	struct addrinfo hints = {.ai_family = AF_UNSPEC,
@@ -53,6 +55,8 @@ static const char *resolve(const char *host, bool numeric, char address_out[ADDR
 	rc = getnameinfo(best->ai_addr, best->ai_addrlen, address_out, ADDRESS_MAX_BYTES, NULL, 0,
 	                 NI_NUMERICHOST);
 	freeaddrinfo(list);
+	if (rc == 0 && strncmp(address_out, "::ffff:", 7) == 0 && strchr(address_out, '.'))
+		memmove(address_out, address_out + 7, strlen(address_out + 7) + 1);
 	return rc == 0 ? NULL : gai_strerror(rc);
 }
 
@@ -89,11 +93,17 @@ static const char *fill_unix(const char *path, const char *folder, struct plan_e
 	return NULL;
 }
 
+static bool every(const struct plan_endpoint *e)
+{
+	return strcmp(e->address, "0.0.0.0") == 0 || strcmp(e->address, "::") == 0;
+}
+
 const char *endpoint_read(const char *url, const char *folder, bool numeric, struct plan_endpoint *out)
 {
 	bool tls = strncmp(url, "https://", 8) == 0;
+	struct plan_endpoint e;
 	char authority[TEXT_MAX_BYTES];
-	const char *host = url + (tls ? 8 : 7), *colon;
+	const char *host = url + (tls ? 8 : 7), *colon, *why;
 	size_t len;
 
 	if (strncmp(url, "unix:", 5) == 0)
@@ -112,7 +122,12 @@ const char *endpoint_read(const char *url, const char *folder, bool numeric, str
 	colon = strrchr(authority, ':');
 	if (strtoul(colon + 1, NULL, 10) == 0)
 		return "the port must be between 1 and 65535";
-	return fill(authority, numeric, tls, out);
+	why = fill(authority, numeric, tls, &e);
+	if (!why && every(&e))
+		why = "that is an address to listen on, not one to send to";
+	if (!why)
+		*out = e;
+	return why;
 }
 
 const char *endpoint_read_address(const char *address, bool numeric, struct plan_endpoint *out)
@@ -139,21 +154,19 @@ const char *endpoint_from_address(const char *address, struct plan_endpoint *out
 
 bool endpoint_same(const struct plan_endpoint *a, const struct plan_endpoint *b)
 {
-	return (a->port != 0 || strncmp(a->url, "unix:", 5) == 0) && a->port == b->port &&
-	       strcmp(a->address, b->address) == 0;
-}
-
-static bool loopback(const struct plan_endpoint *e)
-{
-	return strncmp(e->address, "127.", 4) == 0 || strcmp(e->address, "::1") == 0;
+	if (a->port == 0 || b->port == 0)
+		return strncmp(a->url, "unix:", 5) == 0 && strcmp(a->url, b->url) == 0;
+	return a->port == b->port &&
+	       (strcmp(a->address, b->address) == 0 || strcasecmp(a->host, b->host) == 0);
 }
 
 bool endpoint_reaches(const struct plan_endpoint *to, const struct plan_endpoint *listener)
 {
-	bool every = strcmp(listener->address, "0.0.0.0") == 0 || strcmp(listener->address, "::") == 0;
+	bool v4 = strncmp(to->address, "127.", 4) == 0, v6 = strcmp(to->address, "::1") == 0;
 
 	return endpoint_same(to, listener) ||
-	       (every && to->port != 0 && to->port == listener->port && loopback(to));
+	       (every(listener) && to->port != 0 && to->port == listener->port &&
+	        (v4 || (v6 && strcmp(listener->address, "::") == 0)));
 }
 
 bool endpoint_for_copies(const struct plan_endpoint *e)

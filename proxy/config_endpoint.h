@@ -17,7 +17,7 @@ const char *endpoint_read_address(const char *address, bool numeric, struct plan
 /* The same with the resolver. */
 const char *endpoint_from_url(const char *url, struct plan_endpoint *out) MUST_CHECK;
 const char *endpoint_from_address(const char *address, struct plan_endpoint *out) MUST_CHECK;
-/* The same numeric address and port, or the same unix path. */
+/* The same numeric address or name and the same port, or the same unix path. */
 bool endpoint_same(const struct plan_endpoint *, const struct plan_endpoint *);
 /* What is sent to `to` comes in at the listener: the same address, or one of this host that a wildcard
  * listener takes. */

@@ -207,3 +207,35 @@ void config_check_mask_key(struct cfg *c, const struct cfg_node *n, const char *
 		         "the mask key %.200s is not 32 raw bytes or 64 hex digits", path);
 	content_free(&f);
 }
+
+/* The folder that holds the last part of a path. */
+static void cut_last(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash == path)
+		path[1] = '\0';
+	else if (slash)
+		*slash = '\0';
+	else
+		strcpy(path, ".");
+}
+
+void config_check_folder(struct cfg *c, const struct cfg_node *n, const char *path, bool file)
+{
+	char folder[PATH_MAX_BYTES + 2];
+	struct stat st;
+
+	if (offline(c) || !path[0])
+		return;
+	snprintf(folder, sizeof(folder), "%s", path);
+	if (file)
+		cut_last(folder);
+	while (stat(folder, &st) == -1 && errno == ENOENT && strcmp(folder, ".") != 0 &&
+	       strcmp(folder, "/") != 0)
+		cut_last(folder);
+	if (stat(folder, &st) == 0 && !S_ISDIR(st.st_mode))
+		cfg_warn(c, n, NULL, "cannot write below %.200s: it is not a folder", folder);
+	else if (access(folder, W_OK | X_OK) == -1)
+		cfg_warn(c, n, NULL, "cannot write below %.200s: %s", folder, strerror(errno));
+}

@@ -66,6 +66,9 @@ void config_check_whole(struct cfg *, const struct plan *);
 void config_check_pair(struct cfg *, const struct cfg_node *n, const struct plan_certificate *);
 /* Every certificate of the file under `key` must parse. */
 void config_check_ca(struct cfg *, const struct cfg_node *n, const char *key, const char *path);
+/* Something shall be written below `path`: its nearest folder that is there must allow it. `file`: the last
+ * part is no folder. Only warns: a command line may name another place. */
+void config_check_folder(struct cfg *, const struct cfg_node *n, const char *path, bool file);
 /* A mask key: 32 raw bytes or 64 hex digits, for its owner only. */
 void config_check_mask_key(struct cfg *, const struct cfg_node *n, const char *path);
 

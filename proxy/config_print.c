@@ -1,5 +1,7 @@
 /* What a plan means, in words. */
 #include <string.h>
+#include <sys/resource.h>
+#include "capture/mask.h"
 #include "proxy/config.h"
 #include "proxy/config_inside.h"
 
@@ -43,6 +45,7 @@ static void print_listen(const struct plan_listen *l, FILE *f)
 static void print_limits(const struct plan *p, FILE *f)
 {
 	const struct plan_limits *l = &p->limits;
+	struct rlimit files;
 	char a[32], b[32], c[32], d[32];
 
 	fprintf(f, "limits: head within %s, idle %s, send %s, bodies ", time_text(l->header_timeout_ms, a),
@@ -54,6 +57,10 @@ static void print_limits(const struct plan *p, FILE *f)
 	fprintf(f, "  line %s, field %s, head %s, %u fields; a worker: %u connections, %u open requests\n",
 	        bytes_text(l->line_bytes, a), bytes_text(l->field_bytes, b), bytes_text(l->fields_bytes, c),
 	        l->fields, l->max_connections, l->max_requests);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max < 2 * (rlim_t)l->max_connections)
+		fprintf(f,
+		        "  a worker may need %u descriptors and can have %llu: accepting waits before that\n",
+		        2 * l->max_connections, (unsigned long long)files.rlim_max);
 	fprintf(f, "forwarded: %s\n",
 	        p->forwarded ? "X-Forwarded-*, Forwarded and traceparent are set on the way to live"
 	                     : "no: live does not learn who asked");
@@ -126,6 +133,18 @@ static void print_gate(const struct plan_gate *g, FILE *f)
 	        ratio ? "" : "%", g->because[0] ? ": " : "", g->because);
 }
 
+static void print_compare(const struct plan_route *r, FILE *f)
+{
+	fprintf(f, "  compare:");
+	for (uint32_t i = 0; i < r->ignore_count; i++)
+		fprintf(f, "%s %s", i ? "," : " without", r->ignore[i]);
+	if (r->tolerance_abs > 0 || r->tolerance_rel > 0)
+		fprintf(f, "%s tolerance abs %g, rel %g\n", r->ignore_count ? ";" : "", r->tolerance_abs,
+		        r->tolerance_rel);
+	else
+		fprintf(f, "%s no tolerance declared: numbers must be equal\n", r->ignore_count ? ";" : "");
+}
+
 static void print_route(const struct plan *p, const struct plan_route *r, FILE *f)
 {
 	char text[32];
@@ -148,6 +167,7 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url, k->sample_ppm / 1e4,
 		        time_text(k->timeout_ms, text), k->max_in_flight);
 	}
+	print_compare(r, f);
 	for (uint32_t i = 0; i < r->gate_count; i++)
 		print_gate(&r->gates[i], f);
 }
@@ -156,8 +176,10 @@ static void print_masks(const struct plan *p, FILE *f)
 {
 	fprintf(f, "mask builtin: credentials and cookies dropped, query values masked; bodies untouched\n");
 	for (uint32_t i = 1; i < p->mask_count; i++)
-		fprintf(f, "mask %s: the built-in policy and %u fields\n", p->masks[i].name,
-		        p->masks[i].field_count);
+		fprintf(f, "mask %s: the built-in policy and %u fields%s\n", p->masks[i].name,
+		        p->masks[i].field_count,
+		        mask_wants_body(&p->masks[i]) ? "; a body that is not JSON is dropped, not copied"
+		                                      : "");
 	if (p->mask_key_file[0])
 		fprintf(f, "mask key: %s\n", p->mask_key_file);
 	else
@@ -206,10 +228,11 @@ static void print_memory(const struct plan *p, FILE *f)
 	for (unsigned i = 0; i < count; i++)
 		fprintf(f, "  %-20s %12.1f MiB  %s%s\n", shares[i].name, (double)shares[i].bytes / 1048576,
 		        shares[i].what, shares[i].live ? " (live path: outside memory)" : "");
-	fprintf(f, "  %-20s %12.1f MiB  of all copies, if everything is full at once%s\n", "ceiling",
-	        (double)copies / 1048576,
-	        copies > p->memory_bytes ? ": MORE THAN memory; lower max_body, max_in_flight or workers"
-	                                 : "");
+	fprintf(f, "  %-20s %12.1f MiB  of all copies, if everything is full at once\n", "ceiling",
+	        (double)copies / 1048576);
+	if (copies > p->memory_bytes)
+		fprintf(f,
+		        "  what is above memory are bodies at work: max_body and max_in_flight lower it\n");
 }
 
 void config_print_check(const struct plan *p, FILE *f)

@@ -9,31 +9,42 @@
 
 static const char help[] =
         "Usage: understudy check -c FILE [--format text|json]\n"
+        "       understudy check --schema | --manual\n"
         "\n"
-        "Read a configuration, report every error with its place, or say what the file means.\n"
+        "Do everything that a start does but binding: report every error with its place, or say what the\n"
+        "file means and where memory goes.\n"
         "\n"
         "  -c, --config FILE    the configuration\n"
         "      --format FORMAT  text (default) or json\n"
+        "      --schema         print the JSON Schema of configurations, for editors\n"
+        "      --manual         print the manual page understudy.yaml(5)\n"
         "  -h, --help           this text\n"
         "\n"
         "Examples:\n"
         "  understudy check -c configs/understudy.yaml\n"
         "  understudy check -c understudy.yaml --format json | jq .valid\n"
+        "  understudy check --manual | man -l -\n"
         "\n"
         "Exit status: 0 the file is good, 2 it is not (or the command line is wrong).\n";
 
-/* The lines of the report that begin with the file's name: errors and warnings. */
-static void put_messages(struct buf *out, const char *file, const char *report)
+/* True for a line of the report that begins with the file's name, or tells that it cannot be read. */
+static bool is_message(const char *file, const char *line, size_t n)
 {
 	size_t len = strlen(file);
+
+	return (n > len && strncmp(line, file, len) == 0 && line[len] == ':') ||
+	       strncmp(line, "understudy: ", 12) == 0;
+}
+
+static void put_messages(struct buf *out, const char *file, const char *report)
+{
 	const char *comma = "";
 
 	buf_puts(out, "\"messages\":[");
 	for (const char *line = report; *line;) {
 		size_t n = strcspn(line, "\n");
 
-		if ((n > len && strncmp(line, file, len) == 0 && line[len] == ':') ||
-		    strncmp(line, "understudy: ", 12) == 0) {
+		if (is_message(file, line, n)) {
 			buf_puts(out, comma);
 			buf_json_string(out, (struct span){line, n});
 			comma = ",";
@@ -43,30 +54,125 @@ static void put_messages(struct buf *out, const char *file, const char *report)
 	buf_puts(out, "]");
 }
 
+/* One message "LINE:COL: SEVERITY: TEXT", and the hint that follows it. */
+static void put_problem(struct buf *out, const char *place, const char *comma)
+{
+	unsigned line, column;
+	int at = 0;
+	char severity[8];
+	const char *next, *hint;
+
+	if (sscanf(place, "%u:%u: %7[a-z]: %n", &line, &column, severity, &at) != 3 || at == 0)
+		return;
+	buf_printf(out, "%s{\"line\":%u,\"column\":%u,\"severity\":\"%s\",\"message\":", comma, line, column,
+	           severity);
+	buf_json_string(out, (struct span){place + at, strcspn(place + at, "\n")});
+	next = strstr(place, "\n    ");
+	for (unsigned skip = 0; next && skip < 2; skip++) /* the line and its caret */
+		next = strchr(next + 1, '\n');
+	hint = next && strncmp(next, "\n    hint: ", 11) == 0 ? next + 11 : NULL;
+	if (hint) {
+		buf_puts(out, ",\"hint\":");
+		buf_json_string(out, (struct span){hint, strcspn(hint, "\n")});
+	}
+	buf_puts(out, "}");
+}
+
+static void put_problems(struct buf *out, const char *file, const char *report)
+{
+	size_t len = strlen(file), before;
+	const char *comma = "";
+
+	buf_puts(out, ",\"problems\":[");
+	for (const char *line = report; *line;) {
+		size_t n = strcspn(line, "\n");
+
+		before = buf_len(out);
+		if (n > len && strncmp(line, file, len) == 0 && line[len] == ':')
+			put_problem(out, line + len + 1, comma);
+		if (buf_len(out) > before)
+			comma = ",";
+		line += n + (line[n] == '\n');
+	}
+	buf_puts(out, "]");
+}
+
+static void put_text(struct buf *out, const char *key, const char *text)
+{
+	buf_printf(out, "\"%s\":", key);
+	buf_json_string(out, span_of(text));
+}
+
+static void put_listeners(struct buf *out, const struct plan *p)
+{
+	buf_puts(out, ",\"listen\":[");
+	for (uint32_t i = 0; i < p->listen_count; i++) {
+		buf_puts(out, i ? ",{" : "{");
+		put_text(out, "address", p->listen[i].at.address);
+		buf_printf(out, ",\"port\":%u,\"tls\":%s}", p->listen[i].at.port,
+		           p->listen[i].tls ? "true" : "false");
+	}
+	buf_puts(out, "]");
+}
+
+static void put_routes(struct buf *out, const struct plan *p)
+{
+	buf_puts(out, ",\"routes\":[");
+	for (uint32_t i = 0; i < p->route_count; i++) {
+		const struct plan_route *r = &p->routes[i];
+
+		buf_puts(out, i ? ",{" : "{");
+		put_text(out, "name", r->name);
+		buf_puts(out, ",\"live\":[");
+		for (uint32_t j = 0; j < r->live.endpoint_count; j++) {
+			buf_puts(out, j ? "," : "");
+			buf_json_string(out, span_of(r->live.endpoints[j].url));
+		}
+		buf_printf(out, "],\"mirror\":%s,\"candidates\":%u,\"gates\":%u,",
+		           r->mirror ? "true" : "false", r->candidate_count, r->gate_count);
+		put_text(out, "mask", p->masks[r->mask].name);
+		buf_puts(out, "}");
+	}
+	buf_puts(out, "]");
+}
+
+static void put_memory(struct buf *out, const struct plan *p)
+{
+	struct config_share shares[CONFIG_SHARES_MAX];
+	uint64_t copies;
+	unsigned count = config_memory(p, shares, &copies);
+
+	buf_printf(out, ",\"memory_bytes\":%llu,\"ring_bytes\":%llu,\"ceiling_bytes\":%llu,\"memory\":[",
+	           (unsigned long long)p->memory_bytes, (unsigned long long)config_ring_bytes(p),
+	           (unsigned long long)copies);
+	for (unsigned i = 0; i < count; i++) {
+		buf_puts(out, i ? ",{" : "{");
+		put_text(out, "name", shares[i].name);
+		buf_printf(out, ",\"bytes\":%llu,\"live\":%s}", (unsigned long long)shares[i].bytes,
+		           shares[i].live ? "true" : "false");
+	}
+	buf_puts(out, "]");
+}
+
 static void print_json(const struct plan *p, int rc, const char *file, const char *report)
 {
 	struct buf out;
 
 	buf_init(&out, 1 << 20);
-	buf_printf(&out, "{\"valid\":%s,\"file\":", rc == 0 ? "true" : "false");
-	buf_json_string(&out, span_of(file));
+	buf_printf(&out, "{\"valid\":%s,", rc == 0 ? "true" : "false");
+	put_text(&out, "file", file);
 	buf_puts(&out, ",");
 	put_messages(&out, file, report);
+	put_problems(&out, file, report);
 	if (rc == 0) {
 		buf_puts(&out, ",\"config_hash\":\"");
 		for (unsigned i = 0; i < sizeof(p->config_hash); i++)
 			buf_printf(&out, "%02x", p->config_hash[i]);
-		buf_printf(&out, "\",\"workers\":%u,\"memory_bytes\":%llu,\"ring_bytes\":%llu,\"routes\":[",
-		           p->workers, (unsigned long long)p->memory_bytes,
-		           (unsigned long long)config_ring_bytes(p));
-		for (uint32_t i = 0; i < p->route_count; i++) {
-			buf_printf(&out, "%s{\"name\":", i ? "," : "");
-			buf_json_string(&out, span_of(p->routes[i].name));
-			buf_printf(&out, ",\"mirror\":%s,\"candidates\":%u,\"gates\":%u}",
-			           p->routes[i].mirror ? "true" : "false", p->routes[i].candidate_count,
-			           p->routes[i].gate_count);
-		}
-		buf_puts(&out, "]");
+		buf_printf(&out, "\",\"workers\":%u,\"slots_each\":%u,\"seed\":\"%llu\"", p->workers,
+		           p->slots_each, (unsigned long long)p->seed);
+		put_listeners(&out, p);
+		put_routes(&out, p);
+		put_memory(&out, p);
 	}
 	printf("%.*s}\n", (int)buf_len(&out), buf_span(&out).data);
 	buf_fini(&out);
@@ -98,10 +204,9 @@ static int check_file(const char *file, bool json)
 int check_command(int argc, char **argv)
 {
 	static const struct option options[] = {
-	        {"config", required_argument, NULL, 'c'},
-	        {"format", required_argument, NULL, 'f'},
-	        {"help", no_argument, NULL, 'h'},
-	        {NULL, 0, NULL, 0},
+	        {"config", required_argument, NULL, 'c'}, {"format", required_argument, NULL, 'f'},
+	        {"schema", no_argument, NULL, 's'},       {"manual", no_argument, NULL, 'm'},
+	        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 	};
 	const char *file = NULL, *format = "text";
 	int option;
@@ -115,6 +220,12 @@ int check_command(int argc, char **argv)
 		case 'f':
 			format = optarg;
 			break;
+		case 's':
+			config_print_schema(stdout);
+			return 0;
+		case 'm':
+			config_print_manual(stdout);
+			return 0;
 		case 'h':
 			fputs(help, stdout);
 			return 0;

@@ -25,7 +25,7 @@ struct cfg {
 	struct block *blocks; /* nodes and their texts */
 	struct cfg_node *root;
 	struct note notes[CFG_ERRORS_MAX];
-	unsigned note_count, errors, left_out, nodes;
+	unsigned note_count, order, errors, left_out, nodes;
 	bool broken, nomem;
 	yaml_parser_t parser;
 };
@@ -43,24 +43,43 @@ static void *take(struct cfg *c, size_t size)
 	return b->bytes;
 }
 
+/* A message is for a terminal: what the file holds must not steer it. */
+static void disarm(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
+/* A place for one more, or NULL: then it is only counted. An error takes a warning's place. */
+static struct note *room(struct cfg *c, bool warning)
+{
+	if (c->note_count < CFG_ERRORS_MAX)
+		return &c->notes[c->note_count++];
+	c->left_out++;
+	for (unsigned i = 0; i < c->note_count && !warning; i++)
+		if (c->notes[i].warning)
+			return &c->notes[i];
+	return NULL;
+}
+
 static void note(struct cfg *c, unsigned line, unsigned column, bool warning, const char *hint,
                  const char *format, va_list args)
 {
-	struct note *n;
+	struct note *n = room(c, warning);
 
 	if (!warning)
 		c->errors++;
-	if (c->note_count == CFG_ERRORS_MAX) {
-		c->left_out++;
+	if (!n)
 		return;
-	}
-	n = &c->notes[c->note_count];
-	n->order = c->note_count++;
+	n->order = c->order++;
 	n->line = line;
 	n->column = column;
 	n->warning = warning;
 	vsnprintf(n->message, sizeof(n->message), format, args);
 	snprintf(n->hint, sizeof(n->hint), "%s", hint ? hint : "");
+	disarm(n->message);
+	disarm(n->hint);
 }
 
 void cfg_fail(struct cfg *c, const struct cfg_node *at, const char *hint, const char *format, ...)
@@ -387,7 +406,13 @@ static void print_place(struct cfg *c, const struct note *n, FILE *f)
 	struct span line = line_of(c->text, n->line);
 	size_t i = 0;
 
-	fprintf(f, "    %.*s\n    ", (int)line.len, line.data);
+	fputs("    ", f);
+	for (size_t j = 0; j < line.len; j++)
+		fputc(line.data[j] == '\t' || ((unsigned char)line.data[j] >= ' ' && line.data[j] != 0x7f)
+		              ? line.data[j]
+		              : '?',
+		      f);
+	fputs("\n    ", f);
 	for (unsigned column = 1; column < n->column && i < line.len; column++) {
 		fputc(line.data[i] == '\t' ? '\t' : ' ', f);
 		for (i++; i < line.len && ((unsigned char)line.data[i] & 0xc0) == 0x80;)

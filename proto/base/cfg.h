@@ -64,8 +64,8 @@ struct cfg_row { /* a table ends with a row without name */
 	const char *const *names; /* CFG_ENUM, NULL at the end */
 	const char *const *unsupported; /* CFG_ENUM: values known to the design only */
 	const struct cfg_row *rows;
-	size_t count_offset; /* uint32_t, lists */
-	unsigned capacity;
+	size_t count_offset;      /* uint32_t, lists */
+	unsigned capacity, taken; /* items that there may be; that are there already */
 	cfg_hook *hook;
 	const char *sentence;
 };

@@ -323,7 +323,7 @@ static void items_fill(struct cfg *c, const struct cfg_row *row, const struct cf
 			continue;
 		}
 		if (*count == row->capacity) {
-			cfg_fail(c, n, NULL, "more than %u '%s'", row->capacity, row->name);
+			cfg_fail(c, n, NULL, "more than %u '%s'", row->capacity - row->taken, row->name);
 			return;
 		}
 		item_fill(c, row, n, base + row->offset + *count * row->size);

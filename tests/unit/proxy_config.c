@@ -1,41 +1,7 @@
 /* Configurations: the example, wrong files with their messages, substitution, the start without a file. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <cmocka.h>
-#include "proxy/config.h"
+#include "tests/unit/config_case.h"
 
-static struct plan plan;
-static char *report;
-
-static int read_text(const char *text)
-{
-	FILE *f = fopen("f.yaml", "w"), *errors;
-	size_t len;
-	int rc;
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	free(report);
-	report = NULL;
-	errors = open_memstream(&report, &len);
-	rc = config_read("f.yaml", &plan, errors);
-	fclose(errors);
-	return rc;
-}
-
-#define HEAD   "version: 1\nlisten: [{address: 127.0.0.1:8080}]\n"
-#define ROUTES HEAD "routes:\n  - name: r\n    live: {endpoints: [http://127.0.0.1:9001]}\n"
-#define LIST   ROUTES "    mirror: {}\n    candidates:\n"
-#define ONE    "      - {name: a, endpoints: [http://127.0.0.1:9002]}\n"
-
-static const struct bad {
-	const char *text, *first, *hint;
-} bads[] = {
+static const struct bad bads[] = {
         {"", "f.yaml:1:1: error: the file is empty", NULL},
         {"- 1\n", "f.yaml:1:1: error: the file must be a mapping of keys", NULL},
         {"a: [1\n", "f.yaml:2:1: error: did not find expected ',' or ']'", "while parsing a flow sequence"},
@@ -126,21 +92,8 @@ static const struct bad {
 
 static void test_bad(void **state)
 {
-	char hint[300], *first;
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
-		assert_int_equal(read_text(bads[i].text), ERR_CONFIG);
-		first = report;
-		if (strncmp(first, "f.yaml:6:5: warning: ", 21) == 0) /* a mirror without candidates */
-			first = strstr(first + 1, "f.yaml:");
-		assert_non_null(first);
-		first[strcspn(first, "\n")] = '\0';
-		assert_string_equal(first, bads[i].first);
-		snprintf(hint, sizeof(hint), "    hint: %s\n", bads[i].hint ? bads[i].hint : "");
-		if (bads[i].hint && !strstr(first + strlen(first) + 1, hint))
-			fail_msg("no hint '%s' for: %s", bads[i].hint, bads[i].first);
-	}
+	check_bads(bads, sizeof(bads) / sizeof(bads[0]));
 }
 
 static void test_all_at_once(void **state)
@@ -162,6 +115,17 @@ static void test_all_at_once(void **state)
 	        "    hint: did you mean 5s?\n");
 }
 
+/* What the file holds must not steer the terminal that reads the report. */
+static void test_control_characters(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text(ROUTES "run: {name: \"\\e[2J\"}\n\"\x1b[1m\": 1\n"), ERR_CONFIG);
+	assert_null(strchr(report, 0x1b));
+	assert_int_equal(read_text(ROUTES "run: {name: \"\\e[2J\"}\n"), ERR_CONFIG);
+	assert_null(strchr(report, 0x1b));
+	assert_non_null(strstr(report, "f.yaml:6:13: error: '?[2J' cannot be a name\n"));
+}
+
 static void test_cap(void **state)
 {
 	char text[2000] = "";
@@ -173,6 +137,25 @@ static void test_cap(void **state)
 	assert_non_null(strstr(report, "f.yaml:20:1: error: unknown key 'wrong19'"));
 	assert_null(strstr(report, "wrong20"));
 	assert_non_null(strstr(report, "f.yaml: and 8 more\n"));
+}
+
+/* An error is told however many warnings there are. */
+static void test_warnings_make_room(void **state)
+{
+	char text[4000] = HEAD "routes:\n";
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		sprintf(text + strlen(text),
+		        "  - name: r%d\n    match: {path_prefix: /%d}\n    live: {endpoints: "
+		        "['http://127.0.0.1:1'], health: {rise: 1, fall: 1, interval: 9s, timeout: 1s}}\n",
+		        i, i);
+	assert_int_equal(read_text(text), 0);
+	assert_non_null(strstr(report, "f.yaml: and 4 more\n"));
+	strcat(text, "wrokers: 1\n");
+	assert_int_equal(read_text(text), ERR_CONFIG);
+	assert_non_null(strstr(report, "f.yaml:22:1: error: unknown key 'wrokers'\n"));
+	assert_non_null(strstr(report, "f.yaml: and 5 more\n"));
 }
 
 static void test_too_many_candidates(void **state)
@@ -286,7 +269,9 @@ int main(void)
 	        cmocka_unit_test(test_bad),
 	        cmocka_unit_test(test_all_at_once),
 	        cmocka_unit_test(test_cap),
+	        cmocka_unit_test(test_control_characters),
 	        cmocka_unit_test(test_too_many_candidates),
+	        cmocka_unit_test(test_warnings_make_room),
 	        cmocka_unit_test(test_substitution),
 	        cmocka_unit_test(test_defaults),
 	        cmocka_unit_test_prestate(test_example, example),
