@@ -36,7 +36,7 @@ SERVERS = {"live": "logreg", "twin": "logreg", "svc": "svc", "forest": "forest",
 SHADOWS = ("svc", "forest", "knn", "twin")
 FAULTY = "svc"
 CONNECTIONS = 4
-RATE = 100              # requests/s: below what the forest can answer, so nothing is shed
+RATE = 100              # requests/s: what the forest can answer; a busy machine may leave all of them in flight
 EMAIL = "person17@example.com"
 SECRET = "demo-bearer-17-not-for-copies"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -57,9 +57,9 @@ routes:
     live: {{endpoints: [http://127.0.0.1:{live}]}}
     mirror: {{sample: 100%, methods: [POST], mask: default}}
     candidates:
-      - {{name: svc, endpoints: [http://127.0.0.1:{svc}], timeout: 10s, max_in_flight: 64}}
-      - {{name: forest, endpoints: [http://127.0.0.1:{forest}], timeout: 10s, max_in_flight: 64}}
-      - {{name: knn, endpoints: [http://127.0.0.1:{knn}], timeout: 10s, max_in_flight: 64}}
+      - {{name: svc, endpoints: [http://127.0.0.1:{svc}], timeout: 60s, max_in_flight: 600}}
+      - {{name: forest, endpoints: [http://127.0.0.1:{forest}], timeout: 60s, max_in_flight: 600}}
+      - {{name: knn, endpoints: [http://127.0.0.1:{knn}], timeout: 60s, max_in_flight: 600}}
       - {{name: twin, endpoints: [http://127.0.0.1:{twin}], role: baseline, sample: 100%}}
     gates:
       - {{metric: divergence_rate, max: 5%, because: "demo limit"}}
