@@ -57,9 +57,9 @@ routes:
     live: {{endpoints: [http://127.0.0.1:{live}]}}
     mirror: {{sample: 100%, methods: [POST], mask: default}}
     candidates:
-      - {{name: svc, endpoints: [http://127.0.0.1:{svc}], timeout: 10s, max_in_flight: 64}}
-      - {{name: forest, endpoints: [http://127.0.0.1:{forest}], timeout: 10s, max_in_flight: 64}}
-      - {{name: knn, endpoints: [http://127.0.0.1:{knn}], timeout: 10s, max_in_flight: 64}}
+      - {{name: svc, endpoints: [http://127.0.0.1:{svc}], timeout: 60s, max_in_flight: 1024}}
+      - {{name: forest, endpoints: [http://127.0.0.1:{forest}], timeout: 60s, max_in_flight: 1024}}
+      - {{name: knn, endpoints: [http://127.0.0.1:{knn}], timeout: 60s, max_in_flight: 1024}}
       - {{name: twin, endpoints: [http://127.0.0.1:{twin}], role: baseline, sample: 100%}}
     gates:
       - {{metric: divergence_rate, max: 5%, because: "demo limit"}}
