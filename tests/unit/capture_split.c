@@ -69,6 +69,7 @@ static int build(void **state)
 	}
 	give("mask-key", h.key);
 	give("ready", h.ready[1]);
+	give("go", h.ready[0]); /* it hears its own word that it is ready */
 	assert_int_equal(ring_attach_writer(h.memfd[RAW], h.wake[RAW], &h.raw), 0);
 	return 0;
 }
