@@ -90,6 +90,10 @@ check: all units faults fuzzers
 	B=$B sh tests/run
 asan:
 	$(MAKE) B=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
+# Nothing here has threads, so there is no tsan: what processes share is stressed by tests/fault/kill.
+cover:
+	-$(MAKE) B=build/cover CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage check
+	sh tests/cover build/cover
 lint:
 	STRICT=1 sh tests/lint
 $B/tests/bench_h1: $B/tests/bench_h1.o $(call lib,formats) $(call lib,base)
@@ -106,6 +110,6 @@ install: all
 clean:
 	rm -rf build
 help:
-	@echo 'all check asan fuzz bench lint format install clean help'
+	@echo 'all check asan fuzz cover bench lint format install clean help'
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all units faults fuzzers engines check asan lint bench fuzz format install clean help
+.PHONY: all units faults fuzzers engines check asan cover lint bench fuzz format install clean help

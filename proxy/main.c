@@ -186,6 +186,10 @@ static int version_command(int argc, char **argv)
 {
 	bool json = argc > 1 && !strcmp(argv[1], "--json");
 
+	if (argc > 1 + json) {
+		fprintf(stderr, "understudy: version takes --json or nothing, not '%s'\n", argv[argc - 1]);
+		return 2;
+	}
 	printf(json ? "{\"version\":\"%s\"}\n" : "understudy %s\n", VERSION);
 	return 0;
 }
@@ -237,7 +241,8 @@ int main(int argc, char **argv)
 		if (!strcmp(commands[i].name, argv[1]))
 			return commands[i].run(argc - 1, argv + 1);
 	if (argc > 1)
-		fprintf(stderr, "understudy: there is no command '%s'\n", argv[1]);
-	usage(stderr);
+		fprintf(stderr, "understudy: there is no command '%s'; see understudy --help\n", argv[1]);
+	else
+		usage(stderr);
 	return 2;
 }

@@ -96,6 +96,8 @@ int doc_load(const char *path, struct node **root_out)
 		json_reader_init(&reader, buf_span(&text), 0);
 		rc = build(&reader, root_out);
 	}
+	if (!rc && (*root_out)->type != JSON_OBJECT)
+		rc = ERR_PROTO;
 	buf_fini(&text);
 	if (rc)
 		doc_free(root_out);

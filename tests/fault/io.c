@@ -220,7 +220,7 @@ static void build(struct house *h, uint32_t *slots)
 	}
 	ring_publish(to);
 	ring_free(&to);
-	h->env.fd_count = 4;
+	h->env.fd_count = 5;
 	h->env.fds[0].name = "captures";
 	h->env.fds[0].fd = h->captures;
 	h->env.fds[1].name = "ring.recorder";
@@ -229,6 +229,8 @@ static void build(struct house *h, uint32_t *slots)
 	h->env.fds[2].fd = h->wake;
 	h->env.fds[3].name = "ready";
 	h->env.fds[3].fd = h->ready[1];
+	h->env.fds[4].name = "go"; /* it hears its own word that it is ready */
+	h->env.fds[4].fd = h->ready[0];
 }
 
 static void demolish(struct house *h)

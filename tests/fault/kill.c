@@ -197,11 +197,16 @@ static void worker(unsigned index)
 	}
 }
 
-/* Pull what the stage before holds, then now and then settle what is held; the rest is for the next. */
+/* Pull what the stage before holds; later, perhaps, settle it. The last stage must, and what it pulled is
+ * known to this process alone: when that dies only ledger_role_lost() can settle it. */
 static void pass_on(uint32_t slot, uint64_t id, unsigned cell, uint8_t before, uint8_t own, uint8_t good)
 {
-	ledger_move(ledger, slot, id, cell, before, own);
-	if (own == STAGE_JUDGE || own == STAGE_RECORDER || random_next() % 16 == 0)
+	static uint64_t held[WORKERS * SLOTS_EACH][CELLS];
+	bool last = own == STAGE_JUDGE || own == STAGE_RECORDER;
+
+	if (ledger_move(ledger, slot, id, cell, before, own))
+		held[slot][cell] = id;
+	else if (held[slot][cell] == id && random_next() % (last ? 3 : 16) == 0)
 		ledger_move(ledger, slot, id, cell, own,
 		            random_next() % 4 ? good : (uint8_t)OUTCOME_CANDIDATE_TIMEOUT);
 }

@@ -22,7 +22,7 @@ enum { RECORDS = 12, GOOD_MAX = 1 << 16, FILE_MAX = 1 << 17 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint8_t good[GOOD_MAX], file[FILE_MAX];
-static size_t good_len, header_len;
+static size_t good_len, header_len, footer_at, last_at; /* last_at: the last segment */
 static int memfd = -1;
 static char path[32];
 
@@ -57,6 +57,10 @@ static void make_good(void)
 	if (unlink(at) || rmdir(name) || good_len >= sizeof good)
 		abort();
 	header_len = CAPFILE_HEADER_FIXED + get32(good + 12) + CAPFILE_CRC;
+	for (size_t at = header_len; memcmp(good + at, CAPFILE_SEGMENT, 4) == 0; at = footer_at) {
+		last_at = at;
+		footer_at = at + CAPFILE_SEGMENT_OVERHEAD + get32(good + at + 4);
+	}
 	memfd = memfd_create("fuzz", MFD_CLOEXEC);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", memfd);
 }
@@ -92,6 +96,21 @@ static int read_file(size_t n, bool written_by_us, unsigned *count_out)
 		abort();
 	capfile_reader_free(&reader);
 	return err;
+}
+
+/* One altered byte of a segment is damage while a footer or another segment stands behind it, and else torn.
+ */
+static void tamper(size_t at, uint8_t with)
+{
+	size_t place = header_len + at % (footer_at - header_len);
+	unsigned count;
+
+	memcpy(file, good, good_len);
+	file[place] ^= with ? with : 1;
+	if (read_file(good_len, true, &count) != ERR_PROTO)
+		abort();
+	if (read_file(footer_at, true, &count) != (place < last_at ? ERR_PROTO : ERR_TORN))
+		abort();
 }
 
 static void edit(const uint8_t *data, size_t size)
@@ -178,6 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 1:
 		edit(data + 1, size - 1);
+		tamper((size_t)(data[1] | data[2] << 8), data[3]);
 		break;
 	case 2:
 		cut((size_t)(data[1] | data[2] << 8));

@@ -26,14 +26,19 @@ static void read_all(void)
 	struct record r;
 	struct ring *ring;
 	unsigned count = 0;
+	size_t ready;
 	int err;
 
 	if (ring_attach_reader(memfd, wake, &ring))
 		return;
+	ready = ring_used_bytes(ring);
 	while (!(err = ring_get(ring, &r, payload))) {
 		if (r.payload_len > RECORD_PAYLOAD_MAX || ring_used_bytes(ring) > ring_data_bytes(ring) ||
 		    ++count > DATA / sizeof r)
 			abort();
+		if (sizeof r + r.payload_len > ready) /* more than was published */
+			abort();
+		ready -= sizeof r + r.payload_len;
 	}
 	if (err != ERR_AGAIN && err != ERR_PROTO)
 		abort();

@@ -1,0 +1,252 @@
+/* The role `masker` from ring to rings: however a body is cut into chunks the same bytes come out, and no
+ * canary under a masked path leaves it, in no ring and in no record. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "capture/fold.h"
+#include "capture/mask.h"
+#include "capture/masker.h"
+
+enum { RING_BYTES = 8 << 20, EXCHANGES_MAX = 1024 };
+enum end { RAW, SHADOW, JUDGE, RECORDER, ENDS };
+
+static const char *const names[ENDS] = {"raw.0", "shadow", "judge", "recorder"};
+static const char canary[] = "canary-4711";
+
+struct house {
+	struct role_env env;
+	int memfd[ENDS], wake[ENDS], page, ledger, key, ready[2];
+	char text[ENDS][2][32];
+	struct ring *raw;
+	uint64_t id; /* of the last exchange */
+	uint32_t slot;
+};
+
+static struct plan plan;
+static struct house h;
+
+static void give(const char *name, int fd)
+{
+	h.env.fds[h.env.fd_count].name = name;
+	h.env.fds[h.env.fd_count++].fd = fd;
+}
+
+static int build(void **state)
+{
+	static const uint8_t secret[32] = {7};
+
+	(void)state;
+	plan = (struct plan){.route_count = 1, .mask_count = 1, .workers = 1, .capture = true};
+	plan.routes[0].max_body_bytes = 1 << 20;
+	plan.masks[0].field_count = 2;
+	plan.masks[0].fields[0] = (struct plan_mask_field){.where = "$..user", .with = MASK_TOKEN};
+	plan.masks[0].fields[1] = (struct plan_mask_field){.where = "$.gone", .with = MASK_DROP};
+	h = (struct house){.env = {.name = "masker", .plan = &plan}};
+	assert_true(pipe(h.ready) == 0 && (h.key = memfd_create("key", MFD_CLOEXEC)) >= 0);
+	assert_int_equal(write(h.key, secret, sizeof secret), sizeof secret);
+	assert_int_equal(page_create(&h.page), 0);
+	assert_int_equal(page_map(h.page, &h.env.page), 0);
+	assert_int_equal(ledger_create(1, EXCHANGES_MAX, &h.ledger), 0);
+	assert_int_equal(ledger_attach(h.ledger, &h.env.ledger), 0);
+	atomic_store(&h.env.page->phase, PHASE_MASKER);
+	for (unsigned i = 0; i < ENDS; i++) {
+		assert_int_equal(ring_create(names[i], RING_BYTES, &h.memfd[i], &h.wake[i]), 0);
+		snprintf(h.text[i][0], sizeof h.text[i][0], "ring.%s", names[i]);
+		snprintf(h.text[i][1], sizeof h.text[i][1], "wake.%s", names[i]);
+		give(h.text[i][0], h.memfd[i]);
+		give(h.text[i][1], h.wake[i]);
+	}
+	give("mask-key", h.key);
+	give("ready", h.ready[1]);
+	give("go", h.ready[0]); /* it hears its own word that it is ready */
+	assert_int_equal(ring_attach_writer(h.memfd[RAW], h.wake[RAW], &h.raw), 0);
+	return 0;
+}
+
+static int demolish(void **state)
+{
+	(void)state;
+	ring_free(&h.raw);
+	ledger_free(&h.env.ledger);
+	munmap(h.env.page, sizeof *h.env.page);
+	for (unsigned i = 0; i < ENDS; i++) {
+		close(h.memfd[i]);
+		close(h.wake[i]);
+	}
+	close(h.page);
+	close(h.ledger);
+	close(h.key);
+	close(h.ready[0]);
+	close(h.ready[1]);
+	return 0;
+}
+
+static void put(uint8_t type, uint8_t leg, struct span payload)
+{
+	struct record r = {.id = h.id,
+	                   .time_ns = h.id,
+	                   .slot = h.slot,
+	                   .type = type,
+	                   .leg = leg,
+	                   .payload_len = (uint32_t)payload.len};
+
+	assert_int_equal(ring_put(h.raw, &r, payload.data, 0), 0);
+}
+
+static void exchange(void)
+{
+	h.id++;
+	assert_int_equal(
+	        ledger_take(h.env.ledger, 0, h.id, 0, 1, 1, OUTCOME_SAMPLED_OUT, 0, STAGE_WORKER, &h.slot),
+	        0);
+}
+
+static void run_masker(void)
+{
+	int status;
+
+	ring_publish(h.raw);
+	if (fork() == 0)
+		_exit(masker_run(&h.env));
+	assert_true(wait(&status) > 0);
+	assert_int_equal(status, 0);
+}
+
+/* What a ring holds, byte for byte, must not hold the canary. */
+static void check_no_canary(enum end which)
+{
+	off_t size = lseek(h.memfd[which], 0, SEEK_END);
+	char *map = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, h.memfd[which], 0);
+
+	assert_true(map != MAP_FAILED);
+	assert_null(memmem(map, (size_t)size, canary, sizeof canary - 1));
+	munmap(map, (size_t)size);
+}
+
+static unsigned expect_bodies(enum end which, struct span want)
+{
+	char payload[RECORD_PAYLOAD_MAX];
+	struct fold *f = fold_new(64 << 20);
+	struct exchange *e;
+	struct ring *in;
+	struct record r;
+	unsigned ended = 0;
+
+	assert_int_equal(ring_attach_reader(h.memfd[which], h.wake[which], &in), 0);
+	while (!ring_get(in, &r, payload)) {
+		assert_true(r.flags & RECORD_MASKED);
+		assert_int_equal(r.time_ns, r.id);
+		assert_int_equal(fold_add(f, &r, payload, &e), 0);
+		if (r.type != RECORD_END)
+			continue;
+		ended++;
+		assert_int_equal(buf_len(&e->legs[0]->body), want.len);
+		assert_memory_equal(buf_span(&e->legs[0]->body).data, want.data, want.len);
+		fold_drop(f, &e);
+	}
+	fold_free(&f);
+	ring_free(&in);
+	return ended;
+}
+
+static const char body[] =
+        " {\"user\" : \"canary-4711\",\"n\":[1,2.50,{\"user\":{\"x\":[\"canary-4711\"]},\"k\":"
+        "\"\\u00e9\xc3\xa9\"}] , \"gone\":\"canary-4711\", \"z\":null}\n";
+
+static void put_pieces(size_t first, size_t second)
+{
+	const size_t cuts[] = {0, first, second, sizeof body - 1};
+
+	exchange();
+	put(RECORD_HEAD, LEG_CLIENT, SPAN("POST /v2/x?user=canary-4711\ncookie: canary-4711"));
+	for (unsigned i = 0; i < 3; i++)
+		put(RECORD_CHUNK, LEG_CLIENT, (struct span){body + cuts[i], cuts[i + 1] - cuts[i]});
+	put(RECORD_END, LEG_CLIENT, (struct span){NULL, 0});
+}
+
+static void test_every_split(void **state)
+{
+	char want[sizeof body * 2];
+	struct mask_key *key;
+	bool input_masked;
+	uint32_t count;
+	struct buf out;
+	static const uint8_t secret[32] = {7};
+	unsigned exchanges = 0;
+
+	(void)state;
+	assert_int_equal(mask_key_new(secret, &key), 0);
+	buf_init(&out, sizeof want);
+	assert_int_equal(mask_json(&plan.masks[0], key, (struct span){body, sizeof body - 1}, &out, &count,
+	                           &input_masked),
+	                 0);
+	assert_int_equal(count, 3);
+	for (size_t i = 0; i < sizeof body; i++, exchanges++)
+		put_pieces(i, i);
+	for (size_t i = 0; i + 7 < sizeof body; i += 3, exchanges++)
+		put_pieces(i, i + 7);
+	exchange();
+	exchanges++;
+	put(RECORD_HEAD, LEG_CLIENT, SPAN("POST /"));
+	for (size_t i = 0; i + 1 < sizeof body; i++)
+		put(RECORD_CHUNK, LEG_CLIENT, (struct span){body + i, 1});
+	put(RECORD_END, LEG_CLIENT, (struct span){NULL, 0});
+	run_masker();
+	for (enum end i = SHADOW; i < ENDS; i++) {
+		check_no_canary(i);
+		assert_int_equal(expect_bodies(i, buf_span(&out)), exchanges);
+	}
+	buf_fini(&out);
+	mask_key_free(&key);
+}
+
+/* Bodies that cannot be read, ends that come at once, legs cut off, a second head: gone, not let out. */
+static void test_hostile(void **state)
+{
+	static const char *const bad[] = {"{\"user\":\"canary-4711\"", "canary-4711",
+	                                  "{\"user\":\"canary-4711\"} x", "{\"user\":canary-4711}",
+	                                  "\"canary-4711"};
+	const struct span text = {canary, sizeof canary - 1}, none = {NULL, 0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		exchange();
+		put(RECORD_HEAD, LEG_CLIENT, SPAN("POST /"));
+		put(RECORD_CHUNK, LEG_CLIENT, span_of(bad[i]));
+		put(i & 1 ? RECORD_ERROR : RECORD_END, LEG_CLIENT, i & 1 ? SPAN("client_gone") : none);
+	}
+	exchange();
+	put(RECORD_CHUNK, LEG_CLIENT, text);
+	put(RECORD_HEAD, LEG_CLIENT, SPAN("POST /\nx: y\nno field canary-4711"));
+	put(RECORD_CHUNK, LEG_CLIENT, text);
+	put(RECORD_TRAILERS, LEG_CLIENT, text);
+	exchange();
+	put(RECORD_HEAD, LEG_LIVE, SPAN("200\ncontent-encoding: gzip"));
+	put(RECORD_CHUNK, LEG_LIVE, text);
+	put(RECORD_END, LEG_LIVE, none);
+	put(RECORD_CHUNK, LEGS_MAX, text);
+	run_masker();
+	for (enum end i = SHADOW; i < ENDS; i++)
+		check_no_canary(i);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(test_every_split, build, demolish),
+	        cmocka_unit_test_setup_teardown(test_hostile, build, demolish),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
