@@ -344,6 +344,10 @@ static void put_divergence(struct buf *b, const struct results *r, const struct 
 	buf_puts(b, ",");
 	put_integer(b, "against_baseline", t->against_baseline);
 	buf_puts(b, ",");
+	put_double(b, "row_divergence_rate", share(t->rows_diverged, t->rows));
+	buf_puts(b, ",");
+	put_interval(b, "row_divergence_ci", gate_row_rate(t->rows_diverged, t->rows, t->rows_largest));
+	buf_puts(b, ",");
 }
 
 /* Of the exchanges that both sides answered, the share in which both were asked the same question. */

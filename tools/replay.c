@@ -9,6 +9,7 @@
 #include "proxy/config_endpoint.h"
 #include "replay/gate.h"
 #include "tools/commands.h"
+#include "tools/gate.h"
 #include "tools/run.h"
 
 /* At recorded times a slow answer must not hold back the next request; at --speed max the slots are the pace.
@@ -179,31 +180,6 @@ static int read_progress(const struct replay_options *o, uint32_t *out)
 	return 2;
 }
 
-/* "divergence_rate<=2%": a metric, its direction, a number with or without a per cent sign. */
-static int read_gate(const char *text, struct plan_gate *out)
-{
-	const char *at = strpbrk(text, "<>");
-	int metric = at ? gate_metric_by_name((struct span){text, (size_t)(at - text)}) : -1;
-	char *end = NULL;
-
-	if (metric >= 0 && at[1] == '=')
-		out->limit = strtod(at + 2, &end);
-	if (end && *end == '%') {
-		out->limit /= 100;
-		end++;
-	}
-	if (!end || end == at + 2 || *end ||
-	    (*at == '<') != (gate_metric_row((uint32_t)metric)->direction == GATE_MAX)) {
-		fprintf(stderr,
-		        "understudy: replay: --gate '%s': expected e.g. 'divergence_rate<=2%%'; see "
-		        "understudy gate --list\n",
-		        text);
-		return 2;
-	}
-	out->metric = (uint32_t)metric;
-	return -1;
-}
-
 static int routes_of(const char *path, struct plan *plan)
 {
 	struct capfile_reader *reader;
@@ -246,7 +222,7 @@ static int fill_route(const struct replay_options *o, const struct plan *plan, s
 	for (unsigned i = 0; i < route->candidate_count; i++)
 		route->candidates[i].max_in_flight = plan->slots_each;
 	for (unsigned i = 0; i < o->gate_count && status < 0; i++)
-		status = read_gate(o->gates[i], &route->gates[route->gate_count++]);
+		status = gate_read(o->gates[i], &route->gates[route->gate_count++]) ? 2 : -1;
 	return status;
 }
 
