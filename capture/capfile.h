@@ -75,6 +75,7 @@ struct capfile_facts {
 const struct capfile_facts *capfile_facts(const struct capfile_reader *);
 bool capfile_closed(const struct capfile_reader *); /* a whole footer ends the file */
 uint64_t capfile_size(const struct capfile_reader *);
+uint64_t capfile_at(const struct capfile_reader *);       /* bytes read so far */
 uint64_t capfile_segments(const struct capfile_reader *); /* read so far */
 uint64_t capfile_records(const struct capfile_reader *);  /* returned so far */
 /* A record's time as nanoseconds since the epoch, by the header's two clocks. */

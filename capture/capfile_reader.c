@@ -486,6 +486,11 @@ uint64_t capfile_size(const struct capfile_reader *r)
 	return r->size;
 }
 
+uint64_t capfile_at(const struct capfile_reader *r)
+{
+	return r->at;
+}
+
 uint64_t capfile_segments(const struct capfile_reader *r)
 {
 	return r->segments;

@@ -170,6 +170,8 @@ struct plan_mask {
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 };
 
+enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
+
 struct plan_input { /* the capture that a replay reads */
 	char path[PATH_MAX_BYTES];
 	uint64_t bytes;
@@ -188,9 +190,10 @@ struct plan {
 	uint64_t seed;          /* of sampling */
 	uint32_t workers, drain_timeout_ms, slots_each;
 	bool capture;
-	bool replay;         /* a capture is played; there is no live path */
-	double replay_speed; /* 1 = as recorded, 0 = as fast as the targets take it */
-	uint64_t replay_max_lag_ns;
+	bool replay;                /* a capture is played; there is no live path */
+	double replay_speed;        /* 1 = as recorded, 0 = as fast as the targets take it */
+	uint64_t replay_max_lag_ns; /* p99; past it a run that keeps time is void */
+	uint32_t replay_progress;   /* enum progress */
 	struct plan_input replay_input;
 	uint32_t listen_count;
 	struct plan_listen listen[LISTEN_MAX];

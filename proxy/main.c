@@ -206,6 +206,8 @@ static const struct {
         {"capture", capture_command, "info, cat or verify capture files"},
         {"report", report_command, "render a run as text, html, md or json"},
         {"gate", gate_command, "print the gate table; the exit status is the verdict"},
+        {"show", show_command, "one pair side by side"},
+        {"runs", runs_command, "the catalogue of runs: list, show, diff"},
         {"version", version_command, "print the version"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

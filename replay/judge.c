@@ -303,11 +303,19 @@ static const char *final_state(char reason[128])
 	return plan->replay && !atomic_load(&replay->whole) ? "partial" : "final";
 }
 
+/* Commit before the slots that wait for it are a quarter of all: sources that wait for a slot go on. */
+static unsigned batch_enough(void)
+{
+	uint64_t quarter = (uint64_t)judge.env->plan->workers * judge.env->plan->slots_each / 4;
+
+	return quarter < BATCH_MAX / 2 ? (unsigned)quarter : BATCH_MAX / 2;
+}
+
 static void housekeeping(void)
 {
 	uint64_t now = clock_mono_ns();
 
-	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > BATCH_MAX / 2)
+	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
 		commit();
 	ledger_harvest(judge.env->ledger, NULL, NULL);
 	if (now - judge.swept_ns > 1000000000u) {

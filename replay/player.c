@@ -1,10 +1,11 @@
 /*
  * player.c - replay is a mirror with another source and another pace.
  *
- * The capture's exchanges are folded, sorted by the time their request was complete, and put into the
- * same masked rings that the masker feeds, each at start + recorded offset / speed: deadlines are
- * absolute, so nothing drifts. Admission is by ledger slots: a full ledger or ring makes the player
- * wait, never shed.
+ * The capture's exchanges come from a bounded window (window.h) and go into the same masked rings that the
+ * masker feeds, each at start + recorded offset / speed. The start is read once and deadlines are absolute,
+ * so nothing drifts; what is sent after its deadline is measured as lag, whatever made it late: waiting for a
+ * slot or a ring counts too (no coordinated omission). Admission is by ledger slots: a full ledger or ring
+ * makes the player wait, never shed.
  */
 #define _GNU_SOURCE
 #include "replay/player.h"
@@ -12,22 +13,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "capture/capfile.h"
-#include "capture/fold.h"
 #include "proto/base/clock.h"
+#include "replay/stat.h"
+#include "replay/window.h"
+
+static const uint64_t NAP_NS = 50000000u, RETRY_NS = 200000u, READ_MARGIN_NS = 2000000u;
+static const uint64_t PROGRESS_TTY_NS = 250000000u, PROGRESS_NS = 10u * 1000000000u;
 
 struct player {
 	const struct role_env *env;
 	struct ring *to_shadow, *to_judge;
-	struct fold *fold;
-	struct exchange **list;
-	size_t count, cap;
-	uint64_t sequence;
+	struct window *window;
+	uint64_t sequence, start_ns, first_ns, baselines[ROUTES_MAX];
+	uint64_t told_ns;
+	bool terminal;
+	struct sketch lag; /* us */
 };
 
 static struct player player;
+
+static bool stopped(void)
+{
+	return atomic_load(&player.env->page->phase) != PHASE_RUN;
+}
 
 static void nap_until(uint64_t mono_ns)
 {
@@ -37,69 +49,11 @@ static void nap_until(uint64_t mono_ns)
 		;
 }
 
-static void keep(void *arg, struct exchange *x)
-{
-	const struct leg *client = x->legs[LEG_CLIENT], *live = x->legs[LEG_LIVE];
-
-	(void)arg;
-	if (!client || !client->ended || client->error || !live || !live->ended || live->error) {
-		fold_drop(player.fold, &x);
-		return;
-	}
-	if (player.count == player.cap) {
-		struct exchange **grown;
-
-		player.cap = player.cap ? 2 * player.cap : 1024;
-		grown = realloc(player.list, player.cap * sizeof *grown);
-		if (!grown)
-			exit(3);
-		player.list = grown;
-	}
-	player.list[player.count++] = x;
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct exchange *x = *(struct exchange *const *)a, *y = *(struct exchange *const *)b;
-	uint64_t s = x->legs[LEG_CLIENT]->end_ns, t = y->legs[LEG_CLIENT]->end_ns;
-
-	return s < t ? -1 : s > t ? 1 : x->id < y->id ? -1 : x->id > y->id;
-}
-
-static int load(const char *path)
-{
-	struct capfile_reader *reader;
-	const char *why = NULL;
-	struct exchange *x;
-	struct record r;
-	const void *payload;
-	int err = capfile_open(path, &reader, &why);
-
-	if (err) {
-		fprintf(stderr, "understudy: the capture cannot be read: %s\n", why ? why : err_text(err));
-		return err;
-	}
-	while ((err = capfile_next(reader, &r, &payload)) == 0) {
-		if (r.leg > LEG_LIVE || r.route >= player.env->plan->route_count)
-			continue;
-		err = fold_add(player.fold, &r, payload, &x);
-		if (err == ERR_LIMIT || err == ERR_NOMEM)
-			break;
-	}
-	if (err != ERR_AGAIN)
-		fprintf(stderr, "understudy: the capture ends early: %s; what was read is replayed\n",
-		        err == ERR_LIMIT ? "larger than the memory limit" : err_text(err));
-	capfile_reader_free(&reader);
-	fold_each(player.fold, keep, NULL);
-	qsort(player.list, player.count, sizeof *player.list, by_time);
-	return 0;
-}
-
 static void put_waiting(struct ring *ring, const struct record *r, const void *payload)
 {
 	while (ring_put(ring, r, payload, 0)) {
 		ring_publish(ring);
-		nap_until(clock_mono_ns() + 200000u);
+		nap_until(clock_mono_ns() + RETRY_NS);
 	}
 }
 
@@ -113,75 +67,209 @@ static void emit(struct record *r, uint8_t type, uint64_t time_ns, struct span p
 	put_waiting(player.to_judge, r, payload.data);
 }
 
-static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg)
+/* Times are moved so that the request ends now: intervals stay, and the run's clock is the replay's. */
+static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg, uint64_t shift_ns)
 {
 	struct span body = buf_span(&leg->body);
 
 	r.leg = leg_number;
 	r.flags = leg->flags | RECORD_MASKED;
-	emit(&r, RECORD_HEAD, leg->start_ns, buf_span(&leg->head));
+	emit(&r, RECORD_HEAD, leg->start_ns + shift_ns, buf_span(&leg->head));
 	while (body.len) {
 		size_t n = body.len < RECORD_PAYLOAD_MAX ? body.len : RECORD_PAYLOAD_MAX;
 
-		emit(&r, RECORD_CHUNK, leg->first_ns, (struct span){body.data, n});
+		emit(&r, RECORD_CHUNK, leg->first_ns + shift_ns, (struct span){body.data, n});
 		body.data += n;
 		body.len -= n;
 	}
 	if (buf_len(&leg->trailers))
-		emit(&r, RECORD_TRAILERS, leg->end_ns, buf_span(&leg->trailers));
-	emit(&r, RECORD_END, leg->end_ns, SPAN(""));
+		emit(&r, RECORD_TRAILERS, leg->end_ns + shift_ns, buf_span(&leg->trailers));
+	emit(&r, RECORD_END, leg->end_ns + shift_ns, SPAN(""));
 }
 
-static void play(const struct exchange *x)
+/* False: stopped while waiting for a slot. */
+static bool play(const struct exchange *x)
 {
 	const struct plan_route *route = &player.env->plan->routes[x->route];
 	struct record r = {
 	        .id = ++player.sequence, .route = x->route, .generation = player.env->plan->generation};
 	struct ledger *l = player.env->ledger;
+	uint64_t shift;
 
 	while (ledger_take(l, 0, r.id, x->route, (1u << route->candidate_count) - 1, route->candidate_count,
-	                   OUTCOME_SAMPLED_OUT, 0, OUTCOME_CAPTURE_OFF, &r.slot))
-		nap_until(clock_mono_ns() + 200000u);
+	                   OUTCOME_SAMPLED_OUT, (uint32_t)player.baselines[x->route], OUTCOME_CAPTURE_OFF,
+	                   &r.slot)) {
+		if (stopped())
+			return false;
+		nap_until(clock_mono_ns() + RETRY_NS);
+	}
 	ledger_settle_candidates(l, r.slot, r.id, STAGE_WORKER, STAGE_MASKER);
 	ledger_move(l, r.slot, r.id, CELL_LIVE, STAGE_WORKER, STAGE_MASKER);
-	emit_leg(r, LEG_CLIENT, x->legs[LEG_CLIENT]);
-	emit_leg(r, LEG_LIVE, x->legs[LEG_LIVE]);
+	shift = clock_mono_ns() - x->legs[LEG_CLIENT]->end_ns;
+	emit_leg(r, LEG_CLIENT, x->legs[LEG_CLIENT], shift);
+	emit_leg(r, LEG_LIVE, x->legs[LEG_LIVE], shift);
 	ring_publish(player.to_shadow);
 	ring_publish(player.to_judge);
+	return true;
+}
+
+/* --- pace --- */
+
+static void publish_lag(void)
+{
+	struct replay_gauges *g = &player.env->page->replay;
+
+	atomic_store(&g->played, player.sequence);
+	atomic_store(&g->lag_count, player.lag.count);
+	atomic_store(&g->lag_p50_us, sketch_quantile(&player.lag, 0.5));
+	atomic_store(&g->lag_p99_us, sketch_quantile(&player.lag, 0.99));
+	atomic_store(&g->lag_max_us, player.lag.max_us);
+}
+
+static void tell(const char *end)
+{
+	enum progress how = player.env->plan->replay_progress;
+	double share = window_share(player.window),
+	       seconds = (double)(clock_mono_ns() - player.start_ns) / 1e9;
+	unsigned long long sent = player.sequence, late = sketch_quantile(&player.lag, 0.99);
+
+	if (how == PROGRESS_JSON) {
+		fprintf(stderr,
+		        "{\"sent\":%llu,\"share\":%.4f,\"seconds\":%.3f,\"lag_p99_us\":%llu,\"done\":%s}\n",
+		        sent, share, seconds, late, *end ? "true" : "false");
+	} else if (player.terminal) {
+		char bar[31];
+		size_t full = (size_t)(share * 30);
+
+		memset(bar, '.', 30);
+		memset(bar, '#', full < 30 ? full : 30);
+		bar[30] = '\0';
+		fprintf(stderr, "\r[%s] %3.0f %%  %llu sent  lag p99 %.3f ms%s", bar, share * 100, sent,
+		        (double)late / 1e3, end);
+	} else {
+		fprintf(stderr, "understudy: replay: %.0f %%, %llu sent in %.1f s, lag p99 %.3f ms\n",
+		        share * 100, sent, seconds, (double)late / 1e3);
+	}
+}
+
+static void progress(void)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (now - player.told_ns < (player.terminal ? PROGRESS_TTY_NS : PROGRESS_NS))
+		return;
+	player.told_ns = now;
+	publish_lag();
+	if (player.env->plan->replay_progress != PROGRESS_QUIET)
+		tell("");
+}
+
+/* Wait for the deadline, reading ahead as long as that cannot make it late. False: stopped. */
+static bool wait_until(uint64_t due_ns)
+{
+	while (!stopped()) {
+		uint64_t now = clock_mono_ns();
+
+		progress();
+		if (now >= due_ns)
+			return true;
+		if (due_ns - now > READ_MARGIN_NS && window_ahead(player.window))
+			continue;
+		nap_until(due_ns - now < NAP_NS ? due_ns : now + NAP_NS);
+	}
+	return false;
+}
+
+static bool play_in_time(const struct exchange *x)
+{
+	double speed = player.env->plan->replay_speed;
+	uint64_t end = x->legs[LEG_CLIENT]->end_ns, due, sent;
+
+	if (!player.first_ns)
+		player.first_ns = end;
+	due = player.start_ns;
+	if (speed > 0 && end > player.first_ns)
+		due += (uint64_t)((double)(end - player.first_ns) / speed);
+	if (!wait_until(due) || !play(x))
+		return false;
+	sent = clock_mono_ns();
+	if (speed > 0)
+		sketch_add(&player.lag, (sent - due) / 1000u);
+	return true;
+}
+
+static void say_end(int err)
+{
+	int end = window_end(player.window);
+	unsigned long long out = window_left_out(player.window);
+
+	if (player.env->plan->replay_progress != PROGRESS_QUIET)
+		tell("\n");
+	if (err == ERR_NOMEM)
+		fprintf(stderr, "understudy: replay: %s\n", err_text(err));
+	else if (end && end != ERR_AGAIN)
+		fprintf(stderr, "understudy: the capture ends early: %s; what was read is replayed\n",
+		        err_text(end));
+	if (out)
+		fprintf(stderr, "understudy: %llu exchanges have no complete request and answer: left out\n",
+		        out);
 }
 
 static void play_all(void)
 {
-	double speed = player.env->plan->replay_speed;
-	uint64_t start = clock_mono_ns(), first;
+	const struct exchange *x;
+	int err;
 
-	first = player.count ? player.list[0]->legs[LEG_CLIENT]->end_ns : 0;
-	for (size_t i = 0; i < player.count; i++) {
-		uint64_t offset = player.list[i]->legs[LEG_CLIENT]->end_ns - first;
-
-		if (speed > 0)
-			nap_until(start + (uint64_t)((double)offset / speed));
-		if (atomic_load(&player.env->page->phase) != PHASE_RUN)
+	err = window_next(player.window, &x);
+	player.start_ns = player.told_ns = clock_mono_ns();
+	while (!err) {
+		if (!play_in_time(x)) {
+			publish_lag();
 			return;
-		play(player.list[i]);
+		}
+		err = window_next(player.window, &x);
 	}
-	atomic_store(&player.env->page->replay.whole, 1);
+	publish_lag();
+	say_end(err);
+	if (err == ERR_AGAIN)
+		atomic_store(&player.env->page->replay.whole, 1);
+}
+
+static int open_window(const struct role_env *env)
+{
+	struct capfile_reader *reader;
+	const char *why = NULL;
+	char path[64];
+	int err;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", role_fd(env, "input"));
+	err = capfile_open(path, &reader, &why);
+	if (err) {
+		fprintf(stderr, "understudy: the capture cannot be read: %s\n", why ? why : err_text(err));
+		return err;
+	}
+	player.window = window_new(reader, env->plan->route_count, env->plan->memory_bytes / 4);
+	if (!player.window)
+		capfile_reader_free(&reader);
+	return player.window ? 0 : ERR_NOMEM;
 }
 
 int player_run(struct role_env *env)
 {
-	char path[64];
-
 	player.env = env;
-	player.fold = fold_new(env->plan->memory_bytes);
-	if (!player.fold || role_ring_writer(env, "shadow", &player.to_shadow) ||
+	player.terminal = isatty(STDERR_FILENO) && env->plan->replay_progress == PROGRESS_AUTO;
+	for (unsigned r = 0; r < env->plan->route_count; r++)
+		for (unsigned c = 0; c < env->plan->routes[r].candidate_count; c++)
+			player.baselines[r] |= (uint64_t)env->plan->routes[r].candidates[c].baseline << c;
+	prctl(PR_SET_TIMERSLACK, 1); /* deadlines are met to the microsecond, not to the default 50 */
+	if (role_ring_writer(env, "shadow", &player.to_shadow) ||
 	    role_ring_writer(env, "judge", &player.to_judge))
 		return 3;
 	role_ready(env);
-	snprintf(path, sizeof path, "/proc/self/fd/%d", role_fd(env, "input"));
 	/* a player that died is not played again: its exchanges would be sent twice */
-	if (env->epoch == 0 && load(path) == 0)
+	if (env->epoch == 0 && open_window(env) == 0)
 		play_all();
+	window_free(&player.window);
 	atomic_store(&env->page->phase, PHASE_WORKERS);
 	return 0;
 }

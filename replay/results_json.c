@@ -210,27 +210,53 @@ static void put_gate(struct buf *b, const struct plan_gate *gate, const struct g
 	buf_puts(b, "}");
 }
 
+/* As people say it: a rate in per cent, a ratio as it is. */
+static void put_figure(struct buf *b, double value, const struct gate_metric_row *row)
+{
+	if (!isfinite(value))
+		buf_puts(b, "unbounded");
+	else if (!strcmp(row->unit, "ratio"))
+		buf_printf(b, "%.3f", value);
+	else
+		buf_printf(b, "%.2f %%", value * 100);
+}
+
+static void put_decided(struct buf *b, const char *candidate, const struct plan_gate *gate,
+                        const struct gate_result *result)
+{
+	const struct gate_metric_row *row = gate_metric_row(gate->metric);
+
+	buf_printf(b, "%s: %s ", candidate, row->name);
+	if (isnan(result->value)) {
+		buf_puts(b, "has no data");
+	} else {
+		buf_puts(b, "is ");
+		put_figure(b, result->value, row);
+		buf_puts(b, " [");
+		put_figure(b, result->ci.low, row);
+		buf_puts(b, ", ");
+		put_figure(b, result->ci.high, row);
+		buf_puts(b, "]");
+	}
+	buf_printf(b, ", limit %s ", row->direction == GATE_MAX ? "at most" : "at least");
+	put_figure(b, gate->limit, row);
+	buf_printf(b, " (%s)", gate_state_name(result->state));
+	if (result->state == GATE_UNDECIDED && result->needed && result->needed != UINT64_MAX)
+		buf_printf(b, ", about %llu more pairs needed", (unsigned long long)result->needed);
+}
+
 /* The sentence that explains a verdict: the gate that decided, or that none is declared. */
 static void put_reason(struct buf *b, const char *candidate, const struct judgement *j)
 {
 	struct buf text;
-	const struct gate_metric_row *row;
 
 	buf_init(&text, 1024);
-	if (j->decided_by >= 0) {
-		row = gate_metric_row(j->gates[j->decided_by].metric);
-		buf_printf(&text, "%s: %s ", candidate, row->name);
-		if (isnan(j->results[j->decided_by].value))
-			buf_puts(&text, "has no data");
-		else
-			buf_printf(&text, "is %.4g", j->results[j->decided_by].value);
-		buf_printf(&text, ", limit %s %.4g (%s)", row->direction == GATE_MAX ? "at most" : "at least",
-		           j->gates[j->decided_by].limit, gate_state_name(j->results[j->decided_by].state));
-	} else if (j->verdict == GATE_UNDECIDED) {
+	if (j->decided_by >= 0)
+		put_decided(&text, candidate, &j->gates[j->decided_by], &j->results[j->decided_by]);
+	else if (j->verdict == GATE_UNDECIDED)
 		buf_puts(&text, "no gate declared");
-	} else {
+	else
 		buf_printf(&text, "%s: every gate holds", candidate);
-	}
 	buf_json_string(b, buf_span(&text));
 	buf_fini(&text);
 }
@@ -368,6 +394,10 @@ static void put_divergence(struct buf *b, const struct results *r, const struct 
 	           baseline && baseline != t ? share(baseline->diverged, baseline->pairs) : NAN);
 	buf_puts(b, ",");
 	put_integer(b, "against_baseline", t->against_baseline);
+	buf_puts(b, ",");
+	put_double(b, "row_divergence_rate", share(t->rows_diverged, t->rows));
+	buf_puts(b, ",");
+	put_interval(b, "row_divergence_ci", gate_row_rate(t->rows_diverged, t->rows, t->rows_largest));
 	buf_puts(b, ",");
 }
 

@@ -9,6 +9,8 @@ int capture_command(int argc, char **argv);
 int check_command(int argc, char **argv);
 int report_command(int argc, char **argv);
 int gate_command(int argc, char **argv);
+int show_command(int argc, char **argv);
+int runs_command(int argc, char **argv);
 int ctl_command(int argc, char **argv);
 
 #endif

@@ -1,26 +1,71 @@
-#include <stdio.h>
+#include "tools/gate.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proto/base/clock.h"
 #include "replay/gate.h"
+#include "tools/commands.h"
 #include "tools/run.h"
 
-int gate_command(int argc, char **argv);
+static const char usage[] =
+        "usage: understudy gate [RUN] [--wait D] [--gate EXPR...] [-c FILE]\n"
+        "       understudy gate --list\n"
+        "Prints the gate table of a run; the exit status is the verdict.\n"
+        "RUN is a directory, the beginning of a run's id or name, or \"last\" (the default); runs are looked "
+        "for\n"
+        "in runs/ and in run.directory of -c FILE.\n\n"
+        "  --wait D     wait up to D (30s, 10m, 2h) while the run goes on and is undecided\n"
+        "  --gate EXPR  a limit made up after the run, e.g. 'divergence_rate<=2%': EXPLORATORY, never a "
+        "pass\n"
+        "  --list       the gate metrics: name, unit, direction, meaning\n\n"
+        "exit status: 0 pass, 1 fail, 4 undecided, 2 usage, 3 the run is void or cannot be read\n\n"
+        "examples:\n"
+        "  understudy gate\n"
+        "  understudy gate runs/digits-svc-17 --wait 10m && ./promote\n"
+        "  understudy gate --list\n";
 
-static const char usage[] = "usage: understudy gate [RUN] [--list]\n"
-                            "Prints the gate table of a run; the exit status is the verdict.\n"
-                            "RUN is a run's directory; \"last\", or nothing, is the newest in runs/.\n\n"
-                            "  --list    the gate metrics: name, unit, direction\n\n"
-                            "exit status: 0 pass, 1 fail, 4 undecided, 2 usage, 3 the run cannot be read\n\n"
-                            "examples:\n"
-                            "  understudy gate\n"
-                            "  understudy gate runs/digits-svc-17 && ./promote\n"
-                            "  understudy gate --list\n";
+struct options {
+	const char *name, *config;
+	uint64_t wait_ns;
+	unsigned extra_count;
+	struct plan_gate extra[GATES_MAX];
+};
+
+int gate_read(const char *text, struct plan_gate *out)
+{
+	const char *at = strpbrk(text, "<>");
+	int metric = at ? gate_metric_by_name((struct span){text, (size_t)(at - text)}) : -1;
+	char *end = NULL;
+
+	*out = (struct plan_gate){0};
+	if (metric >= 0 && at[1] == '=')
+		out->limit = strtod(at + 2, &end);
+	if (end && *end == '%') {
+		out->limit /= 100;
+		end++;
+	}
+	if (!end || end == at + 2 || *end || !isfinite(out->limit) || out->limit < 0 ||
+	    (*at == '<') != (gate_metric_row((uint32_t)metric)->direction == GATE_MAX)) {
+		fprintf(stderr,
+		        "understudy: --gate '%s': expected e.g. 'divergence_rate<=2%%'; see "
+		        "understudy gate --list\n",
+		        text);
+		return ERR_CONFIG;
+	}
+	out->metric = (uint32_t)metric;
+	return 0;
+}
 
 static int list(void)
 {
+	printf("%-24s %-9s %-9s %s\n", "metric", "unit", "direction", "meaning");
 	for (uint32_t i = 0; i < GATE_METRICS; i++) {
 		const struct gate_metric_row *row = gate_metric_row(i);
 
-		printf("%-24s %-9s %s  %s", row->name, row->unit, row->direction == GATE_MAX ? "max" : "min",
+		printf("%-24s %-9s %-9s %s", row->name, row->unit, row->direction == GATE_MAX ? "max" : "min",
 		       row->meaning);
 		if (row->standing)
 			printf("; always stands, default %g", row->limit);
@@ -29,45 +74,160 @@ static int list(void)
 	return 0;
 }
 
-static int print_gates(const char *name)
-{
-	struct run run;
-	struct buf text;
-	const char *verdict;
-	int status = 3;
+/* --- limits after the fact --- */
 
-	if (run_open(name, &run))
+/* The judge's figure and interval of a metric, from wherever the summary has it. False: it has none. */
+static bool figure(const struct node *c, const char *metric, double *value, struct interval *ci)
+{
+	const struct node *gates = doc_get(c, "gates"), *ratio = doc_get(doc_get(c, "latency_us"), "ratio");
+
+	for (const struct node *g = gates ? gates->child : NULL; g; g = g->next) {
+		if (strcmp(doc_text(g, "metric"), metric))
+			continue;
+		*value = doc_number(g, "value");
+		doc_interval(g, "ci", &ci->low, &ci->high);
+		return true;
+	}
+	if (!strcmp(metric, "latency_p99_ratio")) {
+		*value = doc_number(doc_get(ratio, "p99"), "value");
+		doc_interval(doc_get(ratio, "p99"), "ci", &ci->low, &ci->high);
+	} else {
+		*value = doc_number(c, metric);
+		doc_interval(c, strcmp(metric, "row_divergence_rate") ? "divergence_ci" : "row_divergence_ci",
+		             &ci->low, &ci->high);
+	}
+	return isfinite(*value);
+}
+
+/* Does the whole interval keep the limit (1), break it (-1), or neither (0)? */
+static int side(const struct gate_metric_row *row, double limit, struct interval ci)
+{
+	if (row->direction == GATE_MIN)
+		return ci.low >= limit ? 1 : ci.high < limit ? -1 : 0;
+	return ci.high <= limit ? 1 : ci.low > limit ? -1 : 0;
+}
+
+/* A limit chosen after the figures were seen can refute, never promise: 1 when one is broken, else 4. */
+static int explore(const struct run *run, const struct options *o)
+{
+	const struct node *candidates = doc_get(run->summary, "candidates");
+	int status = 4;
+
+	printf("\nEXPLORATORY: limits given after the run; none of them is a pass\n");
+	for (const struct node *c = candidates ? candidates->child : NULL; c; c = c->next) {
+		for (unsigned i = 0; i < o->extra_count && strcmp(doc_text(c, "role"), "baseline"); i++) {
+			const struct gate_metric_row *row = gate_metric_row(o->extra[i].metric);
+			char value[32], limit[32], interval[80];
+			struct interval ci = {0, 1};
+			double v = NAN;
+			int at = figure(c, row->name, &v, &ci) ? side(row, o->extra[i].limit, ci) : 0;
+
+			printf("  %-16s %-23s %-8s %9s %10s %-22s %s\n", doc_text(c, "name"), row->name,
+			       run_metric_bound(row->name), run_figure(o->extra[i].limit, row->unit, limit),
+			       run_figure(v, row->unit, value),
+			       run_figures(ci.low, ci.high, row->unit, interval),
+			       at < 0   ? "exploratory: broken"
+			       : at > 0 ? "exploratory: kept"
+			                : "exploratory: open");
+			if (at < 0)
+				status = 1;
+		}
+	}
+	return status;
+}
+
+/* --- the verdict --- */
+
+static int verdict_status(const struct run *run)
+{
+	const char *verdict = doc_text(run->summary, "verdict");
+
+	if (!strcmp(doc_text(run->summary, "state"), "void"))
 		return 3;
+	if (!strcmp(verdict, "pass"))
+		return 0;
+	if (!strcmp(verdict, "fail"))
+		return 1;
+	return strcmp(verdict, "undecided") ? 3 : 4;
+}
+
+static int print_gates(const struct options *o, const struct run *run)
+{
+	struct buf text;
+	int status = verdict_status(run);
+
 	buf_init(&text, 1 << 20);
-	run_text(&run, &text);
+	run_text(run, &text);
 	if (!text.err)
 		fwrite(buf_span(&text).data, 1, buf_len(&text), stdout);
-	verdict = doc_text(run.summary, "verdict");
-	if (!strcmp(verdict, "pass"))
-		status = 0;
-	else if (!strcmp(verdict, "fail"))
-		status = 1;
-	else if (!strcmp(verdict, "undecided"))
-		status = 4;
 	buf_fini(&text);
+	return o->extra_count && status != 3 ? explore(run, o) : status;
+}
+
+static int wait_and_print(const struct options *o)
+{
+	uint64_t until = clock_mono_ns() + o->wait_ns;
+	struct run run;
+	int status;
+
+	for (;;) {
+		if (run_open(o->name, &run))
+			return 3;
+		if (strcmp(doc_text(run.summary, "state"), "running") || verdict_status(&run) != 4 ||
+		    clock_mono_ns() >= until)
+			break;
+		run_close(&run);
+		usleep(200000);
+	}
+	status = print_gates(o, &run);
 	run_close(&run);
 	return status;
 }
 
+static bool read_wait(const char *text, uint64_t *ns_out)
+{
+	char *end;
+	double value = strtod(text, &end);
+	double unit = !strcmp(end, "s") ? 1 : !strcmp(end, "m") ? 60 : !strcmp(end, "h") ? 3600 : 0;
+
+	if (end == text || !(unit > 0) || !(value >= 0) || value * unit > 1e7)
+		return false;
+	*ns_out = (uint64_t)(value * unit * 1e9);
+	return true;
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (argv[i][0] != '-' && !o->name) {
+			o->name = argv[i];
+			continue;
+		}
+		if (value && !strcmp(argv[i], "-c"))
+			o->config = value;
+		else if (value && !strcmp(argv[i], "--gate") && o->extra_count < GATES_MAX) {
+			if (gate_read(value, &o->extra[o->extra_count++]))
+				return 2;
+		} else if (!value || strcmp(argv[i], "--wait") || !read_wait(value, &o->wait_ns))
+			return fprintf(stderr, "understudy gate: cannot use '%s' here\n%s", argv[i], usage),
+			       2;
+		i++;
+	}
+	return run_search(o->config) ? 2 : -1;
+}
+
 int gate_command(int argc, char **argv)
 {
-	const char *name = NULL;
+	struct options o = {0};
+	int status;
 
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-			return fputs(usage, stdout) < 0 ? 3 : 0;
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+		return fputs(usage, stdout) < 0 ? 3 : 0;
+	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--list"))
 			return list();
-		if (argv[i][0] == '-' || name) {
-			fprintf(stderr, "understudy gate: unexpected argument %s\n%s", argv[i], usage);
-			return 2;
-		}
-		name = argv[i];
-	}
-	return print_gates(name);
+	status = parse(argc, argv, &o);
+	return status < 0 ? wait_and_print(&o) : status;
 }

@@ -1,5 +1,6 @@
 #include "tools/replay.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,53 +9,93 @@
 #include "proxy/config_endpoint.h"
 #include "replay/gate.h"
 #include "tools/commands.h"
+#include "tools/gate.h"
+#include "tools/run.h"
 
-enum { IN_FLIGHT = 16, SLOTS = 16 };
+/* At recorded times a slow answer must not hold back the next request; at --speed max the slots are the pace.
+ */
+enum { SLOTS_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, HASHED_MAX = 1 << 20 };
+static const uint64_t MAX_LAG_NS = 1000000u;
 
 static const char help[] =
         "usage: understudy replay CAPTURE.cap --to NAME=URL... [flags]\n"
         "\n"
         "Sends the capture's requests to each target and compares with the recorded live answers.\n"
         "\n"
-        "  --speed X|max   1 (default) = as recorded, 2 = twice as fast, max = as fast as the targets take "
+        "  --speed X|max     1 (default) = as recorded, 2 = twice as fast, max = as fast as the targets take "
         "it\n"
-        "  --gate EXPR     e.g. 'divergence_rate<=2%'; then the exit status is the verdict (0, 1, 4)\n"
-        "  --run DIR       where the run goes; default runs/replay-TIME\n"
+        "  --baseline URL    a copy of live: noise floor, and the other side of masked inputs\n"
+        "  --gate EXPR       e.g. 'divergence_rate<=2%'; then the exit status is the verdict (0, 1, 4)\n"
+        "  --max-lag D       e.g. 5ms; a replay whose lag p99 is over it is void (default 1ms; not with "
+        "max)\n"
+        "  --connections N   at most N requests in flight to each target\n"
+        "  --dry-run         print counts, duration and rates; send nothing\n"
+        "  --progress json   JSON lines on stderr; --quiet: nothing\n"
+        "  --run DIR         where the run goes; default runs/replay-TIME\n"
+        "\n"
+        "Ctrl-C ends it early: what is in flight is finished, the run is partial.\n"
+        "exit status: 0 done, 2 usage, 3 could not run or void, 130 interrupted; with --gate 0, 1 or 4\n"
         "\n"
         "examples:\n"
         "  understudy replay runs/demo/capture/*.cap --to svc=http://127.0.0.1:9002\n"
         "  understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max --gate "
         "'divergence_rate<=5%'\n";
 
+static bool parse_switch(const char *flag, struct replay_options *o)
+{
+	bool *to = !strcmp(flag, "--dry-run") ? &o->dry_run : !strcmp(flag, "--quiet") ? &o->quiet : NULL;
+
+	if (to)
+		*to = true;
+	return to;
+}
+
+/* The place of a flag's value, or NULL. */
+static const char **value_of(const char *flag, struct replay_options *o)
+{
+	const struct {
+		const char *name;
+		const char **to;
+	} flags[] = {
+	        {"--speed", &o->speed},       {"--baseline", &o->baseline},       {"--max-lag", &o->max_lag},
+	        {"--progress", &o->progress}, {"--connections", &o->connections},
+	};
+
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+		if (!strcmp(flag, flags[i].name))
+			return flags[i].to;
+	if (!strcmp(flag, "--to") && o->target_count < CANDIDATES_MAX - 1)
+		return &o->targets[o->target_count++];
+	if (!strcmp(flag, "--gate") && o->gate_count < GATES_MAX - 2)
+		return &o->gates[o->gate_count++];
+	return NULL;
+}
+
 static int parse(int argc, char **argv, struct replay_options *o)
 {
 	for (int i = 1; i < argc; i++) {
-		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+		const char **to = NULL;
 
-		if (argv[i][0] != '-' && !o->input) {
-			o->input = argv[i];
+		if ((argv[i][0] != '-' && !o->input) || parse_switch(argv[i], o)) {
+			if (argv[i][0] != '-')
+				o->input = argv[i];
 			continue;
 		}
-		if (!value)
-			goto bad;
-		if (!strcmp(argv[i], "--to") && o->target_count < CANDIDATES_MAX)
-			o->targets[o->target_count++] = value;
-		else if (!strcmp(argv[i], "--gate") && o->gate_count < GATES_MAX - 2)
-			o->gates[o->gate_count++] = value;
-		else if (!strcmp(argv[i], "--speed"))
-			o->speed = value;
-		else if (!strcmp(argv[i], "--run"))
-			snprintf(o->run, sizeof o->run, "%s", value);
-		else
-			goto bad;
-		i++;
-		continue;
-	bad:
-		fprintf(stderr, "understudy: replay: cannot use '%s' here; see understudy replay --help\n",
-		        argv[i]);
-		return 2;
+		if (i + 1 < argc && !strcmp(argv[i], "--run")) {
+			snprintf(o->run, sizeof o->run, "%s", argv[++i]);
+			continue;
+		}
+		if (i + 1 < argc)
+			to = value_of(argv[i], o);
+		if (!to) {
+			fprintf(stderr,
+			        "understudy: replay: cannot use '%s' here; see understudy replay --help\n",
+			        argv[i]);
+			return 2;
+		}
+		*to = argv[++i];
 	}
-	if (!o->input || !o->target_count) {
+	if (!o->input || (!o->target_count && !o->dry_run)) {
 		fprintf(stderr, "understudy: replay takes a capture file and --to NAME=URL; see understudy "
 		                "replay --help\n");
 		return 2;
@@ -87,33 +128,56 @@ static int read_target(const char *text, struct plan_candidate *out)
 	snprintf(out->name, sizeof out->name, "%.*s", (int)(equals - text), text);
 	out->sample_ppm = 1000000;
 	out->timeout_ms = 10000;
-	out->max_in_flight = IN_FLIGHT * 4;
 	return -1;
 }
 
-/* "divergence_rate<=2%": a metric, its direction, a number with or without a per cent sign. */
-static int read_gate(const char *text, struct plan_gate *out)
+/* "5ms", "2s", "250us" */
+static int read_lag(const char *text, uint64_t *ns_out)
 {
-	const char *at = strpbrk(text, "<>");
-	int metric = at ? gate_metric_by_name((struct span){text, (size_t)(at - text)}) : -1;
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = {{"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
 	char *end = NULL;
+	double value = text ? strtod(text, &end) : 0;
 
-	if (metric >= 0 && at[1] == '=')
-		out->limit = strtod(at + 2, &end);
-	if (end && *end == '%') {
-		out->limit /= 100;
-		end++;
+	*ns_out = MAX_LAG_NS;
+	if (!text)
+		return -1;
+	for (int i = 0; i < 3; i++) {
+		if (end != text && value >= 0 && value * units[i].ns < 1e15 && !strcmp(end, units[i].unit)) {
+			*ns_out = (uint64_t)(value * units[i].ns);
+			return -1;
+		}
 	}
-	if (!end || end == at + 2 || *end ||
-	    (*at == '<') != (gate_metric_row((uint32_t)metric)->direction == GATE_MAX)) {
-		fprintf(stderr,
-		        "understudy: replay: --gate '%s': expected e.g. 'divergence_rate<=2%%'; see "
-		        "understudy gate --list\n",
-		        text);
+	fprintf(stderr, "understudy: replay: --max-lag %s: a time with its unit, e.g. 5ms\n", text);
+	return 2;
+}
+
+static int read_connections(const char *text, const struct plan *plan, uint32_t *out)
+{
+	char *end = NULL;
+	long n = text ? strtol(text, &end, 10) : 0;
+
+	*out = plan->replay_speed > 0 ? SLOTS_TIMED : SLOTS_MAX_SPEED;
+	if (!text)
+		return -1;
+	if (end == text || *end || n < 1 || n > CONNECTIONS_MAX) {
+		fprintf(stderr, "understudy: replay: --connections %s: a number from 1 to %d\n", text,
+		        CONNECTIONS_MAX);
 		return 2;
 	}
-	out->metric = (uint32_t)metric;
+	*out = (uint32_t)n;
 	return -1;
+}
+
+static int read_progress(const struct replay_options *o, uint32_t *out)
+{
+	*out = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
+	if (!o->progress || !strcmp(o->progress, "json"))
+		return -1;
+	fprintf(stderr, "understudy: replay: --progress %s: json is the one form\n", o->progress);
+	return 2;
 }
 
 static int routes_of(const char *path, struct plan *plan)
@@ -143,20 +207,78 @@ static int routes_of(const char *path, struct plan *plan)
 	return -1;
 }
 
+static int fill_route(const struct replay_options *o, const struct plan *plan, struct plan_route *route)
+{
+	char baseline[TEXT_MAX_BYTES + 16];
+	int status = -1;
+
+	for (unsigned i = 0; i < o->target_count && status < 0; i++)
+		status = read_target(o->targets[i], &route->candidates[route->candidate_count++]);
+	if (status < 0 && o->baseline) {
+		snprintf(baseline, sizeof baseline, "baseline=%s", o->baseline);
+		route->candidates[route->candidate_count].baseline = true;
+		status = read_target(baseline, &route->candidates[route->candidate_count++]);
+	}
+	for (unsigned i = 0; i < route->candidate_count; i++)
+		route->candidates[i].max_in_flight = plan->slots_each;
+	for (unsigned i = 0; i < o->gate_count && status < 0; i++)
+		status = gate_read(o->gates[i], &route->gates[route->gate_count++]) ? 2 : -1;
+	return status;
+}
+
+static void sha256(struct buf *text, uint8_t out[32])
+{
+	if (!EVP_Digest(buf_len(text) ? buf_span(text).data : "", buf_len(text), out, NULL, EVP_sha256(),
+	                NULL))
+		memset(out, 0, 32);
+	buf_fini(text);
+}
+
+/* What the command line asks for takes the configuration file's place. */
+static void hash_options(const struct replay_options *o, struct plan *plan)
+{
+	struct buf text;
+
+	buf_init(&text, HASHED_MAX);
+	for (unsigned r = 0; r < plan->route_count; r++)
+		for (unsigned i = 0; i < plan->routes[r].gate_count; i++)
+			buf_printf(&text, "%s\n%s\n%.17g\n\n", plan->routes[r].name,
+			           gate_metric_row(plan->routes[r].gates[i].metric)->name,
+			           plan->routes[r].gates[i].limit);
+	sha256(&text, plan->gates_hash);
+	buf_init(&text, HASHED_MAX);
+	buf_printf(&text, "speed %.17g\nslots %u\nmax lag %llu ns\nbaseline %s\n", plan->replay_speed,
+	           plan->slots_each, (unsigned long long)plan->replay_max_lag_ns,
+	           o->baseline ? o->baseline : "");
+	for (unsigned i = 0; i < o->target_count; i++)
+		buf_printf(&text, "to %s\n", o->targets[i]);
+	buf_put(&text, plan->gates_hash, sizeof plan->gates_hash);
+	buf_put(&text, plan->replay_input.hash, sizeof plan->replay_input.hash);
+	sha256(&text, plan->config_hash);
+}
+
 static int fill(const struct replay_options *o, struct plan *plan)
 {
 	int status = read_speed(o->speed, &plan->replay_speed);
 
 	if (status < 0)
+		status = read_lag(o->max_lag, &plan->replay_max_lag_ns);
+	if (status < 0)
+		status = read_connections(o->connections, plan, &plan->slots_each);
+	if (status < 0)
+		status = read_progress(o, &plan->replay_progress);
+	if (status < 0)
 		status = routes_of(o->input, plan);
-	for (unsigned r = 0; r < plan->route_count && status < 0; r++) {
-		struct plan_route *route = &plan->routes[r];
-
-		for (unsigned i = 0; i < o->target_count && status < 0; i++)
-			status = read_target(o->targets[i], &route->candidates[route->candidate_count++]);
-		for (unsigned i = 0; i < o->gate_count && status < 0; i++)
-			status = read_gate(o->gates[i], &route->gates[route->gate_count++]);
+	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
+		status = fill_route(o, plan, &plan->routes[r]);
+	if (status < 0 && o->dry_run)
+		return replay_dry_run(o->input, plan->replay_speed);
+	if (status < 0 && replay_hash_input(o->input, &plan->replay_input)) {
+		fprintf(stderr, "understudy: %s: %s\n", o->input, err_text(ERR_SYS));
+		status = 3;
 	}
+	if (status < 0)
+		hash_options(o, plan);
 	return status;
 }
 
@@ -172,7 +294,6 @@ int replay_options(int argc, char **argv, struct replay_options *o, struct plan 
 	plan->version = plan->generation = 1;
 	plan->replay = true;
 	plan->workers = 1;
-	plan->slots_each = SLOTS;
 	plan->memory_bytes = 512u << 20;
 	plan->drain_timeout_ms = 30000;
 	plan->mask_count = 1;
@@ -184,8 +305,17 @@ int replay_options(int argc, char **argv, struct replay_options *o, struct plan 
 
 int replay_verdict(const struct replay_options *o)
 {
-	char *argv[] = {"gate", (char *)o->run, NULL};
+	char *argv[] = {"gate", (char *)o->run, NULL}, state[16];
 	int status = gate_command(2, argv);
+	struct run run;
 
-	return o->gate_count || status == 3 ? status : 0;
+	if (status == 3 || run_open(o->run, &run))
+		return 3;
+	snprintf(state, sizeof state, "%s", doc_text(run.summary, "state"));
+	run_close(&run);
+	if (!strcmp(state, "void"))
+		return 3;
+	if (!strcmp(state, "partial"))
+		return 130;
+	return o->gate_count ? status : 0;
 }

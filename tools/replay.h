@@ -9,13 +9,21 @@
 
 struct replay_options {
 	const char *input, *speed, *targets[CANDIDATES_MAX], *gates[GATES_MAX];
+	const char *baseline, *max_lag, *progress, *connections;
 	char run[PATH_MAX_BYTES];
 	unsigned target_count, gate_count;
+	bool dry_run, quiet;
 };
 
 /* Read the arguments and the capture's header into a plan. An exit status, or -1: go on. */
 int replay_options(int argc, char **argv, struct replay_options *, struct plan *);
-/* Print the gate table; 0 without --gate, else the verdict's exit status. */
+/* Print the gate table. 3: the run is void; 130: it was interrupted; else 0 without --gate, or the verdict's
+ * exit status. */
 int replay_verdict(const struct replay_options *);
+
+/* Length and SHA-256 of the file `path`. 0, ERR_SYS, ERR_NOMEM. */
+int replay_hash_input(const char *path, struct plan_input *out) MUST_CHECK;
+/* Print what a replay at `speed` (0: max) would send; nothing is sent. An exit status. */
+int replay_dry_run(const char *path, double speed);
 
 #endif

@@ -1,45 +1,119 @@
+#include <math.h>
 #include <stdio.h>
 
 #include "tools/report_html.h"
 
 int report_command(int argc, char **argv);
 
-enum { REPORT_LIMIT_BYTES = 64 << 20 };
+enum { REPORT_LIMIT_BYTES = 64 << 20, WORD_MAX = 200 };
 
 static const char usage[] =
-        "usage: understudy report [RUN] [--format html|md|json|junit|text] [-o FILE]\n"
+        "usage: understudy report [RUN] [--format html|md|json|junit|text] [-o FILE] [-c FILE]\n"
         "Renders a run as the judge left it; nothing is computed again. The default format is html.\n"
-        "RUN is a run's directory; \"last\", or nothing, is the newest in runs/.\n\n"
+        "RUN is a directory, the beginning of a run's id or name, or \"last\" (the default); runs are looked "
+        "for\n"
+        "in runs/ and in run.directory of -c FILE.\n\n"
         "examples:\n"
         "  understudy report -o report.html\n"
         "  understudy report runs/digits-svc-17 --format junit -o junit.xml\n"
         "  understudy report last --format text\n";
 
-static void report_md(const struct run *run, struct buf *out)
+/* Text in a Markdown cell: what would end the cell or begin markup is taken out of the way. */
+static void md_text(struct buf *out, const char *text)
 {
-	const struct node *list = doc_get(run->summary, "candidates");
+	for (size_t n = 0; *text && n < WORD_MAX; text++, n++) {
+		if (strchr("|\\`*_<>[]&", *text))
+			buf_printf(out, "&#%d;", *text);
+		else
+			buf_put(out, (unsigned char)*text < 0x20 ? " " : text, 1);
+	}
+}
+
+static void md_gates(const struct node *c, struct buf *out)
+{
+	const struct node *gates = doc_get(c, "gates");
 	char limit[32], value[32], ci[80];
 	double low, high;
 
+	for (const struct node *g = gates ? gates->child : NULL; g; g = g->next) {
+		const char *metric = doc_text(g, "metric"), *unit = run_metric_unit(metric);
+		double needed = doc_number(g, "needed");
+
+		doc_interval(g, "ci", &low, &high);
+		buf_puts(out, "| ");
+		md_text(out, doc_text(c, "name"));
+		buf_printf(out, " | %s | %s %s | %s | %s | **%s** | ", metric, run_metric_bound(metric),
+		           run_figure(doc_number(g, "limit"), unit, limit),
+		           run_figure(doc_number(g, "value"), unit, value), run_figures(low, high, unit, ci),
+		           doc_text(g, "state"));
+		buf_printf(out, isfinite(needed) ? "%.0f | " : "- | ", needed);
+		md_text(out, doc_text(g, "because"));
+		buf_puts(out, " |\n");
+	}
+}
+
+static void md_measure(const struct node *c, const char *key, struct buf *out)
+{
+	const struct node *m = doc_get(doc_get(c, "measures"), key);
+	char mean[32], ci[80];
+	double low, high;
+
+	doc_interval(m, "ci", &low, &high);
+	buf_printf(out, "%s %s | ", run_figure(doc_number(m, "mean"), "bits", mean),
+	           isfinite(doc_number(m, "mean")) ? run_figures(low, high, "bits", ci) : "");
+}
+
+static void md_candidate(const struct node *c, struct buf *out)
+{
+	const struct node *l = doc_get(c, "latency_us");
+	char rate[32], noise[32], ci[80];
+	double low, high;
+
+	doc_interval(c, "divergence_ci", &low, &high);
+	buf_puts(out, "| ");
+	md_text(out, doc_text(c, "name"));
+	buf_printf(out, " | %.0f | %s %s | %s | ", doc_number(c, "pairs"),
+	           run_figure(doc_number(c, "divergence_rate"), "", rate), run_figures(low, high, "", ci),
+	           run_figure(doc_number(c, "noise_rate"), "", noise));
+	md_measure(c, "js_bits", out);
+	md_measure(c, "tv", out);
+	buf_printf(out, "%.0f / %.0f us | %.0f |\n", doc_number(doc_get(l, "live"), "p99"),
+	           doc_number(doc_get(l, "candidate"), "p99"), doc_number(c, "against_baseline"));
+}
+
+static void md_counts(const char *name, const struct node *counts, struct buf *out)
+{
+	buf_puts(out, "- ");
+	md_text(out, name);
+	buf_puts(out, ": ");
+	run_counts_line(counts, out);
+	buf_puts(out, "\n");
+}
+
+static void report_md(const struct run *run, struct buf *out)
+{
+	const struct node *list = doc_get(run->summary, "candidates"), *first = list ? list->child : NULL;
+
 	buf_puts(out, "<!-- understudy-report -->\n**");
 	run_sentence(run, out);
-	buf_puts(out, "**\n\n");
-	run_counts_line(doc_get(run->summary, "counts"), out);
-	buf_puts(out, "\n\n| candidate | gate | limit | value | 95 % interval | state "
-	              "|\n|---|---|---|---|---|---|\n");
-	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
-		const struct node *gates = doc_get(c, "gates");
-
-		for (const struct node *g = gates ? gates->child : NULL; g; g = g->next) {
-			const char *metric = doc_text(g, "metric"), *unit = run_metric_unit(metric);
-
-			doc_interval(g, "ci", &low, &high);
-			buf_printf(out, "| %s | %s | %s %s | %s | %s | %s |\n", doc_text(c, "name"), metric,
-			           run_metric_bound(metric), run_figure(doc_number(g, "limit"), unit, limit),
-			           run_figure(doc_number(g, "value"), unit, value),
-			           run_figures(low, high, unit, ci), doc_text(g, "state"));
-		}
-	}
+	buf_puts(out, "**\n\n| candidate | gate | limit | value | 95 % interval | state | pairs needed | "
+	              "because |\n"
+	              "|---|---|---|---|---|---|---|---|\n");
+	for (const struct node *c = first; c; c = c->next)
+		md_gates(c, out);
+	buf_puts(out, "\n| candidate | pairs | divergence rate | noise | JS, bits | TV | p99 live / "
+	              "candidate | against "
+	              "baseline |\n|---|---|---|---|---|---|---|---|\n");
+	for (const struct node *c = first; c; c = c->next)
+		md_candidate(c, out);
+	buf_puts(out, "\n");
+	md_counts("all", doc_get(run->summary, "counts"), out);
+	for (const struct node *c = first; c; c = c->next)
+		md_counts(doc_text(c, "name"), doc_get(c, "counts"), out);
+	buf_printf(out, "\nrun %s, understudy %s, config %.12s, gates %.12s, %s to %s\n",
+	           doc_text(run->summary, "run"), doc_text(doc_get(run->manifest, "versions"), "understudy"),
+	           doc_text(run->manifest, "config_hash"), doc_text(run->manifest, "gates_hash"),
+	           doc_text(run->manifest, "started"), doc_text(run->manifest, "ended"));
 }
 
 static void junit_case(const struct node *c, const struct node *g, struct buf *out)
@@ -48,7 +122,7 @@ static void junit_case(const struct node *c, const struct node *g, struct buf *o
 	char limit[32], value[32];
 
 	buf_puts(out, "<testcase classname=\"");
-	report_escape(out, span_of(doc_text(c, "name")));
+	report_escape(out, span_of(doc_text(c, "name")), WORD_MAX);
 	buf_printf(out, "\" name=\"%s\">", metric);
 	if (strcmp(state, "pass"))
 		buf_printf(out, "<%s message=\"%s is %s, limit %s %s\"/>",
@@ -129,7 +203,7 @@ static int render(const char *name, size_t format, const char *path)
 
 int report_command(int argc, char **argv)
 {
-	const char *name = NULL, *format = "html", *path = NULL;
+	const char *name = NULL, *format = "html", *path = NULL, *config = NULL;
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
@@ -138,6 +212,8 @@ int report_command(int argc, char **argv)
 			format = argv[++i];
 		else if (!strcmp(argv[i], "-o") && i + 1 < argc)
 			path = argv[++i];
+		else if (!strcmp(argv[i], "-c") && i + 1 < argc)
+			config = argv[++i];
 		else if (argv[i][0] != '-' && !name)
 			name = argv[i];
 		else
@@ -145,6 +221,8 @@ int report_command(int argc, char **argv)
 			               usage),
 			       2;
 	}
+	if (run_search(config))
+		return 2;
 	for (size_t f = 0; f < sizeof formats / sizeof *formats; f++)
 		if (!strcmp(format, formats[f].name))
 			return render(name, f, path);

@@ -1,37 +1,9 @@
 #include "tools/run.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "replay/gate.h"
-
-static int newest(char out[1024])
-{
-	DIR *d = opendir("runs");
-	struct timespec best = {0, 0};
-	struct dirent *e;
-	struct stat st;
-	char path[1024];
-
-	out[0] = '\0';
-	while (d && (e = readdir(d))) {
-		if (e->d_name[0] == '.' ||
-		    snprintf(path, sizeof path, "runs/%s", e->d_name) >= (int)sizeof path)
-			continue;
-		if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
-			continue;
-		if (st.st_mtim.tv_sec < best.tv_sec ||
-		    (st.st_mtim.tv_sec == best.tv_sec && st.st_mtim.tv_nsec < best.tv_nsec))
-			continue;
-		best = st.st_mtim;
-		snprintf(out, 1024, "%s", path);
-	}
-	if (d)
-		closedir(d);
-	return out[0] ? 0 : ERR_SYS;
-}
 
 int run_open(const char *name, struct run *run)
 {
@@ -39,12 +11,9 @@ int run_open(const char *name, struct run *run)
 	int rc;
 
 	*run = (struct run){.directory = ""};
-	if (name && strcmp(name, "last")) {
-		snprintf(run->directory, sizeof run->directory, "%s", name);
-	} else if (newest(run->directory)) {
-		fprintf(stderr, "understudy: no run in runs/; name its directory\n");
-		return ERR_SYS;
-	}
+	rc = run_find(name, run->directory);
+	if (rc)
+		return rc;
 	snprintf(path, sizeof path, "%s/summary.json", run->directory);
 	rc = doc_load(path, &run->summary);
 	if (rc) {

@@ -11,7 +11,15 @@ struct run {
 	struct node *summary, *manifest; /* manifest may be NULL */
 };
 
-/* `name`: a path, or NULL or "last" for the newest directory in runs/. 0, or an error said on stderr. */
+/* Where runs are looked for: runs/, and run.directory of `config` (a file; NULL: none). 0, or ERR_CONFIG,
+ * said on stderr. */
+int run_search(const char *config) MUST_CHECK;
+/* The directories of all runs found there, newest first; at most `max`. */
+unsigned run_list(char (*directories_out)[1024], unsigned max);
+/* `name`: a path, a prefix of a run's id or directory name, or NULL or "last" for the newest. 0, or an error
+ * said on stderr: ERR_SYS (none), ERR_LIMIT (several). */
+int run_find(const char *name, char directory_out[1024]) MUST_CHECK;
+/* run_find(), and read what is there. 0, or an error said on stderr. */
 int run_open(const char *name, struct run *) MUST_CHECK;
 void run_close(struct run *);
 

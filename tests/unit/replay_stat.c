@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <stdbool.h>
+
 #include "replay/stat.h"
 
 static uint64_t seed_state;
@@ -103,6 +105,48 @@ static void rate_false_alarms(void **state)
 		}
 	}
 	assert_in_range(alarms, 0, 300 * 7 / 100);
+}
+
+/* Batches of 1 to 8 rows that diverge as one, watched after each: rows as units would alarm far more often.
+ */
+static void clustered_false_alarms(void **state)
+{
+	const double rate = 0.05;
+	unsigned alarms = 0, naive = 0;
+
+	(void)state;
+	seed_state = 4711;
+	for (unsigned run = 0; run < 200; run++) {
+		uint64_t k = 0, rows = 0;
+		bool alarm = false, as_rows = false;
+
+		for (unsigned n = 1; n <= 600; n++) {
+			uint64_t size = 1 + (uint64_t)(uniform() * 8);
+
+			rows += size;
+			k += uniform() < rate ? size : 0;
+			if (n % 10)
+				continue;
+			alarm |= stat_rate_weighted((double)k / 8, (double)rows / 8, 0.05, 500).low > rate;
+			as_rows |= stat_rate(k, rows, 0.05, 500).low > rate;
+		}
+		alarms += alarm;
+		naive += as_rows;
+	}
+	assert_in_range(alarms, 0, 200 * 7 / 100);
+	assert_true(naive > 200 / 10);
+}
+
+/* Whole observations of weight 1 are the plain rate; lighter ones say less. */
+static void weights(void **state)
+{
+	struct interval plain = stat_rate(5, 100, 0.05, 300), same = stat_rate_weighted(5, 100, 0.05, 300);
+	struct interval half = stat_rate_weighted(2.5, 50, 0.05, 300);
+
+	(void)state;
+	assert_memory_equal(&plain, &same, sizeof plain);
+	assert_true(half.low < plain.low && half.high > plain.high);
+	assert_true(stat_rate_weighted(0, 0, 0.05, 300).high == 1);
 }
 
 static void mean_covers_and_narrows(void **state)
@@ -258,7 +302,8 @@ int main(void)
 	        cmocka_unit_test(rate_false_alarms), cmocka_unit_test(mean_covers_and_narrows),
 	        cmocka_unit_test(mean_mirrors),      cmocka_unit_test(mean_formula),
 	        cmocka_unit_test(sketch_error),      cmocka_unit_test(sketch_merges),
-	        cmocka_unit_test(sketch_interval),
+	        cmocka_unit_test(sketch_interval),   cmocka_unit_test(clustered_false_alarms),
+	        cmocka_unit_test(weights),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

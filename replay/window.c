@@ -1,0 +1,203 @@
+#include "replay/window.h"
+
+#include <stdlib.h>
+
+enum { AHEAD_RECORDS = 256 };
+static const uint64_t REORDER_NS = 1000000000u, GIVEN_UP_NS = 180u * 1000000000u;
+
+struct window {
+	struct capfile_reader *reader;
+	struct fold *fold;
+	unsigned route_count;
+	size_t limit_bytes;
+	struct exchange **heap; /* complete requests; their answers may be open */
+	size_t count, cap;
+	struct exchange *given;
+	uint64_t newest_ns, left_out;
+	int end; /* why there is nothing more to read, or 0 */
+};
+
+struct window *window_new(struct capfile_reader *reader, unsigned route_count, size_t limit_bytes)
+{
+	struct window *w = calloc(1, sizeof *w);
+
+	if (!w)
+		return NULL;
+	w->fold = fold_new(limit_bytes);
+	if (!w->fold) {
+		free(w);
+		return NULL;
+	}
+	w->reader = reader;
+	w->route_count = route_count;
+	w->limit_bytes = limit_bytes;
+	return w;
+}
+
+void window_free(struct window **window)
+{
+	struct window *w = *window;
+
+	*window = NULL;
+	if (!w)
+		return;
+	capfile_reader_free(&w->reader);
+	fold_free(&w->fold);
+	free(w->heap);
+	free(w);
+}
+
+static bool before(const struct exchange *x, const struct exchange *y)
+{
+	uint64_t s = x->legs[LEG_CLIENT]->end_ns, t = y->legs[LEG_CLIENT]->end_ns;
+
+	return s < t || (s == t && x->id < y->id);
+}
+
+static int push(struct window *w, struct exchange *x)
+{
+	size_t at = w->count;
+
+	if (w->count == w->cap) {
+		size_t cap = w->cap ? 2 * w->cap : 256;
+		struct exchange **grown = realloc(w->heap, cap * sizeof(*grown));
+
+		if (!grown)
+			return ERR_NOMEM;
+		w->heap = grown;
+		w->cap = cap;
+	}
+	w->count++;
+	for (; at && before(x, w->heap[(at - 1) / 2]); at = (at - 1) / 2)
+		w->heap[at] = w->heap[(at - 1) / 2];
+	w->heap[at] = x;
+	return 0;
+}
+
+static struct exchange *pop(struct window *w)
+{
+	struct exchange *top = w->heap[0], *x = w->heap[--w->count];
+	size_t at = 0;
+
+	for (;;) {
+		size_t child = 2 * at + 1;
+
+		if (child + 1 < w->count && before(w->heap[child + 1], w->heap[child]))
+			child++;
+		if (child >= w->count || !before(w->heap[child], x))
+			break;
+		w->heap[at] = w->heap[child];
+		at = child;
+	}
+	if (w->count)
+		w->heap[at] = x;
+	return top;
+}
+
+static void leave_out(struct window *w, struct exchange *x)
+{
+	w->left_out++;
+	fold_drop(w->fold, &x);
+}
+
+/* An exchange enters the heap when its request is complete; one whose request breaks never does. */
+static int take(struct window *w, const struct record *r, const void *payload)
+{
+	struct exchange *x = fold_find(w->fold, r->id);
+	int err;
+
+	if (r->leg > LEG_LIVE || r->route >= w->route_count ||
+	    (!x && (r->leg != LEG_CLIENT || r->type != RECORD_HEAD)))
+		return 0;
+	err = fold_add(w->fold, r, payload, &x);
+	if (r->time_ns > w->newest_ns)
+		w->newest_ns = r->time_ns;
+	if (err == ERR_NOMEM)
+		return err;
+	if (err && x && !(x->legs[LEG_CLIENT] && x->legs[LEG_CLIENT]->ended))
+		leave_out(w, x);
+	else if (!err && r->leg == LEG_CLIENT && r->type == RECORD_ERROR)
+		leave_out(w, x);
+	else if (!err && r->leg == LEG_CLIENT && r->type == RECORD_END)
+		return push(w, x);
+	return 0;
+}
+
+/* One record. 0, ERR_NOMEM; the end of the file is in w->end. */
+static int read_one(struct window *w)
+{
+	struct record r;
+	const void *payload;
+
+	w->end = capfile_next(w->reader, &r, &payload);
+	return w->end ? 0 : take(w, &r, payload);
+}
+
+enum head { HEAD_READY, HEAD_WAITING, HEAD_LOST };
+
+static enum head head_state(const struct window *w)
+{
+	const struct exchange *x = w->heap[0];
+	const struct leg *live = x->legs[LEG_LIVE];
+	uint64_t since =
+	        w->newest_ns > x->legs[LEG_CLIENT]->end_ns ? w->newest_ns - x->legs[LEG_CLIENT]->end_ns : 0;
+	bool crowded = fold_bytes(w->fold) > w->limit_bytes / 2;
+
+	if (live && live->ended && live->error)
+		return HEAD_LOST;
+	if (live && live->ended)
+		return w->end || crowded || since >= REORDER_NS ? HEAD_READY : HEAD_WAITING;
+	return w->end || crowded || since >= GIVEN_UP_NS ? HEAD_LOST : HEAD_WAITING;
+}
+
+int window_next(struct window *w, const struct exchange **exchange_out)
+{
+	int err = 0;
+
+	if (w->given)
+		fold_drop(w->fold, &w->given);
+	while (!err) {
+		enum head head = w->count ? head_state(w) : HEAD_WAITING;
+
+		if (head == HEAD_READY) {
+			*exchange_out = w->given = pop(w);
+			return 0;
+		}
+		if (head == HEAD_LOST)
+			leave_out(w, pop(w));
+		else if (w->end)
+			return ERR_AGAIN;
+		else
+			err = read_one(w);
+	}
+	return err;
+}
+
+bool window_ahead(struct window *w)
+{
+	for (unsigned n = 0; n < AHEAD_RECORDS; n++) {
+		if (w->end || fold_bytes(w->fold) > w->limit_bytes / 4 ||
+		    (w->count && w->newest_ns - w->heap[0]->legs[LEG_CLIENT]->end_ns > 2 * REORDER_NS))
+			return false;
+		if (read_one(w))
+			return false;
+	}
+	return true;
+}
+
+uint64_t window_left_out(const struct window *w)
+{
+	return w->left_out;
+}
+
+int window_end(const struct window *w)
+{
+	return w->end;
+}
+
+double window_share(const struct window *w)
+{
+	uint64_t size = capfile_size(w->reader);
+
+	return w->end || !size ? 1 : (double)capfile_at(w->reader) / (double)size;
+}

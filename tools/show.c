@@ -1,0 +1,174 @@
+#include <ctype.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tools/commands.h"
+#include "tools/run.h"
+
+enum { COLUMN = 76, BODY_LINES_MAX = 200, PAIRS_MAX = 32 };
+
+static const char usage[] = "usage: understudy show [RUN] ID [-c FILE]\n"
+                            "One pair side by side, as it was stored: masked, and cut at 16 KiB a side.\n"
+                            "ID is an exchange's id, or its beginning, as reports print it.\n\n"
+                            "examples:\n"
+                            "  understudy show 000000000000002a\n"
+                            "  understudy show runs/digits-svc-17 00000100000003\n";
+
+/* Captured text is hostile: nothing but printable ASCII and line ends reaches the terminal. */
+static void put_safe(const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		putchar(isprint((unsigned char)bytes[i]) ? bytes[i] : '.');
+}
+
+static void put_lines(const char *title, struct span s)
+{
+	printf("%s\n", title);
+	while (s.len) {
+		const char *lf = memchr(s.data, '\n', s.len);
+		size_t n = lf ? (size_t)(lf - s.data) : s.len;
+
+		printf("  ");
+		put_safe(s.data, n);
+		putchar('\n');
+		s.data += n + (lf != NULL);
+		s.len -= n + (lf != NULL);
+	}
+}
+
+static struct span cut(struct span *s)
+{
+	struct span piece = {s->data, s->len < COLUMN ? s->len : COLUMN};
+
+	s->data += piece.len;
+	s->len -= piece.len;
+	return piece;
+}
+
+/* Two columns; '!' stands between pieces that differ. */
+static void put_sides(struct span left, struct span right)
+{
+	for (int line = 0; (left.len || right.len) && line < BODY_LINES_MAX; line++) {
+		struct span a = cut(&left), b = cut(&right);
+
+		put_safe(a.data, a.len);
+		printf("%*s %c ", COLUMN - (int)a.len, "", span_eq(a, b) ? '|' : '!');
+		put_safe(b.data, b.len);
+		putchar('\n');
+	}
+	if (left.len || right.len)
+		printf("(%zu and %zu more bytes)\n", left.len, right.len);
+}
+
+static struct span blob(sqlite3_stmt *s, int column)
+{
+	const char *data = sqlite3_column_blob(s, column);
+
+	return (struct span){data ? data : "", data ? (size_t)sqlite3_column_bytes(s, column) : 0};
+}
+
+static const char *text(sqlite3_stmt *s, int column)
+{
+	const char *t = (const char *)sqlite3_column_text(s, column);
+
+	return t ? t : "";
+}
+
+static void put_pair(sqlite3_stmt *s)
+{
+	char left[64], right[128];
+
+	printf("exchange %s, candidate %s, route %s: %s", text(s, 0), text(s, 2), text(s, 1),
+	       sqlite3_column_int(s, 3) ? "diverged" : "agreed");
+	if (*text(s, 9)) {
+		printf(": ");
+		put_safe(text(s, 9), strlen(text(s, 9)));
+	}
+	printf("\n%d of %d rows diverged\n\n", sqlite3_column_int(s, 8), sqlite3_column_int(s, 7));
+	if (!sqlite3_column_int(s, 3)) {
+		printf("status %d and %d, %lld and %lld us; the bodies of pairs that agree are not stored\n",
+		       sqlite3_column_int(s, 4), sqlite3_column_int(s, 5),
+		       (long long)sqlite3_column_int64(s, 11), (long long)sqlite3_column_int64(s, 12));
+		return;
+	}
+	put_lines("request", blob(s, 13));
+	put_lines("", blob(s, 14));
+	snprintf(left, sizeof left, "%s: status %d, live took %lld us", text(s, 10), sqlite3_column_int(s, 4),
+	         (long long)sqlite3_column_int64(s, 11));
+	snprintf(right, sizeof right, "%.63s: status %d, %lld us", text(s, 2), sqlite3_column_int(s, 5),
+	         (long long)sqlite3_column_int64(s, 12));
+	printf("\n%-*s | %s\n", COLUMN, left, right);
+	put_sides(blob(s, 15), blob(s, 16));
+}
+
+static int show(const char *directory, const char *id)
+{
+	char path[1100], pattern[40];
+	sqlite3 *db = NULL;
+	sqlite3_stmt *s = NULL;
+	unsigned n = 0;
+	int status = 3;
+
+	snprintf(path, sizeof path, "%s/results.db", directory);
+	snprintf(pattern, sizeof pattern, "%.32s*", id);
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(
+	            db,
+	            "SELECT id, route, candidate, diverged, live_status, candidate_status, seen_us, rows,"
+	            " rows_diverged, where_, against, live_us, candidate_us, request_head, request_body,"
+	            " live_body, candidate_body FROM pair WHERE id GLOB ?1 ORDER BY n LIMIT ?2",
+	            -1, &s, NULL) != SQLITE_OK) {
+		fprintf(stderr, "understudy show: %s: %s\n", path, db ? sqlite3_errmsg(db) : "out of memory");
+		goto out;
+	}
+	sqlite3_bind_text(s, 1, pattern, -1, SQLITE_STATIC);
+	sqlite3_bind_int(s, 2, PAIRS_MAX);
+	while (sqlite3_step(s) == SQLITE_ROW) {
+		if (n++)
+			printf("\n");
+		put_pair(s);
+	}
+	status = n ? 0 : 3;
+	if (!n)
+		fprintf(stderr,
+		        "understudy show: no stored pair has the id %.32s; a run keeps what its bound lets "
+		        "it\n",
+		        id);
+out:
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return status;
+}
+
+static bool is_id(const char *text)
+{
+	size_t n = strspn(text, "0123456789abcdef");
+
+	return n && n <= 16 && !text[n];
+}
+
+int show_command(int argc, char **argv)
+{
+	const char *words[2] = {NULL, NULL}, *config = NULL;
+	char directory[1024];
+	int count = 0;
+
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+		return fputs(usage, stdout) < 0 ? 3 : 0;
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "-c") && i + 1 < argc)
+			config = argv[++i];
+		else if (argv[i][0] != '-' && count < 2)
+			words[count++] = argv[i];
+		else
+			count = 3;
+	}
+	if (count < 1 || count > 2 || !is_id(words[count - 1]))
+		return fprintf(stderr, "understudy show: an exchange's id is expected\n%s", usage), 2;
+	if (run_search(config))
+		return 2;
+	if (run_find(count == 2 ? words[0] : NULL, directory))
+		return 3;
+	return show(directory, words[count - 1]);
+}
