@@ -168,7 +168,7 @@ struct plan {
 	char owner[NAME_MAX_BYTES], ticket[NAME_MAX_BYTES];
 	char control_socket[PATH_MAX_BYTES];
 	struct plan_endpoint control_address; /* of the read-only control endpoint; no address: none */
-	char mask_key_file[PATH_MAX_BYTES]; /* empty: a key that lives in memory only */
+	char mask_key_file[PATH_MAX_BYTES];   /* empty: a key that lives in memory only */
 	uint64_t memory_bytes, capture_segment_bytes;
 	uint64_t seed; /* of sampling */
 	uint32_t workers, drain_timeout_ms, slots_each;
