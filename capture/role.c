@@ -53,6 +53,10 @@ void role_ready(const struct role_env *env)
 {
 	int fd = role_fd(env, "ready");
 
+	if (env->epoch)
+		LOG(WARN, "started_again", log_uint("epoch", env->epoch));
+	else
+		LOG(DEBUG, "started", log_uint("epoch", 0));
 	if (fd == -1 || write(fd, "1", 1) != 1)
 		_exit(3);
 	close(fd);

@@ -85,7 +85,7 @@ def infer(label):
 
 
 class Proxy:
-    def __init__(self, live, candidates, extra="", workers=2):
+    def __init__(self, live, candidates, extra="", workers=2, control=""):
         self.folder = tempfile.mkdtemp(prefix="understudy-")
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
@@ -95,7 +95,7 @@ class Proxy:
 listen:
   - address: 127.0.0.1:{self.port}
 workers: {workers}
-control: {{socket: {self.control}}}
+control: {{socket: {self.control}{control}}}
 run: {{directory: {self.folder}, name: test}}
 capture: {{enabled: true}}
 routes:
