@@ -85,17 +85,17 @@ def infer(label):
 
 
 class Proxy:
-    def __init__(self, live, candidates, extra="", workers=2, control=""):
+    def __init__(self, live, candidates, extra="", workers=2):
         self.folder = tempfile.mkdtemp(prefix="understudy-")
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
-        self.port = free_port()
+        self.port, self.admin = free_port(), free_port()
         rows = "".join(f"      - {{name: {n}, endpoints: [{u}], timeout: 2s, max_in_flight: 256}}\n" for n, u in candidates.items())
         config = f"""version: 1
 listen:
   - address: 127.0.0.1:{self.port}
 workers: {workers}
-control: {{socket: {self.control}{control}}}
+control: {{socket: {self.control}, address: 127.0.0.1:{self.admin}}}
 run: {{directory: {self.folder}, name: test}}
 capture: {{enabled: true}}
 routes:
