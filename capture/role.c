@@ -177,12 +177,16 @@ static void open_log(struct role_env *env)
 	char name[48];
 
 	snprintf(who, sizeof who, "%s.%u", env->name, env->index);
-	snprintf(name, sizeof name, "log.%s", who);
+	snprintf(name, sizeof name, "ring.log.%s", who);
 	log_level_from(&env->page->log_level);
-	if (role_ring_writer(env, name, &env->log))
+	if (ring_attach_writer(role_fd(env, name), -1, &env->log)) /* nobody sleeps on it */
 		log_open(who, NULL, NULL);
 	else
 		log_open(who, to_ring, env);
+	if (env->epoch)
+		LOG(WARN, "started_again", log_uint("epoch", env->epoch));
+	else
+		LOG(DEBUG, "started", log_uint("epoch", 0));
 }
 
 /* No core dumps, no reading of this process's memory by its neighbours. */

@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include "proxy/control.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +17,11 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/net/server.h"
+#include "proxy/control_log.h"
 #include "proxy/control_stats.h"
 
 enum {
 	TICK_MS = 20,
-	LOG_RINGS_MAX = 40,
-	LINES_A_TURN = 4096,
 	CUT_WAIT_US = 20000,
 	REPLY_BYTES = 4 << 20,
 	CONNECTIONS = 64,
@@ -34,63 +32,14 @@ struct control {
 	struct event_base *base;
 	struct server *server;
 	struct event *tick;
-	struct ring *logs[LOG_RINGS_MAX];
-	unsigned log_count;
 	int run_fd; /* the run directory, looked at only; -1: none */
 	pid_t parent;
 	bool announced;
+	struct control_log log;
 	struct stats stats;
-	char line[RECORD_PAYLOAD_MAX];
 };
 
 static struct control control;
-
-/* --- lines of the other roles --- */
-
-static void write_out(struct span text)
-{
-	while (text.len) {
-		ssize_t n = write(STDERR_FILENO, text.data, text.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return; /* nobody is left to tell */
-		text.data += n;
-		text.len -= (size_t)n;
-	}
-}
-
-/* A broken ring is given up: its role goes on, unheard. */
-static void drain_logs(struct control *c)
-{
-	for (unsigned i = 0; i < c->log_count; i++) {
-		struct record r;
-		int err = c->logs[i] ? 0 : ERR_AGAIN;
-
-		for (unsigned n = 0; !err && n < LINES_A_TURN; n++) {
-			err = ring_get(c->logs[i], &r, c->line);
-			if (!err)
-				write_out((struct span){c->line, r.payload_len});
-		}
-		if (err == ERR_PROTO) {
-			LOG(ERROR, "log_ring_broken", log_uint("ring", i));
-			ring_free(&c->logs[i]);
-		}
-	}
-}
-
-static void attach_logs(struct control *c)
-{
-	for (int i = 0; i < c->env->fd_count && c->log_count < LOG_RINGS_MAX; i++) {
-		const char *name = c->env->fds[i].name;
-
-		if (strncmp(name, "ring.log.", 9) || !strcmp(name, "ring.log.control.0"))
-			continue;
-		if (!ring_attach_reader(c->env->fds[i].fd, -1, &c->logs[c->log_count]))
-			c->log_count++;
-	}
-}
 
 /* --- changes --- */
 
@@ -283,7 +232,7 @@ static void announce(struct control *c)
 	buf_init(&text, 64 * 1024);
 	stats_read(c->env, &c->stats);
 	stats_status(&c->stats, &text);
-	write_out(buf_span(&text));
+	control_log_put(&c->log, buf_span(&text));
 	buf_fini(&text);
 }
 
@@ -331,7 +280,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	struct control *c = arg;
 
 	(void)fd, (void)what;
-	drain_logs(c);
+	control_log_drain(&c->log);
 	announce(c);
 	look_for_file(c);
 	drain_orphaned(c);
@@ -367,13 +316,13 @@ int control_run(struct role_env *env)
 	control.parent = getppid();
 	control.run_fd = role_fd(env, "run");
 	snprintf(who, sizeof who, "%s.%u", env->name, env->index);
-	log_open(who, NULL, NULL); /* its own lines need no ring */
-	attach_logs(&control);
+	control_log_init(&control.log, env, STDERR_FILENO);
+	log_open(who, control_log_put, &control.log); /* its own lines need no ring */
 	if (serve(&control))
 		return 3;
 	role_ready(env);
 	event_base_dispatch(control.base);
-	drain_logs(&control);
+	control_log_drain(&control.log);
 	server_free(&control.server);
 	event_free(control.tick);
 	event_base_free(control.base);

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-enum { SPLIT_BITS = 3, SMALL = 2 << SPLIT_BITS };
+enum { SPLIT_BITS = 5, SMALL = 2 << SPLIT_BITS };
 
 unsigned hist_bucket(uint64_t ns)
 {

@@ -1,8 +1,8 @@
 /*
  * hist.h - a histogram of nanoseconds in shared memory: one writer, any number of readers, no lock.
  *
- * Values below 16 have a bucket each; above, each power of two is split into eight equal parts, so a
- * bucket is at most 12.5 % wide (the layout of HdrHistogram). A reader sees each bucket whole; the
+ * Values below 64 have a bucket each; above, each power of two is split into 32 equal parts, so a
+ * bucket is at most 3.2 % wide (the layout of HdrHistogram). A reader sees each bucket whole; the
  * buckets may be a few values apart from one another, never torn.
  */
 #ifndef PROTO_BASE_HIST_H
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HIST_BUCKETS = 272 }; /* the last one holds everything from 64 s */
+enum { HIST_BUCKETS = 1024 }; /* the last one holds everything from 67 s */
 
 struct hist {
 	_Atomic uint64_t sum_ns, buckets[HIST_BUCKETS];
@@ -31,7 +31,7 @@ void hist_bounds(unsigned bucket, uint64_t *low_out, uint64_t *high_out);
 
 /* The middle of the q-quantile's bucket; 0 when empty. */
 uint64_t hist_quantile(const struct hist_view *, double q);
-/* How many values are below `ns`, a power of two or less than 16 (exact there). */
+/* How many values are below `ns`, a power of two or less than 64 (exact there). */
 uint64_t hist_below(const struct hist_view *, uint64_t ns);
 
 struct hist_range {

@@ -89,7 +89,7 @@ class Proxy:
         self.folder = tempfile.mkdtemp(prefix="understudy-")
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
-        self.port = free_port()
+        self.port, self.admin = free_port(), free_port()
         rows = "".join(f"      - {{name: {n}, endpoints: [{u}], timeout: 2s, max_in_flight: 256}}\n" for n, u in candidates.items())
         if baseline:
             rows += f"      - {{name: twin, endpoints: [{baseline}], role: baseline, sample: 100%, timeout: 2s, max_in_flight: 256}}\n"
@@ -97,7 +97,7 @@ class Proxy:
 listen:
   - address: 127.0.0.1:{self.port}
 workers: {workers}
-control: {{socket: {self.control}}}
+control: {{socket: {self.control}, address: 127.0.0.1:{self.admin}}}
 run: {{directory: {self.folder}, name: test}}
 capture: {{enabled: true}}
 routes:

@@ -227,53 +227,6 @@ static void mean_formula(void **state)
 	assert_true(fabs(got.high - (1 - mean_lower_by_hand(mirrored, 400, 0.025))) < 1e-12);
 }
 
-static void sketch_error(void **state)
-{
-	static struct sketch s;
-
-	(void)state;
-	assert_int_equal(sketch_quantile(&s, 0.5), 0);
-	for (uint64_t us = 0; us < 10; us++) {
-		memset(&s, 0, sizeof(s));
-		sketch_add(&s, us);
-		assert_int_equal(sketch_quantile(&s, 0.5), us);
-	}
-	memset(&s, 0, sizeof(s));
-	for (uint64_t us = 1; us <= 100001; us++)
-		sketch_add(&s, us * 10);
-	for (unsigned q = 0; q <= 1000; q++) {
-		double exact = 10 * (1 + floor(q / 1000.0 * 100000)),
-		       got = (double)sketch_quantile(&s, q / 1000.0);
-
-		assert_true(fabs(got - exact) <= 0.01 * exact + 0.5);
-	}
-	assert_int_equal(s.max_us, 1000010);
-	sketch_add(&s, UINT64_MAX);
-	assert_int_equal(s.max_us, UINT64_MAX);
-}
-
-static void sketch_merges(void **state)
-{
-	static struct sketch part[3], left, right, whole;
-
-	(void)state;
-	seed_state = 12;
-	for (unsigned i = 0; i < 30000; i++) {
-		uint64_t us = (uint64_t)exp(uniform() * 14);
-
-		sketch_add(&part[i % 3], us);
-		sketch_add(&whole, us);
-	}
-	left = part[0];
-	sketch_merge(&left, &part[1]);
-	sketch_merge(&left, &part[2]);
-	right = part[1];
-	sketch_merge(&right, &part[2]);
-	sketch_merge(&right, &part[0]);
-	assert_memory_equal(&left, &right, sizeof(left));
-	assert_memory_equal(&left, &whole, sizeof(left));
-}
-
 static void sketch_interval(void **state)
 {
 	static struct sketch s;
@@ -301,7 +254,6 @@ int main(void)
 	        cmocka_unit_test(rate_monotone),     cmocka_unit_test(rate_needed),
 	        cmocka_unit_test(rate_false_alarms), cmocka_unit_test(mean_covers_and_narrows),
 	        cmocka_unit_test(mean_mirrors),      cmocka_unit_test(mean_formula),
-	        cmocka_unit_test(sketch_error),      cmocka_unit_test(sketch_merges),
 	        cmocka_unit_test(sketch_interval),   cmocka_unit_test(clustered_false_alarms),
 	        cmocka_unit_test(weights),
 	};
