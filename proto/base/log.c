@@ -131,8 +131,12 @@ static void put_value(struct line *l, const struct log_pair *p)
 
 	switch (p->type) {
 	case LOG_SPAN:
-		put_string(l, p->span);
-		return;
+		if (p->span.data) {
+			put_string(l, p->span);
+			return;
+		}
+		snprintf(text, sizeof text, "null");
+		break;
 	case LOG_INT:
 		snprintf(text, sizeof text, "%lld", (long long)p->i);
 		break;

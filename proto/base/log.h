@@ -49,13 +49,14 @@ struct log_pair {
 	};
 };
 
+/* A span without data, and a NULL text, are null. */
 static inline struct log_pair log_span(const char *key, struct span value)
 {
 	return (struct log_pair){.key = key, .type = LOG_SPAN, .span = value};
 }
 static inline struct log_pair log_text(const char *key, const char *value)
 {
-	return log_span(key, span_of(value ? value : ""));
+	return log_span(key, value ? span_of(value) : (struct span){0});
 }
 static inline struct log_pair log_int(const char *key, int64_t value)
 {

@@ -40,7 +40,7 @@ static void every_type_has_its_form(void **state)
 	        "{\"time\":\"2026-11-23T12:00:00.000007Z\",\"level\":\"warn\",\"role\":\"w.1\","
 	        "\"event\":\"e\",\"text\":\"a \\\"b\\\\ \\u000a\\u007f \xc3\xa9 \\ufffd\",\"i\":-5,"
 	        "\"u\":18446744073709551615,\"id\":\"18446744073709551615\",\"real\":0.25,"
-	        "\"nan\":null,\"yes\":true,\"none\":\"\"}\n";
+	        "\"nan\":null,\"yes\":true,\"none\":null,\"empty\":\"\"}\n";
 	const struct log_pair pairs[] = {
 	        log_text("text", "a \"b\\ \n\x7f \xc3\xa9 \xff"),
 	        log_int("i", -5),
@@ -50,6 +50,7 @@ static void every_type_has_its_form(void **state)
 	        log_real("nan", NAN),
 	        log_bool("yes", true),
 	        log_text("none", NULL),
+	        log_text("empty", ""),
 	};
 	char line[LOG_LINE_MAX];
 	size_t n = log_format(line, sizeof line, UINT64_C(1795435200000007000), LOG_WARN, "w.1", "e", pairs,
