@@ -155,7 +155,7 @@ static int reader_run(struct role_env *env)
 	return stay(env, PHASE_JUDGE);
 }
 
-/* Sheds as the tap does while its ring is out. */
+/* Its ring is in order again when the reader is back. */
 static int tap_run(struct role_env *env)
 {
 	_Atomic uint32_t *state = &env->page->raw_state[env->index];
@@ -168,11 +168,8 @@ static int tap_run(struct role_env *env)
 	role_ready(env);
 	if (env->index == 0 && put_one(ring) == 0) {
 		note(env, "wrote");
-		while (atomic_load(state) == RAW_OK && atomic_load(&env->page->phase) == PHASE_RUN)
-			usleep(100);
-		while (atomic_load(state) != RAW_OK && atomic_load(&env->page->phase) == PHASE_RUN)
-			usleep(100);
-		note(env, put_one(ring) == 0 ? "again" : "full");
+		await(env, "back mask.0.1");
+		note(env, atomic_load(state) == RAW_OK && put_one(ring) == 0 ? "again" : "full");
 	}
 	return stay(env, PHASE_WORKERS);
 }
@@ -189,9 +186,9 @@ static int mask_run(struct role_env *env)
 	role_ready(env);
 	if (env->epoch == 0) {
 		await(env, "wrote");
-		usleep(20000); /* let the worker see that it may not shed yet */
 		role_ring_broken(env, ring[0]);
 	}
+	note(env, "back");
 	await(env, "again");
 	while (ring_get(ring[0], &r, payload) == 0)
 		records++;
