@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -161,6 +162,34 @@ static void hostile_cursors_are_harmless(void **state)
 		munmap(map, 4 * PAGE);
 		pair_free(&p);
 	}
+}
+
+static void a_broken_ring_is_skipped_to_the_head(void **state)
+{
+	(void)state;
+	struct pair p = pair_new(64 * 1024);
+	for (uint64_t id = 0; id < 50; id++)
+		assert_int_equal(put(p.writer, id, 100, 0), 0);
+	ring_publish(p.writer);
+	char *map = raw_map(&p);
+	memset(map + 3 * PAGE, 0xee, PAGE - 1);
+	expect_code(p.reader, ERR_PROTO);
+	ring_skip(p.reader);
+	expect_code(p.reader, ERR_AGAIN);
+	assert_int_equal(ring_used_bytes(p.writer), 0);
+	assert_int_equal(put(p.writer, 51, 100, 0), 0);
+	ring_publish(p.writer);
+	expect(p.reader, 51);
+	memset(map + PAGE, 0xee, 8); /* the writer's cursor: mended by its next publication */
+	ring_skip(p.reader);
+	ring_publish(p.writer);
+	expect_code(p.reader, ERR_PROTO);
+	ring_skip(p.reader);
+	assert_int_equal(put(p.writer, 52, 100, 0), 0);
+	ring_publish(p.writer);
+	expect(p.reader, 52);
+	munmap(map, 4 * PAGE);
+	pair_free(&p);
 }
 
 static void what_is_not_a_ring_is_refused(void **state)
@@ -321,6 +350,7 @@ int main(void)
 	        cmocka_unit_test(full_ring_sheds_and_reserve_is_kept),
 	        cmocka_unit_test(corrupt_records_break_the_reader),
 	        cmocka_unit_test(hostile_cursors_are_harmless),
+	        cmocka_unit_test(a_broken_ring_is_skipped_to_the_head),
 	        cmocka_unit_test(what_is_not_a_ring_is_refused),
 	        cmocka_unit_test(each_end_may_write_only_its_page),
 	        cmocka_unit_test(attached_again_continues_at_the_cursors),
