@@ -249,6 +249,26 @@ static void test_killed_between(void **state)
 	free(after);
 }
 
+/* Another run in the same directory begins at nothing; the first one's results stay beside it. */
+static void test_two_runs(void **state)
+{
+	struct results *r = open_run();
+	char why[256], path[96], *text;
+
+	(void)state;
+	add_hundred(r);
+	results_close(&r);
+	snprintf(path, sizeof path, "%s/deep/run", directory);
+	assert_int_equal(results_open(path, &plan, "run-2", "mirror", &r, why), 0);
+	assert_int_equal(add(r, 1, 0, true), 0);
+	text = summary(r);
+	assert_non_null(strstr(text, "\"pairs\":1,\"rows\":2,\"diverged\":1,"));
+	free(text);
+	results_close(&r);
+	snprintf(path, sizeof path, "%s/deep/run/results-run-1.db", directory);
+	assert_int_equal(access(path, R_OK), 0);
+}
+
 static int64_t ask(const char *sql)
 {
 	char path[96];
@@ -381,6 +401,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_killed_between, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_two_runs, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_slices_and_clusters, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_manifest, setup, teardown),
