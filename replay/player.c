@@ -22,7 +22,8 @@
 #include "replay/window.h"
 
 static const uint64_t NAP_NS = 50000000u, RETRY_NS = 200000u, READ_MARGIN_NS = 2000000u;
-static const uint64_t PROGRESS_TTY_NS = 250000000u, PROGRESS_NS = 10u * 1000000000u;
+static const uint64_t PROGRESS_TTY_NS = 250000000u, PROGRESS_JSON_NS = 1000000000u,
+                      PROGRESS_NS = 10u * 1000000000u;
 
 struct player {
 	const struct role_env *env;
@@ -154,13 +155,17 @@ static void tell(const char *end)
 
 static void progress(void)
 {
+	enum progress how = player.env->plan->replay_progress;
 	uint64_t now = clock_mono_ns();
+	uint64_t pause = player.terminal        ? PROGRESS_TTY_NS
+	                 : how == PROGRESS_JSON ? PROGRESS_JSON_NS
+	                                        : PROGRESS_NS;
 
-	if (now - player.told_ns < (player.terminal ? PROGRESS_TTY_NS : PROGRESS_NS))
+	if (now - player.told_ns < pause)
 		return;
 	player.told_ns = now;
 	publish_lag();
-	if (player.env->plan->replay_progress != PROGRESS_QUIET)
+	if (how != PROGRESS_QUIET)
 		tell("");
 }
 

@@ -182,23 +182,74 @@ fail:
 	return ERR_SYS;
 }
 
+static void read_meta(struct results *r, const char *key, char *out, size_t size)
+{
+	sqlite3_stmt *s;
+
+	out[0] = '\0';
+	if (sqlite3_prepare_v2(r->db, "SELECT value FROM meta WHERE key = ?", -1, &s, NULL) != SQLITE_OK)
+		return;
+	bind_text(s, 1, key);
+	if (sqlite3_step(s) == SQLITE_ROW)
+		snprintf(out, size, "%s", (const char *)sqlite3_column_text(s, 0));
+	sqlite3_finalize(s);
+}
+
+static int write_meta(struct results *r, const char *key, const char *value)
+{
+	sqlite3_stmt *s;
+	int rc;
+
+	if (sqlite3_prepare_v2(r->db, "INSERT OR IGNORE INTO meta VALUES(?,?)", -1, &s, NULL) != SQLITE_OK)
+		return ERR_SYS;
+	bind_text(s, 1, key);
+	bind_text(s, 2, value);
+	rc = results_run(s);
+	sqlite3_finalize(s);
+	return rc;
+}
+
 /* A run that goes on keeps the time at which it began. */
 static int read_started(struct results *r)
 {
-	sqlite3_stmt *s;
-	char text[128];
 	int rc;
 
 	clock_rfc3339(clock_wall_ns(), r->started);
-	snprintf(text, sizeof text, "INSERT OR IGNORE INTO meta VALUES('started','%s')", r->started);
-	rc = results_execute(r, text);
-	if (rc || sqlite3_prepare_v2(r->db, "SELECT value FROM meta WHERE key = 'started'", -1, &s, NULL) !=
-	                  SQLITE_OK)
+	rc = write_meta(r, "started", r->started);
+	if (!rc)
+		rc = write_meta(r, "run", r->run_id);
+	if (!rc)
+		read_meta(r, "started", r->started, sizeof r->started);
+	return rc;
+}
+
+static void close_database(struct results *r)
+{
+	for (int i = 0; i < STATEMENTS; i++) {
+		sqlite3_finalize(r->statements[i]);
+		r->statements[i] = NULL;
+	}
+	sqlite3_close(r->db);
+	r->db = NULL;
+}
+
+/* Another run's results are put aside as results-ID.db: two runs are never added up. */
+static int put_aside(struct results *r, char why[256])
+{
+	char from[PATH_MAX_BYTES + 16], to[PATH_MAX_BYTES + 48], id[24];
+
+	read_meta(r, "run", id, sizeof id);
+	if (!id[0] || !strcmp(id, r->run_id))
+		return 0;
+	close_database(r);
+	snprintf(from, sizeof from, "%s/results.db", r->directory);
+	snprintf(to, sizeof to, "%s/results-%s.db", r->directory, id);
+	if (strchr(id, '/') || rename(from, to)) {
+		snprintf(why, 256, "%.120s holds the results of run %s: %s", r->directory, id,
+		         strerror(errno));
 		return ERR_SYS;
-	if (sqlite3_step(s) == SQLITE_ROW)
-		snprintf(r->started, sizeof r->started, "%s", (const char *)sqlite3_column_text(s, 0));
-	sqlite3_finalize(s);
-	return 0;
+	}
+	return open_database(r, why);
 }
 
 static int read_state(struct results *r)
@@ -233,6 +284,8 @@ int results_open(const char *directory, const struct plan *plan, const char *run
 		goto out;
 	}
 	rc = open_database(r, why);
+	if (!rc)
+		rc = put_aside(r, why);
 	if (rc)
 		goto out;
 	rc = read_state(r);
@@ -508,9 +561,7 @@ void results_close(struct results **handle)
 		return;
 	if (r->in_transaction && results_commit(r))
 		results_execute(r, "ROLLBACK");
-	for (int i = 0; i < STATEMENTS; i++)
-		sqlite3_finalize(r->statements[i]);
-	sqlite3_close(r->db);
+	close_database(r);
 	for (unsigned i = 0; r->stored && i < r->tally_count; i++)
 		buf_fini(&r->stored[i]);
 	free(r->stored);

@@ -21,7 +21,12 @@ static void put_route(struct buf *b, const struct plan *plan, const struct plan_
 	put_text(b, "name", route->name);
 	buf_puts(b, ",");
 	put_text(b, "live", route->live.endpoints[0].url);
-	buf_printf(b, ",\"mask\":{\"id\":%u,", route->mask);
+	buf_puts(b, ",\"live_endpoints\":[");
+	for (unsigned i = 0; i < route->live.endpoint_count; i++) {
+		buf_puts(b, i ? "," : "");
+		buf_json_string(b, span_of(route->live.endpoints[i].url));
+	}
+	buf_printf(b, "],\"mask\":{\"id\":%u,", route->mask);
 	put_text(b, "name", mask->name);
 	buf_puts(b, ",");
 	put_hex(b, "hash", mask->hash);

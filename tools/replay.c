@@ -207,6 +207,20 @@ static int routes_of(const char *path, struct plan *plan)
 	return -1;
 }
 
+static int names_differ(const struct plan_route *route)
+{
+	for (unsigned i = 0; i < route->candidate_count; i++) {
+		for (unsigned k = 0; k < i; k++) {
+			if (strcmp(route->candidates[i].name, route->candidates[k].name))
+				continue;
+			fprintf(stderr, "understudy: replay: --to: there are two targets '%s'\n",
+			        route->candidates[i].name);
+			return 2;
+		}
+	}
+	return -1;
+}
+
 static int fill_route(const struct replay_options *o, const struct plan *plan, struct plan_route *route)
 {
 	char baseline[TEXT_MAX_BYTES + 16];
@@ -221,6 +235,8 @@ static int fill_route(const struct replay_options *o, const struct plan *plan, s
 	}
 	for (unsigned i = 0; i < route->candidate_count; i++)
 		route->candidates[i].max_in_flight = plan->slots_each;
+	if (status < 0)
+		status = names_differ(route);
 	for (unsigned i = 0; i < o->gate_count && status < 0; i++)
 		status = gate_read(o->gates[i], &route->gates[route->gate_count++]) ? 2 : -1;
 	return status;
