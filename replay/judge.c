@@ -18,7 +18,7 @@
 #include "replay/results.h"
 
 enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536 };
-static const uint64_t COMMIT_NS = 100000000u, SUMMARY_NS = 500000000u, LOST_NS = 120u * 1000000000u;
+static const uint64_t COMMIT_NS = 100000000u, SUMMARY_NS = 500000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
 struct judge {
 	const struct role_env *env;
@@ -27,6 +27,11 @@ struct judge {
 	struct fold *fold;
 	struct results *results;
 	uint64_t committed_ns, summed_ns, swept_ns, wall_anchor_us, mono_anchor_ns;
+	uint64_t turn_ns;
+	uint64_t lost_ns; /* silent for so long, an exchange has been lost by some role */
+	struct {
+		uint64_t id, since_ns;
+	} watch[SLOTS_WATCHED]; /* by slot: who holds it, and the last sign of it */
 	unsigned batch_count;
 	struct {
 		uint64_t id;
@@ -198,6 +203,8 @@ static void take(const struct record *r)
 	if (r->route >= judge.env->plan->route_count || r->leg >= LEGS_MAX ||
 	    ledger_cell(judge.env->ledger, r->slot, r->id, CELL_LIVE) == 0)
 		return;
+	if (r->slot < SLOTS_WATCHED)
+		watch(r->slot, r->id, judge.turn_ns);
 	err = fold_add(judge.fold, r, judge.payload, &x);
 	if (err) { /* its beginning went down with an earlier judge, or memory is short */
 		uint8_t outcome = err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY;
@@ -225,12 +232,30 @@ static void drop_settled(void *arg, struct exchange *x)
 		fold_drop(judge.fold, &x);
 }
 
-/* No role can lose an exchange for ever: one open longer than any deadline is settled here. */
+/* Longer than any deadline of this plan lets an exchange be silent. */
+static uint64_t longest_silence_ns(const struct plan *plan)
+{
+	uint64_t ms = 0;
+
+	for (unsigned r = 0; r < plan->route_count; r++) {
+		const struct plan_route *route = &plan->routes[r];
+
+		ms = route->live.timeout_ms > ms ? route->live.timeout_ms : ms;
+		for (unsigned c = 0; c < route->candidate_count; c++)
+			ms = route->candidates[c].timeout_ms > ms ? route->candidates[c].timeout_ms : ms;
+	}
+	return (ms + GRACE_MS) * MS_NS;
+}
+
+static void watch(uint32_t slot, uint64_t id, uint64_t now)
+{
+	judge.watch[slot].id = id;
+	judge.watch[slot].since_ns = now;
+}
+
+/* No role can lose an exchange for ever: one silent for longer than any deadline is settled here. */
 static void reap_lost(bool all, uint8_t outcome)
 {
-	static struct {
-		uint64_t id, since_ns;
-	} watch[SLOTS_WATCHED];
 	uint64_t now = clock_mono_ns();
 
 	for (uint32_t slot = 0; slot < judge.env->plan->workers * judge.env->plan->slots_each; slot++) {
@@ -238,11 +263,9 @@ static void reap_lost(bool all, uint8_t outcome)
 
 		if (!id)
 			continue;
-		if (watch[slot].id != id) {
-			watch[slot].id = id;
-			watch[slot].since_ns = now;
-		}
-		if (!all && now - watch[slot].since_ns < LOST_NS)
+		if (judge.watch[slot].id != id)
+			watch(slot, id, now);
+		if (!all && now - judge.watch[slot].since_ns < judge.lost_ns)
 			continue;
 		for (uint8_t stage = STAGE_WORKER; stage <= STAGE_RECORDER; stage++) {
 			ledger_settle_candidates(judge.env->ledger, slot, id, stage, outcome);
@@ -331,6 +354,7 @@ static unsigned drain(void)
 {
 	unsigned total = 0;
 
+	judge.turn_ns = clock_mono_ns();
 	for (unsigned i = 0; i < 2; i++) {
 		struct record r;
 		int err = 0;
@@ -402,6 +426,7 @@ int judge_run(struct role_env *env)
 	judge.wake[0] = role_fd(env, "wake.judge");
 	judge.wake[1] = role_fd(env, "wake.masked-answers");
 	judge.fold = fold_new(env->plan->memory_bytes / 4);
+	judge.lost_ns = longest_silence_ns(env->plan);
 	judge.wall_anchor_us = clock_wall_ns() / 1000u;
 	judge.mono_anchor_ns = clock_mono_ns();
 	if (!judge.fold || role_ring_reader(env, "judge", &judge.in[0]) ||

@@ -1,7 +1,7 @@
 """Scripted endpoints, a raw client and a proxy under test, for the scenarios. Standard library only."""
 import atexit, http.client, json, os, signal, socket, socketserver, subprocess, sys, tempfile, threading, time
 
-BINARY = os.environ.get("UNDERSTUDY", "build/understudy")
+BINARY = os.path.abspath(os.environ.get("UNDERSTUDY", "build/understudy"))
 
 
 def free_port():
