@@ -176,6 +176,10 @@ struct plan_input { /* the capture that a replay reads */
 	char path[PATH_MAX_BYTES];
 	uint64_t bytes;
 	uint8_t hash[32]; /* SHA-256 */
+	struct {          /* of each route: what masked it when it was recorded */
+		char policy[NAME_MAX_BYTES];
+		uint8_t hash[32];
+	} routes[ROUTES_MAX];
 };
 
 struct plan {

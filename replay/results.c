@@ -44,7 +44,15 @@ static const char schema[] =
         " PRIMARY KEY(route, candidate, slice)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS timeline(route TEXT, candidate TEXT, pairs INTEGER, at_us INTEGER, "
         "diverged INTEGER,"
-        " low REAL, high REAL, PRIMARY KEY(route, candidate, pairs)) WITHOUT ROWID;";
+        " low REAL, high REAL, PRIMARY KEY(route, candidate, pairs)) WITHOUT ROWID;"
+        "CREATE VIEW IF NOT EXISTS divergences AS SELECT p.id, p.route, p.candidate, p.slice, p.against,"
+        " d.class, d.unit, d.count, p.where_, p.seen_us / 1e6 AS seen_s FROM divergence d JOIN pair p ON p.n "
+        "= "
+        "d.pair;"
+        "CREATE VIEW IF NOT EXISTS predictions AS SELECT p.id, p.route, p.candidate, p.slice, p.against, "
+        "w.row,"
+        " w.diverged, w.flipped, w.live_label, w.candidate_label, w.js_bits, w.tv FROM \"row\" w JOIN pair p "
+        "ON p.n = w.pair;";
 
 static const char *const sql[STATEMENTS] = {
         [STATEMENT_PAIR] =

@@ -83,6 +83,30 @@ static void put_file(struct buf *b, const char *path, uint64_t bytes, const uint
 	buf_puts(b, "}");
 }
 
+/* A replay's input, with the policies that masked it when it was recorded. */
+static void put_input(struct buf *b, const struct plan *plan)
+{
+	const struct plan_input *input = &plan->replay_input;
+
+	buf_puts(b, "{");
+	put_text(b, "file", input->path);
+	buf_puts(b, ",");
+	put_integer(b, "bytes", input->bytes);
+	buf_puts(b, ",");
+	put_hex(b, "sha256", input->hash);
+	buf_puts(b, ",\"masks\":[");
+	for (unsigned i = 0; i < plan->route_count; i++) {
+		buf_puts(b, i ? ",{" : "{");
+		put_text(b, "route", plan->routes[i].name);
+		buf_puts(b, ",");
+		put_text(b, "name", input->routes[i].policy);
+		buf_puts(b, ",");
+		put_hex(b, "hash", input->routes[i].hash);
+		buf_puts(b, "}");
+	}
+	buf_puts(b, "]}");
+}
+
 static int only_captures(const struct dirent *e)
 {
 	size_t n = strlen(e->d_name);
@@ -179,7 +203,7 @@ static void put_manifest(struct buf *b, const struct results *r, const char *sta
 	}
 	buf_puts(b, "],\"input\":[");
 	if (plan->replay)
-		put_file(b, plan->replay_input.path, plan->replay_input.bytes, plan->replay_input.hash);
+		put_input(b, plan);
 	buf_puts(b, "],\"captures\":[");
 	if (state)
 		put_recorded(b, r->directory);

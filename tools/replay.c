@@ -196,6 +196,8 @@ static int routes_of(const char *path, struct plan *plan)
 		struct plan_route *to = &plan->routes[i];
 
 		snprintf(to->name, sizeof to->name, "%s", from->name);
+		snprintf(plan->replay_input.routes[i].policy, NAME_MAX_BYTES, "%s", from->policy);
+		memcpy(plan->replay_input.routes[i].hash, from->policy_hash, 32);
 		to->protocol = from->protocol;
 		to->tolerance_abs = from->tolerance_abs;
 		to->tolerance_rel = from->tolerance_rel;

@@ -505,6 +505,11 @@ static void files(struct buf *out, const char *name, const struct node *list)
 	for (const struct node *f = list ? list->child : NULL; f; f = f->next) {
 		fact(out, name, doc_text(f, "file"));
 		fact(out, "its SHA-256", doc_text(f, "sha256"));
+		for (const struct node *p = doc_get(f, "masks") ? doc_get(f, "masks")->child : NULL; p;
+		     p = p->next) {
+			fact(out, "recorded under policy", doc_text(p, "name"));
+			fact(out, "its hash", doc_text(p, "hash"));
+		}
 	}
 }
 

@@ -313,6 +313,8 @@ static void test_bound(void **state)
 		assert_int_equal(ask("SELECT COUNT(*) FROM pair WHERE diverged"), 625);
 		assert_int_equal(ask("SELECT COUNT(*) FROM \"row\" WHERE pair NOT IN (SELECT n FROM pair)"),
 		                 0);
+		assert_int_equal(ask("SELECT COUNT(*) FROM divergences WHERE class = 'label_flip'"), 625);
+		assert_int_equal(ask("SELECT SUM(flipped) FROM predictions"), 625);
 		kept = ask("SELECT COUNT(*) FROM pair WHERE NOT diverged");
 		sum = ask("SELECT COUNT(*) FROM pair WHERE NOT diverged AND id < '0000000000002710'");
 		assert_true(kept > 40 && kept < 15000);
