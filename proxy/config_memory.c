@@ -4,9 +4,11 @@
 #include "proxy/config.h"
 
 enum {
-	SLOT_BYTES = 64,          /* capture/ledger.c */
-	SCRATCH_BYTES = 64 << 20, /* capture/masker.c */
-	SEGMENT_BYTES = 64 << 10, /* capture/capfile_format.h */
+	SLOT_BYTES = 64,            /* capture/ledger.c */
+	SCRATCH_BYTES = 64 << 20,   /* capture/masker.c */
+	LOG_RING_BYTES = 256 << 10, /* proxy/estate.c */
+	OTHER_ROLES = 6,            /* beside the workers */
+	SEGMENT_BYTES = 64 << 10,   /* capture/capfile_format.h */
 	CONNECTION_BYTES =
 	        4 * (256 << 10) + 2 * H1_HEAD_MAX + 4 * 1024 /* proxy/worker.c: two sides, in and out */
 };
@@ -73,6 +75,7 @@ static void add_rings(struct shares *s, const struct plan *p)
 	add(s, "ring recorder", ring, "masker to recorder");
 	add(s, "ring answers", ring, "shadow to answers");
 	add(s, "ring masked-answers", ring, "answers to judge");
+	add(s, "rings log", (uint64_t)LOG_RING_BYTES * (OTHER_ROLES + p->workers), "each role to control");
 }
 
 unsigned config_memory(const struct plan *p, struct config_share out[CONFIG_SHARES_MAX], uint64_t *copies_out)

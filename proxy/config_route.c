@@ -166,6 +166,32 @@ static bool same_match(const struct plan_route *a, const struct plan_route *b)
 	       strcmp(a->match_header, b->match_header) == 0 && strcmp(a->match_value, b->match_value) == 0;
 }
 
+/* `a` comes first and takes all that `b` would. */
+static bool hides(const struct plan_route *a, const struct plan_route *b)
+{
+	return strcmp(a->path_prefix, b->path_prefix) == 0 &&
+	       (!a->match_host[0] || strcmp(a->match_host, b->match_host) == 0) &&
+	       (!a->match_methods[0] || strcmp(a->match_methods, b->match_methods) == 0) &&
+	       (!a->match_port || a->match_port == b->match_port) &&
+	       (!a->match_header[0] || (strcmp(a->match_header, b->match_header) == 0 &&
+	                                strcmp(a->match_value, b->match_value) == 0));
+}
+
+static void matches_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *before,
+                          const struct plan_route *r)
+{
+	if (!r->path_prefix[0])
+		return;
+	if (same_match(before, r))
+		cfg_fail(c, n, "tell them apart by host, header, method or port",
+		         "the routes '%s' and '%s' match the same requests (path_prefix '%s')", before->name,
+		         r->name, r->path_prefix);
+	else if (hides(before, r))
+		cfg_warn(c, n, "put the one that asks for more first",
+		         "the route '%s' is never picked: '%s' before it takes the same requests", r->name,
+		         before->name);
+}
+
 void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	const struct plan *p = config_plan(c);
@@ -175,10 +201,7 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	for (const struct plan_route *before = p->routes; before < r; before++) {
 		if (r->name[0] && strcmp(before->name, r->name) == 0)
 			cfg_fail(c, cfg_child(n, "name"), NULL, "there are two routes '%s'", r->name);
-		if (r->path_prefix[0] && same_match(before, r))
-			cfg_fail(c, n, "tell them apart by host, header, method or port",
-			         "the routes '%s' and '%s' match the same requests (path_prefix '%s')",
-			         before->name, r->name, r->path_prefix);
+		matches_check(c, n, before, r);
 	}
 	candidates_check(c, n, r);
 	gates_check(c, n, r);

@@ -140,7 +140,8 @@ static const struct cfg_row drain_rows[] = {
 };
 static const struct cfg_row match_rows[] = {
         {ONE("path_prefix", CFG_STRING, struct plan_route, path_prefix), .value = "/",
-         .hook = config_path_hook, .sentence = "The longest prefix that fits picks the route."},
+         .hook = config_path_hook,
+         .sentence = "The longest prefix that fits picks the route; of equals, the first one."},
         {ONE("host", CFG_STRING, struct plan_route, match_host), .hook = config_host_hook,
          .sentence = "The name in Host, without a port."},
         {ONE("header", CFG_HOOK, struct plan_route, match_header), .hook = config_match_header_hook,
@@ -358,7 +359,7 @@ static const struct cfg_row rows[] = {
         {ONE("memory", CFG_SIZE, struct plan, memory_bytes), .min = "16MiB", .max = "1TiB", .value = "256MiB",
          .sentence = "Rings and queues of copies are cut from it; check prints the split and the ceiling."},
         {ONE("forwarded", CFG_BOOL, struct plan, forwarded), .value = "yes",
-         .sentence = "Set X-Forwarded-*, Forwarded and traceparent on the way to live."},
+         .sentence = "Set X-Forwarded-*, Forwarded and x-request-id on the way to live."},
         {ALL("limits", CFG_MAPPING, limits_rows), .offset = offsetof(struct plan, limits),
          .sentence = "What one client may take."},
         {ALL("control", CFG_MAPPING, control_rows), .sentence = "How commands reach the proxy."},

@@ -127,6 +127,22 @@ static char *printed(void (*print)(FILE *))
 	return text;
 }
 
+/* Keys that this version refuses may be listed too: another may have them. */
+static bool known(const struct cfg_row *rows, const char *above, const char *wanted)
+{
+	char path[256];
+
+	for (const struct cfg_row *row = rows; row->name; row++) {
+		key_path(above, row, path);
+		if (strcmp(path, wanted) == 0)
+			return true;
+		below(row, path);
+		if (row->rows && known(row->rows, path, wanted))
+			return true;
+	}
+	return false;
+}
+
 static struct paths table, shown, omitted;
 
 static void test_example_is_whole(void **state)
@@ -146,9 +162,9 @@ static void test_example_is_whole(void **state)
 	}
 	for (char *p = omitted.text + 1; *p; p += strlen(path) + 1) {
 		snprintf(path, sizeof(path), "%.*s", (int)strcspn(p, "\n"), p);
-		if (!has(&table, path) || has(&shown, path))
+		if (!known(config_schema(), "", path) || has(&shown, path))
 			fail_msg("'%s' is listed as omitted, but %s", path,
-			         has(&table, path) ? "is shown" : "there is no such key");
+			         has(&shown, path) ? "is shown" : "there is no such key");
 	}
 	cfg_free(&c);
 	free(text);
