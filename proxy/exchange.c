@@ -51,6 +51,7 @@ static void remember(struct exchange *x, const struct h1_message *m)
 	x->chunked = m->framing == H1_CHUNKED;
 	x->trailed = false;
 	x->tries = x->interim = x->status = 0;
+	x->refused_by = NULL;
 	x->bytes_in = x->bytes_out = x->added_ns = 0;
 	x->begun_ns = x->progress_ns = w->now_ns;
 }
@@ -152,6 +153,11 @@ bool exchange_full(const struct exchange *x)
 	return x->live && live_full(x->live);
 }
 
+bool exchange_unsent(const struct exchange *x)
+{
+	return x->live && buf_len(&x->live->conn.out);
+}
+
 void exchange_resume(struct exchange *x)
 {
 	if (x->live)
@@ -231,7 +237,10 @@ void exchange_response_end(struct exchange *x)
 {
 	bool clean = x->request_done && !x->tunnel;
 
-	tap_end(&x->tap, LEG_LIVE);
+	if (x->request_done)
+		tap_end(&x->tap, LEG_LIVE);
+	else /* nobody else can be asked with half a request */
+		tap_error(&x->tap, OUTCOME_CLIENT_GONE);
 	finish(x, clean);
 	x->ops->end(x->front);
 }

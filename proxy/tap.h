@@ -15,7 +15,7 @@ struct worker;
 
 struct tap {
 	struct worker *worker;
-	bool on, tunnel;
+	bool on, tunnel, asked; /* asked: the whole request is copied */
 	uint64_t copied_bytes, max_bytes;
 	struct record record; /* the fields that all records of this exchange share */
 };
