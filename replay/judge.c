@@ -195,6 +195,12 @@ static void pull(const struct record *r, const struct leg *leg)
 	}
 }
 
+static void watch(uint32_t slot, uint64_t id, uint64_t now)
+{
+	judge.watch[slot].id = id;
+	judge.watch[slot].since_ns = now;
+}
+
 static void take(const struct record *r)
 {
 	struct exchange *x = NULL;
@@ -245,12 +251,6 @@ static uint64_t longest_silence_ns(const struct plan *plan)
 			ms = route->candidates[c].timeout_ms > ms ? route->candidates[c].timeout_ms : ms;
 	}
 	return (ms + GRACE_MS) * MS_NS;
-}
-
-static void watch(uint32_t slot, uint64_t id, uint64_t now)
-{
-	judge.watch[slot].id = id;
-	judge.watch[slot].since_ns = now;
 }
 
 /* No role can lose an exchange for ever: one silent for longer than any deadline is settled here. */
