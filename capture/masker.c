@@ -235,8 +235,13 @@ static void take(struct masker *m, struct record *r)
 	if (r->route >= m->env->plan->route_count || r->leg >= LEGS_MAX ||
 	    m->answers != (r->leg >= LEG_CANDIDATE))
 		return;
+	if (r->type == RECORD_END)
+		r->payload_len = 0;
 	at = track_at(m, r->id, r->leg);
-	if (r->type == RECORD_HEAD) {
+	/* a reason is a known name; anything else may be a body */
+	if (r->type == RECORD_ERROR && !outcome_by_name((struct span){m->payload, r->payload_len})) {
+		err = ERR_PROTO;
+	} else if (r->type == RECORD_HEAD) {
 		err = begin(m, r);
 	} else if (r->type == RECORD_ERROR && !*at) { /* a leg that broke before its head */
 		pull(m, r);
@@ -249,8 +254,10 @@ static void take(struct masker *m, struct record *r)
 		emit(m, r, m->payload);
 	} else if (r->type == RECORD_TRAILERS) {
 		err = trailers(m, r);
-	} else {
+	} else if (r->type == RECORD_END || r->type == RECORD_ERROR) {
 		err = finish(m, at, r);
+	} else {
+		err = ERR_PROTO;
 	}
 	if (err) {
 		at = track_at(m, r->id, r->leg);

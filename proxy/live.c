@@ -217,6 +217,7 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	l->endpoint = e;
 	buf_init(&l->kept, RETRY_BYTES);
 	conn_init(&l->conn, x->worker->base, live_turn, l);
+	l->conn.first = true;
 	if (dial(l)) {
 		upstream_failed(u, e, x->worker->now_ns);
 		free(l);
@@ -227,19 +228,15 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	return l;
 }
 
-/* An idle connection, but none that was closed or spoke unasked: what it said is no answer of ours. */
+/* What idles was neither closed nor spoke unasked, as far as the loop has heard: it hears live first. */
 static struct live *live_idle(struct upstream_endpoint *e)
 {
-	struct live *l;
+	struct live *l = e->idle;
 
-	while ((l = e->idle)) {
+	if (l) {
 		pool_leave(l);
-		if (!conn_has_news(&l->conn)) {
-			l->reused = true;
-			buf_init(&l->kept, RETRY_BYTES);
-			break;
-		}
-		live_close(l);
+		l->reused = true;
+		buf_init(&l->kept, RETRY_BYTES);
 	}
 	return l;
 }

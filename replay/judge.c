@@ -27,8 +27,8 @@ struct judge {
 	struct fold *fold;
 	struct results *results;
 	uint64_t committed_ns, summed_ns, swept_ns, wall_anchor_us, mono_anchor_ns;
-	uint64_t turn_ns;
-	uint64_t lost_ns; /* silent for so long, an exchange has been lost by some role */
+	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
+	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
 	struct {
 		uint64_t id, since_ns;
 	} watch[SLOTS_WATCHED]; /* by slot: who holds it, and the last sign of it */
@@ -159,6 +159,14 @@ static void settle_compared(struct exchange *x, unsigned candidate)
 		commit();
 }
 
+/* Its request went down with an earlier judge: the masker tells the judge of a request before the shadow can
+ * send it, and the ring of requests has been empty since. */
+static bool orphaned(const struct exchange *x)
+{
+	return !x->legs[LEG_CLIENT] && x->slot < SLOTS_WATCHED &&
+	       judge.emptied_ns > judge.watch[x->slot].since_ns;
+}
+
 /* Compare what has become comparable; true when nothing is left to wait for. */
 static bool advance(struct exchange *x)
 {
@@ -170,8 +178,10 @@ static bool advance(struct exchange *x)
 
 		if (at == 0 || at > OUTCOME_FIRST)
 			continue;
-		if (at != STAGE_JUDGE || !complete(x, LEG_CLIENT) || !complete(x, LEG_LIVE) ||
-		    !complete(x, LEG_CANDIDATE + c) || reference_pending(x, c))
+		if (at == STAGE_JUDGE && orphaned(x))
+			ledger_move(judge.env->ledger, x->slot, x->id, c, STAGE_JUDGE, OUTCOME_ROLE_LOST);
+		else if (at != STAGE_JUDGE || !complete(x, LEG_CLIENT) || !complete(x, LEG_LIVE) ||
+		         !complete(x, LEG_CANDIDATE + c) || reference_pending(x, c))
 			all = false;
 		else
 			settle_compared(x, c);
@@ -368,6 +378,8 @@ static unsigned drain(void)
 		}
 		if (err == ERR_PROTO)
 			role_ring_broken(judge.env, judge.in[i]);
+		if (err && i == 0)
+			judge.emptied_ns = judge.turn_ns;
 	}
 	return total;
 }

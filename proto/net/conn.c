@@ -174,6 +174,8 @@ static int adopt(struct conn *c, int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* not a TCP socket: no harm */
 	event_assign(&c->readable, c->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	event_assign(&c->writable, c->base, fd, EV_WRITE, on_writable, c);
+	if (c->first)
+		event_priority_set(&c->readable, 0);
 	return 0;
 }
 
@@ -282,11 +284,6 @@ void conn_read(struct conn *c, bool on)
 		mind_pending(c);
 	else
 		event_del(&c->readable);
-}
-
-bool conn_has_news(const struct conn *c)
-{
-	return c->fd != -1 && (c->readable.ev_evcallback.evcb_flags & EVLIST_ACTIVE);
 }
 
 void conn_rest(struct conn *c)
