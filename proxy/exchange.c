@@ -90,6 +90,7 @@ static void remember(struct exchange *x, const struct h1_message *m)
 	x->rule = NULL;
 	x->live_ns = 0;
 	x->tries = x->interim = x->status = 0;
+	x->refused_by = NULL;
 	x->bytes_in = x->bytes_out = x->added_ns = 0;
 	x->begun_ns = x->progress_ns = w->now_ns;
 }
@@ -192,6 +193,11 @@ bool exchange_full(const struct exchange *x)
 	return x->live && live_full(x->live);
 }
 
+bool exchange_unsent(const struct exchange *x)
+{
+	return x->live && buf_len(&x->live->conn.out);
+}
+
 void exchange_resume(struct exchange *x)
 {
 	if (x->live)
@@ -280,7 +286,10 @@ void exchange_response_end(struct exchange *x)
 {
 	bool clean = x->request_done && !x->tunnel;
 
-	tap_end(&x->tap, LEG_LIVE);
+	if (x->request_done)
+		tap_end(&x->tap, LEG_LIVE);
+	else /* nobody else can be asked with half a request */
+		tap_error(&x->tap, OUTCOME_CLIENT_GONE);
 	x->live_ns = x->worker->now_ns - x->begun_ns;
 	finish(x, clean);
 	x->ops->end(x->front);

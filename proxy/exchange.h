@@ -37,6 +37,7 @@ struct exchange {
 	uint64_t id;
 	uint16_t route;
 	unsigned tries;
+	const struct upstream_endpoint *refused_by; /* not to be tried again at once */
 	bool active, request_done, response_begun, response_done, tunnel, client_10, head_request;
 	bool routed, chunked, trailed;  /* the last two: the request's body */
 	uint64_t begun_ns, progress_ns; /* last byte either way */
@@ -59,6 +60,8 @@ void exchange_end(struct exchange *);
 void exchange_abandon(struct exchange *);
 /* True while no more of the request can be taken. */
 bool exchange_full(const struct exchange *);
+/* Bytes of the request wait for the live side to take them. */
+bool exchange_unsent(const struct exchange *);
 /* The client's queue has room again. */
 void exchange_resume(struct exchange *);
 /* Send what is queued for the live side; part of a front's turn end. */

@@ -174,16 +174,16 @@ static void put_status(struct buf *out, const struct h1_message *m)
 }
 
 void forward_response(struct buf *out, const struct h1_message *m, const struct plan_header_edits *edits,
-                      enum h1_framing framing, bool close, bool head_request)
+                      enum h1_framing framing, const char *connection, bool head_request)
 {
-	bool framed = false;
+	bool framed = false, describes = head_request || m->status == 304;
 
 	put_status(out, m);
 	for (size_t i = 0; i < m->field_count; i++) {
 		const struct h1_field *f = &m->fields[i];
 
 		if (is_framing(f)) {
-			if (!framed && head_request && f->id == H1_NAME_CONTENT_LENGTH)
+			if (!framed && describes && f->id == H1_NAME_CONTENT_LENGTH)
 				put_field(out, f);
 			else if (!framed)
 				put_framing(out, f->name, framing, m->content_length);
@@ -198,8 +198,8 @@ void forward_response(struct buf *out, const struct h1_message *m, const struct 
 	put_edits(out, edits);
 	if (m->status == 101)
 		h1_write_field(out, SPAN("Connection"), SPAN("upgrade"));
-	else if (close)
-		h1_write_field(out, SPAN("Connection"), SPAN("close"));
+	else if (connection)
+		h1_write_field(out, SPAN("Connection"), span_of(connection));
 	buf_put(out, "\r\n", 2);
 }
 

@@ -22,9 +22,9 @@ struct forward_request {
 };
 
 void forward_request(struct buf *out, const struct forward_request *);
-/* `close`: say that the connection ends; `head_request`: a length describes a body that is not sent. */
+/* `connection`: what to say about it, or NULL; `head_request`: a length describes a body that is not sent. */
 void forward_response(struct buf *out, const struct h1_message *, const struct plan_header_edits *,
-                      enum h1_framing, bool close, bool head_request);
+                      enum h1_framing, const char *connection, bool head_request);
 /* The last chunk and those trailers that may travel (RFC 9110 6.5.1); the empty line is the caller's. */
 void forward_trailers(struct buf *out, const struct h1_message *);
 /* The id as text: 16 lower-case hex digits. */

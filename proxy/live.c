@@ -56,7 +56,7 @@ static bool live_replace(struct live *l)
 	conn_close(&l->conn);
 	if (dial(l))
 		return false;
-	l->reused = false;
+	l->reused = l->deaf = false;
 	l->since_ns = l->worker->now_ns;
 	buf_span_put(conn_out(&l->conn), buf_span(&kept));
 	buf_fini(&l->kept);
@@ -73,12 +73,15 @@ static bool live_elsewhere(struct live *l)
 
 	if (!conn_opening(&l->conn) || ++x->tries >= u->plan->tries || u->count < 2)
 		return false;
+	x->refused_by = l->endpoint;
 	upstream_failed(u, l->endpoint, l->worker->now_ns);
 	buf_init(&l->conn.out, CONN_OUT_LIMIT);
 	live_release(&x->live, false);
 	x->live = live_take(x, u, x->worker->now_ns);
-	if (x->live)
+	if (x->live) {
 		buf_span_put(live_out(x->live), buf_span(&out));
+		live_flush(x->live);
+	}
 	buf_fini(&out);
 	return x->live != NULL;
 }
@@ -119,10 +122,21 @@ static void on_event(struct live *l, enum h1_event event, struct span body)
 
 static void tunnel(struct live *l)
 {
-	exchange_response_data(l->exchange, buf_span(&l->conn.in));
+	struct exchange *x = l->exchange;
+
+	if (buf_len(&l->conn.in))
+		exchange_response_data(x, buf_span(&l->conn.in));
 	buf_consume(&l->conn.in, buf_len(&l->conn.in));
 	if (l->conn.eof)
-		exchange_response_end(l->exchange);
+		exchange_response_end(x);
+	else
+		conn_read(&l->conn, !x->ops->full(x->front));
+}
+
+/* Half an answer whose end only the close tells may have been cut by the reset that made us deaf. */
+static bool ended_by_close(struct live *l)
+{
+	return h1_eof(&l->codec->parser) == 0 && l->exchange->response_begun && !l->deaf;
 }
 
 static void live_pump(struct live *l)
@@ -150,14 +164,21 @@ static void live_pump(struct live *l)
 		if (event == H1_NEED_MORE)
 			break;
 	}
-	if (l->exchange && l->exchange->tunnel && (buf_len(&l->conn.in) || l->conn.eof))
+	if (l->exchange && l->exchange->tunnel)
 		tunnel(l);
-	else if (l->exchange && l->conn.eof && h1_eof(&l->codec->parser) == 0 && l->exchange->response_begun)
+	else if (l->exchange && l->conn.eof && ended_by_close(l))
 		exchange_response_end(l->exchange);
 	else if (l->exchange && l->conn.eof)
 		live_broke(l, LIVE_ERROR_RESET);
 	else if (l->exchange)
 		conn_read(&l->conn, true);
+}
+
+/* A server that refuses a body may answer, close and so reset what we still send: read on. */
+static void live_deafen(struct live *l)
+{
+	l->deaf = true;
+	buf_consume(&l->conn.out, buf_len(&l->conn.out));
 }
 
 static void live_turn(void *owner, unsigned news)
@@ -176,7 +197,9 @@ static void live_turn(void *owner, unsigned news)
 		l->spoke = true;
 		buf_fini(&l->kept);
 	}
-	if (news & CONN_BROKEN)
+	if ((news & CONN_BROKEN) && !l->conn.eof && !conn_opening(&l->conn))
+		live_deafen(l);
+	else if (news & CONN_BROKEN)
 		live_broke(l, LIVE_ERROR_RESET);
 	else if (news & (CONN_INPUT | CONN_EOF))
 		live_pump(l);
@@ -204,26 +227,57 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	return l;
 }
 
+/* An idle connection, but none that was closed or spoke unasked: what it said is no answer of ours. */
+static struct live *live_idle(struct upstream_endpoint *e)
+{
+	struct live *l;
+
+	while ((l = e->idle)) {
+		pool_leave(l);
+		if (!conn_has_news(&l->conn)) {
+			l->reused = true;
+			buf_init(&l->kept, RETRY_BYTES);
+			break;
+		}
+		live_close(l);
+	}
+	return l;
+}
+
+/* An endpoint that refuses at once (a unix socket does) is passed over like one that refuses later. */
+static struct live *live_any(struct exchange *x, struct upstream *u, uint64_t now_ns)
+{
+	struct upstream_endpoint *e;
+	struct live *l;
+
+	do {
+		e = upstream_pick(u, x->refused_by, now_ns);
+		if (!e)
+			return NULL;
+		l = live_idle(e);
+		if (!l)
+			l = live_new(x, u, e);
+		x->refused_by = e;
+	} while (!l && u->count > 1 && ++x->tries < u->plan->tries);
+	return l;
+}
+
 struct live *live_take(struct exchange *x, struct upstream *u, uint64_t now_ns)
 {
-	struct upstream_endpoint *e = upstream_pick(u, now_ns);
-	struct codec *codec = e ? codec_take(x->worker, H1_RESPONSE) : NULL;
-	struct live *l = !codec ? NULL : e->idle ? e->idle : live_new(x, u, e);
+	struct codec *codec = codec_take(x->worker, H1_RESPONSE);
+	struct live *l = codec ? live_any(x, u, now_ns) : NULL;
 
 	if (!l) {
 		codec_give(x->worker, &codec);
 		return NULL;
 	}
-	l->reused = l == e->idle;
-	if (l->reused) {
-		pool_leave(l);
+	if (l->reused)
 		gauge_add(&x->worker->gauges->live_reuses, 1);
-	}
-	e->in_flight++;
+	l->endpoint->in_flight++;
 	l->codec = codec;
 	l->codec->parser.head_request = x->head_request;
 	l->exchange = x;
-	l->spoke = l->last = false;
+	l->spoke = l->last = l->deaf = false;
 	l->since_ns = now_ns;
 	return l;
 }
@@ -237,14 +291,18 @@ void live_flush(struct live *l)
 {
 	struct span out = buf_span(&l->conn.out);
 
+	if (l->conn.out.err) { /* a part of the request is lost */
+		exchange_live_failed(l->exchange, LIVE_ERROR_RESET);
+		return;
+	}
 	if (!out.len)
 		return;
 	if (l->reused && !l->spoke) { /* over its limit it errs, and nothing is replaced */
 		buf_span_put(&l->kept, out);
 		l->kept.err = l->conn.blocked ? ERR_LIMIT : l->kept.err;
 	}
-	if (conn_flush(&l->conn))
-		live_broke(l, LIVE_ERROR_RESET);
+	if (l->deaf || conn_flush(&l->conn))
+		live_deafen(l);
 }
 
 bool live_full(const struct live *l)
@@ -265,7 +323,9 @@ void live_release(struct live **live, bool clean)
 
 	*live = NULL;
 	e->in_flight--;
-	if (!clean || l->last || l->conn.eof || buf_len(&l->conn.out) || buf_len(&l->conn.in)) {
+	conn_read(&l->conn, true); /* a slow client may have stopped it */
+	if (!clean || l->last || l->deaf || !l->conn.reading || l->conn.eof || buf_len(&l->conn.out) ||
+	    buf_len(&l->conn.in)) {
 		live_close(l);
 		return;
 	}

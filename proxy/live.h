@@ -21,6 +21,7 @@ struct live {
 	struct codec *codec;
 	struct buf kept;          /* what a replacement would have to send */
 	bool reused, spoke, last; /* last: the connection ends with this answer */
+	bool deaf;                /* it takes no more of the request; its answer may still come */
 	uint64_t since_ns;        /* connecting, or idle */
 };
 

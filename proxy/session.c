@@ -11,7 +11,7 @@
 #include "proto/proxy_protocol.h"
 #include "proxy/forward.h"
 
-enum { LINGER_BYTES = 64 * 1024, LINGER_MS = 2000, RATE_WINDOW_MS = 10000 };
+enum { LINGER_BYTES = 64 * 1024, LINGER_MS = 2000, RATE_WINDOW_MS = 10000, DRAIN_IDLE_MS = 1000 };
 
 struct session {
 	struct worker *worker;
@@ -63,6 +63,12 @@ struct session *session_next(struct session *s)
 
 /* The front of an exchange. */
 
+/* What the answer says about the connection where the version alone does not say it. */
+static const char *connection_word(const struct session *s)
+{
+	return s->close_after ? "close" : s->exchange.client_10 ? "keep-alive" : NULL;
+}
+
 static void front_head(void *front, const struct h1_message *m, const struct plan_header_edits *edits)
 {
 	struct session *s = front;
@@ -70,6 +76,7 @@ static void front_head(void *front, const struct h1_message *m, const struct pla
 	bool final = m->status / 100 != 1;
 
 	if (final) {
+		s->close_after |= s->worker->draining;
 		s->rechunk = framing == H1_CHUNKED || framing == H1_UNTIL_CLOSE;
 		s->trailed = false;
 		if (s->rechunk && s->exchange.client_10) {
@@ -80,7 +87,7 @@ static void front_head(void *front, const struct h1_message *m, const struct pla
 			framing = H1_CHUNKED;
 		}
 	}
-	forward_response(conn_out(&s->conn), m, edits, framing, final && s->close_after,
+	forward_response(conn_out(&s->conn), m, edits, framing, final ? connection_word(s) : NULL,
 	                 s->exchange.head_request);
 }
 
@@ -172,6 +179,29 @@ static void end_connection(struct session *s)
 	conn_read(&s->conn, true);
 }
 
+static bool waited(const struct session *s, uint32_t limit_ms)
+{
+	return limit_ms && s->worker->now_ns > s->since_ns + (uint64_t)limit_ms * 1000000u;
+}
+
+/* While draining, a client that was not told to close may be sending its next request just now. */
+static bool drained(const struct session *s)
+{
+	return s->worker->draining && !s->mid_message && waited(s, DRAIN_IDLE_MS);
+}
+
+/* The client sends no more: does it still wait for an answer to a whole request? */
+static bool served_out(const struct session *s)
+{
+	const struct exchange *x = &s->exchange;
+
+	if (!s->conn.eof || s->lingering)
+		return false;
+	if (x->active)
+		return x->tunnel ? !exchange_unsent(x) : !x->request_done && !buf_len(&s->conn.in);
+	return !buf_len(&s->conn.out);
+}
+
 static void front_turn_end(void *front)
 {
 	struct session *s = front;
@@ -189,10 +219,11 @@ static void front_turn_end(void *front)
 		s->since_ns = s->worker->now_ns;
 	ring_publish(s->worker->ring);
 	exchange_added(x, clock_mono_ns() - s->worker->now_ns);
+	s->dead |= served_out(s);
 	idle = !x->active && !buf_len(&s->conn.out) && !s->lingering && !s->conn.held && !s->conn.handshaking;
 	if (idle && !s->mid_message && !buf_len(&s->conn.in))
 		codec_give(s->worker, &s->codec);
-	if (idle && (s->close_after || (s->worker->draining && !s->mid_message)))
+	if (idle && !s->dead && (s->close_after || drained(s)))
 		end_connection(s);
 	if (s->dead)
 		session_free(s);
@@ -211,6 +242,8 @@ static void reject(struct session *s, unsigned status, enum reject_rule rule)
 		s->dead = true;
 		return;
 	}
+	if (!s->exchange.active)
+		s->exchange.head_request = span_eq(s->codec->parser.message.method, SPAN("HEAD"));
 	exchange_abandon(&s->exchange);
 	front_refuse(s, status, reject_name(rule));
 }
@@ -224,7 +257,7 @@ static void begin(struct session *s)
 	s->window_ns = s->worker->now_ns;
 	s->window_bytes = 0;
 	exchange_begin(x, m);
-	if (m->expect_continue && m->framing != H1_NO_BODY && x->active)
+	if (m->expect_continue && x->active && (m->framing == H1_CHUNKED || m->content_length))
 		buf_puts(conn_out(&s->conn), "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
@@ -352,7 +385,6 @@ static void broken(struct session *s)
 static void session_turn(void *owner, unsigned news)
 {
 	struct session *s = owner;
-	struct exchange *x = &s->exchange;
 
 	s->worker->now_ns = clock_mono_ns();
 	if (s->conn.held) {
@@ -364,15 +396,13 @@ static void session_turn(void *owner, unsigned news)
 	} else if (news & CONN_OPENED) {
 		gauge_add(&s->worker->gauges->tls_handshakes, 1);
 		s->since_ns = s->worker->now_ns;
-	} else if (news & CONN_EOF) {
-		if (x->active && x->request_done && !x->tunnel) /* half closed: it may still read */
-			s->close_after = true;
-		else if (!(s->close_after && buf_len(&s->conn.out)))
-			s->dead = true;
 	} else {
-		if (news & CONN_SENT)
-			exchange_resume(x);
+		if (news & CONN_SENT) {
+			s->since_ns = s->worker->now_ns;
+			exchange_resume(&s->exchange);
+		}
 		session_pump(s);
+		s->close_after |= s->conn.eof && !buf_len(&s->conn.in);
 	}
 	front_turn_end(s);
 }
@@ -412,11 +442,6 @@ int session_new(struct listener *listener, int fd, const char *address)
 	return 0;
 }
 
-static bool waited(const struct session *s, uint32_t limit_ms)
-{
-	return limit_ms && s->worker->now_ns > s->since_ns + (uint64_t)limit_ms * 1000000u;
-}
-
 /* A client that sends its body by drops holds a live connection with it. */
 static bool too_slow(struct session *s)
 {
@@ -454,7 +479,7 @@ void session_tick(struct session *s)
 	} else if (!buf_len(&s->conn.out)) {
 		s->dead = waited(s, limits->idle_timeout_ms);
 	}
-	if (s->dead || buf_len(&s->conn.out) || s->close_after)
+	if (s->dead || buf_len(&s->conn.out) || s->close_after || s->worker->draining)
 		front_turn_end(s);
 }
 

@@ -126,6 +126,7 @@ void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct h1
 		return;
 	}
 	t->copied_bytes = 0;
+	t->asked = false;
 	t->max_bytes = 2 * route->max_body_bytes;
 	t->on = t->copied = true;
 }
@@ -235,12 +236,18 @@ void tap_trailers(struct tap *t, uint8_t leg, const struct h1_message *m)
 void tap_end(struct tap *t, uint8_t leg)
 {
 	put(t, RECORD_END, leg, SPAN(""));
+	t->asked |= leg == LEG_CLIENT;
 	if (leg == LEG_LIVE)
 		t->on = false;
 }
 
 void tap_error(struct tap *t, uint8_t outcome)
 {
+	if (t->on && !t->asked) { /* no candidate is asked with half a request: whoever holds it lets go */
+		ledger_settle_candidates(t->worker->env->ledger, t->record.slot, t->record.id, STAGE_WORKER,
+		                         outcome);
+		put(t, RECORD_ERROR, LEG_CLIENT, span_of(outcome_name(outcome)));
+	}
 	put(t, RECORD_ERROR, LEG_LIVE, span_of(outcome_name(outcome)));
 	t->on = false;
 }

@@ -15,7 +15,7 @@ struct worker;
 
 struct tap {
 	struct worker *worker;
-	bool on, tunnel;
+	bool on, tunnel, asked; /* asked: the whole request is copied */
 	bool eligible; /* copied, or kept from it by chance or a switch only */
 	bool copied;
 	uint64_t copied_bytes, max_bytes;

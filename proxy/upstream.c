@@ -44,14 +44,15 @@ static bool takes(const struct upstream *u, const struct upstream_endpoint *e)
 	return e->idle || !u->plan->max_connections || e->connections < u->plan->max_connections;
 }
 
-struct upstream_endpoint *upstream_pick(struct upstream *u, uint64_t now_ns)
+struct upstream_endpoint *upstream_pick(struct upstream *u, const struct upstream_endpoint *avoid,
+                                        uint64_t now_ns)
 {
 	struct upstream_endpoint *best = NULL;
 	bool best_out = true;
 
 	for (uint32_t i = 0; i < u->count; i++) {
 		struct upstream_endpoint *e = &u->endpoints[(u->turn + i) % u->count];
-		bool out = e->out_until_ns > now_ns;
+		bool out = e == avoid || e->out_until_ns > now_ns;
 
 		if (!takes(u, e) || (best && out && !best_out))
 			continue;

@@ -32,8 +32,10 @@ struct upstream {
 
 /* 0, or ERR_CONFIG (an address that is none). */
 int upstream_init(struct upstream *, const struct plan_live *) MUST_CHECK;
-/* The endpoint for the next try, or NULL when every connection is taken. */
-struct upstream_endpoint *upstream_pick(struct upstream *, uint64_t now_ns);
+/* The endpoint for the next try, or NULL when every connection is taken. `avoid` (NULL: none) just failed: it
+ * is the last choice. */
+struct upstream_endpoint *upstream_pick(struct upstream *, const struct upstream_endpoint *avoid,
+                                        uint64_t now_ns);
 void upstream_failed(struct upstream *, struct upstream_endpoint *, uint64_t now_ns);
 void upstream_answered(struct upstream_endpoint *);
 

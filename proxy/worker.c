@@ -107,6 +107,8 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 static void start_drain(struct worker *w)
 {
 	w->draining = true;
+	for (unsigned i = 0; i < w->plan->listen_count; i++) /* who was let in by the kernel is served */
+		on_accept(event_get_fd(w->listeners[i].event), 0, &w->listeners[i]);
 	accept_on(w, false);
 	for (struct session *s = w->sessions, *next; s; s = next) {
 		next = session_next(s);

@@ -70,6 +70,8 @@ static inline bool conn_opening(const struct conn *c)
 }
 /* Stop or go on reading; cheap when nothing changes. */
 void conn_read(struct conn *, bool on);
+/* Something arrived that the owner will be told in this turn of the loop. */
+bool conn_has_news(const struct conn *);
 /* Give back the memory of empty buffers. */
 void conn_rest(struct conn *);
 

@@ -85,7 +85,8 @@ def infer(label):
 
 
 class Proxy:
-    def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}"):
+    def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
+                 route="", live_keys="", preexec=None):
         self.folder = tempfile.mkdtemp(prefix="understudy-")
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
@@ -104,7 +105,7 @@ routes:
   - name: models
     match: {{path_prefix: /v2}}
     protocol: openinference
-    live: {{endpoints: [{live}], timeout: 5s}}
+{route}    live: {{endpoints: [{live}], timeout: 5s{live_keys}}}
     mirror: {{sample: 100%, methods: [POST], mask: default}}
     candidates:
 {rows}masks:
@@ -116,7 +117,8 @@ routes:
         with open(self.config, "w") as f:
             f.write(config)
         self.log = open(os.path.join(self.folder, "log"), "w+")
-        self.process = subprocess.Popen([BINARY, "proxy", "-c", self.config, "--run", self.run], stderr=self.log, stdout=self.log)
+        self.process = subprocess.Popen([BINARY, "proxy", "-c", self.config, "--run", self.run], stderr=self.log, stdout=self.log,
+                                        preexec_fn=preexec)
         atexit.register(self.end)
         deadline = time.time() + 20
         while "ready on" not in open(self.log.name).read():
