@@ -165,8 +165,10 @@ static bool advance(struct exchange *x)
 
 		if (at == 0 || at > OUTCOME_FIRST)
 			continue;
-		if (at != STAGE_JUDGE || !complete(x, LEG_CLIENT) || !complete(x, LEG_LIVE) ||
-		    !complete(x, LEG_CANDIDATE + c) || reference_pending(x, c))
+		if (at == STAGE_JUDGE && x->legs[LEG_LIVE] && x->legs[LEG_LIVE]->error)
+			ledger_move(judge.env->ledger, x->slot, x->id, c, at, x->legs[LEG_LIVE]->error);
+		else if (at != STAGE_JUDGE || !complete(x, LEG_CLIENT) || !complete(x, LEG_LIVE) ||
+		         !complete(x, LEG_CANDIDATE + c) || reference_pending(x, c))
 			all = false;
 		else
 			settle_compared(x, c);
