@@ -180,6 +180,8 @@ static bool advance(struct exchange *x)
 			continue;
 		if (at == STAGE_JUDGE && orphaned(x))
 			ledger_move(judge.env->ledger, x->slot, x->id, c, STAGE_JUDGE, OUTCOME_ROLE_LOST);
+		else if (at == STAGE_JUDGE && x->legs[LEG_LIVE] && x->legs[LEG_LIVE]->error)
+			ledger_move(judge.env->ledger, x->slot, x->id, c, at, x->legs[LEG_LIVE]->error);
 		else if (at != STAGE_JUDGE || !complete(x, LEG_CLIENT) || !complete(x, LEG_LIVE) ||
 		         !complete(x, LEG_CANDIDATE + c) || reference_pending(x, c))
 			all = false;

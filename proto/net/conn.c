@@ -286,6 +286,11 @@ void conn_read(struct conn *c, bool on)
 		event_del(&c->readable);
 }
 
+bool conn_has_news(const struct conn *c)
+{
+	return c->fd != -1 && (c->readable.ev_evcallback.evcb_flags & EVLIST_ACTIVE);
+}
+
 void conn_rest(struct conn *c)
 {
 	if (c->in.base && !buf_len(&c->in))
