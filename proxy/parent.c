@@ -115,13 +115,11 @@ static void spare_worker(struct house *h, const struct child *worker, const char
 		h->raw_breaks[w].since_ns = now;
 		h->raw_breaks[w].count = 0;
 	}
-	if (++h->raw_breaks[w].count >= RAW_BREAKS_MAX) {
+	if (++h->raw_breaks[w].count >= RAW_BREAKS_MAX && estate_renew_ring(&h->estate, ring) == 0) {
 		state = RAW_RETIRED;
 		fprintf(stderr,
 		        "understudy: ring %s keeps breaking; worker.%u is not mirrored until it restarts\n",
 		        ring, w);
-		if (estate_renew_ring(&h->estate, ring))
-			return;
 	}
 	atomic_store(&h->estate.page->raw_state[w], state);
 	ledger_role_lost(h->estate.ledger, STAGE_WORKER, (int)w);

@@ -198,6 +198,45 @@ static int mask_run(struct role_env *env)
 	return stay(env, PHASE_MASKER);
 }
 
+/* After the fifth break its ring is out for as long as this worker lives. */
+static int retired_run(struct role_env *env)
+{
+	_Atomic uint32_t *state = &env->page->raw_state[env->index];
+	struct ring *ring;
+	char name[16];
+
+	snprintf(name, sizeof name, "raw.%u", env->index);
+	if (role_ring_writer(env, name, &ring))
+		return 3;
+	role_ready(env);
+	if (env->index == 0 && env->epoch == 0) {
+		await(env, "reads breaks.0.5");
+		note(env, atomic_load(state) == RAW_RETIRED ? "out" : "in");
+		return 7;
+	}
+	if (env->index == 0)
+		note(env, atomic_load(state) == RAW_OK && put_one(ring) == 0 ? "again" : "full");
+	return stay(env, PHASE_WORKERS);
+}
+
+static int breaks_run(struct role_env *env)
+{
+	char payload[RECORD_PAYLOAD_MAX];
+	struct ring *ring[2];
+	struct record r;
+
+	if (role_ring_reader(env, "raw.0", &ring[0]) || role_ring_reader(env, "raw.1", &ring[1]))
+		return 3;
+	role_ready(env);
+	if (env->epoch < 5)
+		role_ring_broken(env, ring[0]);
+	note(env, "reads");
+	await(env, "again retired.0.1");
+	note(env, ring_get(ring[0], &r, payload) == 0 ? "one" : "none");
+	finish(env);
+	return stay(env, PHASE_MASKER);
+}
+
 static int signals_run(struct role_env *env)
 {
 	role_ready(env);
@@ -260,6 +299,12 @@ static const struct role_row sparing[] = {
 	{"tap", IN_MIRROR, tap_run, STAGE_WORKER, PHASE_WORKERS, true,
 	 {"plan", "ledger", "page", "run", "ring.raw.%", "wake.raw.%"}, {0, 0}, 0},
 };
+static const struct role_row retiring[] = {
+	{"breaks", IN_MIRROR, breaks_run, STAGE_MASKER, PHASE_MASKER, false,
+	 {"plan", "ledger", "page", "run", "ring.raw.*", "wake.raw.*"}, {0, 0}, 0},
+	{"retired", IN_MIRROR, retired_run, STAGE_WORKER, PHASE_WORKERS, true,
+	 {"plan", "ledger", "page", "run", "ring.raw.%", "wake.raw.%"}, {0, 0}, 0},
+};
 static const struct role_row signalling[] = {
 	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0},
 	{"signals", IN_MIRROR, signals_run, 0, PHASE_MASKER, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0},
@@ -272,8 +317,8 @@ static const struct role_row ranked[] = {
 static const struct {
 	const struct role_row *rows;
 	unsigned count;
-} houses[] = {{calm, 3},     {muted, 3},   {ending, 2},     {hanging, 2},
-              {breaking, 2}, {sparing, 2}, {signalling, 2}, {ranked, 1}};
+} houses[] = {{calm, 3},    {muted, 3},    {ending, 2},     {hanging, 2}, {breaking, 2},
+              {sparing, 2}, {retiring, 2}, {signalling, 2}, {ranked, 1}};
 
 /* The log of a house that was run to its end; the caller frees it. */
 static char *log_of(const struct role_row *rows, unsigned count, uint32_t drain_ms, int want_status)
@@ -372,6 +417,17 @@ static void a_worker_is_spared_when_its_ring_breaks(void **state)
 	free(log);
 }
 
+static void a_ring_that_keeps_breaking_waits_for_its_worker(void **state)
+{
+	char *log = log_of(retiring, 2, 5000, 0);
+
+	(void)state;
+	assert_non_null(strstr(log, "out retired.0.0"));
+	assert_non_null(strstr(log, "again retired.0.1"));
+	assert_non_null(strstr(log, "one breaks.0.5"));
+	free(log);
+}
+
 static void a_drain_ends_who_does_not_leave(void **state)
 {
 	char *log = log_of(signalling, 2, 200, 0);
@@ -420,6 +476,7 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(a_hanging_restart_holds_up_nobody),
 	        cmocka_unit_test(both_ends_of_a_broken_ring_meet_at_an_empty_one),
 	        cmocka_unit_test(a_worker_is_spared_when_its_ring_breaks),
+	        cmocka_unit_test(a_ring_that_keeps_breaking_waits_for_its_worker),
 	        cmocka_unit_test(a_drain_ends_who_does_not_leave),
 	        cmocka_unit_test(a_second_signal_stops_now),
 	        cmocka_unit_test(a_role_takes_its_rank),
