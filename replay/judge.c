@@ -171,6 +171,8 @@ static bool orphaned(const struct exchange *x)
 static bool advance(struct exchange *x)
 {
 	const struct plan_route *route = &judge.env->plan->routes[x->route];
+	/* settled otherwise, the live answer does not count, though it may have come */
+	uint8_t live = ledger_cell(judge.env->ledger, x->slot, x->id, CELL_LIVE);
 	bool all = true;
 
 	for (unsigned c = 0; c < route->candidate_count; c++) {
@@ -180,8 +182,8 @@ static bool advance(struct exchange *x)
 			continue;
 		if (at == STAGE_JUDGE && orphaned(x))
 			ledger_move(judge.env->ledger, x->slot, x->id, c, STAGE_JUDGE, OUTCOME_ROLE_LOST);
-		else if (at == STAGE_JUDGE && x->legs[LEG_LIVE] && x->legs[LEG_LIVE]->error)
-			ledger_move(judge.env->ledger, x->slot, x->id, c, at, x->legs[LEG_LIVE]->error);
+		else if (at == STAGE_JUDGE && live > OUTCOME_FIRST && live != OUTCOME_COMPARED)
+			ledger_move(judge.env->ledger, x->slot, x->id, c, at, live);
 		else if (at != STAGE_JUDGE || !complete(x, LEG_CLIENT) || !complete(x, LEG_LIVE) ||
 		         !complete(x, LEG_CANDIDATE + c) || reference_pending(x, c))
 			all = false;
@@ -227,6 +229,7 @@ static void take(const struct record *r)
 	if (err) { /* its beginning went down with an earlier judge, or memory is short */
 		uint8_t outcome = err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY;
 
+		commit(); /* what is in the batch is settled first: a stored pair is a compared one */
 		for (uint8_t stage = STAGE_WORKER; stage <= STAGE_JUDGE; stage++) {
 			ledger_settle_candidates(judge.env->ledger, r->slot, r->id, stage, outcome);
 			ledger_move(judge.env->ledger, r->slot, r->id, CELL_LIVE, stage, outcome);
@@ -270,6 +273,7 @@ static void reap_lost(bool all, uint8_t outcome)
 {
 	uint64_t now = clock_mono_ns();
 
+	commit();
 	for (uint32_t slot = 0; slot < judge.env->plan->workers * judge.env->plan->slots_each; slot++) {
 		uint64_t id = slot < SLOTS_WATCHED ? ledger_slot_id(judge.env->ledger, slot) : 0;
 
