@@ -217,7 +217,6 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	l->endpoint = e;
 	buf_init(&l->kept, RETRY_BYTES);
 	conn_init(&l->conn, x->worker->base, live_turn, l);
-	l->conn.first = true;
 	if (dial(l)) {
 		upstream_failed(u, e, x->worker->now_ns);
 		free(l);
@@ -228,15 +227,19 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	return l;
 }
 
-/* What idles was neither closed nor spoke unasked, as far as the loop has heard: it hears live first. */
+/* An idle connection, but none that was closed or spoke unasked: what it said is no answer of ours. */
 static struct live *live_idle(struct upstream_endpoint *e)
 {
-	struct live *l = e->idle;
+	struct live *l;
 
-	if (l) {
+	while ((l = e->idle)) {
 		pool_leave(l);
-		l->reused = true;
-		buf_init(&l->kept, RETRY_BYTES);
+		if (!conn_has_news(&l->conn)) {
+			l->reused = true;
+			buf_init(&l->kept, RETRY_BYTES);
+			break;
+		}
+		live_close(l);
 	}
 	return l;
 }

@@ -201,8 +201,6 @@ int worker_run(struct role_env *env)
 	w.plan = env->plan;
 	w.gauges = &env->page->workers[env->index];
 	w.base = event_base_new();
-	if (w.base)
-		event_base_priority_init(w.base, 2);
 	w.tick = w.base ? event_new(w.base, -1, EV_PERSIST, on_tick, &w) : NULL;
 	if (!w.tick || prepare(&w) || event_add(w.tick, &tick))
 		return 3;
