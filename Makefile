@@ -96,10 +96,11 @@ cover:
 	sh tests/cover build/cover
 lint:
 	STRICT=1 sh tests/lint
-$B/tests/bench_h1: $B/tests/bench_h1.o $(call lib,formats) $(call lib,base)
-	$(CC) $(LDFLAGS) $(SAN) -o $@ $^
-bench: all $B/tests/bench_h1
-	$B/tests/bench_h1
+BENCHES := $(patsubst %.c,$B/%,$(wildcard tests/bench_*.c))
+$(BENCHES): $B/%: $B/%.o $(foreach l,replay capture net formats base,$(call lib,$l))
+	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
+bench: all $(BENCHES)
+	$(foreach b,$(BENCHES),$b &&) true
 	python3 tests/bench
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

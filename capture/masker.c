@@ -36,6 +36,7 @@ struct track { /* one leg whose HEAD was seen */
 struct masker {
 	const struct role_env *env;
 	struct mask_key *key;
+	struct mask_rules *rules[MASKS_MAX];
 	bool answers;
 	struct ring *in[WORKERS_MAX];
 	int wake[WORKERS_MAX];
@@ -182,8 +183,8 @@ static int release(struct masker *m, struct track *t, struct record *end)
 	if (!t->first)
 		return 0;
 	buf_reset(&m->scratch);
-	if (mask_json(policy_of(m, end->route), m->key, buf_span(&t->body), &m->scratch, &count,
-	              &input_masked) ||
+	if (mask_json(m->rules[m->env->plan->routes[end->route].mask], m->key, buf_span(&t->body),
+	              &m->scratch, &count, &input_masked) ||
 	    m->scratch.err || buf_len(&m->scratch) > (size_t)t->held_count * RECORD_PAYLOAD_MAX)
 		return ERR_PROTO;
 	left = buf_span(&m->scratch);
@@ -336,6 +337,16 @@ static void loop(struct masker *m, uint32_t leave_at)
 	}
 }
 
+static int load_rules(struct masker *m)
+{
+	const struct plan *plan = m->env->plan;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < plan->mask_count; i++)
+		err = mask_rules_new(&plan->masks[i], &m->rules[i]);
+	return err;
+}
+
 static int load_key(const struct role_env *env, struct mask_key **key_out)
 {
 	uint8_t key[32];
@@ -363,7 +374,7 @@ int masker_run(struct role_env *env)
 		m.wake[i] = role_fd(env, name);
 		m.in_count++;
 	}
-	if (load_key(env, &m.key) || role_ring_writer(env, "shadow", &m.to_shadow) ||
+	if (load_rules(&m) || load_key(env, &m.key) || role_ring_writer(env, "shadow", &m.to_shadow) ||
 	    role_ring_writer(env, "judge", &m.to_judge) ||
 	    (env->plan->capture && role_ring_writer(env, "recorder", &m.to_recorder)))
 		return 3;
@@ -381,7 +392,7 @@ int answers_run(struct role_env *env)
 	m.in_count = 1;
 	m.wake[0] = role_fd(env, "wake.answers");
 	buf_init(&m.scratch, 64u << 20);
-	if (load_key(env, &m.key) || role_ring_reader(env, "answers", &m.in[0]) ||
+	if (load_rules(&m) || load_key(env, &m.key) || role_ring_reader(env, "answers", &m.in[0]) ||
 	    role_ring_writer(env, "masked-answers", &m.to_judge))
 		return 3;
 	role_ready(env);

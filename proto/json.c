@@ -2,6 +2,12 @@
 
 #include <stdlib.h>
 
+#if defined(__SSE2__) && !defined(JSON_PORTABLE)
+#include <emmintrin.h>
+#endif
+
+typedef const unsigned char *at_byte;
+
 enum state { VALUE, VALUE_OR_END, KEY, KEY_OR_END, COLON, NEXT, DONE };
 enum substate {
 	BETWEEN,
@@ -50,7 +56,8 @@ static int open_container(struct json_scanner *s, bool object, enum json_token *
 {
 	if (s->depth == JSON_DEPTH_MAX)
 		return fail(s, ERR_LIMIT, "nested too deeply");
-	s->stack[s->depth++] = object;
+	s->depth++;
+	s->objects = s->objects << 1 | object;
 	s->state = object ? KEY_OR_END : VALUE_OR_END;
 	s->end = s->offset + 1;
 	*token_out = object ? JSON_OBJECT : JSON_ARRAY;
@@ -59,8 +66,10 @@ static int open_container(struct json_scanner *s, bool object, enum json_token *
 
 static int close_container(struct json_scanner *s, enum json_token *token_out)
 {
-	bool object = s->stack[--s->depth];
+	bool object = s->objects & 1;
 
+	s->depth--;
+	s->objects >>= 1;
 	value_done(s);
 	s->start = s->offset;
 	s->end = s->offset + 1;
@@ -115,7 +124,7 @@ static int begin_value(struct json_scanner *s, unsigned char c, enum json_token 
 
 static int comma_or_end(struct json_scanner *s, unsigned char c, enum json_token *token_out)
 {
-	bool object = s->stack[s->depth - 1];
+	bool object = s->objects & 1;
 
 	if (c == (object ? '}' : ']'))
 		return close_container(s, token_out);
@@ -125,10 +134,15 @@ static int comma_or_end(struct json_scanner *s, unsigned char c, enum json_token
 	return 1;
 }
 
+static inline bool is_blank(unsigned char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* One byte between tokens. */
 static int between(struct json_scanner *s, unsigned char c, enum json_token *token_out)
 {
-	if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
+	if (is_blank(c))
 		return 1;
 	switch (s->state) {
 	case VALUE_OR_END:
@@ -152,15 +166,21 @@ static int between(struct json_scanner *s, unsigned char c, enum json_token *tok
 	return fail(s, ERR_PROTO, "text after the document");
 }
 
-/* Well-formed UTF-8 by Unicode table 3-7: only the second byte has a narrower range. */
+/* Well-formed UTF-8 by Unicode table 3-7: only the second byte has a narrower range. The bytes that follow
+ * a lead byte; 0: it is none. */
+static unsigned utf8_more(unsigned char lead, unsigned *min_out, unsigned *max_out)
+{
+	*min_out = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+	*max_out = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+	if (lead < 0xc2 || lead > 0xf4)
+		return 0;
+	return lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+}
+
 static int utf8_lead(struct json_scanner *s, unsigned char c)
 {
-	if (c < 0xc2 || c > 0xf4)
-		return fail(s, ERR_PROTO, "invalid UTF-8");
-	s->utf8_left = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-	s->utf8_min = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-	s->utf8_max = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-	return 1;
+	s->utf8_left = utf8_more(c, &s->utf8_min, &s->utf8_max);
+	return s->utf8_left ? 1 : fail(s, ERR_PROTO, "invalid UTF-8");
 }
 
 static int utf8_next(struct json_scanner *s, unsigned char c)
@@ -186,17 +206,38 @@ static int string_end(struct json_scanner *s, enum json_token *token_out)
 	return 1;
 }
 
+/* The first byte that is not plain text of a string: a quote, a backslash, a control or not ASCII. */
+static inline at_byte scan_plain(at_byte at, at_byte end)
+{
+#if defined(__SSE2__) && !defined(JSON_PORTABLE)
+	const __m128i low = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+
+	for (; end - at >= 16; at += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)at);
+		/* signed: bytes from 0x80 on are below 0x20 too */
+		__m128i stop = _mm_or_si128(_mm_cmplt_epi8(v, low),
+		                            _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
+		int mask = _mm_movemask_epi8(stop);
+
+		if (mask)
+			return at + __builtin_ctz((unsigned)mask);
+	}
+#endif
+	while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\')
+		at++;
+	return at;
+}
+
 static long string_step(struct json_scanner *s, const unsigned char *p, size_t len,
                         enum json_token *token_out)
 {
-	size_t run = 0;
+	at_byte stop;
 
 	if (s->utf8_left)
 		return utf8_next(s, *p);
-	while (run < len && p[run] >= 0x20 && p[run] < 0x80 && p[run] != '"' && p[run] != '\\')
-		run++;
-	if (run)
-		return (long)run;
+	stop = scan_plain(p, p + len);
+	if (stop != p)
+		return stop - p;
 	if (*p == '"')
 		return string_end(s, token_out);
 	if (*p < 0x20)
@@ -208,9 +249,14 @@ static long string_step(struct json_scanner *s, const unsigned char *p, size_t l
 	return 1;
 }
 
+static inline bool is_escape(unsigned char c)
+{
+	return c && strchr("\"\\/bfnrtu", c);
+}
+
 static int escape_step(struct json_scanner *s, unsigned char c)
 {
-	if (!c || !strchr("\"\\/bfnrtu", c))
+	if (!is_escape(c))
 		return fail(s, ERR_PROTO, "an unknown escape");
 	s->substate = c == 'u' ? HEX : STRING;
 	s->at = 0;
@@ -325,16 +371,209 @@ static long step(struct json_scanner *s, const unsigned char *p, size_t len, enu
 	}
 }
 
+static inline at_byte skip_blanks(at_byte at, at_byte end)
+{
+	while (at < end && is_blank(*at))
+		at++;
+	return at;
+}
+
+static inline bool is_digit(unsigned char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static inline at_byte skip_digits(at_byte at, at_byte end)
+{
+	while (at < end && is_digit(*at))
+		at++;
+	return at;
+}
+
+/*
+ * Tokens that lie whole in the input. Each of these returns where the token ends, or NULL when it is cut,
+ * wrong or none of the common kind: then nothing was changed, and the machine above reads it.
+ */
+static inline at_byte whole_number(at_byte at, at_byte end)
+{
+	at_byte from;
+
+	at += *at == '-';
+	if (at == end || !is_digit(*at))
+		return NULL;
+	at = *at == '0' ? at + 1 : skip_digits(at, end);
+	if (at < end && *at == '.') {
+		from = at + 1;
+		at = skip_digits(from, end);
+		if (at == from)
+			return NULL;
+	}
+	if (at < end && (*at | 0x20) == 'e') {
+		at++;
+		at += at < end && (*at == '+' || *at == '-');
+		from = at;
+		at = skip_digits(from, end);
+		if (at == from)
+			return NULL;
+	}
+	return at < end ? at : NULL;
+}
+
+static at_byte whole_escape(at_byte at, at_byte end)
+{
+	if (end - at < 2 || !is_escape(at[1]))
+		return NULL;
+	if (at[1] != 'u')
+		return at + 2;
+	if (end - at < 6)
+		return NULL;
+	for (size_t i = 2; i < 6; i++)
+		if (hex_digit(at[i]) < 0)
+			return NULL;
+	return at + 6;
+}
+
+static at_byte whole_utf8(at_byte at, at_byte end)
+{
+	unsigned min, max, more = utf8_more(*at, &min, &max);
+
+	if (!more || end - at <= (long)more || at[1] < min || at[1] > max)
+		return NULL;
+	for (unsigned i = 2; i <= more; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return NULL;
+	return at + more + 1;
+}
+
+/* `at` is behind the opening quote. */
+static inline at_byte whole_string(at_byte at, at_byte end, bool *escaped_out)
+{
+	*escaped_out = false;
+	for (at = scan_plain(at, end); at && at < end; at = at ? scan_plain(at, end) : NULL) {
+		if (*at == '"')
+			return at + 1;
+		if (*at < 0x20)
+			return NULL;
+		if (*at == '\\')
+			*escaped_out = true;
+		at = *at == '\\' ? whole_escape(at, end) : whole_utf8(at, end);
+	}
+	return NULL;
+}
+
+static inline at_byte whole_word(at_byte at, at_byte end, enum json_token *token_out)
+{
+	unsigned word = *at == 't' ? WORD_TRUE : *at == 'f' ? WORD_FALSE : WORD_NULL;
+	size_t len = word == WORD_FALSE ? 5 : 4;
+
+	*token_out = words[word].token;
+	return (size_t)(end - at) >= len && memcmp(at, words[word].text, len) == 0 ? at + len : NULL;
+}
+
+/* The comma or colon that is due; what must follow it is *state. */
+static inline at_byte whole_separator(const struct json_scanner *s, at_byte at, at_byte end, int *state)
+{
+	at = skip_blanks(at, end);
+	if (at < end && *state == NEXT && *at == ',') {
+		*state = s->objects & 1 ? KEY : VALUE;
+		at = skip_blanks(at + 1, end);
+	} else if (at < end && *state == COLON && *at == ':') {
+		*state = VALUE;
+		at = skip_blanks(at + 1, end);
+	}
+	return at;
+}
+
+static inline bool may_close(const struct json_scanner *s, int state, bool object)
+{
+	return state == NEXT ? object == (s->objects & 1) : state == (object ? KEY_OR_END : VALUE_OR_END);
+}
+
+/* One token: where it starts is *start_out; `s` has moved on but for its offsets. */
+static inline __attribute__((always_inline)) at_byte
+whole_token(struct json_scanner *s, at_byte at, at_byte end, at_byte *start_out, enum json_token *token_out)
+{
+	int state = s->state;
+	enum json_token token;
+	bool value, escaped;
+
+	at = whole_separator(s, at, end, &state);
+	if (at == end)
+		return NULL;
+	value = state == VALUE || state == VALUE_OR_END;
+	*start_out = at;
+	switch (*at) {
+	case '-':
+	case '0' ... '9':
+		token = JSON_NUMBER;
+		at = value ? whole_number(at, end) : NULL;
+		break;
+	case '"':
+		token = value ? JSON_STRING : JSON_KEY;
+		at = value || state == KEY || state == KEY_OR_END ? whole_string(at + 1, end, &escaped)
+		                                                  : NULL;
+		if (at)
+			s->escaped = escaped;
+		break;
+	case '{':
+	case '[':
+		if (!value || s->depth == JSON_DEPTH_MAX)
+			return NULL;
+		token = *at == '{' ? JSON_OBJECT : JSON_ARRAY;
+		s->depth++;
+		s->objects = s->objects << 1 | (token == JSON_OBJECT);
+		s->state = token == JSON_OBJECT ? KEY_OR_END : VALUE_OR_END;
+		*token_out = token;
+		return at + 1;
+	case '}':
+	case ']':
+		if (!may_close(s, state, *at == '}'))
+			return NULL;
+		token = *at == '}' ? JSON_OBJECT_END : JSON_ARRAY_END;
+		s->depth--;
+		s->objects >>= 1;
+		at++;
+		break;
+	case 't':
+	case 'f':
+	case 'n':
+		at = value ? whole_word(at, end, &token) : NULL;
+		break;
+	default:
+		return NULL;
+	}
+	if (!at)
+		return NULL;
+	s->state = token == JSON_KEY ? COLON : s->depth ? NEXT : DONE;
+	*token_out = token;
+	return at;
+}
+
+static void moved(struct json_scanner *s, at_byte from, at_byte start, at_byte end)
+{
+	s->start = s->offset + (uint64_t)(start - from);
+	s->offset += (uint64_t)(end - from);
+	s->end = s->offset;
+}
+
 long json_feed(struct json_scanner *s, struct span input, enum json_token *token_out)
 {
+	at_byte from = (at_byte)input.data, start, end;
 	size_t at = 0;
 	long n;
 
 	*token_out = JSON_MORE;
 	if (s->err)
 		return s->err;
+	if (s->substate == BETWEEN && input.len) {
+		end = whole_token(s, from, from + input.len, &start, token_out);
+		if (end) {
+			moved(s, from, start, end);
+			return end - from;
+		}
+	}
 	while (at < input.len && *token_out == JSON_MORE) {
-		n = step(s, (const unsigned char *)input.data + at, input.len - at, token_out);
+		n = step(s, from + at, input.len - at, token_out);
 		if (n < 0)
 			return n;
 		at += (size_t)n;
@@ -360,32 +599,52 @@ int json_finish(struct json_scanner *s, enum json_token *token_out)
 
 void json_reader_init(struct json_reader *r, struct span doc, unsigned options)
 {
-	*r = (struct json_reader){.doc = doc};
+	r->doc = doc;
+	r->text = (struct span){NULL, 0};
 	json_init(&r->scanner, options);
 }
 
 int json_next(struct json_reader *r, enum json_token *token_out)
 {
-	struct span rest = {NULL, r->doc.len - r->at};
+	struct json_scanner *s = &r->scanner;
+	struct span rest = {NULL, r->doc.len - s->offset};
 	long n;
 	int err;
 
 	if (rest.len)
-		rest.data = r->doc.data + r->at;
-	n = json_feed(&r->scanner, rest, token_out);
+		rest.data = r->doc.data + s->offset;
+	n = json_feed(s, rest, token_out);
 	if (n < 0)
 		return (int)n;
-	r->at += (size_t)n;
 	if (*token_out == JSON_MORE) {
-		err = json_finish(&r->scanner, token_out);
+		err = json_finish(s, token_out);
 		if (err)
 			return err;
 	}
 	if (*token_out == JSON_END)
 		r->text = (struct span){NULL, 0};
 	else
-		r->text = (struct span){r->doc.data + r->scanner.start, r->scanner.end - r->scanner.start};
+		r->text = (struct span){r->doc.data + s->start, s->end - s->start};
 	return 0;
+}
+
+/* Whole tokens until that many containers are open, or as far as they go. The copy stays in registers. */
+static void skip_whole(struct json_reader *r, int outside)
+{
+	struct json_scanner s = r->scanner;
+	at_byte from = (at_byte)r->doc.data + s.offset, at = from, last = from, start, next;
+	at_byte end = (at_byte)r->doc.data + r->doc.len;
+	enum json_token token;
+
+	while (s.depth > outside && (next = whole_token(&s, at, end, &start, &token))) {
+		at = next;
+		last = start;
+	}
+	if (at == from)
+		return;
+	moved(&s, from, last, at);
+	r->scanner = s;
+	r->text = (struct span){(const char *)last, (size_t)(at - last)};
 }
 
 int json_skip(struct json_reader *r, enum json_token first)
@@ -395,8 +654,12 @@ int json_skip(struct json_reader *r, enum json_token first)
 
 	if (first != JSON_OBJECT && first != JSON_ARRAY)
 		return 0;
-	while (!err && r->scanner.depth > outside)
+	skip_whole(r, outside);
+	while (!err && r->scanner.depth > outside) {
 		err = json_next(r, &token);
+		if (!err)
+			skip_whole(r, outside);
+	}
 	return err;
 }
 
@@ -501,14 +764,14 @@ bool json_string_eq(struct span string_token, struct span plain)
 	char bytes[4];
 	size_t n;
 
-	while (rest.len) {
+	while (rest.len >= plain.len && rest.len) {
 		n = decode(&rest, bytes);
 		if (plain.len < n || memcmp(plain.data, bytes, n) != 0)
 			return false;
 		plain.data += n;
 		plain.len -= n;
 	}
-	return plain.len == 0;
+	return plain.len == 0 && rest.len == 0;
 }
 
 static bool is_number(struct span text)

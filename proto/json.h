@@ -2,7 +2,8 @@
  * json.h - a JSON scanner (RFC 8259): tokens with source spans and raw number text.
  *
  * Resumable at any byte, no allocation, no recursion, depth-limited, strict UTF-8. Numbers keep their
- * text; bare NaN, Infinity, -Infinity are numbers when JSON_NONFINITE is set.
+ * text; bare NaN, Infinity, -Infinity are numbers when JSON_NONFINITE is set. A token that lies whole in
+ * the input is taken at once; what is cut, wrong or rare goes byte by byte, with the same outcome.
  */
 #ifndef PROTO_JSON_H
 #define PROTO_JSON_H
@@ -39,10 +40,10 @@ struct json_scanner {
 	int depth;           /* containers open */
 	/* private */
 	int state, substate, err;
+	uint64_t objects;                       /* lowest bit: the innermost open container is an object */
 	bool key;                               /* the string under way is a key */
 	unsigned word, at;                      /* literal and place in it; hex digits seen */
 	unsigned utf8_left, utf8_min, utf8_max; /* continuation bytes due, range of the next */
-	uint8_t stack[JSON_DEPTH_MAX];
 };
 
 void json_init(struct json_scanner *, unsigned options);
@@ -56,12 +57,11 @@ int json_finish(struct json_scanner *, enum json_token *token_out) MUST_CHECK;
 struct json_reader {
 	struct json_scanner scanner;
 	struct span doc, text; /* text: the last token's bytes */
-	size_t at;
 };
 void json_reader_init(struct json_reader *, struct span doc, unsigned options);
 /* 0 with a token (JSON_END once, at the end), or ERR_PROTO / ERR_LIMIT. */
 int json_next(struct json_reader *, enum json_token *token_out) MUST_CHECK;
-/* Skip the value whose first token was just read. */
+/* Skip the value whose first token was just read, as strictly as if it were read. */
 int json_skip(struct json_reader *, enum json_token first) MUST_CHECK;
 
 /* Decode a string token (with quotes) into `out`: escapes, surrogate pairs; lone ones become U+FFFD. */

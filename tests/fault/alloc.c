@@ -84,6 +84,7 @@ static int mask_case(void)
 	        .field_count = 2,
 	        .fields = {{.where = "$.user", .with = MASK_TOKEN}, {.where = "$..x", .with = MASK_DROP}}};
 	static const uint8_t secret[32] = {1};
+	struct mask_rules *rules = NULL;
 	struct mask_key *key;
 	bool input_masked;
 	struct buf out;
@@ -95,11 +96,14 @@ static int mask_case(void)
 	buf_init(&out, 1 << 16);
 	err = mask_head(&policy, key, SPAN("GET /a?b=canary\ncookie: canary"), &out, &count);
 	if (!err)
-		err = mask_json(&policy, key, SPAN("{\"user\":\"canary\",\"a\":{\"x\":\"canary\"}}"), &out,
+		err = mask_rules_new(&policy, &rules);
+	if (!err)
+		err = mask_json(rules, key, SPAN("{\"user\":\"canary\",\"a\":{\"x\":\"canary\"}}"), &out,
 		                &count, &input_masked);
 	if (!err && (!out.base || count != 2 || memmem(out.base, buf_len(&out), "canary", 6)))
 		err = ERR_BUG;
 	buf_fini(&out);
+	mask_rules_free(&rules);
 	mask_key_free(&key);
 	return err;
 }

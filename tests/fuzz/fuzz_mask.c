@@ -228,6 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const uint8_t secret[32] = {1};
 	static struct mask_key *key;
 	static struct plan_mask policy;
+	struct mask_rules *rules;
 	static struct oracle o;
 	bool input_masked;
 	uint32_t count;
@@ -238,9 +239,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	struct span body = {(const char *)data + 1, size - 1};
 	policy_fill(&policy, policies[data[0] % POLICIES]);
+	if (mask_rules_new(&policy, &rules))
+		abort();
 	buf_init(&out, BODY_MAX * 32);
 	expected = oracle_run(&o, &policy, body);
-	err = mask_json(&policy, key, body, &out, &count, &input_masked);
+	err = mask_json(rules, key, body, &out, &count, &input_masked);
 	if (!err != !expected)
 		abort();
 	if (!err) {
@@ -248,6 +251,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		compare(&o, key, buf_span(&out));
 	}
+	mask_rules_free(&rules);
 	buf_fini(&out);
 	return 0;
 }

@@ -179,6 +179,7 @@ static void test_every_split(void **state)
 {
 	char want[sizeof body * 2];
 	struct mask_key *key;
+	struct mask_rules *rules;
 	bool input_masked;
 	uint32_t count;
 	struct buf out;
@@ -187,11 +188,12 @@ static void test_every_split(void **state)
 
 	(void)state;
 	assert_int_equal(mask_key_new(secret, &key), 0);
+	assert_int_equal(mask_rules_new(&plan.masks[0], &rules), 0);
 	buf_init(&out, sizeof want);
-	assert_int_equal(mask_json(&plan.masks[0], key, (struct span){body, sizeof body - 1}, &out, &count,
-	                           &input_masked),
-	                 0);
+	assert_int_equal(
+	        mask_json(rules, key, (struct span){body, sizeof body - 1}, &out, &count, &input_masked), 0);
 	assert_int_equal(count, 3);
+	mask_rules_free(&rules);
 	for (size_t i = 0; i < sizeof body; i++, exchanges++)
 		put_pieces(i, i);
 	for (size_t i = 0; i + 7 < sizeof body; i += 3, exchanges++)

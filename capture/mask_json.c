@@ -1,0 +1,361 @@
+/*
+ * mask_json.c - path rules on a JSON body: read once per policy, then one pass over the body's tokens.
+ *
+ * A container in which no rule's step is due is skipped in the scanner, and what stays leaves as spans of the
+ * source, so a body costs little more than its scan.
+ */
+#include <stdlib.h>
+
+#include "capture/mask.h"
+#include "proto/json.h"
+
+enum { PATH_STEPS_MAX = 31 };
+enum step_kind { STEP_MEMBER, STEP_DEEP, STEP_INDEX, STEP_EACH, STEP_KINDS };
+
+struct path_step {
+	enum step_kind kind;
+	struct span name;
+	uint64_t index;
+};
+
+struct rule {
+	const struct plan_mask_field *field;
+	unsigned count;
+	uint32_t of_kind[STEP_KINDS]; /* bit i: step i is of that kind */
+	struct path_step steps[PATH_STEPS_MAX];
+};
+
+struct mask_rules {
+	unsigned count;
+	struct rule rules[];
+};
+
+/* Bit i of `due`: steps before i are matched by the keys and indices above, step i is next. */
+struct state {
+	uint32_t rule, due;
+};
+
+struct states { /* in the rules' order, none without a step due */
+	unsigned count;
+	struct state at[MASK_FIELDS_MAX];
+};
+
+struct frame {
+	bool object;
+	bool kept, dropped; /* members */
+	bool elements;      /* a step is due that may match an element: else scalars are of no interest */
+	uint64_t index;     /* of the next element */
+	struct states states;
+};
+
+struct rewrite {
+	const struct mask_rules *rules;
+	struct mask_key *key;
+	struct json_reader reader;
+	struct buf *out;
+	struct buf plain; /* a decoded string */
+	uint64_t copied;  /* source bytes before it are in `out` or gone */
+	uint32_t count;
+	bool input_masked;
+	const struct plan_mask_field *hit; /* the rule for the value that comes next */
+	struct states next;                /* of that value */
+	struct frame frames[JSON_DEPTH_MAX];
+};
+
+static bool parse_bracket(struct span *text, struct path_step *step)
+{
+	const char *end = memchr(text->data, ']', text->len);
+	struct span inside = {text->data + 1, 0};
+
+	if (!end)
+		return false;
+	inside.len = (size_t)(end - inside.data);
+	*text = (struct span){end + 1, text->len - inside.len - 2};
+	if (!inside.len || inside.len > 9)
+		return false;
+	step->kind = STEP_INDEX;
+	if (span_eq(inside, SPAN("*"))) {
+		step->kind = STEP_EACH;
+		return true;
+	}
+	for (size_t i = 0; i < inside.len; i++) {
+		if (inside.data[i] < '0' || inside.data[i] > '9')
+			return false;
+		step->index = step->index * 10 + (uint64_t)(inside.data[i] - '0');
+	}
+	return true;
+}
+
+static bool parse_member(struct span *text, struct path_step *step)
+{
+	size_t dots = span_starts(*text, SPAN("..")) ? 2 : 1, end = dots;
+
+	while (end < text->len && text->data[end] != '.' && text->data[end] != '[')
+		end++;
+	step->kind = dots == 2 ? STEP_DEEP : STEP_MEMBER;
+	step->name = (struct span){text->data + dots, end - dots};
+	*text = (struct span){text->data + end, text->len - end};
+	return step->name.len > 0;
+}
+
+/* *at_out: where the step begins that was read last. */
+static int parse_path(struct rule *rule, const struct plan_mask_field *field, size_t *at_out)
+{
+	struct span text = span_of(field->where);
+	struct path_step *step;
+	bool ok = span_starts(text, SPAN("$"));
+
+	rule->field = field;
+	*at_out = 0;
+	if (ok)
+		text = (struct span){text.data + 1, text.len - 1};
+	while (ok && text.len) {
+		*at_out = (size_t)(text.data - field->where);
+		if (rule->count == PATH_STEPS_MAX)
+			return ERR_LIMIT;
+		step = &rule->steps[rule->count++];
+		ok = text.data[0] == '['   ? parse_bracket(&text, step)
+		     : text.data[0] == '.' ? parse_member(&text, step)
+		                           : false;
+	}
+	for (unsigned i = 0; i < rule->count; i++)
+		rule->of_kind[rule->steps[i].kind] |= 1u << i;
+	return ok ? 0 : ERR_CONFIG;
+}
+
+int mask_path_check(const char *path, size_t *at_out)
+{
+	struct plan_mask_field field = {0};
+	struct rule parsed = {0};
+	size_t len = strlen(path);
+
+	*at_out = 0;
+	if (len >= sizeof(field.where))
+		return ERR_LIMIT;
+	memcpy(field.where, path, len);
+	return parse_path(&parsed, &field, at_out);
+}
+
+int mask_rules_new(const struct plan_mask *policy, struct mask_rules **rules_out)
+{
+	struct mask_rules *r = calloc(1, sizeof(*r) + policy->field_count * sizeof(*r->rules));
+	size_t at;
+	int err = r ? 0 : ERR_NOMEM;
+
+	for (uint32_t i = 0; !err && i < policy->field_count; i++)
+		if (!policy->fields[i].header)
+			err = parse_path(&r->rules[r->count++], &policy->fields[i], &at);
+	if (err)
+		mask_rules_free(&r);
+	*rules_out = r;
+	return err;
+}
+
+void mask_rules_free(struct mask_rules **rules)
+{
+	free(*rules);
+	*rules = NULL;
+}
+
+/* A rule that ends here: the first one decides what is done, any one may say that the model reads it. */
+static void reach(struct rewrite *w, uint32_t rule, uint32_t due)
+{
+	const struct rule *r = &w->rules->rules[rule];
+
+	if (due >> r->count & 1) {
+		if (!w->hit)
+			w->hit = r->field;
+		w->input_masked |= r->field->model_input;
+	}
+	if (due)
+		w->next.at[w->next.count++] = (struct state){rule, due};
+}
+
+static bool step_matches(const struct path_step *step, const struct frame *in, struct span key_token)
+{
+	if (in->object)
+		return json_string_eq(key_token, step->name);
+	return step->kind == STEP_EACH || step->index == in->index;
+}
+
+/* The steps that may match a child of an object or of an array. */
+static uint32_t steps_into(const struct rule *r, bool object)
+{
+	return object ? r->of_kind[STEP_MEMBER] | r->of_kind[STEP_DEEP]
+	              : r->of_kind[STEP_INDEX] | r->of_kind[STEP_EACH];
+}
+
+static void enter_child(struct rewrite *w, const struct frame *in, struct span key_token)
+{
+	w->hit = NULL;
+	w->next.count = 0;
+	for (unsigned i = 0; i < in->states.count; i++) {
+		const struct state *s = &in->states.at[i];
+		const struct rule *r = &w->rules->rules[s->rule];
+		uint32_t due = s->due & r->of_kind[STEP_DEEP];
+
+		for (uint32_t left = s->due & steps_into(r, in->object); left; left &= left - 1) {
+			unsigned step = (unsigned)__builtin_ctz(left);
+			if (step_matches(&r->steps[step], in, key_token))
+				due |= 2u << step;
+		}
+		reach(w, s->rule, due);
+	}
+}
+
+/* Look into the container just opened; false: no rule can match in it. */
+static bool enter(struct rewrite *w, struct frame *frame, bool object)
+{
+	frame->object = object;
+	frame->kept = frame->dropped = frame->elements = false;
+	frame->index = 0;
+	frame->states.count = 0;
+	for (unsigned i = 0; i < w->next.count; i++) {
+		const struct state *s = &w->next.at[i];
+		const struct rule *r = &w->rules->rules[s->rule];
+		uint32_t here = s->due & steps_into(r, object);
+
+		frame->elements |= !object && here;
+		if (here || s->due & r->of_kind[STEP_DEEP])
+			frame->states.at[frame->states.count++] = *s;
+	}
+	return frame->states.count > 0;
+}
+
+static void copy_to(struct rewrite *w, uint64_t end)
+{
+	buf_put(w->out, w->reader.doc.data + w->copied, end - w->copied);
+	w->copied = end;
+}
+
+static struct span plain_value(struct rewrite *w, enum json_token first, struct span text)
+{
+	if (first != JSON_STRING)
+		return text;
+	if (!w->reader.scanner.escaped)
+		return (struct span){text.data + 1, text.len - 2};
+	buf_reset(&w->plain);
+	json_unescape(text, &w->plain);
+	return buf_span(&w->plain);
+}
+
+static int mask_value(struct rewrite *w, enum json_token first)
+{
+	uint64_t start = w->reader.scanner.start;
+	const struct plan_mask_field *rule = w->hit;
+	struct span text;
+	char token[25];
+	int err = json_skip(&w->reader, first);
+
+	if (err)
+		return err;
+	copy_to(w, start);
+	w->copied = w->reader.scanner.end;
+	w->count++;
+	text = (struct span){w->reader.doc.data + start, w->copied - start};
+	if (rule->with == MASK_TOKEN) {
+		buf_puts(w->out, "\"");
+		mask_token(w->key, span_of(rule->where), plain_value(w, first, text), token);
+		buf_puts(w->out, token);
+		buf_puts(w->out, "\"");
+	} else {
+		buf_puts(w->out, rule->with == MASK_DROP ? "null" : "\"[redacted]\"");
+	}
+	return w->plain.err;
+}
+
+/* The comma before a member goes with it; when all before it went, the one behind. */
+static int drop_member(struct rewrite *w, struct frame *in, uint64_t before)
+{
+	enum json_token first;
+	int err;
+
+	copy_to(w, before);
+	err = json_next(&w->reader, &first);
+	if (!err)
+		err = json_skip(&w->reader, first);
+	w->copied = w->reader.scanner.end;
+	w->count++;
+	in->dropped = true;
+	return err;
+}
+
+/* `before`: the end of the token before the key. */
+static int on_key(struct rewrite *w, uint64_t before)
+{
+	struct frame *in = &w->frames[w->reader.scanner.depth - 1];
+
+	enter_child(w, in, w->reader.text);
+	if (w->hit && w->hit->with == MASK_DROP)
+		return drop_member(w, in, before);
+	if (in->dropped && !in->kept)
+		w->copied = w->reader.scanner.start;
+	in->kept = true;
+	return 0;
+}
+
+static int on_value(struct rewrite *w, enum json_token token)
+{
+	bool opens = token == JSON_OBJECT || token == JSON_ARRAY;
+	int parents = w->reader.scanner.depth - opens;
+	struct frame *in = parents ? &w->frames[parents - 1] : NULL;
+
+	if (in && !in->object) {
+		if (!opens && !in->elements)
+			return 0;
+		enter_child(w, in, (struct span){NULL, 0});
+		in->index++;
+	}
+	if (w->hit)
+		return mask_value(w, token);
+	if (opens && !enter(w, &w->frames[parents], token == JSON_OBJECT))
+		return json_skip(&w->reader, token);
+	return 0;
+}
+
+static int rewrite_all(struct rewrite *w)
+{
+	enum json_token token = JSON_MORE;
+	uint64_t before;
+	int err = 0;
+
+	while (!err) {
+		before = w->reader.scanner.end;
+		err = json_next(&w->reader, &token);
+		if (err || token == JSON_END)
+			break;
+		if (token == JSON_KEY)
+			err = on_key(w, before);
+		else if (token != JSON_OBJECT_END && token != JSON_ARRAY_END)
+			err = on_value(w, token);
+	}
+	if (!err)
+		copy_to(w, w->reader.doc.len);
+	return err;
+}
+
+int mask_json(const struct mask_rules *rules, struct mask_key *key, struct span body, struct buf *out,
+              uint32_t *count_out, bool *input_masked_out)
+{
+	struct rewrite w; /* frames and states are set when they are entered */
+	int err;
+
+	w.rules = rules;
+	w.key = key;
+	w.out = out;
+	w.copied = w.count = 0;
+	w.input_masked = false;
+	w.hit = NULL;
+	w.next.count = 0;
+	buf_init(&w.plain, body.len);
+	json_reader_init(&w.reader, body, JSON_NONFINITE);
+	for (uint32_t i = 0; i < rules->count; i++)
+		reach(&w, i, 1);
+	err = rewrite_all(&w);
+	if (!err)
+		err = mask_result(key, out);
+	*count_out = w.count;
+	*input_masked_out = w.input_masked;
+	buf_fini(&w.plain);
+	return err;
+}
