@@ -628,23 +628,53 @@ int json_next(struct json_reader *r, enum json_token *token_out)
 	return 0;
 }
 
-/* Whole tokens until that many containers are open, or as far as they go. The copy stays in registers. */
-static void skip_whole(struct json_reader *r, int outside)
+static inline __attribute__((always_inline)) void note(struct json_trail *trail, const struct json_scanner *s,
+                                                       uint64_t start, enum json_token token)
+{
+	bool opens = token == JSON_OBJECT || token == JSON_ARRAY;
+	int parents = s->depth - opens;
+
+	if (token == JSON_KEY)
+		trail->at[parents - 1] = start;
+	else if (token != JSON_OBJECT_END && token != JSON_ARRAY_END && parents && !(s->objects >> opens & 1))
+		trail->at[parents - 1]++;
+	if (opens)
+		trail->at[parents] = 0;
+}
+
+void json_trail_note(struct json_trail *trail, const struct json_scanner *s, enum json_token token)
+{
+	note(trail, s, s->start, token);
+}
+
+/* Whole tokens within `limit` until that many containers are open, or as far as they go: the bytes consumed.
+ * The copy of the scanner stays in registers. */
+static inline __attribute__((always_inline)) size_t run(struct json_reader *r, size_t limit, int outside,
+                                                        struct json_trail *trail)
 {
 	struct json_scanner s = r->scanner;
-	at_byte from = (at_byte)r->doc.data + s.offset, at = from, last = from, start, next;
-	at_byte end = (at_byte)r->doc.data + r->doc.len;
+	at_byte doc = (at_byte)r->doc.data, from = doc + s.offset, at = from, last = from, start, next;
 	enum json_token token;
 
-	while (s.depth > outside && (next = whole_token(&s, at, end, &start, &token))) {
+	while (s.depth > outside && (next = whole_token(&s, at, doc + limit, &start, &token))) {
 		at = next;
 		last = start;
+		if (trail)
+			note(trail, &s, (uint64_t)(start - doc), token);
 	}
 	if (at == from)
-		return;
+		return 0;
 	moved(&s, from, last, at);
 	r->scanner = s;
 	r->text = (struct span){(const char *)last, (size_t)(at - last)};
+	return (size_t)(at - from);
+}
+
+size_t json_walk(struct json_reader *r, size_t limit, struct json_trail *trail)
+{
+	bool ready = !r->scanner.err && r->scanner.substate == BETWEEN && r->scanner.offset < limit;
+
+	return ready ? run(r, limit, -1, trail) : 0;
 }
 
 int json_skip(struct json_reader *r, enum json_token first)
@@ -654,11 +684,11 @@ int json_skip(struct json_reader *r, enum json_token first)
 
 	if (first != JSON_OBJECT && first != JSON_ARRAY)
 		return 0;
-	skip_whole(r, outside);
+	run(r, r->doc.len, outside, NULL);
 	while (!err && r->scanner.depth > outside) {
 		err = json_next(r, &token);
 		if (!err)
-			skip_whole(r, outside);
+			run(r, r->doc.len, outside, NULL);
 	}
 	return err;
 }

@@ -64,6 +64,21 @@ int json_next(struct json_reader *, enum json_token *token_out) MUST_CHECK;
 /* Skip the value whose first token was just read, as strictly as if it were read. */
 int json_skip(struct json_reader *, enum json_token first) MUST_CHECK;
 
+/* Where a reader is: for each open container, outermost first, the offset of the member's key, or how many
+ * elements have begun. Level i is an object when json_in_object() says so. */
+struct json_trail {
+	uint64_t at[JSON_DEPTH_MAX];
+};
+static inline bool json_in_object(const struct json_scanner *s, int level)
+{
+	return s->objects >> (s->depth - 1 - level) & 1;
+}
+/* Keep the trail of a token just read. */
+void json_trail_note(struct json_trail *, const struct json_scanner *, enum json_token);
+/* Read on with a trail as long as tokens can be told by the document's first `limit` bytes alone: the bytes
+ * consumed. Never an error: what is wrong is left for json_next(). */
+size_t json_walk(struct json_reader *, size_t limit, struct json_trail *);
+
 /* Decode a string token (with quotes) into `out`: escapes, surrogate pairs; lone ones become U+FFFD. */
 void json_unescape(struct span string_token, struct buf *out);
 /* Compare a string token with plain text without allocating. */

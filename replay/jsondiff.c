@@ -1,37 +1,10 @@
-#include "replay/jsondiff.h"
+#include "replay/jsondiff_inside.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NONE = UINT32_MAX };
 static const double EXACT_INTEGERS = 9007199254740992.0; /* 2^53 */
-
-struct node {
-	enum json_token type;
-	struct span key, text; /* unescaped and without quotes for keys and strings */
-	uint32_t child, next, children;
-};
-
-struct tree {
-	struct node *nodes;
-	uint32_t count, cap;
-	struct buf strings; /* reserved once, so that spans into it stay */
-};
-
-struct keyed {
-	struct span key;
-	uint32_t node;
-};
-
-struct walk {
-	const struct tree *live, *candidate;
-	struct tolerance tolerance;
-	struct ignore_paths ignore;
-	struct jsondiff *out;
-	struct path_step steps[JSON_DEPTH_MAX + 1];
-	size_t depth;
-};
 
 bool tolerance_equal(struct tolerance t, double live, double candidate)
 {
@@ -118,141 +91,17 @@ bool jsondiff_ignored(struct ignore_paths ignore, const struct path_step *steps,
 	return false;
 }
 
-/* Text of a key or string token; escaped ones are decoded into the tree's buffer. */
-static int tree_text(struct tree *t, const struct json_reader *r, struct span *out)
+int jsondiff_key_order(struct span a, struct span b)
 {
-	size_t from;
+	size_t n = a.len < b.len ? a.len : b.len;
+	int order = n ? memcmp(a.data, b.data, n) : 0;
 
-	*out = (struct span){r->text.data + 1, r->text.len - 2};
-	if (!r->scanner.escaped)
-		return 0;
-	if (!t->strings.base && !buf_room(&t->strings, r->doc.len))
-		return t->strings.err;
-	from = t->strings.tail;
-	json_unescape(r->text, &t->strings);
-	*out = (struct span){t->strings.base + from, t->strings.tail - from};
-	return t->strings.err;
-}
-
-static int tree_add(struct tree *t, struct node node, uint32_t *index_out)
-{
-	if (t->count == t->cap) {
-		uint32_t cap = t->cap ? t->cap * 2 : 64;
-		struct node *nodes;
-
-		if (t->count >= JSONDIFF_NODES_MAX)
-			return ERR_LIMIT;
-		nodes = realloc(t->nodes, cap * sizeof(*nodes));
-		if (!nodes)
-			return ERR_NOMEM;
-		t->nodes = nodes;
-		t->cap = cap;
-	}
-	*index_out = t->count;
-	t->nodes[t->count++] = node;
-	return 0;
-}
-
-/* Equal keys stay in document order. */
-static int keyed_order(const void *a, const void *b)
-{
-	const struct keyed *x = a, *y = b;
-	size_t n = x->key.len < y->key.len ? x->key.len : y->key.len;
-	int order = n ? memcmp(x->key.data, y->key.data, n) : 0;
-
-	if (order)
+	if (order || a.len == b.len)
 		return order;
-	if (x->key.len != y->key.len)
-		return x->key.len < y->key.len ? -1 : 1;
-	return x->node < y->node ? -1 : x->node > y->node;
+	return a.len < b.len ? -1 : 1;
 }
 
-/* Relink an object's members in key order, so that two objects are compared by one merge. */
-static int tree_sort(struct tree *t, uint32_t object)
-{
-	uint32_t n = t->nodes[object].children, at = t->nodes[object].child;
-	struct keyed *members;
-
-	if (n < 2)
-		return 0;
-	members = malloc(n * sizeof(*members));
-	if (!members)
-		return ERR_NOMEM;
-	for (uint32_t i = 0; i < n; i++, at = t->nodes[at].next)
-		members[i] = (struct keyed){t->nodes[at].key, at};
-	qsort(members, n, sizeof(*members), keyed_order);
-	t->nodes[object].child = members[0].node;
-	for (uint32_t i = 0; i < n; i++)
-		t->nodes[members[i].node].next = i + 1 < n ? members[i + 1].node : NONE;
-	free(members);
-	return 0;
-}
-
-struct level {
-	uint32_t node, last;
-};
-
-/* Append a value to its container; a container opens a level. */
-static int tree_value(struct tree *t, const struct json_reader *r, enum json_token token, struct span key,
-                      struct level *levels, int *depth)
-{
-	struct node node = {.type = token, .key = key, .text = r->text, .child = NONE, .next = NONE};
-	struct level *up = *depth ? &levels[*depth - 1] : NULL;
-	uint32_t index;
-	int err = token == JSON_STRING ? tree_text(t, r, &node.text) : 0;
-
-	if (!err)
-		err = tree_add(t, node, &index);
-	if (err)
-		return err;
-	if (up) {
-		if (up->last == NONE)
-			t->nodes[up->node].child = index;
-		else
-			t->nodes[up->last].next = index;
-		up->last = index;
-		t->nodes[up->node].children++;
-	}
-	if (token == JSON_OBJECT || token == JSON_ARRAY)
-		levels[(*depth)++] = (struct level){index, NONE};
-	return 0;
-}
-
-static int tree_read(struct tree *t, struct span doc)
-{
-	struct level levels[JSON_DEPTH_MAX + 1];
-	struct span key = {NULL, 0};
-	struct json_reader reader;
-	enum json_token token = JSON_MORE;
-	int depth = 0, err;
-
-	*t = (struct tree){0};
-	buf_init(&t->strings, doc.len);
-	json_reader_init(&reader, doc, JSON_NONFINITE);
-	while (!(err = json_next(&reader, &token)) && token != JSON_END) {
-		if (token == JSON_KEY) {
-			err = tree_text(t, &reader, &key);
-		} else if (token == JSON_OBJECT_END) {
-			err = tree_sort(t, levels[--depth].node);
-		} else if (token == JSON_ARRAY_END) {
-			depth--;
-		} else {
-			err = tree_value(t, &reader, token, key, levels, &depth);
-			key = (struct span){NULL, 0};
-		}
-		if (err)
-			break;
-	}
-	return err;
-}
-
-static void tree_fini(struct tree *t)
-{
-	free(t->nodes);
-	buf_fini(&t->strings);
-}
-
-static void path_write(const struct walk *w, char *out, size_t size)
+static void path_write(const struct jsondiff_walk *w, char *out, size_t size)
 {
 	size_t at = (size_t)snprintf(out, size, "$");
 
@@ -270,7 +119,7 @@ static void path_write(const struct walk *w, char *out, size_t size)
 			*out = '?';
 }
 
-static void report(struct walk *w, uint32_t *counter, const char *what)
+void jsondiff_report(struct jsondiff_walk *w, uint32_t *counter, const char *what)
 {
 	char path[JSONDIFF_WHERE_MAX - 32];
 
@@ -279,65 +128,6 @@ static void report(struct walk *w, uint32_t *counter, const char *what)
 		return;
 	path_write(w, path, sizeof(path));
 	snprintf(w->out->where, sizeof(w->out->where), "%s: %s", path, what);
-}
-
-static int diff_value(struct walk *w, const struct node *live, const struct node *candidate);
-
-/* One child position; either side may be absent. */
-static int diff_child(struct walk *w, struct path_step step, const struct node *live,
-                      const struct node *candidate)
-{
-	int err = 0;
-
-	w->steps[w->depth++] = step;
-	if (jsondiff_ignored(w->ignore, w->steps, w->depth))
-		goto out;
-	if (!candidate)
-		report(w, &w->out->missing, "missing");
-	else if (!live)
-		report(w, &w->out->extra, "extra");
-	else
-		err = diff_value(w, live, candidate);
-out:
-	w->depth--;
-	return err;
-}
-
-static const struct node *node_at(const struct tree *t, uint32_t index)
-{
-	return index == NONE ? NULL : &t->nodes[index];
-}
-
-static int diff_object(struct walk *w, const struct node *live, const struct node *candidate)
-{
-	const struct node *a = node_at(w->live, live->child), *b = node_at(w->candidate, candidate->child);
-	int err = 0;
-
-	while (!err && (a || b)) {
-		struct keyed x = {a ? a->key : SPAN(""), 0}, y = {b ? b->key : SPAN(""), 0};
-		int order = !a ? 1 : !b ? -1 : keyed_order(&x, &y);
-
-		err = diff_child(w, (struct path_step){order <= 0 ? x.key : y.key, 0}, order <= 0 ? a : NULL,
-		                 order >= 0 ? b : NULL);
-		if (order <= 0)
-			a = node_at(w->live, a->next);
-		if (order >= 0)
-			b = node_at(w->candidate, b->next);
-	}
-	return err;
-}
-
-static int diff_array(struct walk *w, const struct node *live, const struct node *candidate)
-{
-	const struct node *a = node_at(w->live, live->child), *b = node_at(w->candidate, candidate->child);
-	int err = 0;
-
-	for (size_t i = 0; !err && (a || b); i++) {
-		err = diff_child(w, (struct path_step){{NULL, 0}, i}, a, b);
-		a = a ? node_at(w->live, a->next) : NULL;
-		b = b ? node_at(w->candidate, b->next) : NULL;
-	}
-	return err;
 }
 
 static bool is_integer(struct span text)
@@ -349,69 +139,220 @@ static bool is_integer(struct span text)
 }
 
 /* Integers a double cannot hold are told apart by their text. */
-static int diff_number(struct walk *w, const struct node *live, const struct node *candidate)
+int jsondiff_number_eq(struct tolerance t, struct span live, struct span candidate)
 {
 	double a, b;
 	bool equal;
 	int err;
 
-	if (span_eq(live->text, candidate->text))
-		return 0;
-	err = json_double(live->text, &a);
+	if (span_eq(live, candidate))
+		return 1;
+	err = json_double(live, &a);
 	if (!err)
-		err = json_double(candidate->text, &b);
+		err = json_double(candidate, &b);
 	if (err)
 		return err;
-	equal = tolerance_equal(w->tolerance, a, b);
-	if (equal && a == b && fabs(a) >= EXACT_INTEGERS && w->tolerance.abs == 0 && w->tolerance.rel == 0)
-		equal = !is_integer(live->text) || !is_integer(candidate->text);
-	if (!equal)
-		report(w, &w->out->value, "value differs");
-	return 0;
+	equal = tolerance_equal(t, a, b);
+	if (equal && a == b && fabs(a) >= EXACT_INTEGERS && t.abs == 0 && t.rel == 0)
+		equal = !is_integer(live) || !is_integer(candidate);
+	return equal;
 }
 
-static bool same_type(enum json_token a, enum json_token b)
+bool jsondiff_same_type(enum json_token a, enum json_token b)
 {
 	bool boolean = (a == JSON_TRUE || a == JSON_FALSE) && (b == JSON_TRUE || b == JSON_FALSE);
 
 	return a == b || boolean;
 }
 
-/* Recursion is bounded by JSON_DEPTH_MAX. */
-static int diff_value(struct walk *w, const struct node *live, const struct node *candidate)
+enum { TOLD = 1, OUT_OF_STEP = 2 };
+
+struct pair {
+	struct jsondiff_walk *walk;
+	struct json_reader live, candidate;
+	uint64_t same; /* before that offset of live the candidate has the same bytes */
+	struct json_trail trail;
+	struct path_step named[JSON_DEPTH_MAX + 1]; /* of the difference that `where` tells */
+	uint64_t seen[JSON_DEPTH_MAX];              /* the trail that walk->steps were made from */
+	size_t seen_depth, ignored;                 /* levels of it; its first so many are ignored; 0: none */
+};
+
+static size_t common_bytes(struct span a, struct span b)
 {
-	if (!same_type(live->type, candidate->type)) {
-		report(w, &w->out->type, "type differs");
-		return 0;
+	size_t len = a.len < b.len ? a.len : b.len, n = 0;
+
+	while (len - n >= 32 && memcmp(a.data + n, b.data + n, 32) == 0)
+		n += 32;
+	while (n < len && a.data[n] == b.data[n])
+		n++;
+	return n;
+}
+
+static struct span ahead(const struct json_reader *r)
+{
+	return (struct span){r->doc.data + r->scanner.offset, r->doc.len - r->scanner.offset};
+}
+
+/* Where the bytes are the same one reading is enough. */
+static void walk_same(struct pair *p)
+{
+	struct json_scanner *a = &p->live.scanner, *b = &p->candidate.scanner;
+	uint64_t offset;
+
+	if (a->offset >= p->same)
+		p->same = a->offset + common_bytes(ahead(&p->live), ahead(&p->candidate));
+	offset = b->offset + json_walk(&p->live, p->same, &p->trail);
+	if (offset == b->offset)
+		return;
+	*b = *a;
+	b->offset = offset;
+}
+
+/* walk->steps of where the pair is; OUT_OF_STEP: a key has escapes. What did not move is kept. */
+static int place(struct pair *p, size_t *kept_out)
+{
+	const struct json_scanner *s = &p->live.scanner;
+	size_t depth = (size_t)s->depth, i = 0;
+
+	while (i < depth && i < p->seen_depth && p->seen[i] == p->trail.at[i])
+		i++;
+	*kept_out = i;
+	for (p->seen_depth = i; i < depth; i++) {
+		struct path_step *step = &p->walk->steps[i];
+		const char *key = p->live.doc.data + p->trail.at[i] + 1;
+
+		*step = (struct path_step){{NULL, 0}, p->trail.at[i] - 1};
+		if (json_in_object(s, (int)i)) {
+			const char *end = key;
+
+			while (*end != '"' && *end != '\\')
+				end++;
+			if (*end == '\\')
+				return OUT_OF_STEP;
+			step->key = (struct span){key, (size_t)(end - key)};
+		}
+		p->seen[i] = p->trail.at[i];
+		p->seen_depth = i + 1;
 	}
-	switch (live->type) {
-	case JSON_OBJECT:
-		return diff_object(w, live, candidate);
-	case JSON_ARRAY:
-		return diff_array(w, live, candidate);
-	case JSON_NUMBER:
-		return diff_number(w, live, candidate);
-	default:
-		if (!span_eq(live->text, candidate->text))
-			report(w, &w->out->value, "value differs");
-		return 0;
+	p->walk->depth = depth;
+	return 0;
+}
+
+static bool is_ignored(struct pair *p, size_t kept)
+{
+	if (p->ignored && p->ignored <= kept)
+		return true;
+	for (p->ignored = kept + 1; p->ignored <= p->walk->depth; p->ignored++)
+		if (jsondiff_ignored(p->walk->ignore, p->walk->steps, p->ignored))
+			return true;
+	p->ignored = 0;
+	return false;
+}
+
+/* Members are named in the order of their keys, equal keys and elements in that of the document. */
+static bool is_before(const struct path_step *a, const struct path_step *b)
+{
+	while (a->key.data ? a->key.data == b->key.data : a->index == b->index) {
+		a++;
+		b++;
 	}
+	return a->key.data ? jsondiff_key_order(a->key, b->key) < 0 : a->index < b->index;
+}
+
+/* Is the difference here to be told, and by name? TOLD, 0 or OUT_OF_STEP. */
+static int settle(struct pair *p)
+{
+	struct jsondiff *out = p->walk->out;
+	size_t kept;
+
+	if (place(p, &kept))
+		return OUT_OF_STEP;
+	if (is_ignored(p, kept))
+		return 0;
+	if (out->where[0] && !is_before(p->walk->steps, p->named))
+		return TOLD;
+	memcpy(p->named, p->walk->steps, p->walk->depth * sizeof(*p->named));
+	out->where[0] = '\0';
+	return TOLD;
+}
+
+static bool is_value(enum json_token token)
+{
+	return token != JSON_KEY && token != JSON_OBJECT_END && token != JSON_ARRAY_END && token != JSON_END;
+}
+
+/* 1: alike so far, 0 or an error. */
+static int is_alike(const struct pair *p, enum json_token type)
+{
+	if (type == JSON_OBJECT || type == JSON_ARRAY)
+		return 1;
+	if (type == JSON_NUMBER)
+		return jsondiff_number_eq(p->walk->tolerance, p->live.text, p->candidate.text);
+	return jsondiff_string_eq(p->live.text, p->candidate.text);
+}
+
+static int on_values(struct pair *p, enum json_token live, enum json_token candidate)
+{
+	struct jsondiff *out = p->walk->out;
+	bool same = jsondiff_same_type(live, candidate);
+	int result = same ? is_alike(p, live) : 0;
+
+	if (result)
+		return result < 0 ? result : 0;
+	if (!same && (json_skip(&p->live, live) || json_skip(&p->candidate, candidate)))
+		return OUT_OF_STEP;
+	result = settle(p);
+	if (result == TOLD && same)
+		jsondiff_report(p->walk, &out->value, "value differs");
+	else if (result == TOLD)
+		jsondiff_report(p->walk, &out->type, "type differs");
+	return result == OUT_OF_STEP ? OUT_OF_STEP : 0;
+}
+
+/* One token of each. 0, an error or OUT_OF_STEP. */
+static int step(struct pair *p, enum json_token *token_out)
+{
+	enum json_token other;
+
+	if (json_next(&p->live, token_out) || json_next(&p->candidate, &other))
+		return OUT_OF_STEP;
+	json_trail_note(&p->trail, &p->live.scanner, *token_out);
+	if (is_value(*token_out) && is_value(other))
+		return on_values(p, *token_out, other);
+	return *token_out == other && span_eq(p->live.text, p->candidate.text) ? 0 : OUT_OF_STEP;
+}
+
+/* Both documents token by token, with no memory of what was read. OUT_OF_STEP: other members or another
+ * order, or one is not JSON. */
+static int in_step(struct jsondiff_walk *w, struct span live, struct span candidate)
+{
+	struct pair p;
+	enum json_token token = JSON_MORE;
+	int err = 0;
+
+	p.walk = w;
+	p.same = p.seen_depth = p.ignored = 0;
+	json_reader_init(&p.live, live, JSON_NONFINITE);
+	json_reader_init(&p.candidate, candidate, JSON_NONFINITE);
+	while (!err && token != JSON_END) {
+		walk_same(&p);
+		err = step(&p, &token);
+	}
+	return err;
 }
 
 int jsondiff(struct span live, struct span candidate, struct tolerance tolerance, struct ignore_paths ignore,
              struct jsondiff *out)
 {
-	struct tree a, b = {0};
-	struct walk w = {.live = &a, .candidate = &b, .tolerance = tolerance, .ignore = ignore, .out = out};
-	int err;
+	struct jsondiff_walk w = {.tolerance = tolerance, .ignore = ignore, .out = out};
+	int err = OUT_OF_STEP;
 
 	*out = (struct jsondiff){0};
-	err = tree_read(&a, live);
-	if (!err)
-		err = tree_read(&b, candidate);
-	if (!err)
-		err = diff_value(&w, a.nodes, b.nodes);
-	tree_fini(&a);
-	tree_fini(&b);
-	return err;
+	if (live.len <= JSONDIFF_NODES_MAX && candidate.len <= JSONDIFF_NODES_MAX)
+		err = in_step(&w, live, candidate);
+	if (err != OUT_OF_STEP)
+		return err;
+	*out = (struct jsondiff){0};
+	w.depth = 0;
+	return jsondiff_tree(&w, live, candidate);
 }

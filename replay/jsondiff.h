@@ -2,8 +2,9 @@
  * jsondiff.h - path-wise difference of two JSON documents: missing, extra, type, value. Pure: no I/O.
  *
  * Object keys in any order, arrays by index, strings after unescaping. Numbers are equal within
- * abs + rel * |live|, NaN equals NaN. An ignored path hides its whole subtree. Both documents are read
- * into flat trees of at most JSONDIFF_NODES_MAX values.
+ * abs + rel * |live|, NaN equals NaN. An ignored path hides its whole subtree. Documents of one shape are
+ * read in step, and once where their bytes are the same; others into flat trees of at most
+ * JSONDIFF_NODES_MAX values. The outcome is the same.
  */
 #ifndef REPLAY_JSONDIFF_H
 #define REPLAY_JSONDIFF_H
@@ -34,7 +35,8 @@ struct path_step {
 
 struct jsondiff {
 	uint32_t missing, extra, type, value; /* seen from live: missing is absent in the candidate */
-	char where[JSONDIFF_WHERE_MAX]; /* the first difference: "$.a[3]: type differs"; never a value */
+	char where[JSONDIFF_WHERE_MAX]; /* the first difference, members by key: "$.a[3]: type differs"; never
+	                                   a value */
 };
 
 /* 0 (also when they differ), ERR_PROTO, ERR_LIMIT, ERR_NOMEM. */
