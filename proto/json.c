@@ -136,7 +136,7 @@ static int comma_or_end(struct json_scanner *s, unsigned char c, enum json_token
 
 static inline bool is_blank(unsigned char c)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+	return c <= ' ' && (c == ' ' || c == '\t' || c == '\n' || c == '\r');
 }
 
 /* One byte between tokens. */
@@ -394,15 +394,11 @@ static inline at_byte skip_digits(at_byte at, at_byte end)
  * Tokens that lie whole in the input. Each of these returns where the token ends, or NULL when it is cut,
  * wrong or none of the common kind: then nothing was changed, and the machine above reads it.
  */
-static inline at_byte whole_number(at_byte at, at_byte end)
+static inline at_byte whole_fraction(at_byte at, at_byte end)
 {
 	at_byte from;
 
-	at += *at == '-';
-	if (at == end || !is_digit(*at))
-		return NULL;
-	at = *at == '0' ? at + 1 : skip_digits(at, end);
-	if (at < end && *at == '.') {
+	if (*at == '.') {
 		from = at + 1;
 		at = skip_digits(from, end);
 		if (at == from)
@@ -417,6 +413,20 @@ static inline at_byte whole_number(at_byte at, at_byte end)
 			return NULL;
 	}
 	return at < end ? at : NULL;
+}
+
+/* The branches are meant: what is added to `at` by a comparison would have to wait for the byte. */
+static inline at_byte whole_number(at_byte at, at_byte end)
+{
+	if (!is_digit(*at)) {
+		if (*at != '-' || end - at < 2 || !is_digit(at[1]))
+			return NULL;
+		at++;
+	}
+	at = *at == '0' ? at + 1 : skip_digits(at + 1, end);
+	if (at == end)
+		return NULL;
+	return *at == '.' || (*at | 0x20) == 'e' ? whole_fraction(at, end) : at;
 }
 
 static at_byte whole_escape(at_byte at, at_byte end)
@@ -647,6 +657,25 @@ void json_trail_note(struct json_trail *trail, const struct json_scanner *s, enu
 	note(trail, s, s->start, token);
 }
 
+/* Numbers that follow one in an array, each behind a comma and at most a space: how many. */
+static inline uint64_t whole_numbers(at_byte *at, at_byte end, at_byte *start)
+{
+	at_byte next, from;
+	uint64_t n = 0;
+
+	for (; end - *at > 2 && **at == ','; n++) {
+		from = *at + 1;
+		if (!is_digit(*from) && *from == ' ')
+			from++;
+		next = whole_number(from, end);
+		if (!next)
+			break;
+		*start = from;
+		*at = next;
+	}
+	return n;
+}
+
 /* Whole tokens within `limit` until that many containers are open, or as far as they go: the bytes consumed.
  * The copy of the scanner stays in registers. */
 static inline __attribute__((always_inline)) size_t run(struct json_reader *r, size_t limit, int outside,
@@ -661,6 +690,12 @@ static inline __attribute__((always_inline)) size_t run(struct json_reader *r, s
 		last = start;
 		if (trail)
 			note(trail, &s, (uint64_t)(start - doc), token);
+		if (token == JSON_NUMBER && s.state == NEXT && !(s.objects & 1)) {
+			uint64_t n = whole_numbers(&at, doc + limit, &last);
+
+			if (trail)
+				trail->at[s.depth - 1] += n;
+		}
 	}
 	if (at == from)
 		return 0;

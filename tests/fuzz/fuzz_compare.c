@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "replay/compare.h"
-#include "replay/jsondiff.h"
+#include "replay/jsondiff_inside.h"
 #include "replay/oip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -81,6 +81,37 @@ static void check_symmetry(struct span a, struct span b, struct ignore_paths ign
 	check_printable(there.where, sizeof there.where);
 }
 
+/* In step and by trees: the same outcome. */
+static void check_ways(struct span a, struct span b, struct tolerance tolerance, struct ignore_paths ignore)
+{
+	struct jsondiff one, two = {0};
+	struct jsondiff_walk walk = {.tolerance = tolerance, .ignore = ignore, .out = &two};
+	int err = jsondiff(a, b, tolerance, ignore, &one);
+
+	if (err != jsondiff_tree(&walk, a, b))
+		abort();
+	if (!err && (one.missing != two.missing || one.extra != two.extra || one.type != two.type ||
+	             one.value != two.value || strcmp(one.where, two.where) != 0))
+		abort();
+}
+
+/* A body and itself with one byte, and every digit of a kind, changed. */
+static void check_near(struct span a, struct span seed, struct tolerance tolerance,
+                       struct ignore_paths ignore)
+{
+	char *near;
+
+	if (a.len == 0 || seed.len < 2 || !(near = malloc(a.len)))
+		return;
+	memcpy(near, a.data, a.len);
+	for (size_t i = 0; i < a.len; i++)
+		near[i] = near[i] == '1' && seed.data[1] & 1 ? '2' : near[i];
+	check_ways(a, (struct span){near, a.len}, tolerance, ignore);
+	near[(unsigned char)seed.data[1] * a.len / 256] = seed.data[0];
+	check_ways(a, (struct span){near, a.len}, tolerance, ignore);
+	free(near);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const paths[] = {"$.id", "$..x", "$.outputs[0]", "$..a..a..a..a..a..a..a..b",
@@ -103,5 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_pair(&route, a, b, 200);
 	check_pair(&route, a, b, 500);
 	check_symmetry(a, b, (struct ignore_paths){&path, 1});
+	check_ways(a, b, (struct tolerance){0, route.tolerance_rel}, (struct ignore_paths){&path, 1});
+	check_near(a, b, (struct tolerance){0, route.tolerance_rel}, (struct ignore_paths){&path, 1});
 	return 0;
 }
