@@ -301,8 +301,11 @@ static int on_value(struct rewrite *w, enum json_token token)
 	struct frame *in = parents ? &w->frames[parents - 1] : NULL;
 
 	if (in && !in->object) {
-		if (!opens && !in->elements)
+		if (!opens && !in->elements) {
+			if (token == JSON_NUMBER)
+				json_skip_numbers(&w->reader);
 			return 0;
+		}
 		enter_child(w, in, (struct span){NULL, 0});
 		in->index++;
 	}

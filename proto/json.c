@@ -351,6 +351,18 @@ size_t json_walk(struct json_reader *r, size_t limit, struct json_trail *trail)
 	return ready ? run(r, limit, -1, trail) : 0;
 }
 
+void json_skip_numbers(struct json_reader *r)
+{
+	struct json_scanner *s = &r->scanner;
+	at_byte from = (at_byte)r->doc.data + s->offset, at = from, start = at;
+
+	if (s->substate != BETWEEN || s->state != NEXT || s->objects & 1 ||
+	    !whole_numbers(&at, (at_byte)r->doc.data + r->doc.len, &start))
+		return;
+	moved(s, from, start, at);
+	r->text = (struct span){(const char *)start, (size_t)(at - start)};
+}
+
 int json_skip(struct json_reader *r, enum json_token first)
 {
 	int outside = r->scanner.depth - 1, err = 0;

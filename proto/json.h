@@ -64,6 +64,9 @@ int json_next(struct json_reader *, enum json_token *token_out) MUST_CHECK;
 /* Skip the value whose first token was just read, as strictly as if it were read. */
 int json_skip(struct json_reader *, enum json_token first) MUST_CHECK;
 
+/* Behind a number in an array: skip the numbers that follow it, as far as that is quick. */
+void json_skip_numbers(struct json_reader *);
+
 /* Where a reader is: for each open container, outermost first, the offset of the member's key, or how many
  * elements have begun. Level i is an object when json_in_object() says so. */
 struct json_trail {

@@ -125,10 +125,52 @@ static bool is_number(struct span text)
 	return json_next(&r, &token) == 0 && token == JSON_NUMBER && r.text.len == text.len;
 }
 
+/* Digits as long as `value` stays an integer a double holds; NULL past that or when there is none. */
+static const char *decimal_digits(const char *at, const char *end, uint64_t *value)
+{
+	const char *from = at;
+
+	for (; at < end && is_digit((unsigned char)*at); at++) {
+		*value = *value * 10 + (uint64_t)(*at - '0');
+		if (*value > 1ull << 53)
+			return NULL;
+	}
+	return at > from ? at : NULL;
+}
+
+/* Plain decimals: their digits and the power of ten are doubles, so that one division is rounded right
+ * (Clinger 1990, "How to read floating point numbers accurately"). */
+static bool decimal(struct span text, double *value_out)
+{
+	static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+	                                1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+	const char *end = text.data + text.len, *at = text.data + (text.len && text.data[0] == '-'),
+	           *from = at;
+	uint64_t digits = 0;
+	size_t places = 0;
+
+	at = decimal_digits(at, end, &digits);
+	if (!at || (*from == '0' && at > from + 1))
+		return false;
+	if (at < end && *at == '.') {
+		from = at + 1;
+		at = decimal_digits(from, end, &digits);
+		places = at ? (size_t)(at - from) : 0;
+	}
+	if (at != end || places >= sizeof(powers) / sizeof(*powers))
+		return false;
+	*value_out = (double)digits / powers[places];
+	if (text.data[0] == '-')
+		*value_out = -*value_out;
+	return true;
+}
+
 int json_double(struct span number_token, double *value_out)
 {
 	char small[64], *text = small;
 
+	if (decimal(number_token, value_out))
+		return 0;
 	if (!is_number(number_token))
 		return ERR_PROTO;
 	if (number_token.len >= sizeof(small)) {

@@ -378,6 +378,95 @@ static void test_double(void **state)
 	assert_int_equal(json_double((struct span){big, 64}, &got), 0);
 }
 
+/* Short decimals are read another way than long ones. */
+static void test_decimals(void **state)
+{
+	static const char *const bad[] = {"-", ".5", "-.5", "1.", "00", "-01", "1.5.2", "1-", "0.1 ", "--1"};
+	uint64_t seed = 1;
+	char text[64];
+	double got, want;
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		uint64_t digits = seed >> 11 >> i % 50;
+
+		if (i % 3 == 0)
+			snprintf(text, sizeof text, "%s%llu", i & 1 ? "-" : "", (unsigned long long)digits);
+		else
+			snprintf(text, sizeof text, "%s%llu.%0*llu", i & 1 ? "-" : "",
+			         (unsigned long long)(digits >> i % 37), i % 19,
+			         (unsigned long long)seed % 997);
+		want = strtod(text, NULL);
+		assert_int_equal(json_double(span_of(text), &got), 0);
+		assert_memory_equal(&got, &want, sizeof got);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(json_double(span_of(bad[i]), &got), ERR_PROTO);
+}
+
+/* A byte that ends a run of plain text is seen wherever it stands among those looked at together. */
+static void test_wide(void **state)
+{
+	static const struct span marks[] = {
+	        BYTES("\""),       BYTES("\\n"),  BYTES("\\u00e9"),         BYTES("\\x"),
+	        BYTES("\x1f"),     BYTES("\0"),   BYTES("\xc3\xa9"),        BYTES("\xc3"),
+	        BYTES("\xed\xa0"), BYTES("\x7f"), BYTES("\xf0\x9f\x98\x80")};
+	char doc[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
+		for (size_t at = 2; at < 44; at++) {
+			memset(doc, 'x', sizeof doc);
+			memcpy(doc, "[\"", 2);
+			memcpy(doc + at, marks[i].data, marks[i].len);
+			memcpy(doc + 50, "\", 1.5 ]", 9);
+			splits((struct span){doc, 59}, 0);
+		}
+	}
+}
+
+/* The way to every number, and that walking and skipping read what json_next() reads. */
+static void test_walk(void **state)
+{
+	static const struct span docs[] = {
+	        BYTES("{\"a\":[1, 2,-3.5e1,[4,5],{\"b\":6}],\"c\":{\"d\":[[7,8 , 9]]},\"e\":10}"),
+	        BYTES("[1,2,NaN,3,\"x\\u0041\",[],{},[{\"k\":[0,0,0]}],null,true]"),
+	        BYTES("[1,2,]"),
+	        BYTES("1,2"),
+	        BYTES("{\"a\":1,2}"),
+	        BYTES("[01,2]"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(docs) / sizeof(*docs); i++) {
+		for (size_t limit = 0; limit <= docs[i].len; limit++) {
+			struct json_trail walked = {{0}}, read = {{0}};
+			struct json_reader a, b;
+			enum json_token token;
+			int err = 0;
+
+			json_reader_init(&a, docs[i], JSON_NONFINITE);
+			json_reader_init(&b, docs[i], JSON_NONFINITE);
+			size_t n = json_walk(&a, limit, &walked);
+			assert_int_equal(n, a.scanner.offset);
+			assert_true(a.scanner.offset <= limit);
+			while (!err && b.scanner.offset < a.scanner.offset) {
+				err = json_next(&b, &token);
+				if (!err)
+					json_trail_note(&read, &b.scanner, token);
+			}
+			assert_int_equal(err, 0);
+			assert_int_equal(a.scanner.offset, b.scanner.offset);
+			assert_int_equal(a.scanner.end, b.scanner.end);
+			assert_int_equal(a.scanner.state, b.scanner.state);
+			assert_int_equal(a.scanner.objects, b.scanner.objects);
+			assert_memory_equal(&walked, &read, (size_t)a.scanner.depth * sizeof *read.at);
+			assert_true(span_eq(a.text, b.text));
+		}
+	}
+}
+
 static void test_skip(void **state)
 {
 	struct json_reader r;
@@ -410,6 +499,9 @@ int main(void)
 	        cmocka_unit_test(test_error_sticks),
 	        cmocka_unit_test(test_unescape),
 	        cmocka_unit_test(test_double),
+	        cmocka_unit_test(test_decimals),
+	        cmocka_unit_test(test_wide),
+	        cmocka_unit_test(test_walk),
 	        cmocka_unit_test(test_skip),
 	};
 	return cmocka_run_group_tests_name("formats_json", tests, NULL, NULL);
