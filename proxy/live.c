@@ -228,6 +228,8 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	l->endpoint = e;
 	buf_init(&l->kept, RETRY_BYTES);
 	conn_init(&l->conn, x->worker->base, live_turn, l);
+	l->conn.received = &x->worker->gauges->live_bytes_in;
+	l->conn.sent = &x->worker->gauges->live_bytes_out;
 	if (dial(l)) {
 		upstream_failed(u, e, x->worker->now_ns);
 		free(l);
