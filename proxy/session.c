@@ -147,6 +147,7 @@ static void front_cut(void *front)
 	struct session *s = front;
 
 	s->dead = true;
+	s->reset |= s->exchange.status == 101; /* no frame says where a tunnel's bytes end */
 }
 
 static void front_tunnel(void *front)
