@@ -348,11 +348,17 @@ static void set_address(struct session *s, const struct proxy_header *h)
 	s->exchange.client_tls |= h->tls;
 }
 
+/* Nothing can be said to this client. */
+static void give_up(struct session *s, enum reject_rule rule)
+{
+	gauges_reject(s->worker->gauges, rule);
+	s->dead = true;
+}
+
 /* The client's own protocol was never reached. */
 static void unborn(struct session *s)
 {
-	gauges_reject(s->worker->gauges, s->conn.held ? REJECT_PROXY_PROTOCOL : REJECT_TLS_HANDSHAKE);
-	s->dead = true;
+	give_up(s, s->conn.held ? REJECT_PROXY_PROTOCOL : REJECT_TLS_HANDSHAKE);
 }
 
 /* A PROXY header, and not a byte beyond it: what follows may be TLS. Bytes are looked at first and taken when
@@ -469,9 +475,10 @@ void session_tick(struct session *s)
 		if (!s->dead && waited(s, limits->header_timeout_ms))
 			unborn(s);
 	} else if (s->lingering) {
-		s->dead = waited(s, LINGER_MS);
+		s->dead |= waited(s, LINGER_MS);
 	} else if (s->conn.blocked) {
-		s->dead = waited(s, limits->send_timeout_ms);
+		if (!s->dead && waited(s, limits->send_timeout_ms))
+			give_up(s, REJECT_SEND_TIMEOUT);
 	} else if (x->active) {
 		if (!x->request_done && !exchange_full(x) && too_slow(s))
 			reject(s, 408, REJECT_BODY_RATE);
@@ -481,7 +488,7 @@ void session_tick(struct session *s)
 		if (waited(s, limits->header_timeout_ms))
 			reject(s, 408, REJECT_HEADER_TIMEOUT);
 	} else if (!buf_len(&s->conn.out)) {
-		s->dead = waited(s, limits->idle_timeout_ms);
+		s->dead |= waited(s, limits->idle_timeout_ms);
 	}
 	if (s->dead || buf_len(&s->conn.out) || s->close_after || s->worker->draining)
 		front_turn_end(s);
