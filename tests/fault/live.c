@@ -307,6 +307,7 @@ static unsigned one_client(void)
 	fail_io_pause(false);
 	if (session_new(&w.listeners[0], pair[0], "192.0.2.1"))
 		client.over = false; /* it is closed; the client will see that */
+	tick(0);
 	settle();
 	for (unsigned i = 0; i < 4 && w.sessions; i++) { /* what hangs runs into its limits */
 		fail_alloc_pause(false);
@@ -324,6 +325,8 @@ static unsigned one_client(void)
 	tick(120000);
 	for (unsigned i = 0; i < lives_count; i++)
 		end_close(&lives[i]);
+	for (unsigned i = REJECT_H1; i < RULES_MAX; i++) /* nobody sent what is not HTTP, in clear or not */
+		assert_int_equal(w.gauges->rejected_rule[i], 0);
 	assert_null(w.sessions);
 	assert_int_equal(w.session_count, 0);
 	assert_int_equal(w.in_flight, 0);
