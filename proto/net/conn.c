@@ -48,7 +48,7 @@ static long receive_tls(struct conn *c, char *room, size_t size)
 	while (got < size && (n = tls_read(c->tls, room + got, size - got)) > 0)
 		got += (size_t)n;
 	buf_grown(&c->in, got);
-	c->ended = n == 0;
+	c->ended = n <= 0 && n != ERR_AGAIN;
 	return got ? (long)got : n == 0 || n == ERR_AGAIN ? n : ERR_CLOSED;
 }
 
@@ -178,7 +178,7 @@ static int adopt(struct conn *c, int fd)
 	int one = 1;
 
 	c->fd = fd;
-	c->eof = c->blocked = c->reading = c->handshaking = false;
+	c->eof = c->blocked = c->reading = c->handshaking = c->ended = false;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* not a TCP socket: no harm */
 	event_assign(&c->readable, c->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	event_assign(&c->writable, c->base, fd, EV_WRITE, on_writable, c);
@@ -221,6 +221,26 @@ int conn_connect(struct conn *c, const struct sockaddr *to, socklen_t len, struc
 	}
 	conn_close(c);
 	return ERR_SYS;
+}
+
+int conn_shut(struct conn *c)
+{
+	if (c->tls && tls_close(c->tls) == ERR_AGAIN && event_add(&c->writable, NULL) == 0) {
+		c->blocked = true;
+		return ERR_AGAIN;
+	}
+	shutdown(c->fd, SHUT_WR);
+	return 0;
+}
+
+void conn_cut(struct conn *c)
+{
+	struct linger now = {1, 0};
+
+	if (c->fd == -1)
+		return;
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	tls_free(&c->tls);
 }
 
 void conn_close(struct conn *c)
