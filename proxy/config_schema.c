@@ -140,8 +140,9 @@ static const struct cfg_row drain_rows[] = {
 };
 static const struct cfg_row match_rows[] = {
         {ONE("path_prefix", CFG_STRING, struct plan_route, path_prefix), .value = "/",
-         .hook = config_path_hook,
-         .sentence = "The longest prefix that fits picks the route; of equals, the first one."},
+         .hook = config_prefix_hook,
+         .sentence = "By segments: /a takes /a and /a/b, not /ab. The longest that fits picks the route; of "
+                     "equals, the first."},
         {ONE("host", CFG_STRING, struct plan_route, match_host), .hook = config_host_hook,
          .sentence = "The name in Host, without a port."},
         {ONE("header", CFG_HOOK, struct plan_route, match_header), .hook = config_match_header_hook,
