@@ -360,7 +360,8 @@ static const struct cfg_row rows[] = {
         {ONE("memory", CFG_SIZE, struct plan, memory_bytes), .min = "16MiB", .max = "1TiB", .value = "256MiB",
          .sentence = "Rings and queues of copies are cut from it; check prints the split and the ceiling."},
         {ONE("forwarded", CFG_BOOL, struct plan, forwarded), .value = "yes",
-         .sentence = "Set X-Forwarded-*, Forwarded and x-request-id on the way to live."},
+         .sentence = "Tell live who asks: X-Forwarded-*, Forwarded, x-request-id, and our span in a "
+                     "traceparent."},
         {ALL("limits", CFG_MAPPING, limits_rows), .offset = offsetof(struct plan, limits),
          .sentence = "What one client may take."},
         {ALL("control", CFG_MAPPING, control_rows), .sentence = "How commands reach the proxy."},

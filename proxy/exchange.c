@@ -110,6 +110,7 @@ static void send_head(struct exchange *x, const struct h1_message *m)
 	                                                             .client_address = x->client_address,
 	                                                             .client_tls = x->client_tls,
 	                                                             .id = x->id,
+	                                                             .salt = x->worker->salt,
 	                                                             .upgrade = wants_tunnel(x, m)});
 }
 

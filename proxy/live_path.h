@@ -54,6 +54,7 @@ struct worker {
 	struct codec *codecs;
 	uint8_t sample_key[16];
 	uint64_t sequence, now_ns; /* the clock when this turn began */
+	uint64_t salt;             /* of the ids of our spans */
 	uint32_t session_count, in_flight;
 	bool accepting, draining;
 };

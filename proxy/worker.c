@@ -200,6 +200,7 @@ int worker_run(struct role_env *env)
 	w.env = env;
 	w.plan = env->plan;
 	w.gauges = &env->page->workers[env->index];
+	w.salt = atomic_load(&env->page->run_id);
 	w.base = event_base_new();
 	if (w.base)
 		event_base_priority_init(w.base, 2);
