@@ -29,6 +29,7 @@ struct codec {
 	char head[H1_HEAD_MAX];
 };
 
+struct health;
 struct session;
 
 struct listener {
@@ -51,6 +52,7 @@ struct worker {
 	struct event *tick;
 	struct session *sessions;
 	struct live *closed_lives; /* freed at the next tick */
+	struct health *health;     /* NULL: no endpoint is checked */
 	struct codec *codecs;
 	uint8_t sample_key[16];
 	uint64_t sequence, now_ns; /* the clock when this turn began */
