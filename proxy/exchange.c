@@ -114,7 +114,14 @@ static void send_head(struct exchange *x, const struct h1_message *m)
 	                                                             .client_address = x->client_address,
 	                                                             .client_tls = x->client_tls,
 	                                                             .id = x->id,
+	                                                             .salt = x->worker->salt,
 	                                                             .upgrade = wants_tunnel(x, m)});
+}
+
+/* "http://..." on a TLS listener, or the other way round (RFC 9110 7.4). */
+static bool wrong_scheme(const struct exchange *x, const struct h1_message *m)
+{
+	return m->scheme != H1_SCHEME_NONE && (m->scheme == H1_SCHEME_HTTPS) != x->client_tls;
 }
 
 void exchange_begin(struct exchange *x, const struct h1_message *m)
@@ -124,8 +131,13 @@ void exchange_begin(struct exchange *x, const struct h1_message *m)
 
 	remember(x, m);
 	gauge_add(&w->gauges->requests, 1);
+	if (wrong_scheme(x, m)) {
+		refuse(x, 400, REJECT_SCHEME);
+		return;
+	}
 	if (route < 0) {
-		refuse(x, 404, REJECT_NO_ROUTE);
+		refuse(x, route == ROUTE_NONE ? 404 : 400,
+		       route == ROUTE_NONE ? REJECT_NO_ROUTE : REJECT_PATH_FORM);
 		return;
 	}
 	if (w->plan->limits.max_requests && w->in_flight >= w->plan->limits.max_requests) {
