@@ -264,6 +264,10 @@ int capfile_append(struct capfile_writer *w, const struct record *r, const void 
 	message.flags = r->flags;
 	message.mask_count = r->mask_count;
 	message.payload = (ProtobufCBinaryData){r->payload_len, (uint8_t *)payload};
+	if (r->type == RECORD_HEAD && r->leg == LEG_CLIENT) {
+		message.sample_hash = r->sample_hash;
+		message.sample_ppm = r->sample_ppm;
+	}
 	length = understudy__capture__record__get_packed_size(&message);
 	n = field_prefix(length, prefix);
 	if (buf_len(&w->pending) + n + length > CAPFILE_PENDING_MAX) {

@@ -230,6 +230,10 @@ int fold_add(struct fold *f, const struct record *r, const void *payload, struct
 	err = apply(f, e, l, r, payload);
 	if (err)
 		return err;
+	if (r->type == RECORD_HEAD && r->leg == LEG_CLIENT) {
+		e->sample_hash = r->sample_hash;
+		e->sample_ppm = r->sample_ppm;
+	}
 	l->mask_count += r->mask_count;
 	l->flags |= r->flags;
 	return 0;

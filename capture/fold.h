@@ -25,6 +25,8 @@ struct exchange {
 	uint64_t id;
 	uint32_t slot, generation;
 	uint16_t route;
+	uint32_t sample_ppm; /* of its request's HEAD; 0: not known */
+	uint64_t sample_hash;
 	size_t bytes;
 	struct leg *legs[LEGS_MAX]; /* NULL: nothing seen */
 	void *user;                 /* the caller's */

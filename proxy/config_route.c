@@ -47,6 +47,15 @@ void config_gate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		(void)cfg_scalar(c, &row, limit, &g->limit);
 }
 
+void config_slice_header_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const char *text = config_text(c, "header", n);
+
+	if (text && !config_field_name(text, at))
+		cfg_fail(c, n, "write its name alone, such as x-region", "'%.80s' is not a header name",
+		         text);
+}
+
 void config_candidate_endpoint_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	const struct reading *r = cfg_user(c);
@@ -136,6 +145,19 @@ static void gates_check(struct cfg *c, const struct cfg_node *n, const struct pl
 				         "there are two gates '%s'", config_gate_metrics[r->gates[i].metric]);
 }
 
+static void slices_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
+{
+	for (uint32_t i = 0; i < r->slice_count; i++) {
+		const struct cfg_node *name = cfg_child(config_item(n, "slices", i), "name");
+
+		if (strcmp(r->slices[i].name, "route") == 0)
+			cfg_fail(c, name, "choose another name", "every route is a slice 'route' already");
+		for (uint32_t j = 0; j < i; j++)
+			if (name && strcmp(r->slices[i].name, r->slices[j].name) == 0)
+				cfg_fail(c, name, NULL, "there are two slices '%s'", r->slices[i].name);
+	}
+}
+
 /* A pair whose model input was masked can only be compared with a baseline that read the same. */
 static void headline_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
 {
@@ -205,6 +227,7 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	}
 	candidates_check(c, n, r);
 	gates_check(c, n, r);
+	slices_check(c, n, r);
 	headline_check(c, n, r);
 	if (!config_standing_gates(r))
 		cfg_fail(c, cfg_child(n, "gates"), NULL, "more than %d gates with the two that always stand",

@@ -92,8 +92,11 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 static bool play(const struct exchange *x)
 {
 	const struct plan_route *route = &player.env->plan->routes[x->route];
-	struct record r = {
-	        .id = ++player.sequence, .route = x->route, .generation = player.env->plan->generation};
+	struct record r = {.id = ++player.sequence,
+	                   .route = x->route,
+	                   .generation = player.env->plan->generation,
+	                   .sample_hash = x->sample_hash,
+	                   .sample_ppm = x->sample_ppm};
 	struct ledger *l = player.env->ledger;
 	uint64_t shift;
 

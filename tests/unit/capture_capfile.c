@@ -144,6 +144,30 @@ static void round_trip(void **state)
 	capfile_reader_free(&r);
 }
 
+static void sampling_travels_once(void **state)
+{
+	struct record head = {.id = 9, .type = RECORD_HEAD, .leg = LEG_CLIENT}, got;
+	struct capfile_writer *w;
+	struct capfile_reader *r;
+	const void *payload;
+
+	(void)state;
+	unlink(good);
+	assert_int_equal(capfile_create(good, &plan, 0, &w), 0);
+	head.sample_hash = 0xfedcba9876543210u;
+	head.sample_ppm = 250000;
+	assert_int_equal(capfile_append(w, &head, ""), 0);
+	head.type = RECORD_END;
+	assert_int_equal(capfile_append(w, &head, ""), 0);
+	assert_int_equal(capfile_close(&w), 0);
+	assert_int_equal(capfile_open(good, &r, NULL), 0);
+	assert_int_equal(capfile_next(r, &got, &payload), 0);
+	assert_true(got.sample_hash == 0xfedcba9876543210u && got.sample_ppm == 250000);
+	assert_int_equal(capfile_next(r, &got, &payload), 0);
+	assert_true(got.sample_hash == 0 && got.sample_ppm == 0);
+	capfile_reader_free(&r);
+}
+
 static void every_truncation(void **state)
 {
 	static uint8_t bytes[1 << 16];
@@ -255,9 +279,13 @@ static void disk_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(crc_is_castagnoli), cmocka_unit_test(round_trip),
-	        cmocka_unit_test(every_truncation),  cmocka_unit_test(every_bit_flip),
-	        cmocka_unit_test(foreign_files),     cmocka_unit_test(disk_full),
+	        cmocka_unit_test(crc_is_castagnoli),
+	        cmocka_unit_test(round_trip),
+	        cmocka_unit_test(sampling_travels_once),
+	        cmocka_unit_test(every_truncation),
+	        cmocka_unit_test(every_bit_flip),
+	        cmocka_unit_test(foreign_files),
+	        cmocka_unit_test(disk_full),
 	};
 	int failed;
 
