@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -242,6 +243,7 @@ static void foreign_files(void **state)
 static void disk_full(void **state)
 {
 	static uint8_t payload[RECORD_PAYLOAD_MAX];
+	struct stat so_far;
 	struct rlimit was, tight;
 	struct capfile_reader *r;
 	struct capfile_writer *w;
@@ -258,7 +260,8 @@ static void disk_full(void **state)
 	assert_int_equal(capfile_pending(w), 1);
 	assert_int_equal(capfile_flush(w), 0);
 	getrlimit(RLIMIT_FSIZE, &was);
-	tight = (struct rlimit){(rlim_t)lseek(capfile_fd(w), 0, SEEK_END) + 50, was.rlim_max};
+	assert_int_equal(stat(good, &so_far), 0);
+	tight = (struct rlimit){(rlim_t)so_far.st_size + 50, was.rlim_max};
 	setrlimit(RLIMIT_FSIZE, &tight);
 	record = record_at(1, RECORD_PAYLOAD_MAX, payload);
 	assert_int_equal(capfile_append(w, &record, payload), 0);
