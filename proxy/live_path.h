@@ -51,7 +51,7 @@ struct worker {
 	struct event *tick;
 	struct session *sessions;
 	struct live *closed_lives; /* freed at the next tick */
-	struct codec *codecs;
+	struct codec *codecs[2]; /* spare, by enum h1_kind: those of one kind need no new beginning */
 	uint8_t sample_key[16];
 	uint64_t sequence, now_ns; /* the clock when this turn began */
 	uint32_t session_count, in_flight;
