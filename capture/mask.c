@@ -547,7 +547,7 @@ int mask_json(const struct plan_mask *policy, struct mask_key *key, struct span 
 		return ERR_NOMEM;
 	w->key = key;
 	w->out = out;
-	buf_init(&w->plain, body.len);
+	buf_init(&w->plain, body.len < out->limit_bytes ? body.len : out->limit_bytes);
 	json_reader_init(&w->reader, body, JSON_NONFINITE);
 	err = compile(w, policy);
 	if (!err)

@@ -1,5 +1,6 @@
 /* Listeners, routes, candidates and gates as wholes: what a single key cannot tell. */
 #include <string.h>
+#include "capture/budget.h"
 #include "proxy/config_endpoint.h"
 #include "proxy/config_inside.h"
 
@@ -286,8 +287,23 @@ static void port_check(struct cfg *c, const struct cfg_node *route, const struct
 		         r->name);
 }
 
+/* Roles that never see a ring as small as that would still be asked to use it. */
+static void memory_check(struct cfg *c, const struct plan *p)
+{
+	uint64_t least = budget_least_bytes(p->workers);
+	char hint[64];
+
+	if (p->memory_bytes >= least)
+		return;
+	snprintf(hint, sizeof(hint), "write at least %lluMiB, or fewer workers",
+	         (unsigned long long)(least >> 20));
+	cfg_fail(c, cfg_child(cfg_root(c), "memory"), hint, "'memory' is too small for %u workers",
+	         p->workers);
+}
+
 void config_check_whole(struct cfg *c, const struct plan *p)
 {
+	memory_check(c, p);
 	for (uint32_t i = 0; i < p->route_count; i++) {
 		const struct cfg_node *route = config_item(cfg_root(c), "routes", i);
 

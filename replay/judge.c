@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "capture/budget.h"
 #include "capture/fold.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -215,13 +216,23 @@ static void watch(uint32_t slot, uint64_t id, uint64_t now)
 	judge.watch[slot].since_ns = now;
 }
 
+/* The rest of an exchange that was shed: its slot may be held by its capture alone. */
+static bool is_remainder(const struct record *r, uint8_t live)
+{
+	return r->leg <= LEG_LIVE && live > OUTCOME_FIRST && live != OUTCOME_COMPARED &&
+	       !fold_find(judge.fold, r->id);
+}
+
 static void take(const struct record *r)
 {
 	struct exchange *x = NULL;
+	uint8_t live;
 	int err;
 
-	if (r->route >= judge.env->plan->route_count || r->leg >= LEGS_MAX ||
-	    ledger_cell(judge.env->ledger, r->slot, r->id, CELL_LIVE) == 0)
+	if (r->route >= judge.env->plan->route_count || r->leg >= LEGS_MAX)
+		return;
+	live = ledger_cell(judge.env->ledger, r->slot, r->id, CELL_LIVE);
+	if (live == 0 || is_remainder(r, live))
 		return;
 	if (r->slot < SLOTS_WATCHED)
 		watch(r->slot, r->id, judge.turn_ns);
@@ -443,7 +454,7 @@ int judge_run(struct role_env *env)
 	judge.env = env;
 	judge.wake[0] = role_fd(env, "wake.judge");
 	judge.wake[1] = role_fd(env, "wake.masked-answers");
-	judge.fold = fold_new(env->plan->memory_bytes / 4);
+	judge.fold = fold_new(budget_bytes(env->plan, BUDGET_JUDGE));
 	judge.lost_ns = longest_silence_ns(env->plan);
 	judge.wall_anchor_us = clock_wall_ns() / 1000u;
 	judge.mono_anchor_ns = clock_mono_ns();

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/budget.h"
 #include "proto/base/clock.h"
 #include "replay/stat.h"
 #include "replay/window.h"
@@ -256,7 +257,7 @@ static int open_window(const struct role_env *env)
 		fprintf(stderr, "understudy: the capture cannot be read: %s\n", why ? why : err_text(err));
 		return err;
 	}
-	player.window = window_new(reader, env->plan->route_count, env->plan->memory_bytes / 4);
+	player.window = window_new(reader, env->plan->route_count, budget_player_bytes(env->plan));
 	if (!player.window)
 		capfile_reader_free(&reader);
 	return player.window ? 0 : ERR_NOMEM;

@@ -202,7 +202,7 @@ static struct event_base *base;
 static struct client *make(uint16_t to_port, unsigned in_flight, unsigned timeout_ms)
 {
 	struct client *c = NULL;
-	struct client_limits limits = {in_flight, timeout_ms, 10};
+	struct client_limits limits = {in_flight, timeout_ms, 10, NULL};
 
 	base = event_base_new();
 	assert_int_equal(client_new(base, "127.0.0.1", to_port, limits, &c), 0);
@@ -291,7 +291,7 @@ static void refused(void **state)
 /* An address that connect() refuses at once must still report after client_send() returned. */
 static void refused_at_once(void **state)
 {
-	struct client_limits limits = {1, 1000, 10};
+	struct client_limits limits = {1, 1000, 10, NULL};
 	struct client *c = NULL;
 	struct exchange x = {0};
 

@@ -1,4 +1,5 @@
 /* Configurations: the example, wrong files with their messages, substitution, the start without a file. */
+#include "capture/budget.h"
 #include "tests/unit/config_case.h"
 
 static const struct bad bads[] = {
@@ -68,6 +69,9 @@ static const struct bad bads[] = {
          "one of: auto, openinference, json, bytes"},
         {ROUTES "    protocol: jso\n", "f.yaml:6:15: error: 'jso' is not a known protocol",
          "did you mean 'json'?"},
+        {"version: 1\nlisten: [{address: 127.0.0.1:8080}]\nworkers: 16\nmemory: 41MiB\n"
+         "routes: [{name: r, live: {endpoints: ['http://127.0.0.1:1']}}]\n",
+         "f.yaml:4:9: error: 'memory' is too small for 16 workers", "write at least 42MiB, or fewer workers"},
         {ROUTES "    slices: [{name: a}]\n", "f.yaml:6:14: error: 'header' is missing", NULL},
         {ROUTES "    slices: [{name: a, header: x y}]\n", "f.yaml:6:32: error: 'x y' is not a header name",
          "write its name alone, such as x-region"},
@@ -216,7 +220,7 @@ static void test_defaults(void **state)
 	assert_int_equal(plan.run_max_bytes, 1 << 30);
 	assert_int_equal(plan.slots_each, 4096);
 	assert_int_equal(plan.mask_count, 1);
-	assert_int_equal(config_ring_bytes(&plan), 16 << 20);
+	assert_int_equal(budget_ring_bytes(&plan), 16 << 20);
 	assert_int_equal(read_text(LIST ONE "    gates: [{metric: coverage, min: 90%}]\n"), 0);
 	assert_int_equal(r->gate_count, 2);
 	assert_true(r->gates[1].metric == GATE_COVERAGE && r->gates[1].limit > 0.899 &&
