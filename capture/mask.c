@@ -444,6 +444,8 @@ static int mask_value(struct rewrite *w, enum json_token first)
 	} else {
 		buf_puts(w->out, rule->with == MASK_DROP ? "null" : "\"[redacted]\"");
 	}
+	if (w->plain.err) /* as if there had been no room for what it becomes */
+		w->out->err = w->plain.err;
 	return w->plain.err;
 }
 

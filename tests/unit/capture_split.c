@@ -47,7 +47,8 @@ static int build(void **state)
 	static const uint8_t secret[32] = {7};
 
 	(void)state;
-	plan = (struct plan){.route_count = 1, .mask_count = 1, .workers = 1, .capture = true, .memory_bytes = 256 << 20};
+	plan = (struct plan){
+	        .route_count = 1, .mask_count = 1, .workers = 1, .capture = true, .memory_bytes = 256 << 20};
 	plan.routes[0].max_body_bytes = 1 << 20;
 	plan.masks[0].field_count = 2;
 	plan.masks[0].fields[0] = (struct plan_mask_field){.where = "$..user", .with = MASK_TOKEN};
