@@ -5,9 +5,10 @@
 #include "proxy/live_path.h"
 
 enum {
-	SLOT_BYTES = 64 + 24,      /* capture/ledger.c, and what recorder and judge note of it */
-	RECORDER_BYTES = 16 << 20, /* two files being written: their segments, zstd, their indexes */
-	ROLE_BYTES = 8 << 20,      /* program, libraries, heap at rest, SQLite's cache */
+	SLOT_BYTES = 64 + 24,       /* capture/ledger.c, and what recorder and judge note of it */
+	RECORDER_BYTES = 16 << 20,  /* two files being written: their segments, zstd, their indexes */
+	CANDIDATE_BYTES = 64 << 10, /* its tallies and their copy in the judge, its client in the shadow */
+	ROLE_BYTES = 8 << 20,       /* program, libraries, heap at rest, SQLite's cache */
 	WRITTEN_BYTES =
 	        HIGH_BYTES + 2 * CONN_READ_BYTES + H1_HEAD_MAX, /* queued when the source is stopped */
 	CONNECTION_BYTES = 2 * (2 * CONN_READ_BYTES + 2 * WRITTEN_BYTES + H1_HEAD_MAX) + RETRY_BYTES +
@@ -38,6 +39,15 @@ static void add_rings(struct shares *s, const struct plan *p)
 #undef X
 }
 
+static uint64_t candidates(const struct plan *p)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < p->route_count; i++)
+		count += p->routes[i].candidate_count;
+	return count;
+}
+
 unsigned config_memory(const struct plan *p, struct config_share out[CONFIG_SHARES_MAX], uint64_t *copies_out)
 {
 	struct shares s = {.all = out};
@@ -53,7 +63,7 @@ unsigned config_memory(const struct plan *p, struct config_share out[CONFIG_SHAR
 	add(&s, "rings log", (uint64_t)BUDGET_LOG_RING * (BUDGET_ROLES + p->workers), SHARE_FIXED,
 	    "each role to control");
 	add(&s, "recorder", p->capture ? RECORDER_BYTES : 0, SHARE_FIXED, "files being written");
-	add(&s, "roles", (uint64_t)ROLE_BYTES * BUDGET_ROLES, SHARE_FIXED,
+	add(&s, "roles", (uint64_t)ROLE_BYTES * BUDGET_ROLES + candidates(p) * CANDIDATE_BYTES, SHARE_FIXED,
 	    "what each of them is without copies");
 	*copies_out = 0;
 	for (unsigned i = 0; i < s.count; i++)
