@@ -4,7 +4,7 @@
 
 #include "proto/base/clock.h"
 
-enum { RETRY_BYTES = 64 * 1024, KEPT_BYTES = 4 * 1024 };
+enum { KEPT_BYTES = 4 * 1024 };
 
 static void pool_leave(struct live *l)
 {
