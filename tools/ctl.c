@@ -8,16 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "proto/base/buf.h"
-#include "proto/h1.h"
 #include "proxy/config.h"
+#include "tools/reach.h"
 
-enum { ANSWER_LIMIT = 8 << 20, TALK_S = 10, SOCKETS_MAX = 16 };
+enum { TALK_MS = 10000, REQUEST_LIMIT = 4096 };
 
 static struct ctl {
 	const char *socket_path, *config, *format;
@@ -31,24 +27,16 @@ static int complain(const char *what, const char *why)
 
 /* --- which socket --- */
 
-static int reach(const char *path)
+static int reach(const char *path, struct reach *out)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	struct timeval limit = {TALK_S, 0};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct plan_endpoint at = {.port = 0};
 
-	if (strlen(path) >= sizeof a.sun_path)
-		errno = ENAMETOOLONG;
-	else
-		strcpy(a.sun_path, path);
-	if (fd == -1 || !a.sun_path[0] || connect(fd, (struct sockaddr *)&a, sizeof a) == -1) {
-		if (fd != -1)
-			close(fd);
-		return -1;
-	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-	return fd;
+	*out = (struct reach){.fd = -1};
+	errno = ENAMETOOLONG;
+	if (strlen(path) >= sizeof at.address)
+		return ERR_SYS;
+	memcpy(at.address, path, strlen(path));
+	return reach_open(out, &at, NULL, TALK_MS);
 }
 
 /* The only socket that a proxy answers on, in the usual places. */
@@ -56,15 +44,14 @@ static int find_socket(char out[PATH_MAX_BYTES])
 {
 	glob_t found = {0};
 	unsigned alive = 0;
-	int fd;
+	struct reach to;
 
 	glob("run/*.sock", 0, NULL, &found);
 	glob("/run/understudy/*.sock", GLOB_APPEND, NULL, &found);
 	for (size_t i = 0; i < found.gl_pathc; i++) {
-		fd = reach(found.gl_pathv[i]);
-		if (fd == -1)
+		if (reach(found.gl_pathv[i], &to))
 			continue;
-		close(fd);
+		reach_close(&to);
 		if (alive++)
 			fprintf(stderr, "%s%s",
 			        alive == 2 ? "understudy: ctl: several proxies run here, choose one with "
@@ -103,74 +90,44 @@ static int choose_socket(char out[PATH_MAX_BYTES])
 
 /* --- one request --- */
 
-/* Read to the end of the stream, parse; the status, or 0. */
-static unsigned read_answer(int fd, struct buf *body)
-{
-	static char head[H1_HEAD_MAX];
-	struct h1_parser parser;
-	enum h1_event event = H1_NEED_MORE;
-	char bytes[16384];
-	ssize_t got;
-
-	h1_init(&parser, H1_RESPONSE, head, sizeof head);
-	while ((got = read(fd, bytes, sizeof bytes)) > 0) {
-		struct span left = {bytes, (size_t)got};
-
-		do {
-			struct span data = {0};
-			long n = h1_feed(&parser, left, &event, &data);
-
-			if (n < 0)
-				return 0;
-			if (event == H1_DATA)
-				buf_span_put(body, data);
-			if (event == H1_DONE)
-				return body->err ? 0 : parser.message.status;
-			left.data += n;
-			left.len -= (size_t)n;
-		} while (event != H1_NEED_MORE);
-	}
-	return 0;
-}
-
 /* The exit status: 0, or 3 when the proxy does not answer or says no. */
-static int talk(const char *path, const char *method, const char *target, struct buf *body)
+static int talk(const char *path, const char *method, const char *target, struct reach_answer *answer)
 {
-	int fd = reach(path), status = 3;
-	unsigned answered;
+	struct buf request;
+	struct reach to;
+	int rc = reach(path, &to);
 
-	if (fd == -1) {
+	if (rc) {
 		fprintf(stderr, "understudy: %s: %s; is the proxy running here?\n", path, strerror(errno));
 		return 3;
 	}
-	if (dprintf(fd, "%s %s HTTP/1.1\r\nhost: control\r\nconnection: close\r\n%s\r\n", method, target,
-	            *method == 'P' ? "content-length: 0\r\n" : "") < 0)
-		goto out;
-	answered = read_answer(fd, body);
-	if (answered == 200)
-		status = 0;
-	else if (answered)
-		fprintf(stderr, "understudy: ctl: %.*s", (int)buf_len(body), buf_span(body).data);
-out:
-	if (status && !buf_len(body))
+	buf_init(&request, REQUEST_LIMIT);
+	buf_printf(&request, "%s %s HTTP/1.1\r\nhost: control\r\nconnection: close\r\n%s\r\n", method, target,
+	           *method == 'P' ? "content-length: 0\r\n" : "");
+	rc = reach_ask(&to, buf_span(&request), false, answer);
+	buf_fini(&request);
+	reach_close(&to);
+	if (rc)
 		fprintf(stderr, "understudy: %s: no whole answer came\n", path);
-	close(fd);
-	return status;
+	else if (answer->status != 200)
+		fprintf(stderr, "understudy: ctl: %.*s", (int)buf_len(&answer->body),
+		        buf_span(&answer->body).data);
+	return rc || answer->status != 200 ? 3 : 0;
 }
 
 static int show(const char *path, const char *method, const char *target, const char *before)
 {
-	struct buf body;
+	struct reach_answer answer;
 	int status;
 
-	buf_init(&body, ANSWER_LIMIT);
-	status = talk(path, method, target, &body);
+	reach_answer_init(&answer);
+	status = talk(path, method, target, &answer);
 	if (!status) {
 		fputs(before, stdout);
-		fwrite(buf_span(&body).data, 1, buf_len(&body), stdout);
+		fwrite(buf_span(&answer.body).data, 1, buf_len(&answer.body), stdout);
 		fflush(stdout);
 	}
-	buf_fini(&body);
+	reach_answer_fini(&answer);
 	return status;
 }
 
