@@ -3,6 +3,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -29,15 +30,20 @@ static void nearest(const char *path, char out[PATH_MAX_BYTES])
 	}
 }
 
+/* Permission bits do not tell: a folder is made there, and taken away. */
 static bool writable(struct doctor *d, const char *what, const char *path, char folder[PATH_MAX_BYTES])
 {
+	char trial[PATH_MAX_BYTES + 32];
 	bool can;
 
 	nearest(path, folder);
-	can = access(folder, W_OK | X_OK) == 0;
+	snprintf(trial, sizeof trial, "%s/.understudy-XXXXXX", folder);
+	can = mkdtemp(trial);
 	doctor_note(d, can ? FINDING_OK : FINDING_FAIL, what,
 	            "let the user that runs the proxy write there, or name another folder", "%s%s%s", path,
 	            can ? " can be written" : ": ", can ? "" : strerror(errno));
+	if (can)
+		rmdir(trial);
 	return can;
 }
 
@@ -77,6 +83,18 @@ static void memory(struct doctor *d, const struct plan *p)
 
 /* --- addresses --- */
 
+/* Of a unix socket its folder counts: what a dead proxy left there is replaced. */
+static void place(struct doctor *d, const char *what, const char *path)
+{
+	char folder[PATH_MAX_BYTES], there[PATH_MAX_BYTES], *slash;
+
+	snprintf(folder, sizeof folder, "%s", path);
+	slash = strrchr(folder, '/');
+	if (slash)
+		slash[slash == folder] = '\0';
+	writable(d, what, slash ? folder : ".", there);
+}
+
 static void port(struct doctor *d, const char *what, const struct plan_endpoint *at)
 {
 	struct sockaddr_storage address;
@@ -84,12 +102,10 @@ static void port(struct doctor *d, const char *what, const struct plan_endpoint 
 	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool taken;
 
-	if (at->port == 0 || fd == -1) { /* a path: its folder is what counts */
-		char folder[PATH_MAX_BYTES];
-
+	if (at->port == 0 || fd == -1) {
 		if (fd != -1)
 			close(fd);
-		writable(d, what, at->address, folder);
+		place(d, what, at->address);
 		return;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
