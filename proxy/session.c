@@ -38,6 +38,7 @@ static void session_free(struct session *s)
 	struct worker *w = s->worker;
 
 	exchange_abandon(&s->exchange);
+	ring_publish(w->ring);
 	if (s->reset) { /* an answer that ends with the connection must not look whole */
 		struct linger now = {1, 0};
 
