@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proto/base/clock.h"
+#include "proto/base/order.h"
 #include "proxy/config.h"
 #include "tools/commands.h"
 #include "tools/reach.h"
@@ -149,7 +150,7 @@ static int send_all(struct rehearsal *h)
 
 static void print_quantile(struct rehearsal *h, const char *name, double q)
 {
-	struct quantile v = quantile_of(h->added_ns, h->timed, q);
+	struct order_quantile v = order_quantile(h->added_ns, h->timed, q);
 	char low[32] = "unknown", high[32] = "unknown";
 
 	if (v.low)

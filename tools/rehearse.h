@@ -34,7 +34,7 @@ void rehearse_free(struct rehearse_requests *);
 struct rehearse_proxy {
 	pid_t pid;
 	struct plan_endpoint at;
-	char folder[64];
+	char folder[128];
 };
 
 /* Make `plan` one for the occasion: one clear listener on a free port of 127.0.0.1, a run of its own in a new

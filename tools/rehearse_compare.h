@@ -1,5 +1,5 @@
 /*
- * rehearse_compare.h - two answers byte by byte, and quantiles of paired times with their intervals.
+ * rehearse_compare.h - two answers byte by byte, and where they part.
  */
 #ifndef TOOLS_REHEARSE_COMPARE_H
 #define TOOLS_REHEARSE_COMPARE_H
@@ -19,14 +19,5 @@ void ignore_field(struct ignored *, const char *name);
  * not, `why_out` says where they part, in printable ASCII. */
 bool compare_answers(const struct ignored *, const struct reach_answer *direct,
                      const struct reach_answer *through, char why_out[DIFFERENCE_MAX]);
-
-/* A sample quantile with its distribution-free interval of at least 95 %: two order statistics whose ranks
- * come from the binomial distribution (David and Nagaraja, Order Statistics, 7.1). NULL: too few samples to
- * bound that side. Sorts the samples and points into them. */
-struct quantile {
-	int64_t value;
-	const int64_t *low, *high;
-};
-struct quantile quantile_of(int64_t *samples, unsigned n, double q);
 
 #endif

@@ -18,6 +18,7 @@
 #include "tools/rehearse.h"
 
 enum { READY_TRIES = 1200, STOP_TRIES = 1200, NAP_US = 25000, REMOVE_FDS = 16 };
+enum { TMPDIR_MAX = 60 }; /* a socket of the proxy lies below it */
 
 /* One that nobody has now. 0: none. */
 static uint16_t free_port(void)
@@ -43,10 +44,13 @@ static void copy_nothing(struct plan *plan)
 
 int rehearse_prepare(struct plan *plan, bool copies, struct rehearse_proxy *p)
 {
+	const char *under = getenv("TMPDIR");
 	char address[32];
 	uint16_t port = free_port();
 
-	*p = (struct rehearse_proxy){.pid = -1, .folder = "/tmp/understudy-rehearse-XXXXXX"};
+	*p = (struct rehearse_proxy){.pid = -1};
+	snprintf(p->folder, sizeof p->folder, "%s/understudy-rehearse-XXXXXX",
+	         under && strlen(under) <= TMPDIR_MAX ? under : "/tmp");
 	snprintf(address, sizeof address, "127.0.0.1:%u", port);
 	if (!port || endpoint_read_address(address, true, &p->at) || !mkdtemp(p->folder))
 		return ERR_SYS;
@@ -67,7 +71,7 @@ int rehearse_prepare(struct plan *plan, bool copies, struct rehearse_proxy *p)
 /* The roles' parent; its words go to a file. Does not return. */
 _Noreturn static void become_proxy(const struct plan *plan, const struct rehearse_proxy *p)
 {
-	char path[128];
+	char path[192];
 	int fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -85,7 +89,7 @@ _Noreturn static void become_proxy(const struct plan *plan, const struct rehears
 /* What it said last, for the one line of our own. */
 static void last_line(const struct rehearse_proxy *p, char out[512])
 {
-	char path[128], line[512];
+	char path[192], line[512];
 	FILE *f;
 
 	snprintf(path, sizeof path, "%s/log", p->folder);
