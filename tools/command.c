@@ -175,14 +175,13 @@ int command_run(const struct command *c, int argc, char **argv)
 
 /* --- help --- */
 
-/* `text` line by line, each behind `indent`, the first one where the cursor is. */
-static void put_lines(FILE *f, const char *text, const char *first, unsigned indent)
+/* `text` line by line, each but the first behind `indent`. */
+static void put_lines(FILE *f, const char *text, int indent)
 {
-	fputs(first, f);
 	for (; *text; text++) {
 		fputc(*text, f);
-		if (*text == '\n' && text[1])
-			fprintf(f, "%*s", (int)indent, "");
+		if (*text == '\n')
+			fprintf(f, "%*s", indent, "");
 	}
 	fputc('\n', f);
 }
@@ -194,7 +193,7 @@ static void help_row(FILE *f, const char *left, const char *sentence)
 	if (n >= FLAG_COLUMN)
 		fputs("\n", f);
 	fprintf(f, "%*s", n < FLAG_COLUMN ? FLAG_COLUMN - n : FLAG_COLUMN, "");
-	put_lines(f, sentence, "", FLAG_COLUMN);
+	put_lines(f, sentence, FLAG_COLUMN);
 }
 
 static void help_flag(FILE *f, const struct command_flag *flag)
@@ -210,18 +209,16 @@ static void help_flag(FILE *f, const struct command_flag *flag)
 
 static void help_usage(FILE *f, const struct command *c)
 {
-	const char *before = "usage: ";
+	int column = (int)(sizeof "usage: understudy" + strlen(c->name));
 
 	for (const char *at = c->usage; *at; at += strspn(at, "\n")) {
 		int n = (int)strcspn(at, "\n");
 
 		if (*at == ' ')
-			fprintf(f, "%*s%.*s\n", (int)(sizeof "usage: understudy" + strlen(c->name)), "", n,
-			        at);
+			fprintf(f, "%*s%.*s\n", column, "", n, at);
 		else
-			fprintf(f, "%sunderstudy %s%s%.*s\n", before, c->name, n && *at != '\n' ? " " : "", n,
-			        at);
-		before = "       ";
+			fprintf(f, "%sunderstudy %s %.*s\n", at == c->usage ? "usage: " : "       ", c->name,
+			        n, at);
 		at += n;
 	}
 }
@@ -243,6 +240,6 @@ void command_help(const struct command *c, FILE *f)
 	for (const struct command_flag *flag = c->flags; flag && flag->name; flag++)
 		help_flag(f, flag);
 	help_flag(f, command_help_flag());
-	fprintf(f, "\nexit status: %s\n\nexamples:\n", c->status);
-	put_lines(f, c->examples, "  ", 2);
+	fprintf(f, "\nexit status: %s\n\nexamples:\n  ", c->status);
+	put_lines(f, c->examples, 2);
 }

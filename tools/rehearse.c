@@ -330,8 +330,8 @@ static const struct command_flag flags[] = {
         {.name = "--requests",
          .argument = "FILE",
          .sentence = "a .cap file, or JSON lines {\"method\", \"path\", \"headers\": {},\n"
-                     "\"body\" or \"body_base64\"}; - is standard input",
-         .value = "GET of each route's prefix and health path",
+                     "\"body\" or \"body_base64\"}; - is standard input; left out:\n"
+                     "GET of each route's prefix and health path",
          .to = &options.requests},
         {.name = "--repeat",
          .argument = "N",
