@@ -261,6 +261,8 @@ static int mask_value(struct rewrite *w, enum json_token first)
 	} else {
 		buf_puts(w->out, rule->with == MASK_DROP ? "null" : "\"[redacted]\"");
 	}
+	if (w->plain.err) /* as if there had been no room for what it becomes */
+		w->out->err = w->plain.err;
 	return w->plain.err;
 }
 
@@ -350,7 +352,7 @@ int mask_json(const struct mask_rules *rules, struct mask_key *key, struct span 
 	w.input_masked = false;
 	w.hit = NULL;
 	w.next.count = 0;
-	buf_init(&w.plain, body.len);
+	buf_init(&w.plain, body.len < out->limit_bytes ? body.len : out->limit_bytes);
 	json_reader_init(&w.reader, body, JSON_NONFINITE);
 	for (uint32_t i = 0; i < rules->count; i++)
 		reach(&w, i, 1);

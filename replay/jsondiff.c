@@ -342,17 +342,19 @@ static int in_step(struct jsondiff_walk *w, struct span live, struct span candid
 }
 
 int jsondiff(struct span live, struct span candidate, struct tolerance tolerance, struct ignore_paths ignore,
-             struct jsondiff *out)
+             size_t work_bytes, struct jsondiff *out)
 {
 	struct jsondiff_walk w = {.tolerance = tolerance, .ignore = ignore, .out = out};
+	size_t most = work_bytes / 2 < JSONDIFF_NODES_MAX ? work_bytes / 2 : JSONDIFF_NODES_MAX;
 	int err = OUT_OF_STEP;
 
 	*out = (struct jsondiff){0};
-	if (live.len <= JSONDIFF_NODES_MAX && candidate.len <= JSONDIFF_NODES_MAX)
+	/* what two strings take to be decoded stays within the documents' lengths */
+	if (live.len <= most && candidate.len <= most)
 		err = in_step(&w, live, candidate);
 	if (err != OUT_OF_STEP)
 		return err;
 	*out = (struct jsondiff){0};
 	w.depth = 0;
-	return jsondiff_tree(&w, live, candidate);
+	return jsondiff_tree(&w, live, candidate, work_bytes);
 }

@@ -22,7 +22,7 @@ bool jsondiff_same_type(enum json_token a, enum json_token b);
 int jsondiff_number_eq(struct tolerance, struct span live, struct span candidate);
 /* By bytes, the shorter first: <0, 0, >0. */
 int jsondiff_key_order(struct span a, struct span b);
-/* Any two documents. 0, ERR_PROTO, ERR_LIMIT, ERR_NOMEM. */
-int jsondiff_tree(struct jsondiff_walk *, struct span live, struct span candidate);
+/* Any two documents. 0, ERR_PROTO, ERR_LIMIT, ERR_NOMEM (also when it would take more than work_bytes). */
+int jsondiff_tree(struct jsondiff_walk *, struct span live, struct span candidate, size_t work_bytes);
 
 #endif

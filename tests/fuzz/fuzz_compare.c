@@ -50,18 +50,18 @@ static void check_pair(const struct plan_route *route, struct span a, struct spa
 {
 	struct answer live = {status, SPAN(""), a}, candidate = {status, SPAN(""), b};
 	struct comparison c;
-	int err = compare_pair(route, &live, &candidate, &c);
+	int err = compare_pair(route, &live, &candidate, SIZE_MAX, &c);
 
 	if (!err)
 		check_rows(&c);
 	comparison_fini(&c);
 	candidate = live;
-	err = compare_pair(route, &live, &candidate, &c);
+	err = compare_pair(route, &live, &candidate, SIZE_MAX, &c);
 	if (!err && (c.diverged || c.rows_diverged))
 		abort();
 	comparison_fini(&c);
 	candidate.status++;
-	err = compare_pair(route, &live, &candidate, &c);
+	err = compare_pair(route, &live, &candidate, SIZE_MAX, &c);
 	if (err || !c.diverged || c.rows_diverged != c.row_count)
 		abort();
 	comparison_fini(&c);
@@ -71,9 +71,9 @@ static void check_symmetry(struct span a, struct span b, struct ignore_paths ign
 {
 	struct tolerance exact = {0, 0};
 	struct jsondiff there, back;
-	int err = jsondiff(a, b, exact, ignore, &there);
+	int err = jsondiff(a, b, exact, ignore, SIZE_MAX, &there);
 
-	if (!err != !jsondiff(b, a, exact, ignore, &back))
+	if (!err != !jsondiff(b, a, exact, ignore, SIZE_MAX, &back))
 		abort();
 	if (!err && (there.missing != back.extra || there.extra != back.missing || there.type != back.type ||
 	             there.value != back.value))
@@ -86,9 +86,9 @@ static void check_ways(struct span a, struct span b, struct tolerance tolerance,
 {
 	struct jsondiff one, two = {0};
 	struct jsondiff_walk walk = {.tolerance = tolerance, .ignore = ignore, .out = &two};
-	int err = jsondiff(a, b, tolerance, ignore, &one);
+	int err = jsondiff(a, b, tolerance, ignore, SIZE_MAX, &one);
 
-	if (err != jsondiff_tree(&walk, a, b))
+	if (err != jsondiff_tree(&walk, a, b, SIZE_MAX))
 		abort();
 	if (!err && (one.missing != two.missing || one.extra != two.extra || one.type != two.type ||
 	             one.value != two.value || strcmp(one.where, two.where) != 0))

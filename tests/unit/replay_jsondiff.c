@@ -51,8 +51,9 @@ static void test_both_ways(void **state)
 		struct jsondiff out[2] = {{0}, {0}};
 		struct jsondiff_walk walk = {.ignore = ignore, .out = &out[1]};
 
-		assert_int_equal(jsondiff(live, candidate, (struct tolerance){0, 0}, ignore, &out[0]), 0);
-		assert_int_equal(jsondiff_tree(&walk, live, candidate), 0);
+		assert_int_equal(
+		        jsondiff(live, candidate, (struct tolerance){0, 0}, ignore, SIZE_MAX, &out[0]), 0);
+		assert_int_equal(jsondiff_tree(&walk, live, candidate, SIZE_MAX), 0);
 		for (int way = 0; way < 2; way++) {
 			assert_string_equal(out[way].where, table[i].where);
 			assert_int_equal(out[way].missing, table[i].missing);
@@ -72,7 +73,7 @@ static void test_errors(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_int_equal(jsondiff(span_of(bad[i][0]), span_of(bad[i][1]), (struct tolerance){0, 0},
-		                          (struct ignore_paths){NULL, 0}, &out),
+		                          (struct ignore_paths){NULL, 0}, SIZE_MAX, &out),
 		                 ERR_PROTO);
 }
 
