@@ -4,7 +4,7 @@
 
 #include "proto/base/clock.h"
 
-enum { RETRY_BYTES = 64 * 1024 };
+enum { RETRY_BYTES = 64 * 1024, KEPT_BYTES = 4 * 1024 };
 
 static void pool_leave(struct live *l)
 {
@@ -15,6 +15,17 @@ static void pool_leave(struct live *l)
 	if (l->next)
 		l->next->prev = l->prev;
 	l->prev = l->next = NULL;
+}
+
+/* The memory of a small request serves the next one. */
+static void forget_kept(struct live *l)
+{
+	if (l->kept.cap <= KEPT_BYTES) {
+		buf_reset(&l->kept);
+		return;
+	}
+	buf_fini(&l->kept);
+	buf_init(&l->kept, RETRY_BYTES);
 }
 
 static int dial(struct live *l)
@@ -51,7 +62,7 @@ static bool live_replace(struct live *l)
 	struct exchange *x = l->exchange;
 	struct buf kept = l->kept;
 
-	if (!l->reused || l->spoke || !kept.base || kept.err)
+	if (!l->reused || l->spoke || !buf_len(&kept) || kept.err)
 		return false;
 	conn_close(&l->conn);
 	if (dial(l))
@@ -59,7 +70,7 @@ static bool live_replace(struct live *l)
 	l->reused = l->deaf = false;
 	l->since_ns = l->worker->now_ns;
 	buf_span_put(conn_out(&l->conn), buf_span(&kept));
-	buf_fini(&l->kept);
+	forget_kept(l);
 	gauge_add(&x->worker->gauges->live_retries, 1);
 	return conn_flush(&l->conn) == 0;
 }
@@ -195,7 +206,7 @@ static void live_turn(void *owner, unsigned news)
 	x->progress_ns = l->worker->now_ns;
 	if (news & CONN_INPUT) {
 		l->spoke = true;
-		buf_fini(&l->kept);
+		forget_kept(l);
 	}
 	if ((news & CONN_BROKEN) && !l->conn.eof && !conn_opening(&l->conn))
 		live_deafen(l);
@@ -217,7 +228,6 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	l->endpoint = e;
 	buf_init(&l->kept, RETRY_BYTES);
 	conn_init(&l->conn, x->worker->base, live_turn, l);
-	l->conn.first = true;
 	if (dial(l)) {
 		upstream_failed(u, e, x->worker->now_ns);
 		free(l);
@@ -228,15 +238,19 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	return l;
 }
 
-/* What idles was neither closed nor spoke unasked, as far as the loop has heard: it hears live first. */
+/* An idle connection, but none that was closed or spoke unasked: what it said is no answer of ours. */
 static struct live *live_idle(struct upstream_endpoint *e)
 {
-	struct live *l = e->idle;
+	struct live *l;
 
-	if (l) {
+	while ((l = e->idle)) {
 		pool_leave(l);
-		l->reused = true;
-		buf_init(&l->kept, RETRY_BYTES);
+		if (!conn_has_news(&l->conn)) {
+			l->reused = true;
+			forget_kept(l);
+			break;
+		}
+		live_close(l);
 	}
 	return l;
 }

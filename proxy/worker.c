@@ -23,28 +23,38 @@
 
 enum { ACCEPTS_A_TURN = 64, KEEP_FREE_BYTES = 64 << 20 };
 
-struct codec *codec_take(struct worker *w, enum h1_kind kind)
+static struct codec *codec_new(struct worker *w, enum h1_kind kind)
 {
-	struct codec *c = w->codecs;
+	struct codec *c = malloc(sizeof *c);
 
-	if (c)
-		w->codecs = c->next;
-	else
-		c = malloc(sizeof *c);
 	if (!c)
 		return NULL;
 	h1_init(&c->parser, kind, c->head, sizeof c->head);
+	c->parser.in_place = true;
 	if (kind == H1_REQUEST)
 		h1_limit(&c->parser, &w->limits);
 	return c;
 }
 
+struct codec *codec_take(struct worker *w, enum h1_kind kind)
+{
+	struct codec *c = w->codecs[kind];
+
+	if (!c)
+		return codec_new(w, kind);
+	w->codecs[kind] = c->next;
+	h1_next(&c->parser);
+	return c;
+}
+
 void codec_give(struct worker *w, struct codec **codec)
 {
-	if (!*codec)
+	struct codec *c = *codec;
+
+	if (!c)
 		return;
-	(*codec)->next = w->codecs;
-	w->codecs = *codec;
+	c->next = w->codecs[c->parser.kind];
+	w->codecs[c->parser.kind] = c;
 	*codec = NULL;
 }
 
@@ -178,6 +188,7 @@ static int prepare(struct worker *w)
 	snprintf(name, sizeof name, "raw.%u", w->env->index);
 	if (!w->base || role_ring_writer(w->env, name, &w->ring) || read_sample_key(w) || open_listeners(w))
 		return ERR_SYS;
+	buf_init(&w->scratch, RECORD_PAYLOAD_MAX);
 	route_table_init(&w->routes, w->plan);
 	w->limits = (struct h1_limits){.line_bytes = w->plan->limits.line_bytes,
 	                               .field_bytes = w->plan->limits.field_bytes,
@@ -201,8 +212,6 @@ int worker_run(struct role_env *env)
 	w.plan = env->plan;
 	w.gauges = &env->page->workers[env->index];
 	w.base = event_base_new();
-	if (w.base)
-		event_base_priority_init(w.base, 2);
 	w.tick = w.base ? event_new(w.base, -1, EV_PERSIST, on_tick, &w) : NULL;
 	if (!w.tick || prepare(&w) || event_add(w.tick, &tick))
 		return 3;

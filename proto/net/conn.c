@@ -174,8 +174,6 @@ static int adopt(struct conn *c, int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* not a TCP socket: no harm */
 	event_assign(&c->readable, c->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	event_assign(&c->writable, c->base, fd, EV_WRITE, on_writable, c);
-	if (c->first)
-		event_priority_set(&c->readable, 0);
 	return 0;
 }
 

@@ -38,8 +38,6 @@ struct conn {
 	struct buf in, out;
 	struct event readable, writable;
 	bool connecting, handshaking, reading, blocked, eof;
-	bool first;      /* set before the socket is: read before others that are ready, where the loop has
-	                    priorities */
 	bool held;       /* the owner reads the socket itself: CONN_INPUT says only that there is something */
 	bool ended;      /* TLS: the end, or a failure, came behind what was read last */
 	struct tls *tls; /* NULL: plain */
@@ -78,7 +76,7 @@ static inline bool conn_opening(const struct conn *c)
 }
 /* Stop or go on reading; cheap when nothing changes. */
 void conn_read(struct conn *, bool on);
-/* Something arrived that the owner will be told in this turn of the loop. */
+/* Something arrived that the owner will be told in this turn of the loop; looks at memory only. */
 bool conn_has_news(const struct conn *);
 /* Give back the memory of empty buffers. */
 void conn_rest(struct conn *);
