@@ -104,12 +104,16 @@ bench: all $B/tests/bench_h1
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 install: all
-	install -D -m 755 build/understudy $(DESTDIR)$(PREFIX)/bin/understudy
-	build/understudy check --manual >build/understudy.yaml.5
-	install -D -m 644 build/understudy.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/understudy.yaml.5
+	BINARY=$B/understudy PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' sh tools/install
+# built as Debian builds, whatever CFLAGS say
+deb:
+	$(MAKE) B=build/deb CFLAGS="$$(dpkg-buildflags --get CFLAGS) -ffile-prefix-map=$(CURDIR)=." \
+		CPPFLAGS="$$(dpkg-buildflags --get CPPFLAGS)" \
+		LDFLAGS="$$(dpkg-buildflags --get LDFLAGS) -Wl,-z,now" build/deb/understudy
+	BINARY=build/deb/understudy sh tools/deb build
 clean:
 	rm -rf build
 help:
-	@echo 'all check asan fuzz cover bench lint format install clean help'
+	@echo 'all check asan fuzz cover bench lint format install deb clean help'
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all units faults fuzzers engines check asan cover lint bench fuzz format install clean help
+.PHONY: all units faults fuzzers engines check asan cover lint bench fuzz format install deb clean help

@@ -434,6 +434,8 @@ int session_new(struct listener *listener, int fd, const char *address)
 	s->exchange.listen_port = listener->plan->at.port;
 	s->since_ns = w->now_ns = clock_mono_ns();
 	conn_init(&s->conn, w->base, session_turn, s);
+	s->conn.received = &w->gauges->client_bytes_in;
+	s->conn.sent = &w->gauges->client_bytes_out;
 	if (conn_take(&s->conn, fd)) {
 		free(s);
 		return ERR_SYS;

@@ -32,6 +32,13 @@ static void give_back(struct buf *b)
 	buf_init(b, b->limit_bytes);
 }
 
+static void count(_Atomic uint64_t *counter, size_t bytes)
+{
+	if (counter)
+		atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + bytes,
+		                      memory_order_relaxed);
+}
+
 /* Whole records until the socket is empty or the room is full. */
 static long receive_tls(struct conn *c, char *room, size_t size)
 {
@@ -116,6 +123,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (n == ERR_AGAIN)
 		return;
 	if (n > 0) {
+		count(c->received, (size_t)n);
 		mind_pending(c);
 		c->turn(c->owner, CONN_INPUT);
 		return;
@@ -276,6 +284,12 @@ static long push(struct conn *c, struct span bytes)
 	return n;
 }
 
+static void sent(struct conn *c, size_t n)
+{
+	buf_consume(&c->out, n);
+	count(c->sent, n);
+}
+
 int conn_flush(struct conn *c)
 {
 	if (c->connecting || c->handshaking || c->held)
@@ -288,7 +302,7 @@ int conn_flush(struct conn *c)
 		if (n == ERR_AGAIN)
 			c->blocked = true;
 		else
-			buf_consume(&c->out, (size_t)n);
+			sent(c, (size_t)n);
 	}
 	return c->blocked && event_add(&c->writable, NULL) ? ERR_CLOSED : 0;
 }

@@ -11,6 +11,9 @@
 #ifndef PROTO_NET_CONN_H
 #define PROTO_NET_CONN_H
 
+#include <stdatomic.h>
+#include <stdint.h>
+
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <sys/socket.h>
@@ -41,8 +44,9 @@ struct conn {
 	bool held;       /* the owner reads the socket itself: CONN_INPUT says only that there is something */
 	bool ended;      /* TLS: the end, or a failure, came behind what was read last */
 	struct tls *tls; /* NULL: plain */
-	struct tls_context *context; /* of a connect that will be TLS, until it is open; borrowed */
-	const char *host;            /* ... and the name that its certificate must have; borrowed */
+	struct tls_context *context;       /* of a connect that will be TLS, until it is open; borrowed */
+	const char *host;                  /* ... and the name that its certificate must have; borrowed */
+	_Atomic uint64_t *received, *sent; /* byte counters with this one writer, or NULL */
 	struct event_base *base;
 	conn_turn *turn;
 	void *owner;

@@ -91,7 +91,7 @@ def infer(label):
 
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
-                 route="", live_keys="", listen="", preexec=None):
+                 route="", live_keys="", listen="", capture_keys="", preexec=None):
         self.folder = tempfile.mkdtemp(prefix="understudy-")
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
@@ -105,7 +105,7 @@ listen:
 {listen}workers: {workers}
 control: {{socket: {self.control}, address: 127.0.0.1:{self.admin}}}
 run: {{directory: {self.folder}, name: test}}
-capture: {{enabled: true}}
+capture: {{enabled: true{capture_keys}}}
 routes:
   - name: models
     match: {{path_prefix: /v2}}
