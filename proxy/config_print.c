@@ -110,6 +110,12 @@ static void print_live(const struct plan_live *l, FILE *f)
 	fprintf(f, " (%s, silent %s, connect %s, kept %s, %u connections, %u tries)\n",
 	        config_balances[l->balance], time_text(l->timeout_ms, a), time_text(l->connect_timeout_ms, b),
 	        time_text(l->idle_timeout_ms, c), l->max_connections, l->tries);
+	if (l->try_timeout_ms)
+		fprintf(f, "    a try: %s from the request's end to an answer's head\n",
+		        time_text(l->try_timeout_ms, a));
+	if (l->total_timeout_ms)
+		fprintf(f, "    all tries: %s from the request's end to the answer's\n",
+		        time_text(l->total_timeout_ms, a));
 	if (tls)
 		fprintf(f, "    tls: %s%s%s\n",
 		        !l->verify      ? "certificates are NOT verified"

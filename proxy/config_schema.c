@@ -193,12 +193,19 @@ static const struct cfg_row live_rows[] = {
          .value = "30s", .sentence = "How long live may be silent before the client gets 504."},
         {ONE("connect_timeout", CFG_DURATION, struct plan_live, connect_timeout_ms), .min = "1ms",
          .max = "10m", .value = "5s", .sentence = "How long a connection may take to come about."},
+        {ONE("try_timeout", CFG_DURATION, struct plan_live, try_timeout_ms), .min = "1ms", .max = "1h",
+         .sentence =
+                 "From a request's end to an answer's head; then GET and its like are tried elsewhere, else "
+                 "504."},
+        {ONE("total_timeout", CFG_DURATION, struct plan_live, total_timeout_ms), .min = "1ms", .max = "1h",
+         .sentence = "From a request's end to its answer's, all tries; then 504, or a cut. Left out: none."},
         {ONE("idle_timeout", CFG_DURATION, struct plan_live, idle_timeout_ms), .min = "0s", .max = "1h",
          .value = "30s", .sentence = "A connection kept for later is closed after this."},
         {ONE("max_connections", CFG_INTEGER, struct plan_live, max_connections), .min = "1", .max = "100000",
          .value = "512", .sentence = "Of an endpoint and worker; over it the client gets 503."},
         {ONE("tries", CFG_INTEGER, struct plan_live, tries), .min = "1", .max = "8", .value = "2",
-         .sentence = "Endpoints, or addresses of a name, that are tried when connecting fails."},
+         .sentence =
+                 "Endpoints, or addresses of a name, tried when connecting fails or a try_timeout passes."},
         {ALL("tls", CFG_MAPPING, live_tls_rows), .hook = config_live_tls_hook,
          .sentence = "Of https endpoints."},
         {ALL("health", CFG_MAPPING, health_rows), .offset = offsetof(struct plan_live, health),
