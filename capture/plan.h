@@ -204,6 +204,7 @@ struct plan {
 	uint32_t listen_count;
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;
+	uint32_t resolve_every_ms;
 	bool forwarded; /* on the way to live: X-Forwarded-*, Forwarded, x-request-id, our span in traceparent
 	                 */
 	uint32_t route_count;

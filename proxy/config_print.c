@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "capture/mask.h"
+#include "capture/names.h"
 #include "proxy/config.h"
 #include "proxy/config_inside.h"
 
@@ -66,6 +67,15 @@ static void print_limits(const struct plan *p, FILE *f)
 	                       "traceparent "
 	                       "where the client sent them"
 	                     : "no: live does not learn who asked");
+}
+
+static void print_names(const struct plan *p, FILE *f)
+{
+	char text[32];
+
+	if (names_needed(p))
+		fprintf(f, "names of endpoints: looked up again every %s\n",
+		        time_text(p->resolve_every_ms, text));
 }
 
 static void print_match(const struct plan_route *r, FILE *f)
@@ -250,6 +260,7 @@ void config_print_check(const struct plan *p, FILE *f)
 	for (uint32_t i = 0; i < p->listen_count; i++)
 		print_listen(&p->listen[i], f);
 	print_limits(p, f);
+	print_names(p, f);
 	for (uint32_t i = 0; i < p->route_count; i++)
 		print_route(p, &p->routes[i], f);
 	print_masks(p, f);

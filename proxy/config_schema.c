@@ -370,6 +370,9 @@ static const struct cfg_row rows[] = {
         {ONE("forwarded", CFG_BOOL, struct plan, forwarded), .value = "yes",
          .sentence = "Tell live who asks: X-Forwarded-*, Forwarded, x-request-id, and our span in a "
                      "traceparent."},
+        {ONE("resolve_every", CFG_DURATION, struct plan, resolve_every_ms), .min = "100ms", .max = "24h",
+         .value = "30s",
+         .sentence = "How often the names of endpoints are looked up again; the system tells no TTL."},
         {ALL("limits", CFG_MAPPING, limits_rows), .offset = offsetof(struct plan, limits),
          .sentence = "What one client may take."},
         {ALL("control", CFG_MAPPING, control_rows), .sentence = "How commands reach the proxy."},

@@ -391,7 +391,8 @@ static bool people_house(struct house *h, const struct role_row *rows, unsigned 
 	const struct plan *plan = h->estate.plan;
 
 	for (unsigned i = 0; i < row_count; i++) {
-		bool wanted = rows[i].in & (plan->replay ? IN_REPLAY : IN_MIRROR);
+		bool wanted = (rows[i].in & (plan->replay ? IN_REPLAY : IN_MIRROR)) &&
+		              (!rows[i].wanted || rows[i].wanted(plan));
 		unsigned copies = !wanted ? 0 : rows[i].per_worker ? plan->workers : 1;
 
 		for (unsigned n = 0; n < copies; n++) {

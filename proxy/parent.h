@@ -20,7 +20,8 @@ struct role_row {
 	bool per_worker;
 	const char *holds[ROLE_HOLDS_MAX];
 	struct role_rank rank;
-	uint32_t ready_ms; /* to say that it is ready; 0: 20 s */
+	uint32_t ready_ms;                   /* to say that it is ready; 0: 20 s */
+	bool (*wanted)(const struct plan *); /* NULL: always */
 };
 
 /* Start every role of the table, those that leave first (workers, a player) last; nothing is accepted before
