@@ -109,6 +109,8 @@ static const struct cfg_row run_rows[] = {
         {ONE("ticket", CFG_STRING, struct plan, ticket), .sentence = "Where the run is discussed."},
         {ONE("seed", CFG_HOOK, struct plan, seed), .value = "0", .hook = config_seed_hook,
          .sentence = "Of sampling: the same seed and mask key choose the same exchanges."},
+        {ONE("max_size", CFG_SIZE, struct plan, run_max_bytes), .min = "1MiB", .max = "1TiB", .value = "1GiB",
+         .sentence = "Of results.db: diverged pairs are kept first, counts stay exact."},
         NOT_YET("attach"),
         END,
 };
@@ -289,6 +291,14 @@ static const struct cfg_row gate_rows[] = {
         {ONE("because", CFG_STRING, struct plan_gate, because), .sentence = "Why this limit."},
         END,
 };
+static const struct cfg_row slice_rows[] = {
+        {ONE("name", CFG_STRING, struct plan_slice, name), .required = true, .hook = config_name_hook,
+         .sentence = "a name for reports"},
+        {ONE("header", CFG_HOOK, struct plan_slice, header), .required = true,
+         .hook = config_slice_header_hook,
+         .sentence = "a request header's name; its masked value is the group"},
+        END,
+};
 const struct cfg_row config_route_rows[] = {
         {ONE("name", CFG_STRING, struct plan_route, name), .required = true, .hook = config_name_hook,
          .sentence = "a name for reports"},
@@ -315,7 +325,11 @@ const struct cfg_row config_route_rows[] = {
          .rows = gate_rows,
          .hook = config_gate_hook,
          .sentence = "Limits that decide the run."},
-        NOT_YET("slices"),
+        {.name = "slices",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan_route, slices, slice_count),
+         .rows = slice_rows,
+         .sentence = "Groups of exchanges that reports tell apart."},
         NOT_YET("safeguards"),
         NOT_YET("rewrite"),
         NOT_YET("tls"),

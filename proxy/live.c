@@ -4,7 +4,7 @@
 
 #include "proto/base/clock.h"
 
-enum { RETRY_BYTES = 64 * 1024, KEPT_BYTES = 4 * 1024 };
+enum { KEPT_BYTES = 4 * 1024 };
 
 static void pool_leave(struct live *l)
 {
@@ -258,6 +258,8 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	l->endpoint = e;
 	buf_init(&l->kept, RETRY_BYTES);
 	conn_init(&l->conn, x->worker->base, live_turn, l);
+	l->conn.received = &x->worker->gauges->live_bytes_in;
+	l->conn.sent = &x->worker->gauges->live_bytes_out;
 	if (dial(l)) {
 		upstream_unreachable(e);
 		upstream_failed(u, e, x->worker->now_ns);

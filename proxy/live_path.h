@@ -20,6 +20,7 @@
 enum {
 	HIGH_BYTES = 256 * 1024, /* queued for one side: the other side is read no more */
 	TICK_MS = 100,           /* timeouts fire within one tick */
+	RETRY_BYTES = 64 * 1024, /* of a request, kept until the first byte of its answer */
 };
 
 /* A parser with its storage; lent to a connection while it is in a message. */
