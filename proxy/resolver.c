@@ -61,8 +61,8 @@ static bool reaches_live(const struct plan_endpoint *p, uint32_t r, uint32_t i)
 	const struct plan_endpoint *e = &resolver.plan->routes[r].live.endpoints[i];
 	const struct name_found *f = &resolver.live[r][i].found;
 
-	if (endpoint_same(e, p))
-		return true;
+	if (!f->count) /* it is where the plan says */
+		return endpoint_same(e, p);
 	for (uint32_t n = 0; n < f->count; n++) {
 		struct plan_endpoint now = placed(e, &f->addresses[n]);
 
