@@ -63,7 +63,9 @@ static void print_limits(const struct plan *p, FILE *f)
 		        "  a worker may need %u descriptors and can have %llu: accepting waits before that\n",
 		        2 * l->max_connections, (unsigned long long)files.rlim_max);
 	fprintf(f, "forwarded: %s\n",
-	        p->forwarded ? "X-Forwarded-*, Forwarded and x-request-id are set on the way to live"
+	        p->forwarded ? "X-Forwarded-* and x-request-id are set on the way to live, Forwarded and "
+	                       "traceparent "
+	                       "where the client sent them"
 	                     : "no: live does not learn who asked");
 }
 
