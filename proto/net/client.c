@@ -257,7 +257,8 @@ static void begin_response(struct conn *conn)
 	conn->head = hold(conn->client, H1_HEAD_MAX);
 	if (conn->head == NULL)
 		return;
-	h1_init(&conn->parser, H1_RESPONSE, conn->head, H1_HEAD_MAX);
+	h1_next(&conn->parser);
+	conn->parser.head = conn->head;
 	conn->parser.head_request = conn->is_head;
 }
 
@@ -307,6 +308,7 @@ static void on_connected(struct conn *conn)
 		return;
 	}
 	conn->connecting = false;
+	h1_init(&conn->parser, H1_RESPONSE, NULL, H1_HEAD_MAX);
 }
 
 static void send_more(struct conn *conn)
