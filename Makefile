@@ -61,9 +61,9 @@ units: $(UNITS)
 
 # tests/fault: allocations and I/O fail on purpose. Under a sanitizer only our own allocations can.
 comma := ,
-WRAPS := write pread ftruncate fdatasync open $(if $(SANITIZE),malloc calloc realloc)
+WRAPS := write pread ftruncate fdatasync open recv send socket connect $(if $(SANITIZE),malloc calloc realloc)
 FAULTS := $(patsubst %.c,$B/%,$(filter-out tests/fault/fail.c,$(wildcard tests/fault/*.c)))
-$(FAULTS): $B/%: $B/%.o $B/tests/fault/fail.o $(foreach l,replay capture net formats base,$(call lib,$l))
+$(FAULTS): $B/%: $B/%.o $B/tests/fault/fail.o $(foreach l,proxy replay capture net formats base,$(call lib,$l))
 	$(CC) $(LDFLAGS) $(SAN) $(addprefix -Wl$(comma)--wrap=,$(WRAPS)) -o $@ $^ $(LIBS) -lcmocka
 faults: $(FAULTS)
 

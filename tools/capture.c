@@ -232,6 +232,9 @@ static void print_exchange(void *arg, struct exchange *e)
 		put_text(b, "method", head_method(leg_head(request)));
 		put_text(b, "target", head_target(leg_head(request)));
 	}
+	if (e->sample_ppm)
+		buf_printf(b, ",\"sample_hash\":\"%016" PRIx64 "\",\"inclusion_probability\":%.6g",
+		           e->sample_hash, e->sample_ppm / 1e6);
 	put_response(b, request, response);
 	put_body(b, "request_body", request);
 	put_body(b, "response_body", response);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "capture/budget.h"
 #include "proto/base/buf.h"
 #include "proxy/config.h"
 #include "tools/commands.h"
@@ -127,13 +128,13 @@ static void put_memory(struct buf *out, const struct plan *p)
 	unsigned count = config_memory(p, shares, &copies);
 
 	buf_printf(out, ",\"memory_bytes\":%llu,\"ring_bytes\":%llu,\"ceiling_bytes\":%llu,\"memory\":[",
-	           (unsigned long long)p->memory_bytes, (unsigned long long)config_ring_bytes(p),
+	           (unsigned long long)p->memory_bytes, (unsigned long long)budget_ring_bytes(p),
 	           (unsigned long long)copies);
 	for (unsigned i = 0; i < count; i++) {
 		buf_puts(out, i ? ",{" : "{");
 		put_text(out, "name", shares[i].name);
 		buf_printf(out, ",\"bytes\":%llu,\"live\":%s}", (unsigned long long)shares[i].bytes,
-		           shares[i].live ? "true" : "false");
+		           shares[i].kind == SHARE_LIVE ? "true" : "false");
 	}
 	buf_puts(out, "]");
 }
