@@ -3,7 +3,7 @@
  *
  * The masker reads every worker's raw ring and feeds shadow, judge and recorder; the answer masker
  * reads the candidates' raw answers and feeds the judge. Masked or gone: what cannot be masked is
- * settled as mask_failed and dropped. Neither role holds a socket or a file.
+ * settled as mask_failed (an answer: as undecodable) and dropped. Neither role holds a socket or a file.
  */
 #include "capture/masker.h"
 
@@ -263,7 +263,8 @@ static void take(struct masker *m, struct record *r)
 		at = track_at(m, r->id, r->leg);
 		if (*at)
 			track_free(at);
-		give_up(m, r, OUTCOME_MASK_FAILED);
+		/* an answer nobody can read is the candidate's lack: excluded, it would leave coverage */
+		give_up(m, r, m->answers ? OUTCOME_UNDECODABLE : OUTCOME_MASK_FAILED);
 	}
 }
 

@@ -101,11 +101,10 @@ int recorder_run(struct role_env *env)
 	rec.env = env;
 	if (role_ring_reader(env, "recorder", &rec.in))
 		return 3;
-	if (open_file(&rec)) {
-		rec.failed = true;
+	rec.failed = !env->plan->capture || open_file(&rec);
+	if (rec.failed && env->plan->capture)
 		LOG(ERROR, "capture_stopped",
 		    log_text("why", "no capture file can be made in the run directory"));
-	}
 	role_ready(env);
 	for (;;) {
 		uint32_t phase = atomic_load(&env->page->phase);

@@ -165,8 +165,10 @@ static int proxy_command(int argc, char **argv)
 	                              stderr);
 	if (err)
 		return 2;
-	snprintf(run, sizeof run, "%s/%s-%llu", plan.run_directory, plan.run_name,
-	         (unsigned long long)(clock_wall_ns() / 1000000u));
+	snprintf(run, sizeof run, "%s%s%s-%llu", plan.run_directory,
+	         plan.run_directory[0] && plan.run_directory[strlen(plan.run_directory) - 1] == '/' ? ""
+	                                                                                            : "/",
+	         plan.run_name, (unsigned long long)(clock_wall_ns() / 1000000u));
 	return parent_run(&plan, o.run ? o.run : run, NULL, roles, ROLES);
 }
 

@@ -276,9 +276,8 @@ static void announce(const struct house *h, const char *run_directory)
 	if (plan->replay)
 		fprintf(stderr, "understudy: replaying, run in %s\n", run_directory);
 	else
-		fprintf(stderr,
-		        "understudy: ready on %s, run in %s; stop all shadowing: understudy ctl pause\n",
-		        plan->listen[0].at.url, run_directory);
+		fprintf(stderr, "understudy: ready on %s, run in %s\n", plan->listen[0].at.url,
+		        run_directory);
 	notify_say(&h->notify, "READY=1\nSTATUS=live traffic is forwarded and mirrored");
 }
 
