@@ -221,6 +221,20 @@ static void put_figure(struct buf *b, double value, const struct gate_metric_row
 		buf_printf(b, "%.2f %%", value * 100);
 }
 
+/* " [1.20, 3.40] %" */
+static void put_figures(struct buf *b, struct interval ci, const struct gate_metric_row *row)
+{
+	if (isfinite(ci.low) && isfinite(ci.high) && strcmp(row->unit, "ratio")) {
+		buf_printf(b, " [%.2f, %.2f] %%", ci.low * 100, ci.high * 100);
+		return;
+	}
+	buf_puts(b, " [");
+	put_figure(b, ci.low, row);
+	buf_puts(b, ", ");
+	put_figure(b, ci.high, row);
+	buf_puts(b, "]");
+}
+
 static void put_decided(struct buf *b, const char *candidate, const struct plan_gate *gate,
                         const struct gate_result *result)
 {
@@ -232,15 +246,10 @@ static void put_decided(struct buf *b, const char *candidate, const struct plan_
 	} else {
 		buf_puts(b, "is ");
 		put_figure(b, result->value, row);
-		buf_puts(b, " [");
-		put_figure(b, result->ci.low, row);
-		buf_puts(b, ", ");
-		put_figure(b, result->ci.high, row);
-		buf_puts(b, "]");
+		put_figures(b, result->ci, row);
 	}
 	buf_printf(b, ", limit %s ", row->direction == GATE_MAX ? "at most" : "at least");
 	put_figure(b, gate->limit, row);
-	buf_printf(b, " (%s)", gate_state_name(result->state));
 	if (result->state == GATE_UNDECIDED && result->needed && result->needed != UINT64_MAX)
 		buf_printf(b, ", about %llu more pairs needed", (unsigned long long)result->needed);
 }

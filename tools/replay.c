@@ -180,11 +180,24 @@ static int read_progress(const struct replay_options *o, uint32_t *out)
 	return 2;
 }
 
+/* A run of nothing would have no verdict and say nothing about why. */
+static int refuse_empty(const char *path, struct capfile_reader *reader)
+{
+	const void *payload;
+	struct record r;
+
+	if (capfile_next(reader, &r, &payload) == 0)
+		return -1;
+	fprintf(stderr, "understudy: %s: it holds no exchange to replay; see understudy capture info\n",
+	        path);
+	return 3;
+}
+
 static int routes_of(const char *path, struct plan *plan)
 {
 	struct capfile_reader *reader;
 	const char *why = NULL;
-	int err = capfile_open(path, &reader, &why);
+	int err = capfile_open(path, &reader, &why), status;
 
 	if (err) {
 		fprintf(stderr, "understudy: %s: %s\n", path, why ? why : err_text(err));
@@ -205,8 +218,9 @@ static int routes_of(const char *path, struct plan *plan)
 		for (unsigned n = 0; n < from->ignore_count; n++)
 			snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
 	}
+	status = refuse_empty(path, reader);
 	capfile_reader_free(&reader);
-	return -1;
+	return status;
 }
 
 static int names_differ(const struct plan_route *route)

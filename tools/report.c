@@ -67,7 +67,8 @@ static void md_candidate(const struct node *c, struct buf *out)
 {
 	const struct node *l = doc_get(c, "latency_us");
 	char rate[32], noise[32], ci[80];
-	double low, high;
+	double low, high, live = doc_number(doc_get(l, "live"), "p99"),
+	                  other = doc_number(doc_get(l, "candidate"), "p99");
 
 	doc_interval(c, "divergence_ci", &low, &high);
 	buf_puts(out, "| ");
@@ -77,8 +78,11 @@ static void md_candidate(const struct node *c, struct buf *out)
 	           run_figure(doc_number(c, "noise_rate"), "", noise));
 	md_measure(c, "js_bits", out);
 	md_measure(c, "tv", out);
-	buf_printf(out, "%.0f / %.0f us | %.0f |\n", doc_number(doc_get(l, "live"), "p99"),
-	           doc_number(doc_get(l, "candidate"), "p99"), doc_number(c, "against_baseline"));
+	if (isfinite(live) && isfinite(other))
+		buf_printf(out, "%.0f / %.0f us | ", live, other);
+	else
+		buf_puts(out, "- | ");
+	buf_printf(out, "%.0f |\n", doc_number(c, "against_baseline"));
 }
 
 static void md_counts(const char *name, const struct node *counts, struct buf *out)
@@ -110,6 +114,8 @@ static void report_md(const struct run *run, struct buf *out)
 	md_counts("all", doc_get(run->summary, "counts"), out);
 	for (const struct node *c = first; c; c = c->next)
 		md_counts(doc_text(c, "name"), doc_get(c, "counts"), out);
+	if (first && first->next)
+		buf_puts(out, "\nAll: an exchange is compared when any candidate's answer was.\n");
 	buf_printf(out, "\nrun %s, understudy %s, config %.12s, gates %.12s, %s to %s\n",
 	           doc_text(run->summary, "run"), doc_text(doc_get(run->manifest, "versions"), "understudy"),
 	           doc_text(run->manifest, "config_hash"), doc_text(run->manifest, "gates_hash"),

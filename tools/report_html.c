@@ -24,7 +24,7 @@ static const char head[] =
         ".dim,caption{color:var(--dim);fill:var(--dim);font-size:.85rem}caption{text-align:left;padding:."
         "2rem 0}\n"
         ".verdict{border-left:8px solid var(--open);background:var(--card);padding:1rem "
-        "1.25rem;border-radius:6px}"
+        "1.25rem;border-radius:6px;margin-bottom:.8rem}"
         ".verdict.pass{border-color:var(--good)}.verdict.fail{border-color:var(--bad)}\n"
         ".badge{display:inline-block;padding:.05rem "
         ".55rem;border-radius:1rem;font-size:.82rem;font-weight:600;"
@@ -43,7 +43,8 @@ static const char head[] =
         "font-weight:500;white-space:nowrap}td.w{white-space:nowrap}td.n,th.n{text-align:right;font-variant-"
         "numeric:tabular-nums;"
         "white-space:nowrap}\n"
-        "svg{display:block}svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg "
+        ".chart{overflow-x:auto}.chart svg{min-width:40rem}svg{display:block}svg text{font:12px "
+        "system-ui,sans-serif;fill:var(--ink)}svg "
         "text.dim{fill:var(--dim)}"
         ".grid{stroke:var(--line)}.bar{fill:var(--bar)}.noise{fill:var(--noise)}.dot{fill:var(--ink)}"
         ".limit{stroke:var(--bad);stroke-width:2;stroke-dasharray:4 3}.band{fill:var(--bar);opacity:.45}"
@@ -241,6 +242,36 @@ static void reasons(struct buf *out, const struct run *run)
 	close_table(out);
 }
 
+/* A line for each candidate: who is how far, and what was left out of the figure. */
+static void standings(struct buf *out, const struct node *list)
+{
+	char rate[32], ci[80];
+	struct buf left;
+	double low, high;
+
+	open_table(out, "candidate|verdict|because of|>pairs|>diverged|>95 % interval|left out");
+	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
+		buf_puts(out, "<tr>");
+		cell(out, "w", doc_text(c, "name"));
+		buf_puts(out, "<td>");
+		if (strcmp(doc_text(c, "role"), "baseline"))
+			badge(out, doc_text(c, "verdict"));
+		buf_puts(out, "</td>");
+		cell(out, "", strcmp(doc_text(c, "role"), "baseline") ? run_why(c) : "baseline");
+		count_cell(out, doc_number(c, "pairs"));
+		cell(out, "n", run_figure(doc_number(c, "divergence_rate"), "", rate));
+		doc_interval(c, "divergence_ci", &low, &high);
+		cell(out, "n", doc_number(c, "pairs") > 0 ? run_figures(low, high, "", ci) : "-");
+		buf_init(&left, 1 << 16);
+		run_left_out(doc_get(c, "counts"), &left);
+		buf_put(&left, "", 1);
+		cell(out, "", left.err ? "" : buf_span(&left).data);
+		buf_fini(&left);
+		buf_puts(out, "</tr>\n");
+	}
+	close_table(out);
+}
+
 static void top(struct buf *out, const struct run *run)
 {
 	const char *verdict = doc_text(run->summary, "verdict");
@@ -263,7 +294,9 @@ static void top(struct buf *out, const struct run *run)
 		buf_puts(out, "</div>");
 	}
 	buf_puts(out, "</div>\n");
+	standings(out, doc_get(run->summary, "candidates"));
 	counts(out, doc_get(run->summary, "counts"));
+	buf_puts(out, "<p class=\"dim\">Exchanges; one is compared when any candidate's answer was.</p>\n");
 	buf_fini(&text);
 }
 
@@ -482,6 +515,9 @@ static void candidate(struct buf *out, sqlite3 *db, const struct node *c)
 	buf_printf(out, "; comparable share %s.</p>\n",
 	           run_figure(doc_number(c, "comparable_share"), "", comparable));
 	gates(out, doc_get(c, "gates"));
+	if (doc_number(c, "pairs") > 0)
+		buf_puts(out, "<h3>Divergence rate as pairs came <span class=\"dim\">band: 95 % interval; "
+		              "dashed: limit</span></h3>\n");
 	svg_timeline(out, db, c);
 	buf_puts(out, "<h3>Divergence</h3>\n");
 	classes(out, c);
