@@ -255,15 +255,22 @@ static void put_decided(struct buf *b, const char *candidate, const struct plan_
 }
 
 /* The sentence that explains a verdict: the gate that decided, or that none is declared. */
-static void put_reason(struct buf *b, const char *candidate, const struct judgement *j)
+static void put_reason(struct buf *b, const struct results *r, const struct tally *t,
+                       const struct judgement *j)
 {
+	const char *name = tally_candidate(r, t)->name;
+	char candidate[2 * NAME_MAX_BYTES + 8];
 	struct buf text;
 
+	snprintf(candidate, sizeof candidate, "%s", name);
+	for (unsigned i = 0; i < r->tally_count; i++)
+		if (&r->tallies[i] != t && !strcmp(tally_candidate(r, &r->tallies[i])->name, name))
+			snprintf(candidate, sizeof candidate, "%s on %s", name, tally_route(r, t)->name);
 	buf_init(&text, 1024);
 	if (j->decided_by >= 0)
 		put_decided(&text, candidate, &j->gates[j->decided_by], &j->results[j->decided_by]);
 	else if (j->verdict == GATE_UNDECIDED)
-		buf_puts(&text, "no gate declared");
+		buf_printf(&text, "%s: no gate declared", candidate);
 	else
 		buf_printf(&text, "%s: every gate holds", candidate);
 	buf_json_string(b, buf_span(&text));
@@ -471,7 +478,7 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 			t->standing = standing_of(t, &j);
 			if (!judged++ || gate_worse(verdict, j.verdict) != verdict) {
 				buf_reset(why);
-				put_reason(why, tally_candidate(r, t)->name, &j);
+				put_reason(why, r, t, &j);
 			}
 			verdict = gate_worse(verdict, j.verdict);
 		}

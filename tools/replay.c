@@ -1,5 +1,6 @@
 #include "tools/replay.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,7 +201,10 @@ static int routes_of(const char *path, struct plan *plan)
 	int err = capfile_open(path, &reader, &why), status;
 
 	if (err) {
-		fprintf(stderr, "understudy: %s: %s\n", path, why ? why : err_text(err));
+		fprintf(stderr, "understudy: %s: %s\n", path,
+		        err == ERR_SYS ? strerror(errno)
+		        : why          ? why
+		                       : err_text(err));
 		return 3;
 	}
 	plan->route_count = capfile_facts(reader)->route_count;
@@ -345,8 +349,11 @@ int replay_verdict(const struct replay_options *o)
 		return 3;
 	snprintf(state, sizeof state, "%s", doc_text(run.summary, "state"));
 	run_close(&run);
-	if (!strcmp(state, "void"))
+	if (!strcmp(state, "void")) {
+		fprintf(stderr,
+		        "understudy: the replay is void; lower --speed or allow more with --max-lag\n");
 		return 3;
+	}
 	if (!strcmp(state, "partial"))
 		return 130;
 	return o->gate_count ? status : 0;

@@ -229,13 +229,14 @@ static unsigned reasons_row(struct buf *out, const char *name, const struct node
 static void reasons(struct buf *out, const struct run *run)
 {
 	const struct node *list = doc_get(run->summary, "candidates");
+	char who[160];
 	unsigned n;
 
 	buf_puts(out, "<h3>What was not compared, and why</h3>\n");
 	open_table(out, "of|group|reason|>exchanges");
 	n = reasons_row(out, "all", doc_get(run->summary, "counts"));
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next)
-		n += reasons_row(out, doc_text(c, "name"), doc_get(c, "counts"));
+		n += reasons_row(out, run_who(run, c, who), doc_get(c, "counts"));
 	if (!n)
 		buf_puts(out, "<tr><td colspan=\"4\">nothing: every exchange was compared or sampled "
 		              "out</td></tr>\n");
@@ -243,16 +244,17 @@ static void reasons(struct buf *out, const struct run *run)
 }
 
 /* A line for each candidate: who is how far, and what was left out of the figure. */
-static void standings(struct buf *out, const struct node *list)
+static void standings(struct buf *out, const struct run *run)
 {
-	char rate[32], ci[80];
+	const struct node *list = doc_get(run->summary, "candidates");
+	char rate[32], ci[80], who[160];
 	struct buf left;
 	double low, high;
 
 	open_table(out, "candidate|verdict|because of|>pairs|>diverged|>95 % interval|left out");
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
 		buf_puts(out, "<tr>");
-		cell(out, "w", doc_text(c, "name"));
+		cell(out, "w", run_who(run, c, who));
 		buf_puts(out, "<td>");
 		if (strcmp(doc_text(c, "role"), "baseline"))
 			badge(out, doc_text(c, "verdict"));
@@ -294,7 +296,7 @@ static void top(struct buf *out, const struct run *run)
 		buf_puts(out, "</div>");
 	}
 	buf_puts(out, "</div>\n");
-	standings(out, doc_get(run->summary, "candidates"));
+	standings(out, run);
 	counts(out, doc_get(run->summary, "counts"));
 	buf_puts(out, "<p class=\"dim\">Exchanges; one is compared when any candidate's answer was.</p>\n");
 	buf_fini(&text);
@@ -490,14 +492,14 @@ static void all_examples(struct buf *out, sqlite3 *db, const struct node *c)
 		examples(out, db, c, doc_text(k, "class"));
 }
 
-static void candidate(struct buf *out, sqlite3 *db, const struct node *c)
+static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const struct node *c)
 {
 	bool baseline = !strcmp(doc_text(c, "role"), "baseline");
 	double against = doc_number(c, "against_baseline");
-	char rate[32], noise[32], comparable[32];
+	char rate[32], noise[32], comparable[32], who[160];
 
 	buf_puts(out, "<h2>");
-	put_word(out, doc_text(c, "name"));
+	put_word(out, run_who(run, c, who));
 	buf_puts(out, " ");
 	if (baseline)
 		buf_puts(out, "<span class=\"dim\">baseline: the live model again, which measures the "
@@ -614,7 +616,7 @@ void report_html(const struct run *run, struct buf *out)
 	svg_latency(out, list);
 	reasons(out, run);
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next)
-		candidate(out, db, c);
+		candidate(out, db, run, c);
 	provenance(out, run);
 	sqlite3_close(db);
 }

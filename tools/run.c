@@ -129,17 +129,30 @@ void run_counts_line(const struct node *c, struct buf *out)
 	buf_printf(out, " + %.0f open", doc_number(c, "open"));
 }
 
+const char *run_who(const struct run *run, const struct node *c, char out[160])
+{
+	const struct node *list = doc_get(run->summary, "candidates");
+	const char *name = doc_text(c, "name");
+
+	snprintf(out, 160, "%.64s", name);
+	for (const struct node *o = list ? list->child : NULL; o; o = o->next)
+		if (o != c && !strcmp(doc_text(o, "name"), name))
+			snprintf(out, 160, "%.64s on %.64s", name, doc_text(c, "route"));
+	return out;
+}
+
 /* The other candidates with the run's verdict: the sentence names the first. */
 static void others(const struct run *run, const char *verdict, struct buf *out)
 {
 	const struct node *list = doc_get(run->summary, "candidates");
 	const char *before = strcmp(verdict, "fail") ? "; undecided too: " : "; fail too: ";
+	char who[160];
 	unsigned n = 0;
 
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
 		if (strcmp(doc_text(c, "verdict"), verdict) || n++ == 0)
 			continue;
-		buf_printf(out, "%s%.64s", before, doc_text(c, "name"));
+		buf_printf(out, "%s%s", before, run_who(run, c, who));
 		before = ", ";
 	}
 }
@@ -150,7 +163,8 @@ void run_sentence(const struct run *run, struct buf *out)
 	const char *state = doc_text(run->summary, "state");
 
 	buf_printf(out, "%s: %s",
-	           !strcmp(verdict, "pass")   ? "PASS"
+	           !strcmp(state, "void")     ? "VOID"
+	           : !strcmp(verdict, "pass") ? "PASS"
 	           : !strcmp(verdict, "fail") ? "FAIL"
 	                                      : "UNDECIDED",
 	           *reason ? reason : "no reason was recorded");
@@ -158,7 +172,7 @@ void run_sentence(const struct run *run, struct buf *out)
 		others(run, verdict, out);
 	if (!strcmp(state, "running"))
 		buf_puts(out, " (the run goes on)");
-	else if (strcmp(state, "final"))
+	else if (strcmp(state, "final") && strcmp(state, "void"))
 		buf_printf(out, " (the run is %s)", state);
 }
 
@@ -221,13 +235,13 @@ static void put_line(struct buf *out, struct buf *line)
 	buf_reset(line);
 }
 
-static void text_candidate(const struct node *c, struct buf *line, struct buf *out)
+static void text_candidate(const struct run *run, const struct node *c, struct buf *line, struct buf *out)
 {
 	const struct node *gates = doc_get(c, "gates");
-	char rate[32];
+	char rate[32], who[160];
 
 	buf_puts(out, "\n");
-	buf_printf(line, "%s (%s): ", doc_text(c, "name"), doc_text(c, "role"));
+	buf_printf(line, "%s (%s): ", run_who(run, c, who), doc_text(c, "role"));
 	if (*doc_text(c, "verdict"))
 		buf_printf(line, "%s (%s), ", doc_text(c, "verdict"), run_why(c));
 	buf_printf(line, "%.0f pairs, %.0f diverged (%s)", doc_number(c, "pairs"), doc_number(c, "diverged"),
@@ -256,6 +270,6 @@ void run_text(const struct run *run, struct buf *out)
 	run_counts_line(doc_get(run->summary, "counts"), &line);
 	put_line(out, &line);
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next)
-		text_candidate(c, &line, out);
+		text_candidate(run, c, &line, out);
 	buf_fini(&line);
 }
