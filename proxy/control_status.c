@@ -92,9 +92,11 @@ static void line_live(const struct stats *s, struct buf *b)
 {
 	const struct plan *p = s->plan;
 
-	buf_printf(b, "%s to %s", p->listen[0].at.url, p->routes[0].live.endpoints[0].url);
+	buf_printf(b, "%s to ", p->listen[0].at.url);
 	if (p->route_count > 1)
-		buf_printf(b, " and %u more route%s", p->route_count - 1, p->route_count == 2 ? "" : "s");
+		buf_printf(b, "live of %u routes", p->route_count);
+	else
+		buf_puts(b, p->routes[0].live.endpoints[0].url);
 	buf_printf(b, ", %u worker%s", p->workers, p->workers == 1 ? "" : "s");
 	put_counted(b, ", ", s->connections);
 	buf_puts(b, " open");
