@@ -99,7 +99,7 @@ static const struct role_row roles[] = {
          {0, -500},
          0},
 };
-enum { ROLES = sizeof roles / sizeof *roles };
+enum { ROLES = sizeof roles / sizeof *roles, INTERRUPTED = 130 };
 
 static const char proxy_help[] =
         "usage: understudy proxy -c FILE [--run DIR]\n"
@@ -176,12 +176,15 @@ static int replay_command(int argc, char **argv)
 {
 	static struct plan plan;
 	struct replay_options o = {0};
-	int status = replay_options(argc, argv, &o, &plan);
+	int status = replay_options(argc, argv, &o, &plan), verdict;
 
 	if (status >= 0)
 		return status;
 	status = parent_run(&plan, o.run, o.input, roles, ROLES);
-	return status ? status : replay_verdict(&o);
+	if (status && status != INTERRUPTED)
+		return status;
+	verdict = replay_verdict(&o); /* of what was played, also when that is not all */
+	return status ? status : verdict;
 }
 
 static int version_command(int argc, char **argv)
