@@ -199,6 +199,8 @@ static void put_wrapped(struct buf *out, const char *text)
 	while (*text) {
 		size_t n = 1 + strcspn(text + 1, " ");
 
+		while (!strncmp(text + n, " %", 2)) /* a figure stays with its sign */
+			n += 2 + strcspn(text + n + 2, " ");
 		if (column && column + n > TEXT_COLUMNS) {
 			buf_puts(out, "\n   ");
 			column = 3;
