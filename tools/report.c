@@ -6,21 +6,38 @@
 #include "tools/commands.h"
 #include "tools/report_html.h"
 
-enum { REPORT_LIMIT_BYTES = 64 << 20, WORD_MAX = 200 };
+enum { REPORT_LIMIT_BYTES = 64 << 20, WORD_MAX = 200, SENTENCE_MAX = 2000 };
 
 static struct {
 	const char *format, *output, *config;
 } options;
 
-/* Text in a Markdown cell: what would end the cell or begin markup is taken out of the way. */
-static void md_text(struct buf *out, const char *text)
+/* Text between Markdown: those of its bytes that are in `markup` are taken out of the way. */
+static void md_put(struct buf *out, const char *text, size_t max, const char *markup)
 {
-	for (size_t n = 0; *text && n < WORD_MAX; text++, n++) {
-		if (strchr("|\\`*_<>[]&", *text))
+	for (size_t n = 0; *text && n < max; text++, n++) {
+		if (strchr(markup, *text))
 			buf_printf(out, "&#%d;", *text);
 		else
 			buf_put(out, (unsigned char)*text < 0x20 ? " " : text, 1);
 	}
+}
+
+/* In a cell: what would end it, or begin markup. */
+static void md_text(struct buf *out, const char *text)
+{
+	md_put(out, text, WORD_MAX, "|\\`*_<>[]&");
+}
+
+static void md_sentence(const struct run *run, struct buf *out)
+{
+	struct buf text;
+
+	buf_init(&text, 1 << 16);
+	run_sentence(run, &text);
+	buf_put(&text, "", 1);
+	md_put(out, text.err ? "" : buf_span(&text).data, SENTENCE_MAX, "\\`*<>&");
+	buf_fini(&text);
 }
 
 static void md_gates(const struct run *run, const struct node *c, struct buf *out)
@@ -94,7 +111,7 @@ static void report_md(const struct run *run, struct buf *out)
 	char who[160];
 
 	buf_puts(out, "<!-- understudy-report -->\n**");
-	run_sentence(run, out);
+	md_sentence(run, out);
 	buf_puts(out, "**\n\n| candidate | gate | limit | value | 95 % interval | state | pairs needed | "
 	              "because |\n"
 	              "|---|---|---|---|---|---|---|---|\n");

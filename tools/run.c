@@ -140,6 +140,9 @@ const char *run_who(const struct run *run, const struct node *c, char out[160])
 	for (const struct node *o = list ? list->child : NULL; o; o = o->next)
 		if (o != c && !strcmp(doc_text(o, "name"), name))
 			snprintf(out, 160, "%.64s on %.64s", name, doc_text(c, "route"));
+	for (char *at = out; *at; at++)
+		if (*at < 0x20 || *at > 0x7e)
+			*at = '?';
 	return out;
 }
 
@@ -262,8 +265,20 @@ static void text_candidate(const struct run *run, const struct node *c, struct b
 		text_gate(g, out);
 }
 
+/* Names of a capture's routes, and a run directory from elsewhere, may hold anything: what reaches a terminal
+ * is printable ASCII. */
+static void make_plain(struct buf *out, size_t from)
+{
+	char *text = (char *)out->base + out->head;
+
+	for (size_t i = from, n = buf_len(out); i < n; i++)
+		if (text[i] != '\n' && (text[i] < 0x20 || text[i] > 0x7e))
+			text[i] = '?';
+}
+
 void run_text(const struct run *run, struct buf *out)
 {
+	size_t from = buf_len(out);
 	const struct node *list = doc_get(run->summary, "candidates");
 	struct buf line;
 
@@ -276,4 +291,5 @@ void run_text(const struct run *run, struct buf *out)
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next)
 		text_candidate(run, c, &line, out);
 	buf_fini(&line);
+	make_plain(out, from);
 }

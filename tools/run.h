@@ -36,7 +36,7 @@ double run_sum(const struct node *object);
 void run_counts_line(const struct node *counts, struct buf *out);
 /* "candidate_timeout 40, in_flight 760": what was neither compared nor sampled out; their sum. */
 double run_left_out(const struct node *counts, struct buf *out);
-/* "svc", or "svc on ROUTE" when routes share the name. */
+/* "svc", or "svc on ROUTE" when routes share the name, in printable ASCII. */
 const char *run_who(const struct run *, const struct node *candidate, char out[160]);
 /* The verdict sentence: what decided, who else has the same verdict, and that a run is not over. */
 void run_sentence(const struct run *, struct buf *out);
