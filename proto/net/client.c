@@ -31,6 +31,7 @@ struct conn {
 	int fd;
 	struct event readable, writable, deadline;
 	bool connecting, used_before;
+	unsigned moves; /* of the client, when it was opened */
 	struct h1_parser parser;
 	/* the request, while serial is not 0 */
 	uint64_t serial;
@@ -52,7 +53,7 @@ struct client {
 	socklen_t address_len;
 	struct client_limits limits;
 	struct conn_list spare, idle, busy;
-	unsigned slots, in_flight, depth; /* depth: how many of our frames are on the stack */
+	unsigned moves, slots, in_flight, depth; /* depth: how many of our frames are on the stack */
 	uint64_t serial;
 	bool closing;
 	char input[INPUT_BYTES];
@@ -127,7 +128,7 @@ static void finish(struct conn *conn, enum client_result result, bool keep)
 	conn->serial = 0;
 	c->in_flight--;
 	TAILQ_REMOVE(&c->busy, conn, link);
-	if (keep && !c->closing) {
+	if (keep && !c->closing && conn->moves == c->moves) {
 		conn->used_before = true;
 		TAILQ_INSERT_HEAD(&c->idle, conn, link);
 	} else {
@@ -148,6 +149,7 @@ static int open_socket(struct conn *conn)
 		return ERR_SYS;
 	conn->connecting = true;
 	conn->used_before = false;
+	conn->moves = c->moves;
 	event_assign(&conn->readable, c->base, conn->fd, EV_READ | EV_PERSIST, on_readable, conn);
 	event_assign(&conn->writable, c->base, conn->fd, EV_WRITE, on_writable, conn);
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -492,6 +494,21 @@ int client_new(struct event_base *base, const char *numeric_address, uint16_t po
 	}
 	*client_out = c;
 	return 0;
+}
+
+void client_move(struct client *c, const struct sockaddr *to, socklen_t len)
+{
+	struct conn *conn;
+
+	memset(&c->address, 0, sizeof(c->address));
+	memcpy(&c->address, to, len < sizeof(c->address) ? len : 0);
+	c->address_len = len;
+	c->moves++;
+	while ((conn = TAILQ_FIRST(&c->idle)) != NULL) {
+		TAILQ_REMOVE(&c->idle, conn, link);
+		close_socket(conn);
+		TAILQ_INSERT_HEAD(&c->spare, conn, link);
+	}
 }
 
 unsigned client_in_flight(const struct client *c)
