@@ -5,7 +5,7 @@
  *     ^                           |                              |
  *     +------- any failure -------+------ closed, or a byte -----+
  *
- * Storage for the head of an answer is there from its first byte to its end: what waits holds little.
+ * A parser with its storage is there from an answer's first byte to its last: what waits holds little.
  * A request has a serial number; it is compared after every callback, because a callback may have
  * ended the request, started another in the same slot, or freed the client.
  */
@@ -25,6 +25,11 @@
 
 enum { INPUT_BYTES = 16 * 1024, INFORMATIONAL_MAX = 8 };
 
+struct answer {
+	struct h1_parser parser;
+	char head[H1_HEAD_MAX];
+};
+
 struct conn {
 	TAILQ_ENTRY(conn) link; /* in spare, idle or busy */
 	struct client *client;
@@ -32,7 +37,7 @@ struct conn {
 	struct event readable, writable, deadline;
 	bool connecting, used_before;
 	unsigned moves; /* of the client, when it was opened */
-	struct h1_parser parser;
+	struct answer *answer; /* NULL: no byte of one has come */
 	/* the request, while serial is not 0 */
 	uint64_t serial;
 	char *request;
@@ -42,7 +47,6 @@ struct conn {
 	uint64_t body_bytes;
 	struct client_events events;
 	void *arg;
-	char *head; /* H1_HEAD_MAX while an answer is being read, else NULL */
 };
 
 TAILQ_HEAD(conn_list, conn);
@@ -123,8 +127,9 @@ static void finish(struct conn *conn, enum client_result result, bool keep)
 
 	event_del(&conn->deadline);
 	let_go(c, conn->request, conn->request_len + 1);
-	let_go(c, conn->head, H1_HEAD_MAX);
-	conn->request = conn->head = NULL;
+	let_go(c, conn->answer, sizeof(*conn->answer));
+	conn->request = NULL;
+	conn->answer = NULL;
 	conn->serial = 0;
 	c->in_flight--;
 	TAILQ_REMOVE(&c->busy, conn, link);
@@ -176,7 +181,7 @@ static bool replace(struct conn *conn)
 
 static void on_head(struct conn *conn)
 {
-	const struct h1_message *m = &conn->parser.message;
+	const struct h1_message *m = &conn->answer->parser.message;
 
 	if (m->status == 101 || (m->status < 200 && ++conn->informational > INFORMATIONAL_MAX)) {
 		finish(conn, CLIENT_PROTOCOL, false);
@@ -207,13 +212,14 @@ static void on_body(struct conn *conn, struct span body)
 /* `surplus`: bytes followed the response, so whatever comes next cannot be trusted. */
 static void on_message_end(struct conn *conn, bool surplus)
 {
-	if (conn->parser.message.status < 200) {
-		h1_next(&conn->parser);
-		conn->parser.head_request = conn->is_head;
+	if (conn->answer->parser.message.status < 200) {
+		h1_next(&conn->answer->parser);
+		conn->answer->parser.head_request = conn->is_head;
 		return;
 	}
 	finish(conn, CLIENT_OK,
-	       conn->parser.message.keep_alive && !surplus && conn->request_sent == conn->request_len);
+	       conn->answer->parser.message.keep_alive && !surplus &&
+	               conn->request_sent == conn->request_len);
 }
 
 static void feed(struct conn *conn, struct span input)
@@ -223,7 +229,7 @@ static void feed(struct conn *conn, struct span input)
 	struct span body;
 
 	while (conn->serial == serial && event != H1_NEED_MORE) {
-		long n = h1_feed(&conn->parser, input, &event, &body);
+		long n = h1_feed(&conn->answer->parser, input, &event, &body);
 		if (n < 0) {
 			finish(conn, n == ERR_LIMIT ? CLIENT_TOO_LARGE : CLIENT_PROTOCOL, false);
 			return;
@@ -244,23 +250,22 @@ static void on_closed(struct conn *conn, bool orderly)
 	if (replace(conn))
 		return;
 	/* an end between a 1xx and the final response is one for the parser, not for us */
-	if (orderly && conn->head_reported && h1_eof(&conn->parser) == 0)
+	if (orderly && conn->head_reported && h1_eof(&conn->answer->parser) == 0)
 		feed(conn, SPAN(""));
 	else
 		finish(conn, CLIENT_RESET, false);
 }
 
-/* Without a head afterwards: it does not fit. */
-static void begin_response(struct conn *conn)
+/* Without an answer afterwards: it does not fit. */
+static void begin_answer(struct conn *conn)
 {
-	if (conn->response_began)
+	if (conn->answer != NULL)
 		return;
-	conn->response_began = true;
-	conn->head = hold(conn->client, H1_HEAD_MAX);
-	if (conn->head == NULL)
+	conn->answer = hold(conn->client, sizeof(*conn->answer));
+	if (conn->answer == NULL)
 		return;
-	h1_init(&conn->parser, H1_RESPONSE, conn->head, H1_HEAD_MAX);
-	conn->parser.head_request = conn->is_head;
+	h1_init(&conn->answer->parser, H1_RESPONSE, conn->answer->head, sizeof(conn->answer->head));
+	conn->answer->parser.head_request = conn->is_head;
 }
 
 static void on_input(struct conn *conn, ssize_t n)
@@ -276,8 +281,9 @@ static void on_input(struct conn *conn, ssize_t n)
 	} else if (conn->request_sent == 0) {
 		finish(conn, CLIENT_PROTOCOL, false);
 	} else {
-		begin_response(conn);
-		if (conn->head == NULL)
+		conn->response_began = true;
+		begin_answer(conn);
+		if (conn->answer == NULL)
 			finish(conn, CLIENT_MEMORY, false);
 		else
 			feed(conn, (struct span){c->input, (size_t)n});

@@ -291,7 +291,7 @@ static void budget_is_kept(void **state)
 	run_until(&first, 1);
 	assert_int_equal(first.result, CLIENT_MEMORY);
 	assert_int_equal(first.heads, 0);
-	budget.limit_bytes = waiting + H1_HEAD_MAX;
+	budget.limit_bytes = waiting + 2 * H1_HEAD_MAX;
 	assert_int_equal(start(c, &third, "GET", "/ok"), 0);
 	run_until(&third, 1);
 	assert_int_equal(third.result, CLIENT_OK);
