@@ -95,6 +95,15 @@ static void print_health(const struct plan_health *h, FILE *f)
 		        time_text(h->fail_timeout_ms, a), h->max_fails);
 }
 
+static void print_trust(bool verify, const char *ca_file, const char *more, FILE *f)
+{
+	fprintf(f, "    tls: %s%s%s\n",
+	        !verify      ? "certificates are NOT verified"
+	        : ca_file[0] ? "verified against "
+	                     : "verified against the system's authorities",
+	        verify ? ca_file : "", more);
+}
+
 static void print_live(const struct plan_live *l, FILE *f)
 {
 	char a[32], b[32], c[32];
@@ -109,11 +118,7 @@ static void print_live(const struct plan_live *l, FILE *f)
 	        config_balances[l->balance], time_text(l->timeout_ms, a), time_text(l->connect_timeout_ms, b),
 	        time_text(l->idle_timeout_ms, c), l->max_connections, l->tries);
 	if (tls)
-		fprintf(f, "    tls: %s%s%s\n",
-		        !l->verify      ? "certificates are NOT verified"
-		        : l->ca_file[0] ? "verified against "
-		                        : "verified against the system's authorities",
-		        l->verify ? l->ca_file : "", l->client.key_file[0] ? ", we show a certificate" : "");
+		print_trust(l->verify, l->ca_file, l->client.key_file[0] ? ", we show a certificate" : "", f);
 	print_health(&l->health, f);
 }
 
@@ -166,6 +171,8 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 		fprintf(f, "  %s %s: %s (%.4g%%, timeout %s, %u in flight)\n",
 		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url, k->sample_ppm / 1e4,
 		        time_text(k->timeout_ms, text), k->max_in_flight);
+		if (k->endpoint.tls)
+			print_trust(k->verify, k->ca_file, "", f);
 	}
 	print_compare(r, f);
 	for (uint32_t i = 0; i < r->gate_count; i++)

@@ -1,39 +1,11 @@
 #include "proxy/upstream.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <string.h>
-
-static int address_of(struct upstream_endpoint *e)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&e->address;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&e->address;
-	struct sockaddr_un *un = (struct sockaddr_un *)&e->address;
-
-	if (!e->plan->port) {
-		un->sun_family = AF_UNIX;
-		strncpy(un->sun_path, e->plan->address, sizeof un->sun_path - 1);
-		e->address_len = sizeof *un;
-	} else if (inet_pton(AF_INET, e->plan->address, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(e->plan->port);
-		e->address_len = sizeof *v4;
-	} else if (inet_pton(AF_INET6, e->plan->address, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(e->plan->port);
-		e->address_len = sizeof *v6;
-	} else {
-		return ERR_CONFIG;
-	}
-	return 0;
-}
-
 int upstream_init(struct upstream *u, const struct plan_live *plan)
 {
 	*u = (struct upstream){.plan = plan, .count = plan->endpoint_count};
 	for (uint32_t i = 0; i < u->count; i++) {
 		u->endpoints[i].plan = &plan->endpoints[i];
-		if (address_of(&u->endpoints[i]))
+		if (plan_address(&plan->endpoints[i], &u->endpoints[i].address, &u->endpoints[i].address_len))
 			return ERR_CONFIG;
 	}
 	return 0;

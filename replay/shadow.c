@@ -14,10 +14,11 @@
 
 #include "capture/fold.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
 
-enum { RESERVE_BYTES = 256 * 1024, TICK_BUSY_US = 1000, TURN_RECORDS = 512 };
+enum { RESERVE_BYTES = 256 * 1024, TICK_BUSY_US = 1000, TURN_RECORDS = 512, PEM_MAX = 4 << 20 };
 
 struct shadow {
 	const struct role_env *env;
@@ -277,19 +278,54 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	event_add(shadow.tick, &next);
 }
 
+/* Of an https candidate. 0, or an error that was logged. */
+static int make_trust(unsigned route, unsigned candidate, struct tls_context **context_out)
+{
+	static const char *const alpn[] = {"http/1.1"};
+	const struct plan_candidate *p = &shadow.env->plan->routes[route].candidates[candidate];
+	char name[48], why[TLS_WHY_BYTES] = "";
+	struct buf ca;
+	int err;
+
+	snprintf(name, sizeof name, "candidate.%u.%u.ca", route, candidate);
+	buf_init(&ca, PEM_MAX);
+	role_read(shadow.env, name, &ca);
+	err = tls_client_context(
+	        &(struct tls_client_config){
+	                .ca_pem = buf_span(&ca), .insecure = !p->verify, .alpn = alpn, .alpn_count = 1},
+	        why, sizeof why, context_out);
+	buf_fini(&ca);
+	if (err)
+		LOG(ERROR, "tls_setup_failed", log_text("candidate", p->name), log_text("why", why));
+	return err;
+}
+
+static int make_client(unsigned route, unsigned candidate)
+{
+	const struct plan_route *r = &shadow.env->plan->routes[route];
+	const struct plan_candidate *p = &r->candidates[candidate];
+	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes};
+	struct client_target target = {.host = p->endpoint.host};
+	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
+
+	if (!err && p->endpoint.tls)
+		err = make_trust(route, candidate, &target.tls);
+	if (!err)
+		err = client_new(shadow.base, &target, limits, &shadow.clients[route][candidate]);
+	tls_context_unref(&target.tls);
+	return err;
+}
+
 static int make_clients(void)
 {
 	const struct plan *plan = shadow.env->plan;
 
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
-			const struct plan_candidate *p = &plan->routes[r].candidates[c];
-			struct client_limits limits = {p->max_in_flight, p->timeout_ms,
-			                               plan->routes[r].max_body_bytes};
+			int err = make_client(r, c);
 
-			if (client_new(shadow.base, p->endpoint.address, p->endpoint.port, limits,
-			               &shadow.clients[r][c]))
-				return ERR_NOMEM;
+			if (err)
+				return err;
 		}
 	}
 	return 0;

@@ -1,83 +1,131 @@
 /*
  * client.c - connections are slots, at most max_in_flight of them, kept until the client goes:
  *
- *   spare (no socket) --send--> busy --response, keep-alive--> idle (open) --send--> busy
- *     ^                           |                              |
- *     +------- any failure -------+------ closed, or a byte -----+
+ *   spare (closed) --send--> busy --response, keep-alive--> idle (open) --send--> busy
+ *     ^                        |                              |
+ *     +------ any failure -----+------ closed, or a byte -----+
+ *
+ * Requests of one client have one timeout, so the busy list, in order of arrival, is in order of
+ * deadlines: one timer watches its head. What client_send() took leaves in the same turn of the loop,
+ * from on_kick(). A parser is lent to a slot from the first byte of its response to the last.
  *
  * A request has a serial number; it is compared after every callback, because a callback may have
  * ended the request, started another in the same slot, or freed the client.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <event2/event_struct.h>
-
+#include "proto/base/clock.h"
 #include "proto/net/client.h"
+#include "proto/net/conn.h"
 
-enum { INPUT_BYTES = 16 * 1024, INFORMATIONAL_MAX = 8 };
+enum {
+	INFORMATIONAL_MAX = 8,
+	REQUEST_KEPT_BYTES = 16 * 1024, /* of a request's buffer, between requests */
+	OUT_BYTES = 256 * 1024,         /* most of a request that waits in the connection */
+	CODECS_KEPT = 4
+};
 
-struct conn {
-	TAILQ_ENTRY(conn) link; /* in spare, idle or busy */
-	struct client *client;
-	int fd;
-	struct event readable, writable, deadline;
-	bool connecting, used_before;
+struct codec { /* a parser with its storage */
+	SLIST_ENTRY(codec) link;
 	struct h1_parser parser;
-	/* the request, while serial is not 0 */
-	uint64_t serial;
-	char *request;
-	size_t request_len, request_sent;
-	bool is_head, replaced, sent_reported, response_began, head_reported, failed_at_once;
-	unsigned informational;
-	uint64_t body_bytes;
-	struct client_events events;
-	void *arg;
 	char head[H1_HEAD_MAX];
 };
 
-TAILQ_HEAD(conn_list, conn);
+struct slot {
+	TAILQ_ENTRY(slot) link;    /* in spare, idle or busy */
+	STAILQ_ENTRY(slot) kicked; /* while `waiting` */
+	struct client *client;
+	struct conn conn;
+	struct codec *codec; /* NULL: nothing of a response came yet */
+	bool used_before;
+	/* the request, while serial is not 0 */
+	uint64_t serial, deadline_ns, body_bytes;
+	struct buf request;
+	size_t handed; /* bytes of it that the connection was given */
+	bool waiting, is_head, replaced, sent_reported, response_began, head_reported;
+	unsigned informational;
+	struct client_events events;
+	void *arg;
+};
+
+TAILQ_HEAD(slot_list, slot);
 
 struct client {
 	struct event_base *base;
-	struct sockaddr_storage address;
-	socklen_t address_len;
+	struct client_target target;
 	struct client_limits limits;
-	struct conn_list spare, idle, busy;
-	unsigned slots, in_flight, depth; /* depth: how many of our frames are on the stack */
+	struct event timer, kick;
+	struct slot_list spare, idle, busy;
+	STAILQ_HEAD(, slot) kicked; /* to be sent, or to be told that connecting failed at once */
+	SLIST_HEAD(, codec) codecs;
+	unsigned codecs_kept, slots, in_flight;
+	unsigned depth; /* how many of our frames are on the stack */
 	uint64_t serial;
-	bool closing;
-	char input[INPUT_BYTES];
+	bool timer_runs, closing;
+	char host[];
 };
 
-static void on_readable(evutil_socket_t fd, short what, void *arg);
-static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void on_turn(void *owner, unsigned news);
 
-static void close_socket(struct conn *conn)
+static struct codec *codec_take(struct client *c)
 {
-	if (conn->fd < 0)
-		return;
-	event_del(&conn->readable);
-	event_del(&conn->writable);
-	close(conn->fd);
-	conn->fd = -1;
+	struct codec *codec = SLIST_FIRST(&c->codecs);
+
+	if (codec) {
+		SLIST_REMOVE_HEAD(&c->codecs, link);
+		c->codecs_kept--;
+		h1_next(&codec->parser);
+		return codec;
+	}
+	codec = malloc(sizeof *codec);
+	if (codec) {
+		h1_init(&codec->parser, H1_RESPONSE, codec->head, sizeof codec->head);
+		codec->parser.in_place = true;
+	}
+	return codec;
 }
 
-static void destroy_list(struct conn_list *list)
+/* `whole`: it stands behind a message. */
+static void codec_give_back(struct slot *s, bool whole)
 {
-	struct conn *conn;
+	struct client *c = s->client;
 
-	while ((conn = TAILQ_FIRST(list)) != NULL) {
-		TAILQ_REMOVE(list, conn, link);
-		close_socket(conn);
-		free(conn);
+	if (s->codec && whole && c->codecs_kept < CODECS_KEPT) {
+		SLIST_INSERT_HEAD(&c->codecs, s->codec, link);
+		c->codecs_kept++;
+	} else {
+		free(s->codec);
 	}
+	s->codec = NULL;
+}
+
+static void destroy_list(struct slot_list *list)
+{
+	struct slot *s;
+
+	while ((s = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, s, link);
+		conn_close(&s->conn);
+		buf_fini(&s->request);
+		free(s);
+	}
+}
+
+static void destroy(struct client *c)
+{
+	struct codec *codec;
+
+	event_del(&c->timer);
+	event_del(&c->kick);
+	destroy_list(&c->spare);
+	destroy_list(&c->idle);
+	while ((codec = SLIST_FIRST(&c->codecs)) != NULL) {
+		SLIST_REMOVE_HEAD(&c->codecs, link);
+		free(codec);
+	}
+	tls_context_unref(&c->target.tls);
+	free(c);
 }
 
 static void enter(struct client *c)
@@ -88,375 +136,381 @@ static void enter(struct client *c)
 /* The client may be gone afterwards. */
 static void leave(struct client *c)
 {
-	if (--c->depth > 0 || !c->closing)
-		return;
-	destroy_list(&c->spare);
-	destroy_list(&c->idle);
-	free(c);
+	if (--c->depth == 0 && c->closing)
+		destroy(c);
 }
 
-static void finish(struct conn *conn, enum client_result result, bool keep)
+static void unkick(struct slot *s)
 {
-	struct client *c = conn->client;
-	struct client_events events = conn->events;
+	if (s->waiting)
+		STAILQ_REMOVE(&s->client->kicked, s, slot, kicked);
+	s->waiting = false;
+}
 
-	event_del(&conn->deadline);
-	free(conn->request);
-	conn->request = NULL;
-	conn->serial = 0;
-	c->in_flight--;
-	TAILQ_REMOVE(&c->busy, conn, link);
-	if (keep && !c->closing) {
-		conn->used_before = true;
-		TAILQ_INSERT_HEAD(&c->idle, conn, link);
-	} else {
-		close_socket(conn);
-		TAILQ_INSERT_HEAD(&c->spare, conn, link);
+static void forget_request(struct slot *s)
+{
+	buf_reset(&s->request);
+	if (s->request.cap > REQUEST_KEPT_BYTES) {
+		buf_fini(&s->request);
+		buf_init(&s->request, SIZE_MAX);
 	}
-	events.done(conn->arg, result);
 }
 
-/* Starts to connect. On failure the slot has no socket. */
-static int open_socket(struct conn *conn)
+static void finish(struct slot *s, enum client_result result, bool keep)
 {
-	struct client *c = conn->client;
-	int one = 1;
+	struct client *c = s->client;
+	unkick(s);
+	forget_request(s);
+	codec_give_back(s, result == CLIENT_OK);
+	s->serial = 0;
+	c->in_flight--;
+	TAILQ_REMOVE(&c->busy, s, link);
+	if (keep && !c->closing) {
+		s->used_before = true;
+		conn_rest(&s->conn);
+		TAILQ_INSERT_HEAD(&c->idle, s, link);
+	} else {
+		conn_close(&s->conn);
+		TAILQ_INSERT_HEAD(&c->spare, s, link);
+	}
+	s->events.done(s->arg, result);
+}
 
-	conn->fd = socket(c->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (conn->fd < 0)
-		return ERR_SYS;
-	conn->connecting = true;
-	conn->used_before = false;
-	event_assign(&conn->readable, c->base, conn->fd, EV_READ | EV_PERSIST, on_readable, conn);
-	event_assign(&conn->writable, c->base, conn->fd, EV_WRITE, on_writable, conn);
-	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if ((connect(conn->fd, (struct sockaddr *)&c->address, c->address_len) == 0 ||
-	     errno == EINPROGRESS) &&
-	    event_add(&conn->writable, NULL) == 0)
-		return 0;
-	close_socket(conn);
-	return ERR_SYS;
+/* Starts to connect. On failure the slot stays closed. */
+static int open_slot(struct slot *s)
+{
+	const struct client *c = s->client;
+
+	s->used_before = false;
+	conn_init(&s->conn, c->base, on_turn, s);
+	return conn_connect(&s->conn, (const struct sockaddr *)&c->target.address, c->target.address_len,
+	                    c->target.tls, c->target.host);
 }
 
 /* The server may close an idle connection just as we reuse it: that one race is ours to hide. */
-static bool replace(struct conn *conn)
+static bool replace(struct slot *s)
 {
-	if (!conn->used_before || conn->replaced || conn->response_began)
+	if (!s->used_before || s->replaced || s->response_began)
 		return false;
-	conn->replaced = true;
-	conn->request_sent = 0;
-	close_socket(conn);
-	if (open_socket(conn) < 0)
-		finish(conn, CLIENT_CONNECT, false);
+	s->replaced = true;
+	s->handed = 0;
+	unkick(s);
+	conn_close(&s->conn);
+	if (open_slot(s) < 0)
+		finish(s, CLIENT_CONNECT, false);
 	return true;
 }
 
-static void on_head(struct conn *conn)
-{
-	const struct h1_message *m = &conn->parser.message;
+/* --- the response --- */
 
-	if (m->status == 101 || (m->status < 200 && ++conn->informational > INFORMATIONAL_MAX)) {
-		finish(conn, CLIENT_PROTOCOL, false);
+static void on_head(struct slot *s)
+{
+	const struct h1_message *m = &s->codec->parser.message;
+
+	if (m->status == 101 || (m->status < 200 && ++s->informational > INFORMATIONAL_MAX)) {
+		finish(s, CLIENT_PROTOCOL, false);
 		return;
 	}
 	if (m->status < 200)
 		return;
-	if (m->framing == H1_LENGTH && m->content_length > conn->client->limits.max_body_bytes) {
-		finish(conn, CLIENT_TOO_LARGE, false);
+	if (m->framing == H1_LENGTH && m->content_length > s->client->limits.max_body_bytes) {
+		finish(s, CLIENT_TOO_LARGE, false);
 		return;
 	}
-	conn->head_reported = true;
-	if (conn->events.head != NULL)
-		conn->events.head(conn->arg, m);
+	s->head_reported = true;
+	if (s->events.head != NULL)
+		s->events.head(s->arg, m);
 }
 
-static void on_body(struct conn *conn, struct span body)
+static void on_body(struct slot *s, struct span body)
 {
-	if (body.len > conn->client->limits.max_body_bytes - conn->body_bytes) {
-		finish(conn, CLIENT_TOO_LARGE, false);
+	if (body.len > s->client->limits.max_body_bytes - s->body_bytes) {
+		finish(s, CLIENT_TOO_LARGE, false);
 		return;
 	}
-	conn->body_bytes += body.len;
-	if (conn->events.body != NULL)
-		conn->events.body(conn->arg, body);
+	s->body_bytes += body.len;
+	if (s->events.body != NULL)
+		s->events.body(s->arg, body);
 }
 
-/* `surplus`: bytes followed the response, so whatever comes next cannot be trusted. */
-static void on_message_end(struct conn *conn, bool surplus)
+/* Bytes behind the response: whatever comes next cannot be trusted. */
+static void on_message_end(struct slot *s)
 {
-	if (conn->parser.message.status < 200) {
-		h1_next(&conn->parser);
-		conn->parser.head_request = conn->is_head;
+	struct h1_parser *p = &s->codec->parser;
+
+	if (p->message.status < 200) {
+		h1_next(p);
+		p->head_request = s->is_head;
 		return;
 	}
-	finish(conn, CLIENT_OK,
-	       conn->parser.message.keep_alive && !surplus && conn->request_sent == conn->request_len);
+	finish(s, CLIENT_OK,
+	       p->message.keep_alive && !s->conn.eof && !buf_len(&s->conn.in) && s->sent_reported);
 }
 
-static void feed(struct conn *conn, struct span input)
+/* One event of the parser. False when there is none. */
+static bool step(struct slot *s)
 {
-	uint64_t serial = conn->serial;
-	enum h1_event event = H1_HEAD;
+	uint64_t serial = s->serial;
+	enum h1_event event;
 	struct span body;
+	long n = h1_feed(&s->codec->parser, buf_span(&s->conn.in), &event, &body);
 
-	while (conn->serial == serial && event != H1_NEED_MORE) {
-		long n = h1_feed(&conn->parser, input, &event, &body);
-		if (n < 0) {
-			finish(conn, n == ERR_LIMIT ? CLIENT_TOO_LARGE : CLIENT_PROTOCOL, false);
-			return;
-		}
-		input.data += n;
-		input.len -= (size_t)n;
-		if (event == H1_HEAD)
-			on_head(conn);
-		else if (event == H1_DATA)
-			on_body(conn, body);
-		else if (event == H1_DONE)
-			on_message_end(conn, input.len > 0);
+	if (n < 0) {
+		finish(s, n == ERR_LIMIT ? CLIENT_TOO_LARGE : CLIENT_PROTOCOL, false);
+		return false;
 	}
+	if (event == H1_HEAD)
+		on_head(s);
+	else if (event == H1_DATA)
+		on_body(s, body);
+	if (s->serial != serial)
+		return false;
+	buf_consume(&s->conn.in, (size_t)n);
+	if (event == H1_DONE)
+		on_message_end(s);
+	return s->serial == serial && event != H1_NEED_MORE;
 }
 
-static void on_closed(struct conn *conn, bool orderly)
+static bool lend_codec(struct slot *s)
 {
-	if (replace(conn))
+	if (s->codec)
+		return true;
+	s->codec = codec_take(s->client);
+	if (s->codec)
+		s->codec->parser.head_request = s->is_head;
+	return s->codec != NULL;
+}
+
+static void on_input(struct slot *s)
+{
+	if (s->handed == buf_len(&s->conn.out)) { /* an answer before the question */
+		finish(s, CLIENT_PROTOCOL, false);
+		return;
+	}
+	s->response_began = true;
+	if (!lend_codec(s)) {
+		finish(s, CLIENT_RESET, false);
+		return;
+	}
+	while (step(s))
+		;
+}
+
+static void on_closed(struct slot *s, bool orderly)
+{
+	if (replace(s))
 		return;
 	/* an end between a 1xx and the final response is one for the parser, not for us */
-	if (orderly && conn->head_reported && h1_eof(&conn->parser) == 0)
-		feed(conn, SPAN(""));
-	else
-		finish(conn, CLIENT_RESET, false);
-}
-
-static void on_input(struct conn *conn, ssize_t n)
-{
-	struct client *c = conn->client;
-
-	if (conn->serial == 0) {
-		TAILQ_REMOVE(&c->idle, conn, link);
-		close_socket(conn);
-		TAILQ_INSERT_HEAD(&c->spare, conn, link);
-	} else if (n <= 0) {
-		on_closed(conn, n == 0);
-	} else if (conn->request_sent == 0) {
-		finish(conn, CLIENT_PROTOCOL, false);
-	} else {
-		conn->response_began = true;
-		feed(conn, (struct span){c->input, (size_t)n});
-	}
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *conn = arg;
-	struct client *c = conn->client;
-	ssize_t n = recv(fd, c->input, sizeof(c->input), 0);
-
-	(void)what;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (!orderly || !s->head_reported || h1_eof(&s->codec->parser)) {
+		finish(s, CLIENT_RESET, false);
 		return;
+	}
+	while (step(s))
+		;
+}
+
+/* --- the request --- */
+
+static void pump(struct slot *s)
+{
+	struct conn *conn = &s->conn;
+	size_t len = buf_len(&s->request);
+
+	while (s->handed < len && !conn->blocked) {
+		struct span rest = buf_span(&s->request);
+		size_t n = len - s->handed < OUT_BYTES ? len - s->handed : OUT_BYTES;
+		struct buf *out = conn_out(conn);
+
+		buf_put(out, rest.data + s->handed, n);
+		if (out->err) {
+			finish(s, CLIENT_RESET, false);
+			return;
+		}
+		s->handed += n;
+		/* after a hard error the read side tells whether a response came before it */
+		if (conn_flush(conn))
+			return;
+	}
+	if (s->handed < len || buf_len(&conn->out) || s->sent_reported)
+		return;
+	s->sent_reported = true;
+	if (s->events.sent != NULL)
+		s->events.sent(s->arg);
+}
+
+static void on_busy(struct slot *s, unsigned news)
+{
+	bool write_failed = (news & CONN_BROKEN) && !s->conn.eof;
+
+	if ((news & CONN_BROKEN) && conn_opening(&s->conn))
+		finish(s, CLIENT_CONNECT, false);
+	else if (news & (CONN_OPENED | CONN_SENT))
+		pump(s);
+	else if (news & CONN_INPUT)
+		on_input(s);
+	else if (!write_failed)
+		on_closed(s, news & CONN_EOF);
+}
+
+static void on_turn(void *owner, unsigned news)
+{
+	struct slot *s = owner;
+	struct client *c = s->client;
+
+	if (s->serial == 0) { /* an idle connection has nothing to say */
+		TAILQ_REMOVE(&c->idle, s, link);
+		conn_close(&s->conn);
+		TAILQ_INSERT_HEAD(&c->spare, s, link);
+		return;
+	}
 	enter(c);
-	on_input(conn, n);
+	on_busy(s, news);
 	leave(c);
 }
 
-static void on_connected(struct conn *conn)
+static void on_kick(evutil_socket_t fd, short what, void *arg)
 {
-	int error = 0;
-	socklen_t len = sizeof(error);
+	struct client *c = arg;
+	struct slot *s;
 
-	if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0 ||
-	    event_add(&conn->readable, NULL) < 0) {
-		finish(conn, CLIENT_CONNECT, false);
-		return;
-	}
-	conn->connecting = false;
-	h1_init(&conn->parser, H1_RESPONSE, conn->head, sizeof(conn->head));
-	conn->parser.head_request = conn->is_head;
-}
-
-static void send_more(struct conn *conn)
-{
-	ssize_t n = send(conn->fd, conn->request + conn->request_sent, conn->request_len - conn->request_sent,
-	                 MSG_NOSIGNAL);
-
-	/* after a hard error the read side tells whether a response came before it */
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return;
-	if (n > 0)
-		conn->request_sent += (size_t)n;
-	if (conn->request_sent < conn->request_len) {
-		if (event_add(&conn->writable, NULL) < 0)
-			finish(conn, CLIENT_RESET, false);
-	} else if (!conn->sent_reported) {
-		conn->sent_reported = true;
-		if (conn->events.sent != NULL)
-			conn->events.sent(conn->arg);
-	}
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *conn = arg;
-	struct client *c = conn->client;
-	uint64_t serial = conn->serial;
-
-	(void)fd;
-	(void)what;
+	(void)fd, (void)what;
 	enter(c);
-	if (conn->connecting)
-		on_connected(conn);
-	if (conn->serial == serial)
-		send_more(conn);
+	while ((s = STAILQ_FIRST(&c->kicked)) != NULL) {
+		unkick(s);
+		if (s->conn.fd == -1)
+			finish(s, CLIENT_CONNECT, false);
+		else
+			pump(s);
+	}
 	leave(c);
 }
 
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
+static void watch_deadlines(struct client *c, uint64_t now_ns)
 {
-	struct conn *conn = arg;
-	struct client *c = conn->client;
+	const struct slot *first = TAILQ_FIRST(&c->busy);
+	uint64_t us = first && first->deadline_ns > now_ns ? (first->deadline_ns - now_ns + 999) / 1000 : 0;
+	struct timeval wait = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
 
-	(void)fd;
-	(void)what;
+	if (first && !c->timer_runs)
+		c->timer_runs = event_add(&c->timer, &wait) == 0;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *c = arg;
+	uint64_t now_ns = clock_mono_ns();
+	struct slot *s;
+
+	(void)fd, (void)what;
 	enter(c);
-	finish(conn, conn->failed_at_once ? CLIENT_CONNECT : CLIENT_TIMEOUT, false);
+	while ((s = TAILQ_FIRST(&c->busy)) != NULL && s->deadline_ns <= now_ns)
+		finish(s, CLIENT_TIMEOUT, false);
+	c->timer_runs = false;
+	watch_deadlines(c, now_ns);
 	leave(c);
 }
 
-static struct conn *new_slot(struct client *c)
+static struct slot *new_slot(struct client *c)
 {
-	struct conn *conn = c->slots < c->limits.max_in_flight ? calloc(1, sizeof(*conn)) : NULL;
+	struct slot *s = c->slots < c->limits.max_in_flight ? calloc(1, sizeof(*s)) : NULL;
 
-	if (conn == NULL)
+	if (s == NULL)
 		return NULL;
-	conn->client = c;
-	conn->fd = -1;
-	event_assign(&conn->deadline, c->base, -1, 0, on_deadline, conn);
-	TAILQ_INSERT_HEAD(&c->spare, conn, link);
+	s->client = c;
+	conn_init(&s->conn, c->base, on_turn, s);
+	buf_init(&s->request, SIZE_MAX);
+	TAILQ_INSERT_HEAD(&c->spare, s, link);
 	c->slots++;
-	return conn;
+	return s;
 }
 
-/* An idle connection with anything to read is closed or poisoned: it must not meet a request. */
-static bool is_quiet(const struct conn *conn)
+/* A slot to use, still on its list: open if there is one, else closed. An idle connection with news is
+ * closed or poisoned, and must not meet a request. */
+static struct slot *find_slot(struct client *c)
 {
-	char byte;
+	struct slot *s;
 
-	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+	TAILQ_FOREACH(s, &c->idle, link)
+	if (!conn_has_news(&s->conn))
+		return s;
+	s = TAILQ_FIRST(&c->spare);
+	if (s != NULL)
+		return s;
+	s = new_slot(c);
+	if (s != NULL || (s = TAILQ_FIRST(&c->idle)) == NULL)
+		return s;
+	TAILQ_REMOVE(&c->idle, s, link);
+	conn_close(&s->conn);
+	TAILQ_INSERT_HEAD(&c->spare, s, link);
+	return s;
 }
 
-/* A slot off every list: open and quiet if there is one, else without a socket. */
-static struct conn *take_slot(struct client *c)
+static void start(struct slot *s)
 {
-	struct conn *conn;
+	struct client *c = s->client;
 
-	while ((conn = TAILQ_FIRST(&c->idle)) != NULL) {
-		TAILQ_REMOVE(&c->idle, conn, link);
-		if (is_quiet(conn))
-			return conn;
-		close_socket(conn);
-		TAILQ_INSERT_HEAD(&c->spare, conn, link);
-	}
-	conn = TAILQ_FIRST(&c->spare);
-	if (conn == NULL)
-		conn = new_slot(c);
-	if (conn != NULL)
-		TAILQ_REMOVE(&c->spare, conn, link);
-	return conn;
-}
-
-static void start(struct conn *conn)
-{
-	int r;
-
-	if (conn->fd >= 0) {
-		h1_next(&conn->parser);
-		conn->parser.head_request = conn->is_head;
-		r = event_add(&conn->writable, NULL);
-	} else {
-		r = open_socket(conn);
-	}
-	if (r < 0) {
-		conn->failed_at_once = true;
-		event_active(&conn->deadline, EV_TIMEOUT, 1);
+	if (s->conn.fd != -1 || open_slot(s) < 0) {
+		if (STAILQ_EMPTY(&c->kicked))
+			event_active(&c->kick, EV_TIMEOUT, 0);
+		s->waiting = true;
+		STAILQ_INSERT_TAIL(&c->kicked, s, kicked);
 	}
 }
 
 int client_send(struct client *c, struct span request, bool is_head, const struct client_events *events,
                 void *arg)
 {
-	struct timeval deadline = {c->limits.timeout_ms / 1000, c->limits.timeout_ms % 1000 * 1000};
-	struct conn *conn;
-	char *copy;
+	uint64_t now_ns = clock_mono_ns();
+	struct slot *s;
 
 	if (c->closing || c->in_flight >= c->limits.max_in_flight)
 		return ERR_FULL;
-	copy = malloc(request.len + 1);
-	conn = copy != NULL ? take_slot(c) : NULL;
-	if (conn == NULL || event_add(&conn->deadline, &deadline) < 0)
-		goto out;
-	memcpy(copy, request.data, request.len);
-	conn->serial = ++c->serial;
-	conn->request = copy;
-	conn->request_len = request.len;
-	conn->request_sent = 0;
-	conn->is_head = is_head;
-	conn->replaced = conn->sent_reported = conn->response_began = false;
-	conn->head_reported = conn->failed_at_once = false;
-	conn->informational = 0;
-	conn->body_bytes = 0;
-	conn->events = *events;
-	conn->arg = arg;
+	s = find_slot(c);
+	if (s == NULL)
+		return ERR_NOMEM;
+	buf_span_put(&s->request, request);
+	if (s->request.err) {
+		buf_reset(&s->request);
+		return ERR_NOMEM;
+	}
+	TAILQ_REMOVE(s->conn.fd == -1 ? &c->spare : &c->idle, s, link);
+	TAILQ_INSERT_TAIL(&c->busy, s, link);
+	s->serial = ++c->serial;
+	s->deadline_ns = now_ns + (uint64_t)c->limits.timeout_ms * 1000000u;
+	s->handed = 0;
+	s->is_head = is_head;
+	s->replaced = s->sent_reported = s->response_began = s->head_reported = false;
+	s->informational = 0;
+	s->body_bytes = 0;
+	s->events = *events;
+	s->arg = arg;
 	c->in_flight++;
-	TAILQ_INSERT_TAIL(&c->busy, conn, link);
-	start(conn);
+	watch_deadlines(c, now_ns);
+	start(s);
 	return 0;
-out:
-	if (conn != NULL) {
-		close_socket(conn);
-		TAILQ_INSERT_HEAD(&c->spare, conn, link);
-	}
-	free(copy);
-	return ERR_NOMEM;
 }
 
-static int parse_address(struct client *c, const char *text, uint16_t port)
+int client_new(struct event_base *base, const struct client_target *target, struct client_limits limits,
+               struct client **client_out)
 {
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&c->address;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&c->address;
-
-	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		c->address_len = sizeof(*v4);
-		return 0;
-	}
-	if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(port);
-		c->address_len = sizeof(*v6);
-		return 0;
-	}
-	return ERR_CONFIG;
-}
-
-int client_new(struct event_base *base, const char *numeric_address, uint16_t port,
-               struct client_limits limits, struct client **client_out)
-{
-	struct client *c = calloc(1, sizeof(*c));
-	int r;
+	const char *host = target->host ? target->host : "";
+	struct client *c = calloc(1, sizeof(*c) + strlen(host) + 1);
 
 	if (c == NULL)
 		return ERR_NOMEM;
 	c->base = base;
+	c->target = *target;
+	c->target.host = c->host;
+	c->target.tls = target->tls ? tls_context_ref(target->tls) : NULL;
+	memcpy(c->host, host, strlen(host));
 	c->limits = limits;
 	TAILQ_INIT(&c->spare);
 	TAILQ_INIT(&c->idle);
 	TAILQ_INIT(&c->busy);
-	r = parse_address(c, numeric_address, port);
-	if (r < 0) {
-		free(c);
-		return r;
-	}
+	STAILQ_INIT(&c->kicked);
+	SLIST_INIT(&c->codecs);
+	event_assign(&c->timer, base, -1, 0, on_timer, c);
+	event_assign(&c->kick, base, -1, 0, on_kick, c);
 	*client_out = c;
 	return 0;
 }
@@ -470,10 +524,10 @@ unsigned client_in_flight(const struct client *c)
 static void cut_all(struct client *c)
 {
 	uint64_t last = c->serial;
-	struct conn *conn;
+	struct slot *s;
 
-	while ((conn = TAILQ_FIRST(&c->busy)) != NULL && conn->serial <= last)
-		finish(conn, CLIENT_CUT, false);
+	while ((s = TAILQ_FIRST(&c->busy)) != NULL && s->serial <= last)
+		finish(s, CLIENT_CUT, false);
 }
 
 void client_cut(struct client *c)
