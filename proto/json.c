@@ -520,10 +520,42 @@ static bool is_number(struct span text)
 	return json_next(&r, &token) == 0 && token == JSON_NUMBER && r.text.len == text.len;
 }
 
+/* A plain decimal whose digits and power of ten are exact doubles: one division rounds it as strtod does
+ * (Clinger 1990, "How to read floating point numbers accurately"). False: not of that kind, or no number. */
+static bool short_decimal(struct span text, double *value_out)
+{
+	static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+	                                1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+	const char *p = text.data, *end = p + text.len, *first, *point = NULL;
+	bool negative = p < end && *p == '-';
+	uint64_t digits = 0;
+
+	p += negative;
+	if (end - p > 16) /* with the point: digits stay below 10^16, checked against 2^53 below */
+		return false;
+	for (first = p; p < end; p++) {
+		if (*p == '.' && !point && p > first)
+			point = p + 1;
+		else if (*p >= '0' && *p <= '9')
+			digits = digits * 10 + (uint64_t)(*p - '0');
+		else
+			return false;
+	}
+	if (first == end || point == end || digits > (uint64_t)1 << 53 ||
+	    (*first == '0' && end - first > 1 && point != first + 2))
+		return false;
+	*value_out = point ? (double)digits / powers[end - point] : (double)digits;
+	if (negative)
+		*value_out = -*value_out;
+	return true;
+}
+
 int json_double(struct span number_token, double *value_out)
 {
 	char small[64], *text = small;
 
+	if (short_decimal(number_token, value_out))
+		return 0;
 	if (!is_number(number_token))
 		return ERR_PROTO;
 	if (number_token.len >= sizeof(small)) {

@@ -378,6 +378,39 @@ static void test_double(void **state)
 	assert_int_equal(json_double((struct span){big, 64}, &got), 0);
 }
 
+/* Every decimal of few digits reads as strtod() reads it, to the bit; what is no number is none. */
+static void test_double_short(void **state)
+{
+	static const char *const edges[] = {"0",
+	                                    "-0",
+	                                    "0.0",
+	                                    "-0.10",
+	                                    "9007199254740992",
+	                                    "9007199254740993",
+	                                    "0.1",
+	                                    "1.5",
+	                                    "9.007199254740993",
+	                                    "0.00000000000001"};
+	static const char *const bad[] = {"01", "-01",   "00.5", "1.",   ".5", "-.5",
+	                                  "-",  "1.2.3", "+1",   "1..2", "0x1"};
+	char text[32];
+	double got, want;
+
+	(void)state;
+	for (size_t i = 0; i < 20000 + sizeof(edges) / sizeof(edges[0]); i++) {
+		if (i < sizeof(edges) / sizeof(edges[0]))
+			snprintf(text, sizeof(text), "%s", edges[i]);
+		else
+			snprintf(text, sizeof(text), "%.*f", rand() % 17,
+			         (double)rand() / (1 + rand() % 100000) - 9999);
+		want = strtod(text, NULL);
+		assert_int_equal(json_double(span_of(text), &got), 0);
+		assert_memory_equal(&got, &want, sizeof(got));
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(json_double(span_of(bad[i]), &got), ERR_PROTO);
+}
+
 static void test_skip(void **state)
 {
 	struct json_reader r;
@@ -411,6 +444,7 @@ int main(void)
 	        cmocka_unit_test(test_unescape),
 	        cmocka_unit_test(test_double),
 	        cmocka_unit_test(test_skip),
+	        cmocka_unit_test(test_double_short),
 	};
 	return cmocka_run_group_tests_name("formats_json", tests, NULL, NULL);
 }
