@@ -18,7 +18,13 @@
 #include "proto/h1.h"
 #include "proto/net/client.h"
 
-enum { RESERVE_BYTES = 256 * 1024, TICK_BUSY_US = 1000, TURN_RECORDS = 512, PEM_MAX = 4 << 20 };
+enum {
+	RESERVE_BYTES = 256 * 1024,
+	TICK_BUSY_US = 1000,
+	TURN_RECORDS = 512,
+	PEM_MAX = 4 << 20,
+	REQUEST_KEPT_BYTES = 64 * 1024
+};
 
 struct shadow {
 	const struct role_env *env;
@@ -30,11 +36,13 @@ struct shadow {
 	unsigned in_flight;
 	uint64_t swept_ns;
 	bool was_paused;
+	struct flight *spare;     /* chained by next */
+	struct buf request, head; /* emptied for each */
 	char payload[RECORD_PAYLOAD_MAX];
 };
 
 struct flight { /* one candidate's answer to one request */
-	struct shadow *shadow;
+	struct flight *next;
 	struct record record;
 	uint64_t sent_ns;
 	uint64_t bytes;
@@ -70,38 +78,40 @@ static void on_sent(void *arg)
 	((struct flight *)arg)->sent_ns = clock_mono_ns();
 }
 
-static void lower(struct buf *out, struct span name)
+/* "\nname: value", the name in lower case. */
+static void put_field(struct buf *out, const struct h1_field *f)
 {
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.data[i];
+	char *to = buf_room(out, f->name.len + f->value.len + 3);
 
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c - 'A' + 'a');
-		buf_put(out, &c, 1);
+	if (!to)
+		return;
+	*to++ = '\n';
+	for (size_t i = 0; i < f->name.len; i++) {
+		char c = f->name.data[i];
+
+		*to++ = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 	}
+	*to++ = ':';
+	*to++ = ' ';
+	memcpy(to, f->value.data, f->value.len);
+	buf_grown(out, f->name.len + f->value.len + 3);
 }
 
 static void on_head(void *arg, const struct h1_message *m)
 {
 	struct flight *f = arg;
-	struct buf head;
+	struct buf *head = &shadow.head;
 
-	buf_init(&head, RECORD_PAYLOAD_MAX);
-	buf_printf(&head, "%u", m->status);
-	for (size_t i = 0; i < m->field_count; i++) {
-		if (h1_hop_by_hop(m, m->fields[i].name))
-			continue;
-		buf_puts(&head, "\n");
-		lower(&head, m->fields[i].name);
-		buf_puts(&head, ": ");
-		buf_span_put(&head, m->fields[i].value);
-	}
+	buf_reset(head);
+	buf_printf(head, "%u", m->status);
+	for (size_t i = 0; i < m->field_count; i++)
+		if (!m->fields[i].hop)
+			put_field(head, &m->fields[i]);
 	f->headed = true;
-	if (head.err)
+	if (head->err)
 		settle(f, OUTCOME_CANDIDATE_TOO_LARGE);
 	else
-		emit(f, RECORD_HEAD, f->sent_ns, buf_span(&head));
-	buf_fini(&head);
+		emit(f, RECORD_HEAD, f->sent_ns, buf_span(head));
 }
 
 static void on_body(void *arg, struct span bytes)
@@ -115,6 +125,25 @@ static void on_body(void *arg, struct span bytes)
 		bytes.data += n;
 		bytes.len -= n;
 	}
+}
+
+static struct flight *new_flight(void)
+{
+	struct flight *f = shadow.spare;
+
+	if (f)
+		shadow.spare = f->next;
+	else
+		f = malloc(sizeof *f);
+	if (f)
+		*f = (struct flight){0};
+	return f;
+}
+
+static void give_back(struct flight *f)
+{
+	f->next = shadow.spare;
+	shadow.spare = f;
 }
 
 static void on_done(void *arg, enum client_result result)
@@ -137,7 +166,7 @@ static void on_done(void *arg, enum client_result result)
 	ring_publish(shadow.out);
 	atomic_store(&shadow.env->page->last_candidate_byte_ns, clock_mono_ns());
 	shadow.in_flight--;
-	free(f);
+	give_back(f);
 }
 
 static const struct client_events events = {on_sent, on_head, on_body, on_done};
@@ -155,37 +184,47 @@ static void serialise(struct buf *out, const struct leg *request, const struct p
 	buf_span_put(out, buf_span(&request->body));
 }
 
-static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
+/* What is sent lies in shadow.request, which keeps the memory of small ones. */
+static void empty_request(uint64_t limit)
+{
+	if (shadow.request.cap > REQUEST_KEPT_BYTES)
+		buf_fini(&shadow.request);
+	buf_reset(&shadow.request);
+	shadow.request.limit_bytes = limit;
+}
+
+static int send_flight(struct flight *f, const struct exchange *x, unsigned candidate)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
-	struct client *client = shadow.clients[x->route][candidate];
-	struct flight *f = calloc(1, sizeof *f);
-	struct buf request;
-	int err = ERR_NOMEM;
+	const struct leg *client = x->legs[LEG_CLIENT];
+	bool is_head = span_eq(head_method(buf_span(&client->head)), SPAN("HEAD"));
 
-	buf_init(&request, route->max_body_bytes + H1_HEAD_MAX);
-	if (f) {
-		f->record = (struct record){.id = x->id,
-		                            .slot = x->slot,
-		                            .generation = x->generation,
-		                            .route = x->route,
-		                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
-		f->sent_ns = clock_mono_ns();
-		serialise(&request, x->legs[LEG_CLIENT], &route->candidates[candidate]);
-		err = request.err ? request.err
-		                  : client_send(client, buf_span(&request),
-		                                span_eq(head_method(buf_span(&x->legs[LEG_CLIENT]->head)),
-		                                        SPAN("HEAD")),
-		                                &events, f);
-	}
-	if (err) {
-		ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW,
-		            err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY);
-		free(f);
-	} else {
+	f->record = (struct record){.id = x->id,
+	                            .slot = x->slot,
+	                            .generation = x->generation,
+	                            .route = x->route,
+	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
+	f->sent_ns = clock_mono_ns();
+	empty_request(route->max_body_bytes + H1_HEAD_MAX);
+	serialise(&shadow.request, client, &route->candidates[candidate]);
+	return shadow.request.err ? shadow.request.err
+	                          : client_send(shadow.clients[x->route][candidate],
+	                                        buf_span(&shadow.request), is_head, &events, f);
+}
+
+static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
+{
+	struct flight *f = new_flight();
+	int err = f ? send_flight(f, x, candidate) : ERR_NOMEM;
+
+	if (!err) {
 		shadow.in_flight++;
+		return;
 	}
-	buf_fini(&request);
+	ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW,
+	            err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY);
+	if (f)
+		give_back(f);
 }
 
 static void send_all(struct exchange *x, const struct record *end)
@@ -336,6 +375,7 @@ int shadow_run(struct role_env *env)
 	struct timeval now = {0, TICK_BUSY_US};
 
 	shadow.env = env;
+	buf_init(&shadow.head, RECORD_PAYLOAD_MAX);
 	shadow.base = event_base_new();
 	shadow.fold = fold_new(env->plan->memory_bytes / 8);
 	if (!shadow.base || !shadow.fold || role_ring_reader(env, "shadow", &shadow.in) ||
