@@ -14,6 +14,7 @@ enum { BODY_KEEP_BYTES = 16 * 1024, BUSY_MS = 5000, PAIR_BYTES = 320, ROW_BYTES 
 
 static const char schema[] =
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304;"
+        "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-8192;"
         "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS state(route TEXT, candidate TEXT, before BLOB, now BLOB,"
         " PRIMARY KEY(route, candidate)) WITHOUT ROWID;"

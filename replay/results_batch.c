@@ -2,13 +2,15 @@
  * results_batch.c - the observations of the last batch, in one row of results.db: what a crash may take back.
  *
  * In memory they are those of the open batch, or of the last one that was committed; each is an entry and,
- * behind it, the observation without the slices that it does not use.
+ * behind it, the observation: its fixed part, then its slices as texts with their NULs.
  */
+#define _GNU_SOURCE
 #include <stddef.h>
+#include <string.h>
 
 #include "replay/results_inside.h"
 
-enum { BATCH_MAX_BYTES = 256 << 20 };
+enum { BATCH_MAX_BYTES = 256 << 20, OBSERVATION_BYTES = offsetof(struct observation, slices) };
 
 struct entry {
 	uint64_t id;
@@ -21,21 +23,50 @@ void results_batch_init(struct results *r)
 	buf_init(&r->observations, BATCH_MAX_BYTES);
 }
 
+/* The first slice is the route's name: it is not stored. */
 int results_batch_note(struct results *r, const struct results_pair *p, const struct observation *o)
 {
-	struct entry entry = {
-	        p->id, p->route, p->candidate,
-	        (uint32_t)(offsetof(struct observation, slices) + o->slice_count * sizeof o->slices[0])};
-	char *room = buf_room(&r->observations, sizeof entry + entry.bytes);
+	struct entry entry = {p->id, p->route, p->candidate, OBSERVATION_BYTES};
+	char *room;
 
+	for (uint32_t i = 1; i < o->slice_count; i++)
+		entry.bytes += (uint32_t)strlen(o->slices[i]) + 1;
+	room = buf_room(&r->observations, sizeof entry + entry.bytes);
 	if (!room) {
 		r->observations.err = 0;
 		return ERR_NOMEM;
 	}
 	memcpy(room, &entry, sizeof entry);
-	memcpy(room + sizeof entry, o, entry.bytes);
+	room += sizeof entry;
+	memcpy(room, o, OBSERVATION_BYTES);
+	room += OBSERVATION_BYTES;
+	for (uint32_t i = 1; i < o->slice_count; i++)
+		room = stpcpy(room, o->slices[i]) + 1;
 	buf_grown(&r->observations, sizeof entry + entry.bytes);
 	return 0;
+}
+
+/* False: these bytes are none. */
+static bool read_observation(const struct results *r, const struct entry *entry, const char *bytes,
+                             struct observation *o)
+{
+	const char *end = bytes + entry->bytes;
+
+	memset(o, 0, sizeof *o);
+	memcpy(o, bytes, OBSERVATION_BYTES);
+	if (o->slice_count < 1 || o->slice_count > SLICES_MAX + 1)
+		return false;
+	results_name_route(r, entry->route, o->slices[0]);
+	bytes += OBSERVATION_BYTES;
+	for (uint32_t i = 1; i < o->slice_count; i++) {
+		const char *nul = memchr(bytes, 0, (size_t)(end - bytes));
+
+		if (!nul || nul - bytes >= SLICE_NAME_BYTES)
+			return false;
+		memcpy(o->slices[i], bytes, (size_t)(nul - bytes));
+		bytes = nul + 1;
+	}
+	return true;
 }
 
 int results_batch_store(struct results *r)
@@ -73,7 +104,7 @@ static bool next_entry(const struct results *r, size_t *at, struct entry *entry,
 		return false;
 	memcpy(entry, all.data + *at, sizeof *entry);
 	*observation = all.data + *at + sizeof *entry;
-	if (entry->bytes > sizeof(struct observation) || all.len - *at - sizeof *entry < entry->bytes ||
+	if (entry->bytes < OBSERVATION_BYTES || all.len - *at - sizeof *entry < entry->bytes ||
 	    entry->route >= r->plan->route_count ||
 	    entry->candidate >= r->plan->routes[entry->route].candidate_count)
 		return false;
@@ -106,9 +137,9 @@ void results_batch_count(struct results *r)
 	size_t at = 0;
 
 	while (next_entry(r, &at, &entry, &observation)) {
-		struct observation o = {0};
+		struct observation o;
 
-		memcpy(&o, observation, entry.bytes);
-		results_count(tally_at(r, entry.route, entry.candidate), &o);
+		if (read_observation(r, &entry, observation, &o))
+			results_count(tally_at(r, entry.route, entry.candidate), &o);
 	}
 }

@@ -128,6 +128,8 @@ int results_execute(struct results *, const char *sql);
 int results_tallies_new(struct results *); /* 0, ERR_NOMEM */
 /* What a pair adds: its slices are named from the request's head. */
 void results_observe(const struct results *, const struct results_pair *, struct observation *out);
+/* The slice that all pairs of a route are in. */
+void results_name_route(const struct results *, uint16_t route, char out[SLICE_NAME_BYTES]);
 void results_count(struct tally *, const struct observation *);
 /* Write the tallies that the open batch changed. 0, ERR_SYS, ERR_NOMEM. */
 int results_store_tallies(struct results *);

@@ -59,6 +59,11 @@ static void name_slice(char out[SLICE_NAME_BYTES], const char *name, struct span
 	out[at] = '\0';
 }
 
+void results_name_route(const struct results *r, uint16_t route, char out[SLICE_NAME_BYTES])
+{
+	name_slice(out, "route", span_of(r->plan->routes[route].name));
+}
+
 void results_observe(const struct results *r, const struct results_pair *p, struct observation *o)
 {
 	const struct plan_route *route = &r->plan->routes[p->route];
@@ -81,7 +86,7 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 		o->js_sum += c->rows[i].js_bits;
 		o->tv_sum += c->rows[i].tv;
 	}
-	name_slice(o->slices[o->slice_count++], "route", span_of(route->name));
+	results_name_route(r, p->route, o->slices[o->slice_count++]);
 	for (uint32_t i = 0; i < route->slice_count && i < SLICES_MAX; i++)
 		name_slice(o->slices[o->slice_count++], route->slices[i].name,
 		           head_field(p->request_head, span_of(route->slices[i].header)));

@@ -334,6 +334,7 @@ static void pump(struct slot *s)
 	if (s->handed < len || buf_len(&conn->out) || s->sent_reported)
 		return;
 	s->sent_reported = true;
+	conn_rest(conn); /* many may wait for an answer: they share the buffers of those that move */
 	if (s->events.sent != NULL)
 		s->events.sent(s->arg);
 }
