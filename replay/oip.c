@@ -199,7 +199,7 @@ static int read_skipped(struct oip_tensor *t)
 	return read_data(&r, t, t->data.len);
 }
 
-static int read_outputs(struct json_reader *r, struct oip_answer *out)
+static int read_outputs(struct json_reader *r, size_t work_bytes, struct oip_answer *out)
 {
 	size_t elements = 0;
 	enum json_token token;
@@ -219,13 +219,15 @@ static int read_outputs(struct json_reader *r, struct oip_answer *out)
 		elements += t->count;
 		if (!err && elements > OIP_ELEMENTS_MAX)
 			err = ERR_LIMIT;
+		if (!err && elements > work_bytes / sizeof(*t->texts))
+			err = ERR_NOMEM;
 		if (!err && !t->values && !t->texts)
 			err = read_skipped(t);
 	}
 	return err;
 }
 
-int oip_read(struct span body, struct oip_answer *out)
+int oip_read(struct span body, size_t work_bytes, struct oip_answer *out)
 {
 	enum json_token token;
 	struct json_reader r;
@@ -240,7 +242,7 @@ int oip_read(struct span body, struct oip_answer *out)
 		if (!json_string_eq(r.text, SPAN("outputs"))) {
 			err = skip_value(&r, &skipped);
 		} else {
-			err = found ? ERR_PROTO : read_outputs(&r, out);
+			err = found ? ERR_PROTO : read_outputs(&r, work_bytes, out);
 			found = true;
 		}
 	}

@@ -12,19 +12,14 @@
 
 #include <event2/event.h>
 
+#include "capture/budget.h"
 #include "capture/fold.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
 
-enum {
-	RESERVE_BYTES = 256 * 1024,
-	TICK_BUSY_US = 1000,
-	TURN_RECORDS = 512,
-	PEM_MAX = 4 << 20,
-	REQUEST_KEPT_BYTES = 64 * 1024
-};
+enum { TICK_BUSY_US = 1000, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
 struct shadow {
 	const struct role_env *env;
@@ -32,6 +27,8 @@ struct shadow {
 	struct event *tick;
 	struct ring *in, *out;
 	struct fold *fold;
+	struct client_budget
+	        held; /* by requests in flight: half of the role's budget, the fold has the other */
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
 	unsigned in_flight;
 	uint64_t swept_ns;
@@ -45,7 +42,6 @@ struct flight { /* one candidate's answer to one request */
 	struct flight *next;
 	struct record record;
 	uint64_t sent_ns;
-	uint64_t bytes;
 	bool headed, broken;
 };
 
@@ -69,7 +65,7 @@ static void emit(struct flight *f, uint8_t type, uint64_t time_ns, struct span p
 	f->record.type = type;
 	f->record.time_ns = time_ns;
 	f->record.payload_len = (uint32_t)payload.len;
-	if (ring_put(shadow.out, &f->record, payload.data, type == RECORD_END ? 0 : RESERVE_BYTES))
+	if (ring_put(shadow.out, &f->record, payload.data, type == RECORD_END ? 0 : RING_RESERVE_BYTES))
 		settle(f, OUTCOME_RING_FULL);
 }
 
@@ -156,6 +152,7 @@ static void on_done(void *arg, enum client_result result)
 	        [CLIENT_PROTOCOL] = OUTCOME_CANDIDATE_PROTOCOL,
 	        [CLIENT_TOO_LARGE] = OUTCOME_CANDIDATE_TOO_LARGE,
 	        [CLIENT_CUT] = OUTCOME_PAUSED,
+	        [CLIENT_MEMORY] = OUTCOME_MEMORY,
 	};
 	struct flight *f = arg;
 
@@ -182,6 +179,15 @@ static void serialise(struct buf *out, const struct leg *request, const struct p
 	h1_write_field(out, SPAN("understudy-shadow"), span_of(to->name));
 	h1_write_end(out, H1_LENGTH, buf_len(&request->body));
 	buf_span_put(out, buf_span(&request->body));
+}
+
+/* The request is there twice while it is handed over. */
+static bool room_for(const struct leg *request)
+{
+	size_t twice = 2 * (buf_len(&request->head) + buf_len(&request->body) + TEXT_MAX_BYTES);
+
+	return shadow.held.bytes < shadow.held.limit_bytes &&
+	       twice < shadow.held.limit_bytes - shadow.held.bytes;
 }
 
 /* What is sent lies in shadow.request, which keeps the memory of small ones. */
@@ -215,7 +221,7 @@ static int send_flight(struct flight *f, const struct exchange *x, unsigned cand
 static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
 {
 	struct flight *f = new_flight();
-	int err = f ? send_flight(f, x, candidate) : ERR_NOMEM;
+	int err = f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate) : ERR_NOMEM;
 
 	if (!err) {
 		shadow.in_flight++;
@@ -343,7 +349,7 @@ static int make_client(unsigned route, unsigned candidate)
 {
 	const struct plan_route *r = &shadow.env->plan->routes[route];
 	const struct plan_candidate *p = &r->candidates[candidate];
-	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes};
+	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes, &shadow.held};
 	struct client_target target = {.host = p->endpoint.host};
 	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
 
@@ -377,7 +383,8 @@ int shadow_run(struct role_env *env)
 	shadow.env = env;
 	buf_init(&shadow.head, RECORD_PAYLOAD_MAX);
 	shadow.base = event_base_new();
-	shadow.fold = fold_new(env->plan->memory_bytes / 8);
+	shadow.held.limit_bytes = budget_bytes(env->plan, BUDGET_SHADOW) / 2;
+	shadow.fold = fold_new(budget_bytes(env->plan, BUDGET_SHADOW) / 2);
 	if (!shadow.base || !shadow.fold || role_ring_reader(env, "shadow", &shadow.in) ||
 	    role_ring_writer(env, "answers", &shadow.out) || make_clients())
 		return 3;

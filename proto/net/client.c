@@ -13,6 +13,7 @@
  * ended the request, started another in the same slot, or freed the client.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 
 #include "proto/base/clock.h"
@@ -21,16 +22,21 @@
 
 enum {
 	INFORMATIONAL_MAX = 8,
-	REQUEST_KEPT_BYTES = 16 * 1024, /* of a request's buffer, between requests */
-	OUT_BYTES = 256 * 1024,         /* most of a request that waits in the connection */
-	CODECS_KEPT = 4
+	OUT_BYTES = CONN_READ_BYTES, /* most of a request that waits in the connection */
+	TLS_BYTES = 48 * 1024,       /* what OpenSSL takes for one */
+	CODECS_KEPT = 8
 };
 
 struct codec { /* a parser with its storage */
-	SLIST_ENTRY(codec) link;
 	struct h1_parser parser;
 	char head[H1_HEAD_MAX];
 };
+
+/* Those of all clients that no response needs. */
+static struct {
+	struct codec *codecs[CODECS_KEPT];
+	unsigned count;
+} spare_codecs;
 
 struct slot {
 	TAILQ_ENTRY(slot) link;    /* in spare, idle or busy */
@@ -41,8 +47,8 @@ struct slot {
 	bool used_before;
 	/* the request, while serial is not 0 */
 	uint64_t serial, deadline_ns, body_bytes;
-	struct buf request;
-	size_t handed; /* bytes of it that the connection was given */
+	char *request;
+	size_t request_len, handed; /* handed: bytes of it that the connection was given */
 	bool waiting, is_head, replaced, sent_reported, response_began, head_reported;
 	unsigned informational;
 	struct client_events events;
@@ -58,8 +64,7 @@ struct client {
 	struct event timer, kick;
 	struct slot_list spare, idle, busy;
 	STAILQ_HEAD(, slot) kicked; /* to be sent, or to be told that connecting failed at once */
-	SLIST_HEAD(, codec) codecs;
-	unsigned codecs_kept, slots, in_flight;
+	unsigned slots, in_flight;
 	unsigned depth; /* how many of our frames are on the stack */
 	uint64_t serial;
 	bool timer_runs, closing;
@@ -68,13 +73,34 @@ struct client {
 
 static void on_turn(void *owner, unsigned news);
 
-static struct codec *codec_take(struct client *c)
+static bool charge(struct client *c, size_t bytes)
 {
-	struct codec *codec = SLIST_FIRST(&c->codecs);
+	struct client_budget *b = c->limits.budget;
+
+	if (b && (b->bytes > b->limit_bytes || bytes > b->limit_bytes - b->bytes))
+		return false;
+	if (b)
+		b->bytes += bytes;
+	return true;
+}
+
+static void discharge(struct client *c, size_t bytes)
+{
+	if (c->limits.budget)
+		c->limits.budget->bytes -= bytes;
+}
+
+/* What an open connection may take beside its request. */
+static size_t slot_bytes(const struct client *c)
+{
+	return sizeof(struct slot) + (c->target.tls ? TLS_BYTES : 0);
+}
+
+static struct codec *codec_new(void)
+{
+	struct codec *codec = spare_codecs.count ? spare_codecs.codecs[--spare_codecs.count] : NULL;
 
 	if (codec) {
-		SLIST_REMOVE_HEAD(&c->codecs, link);
-		c->codecs_kept--;
 		h1_next(&codec->parser);
 		return codec;
 	}
@@ -86,17 +112,30 @@ static struct codec *codec_take(struct client *c)
 	return codec;
 }
 
-/* `whole`: it stands behind a message. */
-static void codec_give_back(struct slot *s, bool whole)
+static bool lend_codec(struct slot *s)
 {
-	struct client *c = s->client;
+	if (s->codec)
+		return true;
+	if (!charge(s->client, sizeof *s->codec))
+		return false;
+	s->codec = codec_new();
+	if (s->codec)
+		s->codec->parser.head_request = s->is_head;
+	else
+		discharge(s->client, sizeof *s->codec);
+	return s->codec != NULL;
+}
 
-	if (s->codec && whole && c->codecs_kept < CODECS_KEPT) {
-		SLIST_INSERT_HEAD(&c->codecs, s->codec, link);
-		c->codecs_kept++;
-	} else {
+/* `whole`: it stands behind a message. */
+static void take_codec_back(struct slot *s, bool whole)
+{
+	if (!s->codec)
+		return;
+	discharge(s->client, sizeof *s->codec);
+	if (whole && spare_codecs.count < CODECS_KEPT)
+		spare_codecs.codecs[spare_codecs.count++] = s->codec;
+	else
 		free(s->codec);
-	}
 	s->codec = NULL;
 }
 
@@ -107,23 +146,17 @@ static void destroy_list(struct slot_list *list)
 	while ((s = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, s, link);
 		conn_close(&s->conn);
-		buf_fini(&s->request);
+		discharge(s->client, slot_bytes(s->client));
 		free(s);
 	}
 }
 
 static void destroy(struct client *c)
 {
-	struct codec *codec;
-
 	event_del(&c->timer);
 	event_del(&c->kick);
 	destroy_list(&c->spare);
 	destroy_list(&c->idle);
-	while ((codec = SLIST_FIRST(&c->codecs)) != NULL) {
-		SLIST_REMOVE_HEAD(&c->codecs, link);
-		free(codec);
-	}
 	tls_context_unref(&c->target.tls);
 	free(c);
 }
@@ -149,11 +182,9 @@ static void unkick(struct slot *s)
 
 static void forget_request(struct slot *s)
 {
-	buf_reset(&s->request);
-	if (s->request.cap > REQUEST_KEPT_BYTES) {
-		buf_fini(&s->request);
-		buf_init(&s->request, SIZE_MAX);
-	}
+	discharge(s->client, s->request_len);
+	free(s->request);
+	s->request = NULL;
 }
 
 static void finish(struct slot *s, enum client_result result, bool keep)
@@ -161,7 +192,7 @@ static void finish(struct slot *s, enum client_result result, bool keep)
 	struct client *c = s->client;
 	unkick(s);
 	forget_request(s);
-	codec_give_back(s, result == CLIENT_OK);
+	take_codec_back(s, result == CLIENT_OK);
 	s->serial = 0;
 	c->in_flight--;
 	TAILQ_REMOVE(&c->busy, s, link);
@@ -271,16 +302,6 @@ static bool step(struct slot *s)
 	return s->serial == serial && event != H1_NEED_MORE;
 }
 
-static bool lend_codec(struct slot *s)
-{
-	if (s->codec)
-		return true;
-	s->codec = codec_take(s->client);
-	if (s->codec)
-		s->codec->parser.head_request = s->is_head;
-	return s->codec != NULL;
-}
-
 static void on_input(struct slot *s)
 {
 	if (s->handed == buf_len(&s->conn.out)) { /* an answer before the question */
@@ -289,11 +310,13 @@ static void on_input(struct slot *s)
 	}
 	s->response_began = true;
 	if (!lend_codec(s)) {
-		finish(s, CLIENT_RESET, false);
+		finish(s, CLIENT_MEMORY, false);
 		return;
 	}
 	while (step(s))
 		;
+	if (s->serial != 0)
+		conn_rest(&s->conn);
 }
 
 static void on_closed(struct slot *s, bool orderly)
@@ -314,16 +337,15 @@ static void on_closed(struct slot *s, bool orderly)
 static void pump(struct slot *s)
 {
 	struct conn *conn = &s->conn;
-	size_t len = buf_len(&s->request);
+	size_t len = s->request_len;
 
 	while (s->handed < len && !conn->blocked) {
-		struct span rest = buf_span(&s->request);
 		size_t n = len - s->handed < OUT_BYTES ? len - s->handed : OUT_BYTES;
 		struct buf *out = conn_out(conn);
 
-		buf_put(out, rest.data + s->handed, n);
+		buf_put(out, s->request + s->handed, n);
 		if (out->err) {
-			finish(s, CLIENT_RESET, false);
+			finish(s, CLIENT_MEMORY, false);
 			return;
 		}
 		s->handed += n;
@@ -413,13 +435,17 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 static struct slot *new_slot(struct client *c)
 {
-	struct slot *s = c->slots < c->limits.max_in_flight ? calloc(1, sizeof(*s)) : NULL;
+	struct slot *s;
 
-	if (s == NULL)
+	if (c->slots == c->limits.max_in_flight || !charge(c, slot_bytes(c)))
 		return NULL;
+	s = calloc(1, sizeof(*s));
+	if (s == NULL) {
+		discharge(c, slot_bytes(c));
+		return NULL;
+	}
 	s->client = c;
 	conn_init(&s->conn, c->base, on_turn, s);
-	buf_init(&s->request, SIZE_MAX);
 	TAILQ_INSERT_HEAD(&c->spare, s, link);
 	c->slots++;
 	return s;
@@ -458,6 +484,20 @@ static void start(struct slot *s)
 	}
 }
 
+static bool keep_request(struct slot *s, struct span request)
+{
+	if (!charge(s->client, request.len))
+		return false;
+	s->request = malloc(request.len + 1);
+	if (!s->request) {
+		discharge(s->client, request.len);
+		return false;
+	}
+	memcpy(s->request, request.data, request.len);
+	s->request_len = request.len;
+	return true;
+}
+
 int client_send(struct client *c, struct span request, bool is_head, const struct client_events *events,
                 void *arg)
 {
@@ -469,11 +509,8 @@ int client_send(struct client *c, struct span request, bool is_head, const struc
 	s = find_slot(c);
 	if (s == NULL)
 		return ERR_NOMEM;
-	buf_span_put(&s->request, request);
-	if (s->request.err) {
-		buf_reset(&s->request);
+	if (!keep_request(s, request))
 		return ERR_NOMEM;
-	}
 	TAILQ_REMOVE(s->conn.fd == -1 ? &c->spare : &c->idle, s, link);
 	TAILQ_INSERT_TAIL(&c->busy, s, link);
 	s->serial = ++c->serial;
@@ -509,7 +546,6 @@ int client_new(struct event_base *base, const struct client_target *target, stru
 	TAILQ_INIT(&c->idle);
 	TAILQ_INIT(&c->busy);
 	STAILQ_INIT(&c->kicked);
-	SLIST_INIT(&c->codecs);
 	event_assign(&c->timer, base, -1, 0, on_timer, c);
 	event_assign(&c->kick, base, -1, 0, on_kick, c);
 	*client_out = c;

@@ -244,6 +244,8 @@ static void on_done(void *arg, enum client_result result)
 
 static const struct client_events events = {on_sent, on_head, on_body, on_done};
 
+static struct client_budget budget = {0, SIZE_MAX};
+
 static struct client_target loopback(uint16_t to_port)
 {
 	struct client_target target = {.address_len = sizeof(struct sockaddr_in)};
@@ -266,7 +268,7 @@ static struct client_target unix_path(void)
 
 static struct client *make_to(struct client_target target, unsigned in_flight, unsigned timeout_ms)
 {
-	struct client_limits limits = {in_flight, timeout_ms, 10};
+	struct client_limits limits = {in_flight, timeout_ms, 10, &budget};
 	struct client *c = NULL;
 
 	base = event_base_new();
@@ -296,6 +298,7 @@ static void drop(struct client **c)
 {
 	client_free(c);
 	assert_null(*c);
+	assert_int_equal(budget.bytes, 0);
 	event_base_free(base);
 }
 
@@ -451,6 +454,32 @@ static void deadlines(void **state)
 	drop(&c);
 }
 
+/* What does not fit is refused before it is sent, or cut when its answer comes; nothing stays charged. */
+static void budget_is_kept(void **state)
+{
+	struct exchange first = {0}, second = {0}, third = {0};
+	struct client *c = make(port, 2, 1000);
+	size_t waiting;
+
+	(void)state;
+	assert_int_equal(start(c, &first, "GET", "/ok"), 0);
+	waiting = budget.bytes;
+	assert_true(waiting > 0 && waiting < H1_HEAD_MAX);
+	budget.limit_bytes = waiting + waiting / 2;
+	assert_int_equal(start(c, &second, "GET", "/ok"), ERR_NOMEM);
+	assert_int_equal(budget.bytes, waiting);
+	run_until(&first, 1);
+	assert_int_equal(first.result, CLIENT_MEMORY);
+	assert_int_equal(first.heads, 0);
+	budget.limit_bytes = waiting + 2 * H1_HEAD_MAX;
+	assert_int_equal(start(c, &third, "GET", "/ok"), 0);
+	run_until(&third, 1);
+	assert_int_equal(third.result, CLIENT_OK);
+	assert_true(budget.bytes < waiting);
+	drop(&c);
+	budget.limit_bytes = SIZE_MAX;
+}
+
 static void refused(void **state)
 {
 	uint16_t closed_port;
@@ -470,7 +499,7 @@ static void refused(void **state)
 /* An address that connect() refuses at once must still report after client_send() returned. */
 static void refused_at_once(void **state)
 {
-	struct client_limits limits = {1, 1000, 10};
+	struct client_limits limits = {1, 1000, 10, NULL};
 	struct client_target target = loopback(1);
 	struct client *c = NULL;
 	struct exchange x = {0};
@@ -569,6 +598,7 @@ int main(void)
 	        cmocka_unit_test(bound_and_cut),   cmocka_unit_test(reentrancy),
 	        cmocka_unit_test(results_unix),    cmocka_unit_test(results_tls),
 	        cmocka_unit_test(not_believed),    cmocka_unit_test(deadlines),
+	        cmocka_unit_test(budget_is_kept),
 	};
 
 	return cmocka_run_group_tests(all, start_server, stop_server);
