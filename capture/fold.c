@@ -168,6 +168,16 @@ static struct exchange *exchange_new(struct fold *f, const struct record *r)
 	return e;
 }
 
+/* What the next leg takes before it holds a byte: a spare one brings its buffers. */
+static size_t leg_bytes(const struct fold *f)
+{
+	const struct leg *l = f->spare_leg_count ? f->spare_legs[f->spare_leg_count - 1] : NULL;
+
+	return sizeof *l +
+	       (l ? buf_memory(l->head.cap, 0) + buf_memory(l->body.cap, 0) + buf_memory(l->trailers.cap, 0)
+	          : 0);
+}
+
 static struct leg *leg_take(struct fold *f)
 {
 	struct leg *l, old;
@@ -190,12 +200,13 @@ static struct leg *leg_take(struct fold *f)
 
 static struct leg *leg_new(struct fold *f, struct exchange *e, uint8_t index)
 {
+	size_t bytes = leg_bytes(f);
 	struct leg *l = leg_take(f);
 
 	if (!l)
 		return NULL;
 	e->legs[index] = l;
-	charge(f, e, sizeof *l);
+	charge(f, e, bytes);
 	return l;
 }
 
@@ -296,7 +307,7 @@ int fold_add(struct fold *f, const struct record *r, const void *payload, struct
 		l = e->legs[r->leg];
 	if (!in_order(l, r))
 		return ERR_PROTO;
-	need = growth(target(l, r->type), r->payload_len) + (l ? 0 : sizeof *l);
+	need = growth(target(l, r->type), r->payload_len) + (l ? 0 : leg_bytes(f));
 	if (!e)
 		e = *exchange_out = exchange_new(f, r);
 	if (!e)
