@@ -1,35 +1,27 @@
 #define _GNU_SOURCE
 #include "capture/plan.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include "capture/names.h"
 #include "capture/sealed.h"
 
 enum { PLAN_VERSION = 1 };
 
 int plan_address(const struct plan_endpoint *e, struct sockaddr_storage *address_out, socklen_t *len_out)
 {
-	struct sockaddr_in *v4 = (struct sockaddr_in *)address_out;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address_out;
 	struct sockaddr_un *path = (struct sockaddr_un *)address_out;
+	struct in6_addr address;
 
 	memset(address_out, 0, sizeof *address_out);
 	if (e->port == 0) {
 		path->sun_family = AF_UNIX;
 		snprintf(path->sun_path, sizeof path->sun_path, "%s", e->address);
 		*len_out = sizeof *path;
-	} else if (inet_pton(AF_INET, e->address, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(e->port);
-		*len_out = sizeof *v4;
-	} else if (inet_pton(AF_INET6, e->address, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(e->port);
-		*len_out = sizeof *v6;
+	} else if (name_numeric(e->address, &address)) {
+		*len_out = name_sockaddr(&address, e->port, address_out);
 	} else {
 		return ERR_CONFIG;
 	}

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "capture/names.h"
 #include "proto/base/clock.h"
 #include "proxy/child.h"
 #include "proxy/notify.h"
@@ -391,7 +392,8 @@ static bool people_house(struct house *h, const struct role_row *rows, unsigned 
 	const struct plan *plan = h->estate.plan;
 
 	for (unsigned i = 0; i < row_count; i++) {
-		bool wanted = rows[i].in & (plan->replay ? IN_REPLAY : IN_MIRROR);
+		bool wanted = (rows[i].in & (plan->replay ? IN_REPLAY : IN_MIRROR)) &&
+		              (!(rows[i].in & IF_NAMED) || names_needed(plan));
 		unsigned copies = !wanted ? 0 : rows[i].per_worker ? plan->workers : 1;
 
 		for (unsigned n = 0; n < copies; n++) {

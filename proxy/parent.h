@@ -7,13 +7,14 @@
 
 #include "capture/role.h"
 
-enum { IN_MIRROR = 1, IN_REPLAY = 2, ROLE_HOLDS_MAX = 16 };
+/* IF_NAMED: only when an endpoint's address is a name. */
+enum { IN_MIRROR = 1, IN_REPLAY = 2, IF_NAMED = 4, ROLE_HOLDS_MAX = 16 };
 
 /* One row a role. A name in `holds` ending in '*' stands for every descriptor with that prefix; '%' is
  * replaced by the role's index. */
 struct role_row {
 	const char *name;
-	uint8_t in; /* IN_MIRROR, IN_REPLAY */
+	uint8_t in; /* IN_MIRROR, IN_REPLAY, IF_NAMED */
 	role_run *run;
 	uint8_t stage;   /* whose cells are lost when it dies; 0: none */
 	uint32_t leaves; /* the phase in which it exits */

@@ -14,6 +14,7 @@
 
 #include "capture/budget.h"
 #include "capture/fold.h"
+#include "capture/names.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/h1.h"
@@ -30,6 +31,11 @@ struct shadow {
 	struct client_budget
 	        held; /* by requests in flight: half of the role's budget, the fold has the other */
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
+	const struct names *names; /* NULL: every address is a number */
+	struct place {
+		uint32_t version;
+		struct in6_addr at;
+	} places[ROUTES_MAX][CANDIDATES_MAX];
 	unsigned in_flight;
 	uint64_t swept_ns;
 	bool was_paused;
@@ -294,6 +300,37 @@ static void obey_pause(void)
 	shadow.was_paused = paused;
 }
 
+/* The resolver says where a candidate is now; where it was is as good while it is one of the name's places.
+ */
+static void follow(unsigned r, unsigned c)
+{
+	struct place *p = &shadow.places[r][c];
+	struct sockaddr_storage to = {0};
+	struct name_found found;
+	socklen_t len = 0;
+
+	if (!name_moved(&shadow.names->candidates[r][c], &p->version, &found))
+		return;
+	for (uint32_t i = 0; i < found.count; i++)
+		if (!memcmp(&found.addresses[i], &p->at, sizeof p->at))
+			return;
+	memset(&p->at, 0, sizeof p->at);
+	if (found.count) {
+		p->at = found.addresses[0];
+		len = name_sockaddr(&p->at, shadow.env->plan->routes[r].candidates[c].endpoint.port, &to);
+	}
+	client_move(shadow.clients[r][c], (const struct sockaddr *)&to, len);
+}
+
+static void follow_names(void)
+{
+	const struct plan *plan = shadow.env->plan;
+
+	for (unsigned r = 0; shadow.names && r < plan->route_count; r++)
+		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++)
+			follow(r, c);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct timeval next = {0, TICK_BUSY_US};
@@ -303,6 +340,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what, (void)arg;
 	obey_pause();
+	follow_names();
 	while (n < TURN_RECORDS && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
 		take(&r);
 		n++;
@@ -355,6 +393,9 @@ static int make_client(unsigned route, unsigned candidate)
 
 	if (!err && p->endpoint.tls)
 		err = make_trust(route, candidate, &target.tls);
+	if (!err && p->endpoint.port &&
+	    !name_numeric(p->endpoint.address, &shadow.places[route][candidate].at))
+		err = ERR_CONFIG;
 	if (!err)
 		err = client_new(shadow.base, &target, limits, &shadow.clients[route][candidate]);
 	tls_context_unref(&target.tls);
@@ -364,7 +405,10 @@ static int make_client(unsigned route, unsigned candidate)
 static int make_clients(void)
 {
 	const struct plan *plan = shadow.env->plan;
+	int fd = role_fd(shadow.env, "names.read");
 
+	if (fd != -1 && names_watch(fd, &shadow.names))
+		return ERR_SYS;
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
 			int err = make_client(r, c);

@@ -45,6 +45,7 @@ struct slot {
 	struct conn conn;
 	struct codec *codec; /* NULL: nothing of a response came yet */
 	bool used_before;
+	unsigned moves; /* of the client, when it was opened */
 	/* the request, while serial is not 0 */
 	uint64_t serial, deadline_ns, body_bytes;
 	char *request;
@@ -64,7 +65,7 @@ struct client {
 	struct event timer, kick;
 	struct slot_list spare, idle, busy;
 	STAILQ_HEAD(, slot) kicked; /* to be sent, or to be told that connecting failed at once */
-	unsigned slots, in_flight;
+	unsigned moves, slots, in_flight;
 	unsigned depth; /* how many of our frames are on the stack */
 	uint64_t serial;
 	bool timer_runs, closing;
@@ -173,6 +174,14 @@ static void leave(struct client *c)
 		destroy(c);
 }
 
+/* Idle no more. */
+static void put_away(struct slot *s)
+{
+	TAILQ_REMOVE(&s->client->idle, s, link);
+	conn_close(&s->conn);
+	TAILQ_INSERT_HEAD(&s->client->spare, s, link);
+}
+
 static void unkick(struct slot *s)
 {
 	if (s->waiting)
@@ -196,7 +205,7 @@ static void finish(struct slot *s, enum client_result result, bool keep)
 	s->serial = 0;
 	c->in_flight--;
 	TAILQ_REMOVE(&c->busy, s, link);
-	if (keep && !c->closing) {
+	if (keep && !c->closing && s->moves == c->moves) {
 		s->used_before = true;
 		conn_rest(&s->conn);
 		TAILQ_INSERT_HEAD(&c->idle, s, link);
@@ -212,7 +221,10 @@ static int open_slot(struct slot *s)
 {
 	const struct client *c = s->client;
 
+	if (c->target.address_len == 0)
+		return ERR_SYS;
 	s->used_before = false;
+	s->moves = c->moves;
 	conn_init(&s->conn, c->base, on_turn, s);
 	return conn_connect(&s->conn, (const struct sockaddr *)&c->target.address, c->target.address_len,
 	                    c->target.tls, c->target.host);
@@ -381,9 +393,7 @@ static void on_turn(void *owner, unsigned news)
 	struct client *c = s->client;
 
 	if (s->serial == 0) { /* an idle connection has nothing to say */
-		TAILQ_REMOVE(&c->idle, s, link);
-		conn_close(&s->conn);
-		TAILQ_INSERT_HEAD(&c->spare, s, link);
+		put_away(s);
 		return;
 	}
 	enter(c);
@@ -466,9 +476,7 @@ static struct slot *find_slot(struct client *c)
 	s = new_slot(c);
 	if (s != NULL || (s = TAILQ_FIRST(&c->idle)) == NULL)
 		return s;
-	TAILQ_REMOVE(&c->idle, s, link);
-	conn_close(&s->conn);
-	TAILQ_INSERT_HEAD(&c->spare, s, link);
+	put_away(s);
 	return s;
 }
 
@@ -550,6 +558,18 @@ int client_new(struct event_base *base, const struct client_target *target, stru
 	event_assign(&c->kick, base, -1, 0, on_kick, c);
 	*client_out = c;
 	return 0;
+}
+
+void client_move(struct client *c, const struct sockaddr *to, socklen_t len)
+{
+	struct slot *s;
+
+	memset(&c->target.address, 0, sizeof(c->target.address));
+	memcpy(&c->target.address, to, len);
+	c->target.address_len = len;
+	c->moves++;
+	while ((s = TAILQ_FIRST(&c->idle)) != NULL)
+		put_away(s);
 }
 
 unsigned client_in_flight(const struct client *c)

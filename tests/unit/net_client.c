@@ -514,6 +514,36 @@ static void refused_at_once(void **state)
 	drop(&c);
 }
 
+/* What is in flight ends where it began; what idles is not used again. */
+static void moved(void **state)
+{
+	struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct client *c = make(port, 1, 1000);
+	struct exchange x = {0};
+
+	(void)state;
+	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+		if (i > 0) /* an idle connection goes on, and ends with its request */
+			client_move(c, (const struct sockaddr *)&there, 0);
+		run_until(&x, i + 1);
+		assert_int_equal(x.result, CLIENT_OK);
+	}
+	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+	run_until(&x, 3);
+	assert_int_equal(x.result, CLIENT_CONNECT);
+	client_move(c, (const struct sockaddr *)&there, sizeof(there));
+	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+	run_until(&x, 4);
+	assert_int_equal(x.result, CLIENT_OK);
+	client_move(c, (const struct sockaddr *)&there, 0);
+	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+	run_until(&x, 5);
+	assert_int_equal(x.result, CLIENT_CONNECT);
+	drop(&c);
+}
+
 /* "/silent-once" answers the first request of a connection and closes on any later one, so it only
  * succeeds after a reuse when the connection was replaced. */
 static void reuse_and_replacement(void **state)
@@ -598,7 +628,7 @@ int main(void)
 	        cmocka_unit_test(bound_and_cut),   cmocka_unit_test(reentrancy),
 	        cmocka_unit_test(results_unix),    cmocka_unit_test(results_tls),
 	        cmocka_unit_test(not_believed),    cmocka_unit_test(deadlines),
-	        cmocka_unit_test(budget_is_kept),
+	        cmocka_unit_test(budget_is_kept),  cmocka_unit_test(moved),
 	};
 
 	return cmocka_run_group_tests(all, start_server, stop_server);
