@@ -41,7 +41,7 @@ struct plan_endpoint {
 
 /* Files are opened by the parent and reach workers as descriptors: "tls.L.N.cert", "tls.L.N.key" and
  * "tls.L.client-ca" for listener L; "tls.live.R.ca", ".cert" and ".key" for route R. The shadow holds
- * "candidate.R.C.ca" for candidate C of route R. Empty: none. */
+ * "trust.R.C" for candidate C of route R. Empty: none. */
 struct plan_certificate {
 	char certificate_file[PATH_MAX_BYTES], key_file[PATH_MAX_BYTES];
 };

@@ -304,7 +304,7 @@ static int open_candidate_files(struct estate *e, unsigned r)
 
 		if (!p->endpoint.tls || !p->verify)
 			continue;
-		snprintf(name, sizeof name, "candidate.%u.%u.ca", r, c);
+		snprintf(name, sizeof name, "trust.%u.%u", r, c);
 		err = own_file(e, p->ca_file[0] ? p->ca_file : system_authorities(), name);
 	}
 	return err;

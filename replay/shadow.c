@@ -370,7 +370,7 @@ static int make_trust(unsigned route, unsigned candidate, struct tls_context **c
 	struct buf ca;
 	int err;
 
-	snprintf(name, sizeof name, "candidate.%u.%u.ca", route, candidate);
+	snprintf(name, sizeof name, "trust.%u.%u", route, candidate);
 	buf_init(&ca, PEM_MAX);
 	role_read(shadow.env, name, &ca);
 	err = tls_client_context(
