@@ -18,32 +18,21 @@
 
 #include "proto/base/clock.h"
 #include "proto/net/client.h"
+#include "proto/net/client_codec.h"
 #include "proto/net/conn.h"
 
 enum {
 	INFORMATIONAL_MAX = 8,
 	OUT_BYTES = CONN_READ_BYTES, /* most of a request that waits in the connection */
-	TLS_BYTES = 48 * 1024,       /* what OpenSSL takes for one */
-	CODECS_KEPT = 8
+	TLS_BYTES = 48 * 1024        /* what OpenSSL takes for one */
 };
-
-struct codec { /* a parser with its storage */
-	struct h1_parser parser;
-	char head[H1_HEAD_MAX];
-};
-
-/* Those of all clients that no response needs. */
-static struct {
-	struct codec *codecs[CODECS_KEPT];
-	unsigned count;
-} spare_codecs;
 
 struct slot {
 	TAILQ_ENTRY(slot) link;    /* in spare, idle or busy */
 	STAILQ_ENTRY(slot) kicked; /* while `waiting` */
 	struct client *client;
 	struct conn conn;
-	struct codec *codec; /* NULL: nothing of a response came yet */
+	struct client_codec *codec; /* NULL: nothing of a response came yet */
 	bool used_before;
 	unsigned moves; /* of the client, when it was opened */
 	/* the request, while serial is not 0 */
@@ -74,70 +63,17 @@ struct client {
 
 static void on_turn(void *owner, unsigned news);
 
-static bool charge(struct client *c, size_t bytes)
-{
-	struct client_budget *b = c->limits.budget;
-
-	if (b && (b->bytes > b->limit_bytes || bytes > b->limit_bytes - b->bytes))
-		return false;
-	if (b)
-		b->bytes += bytes;
-	return true;
-}
-
-static void discharge(struct client *c, size_t bytes)
-{
-	if (c->limits.budget)
-		c->limits.budget->bytes -= bytes;
-}
-
 /* What an open connection may take beside its request. */
 static size_t slot_bytes(const struct client *c)
 {
 	return sizeof(struct slot) + (c->target.tls ? TLS_BYTES : 0);
 }
 
-static struct codec *codec_new(void)
-{
-	struct codec *codec = spare_codecs.count ? spare_codecs.codecs[--spare_codecs.count] : NULL;
-
-	if (codec) {
-		h1_next(&codec->parser);
-		return codec;
-	}
-	codec = malloc(sizeof *codec);
-	if (codec) {
-		h1_init(&codec->parser, H1_RESPONSE, codec->head, sizeof codec->head);
-		codec->parser.in_place = true;
-	}
-	return codec;
-}
-
 static bool lend_codec(struct slot *s)
 {
-	if (s->codec)
-		return true;
-	if (!charge(s->client, sizeof *s->codec))
-		return false;
-	s->codec = codec_new();
-	if (s->codec)
-		s->codec->parser.head_request = s->is_head;
-	else
-		discharge(s->client, sizeof *s->codec);
-	return s->codec != NULL;
-}
-
-/* `whole`: it stands behind a message. */
-static void take_codec_back(struct slot *s, bool whole)
-{
 	if (!s->codec)
-		return;
-	discharge(s->client, sizeof *s->codec);
-	if (whole && spare_codecs.count < CODECS_KEPT)
-		spare_codecs.codecs[spare_codecs.count++] = s->codec;
-	else
-		free(s->codec);
-	s->codec = NULL;
+		s->codec = client_codec_take(s->client->limits.budget, s->is_head);
+	return s->codec != NULL;
 }
 
 static void destroy_list(struct slot_list *list)
@@ -147,7 +83,7 @@ static void destroy_list(struct slot_list *list)
 	while ((s = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, s, link);
 		conn_close(&s->conn);
-		discharge(s->client, slot_bytes(s->client));
+		client_discharge(s->client->limits.budget, slot_bytes(s->client));
 		free(s);
 	}
 }
@@ -191,7 +127,7 @@ static void unkick(struct slot *s)
 
 static void forget_request(struct slot *s)
 {
-	discharge(s->client, s->request_len);
+	client_discharge(s->client->limits.budget, s->request_len);
 	free(s->request);
 	s->request = NULL;
 }
@@ -201,7 +137,7 @@ static void finish(struct slot *s, enum client_result result, bool keep)
 	struct client *c = s->client;
 	unkick(s);
 	forget_request(s);
-	take_codec_back(s, result == CLIENT_OK);
+	client_codec_give_back(s->client->limits.budget, &s->codec, result == CLIENT_OK);
 	s->serial = 0;
 	c->in_flight--;
 	TAILQ_REMOVE(&c->busy, s, link);
@@ -447,11 +383,11 @@ static struct slot *new_slot(struct client *c)
 {
 	struct slot *s;
 
-	if (c->slots == c->limits.max_in_flight || !charge(c, slot_bytes(c)))
+	if (c->slots == c->limits.max_in_flight || !client_charge(c->limits.budget, slot_bytes(c)))
 		return NULL;
 	s = calloc(1, sizeof(*s));
 	if (s == NULL) {
-		discharge(c, slot_bytes(c));
+		client_discharge(c->limits.budget, slot_bytes(c));
 		return NULL;
 	}
 	s->client = c;
@@ -494,11 +430,11 @@ static void start(struct slot *s)
 
 static bool keep_request(struct slot *s, struct span request)
 {
-	if (!charge(s->client, request.len))
+	if (!client_charge(s->client->limits.budget, request.len))
 		return false;
 	s->request = malloc(request.len + 1);
 	if (!s->request) {
-		discharge(s->client, request.len);
+		client_discharge(s->client->limits.budget, request.len);
 		return false;
 	}
 	memcpy(s->request, request.data, request.len);
