@@ -10,7 +10,6 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <openssl/hmac.h>
@@ -366,22 +365,22 @@ static void make_parent_folder(const char *path)
 
 static int make_control_socket(struct estate *e)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	const char *path = e->plan->control_socket;
 	int fd;
 
 	if (!path[0])
 		return 0;
-	if (strlen(path) >= sizeof a.sun_path) {
-		errno = ENAMETOOLONG;
-		return complain("cannot make the control socket", path);
-	}
 	make_parent_folder(path);
-	strcpy(a.sun_path, path);
-	unlink(a.sun_path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd == -1 || bind(fd, (struct sockaddr *)&a, sizeof a) == -1 || chmod(a.sun_path, 0600) == -1 ||
-	    listen(fd, 16) == -1) {
+	fd = listeners_bind_path(path);
+	if (fd == -1 && errno == EADDRINUSE) {
+		fprintf(stderr,
+		        "understudy: cannot make the control socket: %s: another proxy answers there; stop "
+		        "it, "
+		        "start in another folder or set control.socket\n",
+		        path);
+		return ERR_SYS;
+	}
+	if (fd == -1 || chmod(path, 0600) == -1 || listen(fd, 16) == -1) {
 		complain("cannot make the control socket", path);
 		if (fd != -1)
 			close(fd);
@@ -452,8 +451,8 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 	if (!err)
 		err = make_rings(e);
 	if (!err)
-		err = make_run_directory(e, run_directory);
-	return err ? err : make_control_socket(e);
+		err = make_control_socket(e);
+	return err ? err : make_run_directory(e, run_directory);
 }
 
 void estate_close(struct estate *e)

@@ -274,12 +274,11 @@ static void announce(const struct house *h, const char *run_directory)
 
 	atomic_store(&page->started_ns, clock_mono_ns());
 	atomic_store(&page->ready, 1);
-	if (plan->replay)
+	if (!plan->replay)
+		fprintf(stderr, "understudy: ready on %s, run in %s\n", plan->listen[0].at.url,
+		        run_directory);
+	else if (plan->replay_progress != PROGRESS_QUIET)
 		fprintf(stderr, "understudy: replaying, run in %s\n", run_directory);
-	else
-		fprintf(stderr,
-		        "understudy: ready on %s, run in %s; stop all shadowing: understudy ctl pause\n",
-		        plan->listen[0].at.url, run_directory);
 	notify_say(&h->notify, "READY=1\nSTATUS=live traffic is forwarded and mirrored");
 }
 
@@ -472,6 +471,9 @@ int parent_run(const struct plan *plan, const char *run_directory, const char *i
 	         people_house(h, rows, row_count)) {
 		serve(h, run_directory);
 		status = h->failed ? 3 : plan->replay && h->stops ? 130 : 0;
+		if (!status && !plan->replay)
+			fprintf(stderr, "understudy: drained; the run is sealed: understudy report %s\n",
+			        run_directory);
 	}
 	estate_close(&h->estate);
 	notify_close(&h->notify);

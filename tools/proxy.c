@@ -1,4 +1,5 @@
 /* `understudy proxy`: from a file or a few arguments to a plan, and the roles started by it. */
+#include <string.h>
 #include "capture/plan.h"
 #include "proto/base/clock.h"
 #include "proxy/config.h"
@@ -28,8 +29,10 @@ static int run(const struct words *words)
 		return command_wrong(&proxy_command, "either -c FILE or --live URL is expected");
 	if (read_plan(&plan))
 		return 2;
-	snprintf(directory, sizeof directory, "%s/%s-%llu", plan.run_directory, plan.run_name,
-	         (unsigned long long)(clock_wall_ns() / 1000000u));
+	snprintf(directory, sizeof directory, "%s%s%s-%llu", plan.run_directory,
+	         plan.run_directory[0] && plan.run_directory[strlen(plan.run_directory) - 1] == '/' ? ""
+	                                                                                            : "/",
+	         plan.run_name, (unsigned long long)(clock_wall_ns() / 1000000u));
 	return start_roles(&plan, options.run ? options.run : directory, NULL);
 }
 
