@@ -4,13 +4,19 @@
 
 #include "capture/ledger.h"
 
+/* Memory of the exchanges that went last is handed to the next ones. */
+enum { SPARES_MAX = 64 };
+
 struct fold {
 	struct exchange **buckets; /* chained by exchange.next */
 	size_t bucket_mask, count;
 	size_t bytes, limit_bytes;
+	struct exchange *spare_exchanges; /* chained by next */
+	struct leg *spare_legs[SPARES_MAX];
+	unsigned spare_exchange_count, spare_leg_count;
 };
 
-enum { BUCKETS_FIRST = 256 };
+enum { BUCKETS_FIRST = 256, BUF_KEPT_BYTES = 8 * 1024 };
 
 struct fold *fold_new(size_t limit_bytes)
 {
@@ -28,17 +34,46 @@ struct fold *fold_new(size_t limit_bytes)
 	return f;
 }
 
-static void exchange_free(struct exchange *e)
+static void leg_free(struct leg *l)
 {
-	for (size_t i = 0; i < LEGS_MAX; i++) {
-		if (!e->legs[i])
-			continue;
-		buf_fini(&e->legs[i]->head);
-		buf_fini(&e->legs[i]->body);
-		buf_fini(&e->legs[i]->trailers);
-		free(e->legs[i]);
+	buf_fini(&l->head);
+	buf_fini(&l->body);
+	buf_fini(&l->trailers);
+	free(l);
+}
+
+static void leg_put(struct fold *f, struct leg *l)
+{
+	if (f->spare_leg_count < SPARES_MAX && l->head.cap + l->body.cap + l->trailers.cap <= BUF_KEPT_BYTES)
+		f->spare_legs[f->spare_leg_count++] = l;
+	else
+		leg_free(l);
+}
+
+static void exchange_free(struct fold *f, struct exchange *e)
+{
+	for (size_t i = 0; i < LEGS_MAX; i++)
+		if (e->legs[i])
+			leg_put(f, e->legs[i]);
+	if (f->spare_exchange_count == SPARES_MAX) {
+		free(e);
+		return;
 	}
-	free(e);
+	e->next = f->spare_exchanges;
+	f->spare_exchanges = e;
+	f->spare_exchange_count++;
+}
+
+static void free_spares(struct fold *f)
+{
+	struct exchange *e;
+
+	while ((e = f->spare_exchanges) != NULL) {
+		f->spare_exchanges = e->next;
+		free(e);
+	}
+	while (f->spare_leg_count)
+		leg_free(f->spare_legs[--f->spare_leg_count]);
 }
 
 void fold_free(struct fold **fold)
@@ -53,9 +88,10 @@ void fold_free(struct fold **fold)
 
 		for (e = f->buckets[i]; e; e = next) {
 			next = e->next;
-			exchange_free(e);
+			exchange_free(f, e);
 		}
 	}
+	free_spares(f);
 	free(f->buckets);
 	free(f);
 }
@@ -107,10 +143,17 @@ static void charge(struct fold *f, struct exchange *e, size_t bytes)
 
 static struct exchange *exchange_new(struct fold *f, const struct record *r)
 {
-	struct exchange *e = calloc(1, sizeof *e), **slot;
+	struct exchange *e = f->spare_exchanges, **slot;
 
+	if (e) {
+		f->spare_exchanges = e->next;
+		f->spare_exchange_count--;
+	} else {
+		e = malloc(sizeof *e);
+	}
 	if (!e)
 		return NULL;
+	memset(e, 0, sizeof *e);
 	e->id = r->id;
 	e->slot = r->slot;
 	e->generation = r->generation;
@@ -125,17 +168,45 @@ static struct exchange *exchange_new(struct fold *f, const struct record *r)
 	return e;
 }
 
+/* What the next leg takes before it holds a byte: a spare one brings its buffers. */
+static size_t leg_bytes(const struct fold *f)
+{
+	const struct leg *l = f->spare_leg_count ? f->spare_legs[f->spare_leg_count - 1] : NULL;
+
+	return sizeof *l +
+	       (l ? buf_memory(l->head.cap, 0) + buf_memory(l->body.cap, 0) + buf_memory(l->trailers.cap, 0)
+	          : 0);
+}
+
+static struct leg *leg_take(struct fold *f)
+{
+	struct leg *l, old;
+
+	if (!f->spare_leg_count) {
+		l = calloc(1, sizeof *l);
+		if (!l)
+			return NULL;
+		l->head.limit_bytes = l->body.limit_bytes = l->trailers.limit_bytes = f->limit_bytes;
+		return l;
+	}
+	l = f->spare_legs[--f->spare_leg_count];
+	old = *l;
+	buf_reset(&old.head);
+	buf_reset(&old.body);
+	buf_reset(&old.trailers);
+	*l = (struct leg){.head = old.head, .body = old.body, .trailers = old.trailers};
+	return l;
+}
+
 static struct leg *leg_new(struct fold *f, struct exchange *e, uint8_t index)
 {
-	struct leg *l = calloc(1, sizeof *l);
+	size_t bytes = leg_bytes(f);
+	struct leg *l = leg_take(f);
 
 	if (!l)
 		return NULL;
-	buf_init(&l->head, f->limit_bytes);
-	buf_init(&l->body, f->limit_bytes);
-	buf_init(&l->trailers, f->limit_bytes);
 	e->legs[index] = l;
-	charge(f, e, sizeof *l);
+	charge(f, e, bytes);
 	return l;
 }
 
@@ -236,7 +307,7 @@ int fold_add(struct fold *f, const struct record *r, const void *payload, struct
 		l = e->legs[r->leg];
 	if (!in_order(l, r))
 		return ERR_PROTO;
-	need = growth(target(l, r->type), r->payload_len) + (l ? 0 : sizeof *l);
+	need = growth(target(l, r->type), r->payload_len) + (l ? 0 : leg_bytes(f));
 	if (!e)
 		e = *exchange_out = exchange_new(f, r);
 	if (!e)
@@ -269,7 +340,7 @@ void fold_drop(struct fold *f, struct exchange **exchange)
 	*at = e->next;
 	f->count--;
 	f->bytes -= e->bytes;
-	exchange_free(e);
+	exchange_free(f, e);
 }
 
 void fold_each(struct fold *f, void (*each)(void *arg, struct exchange *), void *arg)

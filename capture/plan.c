@@ -1,9 +1,32 @@
 #define _GNU_SOURCE
 #include "capture/plan.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "capture/names.h"
 #include "capture/sealed.h"
 
 enum { PLAN_VERSION = 1 };
+
+int plan_address(const struct plan_endpoint *e, struct sockaddr_storage *address_out, socklen_t *len_out)
+{
+	struct sockaddr_un *path = (struct sockaddr_un *)address_out;
+	struct in6_addr address;
+
+	memset(address_out, 0, sizeof *address_out);
+	if (e->port == 0) {
+		path->sun_family = AF_UNIX;
+		snprintf(path->sun_path, sizeof path->sun_path, "%s", e->address);
+		*len_out = sizeof *path;
+	} else if (name_numeric(e->address, &address)) {
+		*len_out = name_sockaddr(&address, e->port, address_out);
+	} else {
+		return ERR_CONFIG;
+	}
+	return 0;
+}
 
 int plan_publish(const struct plan *plan, int *memfd_out)
 {

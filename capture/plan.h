@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include "capture/ledger.h"
 
 enum {
@@ -39,7 +40,8 @@ struct plan_endpoint {
 };
 
 /* Files are opened by the parent and reach workers as descriptors: "tls.L.N.cert", "tls.L.N.key" and
- * "tls.L.client-ca" for listener L; "tls.live.R.ca", ".cert" and ".key" for route R. Empty: none. */
+ * "tls.L.client-ca" for listener L; "tls.live.R.ca", ".cert" and ".key" for route R. The shadow holds
+ * "trust.R.C" for candidate C of route R. Empty: none. */
 struct plan_certificate {
 	char certificate_file[PATH_MAX_BYTES], key_file[PATH_MAX_BYTES];
 };
@@ -105,6 +107,8 @@ struct plan_candidate {
 	uint32_t sample_ppm; /* share of exchanges, 1000000 = all */
 	uint32_t timeout_ms, max_in_flight;
 	struct plan_endpoint endpoint;
+	bool verify;                  /* the name and chain of an https endpoint */
+	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
 };
 
 enum protocol { PROTOCOL_AUTO, PROTOCOL_OPENINFERENCE, PROTOCOL_JSON, PROTOCOL_BYTES };
@@ -214,6 +218,9 @@ struct plan {
 	uint8_t config_hash[32], gates_hash[32];
 };
 
+/* Where it listens: IPv4, IPv6 or unix. 0, or ERR_CONFIG (an address that is none). */
+int plan_address(const struct plan_endpoint *, struct sockaddr_storage *address_out,
+                 socklen_t *len_out) MUST_CHECK;
 /* A sealed memfd holding a copy. 0 or ERR_SYS. */
 int plan_publish(const struct plan *, int *memfd_out) MUST_CHECK;
 /* 0, ERR_SYS or ERR_PROTO (wrong size or version). Never unmapped. */

@@ -19,7 +19,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
-enum { RINGS_MAX = WORKERS_MAX + 8 };
+enum { RINGS_MAX = WORKERS_MAX + 8, FILE_READ_BYTES = 16 * 1024 };
 
 int role_fd(const struct role_env *env, const char *name)
 {
@@ -27,6 +27,20 @@ int role_fd(const struct role_env *env, const char *name)
 		if (!strcmp(env->fds[i].name, name))
 			return env->fds[i].fd;
 	return -1;
+}
+
+void role_read(const struct role_env *env, const char *name, struct buf *out)
+{
+	int fd = role_fd(env, name);
+	ssize_t n = 0;
+	off_t at = 0;
+	char *room;
+
+	while (fd != -1 && (room = buf_room(out, FILE_READ_BYTES)) &&
+	       (n = pread(fd, room, FILE_READ_BYTES, at)) > 0) {
+		buf_grown(out, (size_t)n);
+		at += n;
+	}
 }
 
 int role_fd_nth(const struct role_env *env, const char *prefix, unsigned n)

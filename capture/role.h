@@ -13,6 +13,7 @@
 #include "capture/page.h"
 #include "capture/plan.h"
 #include "capture/ring.h"
+#include "proto/base/buf.h"
 
 enum {
 	ROLE_FDS_MAX = 256,
@@ -43,6 +44,9 @@ typedef int role_run(struct role_env *);
 
 /* The inherited descriptor of that name, or -1. */
 int role_fd(const struct role_env *, const char *name);
+/* The whole file behind that descriptor, to an empty buf that the caller frees (and wipes, when it is a key);
+ * empty when there is none. */
+void role_read(const struct role_env *, const char *name, struct buf *out);
 /* The n-th inherited descriptor whose name starts with `prefix`, or -1. */
 int role_fd_nth(const struct role_env *, const char *prefix, unsigned n);
 /* Attach one end of the ring "ring.NAME" (and its eventfd "wake.NAME"). Does not return from a broken one. */

@@ -168,8 +168,3 @@ bool endpoint_reaches(const struct plan_endpoint *to, const struct plan_endpoint
 	       (every(listener) && to->port != 0 && to->port == listener->port &&
 	        (v4 || (v6 && strcmp(listener->address, "::") == 0)));
 }
-
-bool endpoint_for_copies(const struct plan_endpoint *e)
-{
-	return !e->tls && e->port != 0;
-}

@@ -22,7 +22,5 @@ bool endpoint_same(const struct plan_endpoint *, const struct plan_endpoint *);
 /* What is sent to `to` comes in at the listener: the same address, or one of this host that a wildcard
  * listener takes. */
 bool endpoint_reaches(const struct plan_endpoint *to, const struct plan_endpoint *listener);
-/* Candidates are reached in clear text over TCP. */
-bool endpoint_for_copies(const struct plan_endpoint *);
 
 #endif

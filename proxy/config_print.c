@@ -108,6 +108,15 @@ static void print_health(const struct plan_health *h, FILE *f)
 		        time_text(h->fail_timeout_ms, a), h->max_fails);
 }
 
+static void print_trust(bool verify, const char *ca_file, const char *more, FILE *f)
+{
+	fprintf(f, "    tls: %s%s%s\n",
+	        !verify      ? "certificates are NOT verified"
+	        : ca_file[0] ? "verified against "
+	                     : "verified against the system's authorities",
+	        verify ? ca_file : "", more);
+}
+
 static void print_live(const struct plan_live *l, FILE *f)
 {
 	char a[32], b[32], c[32];
@@ -128,11 +137,7 @@ static void print_live(const struct plan_live *l, FILE *f)
 		fprintf(f, "    all tries: %s from the request's end to the answer's\n",
 		        time_text(l->total_timeout_ms, a));
 	if (tls)
-		fprintf(f, "    tls: %s%s%s\n",
-		        !l->verify      ? "certificates are NOT verified"
-		        : l->ca_file[0] ? "verified against "
-		                        : "verified against the system's authorities",
-		        l->verify ? l->ca_file : "", l->client.key_file[0] ? ", we show a certificate" : "");
+		print_trust(l->verify, l->ca_file, l->client.key_file[0] ? ", we show a certificate" : "", f);
 	print_health(&l->health, f);
 }
 
@@ -185,6 +190,8 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 		fprintf(f, "  %s %s: %s (%.4g%%, timeout %s, %u in flight)\n",
 		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url, k->sample_ppm / 1e4,
 		        time_text(k->timeout_ms, text), k->max_in_flight);
+		if (k->endpoint.tls)
+			print_trust(k->verify, k->ca_file, "", f);
 	}
 	print_compare(r, f);
 	for (uint32_t i = 0; i < r->gate_count; i++)

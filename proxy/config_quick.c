@@ -36,8 +36,6 @@ static int quick_candidate(struct plan *p, const char *name, size_t name_len, co
 		if (strcmp(r->candidates[i].name, k->name) == 0)
 			return quick_fail(errors, "candidate", k->name, "the name is given twice");
 	why = endpoint_from_url(url, &k->endpoint);
-	if (!why && !endpoint_for_copies(&k->endpoint))
-		why = "a candidate over https or a unix socket is not supported by this version";
 	if (!why)
 		why = config_refuse_copy(p, &k->endpoint);
 	if (why)

@@ -71,17 +71,23 @@ void config_candidate_endpoint_hook(struct cfg *c, const struct cfg_node *n, voi
 		return;
 	}
 	why = endpoint_read(text, r->folder, r->offline, e);
-	if (!why && !endpoint_for_copies(e))
-		why = "a candidate over https or a unix socket is not supported by this version";
 	if (why)
 		cfg_fail(c, n, why, "cannot use the endpoint '%.80s'", text);
 }
 
 void config_candidate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
+	const struct cfg_node *tls = cfg_child(n, "tls");
 	struct plan_candidate *k = at;
 
-	(void)c;
+	if (tls && k->endpoint.url[0] && !k->endpoint.tls)
+		cfg_warn(c, tls->key, "write https:// to use it",
+		         "'tls' is not used: the endpoint is not https");
+	if (k->ca_file[0])
+		config_check_ca(c, tls, "ca_file", k->ca_file);
+	if (k->endpoint.tls && !k->verify)
+		cfg_warn(c, cfg_child(tls, "verify"), "name the authority with 'ca_file' instead",
+		         "whoever is on the way to the candidate can read and answer the copies");
 	if (k->baseline && !cfg_child(n, "sample"))
 		k->sample_ppm = 100000;
 }

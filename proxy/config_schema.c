@@ -262,6 +262,13 @@ static const struct cfg_row compare_rows[] = {
         NOT_YET("outputs"),
         END,
 };
+static const struct cfg_row candidate_tls_rows[] = {
+        {ONE("ca_file", CFG_STRING, struct plan_candidate, ca_file), .hook = config_file_hook,
+         .sentence = "PEM: who may have signed its certificate; left out: the system's."},
+        {ONE("verify", CFG_BOOL, struct plan_candidate, verify), .value = "yes",
+         .sentence = "Its certificate's name and chain must be right."},
+        END,
+};
 const struct cfg_row config_candidate_rows[] = {
         {ONE("name", CFG_STRING, struct plan_candidate, name), .required = true, .hook = config_name_hook,
          .sentence = "a name for reports"},
@@ -278,7 +285,7 @@ const struct cfg_row config_candidate_rows[] = {
          .value = "64", .sentence = "Copies that wait for its answer at a time."},
         NOT_YET("rewrite"),
         NOT_YET("shares_live"),
-        NOT_YET("tls"),
+        {ALL("tls", CFG_MAPPING, candidate_tls_rows), .sentence = "For an https endpoint."},
         NOT_YET("alpn"),
         END,
 };

@@ -292,15 +292,36 @@ static int open_live_files(struct estate *e, unsigned r)
 	return err ? err : own_file(e, p->client.key_file, name);
 }
 
-/* Certificates and keys reach workers as open descriptors; their contents stay unread here. */
+static int open_candidate_files(struct estate *e, unsigned r)
+{
+	const struct plan_route *route = &e->plan->routes[r];
+	char name[ESTATE_NAME_BYTES];
+	int err = 0;
+
+	for (unsigned c = 0; c < route->candidate_count && !err; c++) {
+		const struct plan_candidate *p = &route->candidates[c];
+
+		if (!p->endpoint.tls || !p->verify)
+			continue;
+		snprintf(name, sizeof name, "trust.%u.%u", r, c);
+		err = own_file(e, p->ca_file[0] ? p->ca_file : system_authorities(), name);
+	}
+	return err;
+}
+
+/* Certificates and keys reach workers, and authorities the shadow, as open descriptors; their contents stay
+ * unread here. */
 static int open_tls_files(struct estate *e)
 {
 	int err = 0;
 
 	for (unsigned l = 0; l < e->plan->listen_count && !err; l++)
 		err = open_listener_files(e, l);
-	for (unsigned r = 0; r < e->plan->route_count && !err; r++)
+	for (unsigned r = 0; r < e->plan->route_count && !err; r++) {
 		err = open_live_files(e, r);
+		if (!err)
+			err = open_candidate_files(e, r);
+	}
 	return err;
 }
 

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "proxy/listeners.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -22,30 +21,11 @@ struct handed { /* sockets from a service manager, -1 once taken */
 
 union address {
 	struct sockaddr any;
+	struct sockaddr_storage all;
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
 	struct sockaddr_un path;
 };
-
-static socklen_t address_of(const struct plan_endpoint *at, union address *a)
-{
-	memset(a, 0, sizeof *a);
-	if (at->port == 0) {
-		a->path.sun_family = AF_UNIX;
-		snprintf(a->path.sun_path, sizeof a->path.sun_path, "%s", at->address);
-		return sizeof a->path;
-	}
-	if (inet_pton(AF_INET6, at->address, &a->v6.sin6_addr) == 1) {
-		a->v6.sin6_family = AF_INET6;
-		a->v6.sin6_port = htons(at->port);
-		return sizeof a->v6;
-	}
-	if (inet_pton(AF_INET, at->address, &a->v4.sin_addr) != 1)
-		return 0;
-	a->v4.sin_family = AF_INET;
-	a->v4.sin_port = htons(at->port);
-	return sizeof a->v4;
-}
 
 static bool same_address(int fd, const union address *want)
 {
@@ -165,8 +145,8 @@ static void close_left(struct handed *h)
 static int listener_of(struct handed *handed, const struct plan_endpoint *at)
 {
 	union address a;
-	socklen_t len = address_of(at, &a);
-	int fd = len ? from_handed(handed, &a) : -1;
+	socklen_t len = 0;
+	int fd = plan_address(at, &a.all, &len) ? -1 : from_handed(handed, &a);
 
 	errno = EAFNOSUPPORT;
 	if (len && fd == -1)

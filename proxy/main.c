@@ -53,7 +53,7 @@ static const struct role_row roles[] = {
          STAGE_SHADOW,
          PHASE_SHADOW,
          false,
-         {"plan", "ledger", "page", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers",
+         {"plan", "ledger", "page", "trust.*", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers",
           "names.read"},
          {5, 900},
          0},

@@ -2,24 +2,6 @@
 
 #include <string.h>
 
-static int address_of(struct upstream_endpoint *e)
-{
-	_Static_assert(sizeof((struct sockaddr_un *)0)->sun_path == sizeof e->plan->address, "copied whole");
-	struct sockaddr_un *un = (struct sockaddr_un *)&e->address;
-	struct in6_addr address;
-
-	if (!e->plan->port) {
-		un->sun_family = AF_UNIX;
-		memcpy(un->sun_path, e->plan->address, sizeof un->sun_path);
-		e->address_len = sizeof *un;
-		return 0;
-	}
-	if (!name_numeric(e->plan->address, &address))
-		return ERR_CONFIG;
-	e->address_len = name_sockaddr(&address, e->plan->port, &e->address);
-	return 0;
-}
-
 int upstream_init(struct upstream *u, const struct plan_live *plan, const struct name_slot *names,
                   struct worker_gauges *gauges)
 {
@@ -29,7 +11,7 @@ int upstream_init(struct upstream *u, const struct plan_live *plan, const struct
 
 		e->plan = &plan->endpoints[i];
 		e->name = names && name_needed(e->plan) ? &names[i] : NULL;
-		if (address_of(e))
+		if (plan_address(e->plan, &e->address, &e->address_len))
 			return ERR_CONFIG;
 	}
 	return 0;

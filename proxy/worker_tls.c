@@ -7,7 +7,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/log.h"
 
-enum { PEM_MAX = 4 << 20, READ_BYTES = 16 * 1024, TICKET_SECRET_BYTES = 80 };
+enum { PEM_MAX = 4 << 20, TICKET_SECRET_BYTES = 80 };
 
 static const char *const alpn[] = {"http/1.1", "http/1.0"}; /* the first is offered to live */
 
@@ -15,18 +15,10 @@ static const char *const alpn[] = {"http/1.1", "http/1.0"}; /* the first is offe
 static void load(const struct role_env *env, struct buf *out, const char *format, unsigned a, unsigned b)
 {
 	char name[48];
-	ssize_t n = 0;
-	off_t at = 0;
-	char *room;
-	int fd;
 
 	buf_init(out, PEM_MAX);
 	snprintf(name, sizeof name, format, a, b);
-	fd = role_fd(env, name);
-	while (fd != -1 && (room = buf_room(out, READ_BYTES)) && (n = pread(fd, room, READ_BYTES, at)) > 0) {
-		buf_grown(out, (size_t)n);
-		at += n;
-	}
+	role_read(env, name, out);
 }
 
 static void wipe(struct buf *b)

@@ -368,14 +368,15 @@ static int compare_outputs(struct job *j, const struct oip_answer *live, const s
 static int compare_openinference(struct job *j)
 {
 	struct oip_answer live, candidate = {0};
+	bool same = span_eq(j->live->body, j->candidate->body);
 	int err = oip_read(j->live->body, j->work_bytes / 2, &live);
 
-	if (!err)
+	if (!err && !same)
 		err = oip_read(j->candidate->body, j->work_bytes / 2, &candidate);
 	if (!err)
 		err = make_rows(j->out, answer_rows(j, &live));
 	if (!err)
-		err = compare_outputs(j, &live, &candidate);
+		err = compare_outputs(j, &live, same ? &live : &candidate);
 	oip_fini(&live);
 	oip_fini(&candidate);
 	return err;

@@ -19,7 +19,8 @@
 #include "replay/results.h"
 
 enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536 };
-static const uint64_t COMMIT_NS = 100000000u, SUMMARY_NS = 500000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
+static const uint64_t COMMIT_NS = 100000000u, HARVEST_NS = 10000000u, SUMMARY_NS = 500000000u,
+                      MS_NS = 1000000u, GRACE_MS = 60000u;
 
 struct judge {
 	const struct role_env *env;
@@ -28,7 +29,7 @@ struct judge {
 	struct fold *fold;
 	size_t limit_bytes; /* the fold has three quarters at most; comparing takes what it leaves */
 	struct results *results;
-	uint64_t committed_ns, summed_ns, swept_ns, wall_anchor_us, mono_anchor_ns;
+	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
 	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
 	struct {
@@ -371,7 +372,10 @@ static void housekeeping(void)
 
 	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
 		commit();
-	ledger_harvest(judge.env->ledger, NULL, NULL);
+	if (judge.committed_ns >= now || now - judge.harvested_ns > HARVEST_NS) {
+		ledger_harvest(judge.env->ledger, NULL, NULL);
+		judge.harvested_ns = now;
+	}
 	if (now - judge.swept_ns > 1000000000u) {
 		fold_each(judge.fold, drop_settled, NULL);
 		reap_lost(false, OUTCOME_ROLE_LOST);

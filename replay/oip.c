@@ -100,14 +100,14 @@ static int read_element(const struct json_reader *r, enum json_token token, stru
 	return token == JSON_NUMBER ? json_double(r->text, &t->values[at]) : ERR_PROTO;
 }
 
-static int read_data(struct oip_tensor *t)
+/* The value that comes next; `room`: its bytes, at most. */
+static int read_data(struct json_reader *r, struct oip_tensor *t, size_t room)
 {
 	enum json_token token;
-	struct json_reader r;
-	size_t seen = 0;
+	size_t seen = 0, depth = 0;
 	int err;
 
-	if (t->count > t->data.len) /* every element takes a byte: no allocation on a promise */
+	if (t->count > room) /* every element takes a byte: no allocation on a promise */
 		return ERR_PROTO;
 	if (is_numeric(t->datatype))
 		t->values = calloc(t->count + 1, sizeof(*t->values));
@@ -115,17 +115,33 @@ static int read_data(struct oip_tensor *t)
 		t->texts = calloc(t->count + 1, sizeof(*t->texts));
 	if (!t->values && !t->texts)
 		return ERR_NOMEM;
-	json_reader_init(&r, t->data, JSON_NONFINITE);
-	while (!(err = json_next(&r, &token)) && token != JSON_END) {
-		if (token == JSON_OBJECT)
-			return ERR_PROTO;
-		if (token == JSON_ARRAY || token == JSON_ARRAY_END)
-			continue;
-		err = read_element(&r, token, t, seen++);
+	do {
+		err = json_next(r, &token);
 		if (err)
 			return err;
-	}
+		if (token == JSON_OBJECT)
+			return ERR_PROTO;
+		if (token == JSON_ARRAY)
+			depth++;
+		else if (token == JSON_ARRAY_END)
+			depth--;
+		else
+			err = read_element(r, token, t, seen++);
+	} while (!err && depth);
 	return !err && seen != t->count ? ERR_PROTO : err;
+}
+
+/* Shape and datatype mostly come first; else the data is decoded when they are known. */
+static int read_or_skip(struct json_reader *r, struct oip_tensor *t, bool shaped)
+{
+	size_t at = (size_t)r->scanner.end;
+
+	if (t->data.data)
+		return ERR_PROTO;
+	if (!shaped || !t->datatype.data)
+		return skip_value(r, &t->data);
+	t->data = (struct span){r->doc.data + at, r->doc.len - at};
+	return read_data(r, t, t->data.len);
 }
 
 static int read_member(struct json_reader *r, struct oip_tensor *t, bool *shaped)
@@ -143,11 +159,11 @@ static int read_member(struct json_reader *r, struct oip_tensor *t, bool *shaped
 		return read_shape(r, t);
 	}
 	if (json_string_eq(key, SPAN("data")))
-		return t->data.data ? ERR_PROTO : skip_value(r, &t->data);
+		return read_or_skip(r, t, *shaped);
 	return skip_value(r, &skipped);
 }
 
-/* The object's first token has been read. Data may come before shape and datatype, so it is decoded last. */
+/* The object's first token has been read. */
 static int read_tensor(struct json_reader *r, struct oip_tensor *t)
 {
 	enum json_token token;
@@ -175,6 +191,14 @@ static int check_name(const struct oip_answer *a, struct span name)
 	return 0;
 }
 
+static int read_skipped(struct oip_tensor *t)
+{
+	struct json_reader r;
+
+	json_reader_init(&r, t->data, JSON_NONFINITE);
+	return read_data(&r, t, t->data.len);
+}
+
 static int read_outputs(struct json_reader *r, size_t work_bytes, struct oip_answer *out)
 {
 	size_t elements = 0;
@@ -197,8 +221,8 @@ static int read_outputs(struct json_reader *r, size_t work_bytes, struct oip_ans
 			err = ERR_LIMIT;
 		if (!err && elements > work_bytes / sizeof(*t->texts))
 			err = ERR_NOMEM;
-		if (!err)
-			err = read_data(t);
+		if (!err && !t->values && !t->texts)
+			err = read_skipped(t);
 	}
 	return err;
 }

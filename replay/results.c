@@ -19,11 +19,11 @@ enum { BODY_KEEP_BYTES = 16 * 1024, BUSY_MS = 5000, PAIR_BYTES = 320, ROW_BYTES 
 
 static const char schema[] =
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304;"
+        "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-8192;"
         "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS state(route TEXT, candidate TEXT, before BLOB, now BLOB,"
         " PRIMARY KEY(route, candidate)) WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS batch(n INTEGER PRIMARY KEY, id TEXT, route TEXT, candidate TEXT,"
-        " observation BLOB);"
+        "CREATE TABLE IF NOT EXISTS last_batch(n INTEGER PRIMARY KEY, observations BLOB);"
         "CREATE TABLE IF NOT EXISTS pair(n INTEGER PRIMARY KEY, id TEXT NOT NULL, route TEXT NOT NULL, "
         "candidate TEXT NOT NULL,"
         " seen_us INTEGER, diverged INTEGER, live_status INTEGER, candidate_status INTEGER, live_us INTEGER, "
@@ -74,9 +74,7 @@ static const char *const sql[STATEMENTS] = {
         [STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?)",
         [STATEMENT_SLICE] = "INSERT OR REPLACE INTO slice VALUES(?,?,?,?,?)",
         [STATEMENT_TIMELINE] = "INSERT OR REPLACE INTO timeline VALUES(?,?,?,?,?,?,?)",
-        [STATEMENT_OBSERVATION] = "INSERT INTO batch(id, route, candidate, observation) VALUES(?,?,?,?)",
-        [STATEMENT_CLEAR_OBSERVATIONS] = "DELETE FROM batch",
-        [STATEMENT_FORGET_OBSERVATION] = "DELETE FROM batch WHERE id = ? AND route = ? AND candidate = ?",
+        [STATEMENT_OBSERVATIONS] = "INSERT OR REPLACE INTO last_batch VALUES(1,?)",
         [STATEMENT_FIND_PAIR] = "SELECT n FROM pair WHERE id = ? AND route = ? AND candidate = ?",
         [STATEMENT_LEAST] = "SELECT n, bytes FROM pair WHERE stratum = ? ORDER BY priority",
         [STATEMENT_DROP_ROWS] = "DELETE FROM \"row\" WHERE pair = ?",
@@ -146,12 +144,10 @@ static int begin_batch(struct results *r)
 
 	if (rc || r->adding)
 		return rc;
-	rc = results_run(r->statements[STATEMENT_CLEAR_OBSERVATIONS]);
-	if (!rc) {
-		r->adding = true;
-		r->batch++;
-	}
-	return rc;
+	buf_reset(&r->observations);
+	r->adding = true;
+	r->batch++;
+	return 0;
 }
 
 /* --- opening --- */
@@ -272,6 +268,8 @@ static int read_state(struct results *r)
 	int rc = results_load_tallies(r);
 
 	if (!rc)
+		rc = results_batch_load(r);
+	if (!rc)
 		rc = results_load_strata(r);
 	if (!rc)
 		rc = read_started(r);
@@ -288,6 +286,7 @@ int results_open(const char *directory, const struct plan *plan, const char *run
 	if (!r)
 		return ERR_NOMEM;
 	r->plan = plan;
+	results_batch_init(r);
 	r->directory = strdup(directory);
 	r->run_id = strdup(run_id);
 	r->source = strdup(source);
@@ -369,16 +368,6 @@ static int store_pair(struct results *r, const struct results_pair *p, const cha
 	return results_run(s);
 }
 
-static int store_observation(struct results *r, const struct results_pair *p, const char *id,
-                             const struct observation *o)
-{
-	sqlite3_stmt *s = r->statements[STATEMENT_OBSERVATION];
-
-	bind_key(r, s, id, p->route, p->candidate);
-	sqlite3_bind_blob(s, 4, o, sizeof *o, SQLITE_STATIC);
-	return results_run(s);
-}
-
 static int store_rows(struct results *r, sqlite3_int64 pair, const struct comparison *c)
 {
 	sqlite3_stmt *s = r->statements[STATEMENT_ROW];
@@ -437,7 +426,7 @@ static int store(struct results *r, const struct results_pair *p, const struct o
 	if (!rc)
 		rc = store_divergences(r, pair, o);
 	if (!rc)
-		rc = store_observation(r, p, id, o);
+		rc = results_batch_note(r, p, o);
 	if (!rc)
 		results_kept(r, stratum, stored_bytes(p));
 	else if (results_drop(r, pair))
@@ -467,16 +456,15 @@ int results_forget(struct results *r, uint64_t id, uint16_t route, uint16_t cand
 	sqlite3_stmt *find = r->statements[STATEMENT_FIND_PAIR];
 	sqlite3_int64 pair = -1;
 	char text[17];
-	int rc = begin(r);
+	int rc;
 
-	id_text(id, text);
+	if (!results_batch_forget(r, id, route, candidate))
+		return 0;
+	r->stale = true;
+	rc = begin(r);
 	if (rc)
 		return rc;
-	bind_key(r, r->statements[STATEMENT_FORGET_OBSERVATION], text, route, candidate);
-	rc = results_run(r->statements[STATEMENT_FORGET_OBSERVATION]);
-	if (rc || !sqlite3_changes(r->db))
-		return rc;
-	r->stale = true;
+	id_text(id, text);
 	bind_key(r, find, text, route, candidate);
 	if (sqlite3_step(find) == SQLITE_ROW)
 		pair = sqlite3_column_int64(find, 0);
@@ -491,6 +479,8 @@ int results_commit(struct results *r)
 	if (!r->in_transaction)
 		return 0;
 	rc = r->adding ? results_store_tallies(r) : results_refresh(r);
+	if (!rc && r->adding)
+		rc = results_batch_store(r);
 	if (!rc && r->adding)
 		rc = results_bound(r, true);
 	if (!rc)
@@ -580,6 +570,7 @@ void results_close(struct results **handle)
 	for (unsigned i = 0; r->stored && i < r->tally_count; i++)
 		buf_fini(&r->stored[i]);
 	free(r->stored);
+	buf_fini(&r->observations);
 	free(r->strata);
 	free(r->tallies);
 	free(r->source);

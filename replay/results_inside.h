@@ -3,6 +3,7 @@
  *
  *   results.c           database, pairs, transactions
  *   results_tally.c     aggregate state: counting an observation, storing it, rebuilding it after a crash
+ *   results_batch.c     the observations of the last batch, for that rebuilding
  *   results_keep.c      which pairs stay when the run grows past its bound
  *   results_json.c      summary.json
  *   results_manifest.c  manifest.json
@@ -70,9 +71,7 @@ enum statement {
 	STATEMENT_GATE,
 	STATEMENT_SLICE,
 	STATEMENT_TIMELINE,
-	STATEMENT_OBSERVATION,
-	STATEMENT_CLEAR_OBSERVATIONS,
-	STATEMENT_FORGET_OBSERVATION,
+	STATEMENT_OBSERVATIONS,
 	STATEMENT_FIND_PAIR,
 	STATEMENT_LEAST,
 	STATEMENT_DROP_ROWS,
@@ -99,7 +98,8 @@ struct results {
 	uint64_t unchecked_bytes; /* stored since the bound was looked at */
 	unsigned tally_count, first_tally[ROUTES_MAX];
 	struct tally *tallies;
-	struct buf *stored; /* each tally as it was last committed */
+	struct buf observations; /* results_batch.c's */
+	struct buf *stored;      /* each tally as it was last committed */
 	unsigned stratum_count;
 	struct stratum *strata;
 };
@@ -128,6 +128,8 @@ int results_execute(struct results *, const char *sql);
 int results_tallies_new(struct results *); /* 0, ERR_NOMEM */
 /* What a pair adds: its slices are named from the request's head. */
 void results_observe(const struct results *, const struct results_pair *, struct observation *out);
+/* The slice that all pairs of a route are in. */
+void results_name_route(const struct results *, uint16_t route, char out[SLICE_NAME_BYTES]);
 void results_count(struct tally *, const struct observation *);
 /* Write the tallies that the open batch changed. 0, ERR_SYS, ERR_NOMEM. */
 int results_store_tallies(struct results *);
@@ -139,6 +141,19 @@ int results_refresh(struct results *);
 const struct tally *results_baseline(const struct results *, uint16_t route);
 /* Store what the gates say now, the slices, and a point of the timeline. 0, ERR_SYS. */
 int results_store_gates(struct results *, struct tally *, const struct judgement *);
+
+/* --- the last batch --- */
+
+void results_batch_init(struct results *);
+/* A pair of the open batch. 0, ERR_NOMEM. */
+int results_batch_note(struct results *, const struct results_pair *, const struct observation *);
+/* Write them in place of those of the batch before. 0, ERR_SYS. */
+int results_batch_store(struct results *);
+int results_batch_load(struct results *); /* 0, ERR_SYS, ERR_NOMEM */
+/* True when the pair was one of the last batch and is none any more. */
+bool results_batch_forget(struct results *, uint64_t id, uint16_t route, uint16_t candidate);
+/* Count them all, in the order they were added: the running means depend on it. */
+void results_batch_count(struct results *);
 
 /* --- the bound --- */
 

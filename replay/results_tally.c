@@ -59,6 +59,11 @@ static void name_slice(char out[SLICE_NAME_BYTES], const char *name, struct span
 	out[at] = '\0';
 }
 
+void results_name_route(const struct results *r, uint16_t route, char out[SLICE_NAME_BYTES])
+{
+	name_slice(out, "route", span_of(r->plan->routes[route].name));
+}
+
 void results_observe(const struct results *r, const struct results_pair *p, struct observation *o)
 {
 	const struct plan_route *route = &r->plan->routes[p->route];
@@ -81,7 +86,7 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 		o->js_sum += c->rows[i].js_bits;
 		o->tv_sum += c->rows[i].tv;
 	}
-	name_slice(o->slices[o->slice_count++], "route", span_of(route->name));
+	results_name_route(r, p->route, o->slices[o->slice_count++]);
 	for (uint32_t i = 0; i < route->slice_count && i < SLICES_MAX; i++)
 		name_slice(o->slices[o->slice_count++], route->slices[i].name,
 		           head_field(p->request_head, span_of(route->slices[i].header)));
@@ -259,29 +264,6 @@ static int step_back(struct results *r)
 	return rc ? rc : step == SQLITE_DONE ? 0 : ERR_SYS;
 }
 
-/* In the order they were added: the running means depend on it. */
-static int count_again(struct results *r)
-{
-	struct observation o;
-	sqlite3_stmt *s;
-	int step;
-
-	if (sqlite3_prepare_v2(r->db, "SELECT route, candidate, observation FROM batch ORDER BY n", -1, &s,
-	                       NULL) != SQLITE_OK)
-		return ERR_SYS;
-	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
-		int i = tally_index(r, (const char *)sqlite3_column_text(s, 0),
-		                    (const char *)sqlite3_column_text(s, 1));
-
-		if (i < 0 || blob(s, 2).len != sizeof o)
-			continue;
-		memcpy(&o, blob(s, 2).data, sizeof o);
-		results_count(&r->tallies[i], &o);
-	}
-	sqlite3_finalize(s);
-	return step == SQLITE_DONE ? 0 : ERR_SYS;
-}
-
 int results_refresh(struct results *r)
 {
 	int rc;
@@ -289,10 +271,12 @@ int results_refresh(struct results *r)
 	if (!r->stale)
 		return 0;
 	rc = step_back(r);
-	if (!rc)
-		rc = count_again(r);
-	if (!rc)
+	if (!rc) {
+		results_batch_count(r);
 		rc = results_store_tallies(r);
+	}
+	if (!rc)
+		rc = results_batch_store(r);
 	r->stale = rc != 0;
 	return rc;
 }

@@ -16,10 +16,11 @@
 #include "capture/fold.h"
 #include "capture/names.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
 
-enum { TICK_BUSY_US = 1000, TURN_RECORDS = 512 };
+enum { TICK_BUSY_US = 1000, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
 struct shadow {
 	const struct role_env *env;
@@ -38,11 +39,13 @@ struct shadow {
 	unsigned in_flight;
 	uint64_t swept_ns;
 	bool was_paused;
+	struct flight *spare;     /* chained by next */
+	struct buf request, head; /* emptied for each */
 	char payload[RECORD_PAYLOAD_MAX];
 };
 
 struct flight { /* one candidate's answer to one request */
-	struct shadow *shadow;
+	struct flight *next;
 	struct record record;
 	uint64_t sent_ns;
 	bool headed, broken;
@@ -77,38 +80,40 @@ static void on_sent(void *arg)
 	((struct flight *)arg)->sent_ns = clock_mono_ns();
 }
 
-static void lower(struct buf *out, struct span name)
+/* "\nname: value", the name in lower case. */
+static void put_field(struct buf *out, const struct h1_field *f)
 {
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.data[i];
+	char *to = buf_room(out, f->name.len + f->value.len + 3);
 
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c - 'A' + 'a');
-		buf_put(out, &c, 1);
+	if (!to)
+		return;
+	*to++ = '\n';
+	for (size_t i = 0; i < f->name.len; i++) {
+		char c = f->name.data[i];
+
+		*to++ = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 	}
+	*to++ = ':';
+	*to++ = ' ';
+	memcpy(to, f->value.data, f->value.len);
+	buf_grown(out, f->name.len + f->value.len + 3);
 }
 
 static void on_head(void *arg, const struct h1_message *m)
 {
 	struct flight *f = arg;
-	struct buf head;
+	struct buf *head = &shadow.head;
 
-	buf_init(&head, RECORD_PAYLOAD_MAX);
-	buf_printf(&head, "%u", m->status);
-	for (size_t i = 0; i < m->field_count; i++) {
-		if (h1_hop_by_hop(m, m->fields[i].name))
-			continue;
-		buf_puts(&head, "\n");
-		lower(&head, m->fields[i].name);
-		buf_puts(&head, ": ");
-		buf_span_put(&head, m->fields[i].value);
-	}
+	buf_reset(head);
+	buf_printf(head, "%u", m->status);
+	for (size_t i = 0; i < m->field_count; i++)
+		if (!m->fields[i].hop)
+			put_field(head, &m->fields[i]);
 	f->headed = true;
-	if (head.err)
+	if (head->err)
 		settle(f, OUTCOME_CANDIDATE_TOO_LARGE);
 	else
-		emit(f, RECORD_HEAD, f->sent_ns, buf_span(&head));
-	buf_fini(&head);
+		emit(f, RECORD_HEAD, f->sent_ns, buf_span(head));
 }
 
 static void on_body(void *arg, struct span bytes)
@@ -122,6 +127,25 @@ static void on_body(void *arg, struct span bytes)
 		bytes.data += n;
 		bytes.len -= n;
 	}
+}
+
+static struct flight *new_flight(void)
+{
+	struct flight *f = shadow.spare;
+
+	if (f)
+		shadow.spare = f->next;
+	else
+		f = malloc(sizeof *f);
+	if (f)
+		*f = (struct flight){0};
+	return f;
+}
+
+static void give_back(struct flight *f)
+{
+	f->next = shadow.spare;
+	shadow.spare = f;
 }
 
 static void on_done(void *arg, enum client_result result)
@@ -145,7 +169,7 @@ static void on_done(void *arg, enum client_result result)
 	ring_publish(shadow.out);
 	atomic_store(&shadow.env->page->last_candidate_byte_ns, clock_mono_ns());
 	shadow.in_flight--;
-	free(f);
+	give_back(f);
 }
 
 static const struct client_events events = {on_sent, on_head, on_body, on_done};
@@ -172,37 +196,47 @@ static bool room_for(const struct leg *request)
 	       twice < shadow.held.limit_bytes - shadow.held.bytes;
 }
 
-static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
+/* What is sent lies in shadow.request, which keeps the memory of small ones. */
+static void empty_request(uint64_t limit)
+{
+	if (shadow.request.cap > REQUEST_KEPT_BYTES)
+		buf_fini(&shadow.request);
+	buf_reset(&shadow.request);
+	shadow.request.limit_bytes = limit;
+}
+
+static int send_flight(struct flight *f, const struct exchange *x, unsigned candidate)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
-	struct client *client = shadow.clients[x->route][candidate];
-	struct flight *f = calloc(1, sizeof *f);
-	struct buf request;
-	int err = ERR_NOMEM;
+	const struct leg *client = x->legs[LEG_CLIENT];
+	bool is_head = span_eq(head_method(buf_span(&client->head)), SPAN("HEAD"));
 
-	buf_init(&request, route->max_body_bytes + H1_HEAD_MAX);
-	if (f && room_for(x->legs[LEG_CLIENT])) {
-		f->record = (struct record){.id = x->id,
-		                            .slot = x->slot,
-		                            .generation = x->generation,
-		                            .route = x->route,
-		                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
-		f->sent_ns = clock_mono_ns();
-		serialise(&request, x->legs[LEG_CLIENT], &route->candidates[candidate]);
-		err = request.err ? request.err
-		                  : client_send(client, buf_span(&request),
-		                                span_eq(head_method(buf_span(&x->legs[LEG_CLIENT]->head)),
-		                                        SPAN("HEAD")),
-		                                &events, f);
-	}
-	if (err) {
-		ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW,
-		            err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY);
-		free(f);
-	} else {
+	f->record = (struct record){.id = x->id,
+	                            .slot = x->slot,
+	                            .generation = x->generation,
+	                            .route = x->route,
+	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
+	f->sent_ns = clock_mono_ns();
+	empty_request(route->max_body_bytes + H1_HEAD_MAX);
+	serialise(&shadow.request, client, &route->candidates[candidate]);
+	return shadow.request.err ? shadow.request.err
+	                          : client_send(shadow.clients[x->route][candidate],
+	                                        buf_span(&shadow.request), is_head, &events, f);
+}
+
+static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
+{
+	struct flight *f = new_flight();
+	int err = f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate) : ERR_NOMEM;
+
+	if (!err) {
 		shadow.in_flight++;
+		return;
 	}
-	buf_fini(&request);
+	ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW,
+	            err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY);
+	if (f)
+		give_back(f);
 }
 
 static void send_all(struct exchange *x, const struct record *end)
@@ -327,6 +361,47 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	event_add(shadow.tick, &next);
 }
 
+/* Of an https candidate. 0, or an error that was logged. */
+static int make_trust(unsigned route, unsigned candidate, struct tls_context **context_out)
+{
+	static const char *const alpn[] = {"http/1.1"};
+	const struct plan_candidate *p = &shadow.env->plan->routes[route].candidates[candidate];
+	char name[48], why[TLS_WHY_BYTES] = "";
+	struct buf ca;
+	int err;
+
+	snprintf(name, sizeof name, "trust.%u.%u", route, candidate);
+	buf_init(&ca, PEM_MAX);
+	role_read(shadow.env, name, &ca);
+	err = tls_client_context(
+	        &(struct tls_client_config){
+	                .ca_pem = buf_span(&ca), .insecure = !p->verify, .alpn = alpn, .alpn_count = 1},
+	        why, sizeof why, context_out);
+	buf_fini(&ca);
+	if (err)
+		LOG(ERROR, "tls_setup_failed", log_text("candidate", p->name), log_text("why", why));
+	return err;
+}
+
+static int make_client(unsigned route, unsigned candidate)
+{
+	const struct plan_route *r = &shadow.env->plan->routes[route];
+	const struct plan_candidate *p = &r->candidates[candidate];
+	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes, &shadow.held};
+	struct client_target target = {.host = p->endpoint.host};
+	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
+
+	if (!err && p->endpoint.tls)
+		err = make_trust(route, candidate, &target.tls);
+	if (!err && p->endpoint.port &&
+	    !name_numeric(p->endpoint.address, &shadow.places[route][candidate].at))
+		err = ERR_CONFIG;
+	if (!err)
+		err = client_new(shadow.base, &target, limits, &shadow.clients[route][candidate]);
+	tls_context_unref(&target.tls);
+	return err;
+}
+
 static int make_clients(void)
 {
 	const struct plan *plan = shadow.env->plan;
@@ -336,14 +411,10 @@ static int make_clients(void)
 		return ERR_SYS;
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
-			const struct plan_candidate *p = &plan->routes[r].candidates[c];
-			struct client_limits limits = {p->max_in_flight, p->timeout_ms,
-			                               plan->routes[r].max_body_bytes, &shadow.held};
+			int err = make_client(r, c);
 
-			if (client_new(shadow.base, p->endpoint.address, p->endpoint.port, limits,
-			               &shadow.clients[r][c]) ||
-			    !name_numeric(p->endpoint.address, &shadow.places[r][c].at))
-				return ERR_NOMEM;
+			if (err)
+				return err;
 		}
 	}
 	return 0;
@@ -354,6 +425,7 @@ int shadow_run(struct role_env *env)
 	struct timeval now = {0, TICK_BUSY_US};
 
 	shadow.env = env;
+	buf_init(&shadow.head, RECORD_PAYLOAD_MAX);
 	shadow.base = event_base_new();
 	shadow.held.limit_bytes = budget_bytes(env->plan, BUDGET_SHADOW) / 2;
 	shadow.fold = fold_new(budget_bytes(env->plan, BUDGET_SHADOW) / 2);

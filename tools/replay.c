@@ -44,6 +44,7 @@ static int read_target(const char *text, struct plan_candidate *out)
 	snprintf(out->name, sizeof out->name, "%.*s", (int)(equals - text), text);
 	out->sample_ppm = 1000000;
 	out->timeout_ms = 10000;
+	out->verify = true;
 	return -1;
 }
 

@@ -1,108 +1,101 @@
 /*
  * client.c - connections are slots, at most max_in_flight of them, kept until the client goes:
  *
- *   spare (no socket) --send--> busy --response, keep-alive--> idle (open) --send--> busy
- *     ^                           |                              |
- *     +------- any failure -------+------ closed, or a byte -----+
+ *   spare (closed) --send--> busy --response, keep-alive--> idle (open) --send--> busy
+ *     ^                        |                              |
+ *     +------ any failure -----+------ closed, or a byte -----+
  *
- * A parser with its storage is there from an answer's first byte to its last: what waits holds little.
+ * Requests of one client have one timeout, so the busy list, in order of arrival, is in order of
+ * deadlines: one timer watches its head. What client_send() took leaves in the same turn of the loop,
+ * from on_kick(). A parser is lent to a slot from the first byte of its response to the last.
+ *
  * A request has a serial number; it is compared after every callback, because a callback may have
  * ended the request, started another in the same slot, or freed the client.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <event2/event_struct.h>
-
+#include "proto/base/clock.h"
 #include "proto/net/client.h"
+#include "proto/net/client_codec.h"
+#include "proto/net/conn.h"
 
-enum { INPUT_BYTES = 16 * 1024, INFORMATIONAL_MAX = 8 };
-
-struct answer {
-	struct h1_parser parser;
-	char head[H1_HEAD_MAX];
+enum {
+	INFORMATIONAL_MAX = 8,
+	OUT_BYTES = CONN_READ_BYTES, /* most of a request that waits in the connection */
+	TLS_BYTES = 48 * 1024        /* what OpenSSL takes for one */
 };
 
-struct conn {
-	TAILQ_ENTRY(conn) link; /* in spare, idle or busy */
+struct slot {
+	TAILQ_ENTRY(slot) link;    /* in spare, idle or busy */
+	STAILQ_ENTRY(slot) kicked; /* while `waiting` */
 	struct client *client;
-	int fd;
-	struct event readable, writable, deadline;
-	bool connecting, used_before;
-	unsigned moves;        /* of the client, when it was opened */
-	struct answer *answer; /* NULL: no byte of one has come */
+	struct conn conn;
+	struct client_codec *codec; /* NULL: nothing of a response came yet */
+	bool used_before;
+	unsigned moves; /* of the client, when it was opened */
 	/* the request, while serial is not 0 */
-	uint64_t serial;
+	uint64_t serial, deadline_ns, body_bytes;
 	char *request;
-	size_t request_len, request_sent;
-	bool is_head, replaced, sent_reported, response_began, head_reported, failed_at_once;
+	size_t request_len, handed; /* handed: bytes of it that the connection was given */
+	bool waiting, is_head, replaced, sent_reported, response_began, head_reported;
 	unsigned informational;
-	uint64_t body_bytes;
 	struct client_events events;
 	void *arg;
 };
 
-TAILQ_HEAD(conn_list, conn);
+TAILQ_HEAD(slot_list, slot);
 
 struct client {
 	struct event_base *base;
-	struct sockaddr_storage address;
-	socklen_t address_len;
+	struct client_target target;
 	struct client_limits limits;
-	struct conn_list spare, idle, busy;
-	unsigned moves, slots, in_flight, depth; /* depth: how many of our frames are on the stack */
+	struct event timer, kick;
+	struct slot_list spare, idle, busy;
+	STAILQ_HEAD(, slot) kicked; /* to be sent, or to be told that connecting failed at once */
+	unsigned moves, slots, in_flight;
+	unsigned depth; /* how many of our frames are on the stack */
 	uint64_t serial;
-	bool closing;
-	char input[INPUT_BYTES];
+	bool timer_runs, closing;
+	char host[];
 };
 
-static void on_readable(evutil_socket_t fd, short what, void *arg);
-static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void on_turn(void *owner, unsigned news);
 
-static void *hold(struct client *c, size_t bytes)
+/* What an open connection may take beside its request. */
+static size_t slot_bytes(const struct client *c)
 {
-	struct client_budget *b = c->limits.budget;
-	void *held =
-	        b && (b->bytes > b->limit_bytes || bytes > b->limit_bytes - b->bytes) ? NULL : malloc(bytes);
-
-	if (b && held)
-		b->bytes += bytes;
-	return held;
+	return sizeof(struct slot) + (c->target.tls ? TLS_BYTES : 0);
 }
 
-static void let_go(struct client *c, void *held, size_t bytes)
+static bool lend_codec(struct slot *s)
 {
-	if (held && c->limits.budget)
-		c->limits.budget->bytes -= bytes;
-	free(held);
+	if (!s->codec)
+		s->codec = client_codec_take(s->client->limits.budget, s->is_head);
+	return s->codec != NULL;
 }
 
-static void close_socket(struct conn *conn)
+static void destroy_list(struct slot_list *list)
 {
-	if (conn->fd < 0)
-		return;
-	event_del(&conn->readable);
-	event_del(&conn->writable);
-	close(conn->fd);
-	conn->fd = -1;
-}
+	struct slot *s;
 
-static void destroy_list(struct conn_list *list)
-{
-	struct conn *conn;
-
-	while ((conn = TAILQ_FIRST(list)) != NULL) {
-		TAILQ_REMOVE(list, conn, link);
-		close_socket(conn);
-		let_go(conn->client, conn, sizeof(*conn));
+	while ((s = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, s, link);
+		conn_close(&s->conn);
+		client_discharge(s->client->limits.budget, slot_bytes(s->client));
+		free(s);
 	}
+}
+
+static void destroy(struct client *c)
+{
+	event_del(&c->timer);
+	event_del(&c->kick);
+	destroy_list(&c->spare);
+	destroy_list(&c->idle);
+	tls_context_unref(&c->target.tls);
+	free(c);
 }
 
 static void enter(struct client *c)
@@ -113,408 +106,406 @@ static void enter(struct client *c)
 /* The client may be gone afterwards. */
 static void leave(struct client *c)
 {
-	if (--c->depth > 0 || !c->closing)
-		return;
-	destroy_list(&c->spare);
-	destroy_list(&c->idle);
-	free(c);
+	if (--c->depth == 0 && c->closing)
+		destroy(c);
 }
 
-static void finish(struct conn *conn, enum client_result result, bool keep)
+/* Idle no more. */
+static void put_away(struct slot *s)
 {
-	struct client *c = conn->client;
-	struct client_events events = conn->events;
+	TAILQ_REMOVE(&s->client->idle, s, link);
+	conn_close(&s->conn);
+	TAILQ_INSERT_HEAD(&s->client->spare, s, link);
+}
 
-	event_del(&conn->deadline);
-	let_go(c, conn->request, conn->request_len + 1);
-	let_go(c, conn->answer, sizeof(*conn->answer));
-	conn->request = NULL;
-	conn->answer = NULL;
-	conn->serial = 0;
+static void unkick(struct slot *s)
+{
+	if (s->waiting)
+		STAILQ_REMOVE(&s->client->kicked, s, slot, kicked);
+	s->waiting = false;
+}
+
+static void forget_request(struct slot *s)
+{
+	client_discharge(s->client->limits.budget, s->request_len);
+	free(s->request);
+	s->request = NULL;
+}
+
+static void finish(struct slot *s, enum client_result result, bool keep)
+{
+	struct client *c = s->client;
+	unkick(s);
+	forget_request(s);
+	client_codec_give_back(s->client->limits.budget, &s->codec, result == CLIENT_OK);
+	s->serial = 0;
 	c->in_flight--;
-	TAILQ_REMOVE(&c->busy, conn, link);
-	if (keep && !c->closing && conn->moves == c->moves) {
-		conn->used_before = true;
-		TAILQ_INSERT_HEAD(&c->idle, conn, link);
+	TAILQ_REMOVE(&c->busy, s, link);
+	if (keep && !c->closing && s->moves == c->moves) {
+		s->used_before = true;
+		conn_rest(&s->conn);
+		TAILQ_INSERT_HEAD(&c->idle, s, link);
 	} else {
-		close_socket(conn);
-		TAILQ_INSERT_HEAD(&c->spare, conn, link);
+		conn_close(&s->conn);
+		TAILQ_INSERT_HEAD(&c->spare, s, link);
 	}
-	events.done(conn->arg, result);
+	s->events.done(s->arg, result);
 }
 
-/* Starts to connect. On failure the slot has no socket. */
-static int open_socket(struct conn *conn)
+/* Starts to connect. On failure the slot stays closed. */
+static int open_slot(struct slot *s)
 {
-	struct client *c = conn->client;
-	int one = 1;
+	const struct client *c = s->client;
 
-	conn->fd = socket(c->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (conn->fd < 0)
+	if (c->target.address_len == 0)
 		return ERR_SYS;
-	conn->connecting = true;
-	conn->used_before = false;
-	conn->moves = c->moves;
-	event_assign(&conn->readable, c->base, conn->fd, EV_READ | EV_PERSIST, on_readable, conn);
-	event_assign(&conn->writable, c->base, conn->fd, EV_WRITE, on_writable, conn);
-	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if ((connect(conn->fd, (struct sockaddr *)&c->address, c->address_len) == 0 ||
-	     errno == EINPROGRESS) &&
-	    event_add(&conn->writable, NULL) == 0)
-		return 0;
-	close_socket(conn);
-	return ERR_SYS;
+	s->used_before = false;
+	s->moves = c->moves;
+	conn_init(&s->conn, c->base, on_turn, s);
+	return conn_connect(&s->conn, (const struct sockaddr *)&c->target.address, c->target.address_len,
+	                    c->target.tls, c->target.host);
 }
 
 /* The server may close an idle connection just as we reuse it: that one race is ours to hide. */
-static bool replace(struct conn *conn)
+static bool replace(struct slot *s)
 {
-	if (!conn->used_before || conn->replaced || conn->response_began)
+	if (!s->used_before || s->replaced || s->response_began)
 		return false;
-	conn->replaced = true;
-	conn->request_sent = 0;
-	close_socket(conn);
-	if (open_socket(conn) < 0)
-		finish(conn, CLIENT_CONNECT, false);
+	s->replaced = true;
+	s->handed = 0;
+	unkick(s);
+	conn_close(&s->conn);
+	if (open_slot(s) < 0)
+		finish(s, CLIENT_CONNECT, false);
 	return true;
 }
 
-static void on_head(struct conn *conn)
-{
-	const struct h1_message *m = &conn->answer->parser.message;
+/* --- the response --- */
 
-	if (m->status == 101 || (m->status < 200 && ++conn->informational > INFORMATIONAL_MAX)) {
-		finish(conn, CLIENT_PROTOCOL, false);
+static void on_head(struct slot *s)
+{
+	const struct h1_message *m = &s->codec->parser.message;
+
+	if (m->status == 101 || (m->status < 200 && ++s->informational > INFORMATIONAL_MAX)) {
+		finish(s, CLIENT_PROTOCOL, false);
 		return;
 	}
 	if (m->status < 200)
 		return;
-	if (m->framing == H1_LENGTH && m->content_length > conn->client->limits.max_body_bytes) {
-		finish(conn, CLIENT_TOO_LARGE, false);
+	if (m->framing == H1_LENGTH && m->content_length > s->client->limits.max_body_bytes) {
+		finish(s, CLIENT_TOO_LARGE, false);
 		return;
 	}
-	conn->head_reported = true;
-	if (conn->events.head != NULL)
-		conn->events.head(conn->arg, m);
+	s->head_reported = true;
+	if (s->events.head != NULL)
+		s->events.head(s->arg, m);
 }
 
-static void on_body(struct conn *conn, struct span body)
+static void on_body(struct slot *s, struct span body)
 {
-	if (body.len > conn->client->limits.max_body_bytes - conn->body_bytes) {
-		finish(conn, CLIENT_TOO_LARGE, false);
+	if (body.len > s->client->limits.max_body_bytes - s->body_bytes) {
+		finish(s, CLIENT_TOO_LARGE, false);
 		return;
 	}
-	conn->body_bytes += body.len;
-	if (conn->events.body != NULL)
-		conn->events.body(conn->arg, body);
+	s->body_bytes += body.len;
+	if (s->events.body != NULL)
+		s->events.body(s->arg, body);
 }
 
-/* `surplus`: bytes followed the response, so whatever comes next cannot be trusted. */
-static void on_message_end(struct conn *conn, bool surplus)
+/* Bytes behind the response: whatever comes next cannot be trusted. */
+static void on_message_end(struct slot *s)
 {
-	if (conn->answer->parser.message.status < 200) {
-		h1_next(&conn->answer->parser);
-		conn->answer->parser.head_request = conn->is_head;
+	struct h1_parser *p = &s->codec->parser;
+
+	if (p->message.status < 200) {
+		h1_next(p);
+		p->head_request = s->is_head;
 		return;
 	}
-	finish(conn, CLIENT_OK,
-	       conn->answer->parser.message.keep_alive && !surplus &&
-	               conn->request_sent == conn->request_len);
+	finish(s, CLIENT_OK,
+	       p->message.keep_alive && !s->conn.eof && !buf_len(&s->conn.in) && s->sent_reported);
 }
 
-static void feed(struct conn *conn, struct span input)
+/* One event of the parser. False when there is none. */
+static bool step(struct slot *s)
 {
-	uint64_t serial = conn->serial;
-	enum h1_event event = H1_HEAD;
+	uint64_t serial = s->serial;
+	enum h1_event event;
 	struct span body;
+	long n = h1_feed(&s->codec->parser, buf_span(&s->conn.in), &event, &body);
 
-	while (conn->serial == serial && event != H1_NEED_MORE) {
-		long n = h1_feed(&conn->answer->parser, input, &event, &body);
-		if (n < 0) {
-			finish(conn, n == ERR_LIMIT ? CLIENT_TOO_LARGE : CLIENT_PROTOCOL, false);
-			return;
-		}
-		input.data += n;
-		input.len -= (size_t)n;
-		if (event == H1_HEAD)
-			on_head(conn);
-		else if (event == H1_DATA)
-			on_body(conn, body);
-		else if (event == H1_DONE)
-			on_message_end(conn, input.len > 0);
+	if (n < 0) {
+		finish(s, n == ERR_LIMIT ? CLIENT_TOO_LARGE : CLIENT_PROTOCOL, false);
+		return false;
 	}
+	if (event == H1_HEAD)
+		on_head(s);
+	else if (event == H1_DATA)
+		on_body(s, body);
+	if (s->serial != serial)
+		return false;
+	buf_consume(&s->conn.in, (size_t)n);
+	if (event == H1_DONE)
+		on_message_end(s);
+	return s->serial == serial && event != H1_NEED_MORE;
 }
 
-static void on_closed(struct conn *conn, bool orderly)
+static void on_input(struct slot *s)
 {
-	if (replace(conn))
+	if (s->handed == buf_len(&s->conn.out)) { /* an answer before the question */
+		finish(s, CLIENT_PROTOCOL, false);
+		return;
+	}
+	s->response_began = true;
+	if (!lend_codec(s)) {
+		finish(s, CLIENT_MEMORY, false);
+		return;
+	}
+	while (step(s))
+		;
+	if (s->serial != 0)
+		conn_rest(&s->conn);
+}
+
+static void on_closed(struct slot *s, bool orderly)
+{
+	if (replace(s))
 		return;
 	/* an end between a 1xx and the final response is one for the parser, not for us */
-	if (orderly && conn->head_reported && h1_eof(&conn->answer->parser) == 0)
-		feed(conn, SPAN(""));
-	else
-		finish(conn, CLIENT_RESET, false);
+	if (!orderly || !s->head_reported || h1_eof(&s->codec->parser)) {
+		finish(s, CLIENT_RESET, false);
+		return;
+	}
+	while (step(s))
+		;
 }
 
-/* Without an answer afterwards: it does not fit. */
-static void begin_answer(struct conn *conn)
+/* --- the request --- */
+
+static void pump(struct slot *s)
 {
-	if (conn->answer != NULL)
+	struct conn *conn = &s->conn;
+	size_t len = s->request_len;
+
+	while (s->handed < len && !conn->blocked) {
+		size_t n = len - s->handed < OUT_BYTES ? len - s->handed : OUT_BYTES;
+		struct buf *out = conn_out(conn);
+
+		buf_put(out, s->request + s->handed, n);
+		if (out->err) {
+			finish(s, CLIENT_MEMORY, false);
+			return;
+		}
+		s->handed += n;
+		/* after a hard error the read side tells whether a response came before it */
+		if (conn_flush(conn))
+			return;
+	}
+	if (s->handed < len || buf_len(&conn->out) || s->sent_reported)
 		return;
-	conn->answer = hold(conn->client, sizeof(*conn->answer));
-	if (conn->answer == NULL)
-		return;
-	h1_init(&conn->answer->parser, H1_RESPONSE, conn->answer->head, sizeof(conn->answer->head));
-	conn->answer->parser.head_request = conn->is_head;
+	s->sent_reported = true;
+	conn_rest(conn); /* many may wait for an answer: they share the buffers of those that move */
+	if (s->events.sent != NULL)
+		s->events.sent(s->arg);
 }
 
-static void on_input(struct conn *conn, ssize_t n)
+static void on_busy(struct slot *s, unsigned news)
 {
-	struct client *c = conn->client;
+	bool write_failed = (news & CONN_BROKEN) && !s->conn.eof;
 
-	if (conn->serial == 0) {
-		TAILQ_REMOVE(&c->idle, conn, link);
-		close_socket(conn);
-		TAILQ_INSERT_HEAD(&c->spare, conn, link);
-	} else if (n <= 0) {
-		on_closed(conn, n == 0);
-	} else if (conn->request_sent == 0) {
-		finish(conn, CLIENT_PROTOCOL, false);
-	} else {
-		conn->response_began = true;
-		begin_answer(conn);
-		if (conn->answer == NULL)
-			finish(conn, CLIENT_MEMORY, false);
+	if ((news & CONN_BROKEN) && conn_opening(&s->conn))
+		finish(s, CLIENT_CONNECT, false);
+	else if (news & (CONN_OPENED | CONN_SENT))
+		pump(s);
+	else if (news & CONN_INPUT)
+		on_input(s);
+	else if (!write_failed)
+		on_closed(s, news & CONN_EOF);
+}
+
+static void on_turn(void *owner, unsigned news)
+{
+	struct slot *s = owner;
+	struct client *c = s->client;
+
+	if (s->serial == 0) { /* an idle connection has nothing to say */
+		put_away(s);
+		return;
+	}
+	enter(c);
+	on_busy(s, news);
+	leave(c);
+}
+
+static void on_kick(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *c = arg;
+	struct slot *s;
+
+	(void)fd, (void)what;
+	enter(c);
+	while ((s = STAILQ_FIRST(&c->kicked)) != NULL) {
+		unkick(s);
+		if (s->conn.fd == -1)
+			finish(s, CLIENT_CONNECT, false);
 		else
-			feed(conn, (struct span){c->input, (size_t)n});
+			pump(s);
 	}
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *conn = arg;
-	struct client *c = conn->client;
-	ssize_t n = recv(fd, c->input, sizeof(c->input), 0);
-
-	(void)what;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	enter(c);
-	on_input(conn, n);
 	leave(c);
 }
 
-static void on_connected(struct conn *conn)
+static void watch_deadlines(struct client *c, uint64_t now_ns)
 {
-	int error = 0;
-	socklen_t len = sizeof(error);
+	const struct slot *first = TAILQ_FIRST(&c->busy);
+	uint64_t us = first && first->deadline_ns > now_ns ? (first->deadline_ns - now_ns + 999) / 1000 : 0;
+	struct timeval wait = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
 
-	if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0 ||
-	    event_add(&conn->readable, NULL) < 0) {
-		finish(conn, CLIENT_CONNECT, false);
-		return;
-	}
-	conn->connecting = false;
+	if (first && !c->timer_runs)
+		c->timer_runs = event_add(&c->timer, &wait) == 0;
 }
 
-static void send_more(struct conn *conn)
+static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	ssize_t n = send(conn->fd, conn->request + conn->request_sent, conn->request_len - conn->request_sent,
-	                 MSG_NOSIGNAL);
+	struct client *c = arg;
+	uint64_t now_ns = clock_mono_ns();
+	struct slot *s;
 
-	/* after a hard error the read side tells whether a response came before it */
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return;
-	if (n > 0)
-		conn->request_sent += (size_t)n;
-	if (conn->request_sent < conn->request_len) {
-		if (event_add(&conn->writable, NULL) < 0)
-			finish(conn, CLIENT_RESET, false);
-	} else if (!conn->sent_reported) {
-		conn->sent_reported = true;
-		if (conn->events.sent != NULL)
-			conn->events.sent(conn->arg);
-	}
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *conn = arg;
-	struct client *c = conn->client;
-	uint64_t serial = conn->serial;
-
-	(void)fd;
-	(void)what;
+	(void)fd, (void)what;
 	enter(c);
-	if (conn->connecting)
-		on_connected(conn);
-	if (conn->serial == serial)
-		send_more(conn);
+	while ((s = TAILQ_FIRST(&c->busy)) != NULL && s->deadline_ns <= now_ns)
+		finish(s, CLIENT_TIMEOUT, false);
+	c->timer_runs = false;
+	watch_deadlines(c, now_ns);
 	leave(c);
 }
 
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
+static struct slot *new_slot(struct client *c)
 {
-	struct conn *conn = arg;
-	struct client *c = conn->client;
+	struct slot *s;
 
-	(void)fd;
-	(void)what;
-	enter(c);
-	finish(conn, conn->failed_at_once ? CLIENT_CONNECT : CLIENT_TIMEOUT, false);
-	leave(c);
-}
-
-static struct conn *new_slot(struct client *c)
-{
-	struct conn *conn = c->slots < c->limits.max_in_flight ? hold(c, sizeof(*conn)) : NULL;
-
-	if (conn == NULL)
+	if (c->slots == c->limits.max_in_flight || !client_charge(c->limits.budget, slot_bytes(c)))
 		return NULL;
-	memset(conn, 0, sizeof(*conn));
-	conn->client = c;
-	conn->fd = -1;
-	event_assign(&conn->deadline, c->base, -1, 0, on_deadline, conn);
-	TAILQ_INSERT_HEAD(&c->spare, conn, link);
+	s = calloc(1, sizeof(*s));
+	if (s == NULL) {
+		client_discharge(c->limits.budget, slot_bytes(c));
+		return NULL;
+	}
+	s->client = c;
+	conn_init(&s->conn, c->base, on_turn, s);
+	TAILQ_INSERT_HEAD(&c->spare, s, link);
 	c->slots++;
-	return conn;
+	return s;
 }
 
-/* An idle connection with anything to read is closed or poisoned: it must not meet a request. */
-static bool is_quiet(const struct conn *conn)
+/* A slot to use, still on its list: open if there is one, else closed. An idle connection with news is
+ * closed or poisoned, and must not meet a request. */
+static struct slot *find_slot(struct client *c)
 {
-	char byte;
+	struct slot *s;
 
-	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+	TAILQ_FOREACH(s, &c->idle, link)
+	if (!conn_has_news(&s->conn))
+		return s;
+	s = TAILQ_FIRST(&c->spare);
+	if (s != NULL)
+		return s;
+	s = new_slot(c);
+	if (s != NULL || (s = TAILQ_FIRST(&c->idle)) == NULL)
+		return s;
+	put_away(s);
+	return s;
 }
 
-/* A slot off every list: open and quiet if there is one, else without a socket. */
-static struct conn *take_slot(struct client *c)
+static void start(struct slot *s)
 {
-	struct conn *conn;
+	struct client *c = s->client;
 
-	while ((conn = TAILQ_FIRST(&c->idle)) != NULL) {
-		TAILQ_REMOVE(&c->idle, conn, link);
-		if (is_quiet(conn))
-			return conn;
-		close_socket(conn);
-		TAILQ_INSERT_HEAD(&c->spare, conn, link);
+	if (s->conn.fd != -1 || open_slot(s) < 0) {
+		if (STAILQ_EMPTY(&c->kicked))
+			event_active(&c->kick, EV_TIMEOUT, 0);
+		s->waiting = true;
+		STAILQ_INSERT_TAIL(&c->kicked, s, kicked);
 	}
-	conn = TAILQ_FIRST(&c->spare);
-	if (conn == NULL)
-		conn = new_slot(c);
-	if (conn != NULL)
-		TAILQ_REMOVE(&c->spare, conn, link);
-	return conn;
 }
 
-static void start(struct conn *conn)
+static bool keep_request(struct slot *s, struct span request)
 {
-	int r;
-
-	if (conn->fd >= 0)
-		r = event_add(&conn->writable, NULL);
-	else
-		r = open_socket(conn);
-	if (r < 0) {
-		conn->failed_at_once = true;
-		event_active(&conn->deadline, EV_TIMEOUT, 1);
+	if (!client_charge(s->client->limits.budget, request.len))
+		return false;
+	s->request = malloc(request.len + 1);
+	if (!s->request) {
+		client_discharge(s->client->limits.budget, request.len);
+		return false;
 	}
+	memcpy(s->request, request.data, request.len);
+	s->request_len = request.len;
+	return true;
 }
 
 int client_send(struct client *c, struct span request, bool is_head, const struct client_events *events,
                 void *arg)
 {
-	struct timeval deadline = {c->limits.timeout_ms / 1000, c->limits.timeout_ms % 1000 * 1000};
-	struct conn *conn;
-	char *copy;
+	uint64_t now_ns = clock_mono_ns();
+	struct slot *s;
 
 	if (c->closing || c->in_flight >= c->limits.max_in_flight)
 		return ERR_FULL;
-	copy = hold(c, request.len + 1);
-	conn = copy != NULL ? take_slot(c) : NULL;
-	if (conn == NULL || event_add(&conn->deadline, &deadline) < 0)
-		goto out;
-	memcpy(copy, request.data, request.len);
-	conn->serial = ++c->serial;
-	conn->request = copy;
-	conn->request_len = request.len;
-	conn->request_sent = 0;
-	conn->is_head = is_head;
-	conn->replaced = conn->sent_reported = conn->response_began = false;
-	conn->head_reported = conn->failed_at_once = false;
-	conn->informational = 0;
-	conn->body_bytes = 0;
-	conn->events = *events;
-	conn->arg = arg;
+	s = find_slot(c);
+	if (s == NULL)
+		return ERR_NOMEM;
+	if (!keep_request(s, request))
+		return ERR_NOMEM;
+	TAILQ_REMOVE(s->conn.fd == -1 ? &c->spare : &c->idle, s, link);
+	TAILQ_INSERT_TAIL(&c->busy, s, link);
+	s->serial = ++c->serial;
+	s->deadline_ns = now_ns + (uint64_t)c->limits.timeout_ms * 1000000u;
+	s->handed = 0;
+	s->is_head = is_head;
+	s->replaced = s->sent_reported = s->response_began = s->head_reported = false;
+	s->informational = 0;
+	s->body_bytes = 0;
+	s->events = *events;
+	s->arg = arg;
 	c->in_flight++;
-	TAILQ_INSERT_TAIL(&c->busy, conn, link);
-	start(conn);
+	watch_deadlines(c, now_ns);
+	start(s);
 	return 0;
-out:
-	if (conn != NULL) {
-		close_socket(conn);
-		TAILQ_INSERT_HEAD(&c->spare, conn, link);
-	}
-	let_go(c, copy, request.len + 1);
-	return ERR_NOMEM;
 }
 
-static int parse_address(struct client *c, const char *text, uint16_t port)
+int client_new(struct event_base *base, const struct client_target *target, struct client_limits limits,
+               struct client **client_out)
 {
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&c->address;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&c->address;
-
-	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		c->address_len = sizeof(*v4);
-		return 0;
-	}
-	if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(port);
-		c->address_len = sizeof(*v6);
-		return 0;
-	}
-	return ERR_CONFIG;
-}
-
-int client_new(struct event_base *base, const char *numeric_address, uint16_t port,
-               struct client_limits limits, struct client **client_out)
-{
-	struct client *c = calloc(1, sizeof(*c));
-	int r;
+	const char *host = target->host ? target->host : "";
+	struct client *c = calloc(1, sizeof(*c) + strlen(host) + 1);
 
 	if (c == NULL)
 		return ERR_NOMEM;
 	c->base = base;
+	c->target = *target;
+	c->target.host = c->host;
+	c->target.tls = target->tls ? tls_context_ref(target->tls) : NULL;
+	memcpy(c->host, host, strlen(host));
 	c->limits = limits;
 	TAILQ_INIT(&c->spare);
 	TAILQ_INIT(&c->idle);
 	TAILQ_INIT(&c->busy);
-	r = parse_address(c, numeric_address, port);
-	if (r < 0) {
-		free(c);
-		return r;
-	}
+	STAILQ_INIT(&c->kicked);
+	event_assign(&c->timer, base, -1, 0, on_timer, c);
+	event_assign(&c->kick, base, -1, 0, on_kick, c);
 	*client_out = c;
 	return 0;
 }
 
 void client_move(struct client *c, const struct sockaddr *to, socklen_t len)
 {
-	struct conn *conn;
+	struct slot *s;
 
-	memset(&c->address, 0, sizeof(c->address));
-	memcpy(&c->address, to, len < sizeof(c->address) ? len : 0);
-	c->address_len = len;
+	memset(&c->target.address, 0, sizeof(c->target.address));
+	memcpy(&c->target.address, to, len);
+	c->target.address_len = len;
 	c->moves++;
-	while ((conn = TAILQ_FIRST(&c->idle)) != NULL) {
-		TAILQ_REMOVE(&c->idle, conn, link);
-		close_socket(conn);
-		TAILQ_INSERT_HEAD(&c->spare, conn, link);
-	}
+	while ((s = TAILQ_FIRST(&c->idle)) != NULL)
+		put_away(s);
 }
 
 unsigned client_in_flight(const struct client *c)
@@ -526,10 +517,10 @@ unsigned client_in_flight(const struct client *c)
 static void cut_all(struct client *c)
 {
 	uint64_t last = c->serial;
-	struct conn *conn;
+	struct slot *s;
 
-	while ((conn = TAILQ_FIRST(&c->busy)) != NULL && conn->serial <= last)
-		finish(conn, CLIENT_CUT, false);
+	while ((s = TAILQ_FIRST(&c->busy)) != NULL && s->serial <= last)
+		finish(s, CLIENT_CUT, false);
 }
 
 void client_cut(struct client *c)

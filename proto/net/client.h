@@ -12,12 +12,13 @@
 
 #include "proto/base/span.h"
 #include "proto/h1.h"
+#include "proto/net/tls.h"
 
 enum client_result {
 	CLIENT_OK,
-	CLIENT_CONNECT,
-	CLIENT_TIMEOUT,
-	CLIENT_RESET,
+	CLIENT_CONNECT, /* no connection: refused, or a TLS handshake failed (a certificate not believed) */
+	CLIENT_TIMEOUT, /* the deadline of the whole request, its connect included */
+	CLIENT_RESET,   /* the connection ended before the response did */
 	CLIENT_PROTOCOL,
 	CLIENT_TOO_LARGE,
 	CLIENT_CUT,
@@ -26,7 +27,8 @@ enum client_result {
 
 struct client_events {                                      /* any may be NULL except done */
 	void (*sent)(void *arg);                            /* the last request byte left */
-	void (*head)(void *arg, const struct h1_message *); /* final response head (1xx are skipped) */
+	void (*head)(void *arg, const struct h1_message *); /* final response head (1xx are skipped); its
+	                                                       spans are valid during the call only */
 	void (*body)(void *arg, struct span bytes);
 	void (*done)(void *arg, enum client_result); /* exactly once; the last call */
 };
@@ -42,8 +44,16 @@ struct client_limits {
 	struct client_budget *budget; /* NULL: none. It must outlive the client. */
 };
 
+struct client_target {
+	struct sockaddr_storage address; /* IPv4, IPv6 or unix */
+	socklen_t address_len;
+	struct tls_context *tls; /* NULL: plain; the client takes a reference */
+	const char *host;        /* that the certificate must name; copied; unused without tls */
+};
+
 struct client;
-int client_new(struct event_base *, const char *numeric_address, uint16_t port, struct client_limits,
+/* 0, ERR_NOMEM. */
+int client_new(struct event_base *, const struct client_target *, struct client_limits,
                struct client **client_out) MUST_CHECK;
 /* Ends all requests with CLIENT_CUT, then frees. */
 void client_free(struct client **);

@@ -220,13 +220,12 @@ static int client_case(void)
 	static const struct client_events events = {.done = on_done};
 	struct client_limits limits = {.max_in_flight = 2, .timeout_ms = 60000, .max_body_bytes = 10};
 	struct linger now = {1, 0};
-	struct sockaddr_in a;
-	socklen_t len = sizeof a;
+	struct client_target target = {.address_len = sizeof target.address};
 	struct client *c;
 	int err, result = ERR_AGAIN, peer = -1;
 
-	getsockname(listener, (struct sockaddr *)&a, &len);
-	err = client_new(base, "127.0.0.1", ntohs(a.sin_port), limits, &c);
+	getsockname(listener, (struct sockaddr *)&target.address, &target.address_len);
+	err = client_new(base, &target, limits, &c);
 	if (err)
 		return err;
 	err = client_send(c, SPAN("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), false, &events, &result);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ struct request {
 
 static struct event_base *base;
 static int listener = -1, peer = -1;
-static uint16_t port;
+static struct client_target target;
 
 static void on_head(void *arg, const struct h1_message *m)
 {
@@ -64,7 +65,8 @@ static void listen_once(void)
 	if (!base || listener < 0 || bind(listener, (struct sockaddr *)&a, len) || listen(listener, 64) ||
 	    getsockname(listener, (struct sockaddr *)&a, &len))
 		abort();
-	port = ntohs(a.sin_port);
+	memcpy(&target.address, &a, len);
+	target.address_len = len;
 }
 
 /* A reset: no port is left waiting behind thousands of runs. */
@@ -134,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		listen_once();
 	step = data[0] & 3 ? (size_t)1 << (data[0] & 7) : size;
 	half = data[0] & 8 ? (size - 1) / 2 : size - 1;
-	if (client_new(base, "127.0.0.1", port, limits, &c))
+	if (client_new(base, &target, limits, &c))
 		return 0;
 	if (client_send(c, SPAN("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), data[0] & 16, &events, &first))
 		abort();

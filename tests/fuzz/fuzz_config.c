@@ -51,7 +51,8 @@ static void check_route(const struct plan *p, const struct plan_route *r)
 		require(r->live.endpoints[i].address[0] &&
 		        memchr(r->live.endpoints[i].url, 0, TEXT_MAX_BYTES));
 	for (uint32_t i = 0; i < r->candidate_count; i++)
-		require(r->candidates[i].endpoint.port != 0 && !r->candidates[i].endpoint.tls);
+		require(r->candidates[i].endpoint.address[0] &&
+		        memchr(r->candidates[i].ca_file, 0, PATH_MAX_BYTES));
 	for (uint32_t i = 0; i < r->request_headers.count; i++)
 		require(!strpbrk(r->request_headers.edits[i].value, "\r\n"));
 }

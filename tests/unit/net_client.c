@@ -1,6 +1,6 @@
 /*
- * net_client.c - the HTTP client against a forked server on a free loopback port. The path of the
- * request picks what the server does.
+ * net_client.c - the HTTP client against a forked server on a free loopback port, a unix socket and a port
+ * with TLS. The path of the request picks what the server does.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,12 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "proto/base/clock.h"
 #include "proto/net/client.h"
+#include "tests/lib/tls_wire.h"
 
 enum after { KEEP, CLOSE, HANG, RESET };
 
@@ -44,8 +47,9 @@ static const struct {
         {"/silent-once", "", CLOSE},
 };
 
-static uint16_t port;
-static pid_t server;
+static uint16_t port, tls_port;
+static char socket_path[64];
+static pid_t servers[3];
 
 static int listen_loopback(uint16_t *port_out)
 {
@@ -59,8 +63,31 @@ static int listen_loopback(uint16_t *port_out)
 	return fd;
 }
 
+static int listen_path(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(socket_path, sizeof(socket_path), "/tmp/net_client.%d.sock", (int)getpid());
+	memcpy(a.sun_path, socket_path, sizeof(socket_path));
+	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, 16) == 0);
+	return fd;
+}
+
+static ssize_t put(int fd, struct tls *tls, const char *text)
+{
+	size_t len = strlen(text);
+
+	return !len ? 0 : tls ? tls_write(tls, text, len) : send(fd, text, len, MSG_NOSIGNAL);
+}
+
+static ssize_t get(int fd, struct tls *tls, char *bytes, size_t size)
+{
+	return tls ? tls_read(tls, bytes, size) : recv(fd, bytes, size, 0);
+}
+
 /* The answer to one request; false when the connection ends. `nth` counts within the connection. */
-static bool answer(int fd, const char *request, unsigned nth)
+static bool answer(int fd, struct tls *tls, const char *request, unsigned nth)
 {
 	char method[16], path[64];
 	struct linger abort_on_close = {1, 0};
@@ -73,7 +100,7 @@ static bool answer(int fd, const char *request, unsigned nth)
 	for (size_t i = 0; i < sizeof(replies) / sizeof(*replies); i++) {
 		if (strcmp(path, replies[i].path) != 0)
 			continue;
-		if (send(fd, replies[i].reply, strlen(replies[i].reply), MSG_NOSIGNAL) < 0)
+		if (put(fd, tls, replies[i].reply) < 0)
 			return false;
 		if (replies[i].after == HANG)
 			pause();
@@ -86,26 +113,39 @@ static bool answer(int fd, const char *request, unsigned nth)
 	return false;
 }
 
+static void converse(int fd, struct tls *tls)
+{
+	char request[4096];
+	ssize_t n;
+
+	alarm(20);
+	if (tls && tls_handshake(tls) != 0)
+		_exit(1);
+	for (unsigned nth = 0; (n = get(fd, tls, request, sizeof(request) - 1)) > 0; nth++) {
+		request[n] = '\0';
+		if (!answer(fd, tls, request, nth))
+			break;
+	}
+	if (tls)
+		tls_close(tls);
+	close(fd);
+	_exit(0);
+}
+
 /* One process a connection, so that a hanging one holds up nobody. */
-static void serve(int listener)
+static void serve(int listener, struct tls_context *context)
 {
 	signal(SIGCHLD, SIG_IGN);
 	for (;;) {
 		int fd = accept(listener, NULL, NULL);
-		char request[4096];
-		ssize_t n;
+		struct tls *tls = NULL;
 
 		if (fd < 0)
 			continue;
 		if (fork() == 0) {
-			alarm(20);
-			for (unsigned nth = 0; (n = recv(fd, request, sizeof(request) - 1, 0)) > 0; nth++) {
-				request[n] = '\0';
-				if (!answer(fd, request, nth))
-					break;
-			}
-			close(fd);
-			_exit(0);
+			if (context && tls_new(context, fd, NULL, &tls))
+				_exit(1);
+			converse(fd, tls);
 		}
 		close(fd);
 	}
@@ -113,24 +153,30 @@ static void serve(int listener)
 
 static int start_server(void **state)
 {
-	int listener = listen_loopback(&port);
+	const int listeners[] = {listen_loopback(&port), listen_path(), listen_loopback(&tls_port)};
 
-	(void)state;
-	server = fork();
-	if (server == 0) {
-		setpgid(0, 0);
-		serve(listener);
+	make_certificates(state);
+	for (size_t i = 0; i < sizeof(servers) / sizeof(*servers); i++) {
+		servers[i] = fork();
+		if (servers[i] == 0) {
+			setpgid(0, 0);
+			serve(listeners[i], i == 2 ? server_from((struct tls_server_config){0}) : NULL);
+		}
+		setpgid(servers[i], servers[i]);
+		close(listeners[i]);
 	}
-	setpgid(server, server);
-	close(listener);
-	return server > 0 ? 0 : -1;
+	return 0;
 }
 
 static int stop_server(void **state)
 {
-	(void)state;
-	kill(-server, SIGTERM);
-	return waitpid(server, NULL, 0) == server ? 0 : -1;
+	for (size_t i = 0; i < sizeof(servers) / sizeof(*servers); i++) {
+		kill(-servers[i], SIGTERM);
+		if (waitpid(servers[i], NULL, 0) != servers[i])
+			return -1;
+	}
+	unlink(socket_path);
+	return free_certificates(state);
 }
 
 struct exchange {
@@ -142,6 +188,7 @@ struct exchange {
 	bool cut_in_head, again_in_done;
 };
 
+static struct event_base *base;
 static const struct client_events events;
 
 static int start(struct client *c, struct exchange *x, const char *method, const char *path)
@@ -197,16 +244,53 @@ static void on_done(void *arg, enum client_result result)
 
 static const struct client_events events = {on_sent, on_head, on_body, on_done};
 
-static struct event_base *base;
 static struct client_budget budget = {0, SIZE_MAX};
+
+static struct client_target loopback(uint16_t to_port)
+{
+	struct client_target target = {.address_len = sizeof(struct sockaddr_in)};
+	struct sockaddr_in a = {
+	        .sin_family = AF_INET, .sin_port = htons(to_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	memcpy(&target.address, &a, sizeof(a));
+	return target;
+}
+
+static struct client_target unix_path(void)
+{
+	struct client_target target = {.address_len = sizeof(struct sockaddr_un)};
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	memcpy(a.sun_path, socket_path, sizeof(socket_path));
+	memcpy(&target.address, &a, sizeof(a));
+	return target;
+}
+
+static struct client *make_to(struct client_target target, unsigned in_flight, unsigned timeout_ms)
+{
+	struct client_limits limits = {in_flight, timeout_ms, 10, &budget};
+	struct client *c = NULL;
+
+	base = event_base_new();
+	assert_int_equal(client_new(base, &target, limits, &c), 0);
+	return c;
+}
 
 static struct client *make(uint16_t to_port, unsigned in_flight, unsigned timeout_ms)
 {
-	struct client *c = NULL;
-	struct client_limits limits = {in_flight, timeout_ms, 10, &budget};
+	return make_to(loopback(to_port), in_flight, timeout_ms);
+}
 
-	base = event_base_new();
-	assert_int_equal(client_new(base, "127.0.0.1", to_port, limits, &c), 0);
+/* Trusts `authority`; the name must be `host`. */
+static struct client *make_tls(const struct certificate *authority, const char *host)
+{
+	struct client_target target = loopback(tls_port);
+	struct client *c;
+
+	target.tls = client_from((struct tls_client_config){.ca_pem = span_of(authority->pem)});
+	target.host = host;
+	c = make_to(target, 2, 10000);
+	tls_context_unref(&target.tls);
 	return c;
 }
 
@@ -232,46 +316,142 @@ static void turn_loop(unsigned ms)
 	event_base_dispatch(base);
 }
 
-static void results(void **state)
+struct result {
+	const char *method, *path;
+	enum client_result want;
+	size_t body;
+};
+
+static void check_result(struct client *c, const struct result *r)
 {
-	static const struct {
-		const char *method, *path;
-		enum client_result want;
-		size_t body;
-	} cases[] = {
-	        {"GET", "/ok", CLIENT_OK, 2},
-	        {"GET", "/chunked", CLIENT_OK, 2},
-	        {"GET", "/interim", CLIENT_OK, 2},
-	        {"GET", "/close", CLIENT_OK, 2},
-	        {"GET", "/surplus", CLIENT_OK, 2},
-	        {"HEAD", "/head", CLIENT_OK, 0},
-	        {"GET", "/hang", CLIENT_TIMEOUT, 0},
-	        {"GET", "/reset", CLIENT_RESET, 2},
-	        {"GET", "/short", CLIENT_RESET, 2},
-	        {"GET", "/interim-only", CLIENT_RESET, 0},
-	        {"GET", "/nothing", CLIENT_RESET, 0},
-	        {"GET", "/switch", CLIENT_PROTOCOL, 0},
-	        {"GET", "/garbage", CLIENT_PROTOCOL, 0},
-	        {"GET", "/large", CLIENT_TOO_LARGE, 0},
-	        {"GET", "/growing", CLIENT_TOO_LARGE, 0},
-	};
+	struct exchange x = {0};
 
-	(void)state;
+	assert_int_equal(start(c, &x, r->method, r->path), 0);
+	assert_int_equal(client_in_flight(c), 1);
+	run_until(&x, 1);
+	turn_loop(5);
+	assert_int_equal(x.dones, 1);
+	assert_int_equal(x.result, r->want);
+	assert_int_equal(x.body_len, r->body);
+	assert_int_equal(x.sent, 1);
+	assert_int_equal(client_in_flight(c), 0);
+}
+
+/* Whole answers and broken ones over each kind of connection, alone and on one that is kept. */
+static const struct result cases[] = {
+        {"GET", "/ok", CLIENT_OK, 2},
+        {"GET", "/chunked", CLIENT_OK, 2},
+        {"GET", "/interim", CLIENT_OK, 2},
+        {"GET", "/close", CLIENT_OK, 2},
+        {"GET", "/surplus", CLIENT_OK, 2},
+        {"HEAD", "/head", CLIENT_OK, 0},
+        {"GET", "/reset", CLIENT_RESET, 2},
+        {"GET", "/short", CLIENT_RESET, 2},
+        {"GET", "/interim-only", CLIENT_RESET, 0},
+        {"GET", "/nothing", CLIENT_RESET, 0},
+        {"GET", "/switch", CLIENT_PROTOCOL, 0},
+        {"GET", "/garbage", CLIENT_PROTOCOL, 0},
+        {"GET", "/large", CLIENT_TOO_LARGE, 0},
+        {"GET", "/growing", CLIENT_TOO_LARGE, 0},
+};
+
+static void check_results(struct client *(*connect_new)(void))
+{
+	struct client *c;
+
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct client *c = make(port, 2, 300);
-		struct exchange x = {0};
-
-		assert_int_equal(start(c, &x, cases[i].method, cases[i].path), 0);
-		assert_int_equal(client_in_flight(c), 1);
-		run_until(&x, 1);
-		turn_loop(5);
-		assert_int_equal(x.dones, 1);
-		assert_int_equal(x.result, cases[i].want);
-		assert_int_equal(x.body_len, cases[i].body);
-		assert_int_equal(x.sent, 1);
-		assert_int_equal(client_in_flight(c), 0);
+		c = connect_new();
+		check_result(c, &cases[i]);
 		drop(&c);
 	}
+	c = connect_new();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		check_result(c, &cases[0]);
+		check_result(c, &cases[i]);
+	}
+	drop(&c);
+}
+
+static struct client *plain(void)
+{
+	return make(port, 2, 10000);
+}
+
+static struct client *by_path(void)
+{
+	return make_to(unix_path(), 2, 10000);
+}
+
+static struct client *secure(void)
+{
+	return make_tls(&ca, "a.test");
+}
+
+static void results(void **state)
+{
+	(void)state;
+	check_results(plain);
+}
+
+static void results_unix(void **state)
+{
+	(void)state;
+	check_results(by_path);
+}
+
+static void results_tls(void **state)
+{
+	(void)state;
+	check_results(secure);
+}
+
+/* A server that is not believed gets no byte of the request. */
+static void not_believed(void **state)
+{
+	const struct {
+		const struct certificate *authority;
+		const char *host;
+	} wrong[] = {{&other_ca, "a.test"}, {&ca, "stray.test"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct client *c = make_tls(wrong[i].authority, wrong[i].host);
+		struct exchange x = {0};
+
+		assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+		run_until(&x, 1);
+		assert_int_equal(x.result, CLIENT_CONNECT);
+		assert_int_equal(x.sent, 0);
+		drop(&c);
+	}
+}
+
+/* Each request has its own deadline, none ends before it, and the next is watched when one has passed. */
+static void deadlines(void **state)
+{
+	enum { MS = 1000000, TIMEOUT_MS = 150 };
+	struct client *c = make(port, 3, TIMEOUT_MS);
+	struct exchange x[3] = {{0}};
+	uint64_t began[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		began[i] = clock_mono_ns();
+		assert_int_equal(start(c, &x[i], "GET", i == 0 ? "/ok" : "/hang"), 0);
+		turn_loop(40);
+	}
+	assert_int_equal(x[0].result, CLIENT_OK);
+	for (unsigned i = 1; i < 3; i++) {
+		run_until(&x[i], 1);
+		assert_int_equal(x[i].result, CLIENT_TIMEOUT);
+		assert_true(clock_mono_ns() - began[i] >= (uint64_t)TIMEOUT_MS * MS);
+		if (i == 1 && clock_mono_ns() - began[2] < (uint64_t)TIMEOUT_MS * MS)
+			assert_int_equal(x[2].dones, 0);
+	}
+	assert_int_equal(start(c, &x[0], "GET", "/hang"), 0);
+	run_until(&x[0], 2);
+	assert_int_equal(x[0].result, CLIENT_TIMEOUT);
+	drop(&c);
 }
 
 /* What does not fit is refused before it is sent, or cut when its answer comes; nothing stays charged. */
@@ -320,13 +500,14 @@ static void refused(void **state)
 static void refused_at_once(void **state)
 {
 	struct client_limits limits = {1, 1000, 10, NULL};
+	struct client_target target = loopback(1);
 	struct client *c = NULL;
 	struct exchange x = {0};
 
 	(void)state;
+	((struct sockaddr_in *)&target.address)->sin_addr.s_addr = htonl(INADDR_BROADCAST);
 	base = event_base_new();
-	assert_int_equal(client_new(base, "not-numeric", 1, limits, &c), ERR_CONFIG);
-	assert_int_equal(client_new(base, "255.255.255.255", 1, limits, &c), 0);
+	assert_int_equal(client_new(base, &target, limits, &c), 0);
 	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
 	run_until(&x, 1);
 	assert_int_equal(x.result, CLIENT_CONNECT);
@@ -442,10 +623,12 @@ static void reentrancy(void **state)
 int main(void)
 {
 	const struct CMUnitTest all[] = {
-	        cmocka_unit_test(results),       cmocka_unit_test(budget_is_kept),
-	        cmocka_unit_test(refused),       cmocka_unit_test(refused_at_once),
-	        cmocka_unit_test(moved),         cmocka_unit_test(reuse_and_replacement),
-	        cmocka_unit_test(bound_and_cut), cmocka_unit_test(reentrancy),
+	        cmocka_unit_test(results),         cmocka_unit_test(refused),
+	        cmocka_unit_test(refused_at_once), cmocka_unit_test(reuse_and_replacement),
+	        cmocka_unit_test(bound_and_cut),   cmocka_unit_test(reentrancy),
+	        cmocka_unit_test(results_unix),    cmocka_unit_test(results_tls),
+	        cmocka_unit_test(not_believed),    cmocka_unit_test(deadlines),
+	        cmocka_unit_test(budget_is_kept),  cmocka_unit_test(moved),
 	};
 
 	return cmocka_run_group_tests(all, start_server, stop_server);

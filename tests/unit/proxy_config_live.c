@@ -162,9 +162,11 @@ static const struct bad bads[] = {
          "f.yaml:6:19: error: the sampling key '$.user' is not supported by this version",
          "write request_id or a header name"},
         {ROUTES "    mirror: {key: a b}\n", "f.yaml:6:19: error: 'a b' is not a header name", NULL},
-        {LIST "      - {name: a, endpoints: ['https://127.0.0.1:9002']}\n",
-         "f.yaml:8:31: error: cannot use the endpoint 'https://127.0.0.1:9002'",
-         "a candidate over https or a unix socket is not supported by this version"},
+        {LIST "      - {name: a, endpoints: ['ftp://127.0.0.1:9002']}\n",
+         "f.yaml:8:31: error: cannot use the endpoint 'ftp://127.0.0.1:9002'",
+         "write http://HOST:PORT, https://HOST:PORT or unix:/PATH"},
+        {LIST "      - {name: a, endpoints: ['https://127.0.0.1:9002'], tls: {ca_file: none.pem}}\n",
+         "f.yaml:8:73: error: cannot open none.pem: No such file or directory", NULL},
         {LIST "      - {name: a, endpoints: ['http://127.0.0.1:9002', 'http://127.0.0.1:9003']}\n",
          "f.yaml:8:56: error: more than one endpoint of a candidate is not supported by this version", NULL},
         {LIST "      - {name: a, endpoints: ['http://127.0.0.1:8080']}\n",
@@ -356,6 +358,29 @@ static void test_route(void **state)
 	assert_true(plan.seed == UINT64_MAX);
 }
 
+static void test_candidate_endpoints(void **state)
+{
+	const struct plan_candidate *k = plan.routes[0].candidates;
+
+	(void)state;
+	assert_int_equal(
+	        read_text(
+	                LIST
+	                "      - {name: a, endpoints: ['https://127.0.0.1:9002'], tls: {ca_file: both.pem}}\n"
+	                "      - {name: b, endpoints: [unix:/run/b.sock]}\n"
+	                "      - {name: c, endpoints: ['https://127.0.0.1:9003'], tls: {verify: no}}\n"
+	                "      - {name: d, endpoints: ['http://127.0.0.1:9004'], tls: {verify: yes}}\n"),
+	        0);
+	assert_true(k[0].endpoint.tls && k[0].verify);
+	assert_string_equal(k[0].ca_file, "both.pem");
+	assert_true(k[1].endpoint.port == 0 && !k[1].endpoint.tls && k[1].verify && !k[1].ca_file[0]);
+	assert_string_equal(k[1].endpoint.address, "/run/b.sock");
+	assert_true(k[2].endpoint.tls && !k[2].verify);
+	assert_non_null(
+	        strstr(report, "whoever is on the way to the candidate can read and answer the copies"));
+	assert_non_null(strstr(report, "'tls' is not used: the endpoint is not https"));
+}
+
 static void test_mask_keys(void **state)
 {
 	(void)state;
@@ -502,11 +527,17 @@ int main(void)
 {
 	static char folder[] = "/tmp/understudy-config-XXXXXX";
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_bad),       cmocka_unit_test(test_defaults),
-	        cmocka_unit_test(test_listen),    cmocka_unit_test(test_live),
-	        cmocka_unit_test(test_route),     cmocka_unit_test(test_quick_defaults),
-	        cmocka_unit_test(test_mask_keys), cmocka_unit_test(test_offline),
-	        cmocka_unit_test(test_folder),    cmocka_unit_test(test_wildcards),
+	        cmocka_unit_test(test_bad),
+	        cmocka_unit_test(test_defaults),
+	        cmocka_unit_test(test_listen),
+	        cmocka_unit_test(test_live),
+	        cmocka_unit_test(test_route),
+	        cmocka_unit_test(test_quick_defaults),
+	        cmocka_unit_test(test_candidate_endpoints),
+	        cmocka_unit_test(test_mask_keys),
+	        cmocka_unit_test(test_offline),
+	        cmocka_unit_test(test_folder),
+	        cmocka_unit_test(test_wildcards),
 	};
 	int rc;
 
