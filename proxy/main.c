@@ -7,7 +7,6 @@
 
 #include "capture/masker.h"
 #include "capture/recorder.h"
-#include "proto/base/clock.h"
 #include "proto/base/version.h"
 #include "proxy/config.h"
 #include "proxy/control.h"
@@ -23,7 +22,7 @@
  * the same house with another source: the player takes the place of worker, masker and recorder. */
 static const struct role_row roles[] = {
         {"control",
-         IN_MIRROR,
+         IN_MIRROR | IN_FORWARD,
          control_run,
          STAGE_NONE,
          PHASE_CONTROL,
@@ -89,7 +88,7 @@ static const struct role_row roles[] = {
          {0, 300},
          0},
         {"worker",
-         IN_MIRROR,
+         IN_MIRROR | IN_FORWARD,
          worker_run,
          STAGE_WORKER,
          PHASE_WORKERS,
@@ -106,7 +105,10 @@ static const char proxy_help[] =
         "       understudy proxy --live URL --candidate NAME=URL... [--baseline URL] [--listen HOST:PORT]\n"
         "\n"
         "The live proxy with its roles. SIGTERM drains and seals the run; a second one stops now.\n"
-        "Without --run the run goes to run.directory/NAME-TIME.\n"
+        "SIGHUP (or ctl reload) reads the configuration and the certificates anew, SIGUSR2 goes on with\n"
+        "the binary that now lies at this one's path: no request fails, the run is sealed and the next\n"
+        "one opened; at an error everything stays as it is.\n"
+        "Without --run the run goes to run.directory/NAME-TIME; later ones of --run DIR to DIR-2, DIR-3...\n"
         "\n"
         "examples:\n"
         "  understudy proxy -c configs/understudy.yaml\n"
@@ -147,27 +149,34 @@ static int parse_proxy(int argc, char **argv, struct proxy_options *o)
 	return 0;
 }
 
+/* For every generation, the first and those of reloads. */
+static int read_plan(void *arg, struct plan *plan, FILE *errors)
+{
+	const struct proxy_options *o = arg;
+
+	return o->config ? config_read(o->config, plan, errors)
+	                 : config_quick(o->live, (const char **)o->candidates, o->candidate_count,
+	                                o->baseline, o->listen, plan, errors);
+}
+
 static int proxy_command(int argc, char **argv)
 {
 	static struct plan plan;
 	struct proxy_options o = {.listen = "127.0.0.1:8080"};
-	char run[PATH_MAX_BYTES + NAME_MAX_BYTES + 32];
-	int err;
 
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		fputs(proxy_help, stdout);
 		return 0;
 	}
-	if (parse_proxy(argc, argv, &o))
+	if (parse_proxy(argc, argv, &o) || read_plan(&o, &plan, stderr))
 		return 2;
-	err = o.config ? config_read(o.config, &plan, stderr)
-	               : config_quick(o.live, o.candidates, o.candidate_count, o.baseline, o.listen, &plan,
-	                              stderr);
-	if (err)
-		return 2;
-	snprintf(run, sizeof run, "%s/%s-%llu", plan.run_directory, plan.run_name,
-	         (unsigned long long)(clock_wall_ns() / 1000000u));
-	return parent_run(&plan, o.run ? o.run : run, NULL, roles, ROLES);
+	return parent_run(&(struct parent_job){.plan = &plan,
+	                                       .run = o.run,
+	                                       .rows = roles,
+	                                       .row_count = ROLES,
+	                                       .again = read_plan,
+	                                       .arg = &o,
+	                                       .argv = argv - 1}); /* the program's own name */
 }
 
 static int replay_command(int argc, char **argv)
@@ -178,7 +187,8 @@ static int replay_command(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	status = parent_run(&plan, o.run, o.input, roles, ROLES);
+	status = parent_run(&(struct parent_job){
+	        .plan = &plan, .run = o.run, .input = o.input, .rows = roles, .row_count = ROLES});
 	return status ? status : replay_verdict(&o);
 }
 
@@ -202,7 +212,7 @@ static const struct {
         {"proxy", proxy_command, "the live proxy with its roles"},
         {"check", check_command, "read a configuration and say what is wrong with it"},
         {"replay", replay_command, "play a capture against candidates and compare"},
-        {"ctl", ctl_command, "status, pause, resume or drain a running proxy"},
+        {"ctl", ctl_command, "status, pause, reload, run or drain a running proxy"},
         {"capture", capture_command, "info, cat or verify capture files"},
         {"report", report_command, "render a run as text, html, md or json"},
         {"gate", gate_command, "print the gate table; the exit status is the verdict"},

@@ -334,7 +334,7 @@ static char *log_of(const struct role_row *rows, unsigned count, uint32_t drain_
 	plan->drain_timeout_ms = drain_ms;
 	snprintf(path, sizeof path, "%s/log", run);
 	unlink(path);
-	status = parent_run(plan, run, NULL, rows, count);
+	status = parent_run(&(struct parent_job){.plan = plan, .run = run, .rows = rows, .row_count = count});
 	free(plan);
 	assert_int_equal(status, want_status);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
