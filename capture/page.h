@@ -1,10 +1,10 @@
 /*
  * page.h - the control page: one shared memfd of switches that roles read between records, and of gauges.
  *
- * Switches are written by the parent (phase, ready, raw_state, superseded) and by control (paused, sample, log
- * level; the parent carries those over to a newer generation);
- * everybody else reads. Every gauge has one writer, named beside it; a reader adds up. Gauges outlive their
- * writer: a role that is started again goes on from the values it finds, and sets its own *_open gauges to 0.
+ * Switches are written by the parent (phase, ready, raw_state, superseded) and by control (paused, sample,
+ * log level; the parent carries those over to a newer generation); everybody else reads. Every gauge has one
+ * writer, named beside it; a reader adds up. Gauges outlive their writer: a role that is started again goes
+ * on from the values it finds, and sets its own *_open gauges to 0.
  */
 #ifndef CAPTURE_PAGE_H
 #define CAPTURE_PAGE_H
@@ -131,9 +131,9 @@ enum wish { WISH_RELOAD, WISH_RUN_STOP, WISH_RUN_START };
 enum { WISH_NAME_BYTES = 64, WISH_WORDS_BYTES = 8192 };
 struct page_wish {
 	_Atomic uint32_t asked, done;
-	_Atomic uint32_t failed;  /* of what is done: the former generation stayed */
-	_Atomic uint32_t waiting; /* what is asked starts when an older generation has drained */
-	_Atomic uint32_t what;    /* enum wish */
+	_Atomic uint32_t failed;    /* of what is done: the former generation stayed */
+	_Atomic uint32_t waiting;   /* what is asked starts when an older generation has drained */
+	_Atomic uint32_t what;      /* enum wish */
 	char name[WISH_NAME_BYTES]; /* of the run that WISH_RUN_START opens; empty: the configuration's */
 	char words[WISH_WORDS_BYTES];
 };

@@ -250,6 +250,10 @@ static void line_verdict(const struct stats *s, struct buf *b)
 
 static void line_run(const struct stats *s, struct buf *b)
 {
+	if (s->plan->run_closed) {
+		buf_puts(b, "none is open, nothing is copied (understudy ctl run start)");
+		return;
+	}
 	buf_printf(b, "%s %016llx", s->plan->run_name, (unsigned long long)s->run_id);
 	for (unsigned r = 0; r < s->plan->route_count; r++)
 		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++) {

@@ -29,10 +29,11 @@ struct estate {
 };
 
 /* Make everything that the plan asks for; `run_directory` is made when missing (and unused when no run is
- * open), `input` (may be NULL) is opened as "input"; all three stay the caller's. `former` (may be NULL) is the generation before, which
- * shares its listeners and the keys that are in no file, and nothing else. Listeners are bound and not yet
- * listening, the control socket has no name yet that others know. 0, ERR_SYS, ERR_CONFIG or ERR_LIMIT, said
- * on stderr; estate_close() frees what was made in either case. The plan is borrowed. */
+ * open), `input` (may be NULL) is opened as "input"; all three stay the caller's. `former` (may be NULL) is
+ * the generation before, which shares its listeners and the keys that are in no file, and nothing else.
+ * Listeners are bound and not yet listening, the control socket has no name yet that others know. 0, ERR_SYS,
+ * ERR_CONFIG or ERR_LIMIT, said on stderr; estate_close() frees what was made in either case. The plan is
+ * borrowed. */
 int estate_open(struct estate *, const struct plan *, const char *run_directory, const char *input,
                 const struct estate *former) MUST_CHECK;
 /* From here on clients and operators can connect. 0 or ERR_SYS, said on stderr. */

@@ -15,8 +15,8 @@
 
 enum { HANDED_FIRST = 3, HANDED_MAX = 64 };
 
-struct handed { /* sockets from a service manager or a former generation, -1 once taken */
-	bool ours;      /* of a former generation */
+struct handed {    /* sockets from a service manager or a former generation, -1 once taken */
+	bool ours; /* of a former generation */
 	unsigned count;
 	int fds[HANDED_MAX];
 };

@@ -1,7 +1,8 @@
 /*
- * parent.h - the parent: one generation (house.h) serves; a reload or an upgrade builds the next beside it, and
- * only when every role of that is ready does it take over, and the former one drain. It maps no ring, reads
- * no client byte, and waits for nobody: one loop over signals, the children's pipes, the page and the clock.
+ * parent.h - the parent: one generation (house.h) serves; a reload or an upgrade builds the next beside it,
+ * and only when every role of that is ready does it take over, and the former one drain. It maps no ring,
+ * reads no client byte, and waits for nobody: one loop over signals, the children's pipes, the page and the
+ * clock.
  */
 #ifndef PROXY_PARENT_H
 #define PROXY_PARENT_H
@@ -38,10 +39,10 @@ struct parent_job { /* all borrowed */
 };
 
 /* Start every role of the table, those that leave first (workers, a player) last; nothing is accepted before
- * every role is ready. Respawn what dies, drain on the first SIGTERM or SIGINT, stop at the second. SIGHUP (or
- * a wish on the page, page.h) reloads, SIGUSR2 upgrades; both wait while an older generation drains, and at
- * an error everything stays as it is. A further run of `run` DIR goes to the first free of DIR-2, DIR-3 ...
- * Tells a service manager (notify.h), takes its sockets (listeners.h) or those of an older binary
+ * every role is ready. Respawn what dies, drain on the first SIGTERM or SIGINT, stop at the second. SIGHUP
+ * (or a wish on the page, page.h) reloads, SIGUSR2 upgrades; both wait while an older generation drains, and
+ * at an error everything stays as it is. A further run of `run` DIR goes to the first free of DIR-2, DIR-3
+ * ... Tells a service manager (notify.h), takes its sockets (listeners.h) or those of an older binary
  * (upgrade.h). When it returns, no role is left. The process's exit status: 0 drained, 3 not started, 130 a
  * replay that was interrupted. */
 int parent_run(const struct parent_job *);

@@ -5,8 +5,8 @@
  *
  *   LISTEN_PID, LISTEN_FDS        the listeners (listeners.h)
  *   NOTIFY_SOCKET, WATCHDOG_USEC  the service manager (notify.h)
- *   UNDERSTUDY_FORMER             "FD GENERATION RUN-ID PAUSED RUN-CLOSED RUN-NAME"; FD is one end of a socket
- *                                 pair, whose other end the old parent holds until it has left
+ *   UNDERSTUDY_FORMER             "FD GENERATION RUN-ID PAUSED RUN-CLOSED RUN-NAME"; FD is one end of a
+ * socket pair, whose other end the old parent holds until it has left
  */
 #ifndef PROXY_UPGRADE_H
 #define PROXY_UPGRADE_H

@@ -17,7 +17,7 @@
 #include "proto/h1.h"
 #include "proxy/config.h"
 
-enum { ANSWER_LIMIT = 8 << 20, TALK_S = 10, SOCKETS_MAX = 16 };
+enum { ANSWER_LIMIT = 8 << 20, TALK_S = 10, POLL_US = 20000 };
 
 static const char help[] =
         "usage: understudy ctl [-c FILE | --control SOCKET] COMMAND\n"
@@ -28,6 +28,10 @@ static const char help[] =
         "  sample SHARE [CANDIDATE]           give candidates at most that share, such as 10%\n"
         "  log error|warn|info|access|debug   what is logged; access: a line for each request\n"
         "  metrics                            the figures as Prometheus text\n"
+        "  reload                             read the configuration and certificates anew; no request\n"
+        "                                     fails, the next run is opened; exit 2: nothing was changed\n"
+        "  run stop                           seal the run; live traffic goes on, nothing is copied\n"
+        "  run start [NAME]                   open the next run\n"
         "  drain                              finish what is open, seal the run, stop\n"
         "\n"
         "  -c FILE            the control socket of that configuration\n"
@@ -37,6 +41,7 @@ static const char help[] =
         "examples:\n"
         "  understudy ctl status --watch\n"
         "  understudy ctl sample 10% svc\n"
+        "  understudy ctl -c configs/understudy.yaml reload\n"
         "  understudy ctl --control /run/understudy/understudy.sock pause\n";
 
 struct ctl {
@@ -153,29 +158,33 @@ static unsigned read_answer(int fd, struct buf *body)
 	return 0;
 }
 
-/* The exit status: 0, or 3 when the proxy does not answer or says no. */
-static int talk(const char *path, const char *method, const char *target, struct buf *body)
+/* What was answered, or 0 (said on stderr). */
+static unsigned ask(const char *path, const char *method, const char *target, struct buf *body)
 {
-	int fd = reach(path), status = 3;
-	unsigned answered;
+	unsigned answered = 0;
+	int fd = reach(path);
 
 	if (fd == -1) {
 		fprintf(stderr, "understudy: %s: %s; is the proxy running here?\n", path, strerror(errno));
-		return 3;
+		return 0;
 	}
 	if (dprintf(fd, "%s %s HTTP/1.1\r\nhost: control\r\nconnection: close\r\n%s\r\n", method, target,
-	            *method == 'P' ? "content-length: 0\r\n" : "") < 0)
-		goto out;
-	answered = read_answer(fd, body);
-	if (answered == 200)
-		status = 0;
-	else if (answered)
-		fprintf(stderr, "understudy: ctl: %.*s", (int)buf_len(body), buf_span(body).data);
-out:
-	if (status && !buf_len(body))
+	            *method == 'P' ? "content-length: 0\r\n" : "") >= 0)
+		answered = read_answer(fd, body);
+	if (!answered)
 		fprintf(stderr, "understudy: %s: no whole answer came\n", path);
 	close(fd);
-	return status;
+	return answered;
+}
+
+/* The exit status: 0, or 3 when the proxy does not answer or says no. */
+static int talk(const char *path, const char *method, const char *target, struct buf *body)
+{
+	unsigned answered = ask(path, method, target, body);
+
+	if (answered && answered != 200)
+		fprintf(stderr, "understudy: ctl: %.*s", (int)buf_len(body), buf_span(body).data);
+	return answered == 200 ? 0 : 3;
 }
 
 static int show(const char *path, const char *method, const char *target, const char *before)
@@ -260,6 +269,70 @@ static int drain_command(const struct ctl *o, const char *path)
 	return show(path, "POST", "/drain", "");
 }
 
+/* Ask until it is done: by then another generation may answer, or none for a moment. */
+static int await_wish(const char *path, const char *target, struct buf *body)
+{
+	bool waits = false;
+
+	for (unsigned failures = 0; failures < 3;) {
+		unsigned answered;
+
+		buf_reset(body);
+		answered = ask(path, "GET", target, body);
+		if (answered == 200 || answered == 422) {
+			fprintf(answered == 200 ? stdout : stderr, "%.*s", (int)buf_len(body),
+			        buf_span(body).data);
+			return answered == 200 ? 0 : 2;
+		}
+		if (answered == 202 && !waits && buf_span(body).data[0] == 'w') {
+			waits = true;
+			fprintf(stderr, "understudy: ctl: %.*s", (int)buf_len(body), buf_span(body).data);
+		}
+		failures += answered != 202;
+		usleep(POLL_US);
+	}
+	return 3;
+}
+
+static int wish(const char *path, const char *target)
+{
+	struct buf body;
+	char question[64];
+	int status;
+
+	buf_init(&body, ANSWER_LIMIT);
+	status = talk(path, "POST", target, &body);
+	buf_put(&body, "", 1);
+	if (!status) {
+		snprintf(question, sizeof question, "/reload?number=%.*s",
+		         (int)strspn(buf_span(&body).data, "0123456789"), buf_span(&body).data);
+		status = await_wish(path, question, &body);
+	}
+	buf_fini(&body);
+	return status;
+}
+
+static int reload_command(const struct ctl *o, const char *path)
+{
+	(void)o;
+	return wish(path, "/reload");
+}
+
+static int run_command(const struct ctl *o, const char *path)
+{
+	const char *name = o->word_count > 1 ? o->words[1] : "";
+	char target[256];
+
+	if (!strcmp(o->words[0], "stop") && !*name)
+		return wish(path, "/run/stop");
+	if (strcmp(o->words[0], "start"))
+		return complain(o->words[0], "use run stop or run start [NAME]");
+	if (strlen(name) >= NAME_MAX_BYTES || strpbrk(name, " ?&=%#/"))
+		return complain(name, "a run's name is letters, digits, '-', '_' and '.'");
+	snprintf(target, sizeof target, "/run/start%s%s", *name ? "?name=" : "", name);
+	return wish(path, target);
+}
+
 static int metrics_command(const struct ctl *o, const char *path)
 {
 	(void)o;
@@ -271,9 +344,11 @@ static const struct {
 	unsigned words_min, words_max;
 	int (*run)(const struct ctl *, const char *path);
 } commands[] = {
-        {"status", 0, 0, status_command},   {"pause", 0, 0, pause_command}, {"resume", 0, 0, resume_command},
-        {"sample", 1, 2, sample_command},   {"log", 1, 1, log_command},     {"drain", 0, 0, drain_command},
-        {"metrics", 0, 0, metrics_command},
+        {"status", 0, 0, status_command},   {"pause", 0, 0, pause_command},
+        {"resume", 0, 0, resume_command},   {"sample", 1, 2, sample_command},
+        {"log", 1, 1, log_command},         {"drain", 0, 0, drain_command},
+        {"metrics", 0, 0, metrics_command}, {"reload", 0, 0, reload_command},
+        {"run", 1, 2, run_command},
 };
 
 static int parse(int argc, char **argv, struct ctl *o)
@@ -328,5 +403,6 @@ int ctl_command(int argc, char **argv)
 	}
 	return complain(
 	        o.command ? o.command : "no command",
-	        "use status, pause, resume, sample, log, metrics or drain; see understudy ctl --help");
+	        "use status, pause, resume, sample, log, metrics, reload, run or drain; see understudy ctl "
+	        "--help");
 }
