@@ -259,7 +259,9 @@ static void change_generation(struct parent *p)
 		take_over(p);
 	if (p->coming && p->coming->failed && house_empty(p->coming)) {
 		house_discard(&p->coming);
-		settle(p, true, "a role of the new generation did not get ready; the log says which\n");
+		settle(p, true, "%s\n",
+		       serves(p) ? "a role of the new generation did not get ready; the log says which"
+		                 : "the proxy drains");
 	}
 	if (!p->leaving)
 		return;
