@@ -228,7 +228,8 @@ static void carry_switches(const struct house *from, const struct house *to)
 	carry_samples(from, to);
 }
 
-/* Operators first, so that none of their words is lost; then clients; then the former generation drains. */
+/* Operators first, so that none of their words is lost; the page is settled before its control writes to it;
+ * then clients come; then the former generation drains. */
 static void take_over(struct parent *p)
 {
 	struct house *former = p->serving, *next = p->coming;
@@ -239,7 +240,6 @@ static void take_over(struct parent *p)
 	}
 	atomic_store(&page_of(former)->superseded, 1);
 	carry_switches(former, next);
-	house_go(next);
 	former->retired = true;
 	p->serving = next;
 	p->leaving = former;
@@ -249,6 +249,7 @@ static void take_over(struct parent *p)
 		snprintf(p->run_name, sizeof p->run_name, "%s", p->wish.name);
 	settle(p, false, "generation %u serves, %s%s\n", plan_of(next)->generation,
 	       p->run_closed ? "no run is open" : "run in ", p->run_closed ? "" : next->directory);
+	house_go(next);
 }
 
 static void change_generation(struct parent *p)
