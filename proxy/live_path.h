@@ -24,8 +24,8 @@ enum {
 
 /* A parser with its storage; lent to a connection while it is in a message. */
 struct codec {
-	struct h1_parser parser;
 	struct codec *next;
+	struct h1_parser parser;
 	char head[H1_HEAD_MAX];
 };
 
@@ -51,7 +51,8 @@ struct worker {
 	struct event *tick;
 	struct session *sessions;
 	struct live *closed_lives; /* freed at the next tick */
-	struct codec *codecs[2]; /* spare, by enum h1_kind: those of one kind need no new beginning */
+	struct codec *codecs[2];   /* spare, by enum h1_kind: those of one kind need no new beginning */
+	struct buf scratch;        /* one head of a record at a time */
 	uint8_t sample_key[16];
 	uint64_t sequence, now_ns; /* the clock when this turn began */
 	uint32_t session_count, in_flight;

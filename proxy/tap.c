@@ -2,7 +2,6 @@
 #include "proxy/tap.h"
 
 #include <string.h>
-#include "proto/base/clock.h"
 #include "proto/base/siphash.h"
 #include "proxy/forward.h"
 #include "proxy/live_path.h"
@@ -150,7 +149,7 @@ static void put(struct tap *t, uint8_t type, uint8_t leg, struct span payload)
 		return;
 	t->record.type = type;
 	t->record.leg = leg;
-	t->record.time_ns = clock_mono_ns();
+	t->record.time_ns = t->worker->now_ns;
 	t->record.payload_len = (uint32_t)payload.len;
 	t->copied_bytes += payload.len;
 	if (t->copied_bytes > t->max_bytes)
@@ -184,26 +183,34 @@ static void put_fields(struct buf *out, const struct h1_message *m)
 	}
 }
 
+/* "METHOD TARGET" or "STATUS". */
+static void put_start(struct buf *out, uint8_t leg, const struct h1_message *m)
+{
+	if (leg == LEG_CLIENT) {
+		buf_span_put(out, m->method);
+		buf_put(out, " ", 1);
+		buf_span_put(out, m->target);
+	} else {
+		char digits[3] = {(char)('0' + m->status / 100 % 10), (char)('0' + m->status / 10 % 10),
+		                  (char)('0' + m->status % 10)};
+
+		buf_put(out, digits, sizeof digits);
+	}
+}
+
 void tap_head(struct tap *t, uint8_t leg, const struct h1_message *m)
 {
-	struct buf head;
+	struct buf *head = &t->worker->scratch;
 
 	if (!t->on)
 		return;
-	buf_init(&head, RECORD_PAYLOAD_MAX);
-	if (leg == LEG_CLIENT) {
-		buf_span_put(&head, m->method);
-		buf_puts(&head, " ");
-		buf_span_put(&head, m->target);
-	} else {
-		buf_printf(&head, "%u", m->status);
-	}
-	put_fields(&head, m);
-	if (head.err)
+	buf_reset(head);
+	put_start(head, leg, m);
+	put_fields(head, m);
+	if (head->err)
 		settle_all(t, OUTCOME_BODY_TOO_LARGE);
 	else
-		put(t, RECORD_HEAD, leg, buf_span(&head));
-	buf_fini(&head);
+		put(t, RECORD_HEAD, leg, buf_span(head));
 }
 
 void tap_chunk(struct tap *t, uint8_t leg, struct span bytes)
@@ -219,19 +226,18 @@ void tap_chunk(struct tap *t, uint8_t leg, struct span bytes)
 
 void tap_trailers(struct tap *t, uint8_t leg, const struct h1_message *m)
 {
-	struct buf lines;
+	struct buf *lines = &t->worker->scratch;
 	struct span all;
 
 	if (!t->on)
 		return;
-	buf_init(&lines, RECORD_PAYLOAD_MAX);
-	put_fields(&lines, m);
-	all = buf_span(&lines);
-	if (lines.err)
+	buf_reset(lines);
+	put_fields(lines, m);
+	all = buf_span(lines);
+	if (lines->err)
 		settle_all(t, OUTCOME_BODY_TOO_LARGE);
 	else if (all.len)
 		put(t, RECORD_TRAILERS, leg, (struct span){all.data + 1, all.len - 1});
-	buf_fini(&lines);
 }
 
 void tap_end(struct tap *t, uint8_t leg)

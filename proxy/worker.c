@@ -188,6 +188,7 @@ static int prepare(struct worker *w)
 	snprintf(name, sizeof name, "raw.%u", w->env->index);
 	if (!w->base || role_ring_writer(w->env, name, &w->ring) || read_sample_key(w) || open_listeners(w))
 		return ERR_SYS;
+	buf_init(&w->scratch, RECORD_PAYLOAD_MAX);
 	route_table_init(&w->routes, w->plan);
 	w->limits = (struct h1_limits){.line_bytes = w->plan->limits.line_bytes,
 	                               .field_bytes = w->plan->limits.field_bytes,

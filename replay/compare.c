@@ -102,10 +102,15 @@ static int compare_bytes(struct job *j)
 	return 0;
 }
 
+/* The same bytes are the same answer, whatever they mean. */
 static int compare_json(struct job *j)
 {
 	struct jsondiff diff;
-	int err = jsondiff(j->live->body, j->candidate->body, j->tolerance, j->ignore, &diff);
+	int err;
+
+	if (span_eq(j->live->body, j->candidate->body))
+		return make_rows(j->out, 1);
+	err = jsondiff(j->live->body, j->candidate->body, j->tolerance, j->ignore, &diff);
 
 	if (!err)
 		err = make_rows(j->out, 1);

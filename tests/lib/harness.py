@@ -1,13 +1,18 @@
 """Scripted endpoints, a raw client and a proxy under test, for the scenarios. Standard library only."""
-import atexit, http.client, json, os, signal, socket, socketserver, subprocess, sys, tempfile, threading, time
+import atexit, http.client, json, os, signal, socket, socketserver, subprocess, sys, tempfile, threading, time, random
 
 BINARY = os.path.abspath(os.environ.get("UNDERSTUDY", "build/understudy"))
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the range from which the system gives ports to outgoing connections: nobody takes it meanwhile."""
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.randrange(10000, 32000)))
+                return s.getsockname()[1]
+            except OSError:
+                continue
 
 
 class Endpoint:
