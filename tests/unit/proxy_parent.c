@@ -430,7 +430,7 @@ static void a_ring_that_keeps_breaking_waits_for_its_worker(void **state)
 
 static void a_drain_ends_who_does_not_leave(void **state)
 {
-	char *log = log_of(signalling, 2, 200, 0);
+	char *log = log_of(signalling, 2, 1000, 0);
 
 	(void)state;
 	assert_non_null(strstr(log, "leaves judge.0.0"));
