@@ -195,7 +195,6 @@ static void take_over(struct parent *p)
 	}
 	atomic_store(&page_of(former)->superseded, 1);
 	carry_switches(former, next);
-	former->retired = true;
 	p->serving = next;
 	p->leaving = former;
 	p->coming = NULL;
@@ -205,6 +204,7 @@ static void take_over(struct parent *p)
 	settle(p, false, "generation %u serves, %s%s\n", plan_of(next)->generation,
 	       p->run_closed ? "no run is open" : "run in ", p->run_closed ? "" : next->directory);
 	house_go(next);
+	house_retire(former);
 }
 
 void generations_turn(struct parent *p)

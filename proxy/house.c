@@ -257,7 +257,7 @@ static uint64_t phase_limit_ns(const struct house *h)
 static void drain(struct house *h, uint64_t now)
 {
 	if (h->phase == PHASE_RUN) {
-		if (!h->stops && !h->retired && atomic_load(&h->estate.page->phase) == PHASE_RUN)
+		if (!h->stops && atomic_load(&h->estate.page->phase) == PHASE_RUN)
 			return;
 		enter_phase(h, PHASE_WORKERS, now);
 	}
@@ -290,6 +290,13 @@ void house_go(struct house *h)
 	atomic_store(&h->estate.page->ready, 1);
 	for (unsigned i = 0; i < h->child_count; i++)
 		child_let_go(&h->children[i]);
+}
+
+void house_retire(struct house *h)
+{
+	uint32_t run = PHASE_RUN;
+
+	atomic_compare_exchange_strong(&h->estate.page->phase, &run, PHASE_WORKERS);
 }
 
 void house_turn(struct house *h, uint64_t now)

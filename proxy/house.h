@@ -21,7 +21,6 @@ struct house {
 	char directory[PATH_MAX_BYTES]; /* of the run */
 	bool open;                      /* every role has been ready: clients are accepted */
 	bool failed;                    /* before it was open: every role is killed */
-	bool retired;                   /* a newer one serves: this one drains */
 	unsigned stops;                 /* signals that asked to stop */
 	uint32_t phase;                 /* PHASE_CONTROL + 1: all have left */
 	uint64_t phase_since_ns;
@@ -46,6 +45,8 @@ void house_hear_death(struct house *, pid_t, int status, uint64_t now_ns);
 /* Every role has said that it is ready, and waits for house_go(). */
 bool house_ready(const struct house *);
 void house_go(struct house *);
+/* Drain: another serves. Heard by its roles at once, also if the parent should die now. */
+void house_retire(struct house *);
 /* Kill every role of a house that is not open. */
 void house_give_up(struct house *);
 /* No process is left: drained, or given up. */

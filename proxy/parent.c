@@ -54,7 +54,8 @@ static void hear_successor(struct parent *p, uint64_t now)
 		fprintf(stderr, "understudy: upgrade: process %d serves, this one drains\n",
 		        (int)p->successor.pid);
 		atomic_store(&page_of(p->serving)->superseded, 1);
-		p->serving->retired = p->succeeded = true;
+		house_retire(p->serving);
+		p->succeeded = true;
 		if (p->wish.open)
 			generations_refuse(p, "another binary took over; ask again");
 	} else if (news == UPGRADE_FAILED) {
