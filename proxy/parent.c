@@ -284,6 +284,8 @@ int parent_run(const struct parent_job *job)
 		serve(p);
 		status = p->serving->failed ? 3 : job->plan->replay && p->stops ? 130 : 0;
 	}
+	if (p->serving && p->serving->failed)
+		house_discard(&p->serving);
 	house_free(&p->serving);
 	if (p->successor.fd != -1)
 		upgrade_forget(&p->successor);
