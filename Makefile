@@ -61,9 +61,9 @@ units: $(UNITS)
 
 # tests/fault: allocations and I/O fail on purpose. Under a sanitizer only our own allocations can.
 comma := ,
-WRAPS := write pread ftruncate fdatasync open $(if $(SANITIZE),malloc calloc realloc)
+WRAPS := write pread ftruncate fdatasync open recv send socket connect $(if $(SANITIZE),malloc calloc realloc)
 FAULTS := $(patsubst %.c,$B/%,$(filter-out tests/fault/fail.c,$(wildcard tests/fault/*.c)))
-$(FAULTS): $B/%: $B/%.o $B/tests/fault/fail.o $(foreach l,replay capture net formats base,$(call lib,$l))
+$(FAULTS): $B/%: $B/%.o $B/tests/fault/fail.o $(foreach l,proxy replay capture net formats base,$(call lib,$l))
 	$(CC) $(LDFLAGS) $(SAN) $(addprefix -Wl$(comma)--wrap=,$(WRAPS)) -o $@ $^ $(LIBS) -lcmocka
 faults: $(FAULTS)
 
@@ -104,12 +104,16 @@ bench: all $B/tests/bench_h1
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 install: all
-	install -D -m 755 build/understudy $(DESTDIR)$(PREFIX)/bin/understudy
-	build/understudy check --manual >build/understudy.yaml.5
-	install -D -m 644 build/understudy.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/understudy.yaml.5
+	BINARY=$B/understudy PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' sh tools/install
+# built as Debian builds, whatever CFLAGS say
+deb:
+	$(MAKE) B=build/deb CFLAGS="$$(dpkg-buildflags --get CFLAGS) -ffile-prefix-map=$(CURDIR)=." \
+		CPPFLAGS="$$(dpkg-buildflags --get CPPFLAGS)" \
+		LDFLAGS="$$(dpkg-buildflags --get LDFLAGS) -Wl,-z,now" build/deb/understudy
+	BINARY=build/deb/understudy sh tools/deb build
 clean:
 	rm -rf build
 help:
-	@echo 'all check asan fuzz cover bench lint format install clean help'
+	@echo 'all check asan fuzz cover bench lint format install deb clean help'
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all units faults fuzzers engines check asan cover lint bench fuzz format install clean help
+.PHONY: all units faults fuzzers engines check asan cover lint bench fuzz format install deb clean help

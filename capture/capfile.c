@@ -1,7 +1,9 @@
+#define _GNU_SOURCE
 #include "capture/capfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -182,10 +184,40 @@ static void writer_free(struct capfile_writer *w)
 	free(w);
 }
 
+/* A file without a name yet; where there is no such thing, one that has its name already. */
+static int open_new(const char *path, bool *named_out)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX_BYTES];
+	int fd;
+
+	*named_out = false;
+	if (snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+	             slash ? path : ".") >= (int)sizeof folder) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+		return fd;
+	*named_out = true;
+	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+/* As linkat(2) says; never over another file. */
+static int give_name(int fd, const char *path)
+{
+	char self[32];
+
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : ERR_SYS;
+}
+
 int capfile_create(const char *path, const struct plan *plan, uint64_t segment_limit,
                    struct capfile_writer **writer_out)
 {
 	struct capfile_writer *w = calloc(1, sizeof *w);
+	bool named;
 	int err, saved;
 
 	if (!w)
@@ -194,19 +226,22 @@ int capfile_create(const char *path, const struct plan *plan, uint64_t segment_l
 	buf_init(&w->pending, CAPFILE_PENDING_MAX);
 	pending_reset(w);
 	err = ERR_SYS;
-	w->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	w->fd = open_new(path, &named);
 	if (w->fd < 0)
 		goto out;
 	err = ERR_NOMEM;
 	w->zstd = ZSTD_createCCtx();
 	if (w->zstd)
 		err = put_header(w, plan);
-	if (err) {
+	if (!err && !named)
+		err = give_name(w->fd, path);
+	if (err && named) {
 		saved = errno;
 		unlink(path);
 		errno = saved;
-		goto out;
 	}
+	if (err)
+		goto out;
 	*writer_out = w;
 out:
 	saved = errno;
@@ -264,6 +299,10 @@ int capfile_append(struct capfile_writer *w, const struct record *r, const void 
 	message.flags = r->flags;
 	message.mask_count = r->mask_count;
 	message.payload = (ProtobufCBinaryData){r->payload_len, (uint8_t *)payload};
+	if (r->type == RECORD_HEAD && r->leg == LEG_CLIENT) {
+		message.sample_hash = r->sample_hash;
+		message.sample_ppm = r->sample_ppm;
+	}
 	length = understudy__capture__record__get_packed_size(&message);
 	n = field_prefix(length, prefix);
 	if (buf_len(&w->pending) + n + length > CAPFILE_PENDING_MAX) {
@@ -373,22 +412,34 @@ out:
 	return err;
 }
 
-int capfile_close(struct capfile_writer **writer)
+int capfile_finish(struct capfile_writer **writer, int *fd_out)
 {
 	struct capfile_writer *w = *writer;
-	int err, footer_err, saved;
+	int err = capfile_flush(w), saved = errno, footer_err = put_footer(w);
 
-	*writer = NULL;
-	if (!w)
-		return 0;
-	err = capfile_flush(w);
-	footer_err = put_footer(w);
-	if (!err)
+	if (!err) {
 		err = footer_err;
-	if (!err && fdatasync(w->fd) != 0)
+		saved = errno;
+	}
+	*writer = NULL;
+	*fd_out = w->fd;
+	w->fd = -1;
+	writer_free(w);
+	errno = saved;
+	return err;
+}
+
+int capfile_close(struct capfile_writer **writer)
+{
+	int fd, err, saved;
+
+	if (!*writer)
+		return 0;
+	err = capfile_finish(writer, &fd);
+	if (!err && fdatasync(fd) != 0)
 		err = ERR_SYS;
 	saved = errno;
-	writer_free(w);
+	close(fd);
 	errno = saved;
 	return err;
 }
@@ -405,10 +456,6 @@ uint64_t capfile_written(const struct capfile_writer *w)
 
 bool capfile_full(const struct capfile_writer *w)
 {
-	return w->limit_bytes && w->size + buf_len(&w->pending) >= w->limit_bytes;
-}
-
-int capfile_fd(const struct capfile_writer *w)
-{
-	return w->fd;
+	return (w->limit_bytes && w->size + buf_len(&w->pending) >= w->limit_bytes) ||
+	       w->count >= CAPFILE_SEGMENTS_FULL;
 }

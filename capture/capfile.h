@@ -12,9 +12,9 @@
 
 struct capfile_writer;
 
-/* A new file at `path` (mode 0600; one that exists is ERR_SYS with errno EEXIST), its header written.
- * segment_limit: bytes after which capfile_full() says to begin another file, 0 for no limit.
- * 0, ERR_SYS (errno set) or ERR_NOMEM. The plan is not kept. */
+/* A new file at `path` (mode 0600; one that exists is ERR_SYS with errno EEXIST): where the file system can,
+ * it gets its name when its header is written. segment_limit: bytes after which capfile_full() says to begin
+ * another file, 0 for no limit. 0, ERR_SYS (errno set) or ERR_NOMEM. The plan is not kept. */
 int capfile_create(const char *path, const struct plan *, uint64_t segment_limit,
                    struct capfile_writer **writer_out) MUST_CHECK;
 /* Buffer one record; writes the pending ones first when they would pass 64 KiB together.
@@ -26,10 +26,12 @@ int capfile_flush(struct capfile_writer *) MUST_CHECK;
 /* Flush, write the footer, sync, free, set NULL (also on failure). 0, ERR_SYS, ERR_NOMEM, or ERR_LIMIT: an
  * index too large to write (the records are safe, the file has no footer). */
 int capfile_close(struct capfile_writer **);
+/* The same without the sync: *fd_out is the caller's, for fdatasync() elsewhere; also on failure. */
+int capfile_finish(struct capfile_writer **, int *fd_out) MUST_CHECK;
 uint64_t capfile_pending(const struct capfile_writer *); /* records buffered, not yet written */
 uint64_t capfile_written(const struct capfile_writer *); /* records in the file */
-bool capfile_full(const struct capfile_writer *);        /* reached segment_limit */
-int capfile_fd(const struct capfile_writer *);           /* for fdatasync() by another thread */
+/* Reached segment_limit, or has as many segments as an index should hold: its memory is bounded. */
+bool capfile_full(const struct capfile_writer *);
 
 struct capfile_reader;
 

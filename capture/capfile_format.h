@@ -28,6 +28,7 @@ enum {
 	CAPFILE_DATA_MAX = CAPFILE_PENDING_MAX + 1024,
 	CAPFILE_RAW_MAX = 1 << 20,
 	CAPFILE_INDEX_MAX = 64 << 20,
+	CAPFILE_SEGMENTS_FULL = 64 << 10, /* a writer turns to another file */
 };
 
 static inline void put32(uint8_t *to, uint32_t v)

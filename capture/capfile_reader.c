@@ -454,6 +454,8 @@ int capfile_next(struct capfile_reader *r, struct record *out, const void **payl
 	        .flags = m->flags,
 	        .payload_len = (uint32_t)m->payload.len,
 	        .mask_count = m->mask_count,
+	        .sample_ppm = m->sample_ppm,
+	        .sample_hash = m->sample_hash,
 	};
 	*payload_out = m->payload.len ? (const void *)m->payload.data : "";
 	r->records++;

@@ -161,13 +161,33 @@ static bool in_order(const struct leg *l, const struct record *r)
 	}
 }
 
+/* What n bytes more take, of the buffer as it is (NULL: not there yet). */
+static size_t growth(const struct buf *b, size_t n)
+{
+	static const struct buf none;
+
+	b = b ? b : &none;
+	return n ? buf_memory(buf_cap_for(b, n), buf_len(b) + n) - buf_memory(b->cap, buf_len(b)) : 0;
+}
+
 static int add_bytes(struct fold *f, struct exchange *e, struct buf *to, const struct record *r,
                      const void *payload)
 {
+	size_t bytes = growth(to, r->payload_len);
+
 	buf_put(to, payload, r->payload_len);
 	if (!to->err)
-		charge(f, e, r->payload_len);
+		charge(f, e, bytes);
 	return to->err;
+}
+
+static const struct buf *target(const struct leg *l, uint8_t type)
+{
+	return !l                        ? NULL
+	       : type == RECORD_HEAD     ? &l->head
+	       : type == RECORD_CHUNK    ? &l->body
+	       : type == RECORD_TRAILERS ? &l->trailers
+	                                 : NULL;
 }
 
 static int apply(struct fold *f, struct exchange *e, struct leg *l, const struct record *r,
@@ -216,7 +236,7 @@ int fold_add(struct fold *f, const struct record *r, const void *payload, struct
 		l = e->legs[r->leg];
 	if (!in_order(l, r))
 		return ERR_PROTO;
-	need = r->payload_len + (l ? 0 : sizeof *l);
+	need = growth(target(l, r->type), r->payload_len) + (l ? 0 : sizeof *l);
 	if (!e)
 		e = *exchange_out = exchange_new(f, r);
 	if (!e)
@@ -230,6 +250,10 @@ int fold_add(struct fold *f, const struct record *r, const void *payload, struct
 	err = apply(f, e, l, r, payload);
 	if (err)
 		return err;
+	if (r->type == RECORD_HEAD && r->leg == LEG_CLIENT) {
+		e->sample_hash = r->sample_hash;
+		e->sample_ppm = r->sample_ppm;
+	}
 	l->mask_count += r->mask_count;
 	l->flags |= r->flags;
 	return 0;

@@ -1,8 +1,8 @@
 /*
  * fold.h - records in, exchanges out: the fold of an exchange's events, leg by leg.
  *
- * Bounded: at most `limit_bytes` over all open exchanges; past it a record is refused with ERR_LIMIT
- * and the caller settles and drops that exchange.
+ * Bounded: at most `limit_bytes` of memory over all open exchanges, their own and their buffers'; past it a
+ * record is refused with ERR_LIMIT and the caller settles and drops that exchange.
  */
 #ifndef CAPTURE_FOLD_H
 #define CAPTURE_FOLD_H
@@ -25,6 +25,8 @@ struct exchange {
 	uint64_t id;
 	uint32_t slot, generation;
 	uint16_t route;
+	uint32_t sample_ppm; /* of its request's HEAD; 0: not known */
+	uint64_t sample_hash;
 	size_t bytes;
 	struct leg *legs[LEGS_MAX]; /* NULL: nothing seen */
 	void *user;                 /* the caller's */

@@ -444,6 +444,8 @@ static int mask_value(struct rewrite *w, enum json_token first)
 	} else {
 		buf_puts(w->out, rule->with == MASK_DROP ? "null" : "\"[redacted]\"");
 	}
+	if (w->plain.err) /* as if there had been no room for what it becomes */
+		w->out->err = w->plain.err;
 	return w->plain.err;
 }
 
@@ -547,7 +549,7 @@ int mask_json(const struct plan_mask *policy, struct mask_key *key, struct span 
 		return ERR_NOMEM;
 	w->key = key;
 	w->out = out;
-	buf_init(&w->plain, body.len);
+	buf_init(&w->plain, body.len < out->limit_bytes ? body.len : out->limit_bytes);
 	json_reader_init(&w->reader, body, JSON_NONFINITE);
 	err = compile(w, policy);
 	if (!err)

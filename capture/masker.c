@@ -3,7 +3,8 @@
  *
  * The masker reads every worker's raw ring and feeds shadow, judge and recorder; the answer masker
  * reads the candidates' raw answers and feeds the judge. Masked or gone: what cannot be masked is
- * settled as mask_failed and dropped. Neither role holds a socket or a file.
+ * settled as mask_failed and dropped. Neither role holds a socket or a file. All that is held of open legs is
+ * charged against the role's budget; a leg that does not fit is dropped, its exchange settled as memory.
  */
 #include "capture/masker.h"
 
@@ -11,11 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "capture/budget.h"
 #include "capture/fold.h"
 #include "capture/mask.h"
 #include "proto/base/clock.h"
 
-enum { RESERVE_BYTES = 64 * 1024, TRACK_BUCKETS = 4096, HELD_MAX = 4096 };
+enum { TRACK_BUCKETS = 4096, SCRATCH_LEAST = 2 * RECORD_PAYLOAD_MAX, MALLOC_BYTES = 16 };
 
 struct held { /* a CHUNK that waits until its body is complete */
 	struct record record;
@@ -26,8 +28,9 @@ struct track { /* one leg whose HEAD was seen */
 	uint64_t id;
 	struct record last;
 	uint8_t leg;
-	bool holding, dead;
+	bool holding;
 	uint32_t held_count;
+	size_t bytes; /* charged */
 	struct buf body;
 	struct held *first, **tail;
 	struct track *next;
@@ -42,6 +45,7 @@ struct masker {
 	unsigned in_count;
 	struct ring *to_shadow, *to_judge, *to_recorder;
 	struct track *tracks[TRACK_BUCKETS];
+	size_t bytes, limit_bytes; /* of all tracks; scratch takes from what is left */
 	struct buf scratch;
 	char payload[RECORD_PAYLOAD_MAX];
 };
@@ -55,7 +59,7 @@ static struct track **track_at(struct masker *m, uint64_t id, uint8_t leg)
 	return t;
 }
 
-static void track_free(struct track **at)
+static void track_free(struct masker *m, struct track **at)
 {
 	struct track *t = *at;
 
@@ -66,13 +70,50 @@ static void track_free(struct track **at)
 		free(h);
 	}
 	*at = t->next;
+	m->bytes -= t->bytes;
 	buf_fini(&t->body);
 	free(t);
+}
+
+/* False: it does not fit. */
+static bool charge(struct masker *m, struct track *t, size_t bytes)
+{
+	if (bytes > m->limit_bytes - m->bytes)
+		return false;
+	m->bytes += bytes;
+	t->bytes += bytes;
+	return true;
+}
+
+/* Empty, with a part of what the tracks leave: masking needs a second such buffer for long strings. Heads
+ * always find room. */
+static struct buf *scratch(struct masker *m)
+{
+	size_t left = (m->limit_bytes - m->bytes) / 2;
+
+	buf_reset(&m->scratch);
+	if (m->scratch.cap >= BUF_MAPPED_BYTES)
+		buf_fini(&m->scratch);
+	m->scratch.limit_bytes = left > SCRATCH_LEAST ? left : SCRATCH_LEAST;
+	return &m->scratch;
 }
 
 static const struct plan_mask *policy_of(const struct masker *m, uint16_t route)
 {
 	return &m->env->plan->masks[m->env->plan->routes[route].mask];
+}
+
+static void settle(struct masker *m, const struct record *r, unsigned cell, uint8_t outcome)
+{
+	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_MASKER; stage++)
+		ledger_move(m->env->ledger, r->slot, r->id, cell, stage, outcome);
+}
+
+/* The cells of a leg are at the writer's stage until its end is read, then at this one. */
+static void settle_candidates(struct masker *m, const struct record *r, uint8_t outcome)
+{
+	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_MASKER; stage++)
+		ledger_settle_candidates(m->env->ledger, r->slot, r->id, stage, outcome);
 }
 
 /* The copy of this exchange ends here: settle whatever this role may still own. */
@@ -87,29 +128,35 @@ static void give_up(struct masker *m, const struct record *r, uint8_t outcome)
 		ledger_move(l, r->slot, r->id, cell, STAGE_ANSWERS, outcome);
 		return;
 	}
-	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_MASKER; stage++) {
-		ledger_settle_candidates(l, r->slot, r->id, stage, outcome);
-		ledger_move(l, r->slot, r->id, CELL_LIVE, stage, outcome);
-		ledger_move(l, r->slot, r->id, CELL_CAPTURE, stage, outcome);
-	}
+	settle_candidates(m, r, outcome);
+	settle(m, r, CELL_LIVE, outcome);
+	settle(m, r, CELL_CAPTURE, outcome);
 }
 
-/* Rings shed independently: capture never waits for shadow. */
+static void refused_by_judge(struct masker *m, const struct record *r)
+{
+	if (m->answers) {
+		give_up(m, r, OUTCOME_RING_FULL);
+		return;
+	}
+	settle_candidates(m, r, OUTCOME_RING_FULL);
+	settle(m, r, CELL_LIVE, OUTCOME_RING_FULL);
+}
+
+/* A record that did not fit leaves a hole: what lies behind that ring has no use for the rest. Rings shed
+ * independently: capture never waits for shadow or judge. */
 static void emit(struct masker *m, struct record *r, const void *payload)
 {
-	struct ledger *l = m->env->ledger;
 	bool last = r->type == RECORD_END || r->type == RECORD_ERROR;
-	size_t reserve = last ? 0 : RESERVE_BYTES;
+	size_t reserve = last ? 0 : RING_RESERVE_BYTES;
 
 	r->flags |= RECORD_MASKED;
-	if (m->to_judge && ring_put(m->to_judge, r, payload, reserve))
-		give_up(m, r, OUTCOME_RING_FULL);
+	if (ring_put(m->to_judge, r, payload, reserve))
+		refused_by_judge(m, r);
 	if (m->to_shadow && r->leg == LEG_CLIENT && ring_put(m->to_shadow, r, payload, reserve))
-		ledger_settle_candidates(l, r->slot, r->id, STAGE_MASKER, OUTCOME_RING_FULL);
-	if (m->to_recorder && ring_put(m->to_recorder, r, payload, reserve)) {
-		ledger_move(l, r->slot, r->id, CELL_CAPTURE, STAGE_WORKER, OUTCOME_RING_FULL);
-		ledger_move(l, r->slot, r->id, CELL_CAPTURE, STAGE_MASKER, OUTCOME_RING_FULL);
-	}
+		settle_candidates(m, r, OUTCOME_RING_FULL);
+	if (m->to_recorder && ring_put(m->to_recorder, r, payload, reserve))
+		settle(m, r, CELL_CAPTURE, OUTCOME_RING_FULL);
 }
 
 /* The reader of a leg's end pulls the exchange's cells from the writer's stage to its own. */
@@ -134,15 +181,16 @@ static int begin(struct masker *m, struct record *r)
 	struct track **at = track_at(m, r->id, r->leg), *t;
 	int err;
 
-	buf_reset(&m->scratch);
-	err = mask_head(policy, m->key, head, &m->scratch, &r->mask_count);
+	err = mask_head(policy, m->key, head, scratch(m), &r->mask_count);
 	if (err || m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX || mask_cannot(policy, head))
 		return ERR_PROTO;
 	if (*at)
-		track_free(at);
+		track_free(m, at);
 	t = calloc(1, sizeof *t);
-	if (!t)
+	if (!t || !charge(m, t, sizeof *t + MALLOC_BYTES)) {
+		free(t);
 		return ERR_NOMEM;
+	}
 	t->id = r->id;
 	t->leg = r->leg;
 	t->last = *r;
@@ -157,14 +205,15 @@ static int begin(struct masker *m, struct record *r)
 	return 0;
 }
 
-static int hold(struct track *t, const struct record *r, const char *payload)
+static int hold(struct masker *m, struct track *t, const struct record *r, const char *payload)
 {
-	struct held *h = calloc(1, sizeof *h);
+	size_t grown = buf_memory(buf_cap_for(&t->body, r->payload_len), buf_len(&t->body) + r->payload_len) -
+	               buf_memory(t->body.cap, buf_len(&t->body));
+	struct held *h = charge(m, t, sizeof *h + MALLOC_BYTES + grown) ? calloc(1, sizeof *h) : NULL;
 
-	if (!h || ++t->held_count > HELD_MAX) {
-		free(h);
-		return ERR_LIMIT;
-	}
+	if (!h)
+		return ERR_NOMEM;
+	t->held_count++;
 	h->record = *r;
 	*t->tail = h;
 	t->tail = &h->next;
@@ -178,13 +227,15 @@ static int release(struct masker *m, struct track *t, struct record *end)
 	bool input_masked = false;
 	uint32_t count = 0;
 	struct span left;
+	int err;
 
 	if (!t->first)
 		return 0;
-	buf_reset(&m->scratch);
-	if (mask_json(policy_of(m, end->route), m->key, buf_span(&t->body), &m->scratch, &count,
-	              &input_masked) ||
-	    m->scratch.err || buf_len(&m->scratch) > (size_t)t->held_count * RECORD_PAYLOAD_MAX)
+	err = mask_json(policy_of(m, end->route), m->key, buf_span(&t->body), scratch(m), &count,
+	                &input_masked);
+	if (m->scratch.err || err == ERR_NOMEM)
+		return ERR_NOMEM;
+	if (err || buf_len(&m->scratch) > (size_t)t->held_count * RECORD_PAYLOAD_MAX)
 		return ERR_PROTO;
 	left = buf_span(&m->scratch);
 	for (struct held *h = t->first; h; h = h->next) {
@@ -195,6 +246,7 @@ static int release(struct masker *m, struct track *t, struct record *end)
 		left.data += n;
 		left.len -= n;
 	}
+	scratch(m);
 	end->mask_count = count;
 	if (input_masked && t->leg == LEG_CLIENT)
 		end->flags |= RECORD_INPUT_MASKED;
@@ -207,7 +259,7 @@ static int finish(struct masker *m, struct track **at, struct record *r)
 
 	if (r->type == RECORD_END && (*at)->holding)
 		err = release(m, *at, r);
-	track_free(at);
+	track_free(m, at);
 	if (!err) {
 		pull(m, r);
 		emit(m, r, m->payload);
@@ -217,8 +269,7 @@ static int finish(struct masker *m, struct track **at, struct record *r)
 
 static int trailers(struct masker *m, struct record *r)
 {
-	buf_reset(&m->scratch);
-	if (mask_head(policy_of(m, r->route), m->key, (struct span){m->payload, r->payload_len}, &m->scratch,
+	if (mask_head(policy_of(m, r->route), m->key, (struct span){m->payload, r->payload_len}, scratch(m),
 	              &r->mask_count) ||
 	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
 		return ERR_PROTO;
@@ -249,7 +300,7 @@ static void take(struct masker *m, struct record *r)
 	} else if (!*at) { /* its head went down with an earlier process */
 		give_up(m, r, OUTCOME_ROLE_LOST);
 	} else if (r->type == RECORD_CHUNK && (*at)->holding) {
-		err = hold(*at, r, m->payload);
+		err = hold(m, *at, r, m->payload);
 	} else if (r->type == RECORD_CHUNK) {
 		emit(m, r, m->payload);
 	} else if (r->type == RECORD_TRAILERS) {
@@ -262,9 +313,16 @@ static void take(struct masker *m, struct record *r)
 	if (err) {
 		at = track_at(m, r->id, r->leg);
 		if (*at)
-			track_free(at);
-		give_up(m, r, OUTCOME_MASK_FAILED);
+			track_free(m, at);
+		give_up(m, r, err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_MASK_FAILED);
 	}
+}
+
+static bool is_settled(const struct masker *m, const struct track *t, unsigned cell)
+{
+	uint8_t at = ledger_cell(m->env->ledger, t->last.slot, t->id, cell);
+
+	return at == 0 || at > OUTCOME_FIRST;
 }
 
 /* Forget legs whose exchange was settled elsewhere (a shed end, a dead worker). */
@@ -275,10 +333,9 @@ static void sweep(struct masker *m)
 
 		while (*t) {
 			unsigned cell = m->answers ? (unsigned)(*t)->leg - LEG_CANDIDATE : CELL_LIVE;
-			uint8_t at = ledger_cell(m->env->ledger, (*t)->last.slot, (*t)->id, cell);
 
-			if (at == 0 || at > OUTCOME_FIRST)
-				track_free(t);
+			if (is_settled(m, *t, cell) && (m->answers || is_settled(m, *t, CELL_CAPTURE)))
+				track_free(m, t);
 			else
 				t = &(*t)->next;
 		}
@@ -304,8 +361,7 @@ static unsigned drain_rings(struct masker *m)
 		}
 	}
 	if (total) {
-		if (m->to_judge)
-			ring_publish(m->to_judge);
+		ring_publish(m->to_judge);
 		if (m->to_shadow)
 			ring_publish(m->to_shadow);
 		if (m->to_recorder)
@@ -352,7 +408,7 @@ int masker_run(struct role_env *env)
 	static struct masker m;
 
 	m.env = env;
-	buf_init(&m.scratch, 64u << 20);
+	m.limit_bytes = budget_bytes(env->plan, BUDGET_MASKER);
 	for (unsigned i = 0; i < env->plan->workers; i++) {
 		char name[32];
 
@@ -380,7 +436,7 @@ int answers_run(struct role_env *env)
 	m.answers = true;
 	m.in_count = 1;
 	m.wake[0] = role_fd(env, "wake.answers");
-	buf_init(&m.scratch, 64u << 20);
+	m.limit_bytes = budget_bytes(env->plan, BUDGET_ANSWERS);
 	if (load_key(env, &m.key) || role_ring_reader(env, "answers", &m.in[0]) ||
 	    role_ring_writer(env, "masked-answers", &m.to_judge))
 		return 3;

@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
-#include "capture/ledger.h"
+#include "capture/plan.h"
 #include "proto/base/err.h"
 #include "proto/h1_rules.h"
 #include "proto/base/hist.h"
@@ -95,6 +95,9 @@ struct worker_gauges {                /* one writer: that worker */
 	struct hist added[ADDED_KINDS];
 };
 
+/* Of a live endpoint, as one worker sees it: left out after failed requests, or by its checks. */
+enum endpoint_state { ENDPOINT_UP, ENDPOINT_FAILED, ENDPOINT_ILL, ENDPOINT_STATES };
+
 /* Add to a gauge of one's own; a negative `by` wraps as it should. */
 static inline void gauge_add(_Atomic uint64_t *gauge, uint64_t by)
 {
@@ -152,6 +155,8 @@ struct page {
 	_Atomic uint64_t log_shed; /* lines that found their log ring full; any role adds */
 	struct standing standings[ROUTES_MAX][CANDIDATES_MAX];
 	struct worker_gauges workers[WORKERS_MAX];
+	/* enum endpoint_state; one writer: that worker */
+	_Atomic uint8_t endpoints[WORKERS_MAX][ROUTES_MAX][LIVE_ENDPOINTS_MAX];
 	struct replay_gauges replay;
 	struct page_wish wish;
 };

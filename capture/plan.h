@@ -204,7 +204,8 @@ struct plan {
 	uint32_t listen_count;
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;
-	bool forwarded; /* X-Forwarded-*, Forwarded and traceparent are set on the way to live */
+	bool forwarded; /* on the way to live: X-Forwarded-*, Forwarded, x-request-id, our span in traceparent
+	                 */
 	uint32_t route_count;
 	struct plan_route routes[ROUTES_MAX];
 	uint32_t mask_count;

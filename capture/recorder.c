@@ -1,25 +1,40 @@
 /*
  * recorder.c - the role that appends masked records to capture files.
  *
- * `captured` moves only after write(): an exchange's capture cell is settled when the segment that
- * holds its last record has been flushed. When the disk refuses, capturing stops, live goes on.
+ *   exchanges that began before the turn -> files[old]     later ones -> files[now]
+ *
+ * An exchange lies in one file, whole: it goes to the file in which its request began, and a file that has
+ * reached capture.segment is closed when its last exchange is. `captured` moves only after write(), when the
+ * ends of both legs and all before them were written by this process: what lost its beginning to an earlier
+ * recorder is role_lost. When the disk refuses, capturing stops, live goes on.
  */
 #include "capture/recorder.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "capture/capfile.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
-enum { PENDING_MAX = 65536 };
+enum { PENDING_MAX = 4096, FILES = 2, ENDED_CLIENT = 1, ENDED_LIVE = 2, ENDED_BOTH = 3, NAME_TRIES = 100 };
+
+struct open_exchange { /* of a ledger slot; id 0: none */
+	uint64_t id;
+	uint8_t file, ended;
+};
 
 struct recorder {
 	const struct role_env *env;
 	struct ring *in;
-	struct capfile_writer *file;
+	struct capfile_writer *files[FILES];
+	uint32_t open_count[FILES], slots;
+	uint8_t now; /* the file in which exchanges begin */
 	bool failed;
+	uint64_t swept_ns;
+	struct open_exchange *open; /* by slot */
 	unsigned pending_count;
 	struct {
 		uint64_t id;
@@ -45,27 +60,73 @@ static void stop(struct recorder *rec, int err)
 
 static void flush(struct recorder *rec)
 {
-	int err = rec->failed ? 0 : capfile_flush(rec->file);
+	for (unsigned i = 0; i < FILES; i++) {
+		int err = rec->failed || !rec->files[i] ? 0 : capfile_flush(rec->files[i]);
 
-	if (err)
-		stop(rec, err);
+		if (err)
+			stop(rec, err);
+	}
 	settle_pending(rec, rec->failed ? OUTCOME_DISK : OUTCOME_CAPTURED);
 }
 
-static void take(struct recorder *rec, const struct record *r)
+static void release(struct recorder *rec, struct open_exchange *o)
 {
-	bool last = r->leg == LEG_LIVE && (r->type == RECORD_END || r->type == RECORD_ERROR);
-	int err = rec->failed ? 0 : capfile_append(rec->file, r, rec->payload);
+	if (o->id)
+		rec->open_count[o->file]--;
+	o->id = 0;
+}
 
-	if (err)
-		stop(rec, err);
-	if (!last)
+/* The exchange that the record belongs to, or NULL: its beginning is in no file of this process. */
+static struct open_exchange *exchange_of(struct recorder *rec, const struct record *r)
+{
+	struct open_exchange *o = &rec->open[r->slot];
+
+	if (o->id == r->id)
+		return o;
+	if (r->type != RECORD_HEAD || r->leg != LEG_CLIENT)
+		return NULL;
+	release(rec, o);
+	*o = (struct open_exchange){.id = r->id, .file = rec->now};
+	rec->open_count[rec->now]++;
+	return o;
+}
+
+static void complete(struct recorder *rec, struct open_exchange *o, const struct record *r)
+{
+	release(rec, o);
+	if (!ledger_move(rec->env->ledger, r->slot, r->id, CELL_CAPTURE, STAGE_MASKER, STAGE_RECORDER))
 		return;
-	ledger_move(rec->env->ledger, r->slot, r->id, CELL_CAPTURE, STAGE_MASKER, STAGE_RECORDER);
 	rec->pending[rec->pending_count].id = r->id;
 	rec->pending[rec->pending_count++].slot = r->slot;
 	if (rec->pending_count == PENDING_MAX)
 		flush(rec);
+}
+
+static void lost(struct recorder *rec, const struct record *r)
+{
+	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_MASKER; stage++)
+		ledger_move(rec->env->ledger, r->slot, r->id, CELL_CAPTURE, stage, OUTCOME_ROLE_LOST);
+}
+
+static void take(struct recorder *rec, const struct record *r)
+{
+	struct open_exchange *o;
+	int err;
+
+	if (r->slot >= rec->slots || r->leg > LEG_LIVE)
+		return;
+	o = exchange_of(rec, r);
+	if (!o) {
+		lost(rec, r);
+		return;
+	}
+	err = rec->failed ? 0 : capfile_append(rec->files[o->file], r, rec->payload);
+	if (err)
+		stop(rec, err);
+	if (r->type == RECORD_END || r->type == RECORD_ERROR)
+		o->ended |= r->leg == LEG_CLIENT ? ENDED_CLIENT : ENDED_LIVE;
+	if (o->ended == ENDED_BOTH)
+		complete(rec, o, r);
 }
 
 static unsigned drain(struct recorder *rec)
@@ -83,44 +144,113 @@ static unsigned drain(struct recorder *rec)
 	return n;
 }
 
-static int open_file(struct recorder *rec)
+static int open_file(struct recorder *rec, struct capfile_writer **file)
 {
+	const struct plan *plan = rec->env->plan;
 	char path[128];
+	int err = ERR_SYS;
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d/%llu-%u.cap", role_fd(rec->env, "captures"),
-	         (unsigned long long)(clock_wall_ns() / 1000u), rec->env->epoch);
-	return capfile_create(path, rec->env->plan, rec->env->plan->capture_segment_bytes, &rec->file);
+	for (unsigned i = 0; i < NAME_TRIES && err; i++) {
+		snprintf(path, sizeof path, "/proc/self/fd/%d/%llu-%u.cap", role_fd(rec->env, "captures"),
+		         (unsigned long long)(clock_wall_ns() / 1000u), rec->env->epoch);
+		err = capfile_create(path, plan, plan->capture_segment_bytes, file);
+		if (err != ERR_SYS || errno != EEXIST)
+			break;
+	}
+	return err;
+}
+
+/* A disk may take seconds over it, in which the ring would fill up: another process waits. */
+static void close_beside(struct recorder *rec, struct capfile_writer **file)
+{
+	int fd, err = capfile_finish(file, &fd);
+
+	if (err)
+		stop(rec, err);
+	else if (fork() == 0)
+		_exit(fdatasync(fd) ? 3 : 0);
+	close(fd);
+}
+
+/* Turn to a new file when this one is full and no older one is open; close the older one when it is done. */
+static void turn(struct recorder *rec)
+{
+	unsigned other = !rec->now;
+	int err;
+
+	if (rec->failed)
+		return;
+	if (rec->files[other] && rec->open_count[other] == 0) {
+		flush(rec);
+		close_beside(rec, &rec->files[other]);
+	} else if (!rec->files[other] && capfile_full(rec->files[rec->now])) {
+		err = open_file(rec, &rec->files[other]);
+		if (err)
+			stop(rec, err);
+		else
+			rec->now = (uint8_t)other;
+	}
+}
+
+/* Exchanges that were settled elsewhere (a full ring, a role that died) hold no file open. */
+static void sweep(struct recorder *rec)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (now - rec->swept_ns < 1000000000u)
+		return;
+	rec->swept_ns = now;
+	for (uint32_t slot = 0; slot < rec->slots; slot++) {
+		struct open_exchange *o = &rec->open[slot];
+		uint8_t at = o->id ? ledger_cell(rec->env->ledger, slot, o->id, CELL_CAPTURE) : 0;
+
+		if (at == 0 || at > OUTCOME_FIRST)
+			release(rec, o);
+	}
+}
+
+static void loop(struct recorder *rec)
+{
+	struct role_pace pace = {0};
+	int wake = role_fd(rec->env, "wake.recorder");
+
+	for (;;) {
+		uint32_t phase = atomic_load(&rec->env->page->phase);
+		unsigned n = drain(rec);
+
+		sweep(rec);
+		turn(rec);
+		if (n) {
+			pace.empty_since_ns = 0;
+			continue;
+		}
+		flush(rec);
+		if (phase >= PHASE_SHADOW)
+			return;
+		role_pause(&pace, rec->env, &rec->in, &wake, 1);
+	}
 }
 
 int recorder_run(struct role_env *env)
 {
 	static struct recorder rec;
-	struct role_pace pace = {0};
-	int wake = role_fd(env, "wake.recorder");
+	int err = 0;
 
 	rec.env = env;
-	if (role_ring_reader(env, "recorder", &rec.in))
+	signal(SIGCHLD, SIG_IGN); /* nobody waits for those who sync */
+	rec.slots = env->plan->workers * env->plan->slots_each;
+	rec.open = calloc(rec.slots, sizeof *rec.open);
+	if (!rec.open || role_ring_reader(env, "recorder", &rec.in))
 		return 3;
-	if (open_file(&rec)) {
+	if (open_file(&rec, &rec.files[0])) {
 		rec.failed = true;
 		LOG(ERROR, "capture_stopped",
 		    log_text("why", "no capture file can be made in the run directory"));
 	}
 	role_ready(env);
-	for (;;) {
-		uint32_t phase = atomic_load(&env->page->phase);
-
-		if (drain(&rec)) {
-			pace.empty_since_ns = 0;
-			continue;
-		}
-		if (rec.pending_count)
-			flush(&rec);
-		if (phase >= PHASE_SHADOW)
-			break;
-		role_pause(&pace, env, &rec.in, &wake, 1);
-	}
-	if (rec.file && capfile_close(&rec.file))
-		return 3;
-	return 0;
+	loop(&rec);
+	for (unsigned i = 0; i < FILES; i++)
+		if (capfile_close(&rec.files[i]))
+			err = 3;
+	return err;
 }

@@ -17,6 +17,8 @@
 
 struct ring;
 
+enum { RING_RESERVE_BYTES = 64 * 1024 }; /* for some 1000 ends: what every other record leaves free */
+
 /* A sealed (size-fixed) memfd of at least `bytes` data bytes (rounded up to a power of two) and an
  * eventfd that wakes a sleeping reader. Both close-on-exec. 0 or ERR_SYS. */
 int ring_create(const char *name, size_t bytes, int *memfd_out, int *eventfd_out) MUST_CHECK;

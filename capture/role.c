@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ioprio.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include "proto/base/buf.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
@@ -189,6 +191,16 @@ static void open_log(struct role_env *env)
 		LOG(DEBUG, "started", log_uint("epoch", 0));
 }
 
+/* A large block is mapped by itself, grows in place, and is given back when it is freed: what a budget counts
+ * is what the kernel counts. A worker's buffers are small and come and go faster. */
+static void bound_heap(const struct role_env *env)
+{
+	if (!strcmp(env->name, "worker"))
+		return;
+	mallopt(M_MMAP_THRESHOLD, BUF_MAPPED_BYTES);
+	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
 /* No core dumps, no reading of this process's memory by its neighbours. */
 static void confine(void)
 {
@@ -214,6 +226,7 @@ int role_enter(int argc, char **argv, struct role_rank rank, role_run *run)
 	if (env.plan->replay) /* no live path to keep up without a parent */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	take_rank(&env, rank);
+	bound_heap(&env);
 	confine();
 	leave_signals();
 	return run(&env);

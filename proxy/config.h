@@ -34,17 +34,18 @@ void config_print_manual(FILE *);
 /* What the plan means, for a reader. */
 void config_print_check(const struct plan *, FILE *);
 
-/* Where memory goes. `live`: on the live path, which `memory` does not bound. */
+/* Where memory goes: cut from `memory`; beside it, whatever the traffic; or on the live path, which `memory`
+ * does not bound. */
+enum config_share_kind { SHARE_MEMORY, SHARE_FIXED, SHARE_LIVE };
 struct config_share {
 	char name[32];
 	const char *what;
 	uint64_t bytes; /* the most that it can take */
-	bool live;
+	enum config_share_kind kind;
 };
 enum { CONFIG_SHARES_MAX = 16 };
-/* The number of shares. *copies_out: the sum of those that are not live. */
+/* The number of shares. *copies_out: the sum of those that are not SHARE_LIVE; those of SHARE_MEMORY add up
+ * to `memory` at most. */
 unsigned config_memory(const struct plan *, struct config_share[CONFIG_SHARES_MAX], uint64_t *copies_out);
-/* Bytes of one ring: a sixteenth of the memory, rounded down to a power of two, at least 1 MiB. */
-uint64_t config_ring_bytes(const struct plan *);
 
 #endif

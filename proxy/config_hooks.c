@@ -95,8 +95,6 @@ void config_path_hook(struct cfg *c, const struct cfg_node *n, void *at)
 
 	if (path[0] != '/')
 		cfg_fail(c, n, NULL, "'%s' must begin with '/'", n->key->text);
-	if (strcmp(n->key->text, "path_prefix") == 0 && strchr(path, '?'))
-		cfg_fail(c, n, "what follows '?' is not looked at", "'path_prefix' must not hold a query");
 	for (; *path; path++) {
 		if (!isgraph((unsigned char)*path) || *path == '#') {
 			cfg_fail(c, n, "write it as it is sent, with %20 for a blank",

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 #include "proto/h1.h"
+#include "proto/url.h"
 #include "proxy/config_endpoint.h"
 #include "proxy/config_inside.h"
 
@@ -108,6 +109,24 @@ void config_live_hook(struct cfg *c, const struct cfg_node *n, void *at)
 			    strcmp(k->key->text, "fail_timeout") != 0 && strcmp(k->key->text, "path") != 0)
 				cfg_warn(c, k->key, "add 'path'",
 				         "'%.40s' is not used: nobody asks without 'path'", k->key->text);
+}
+
+/* Requests are matched in normal form too: another form would only ever be refused. */
+void config_prefix_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const char *prefix = at;
+	char room[TEXT_MAX_BYTES], hint[TEXT_MAX_BYTES + 16];
+	struct span path;
+	unsigned flags;
+
+	config_path_hook(c, n, at);
+	if (strchr(prefix, '?')) {
+		cfg_fail(c, n, "what follows '?' is not looked at", "'path_prefix' must not hold a query");
+	} else if (!url_normalise(span_of(prefix), room, sizeof(room), &path, &flags) &&
+	           (flags & URL_DISAGREE)) {
+		snprintf(hint, sizeof(hint), "did you mean %.*s?", (int)path.len, path.data);
+		cfg_fail(c, n, hint, "'path_prefix' is not in normal form");
+	}
 }
 
 void config_host_hook(struct cfg *c, const struct cfg_node *n, void *at)

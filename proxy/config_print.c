@@ -1,6 +1,7 @@
 /* What a plan means, in words. */
 #include <string.h>
 #include <sys/resource.h>
+#include "capture/budget.h"
 #include "capture/mask.h"
 #include "proxy/config.h"
 #include "proxy/config_inside.h"
@@ -62,7 +63,9 @@ static void print_limits(const struct plan *p, FILE *f)
 		        "  a worker may need %u descriptors and can have %llu: accepting waits before that\n",
 		        2 * l->max_connections, (unsigned long long)files.rlim_max);
 	fprintf(f, "forwarded: %s\n",
-	        p->forwarded ? "X-Forwarded-*, Forwarded and x-request-id are set on the way to live"
+	        p->forwarded ? "X-Forwarded-* and x-request-id are set on the way to live, Forwarded and "
+	                       "traceparent "
+	                       "where the client sent them"
 	                     : "no: live does not learn who asked");
 }
 
@@ -218,21 +221,20 @@ static void print_absent(const struct plan *p, FILE *f)
 
 static void print_memory(const struct plan *p, FILE *f)
 {
+	static const char *const kinds[] = {
+	        [SHARE_MEMORY] = "", [SHARE_FIXED] = " (beside memory)", [SHARE_LIVE] = " (live path)"};
 	struct config_share shares[CONFIG_SHARES_MAX];
 	uint64_t copies;
 	unsigned count = config_memory(p, shares, &copies);
 	char text[32], declared[32];
 
 	fprintf(f, "memory: %s; each ring %s; at most:\n", bytes_text(p->memory_bytes, declared),
-	        bytes_text(config_ring_bytes(p), text));
+	        bytes_text(budget_ring_bytes(p), text));
 	for (unsigned i = 0; i < count; i++)
 		fprintf(f, "  %-20s %12.1f MiB  %s%s\n", shares[i].name, (double)shares[i].bytes / 1048576,
-		        shares[i].what, shares[i].live ? " (live path: outside memory)" : "");
+		        shares[i].what, kinds[shares[i].kind]);
 	fprintf(f, "  %-20s %12.1f MiB  of all copies, if everything is full at once\n", "ceiling",
 	        (double)copies / 1048576);
-	if (copies > p->memory_bytes)
-		fprintf(f,
-		        "  what is above memory are bodies at work: max_body and max_in_flight lower it\n");
 }
 
 void config_print_check(const struct plan *p, FILE *f)

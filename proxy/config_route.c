@@ -1,5 +1,6 @@
 /* Listeners, routes, candidates and gates as wholes: what a single key cannot tell. */
 #include <string.h>
+#include "capture/budget.h"
 #include "proxy/config_endpoint.h"
 #include "proxy/config_inside.h"
 
@@ -45,6 +46,15 @@ void config_gate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		cfg_fail(c, n, NULL, "'%s' is missing", want);
 	if (limit)
 		(void)cfg_scalar(c, &row, limit, &g->limit);
+}
+
+void config_slice_header_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const char *text = config_text(c, "header", n);
+
+	if (text && !config_field_name(text, at))
+		cfg_fail(c, n, "write its name alone, such as x-region", "'%.80s' is not a header name",
+		         text);
 }
 
 void config_candidate_endpoint_hook(struct cfg *c, const struct cfg_node *n, void *at)
@@ -136,6 +146,19 @@ static void gates_check(struct cfg *c, const struct cfg_node *n, const struct pl
 				         "there are two gates '%s'", config_gate_metrics[r->gates[i].metric]);
 }
 
+static void slices_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
+{
+	for (uint32_t i = 0; i < r->slice_count; i++) {
+		const struct cfg_node *name = cfg_child(config_item(n, "slices", i), "name");
+
+		if (strcmp(r->slices[i].name, "route") == 0)
+			cfg_fail(c, name, "choose another name", "every route is a slice 'route' already");
+		for (uint32_t j = 0; j < i; j++)
+			if (name && strcmp(r->slices[i].name, r->slices[j].name) == 0)
+				cfg_fail(c, name, NULL, "there are two slices '%s'", r->slices[i].name);
+	}
+}
+
 /* A pair whose model input was masked can only be compared with a baseline that read the same. */
 static void headline_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
 {
@@ -205,6 +228,7 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	}
 	candidates_check(c, n, r);
 	gates_check(c, n, r);
+	slices_check(c, n, r);
 	headline_check(c, n, r);
 	if (!config_standing_gates(r))
 		cfg_fail(c, cfg_child(n, "gates"), NULL, "more than %d gates with the two that always stand",
@@ -263,8 +287,23 @@ static void port_check(struct cfg *c, const struct cfg_node *route, const struct
 		         r->name);
 }
 
+/* Roles that never see a ring as small as that would still be asked to use it. */
+static void memory_check(struct cfg *c, const struct plan *p)
+{
+	uint64_t least = budget_least_bytes(p->workers);
+	char hint[64];
+
+	if (p->memory_bytes >= least)
+		return;
+	snprintf(hint, sizeof(hint), "write at least %lluMiB, or fewer workers",
+	         (unsigned long long)(least >> 20));
+	cfg_fail(c, cfg_child(cfg_root(c), "memory"), hint, "'memory' is too small for %u workers",
+	         p->workers);
+}
+
 void config_check_whole(struct cfg *c, const struct plan *p)
 {
+	memory_check(c, p);
 	for (uint32_t i = 0; i < p->route_count; i++) {
 		const struct cfg_node *route = config_item(cfg_root(c), "routes", i);
 

@@ -109,6 +109,8 @@ static const struct cfg_row run_rows[] = {
         {ONE("ticket", CFG_STRING, struct plan, ticket), .sentence = "Where the run is discussed."},
         {ONE("seed", CFG_HOOK, struct plan, seed), .value = "0", .hook = config_seed_hook,
          .sentence = "Of sampling: the same seed and mask key choose the same exchanges."},
+        {ONE("max_size", CFG_SIZE, struct plan, run_max_bytes), .min = "1MiB", .max = "1TiB", .value = "1GiB",
+         .sentence = "Of results.db: diverged pairs are kept first, counts stay exact."},
         NOT_YET("attach"),
         END,
 };
@@ -140,8 +142,9 @@ static const struct cfg_row drain_rows[] = {
 };
 static const struct cfg_row match_rows[] = {
         {ONE("path_prefix", CFG_STRING, struct plan_route, path_prefix), .value = "/",
-         .hook = config_path_hook,
-         .sentence = "The longest prefix that fits picks the route; of equals, the first one."},
+         .hook = config_prefix_hook,
+         .sentence = "By segments: /a takes /a and /a/b, not /ab. The longest that fits picks the route; of "
+                     "equals, the first."},
         {ONE("host", CFG_STRING, struct plan_route, match_host), .hook = config_host_hook,
          .sentence = "The name in Host, without a port."},
         {ONE("header", CFG_HOOK, struct plan_route, match_header), .hook = config_match_header_hook,
@@ -166,15 +169,16 @@ static const struct cfg_row live_tls_rows[] = {
 };
 static const struct cfg_row health_rows[] = {
         {ONE("path", CFG_STRING, struct plan_health, path), .hook = config_path_hook,
-         .sentence = "Asked with GET; 2xx and 3xx are well. Left out: nobody asks."},
+         .sentence = "Asked with GET by each worker, on a connection of its own; 2xx is well. Left out: "
+                     "nobody asks."},
         {ONE("interval", CFG_DURATION, struct plan_health, interval_ms), .min = "100ms", .max = "1h",
-         .value = "5s", .sentence = "Between two questions."},
+         .value = "5s", .sentence = "Between two questions, give or take a tenth."},
         {ONE("timeout", CFG_DURATION, struct plan_health, timeout_ms), .min = "10ms", .max = "10m",
          .value = "2s", .sentence = "How long its answer may take."},
         {ONE("rise", CFG_INTEGER, struct plan_health, rise), .min = "1", .max = "100", .value = "2",
          .sentence = "Good answers in a row that bring it back."},
         {ONE("fall", CFG_INTEGER, struct plan_health, fall), .min = "1", .max = "100", .value = "3",
-         .sentence = "Bad answers in a row that take it out."},
+         .sentence = "Bad or missing answers in a row that take it out. When all are out, all are tried."},
         {ONE("max_fails", CFG_INTEGER, struct plan_health, max_fails), .max = "1000", .value = "3",
          .sentence = "Failed requests in a row that take it out for fail_timeout. 0: never."},
         {ONE("fail_timeout", CFG_DURATION, struct plan_health, fail_timeout_ms), .min = "100ms", .max = "1h",
@@ -196,7 +200,7 @@ static const struct cfg_row live_rows[] = {
         {ONE("max_connections", CFG_INTEGER, struct plan_live, max_connections), .min = "1", .max = "100000",
          .value = "512", .sentence = "Of an endpoint and worker; over it the client gets 503."},
         {ONE("tries", CFG_INTEGER, struct plan_live, tries), .min = "1", .max = "8", .value = "2",
-         .sentence = "Endpoints that are tried when connecting fails."},
+         .sentence = "Endpoints, or addresses of a name, that are tried when connecting fails."},
         {ALL("tls", CFG_MAPPING, live_tls_rows), .hook = config_live_tls_hook,
          .sentence = "Of https endpoints."},
         {ALL("health", CFG_MAPPING, health_rows), .offset = offsetof(struct plan_live, health),
@@ -280,6 +284,14 @@ static const struct cfg_row gate_rows[] = {
         {ONE("because", CFG_STRING, struct plan_gate, because), .sentence = "Why this limit."},
         END,
 };
+static const struct cfg_row slice_rows[] = {
+        {ONE("name", CFG_STRING, struct plan_slice, name), .required = true, .hook = config_name_hook,
+         .sentence = "a name for reports"},
+        {ONE("header", CFG_HOOK, struct plan_slice, header), .required = true,
+         .hook = config_slice_header_hook,
+         .sentence = "a request header's name; its masked value is the group"},
+        END,
+};
 const struct cfg_row config_route_rows[] = {
         {ONE("name", CFG_STRING, struct plan_route, name), .required = true, .hook = config_name_hook,
          .sentence = "a name for reports"},
@@ -306,7 +318,11 @@ const struct cfg_row config_route_rows[] = {
          .rows = gate_rows,
          .hook = config_gate_hook,
          .sentence = "Limits that decide the run."},
-        NOT_YET("slices"),
+        {.name = "slices",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan_route, slices, slice_count),
+         .rows = slice_rows,
+         .sentence = "Groups of exchanges that reports tell apart."},
         NOT_YET("safeguards"),
         NOT_YET("rewrite"),
         NOT_YET("tls"),
@@ -359,7 +375,8 @@ static const struct cfg_row rows[] = {
         {ONE("memory", CFG_SIZE, struct plan, memory_bytes), .min = "16MiB", .max = "1TiB", .value = "256MiB",
          .sentence = "Rings and queues of copies are cut from it; check prints the split and the ceiling."},
         {ONE("forwarded", CFG_BOOL, struct plan, forwarded), .value = "yes",
-         .sentence = "Set X-Forwarded-*, Forwarded and x-request-id on the way to live."},
+         .sentence = "Tell live who asks: X-Forwarded-*, Forwarded, x-request-id, and our span in a "
+                     "traceparent."},
         {ALL("limits", CFG_MAPPING, limits_rows), .offset = offsetof(struct plan, limits),
          .sentence = "What one client may take."},
         {ALL("control", CFG_MAPPING, control_rows), .sentence = "How commands reach the proxy."},

@@ -221,6 +221,17 @@ static void get_livez(struct control *c, const struct server_request *q, struct 
 	buf_puts(&r->body, "ok\n");
 }
 
+/* Nothing else could answer for live: a proxy without endpoints stays ready, and says so. */
+static void tell_routes_out(struct control *c, struct buf *b)
+{
+	const struct plan *p = c->env->plan;
+
+	stats_read(c->env, &c->stats);
+	for (unsigned i = 0; i < p->route_count; i++)
+		if (stats_endpoints_out(&c->stats, i) == p->routes[i].live.endpoint_count)
+			buf_printf(b, "route %s: every endpoint is out, all are tried\n", p->routes[i].name);
+}
+
 static void get_readyz(struct control *c, const struct server_request *q, struct server_reply *r)
 {
 	bool up = atomic_load(&c->env->page->ready), run = atomic_load(&c->env->page->phase) == PHASE_RUN;
@@ -229,6 +240,8 @@ static void get_readyz(struct control *c, const struct server_request *q, struct
 	if (!up || !run)
 		r->status = 503;
 	buf_puts(&r->body, !up ? "starting\n" : !run ? "draining\n" : "ready\n");
+	if (up && run)
+		tell_routes_out(c, &r->body);
 }
 
 static void get_metrics(struct control *c, const struct server_request *q, struct server_reply *r)

@@ -23,6 +23,16 @@ static void put_live_errors(const struct metric *m, const struct stats *s, struc
 		metric_uint(b, m, (const char *const[]){live_error_name(i)}, s->live_error[i]);
 }
 
+static void put_endpoint_up(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned e = 0; e < s->plan->routes[r].live.endpoint_count; e++)
+			metric_real(b, m,
+			            (const char *const[]){s->plan->routes[r].name,
+			                                  s->plan->routes[r].live.endpoints[e].url},
+			            (double)s->endpoint_states[r][e][ENDPOINT_UP] / s->plan->workers);
+}
+
 static void put_rejected(const struct metric *m, const struct stats *s, struct buf *b)
 {
 	for (unsigned i = 0; i < RULES_MAX; i++)
@@ -228,6 +238,12 @@ static const struct {
           "bytes sent to live endpoints",
           {NULL}},
          put_live_sent},
+        {{"understudy_live_endpoint_up",
+          METRIC_GAUGE,
+          "",
+          "1 while every worker sends to a live endpoint, 0 while none does, a share between",
+          {"route", "endpoint"}},
+         put_endpoint_up},
         {{"understudy_live_connects_total",
           METRIC_COUNTER,
           "",

@@ -53,6 +53,17 @@ static void add_worker(struct stats *s, const struct worker_gauges *g)
 		hist_read(&g->added[k], &s->added[k]);
 }
 
+static void read_endpoints(struct stats *s, const struct page *page, unsigned worker)
+{
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned e = 0; e < s->plan->routes[r].live.endpoint_count; e++) {
+			unsigned state =
+			        atomic_load_explicit(&page->endpoints[worker][r][e], memory_order_relaxed);
+
+			s->endpoint_states[r][e][state < ENDPOINT_STATES ? state : ENDPOINT_UP]++;
+		}
+}
+
 static void read_standings(struct stats *s, const struct page *page)
 {
 	for (uint16_t r = 0; r < s->plan->route_count; r++)
@@ -84,10 +95,21 @@ void stats_read(const struct role_env *env, struct stats *s)
 	s->run_id = atomic_load(&page->run_id);
 	s->log_shed = atomic_load(&page->log_shed);
 	s->uptime_ns = started ? clock_mono_ns() - started : 0;
-	for (unsigned i = 0; i < env->plan->workers && i < WORKERS_MAX; i++)
+	for (unsigned i = 0; i < env->plan->workers && i < WORKERS_MAX; i++) {
 		add_worker(s, &page->workers[i]);
+		read_endpoints(s, page, i);
+	}
 	read_standings(s, page);
 	ledger_read(env->ledger, &s->counts);
+}
+
+unsigned stats_endpoints_out(const struct stats *s, unsigned route)
+{
+	unsigned out = 0;
+
+	for (unsigned e = 0; e < s->plan->routes[route].live.endpoint_count; e++)
+		out += s->endpoint_states[route][e][ENDPOINT_UP] == 0;
+	return out;
 }
 
 uint64_t stats_group(const uint64_t counts[OUTCOMES], enum outcome_group group)
@@ -219,6 +241,24 @@ static void put_live(struct buf *b, const struct stats *s)
 	close_with(b, "}");
 }
 
+/* How many workers see each live endpoint how. */
+static void put_endpoints(struct buf *b, const struct stats *s)
+{
+	static const char *const keys[ENDPOINT_STATES] = {"up", "failed_requests", "failed_checks"};
+
+	buf_puts(b, "\"endpoints\":[");
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned e = 0; e < s->plan->routes[r].live.endpoint_count; e++) {
+			buf_puts(b, "{");
+			put_text(b, "route", s->plan->routes[r].name);
+			put_text(b, "url", s->plan->routes[r].live.endpoints[e].url);
+			for (unsigned i = 0; i < ENDPOINT_STATES; i++)
+				put_number(b, keys[i], s->endpoint_states[r][e][i]);
+			close_with(b, "}");
+		}
+	close_with(b, "]");
+}
+
 static void put_added(struct buf *b, const struct stats *s)
 {
 	static const char *const kinds[ADDED_KINDS] = {"plain", "copied"};
@@ -278,6 +318,7 @@ void stats_json(const struct stats *s, struct buf *b)
 	put_text(b, "log_level", log_level_name(s->log_level));
 	put_number(b, "log_lines_shed", s->log_shed);
 	put_live(b, s);
+	put_endpoints(b, s);
 	put_added(b, s);
 	put_counts(b, s->counts.seen, s->counts.exchange, s->counts.open);
 	put_capture(b, &s->counts);

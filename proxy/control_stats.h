@@ -28,6 +28,7 @@ struct stats {
 	uint64_t connections, tunnels, in_flight, accepted, upgrades, tls_handshakes;
 	uint64_t client_bytes_in, client_bytes_out, live_bytes_in, live_bytes_out;
 	uint64_t live_connects, live_reuses, live_retries, live_ejections;
+	uint32_t endpoint_states[ROUTES_MAX][LIVE_ENDPOINTS_MAX][ENDPOINT_STATES]; /* workers that see each */
 	struct hist_view added[ADDED_KINDS];
 	struct stats_standing standings[ROUTES_MAX][CANDIDATES_MAX];
 };
@@ -46,6 +47,8 @@ const struct metric *stats_metric(unsigned index);
  * printed either. */
 void stats_config(const struct plan *, struct buf *out);
 
+/* Endpoints of a route that no worker sends to. */
+unsigned stats_endpoints_out(const struct stats *, unsigned route);
 /* The sum of a group's outcomes. */
 uint64_t stats_group(const uint64_t counts[OUTCOMES], enum outcome_group);
 /* What shadowing costs at the median, 95 %, valid while watched. */

@@ -85,6 +85,7 @@ static void put_parts(struct buf *b, const uint64_t *counts, unsigned count, con
 static void line_live(const struct stats *s, struct buf *b)
 {
 	const struct plan *p = s->plan;
+	unsigned out = 0;
 
 	buf_printf(b, "%s to %s", p->listen[0].at.url, p->routes[0].live.endpoints[0].url);
 	if (p->route_count > 1)
@@ -92,6 +93,10 @@ static void line_live(const struct stats *s, struct buf *b)
 	buf_printf(b, ", %u worker%s", p->workers, p->workers == 1 ? "" : "s");
 	put_counted(b, ", ", s->connections);
 	buf_puts(b, " open");
+	for (unsigned r = 0; r < p->route_count; r++)
+		out += stats_endpoints_out(s, r);
+	if (out)
+		buf_printf(b, ", %u endpoint%s out", out, out == 1 ? "" : "s");
 }
 
 static void line_requests(const struct stats *s, struct buf *b)

@@ -14,13 +14,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "capture/budget.h"
 #include "capture/ring.h"
 #include "capture/role.h"
 #include "proto/net/tls.h"
 #include "proxy/listeners.h"
 #include "proxy/secrets.h"
 
-enum { LOG_RING_BYTES = 256 * 1024, CONTROL_PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) };
+enum { CONTROL_PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) };
 
 static int complain(const char *what, const char *detail)
 {
@@ -64,20 +65,11 @@ int estate_fd(const struct estate *e, const char *name)
 	return -1;
 }
 
-static size_t ring_bytes(const struct plan *plan)
-{
-	size_t bytes = 1u << 20;
-
-	while (bytes * 2 * 16 <= plan->memory_bytes)
-		bytes *= 2;
-	return bytes;
-}
-
 static int make_ring(struct estate *e, const char *name)
 {
 	int memfd, eventfd, err;
 
-	if (ring_create(name, ring_bytes(e->plan), &memfd, &eventfd))
+	if (ring_create(name, budget_ring_bytes(e->plan), &memfd, &eventfd))
 		return complain("cannot make the ring", name);
 	err = own(e, memfd, "ring.%s", name);
 	if (err)
@@ -89,7 +81,11 @@ static int make_ring(struct estate *e, const char *name)
 
 static int make_rings(struct estate *e)
 {
-	static const char *const names[] = {"shadow", "judge", "recorder", "answers", "masked-answers"};
+	static const char *const names[] = {
+#define X(name, what) name,
+	        RING_TABLE(X)
+#undef X
+	};
 	char raw[16];
 	int err = 0;
 
@@ -106,7 +102,7 @@ int estate_log_ring(struct estate *e, const char *role, unsigned index)
 {
 	int memfd, eventfd;
 
-	if (ring_create("log", LOG_RING_BYTES, &memfd, &eventfd))
+	if (ring_create("log", BUDGET_LOG_RING, &memfd, &eventfd))
 		return complain("cannot make the log ring", role);
 	close(eventfd);
 	return own(e, memfd, "ring.log.%s.%u", role, index);
@@ -119,7 +115,7 @@ int estate_renew_ring(struct estate *e, const char *name)
 
 	if (!ring || !wake)
 		return ERR_PROTO;
-	if (ring_create(name, ring_bytes(e->plan), &memfd, &eventfd))
+	if (ring_create(name, budget_ring_bytes(e->plan), &memfd, &eventfd))
 		return complain("cannot make the ring", name);
 	close(*ring);
 	close(*wake);

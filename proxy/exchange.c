@@ -27,8 +27,6 @@ static void record(struct exchange *x)
 	enum origin origin = x->rule ? ORIGIN_OURS : ORIGIN_LIVE;
 
 	gauges_response(w->gauges, origin, x->status);
-	gauge_add(&w->gauges->client_bytes_in, x->bytes_in);
-	gauge_add(&w->gauges->client_bytes_out, x->bytes_out);
 	if (!log_on(LOG_ACCESS))
 		return;
 	log_access(&(struct log_access){.id = x->id,
@@ -44,13 +42,19 @@ static void record(struct exchange *x)
 	                                .copied = x->tap.copied});
 }
 
+static void in_flight(struct worker *w, int by)
+{
+	w->in_flight += (uint32_t)by;
+	atomic_store_explicit(&w->gauges->in_flight, w->in_flight, memory_order_relaxed);
+}
+
 /* The exchange is over and gives up its live connection. */
 static void finish(struct exchange *x, bool clean)
 {
 	if (x->live)
 		live_release(&x->live, clean);
 	if (x->active)
-		x->worker->in_flight--;
+		in_flight(x->worker, -1);
 	if (x->tunnel)
 		gauge_add(&x->worker->gauges->tunnels, (uint64_t)-1);
 	x->active = x->tunnel = false;
@@ -86,7 +90,7 @@ static void remember(struct exchange *x, const struct h1_message *m)
 	x->request_done = x->response_begun = x->response_done = x->tunnel = false;
 	x->chunked = m->framing == H1_CHUNKED;
 	x->trailed = false;
-	x->routed = false;
+	x->routed = x->tap.copied = x->tap.eligible = false;
 	x->rule = NULL;
 	x->live_ns = 0;
 	x->tries = x->interim = x->status = 0;
@@ -110,7 +114,14 @@ static void send_head(struct exchange *x, const struct h1_message *m)
 	                                                             .client_address = x->client_address,
 	                                                             .client_tls = x->client_tls,
 	                                                             .id = x->id,
+	                                                             .salt = x->worker->salt,
 	                                                             .upgrade = wants_tunnel(x, m)});
+}
+
+/* "http://..." on a TLS listener, or the other way round (RFC 9110 7.4). */
+static bool wrong_scheme(const struct exchange *x, const struct h1_message *m)
+{
+	return m->scheme != H1_SCHEME_NONE && (m->scheme == H1_SCHEME_HTTPS) != x->client_tls;
 }
 
 void exchange_begin(struct exchange *x, const struct h1_message *m)
@@ -120,8 +131,13 @@ void exchange_begin(struct exchange *x, const struct h1_message *m)
 
 	remember(x, m);
 	gauge_add(&w->gauges->requests, 1);
+	if (wrong_scheme(x, m)) {
+		refuse(x, 400, REJECT_SCHEME);
+		return;
+	}
 	if (route < 0) {
-		refuse(x, 404, REJECT_NO_ROUTE);
+		refuse(x, route == ROUTE_NONE ? 404 : 400,
+		       route == ROUTE_NONE ? REJECT_NO_ROUTE : REJECT_PATH_FORM);
 		return;
 	}
 	if (w->plan->limits.max_requests && w->in_flight >= w->plan->limits.max_requests) {
@@ -130,7 +146,7 @@ void exchange_begin(struct exchange *x, const struct h1_message *m)
 	}
 	x->route = (uint16_t)route;
 	x->active = x->routed = true;
-	w->in_flight++;
+	in_flight(w, 1);
 	tap_begin(&x->tap, x->id, x->route, m, wants_tunnel(x, m));
 	tap_head(&x->tap, LEG_CLIENT, m);
 	x->live = live_take(x, &w->upstreams[route], w->now_ns);

@@ -1,5 +1,7 @@
 #include "proxy/forward.h"
 
+#include "proxy/traceparent.h"
+
 static bool is(const struct h1_field *f, struct span lower)
 {
 	return f->name.len == lower.len && span_eq_nocase(f->name, lower);
@@ -74,57 +76,111 @@ void forward_id_text(uint64_t id, char text_out[17])
 	text_out[16] = 0;
 }
 
+enum trace { TRACE_UNREAD, TRACE_GOOD, TRACE_BAD };
+
 /* What tells the live side whom it serves; `seen` says which the client had sent. */
 struct seen {
 	bool proto, host, request_id;
-	struct span forwarded_for, forwarded;
+	size_t forwarded_for, forwarded; /* index + 1 of the first */
+	enum trace trace;
+	char traceparent[TRACEPARENT_BYTES];
 };
 
-/* True when the field is one of ours to write. */
-static bool collect(struct seen *s, const struct h1_field *f)
+/* Unique within a start of ours, and unlike those of another (splitmix64 by S. Vigna: one to one). */
+static uint64_t span_id(const struct forward_request *r)
 {
-	if (is(f, SPAN("x-forwarded-for")) && !s->forwarded_for.data)
-		s->forwarded_for = f->value;
-	else if (is(f, SPAN("forwarded")) && !s->forwarded.data)
-		s->forwarded = f->value;
-	else {
-		s->proto |= is(f, SPAN("x-forwarded-proto"));
-		s->host |= is(f, SPAN("x-forwarded-host"));
-		s->request_id |= is(f, SPAN("x-request-id"));
-		return false;
-	}
-	return true;
+	uint64_t z = r->id ^ r->salt;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	z ^= z >> 31;
+	return z ? z : 1;
 }
 
-static void put_list(struct buf *out, struct span name, struct span before, const char *head,
-                     const char *value, const char *tail)
+/* One valid traceparent goes on with our span; anything else restarts the trace. */
+static bool trace_good(struct seen *s, const struct forward_request *r)
+{
+	struct span only = {0};
+	unsigned count = 0;
+
+	if (s->trace == TRACE_UNREAD) {
+		for (size_t i = 0; i < r->message->field_count; i++)
+			if (is(&r->message->fields[i], SPAN("traceparent")) && count++ == 0)
+				only = r->message->fields[i].value;
+		s->trace = count == 1 && traceparent_next(only, span_id(r), s->traceparent) ? TRACE_GOOD
+		                                                                            : TRACE_BAD;
+	}
+	return s->trace == TRACE_GOOD;
+}
+
+/* True when the i-th field is ours to write: now, later or not at all. */
+static bool take_over(struct buf *out, struct seen *s, const struct forward_request *r, size_t i)
+{
+	const struct h1_field *f = &r->message->fields[i];
+	size_t *list = NULL;
+
+	switch (f->name.len) {
+	case 9:
+		list = is(f, SPAN("forwarded")) ? &s->forwarded : NULL;
+		break;
+	case 10:
+		return is(f, SPAN("tracestate")) && !trace_good(s, r);
+	case 11:
+		if (!is(f, SPAN("traceparent")))
+			return false;
+		if (trace_good(s, r))
+			h1_write_field(out, f->name, (struct span){s->traceparent, TRACEPARENT_BYTES});
+		return true;
+	case 12:
+		s->request_id |= is(f, SPAN("x-request-id"));
+		break;
+	case 15:
+		list = is(f, SPAN("x-forwarded-for")) ? &s->forwarded_for : NULL;
+		break;
+	case 16:
+		s->host |= is(f, SPAN("x-forwarded-host"));
+		break;
+	case 17:
+		s->proto |= is(f, SPAN("x-forwarded-proto"));
+		break;
+	}
+	if (list && !*list)
+		*list = i + 1;
+	return list != NULL;
+}
+
+/* All that the client sent of a list, in its order, and one element of ours. */
+static void put_list(struct buf *out, struct span name, const struct h1_message *m, size_t first,
+                     const char *const ours[3])
 {
 	buf_span_put(out, name);
 	buf_put(out, ": ", 2);
-	if (before.len) {
-		buf_span_put(out, before);
-		buf_put(out, ", ", 2);
-	}
-	buf_puts(out, head);
-	buf_puts(out, value);
-	buf_puts(out, tail);
+	for (size_t i = first ? first - 1 : m->field_count; i < m->field_count; i++)
+		if (m->fields[i].value.len && span_eq_nocase(m->fields[i].name, name)) {
+			buf_span_put(out, m->fields[i].value);
+			buf_put(out, ", ", 2);
+		}
+	for (unsigned i = 0; i < 3; i++)
+		buf_puts(out, ours[i]);
 	buf_put(out, "\r\n", 2);
 }
 
 static void put_forwarded(struct buf *out, const struct forward_request *r, const struct seen *s)
 {
+	const struct h1_message *m = r->message;
 	const char *proto = r->client_tls ? "https" : "http";
 	bool v6 = strchr(r->client_address, ':') != NULL;
 	char id[17];
 
-	put_list(out, SPAN("X-Forwarded-For"), s->forwarded_for, "", r->client_address, "");
+	put_list(out, SPAN("X-Forwarded-For"), m, s->forwarded_for,
+	         (const char *const[3]){"", r->client_address, ""});
 	if (!s->proto)
 		h1_write_field(out, SPAN("X-Forwarded-Proto"), span_of(proto));
-	if (!s->host && r->message->host.len)
-		h1_write_field(out, SPAN("X-Forwarded-Host"), r->message->host);
-	if (s->forwarded.data) /* only who speaks it hears it (RFC 7239) */
-		put_list(out, SPAN("Forwarded"), s->forwarded, v6 ? "for=\"[" : "for=", r->client_address,
-		         v6 ? "]\"" : "");
+	if (!s->host && m->host.len)
+		h1_write_field(out, SPAN("X-Forwarded-Host"), m->host);
+	if (s->forwarded) /* only who speaks it hears it (RFC 7239) */
+		put_list(out, SPAN("Forwarded"), m, s->forwarded,
+		         (const char *const[3]){v6 ? "for=\"[" : "for=", r->client_address, v6 ? "]\"" : ""});
 	if (!s->request_id) {
 		forward_id_text(r->id, id);
 		h1_write_field(out, SPAN("x-request-id"), (struct span){id, 16});
@@ -145,7 +201,7 @@ void forward_request(struct buf *out, const struct forward_request *r)
 			put_framing(out, f->name, r->framing, m->content_length);
 			framed = true;
 		} else if (!f->hop && f->id != H1_NAME_EXPECT && !(r->edits->count && edited(r->edits, f)) &&
-		           !(r->forwarded && collect(&seen, f))) {
+		           !(r->forwarded && take_over(out, &seen, r, i))) {
 			put_field(out, f);
 		}
 	}

@@ -14,11 +14,12 @@ struct forward_request {
 	const struct h1_message *message;
 	const struct plan_header_edits *edits;
 	enum h1_framing framing;
-	bool forwarded;             /* add X-Forwarded-*, Forwarded and x-request-id */
+	bool forwarded; /* add X-Forwarded-*, Forwarded and x-request-id; our span in traceparent */
 	const char *client_address; /* with `forwarded` */
 	bool client_tls;
-	uint64_t id;  /* x-request-id when the client sent none */
-	bool upgrade; /* keep Upgrade: the route tunnels */
+	uint64_t id;   /* x-request-id when the client sent none */
+	uint64_t salt; /* random, the same for all of a start: it makes the ids of our spans unlike others */
+	bool upgrade;  /* keep Upgrade: the route tunnels */
 };
 
 void forward_request(struct buf *out, const struct forward_request *);

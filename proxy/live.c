@@ -4,7 +4,7 @@
 
 #include "proto/base/clock.h"
 
-enum { RETRY_BYTES = 64 * 1024, KEPT_BYTES = 4 * 1024 };
+enum { KEPT_BYTES = 4 * 1024 };
 
 static void pool_leave(struct live *l)
 {
@@ -32,6 +32,7 @@ static int dial(struct live *l)
 {
 	const struct upstream_endpoint *e = l->endpoint;
 
+	l->moves = e->moves;
 	return conn_connect(&l->conn, (const struct sockaddr *)&e->address, e->address_len,
 	                    e->plan->tls ? l->upstream->tls : NULL, e->plan->host);
 }
@@ -82,7 +83,10 @@ static bool live_elsewhere(struct live *l)
 	struct buf out = l->conn.out;
 	struct upstream *u = l->upstream;
 
-	if (!conn_opening(&l->conn) || ++x->tries >= u->plan->tries || u->count < 2)
+	if (!conn_opening(&l->conn))
+		return false;
+	upstream_unreachable(l->endpoint);
+	if (++x->tries >= u->plan->tries || (u->count < 2 && l->endpoint->found.count < 2))
 		return false;
 	x->refused_by = l->endpoint;
 	upstream_failed(u, l->endpoint, l->worker->now_ns);
@@ -228,7 +232,10 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	l->endpoint = e;
 	buf_init(&l->kept, RETRY_BYTES);
 	conn_init(&l->conn, x->worker->base, live_turn, l);
+	l->conn.received = &x->worker->gauges->live_bytes_in;
+	l->conn.sent = &x->worker->gauges->live_bytes_out;
 	if (dial(l)) {
+		upstream_unreachable(e);
 		upstream_failed(u, e, x->worker->now_ns);
 		free(l);
 		return NULL;
@@ -245,7 +252,7 @@ static struct live *live_idle(struct upstream_endpoint *e)
 
 	while ((l = e->idle)) {
 		pool_leave(l);
-		if (!conn_has_news(&l->conn)) {
+		if (l->moves == e->moves && !conn_has_news(&l->conn)) {
 			l->reused = true;
 			forget_kept(l);
 			break;
@@ -265,11 +272,12 @@ static struct live *live_any(struct exchange *x, struct upstream *u, uint64_t no
 		e = upstream_pick(u, x->refused_by, now_ns);
 		if (!e)
 			return NULL;
+		upstream_locate(e);
 		l = live_idle(e);
 		if (!l)
 			l = live_new(x, u, e);
 		x->refused_by = e;
-	} while (!l && u->count > 1 && ++x->tries < u->plan->tries);
+	} while (!l && (u->count > 1 || e->found.count > 1) && ++x->tries < u->plan->tries);
 	return l;
 }
 
@@ -335,8 +343,8 @@ void live_release(struct live **live, bool clean)
 	*live = NULL;
 	e->in_flight--;
 	conn_read(&l->conn, true); /* a slow client may have stopped it */
-	if (!clean || l->last || l->deaf || !l->conn.reading || l->conn.eof || buf_len(&l->conn.out) ||
-	    buf_len(&l->conn.in)) {
+	if (!clean || l->last || l->deaf || l->moves != e->moves || !l->conn.reading || l->conn.eof ||
+	    buf_len(&l->conn.out) || buf_len(&l->conn.in)) {
 		live_close(l);
 		return;
 	}

@@ -22,6 +22,7 @@ struct live {
 	struct buf kept;          /* what a replacement would have to send */
 	bool reused, spoke, last; /* last: the connection ends with this answer */
 	bool deaf;                /* it takes no more of the request; its answer may still come */
+	uint32_t moves;           /* of the endpoint, when it was opened */
 	uint64_t since_ns;        /* connecting, or idle */
 };
 

@@ -20,6 +20,7 @@
 enum {
 	HIGH_BYTES = 256 * 1024, /* queued for one side: the other side is read no more */
 	TICK_MS = 100,           /* timeouts fire within one tick */
+	RETRY_BYTES = 64 * 1024, /* of a request, kept until the first byte of its answer */
 };
 
 /* A parser with its storage; lent to a connection while it is in a message. */
@@ -29,6 +30,7 @@ struct codec {
 	char head[H1_HEAD_MAX];
 };
 
+struct health;
 struct session;
 
 struct listener {
@@ -51,10 +53,12 @@ struct worker {
 	struct event *tick;
 	struct session *sessions;
 	struct live *closed_lives; /* freed at the next tick */
+	struct health *health;     /* NULL: no endpoint is checked */
 	struct codec *codecs[2];   /* spare, by enum h1_kind: those of one kind need no new beginning */
 	struct buf scratch;        /* one head of a record at a time */
 	uint8_t sample_key[16];
 	uint64_t sequence, now_ns; /* the clock when this turn began */
+	uint64_t salt;             /* of the ids of our spans */
 	uint32_t session_count, in_flight;
 	bool accepting, draining;
 };

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "proto/url.h"
+
 static int longer_first(const void *a, const void *b)
 {
 	const struct route_match *x = a, *y = b;
@@ -14,7 +16,7 @@ static int longer_first(const void *a, const void *b)
 
 void route_table_init(struct route_table *t, const struct plan *plan)
 {
-	t->count = plan->route_count;
+	*t = (struct route_table){.count = plan->route_count};
 	for (uint16_t i = 0; i < t->count; i++) {
 		const struct plan_route *r = &plan->routes[i];
 
@@ -27,9 +29,10 @@ void route_table_init(struct route_table *t, const struct plan *plan)
 		                                     r->match_methods};
 	}
 	qsort(t->matches, t->count, sizeof t->matches[0], longer_first);
+	t->pathless = !t->count || t->matches[0].prefix.len == 1; /* "/" */
 }
 
-/* Host without its port. */
+/* Host without its port and without the dot of a name that is written whole ("a.example."). */
 static struct span host_name(struct span host)
 {
 	const char *end = host.len && host.data[0] == '[' ? memchr(host.data, ']', host.len)
@@ -37,7 +40,18 @@ static struct span host_name(struct span host)
 
 	if (end)
 		host.len = (size_t)(end - host.data) + (*end == ']');
+	if (host.len > 1 && host.data[host.len - 1] == '.')
+		host.len--;
 	return host;
+}
+
+/* By segments: "/a" takes "/a", "/a/b" and "/a?c", not "/ab"; "/a/" takes what is below it. */
+static bool below(struct span path, struct span prefix)
+{
+	char next = path.len > prefix.len ? path.data[prefix.len] : '/';
+
+	return span_starts(path, prefix) &&
+	       (next == '/' || next == '?' || !prefix.len || prefix.data[prefix.len - 1] == '/');
 }
 
 /* `list` is " GET POST ". */
@@ -49,9 +63,9 @@ static bool listed(const char *list, struct span word)
 	return false;
 }
 
-static bool holds(const struct route_match *r, uint16_t port, const struct h1_message *m)
+static bool holds(const struct route_match *r, uint16_t port, const struct h1_message *m, struct span path)
 {
-	if (!span_starts(m->target, r->prefix) || (r->port && r->port != port))
+	if (!below(path, r->prefix) || (r->port && r->port != port))
 		return false;
 	if (r->host.len && !span_eq_nocase(host_name(m->host), r->host))
 		return false;
@@ -60,10 +74,25 @@ static bool holds(const struct route_match *r, uint16_t port, const struct h1_me
 	return !r->header.len || span_eq(h1_field(m, r->header), r->value);
 }
 
-int route_pick(const struct route_table *t, uint16_t port, const struct h1_message *m)
+static int pick(const struct route_table *t, uint16_t port, const struct h1_message *m, struct span path)
 {
 	for (uint32_t i = 0; i < t->count; i++)
-		if (holds(&t->matches[i], port, m))
+		if (holds(&t->matches[i], port, m, path))
 			return t->matches[i].route;
-	return -1;
+	return ROUTE_NONE;
+}
+
+int route_pick(const struct route_table *t, uint16_t port, const struct h1_message *m)
+{
+	struct span raw = span_eq(m->target, SPAN("*")) ? SPAN("/") : m->target, path = raw;
+	char room[H1_LINE_MAX];
+	unsigned flags = 0;
+	int route;
+
+	if (!t->pathless && url_normalise(raw, room, sizeof room, &path, &flags))
+		return ROUTE_UNCLEAR;
+	if (flags & URL_HIDDEN_DOTS) /* a third reading, and a fourth */
+		return ROUTE_UNCLEAR;
+	route = pick(t, port, m, raw);
+	return (flags & URL_DISAGREE) && pick(t, port, m, path) != route ? ROUTE_UNCLEAR : route;
 }

@@ -1,6 +1,10 @@
 /*
  * route.h - which route takes a request: all of a route's conditions hold, and its path prefix is the
  * longest.
+ *
+ * A prefix ends where a segment ends. Who gets a request must not depend on who reads its path: where the
+ * path as sent and the normalised one (proto/url.h) pick different routes, or origins are known to read it in
+ * yet other ways, none is picked.
  */
 #ifndef PROXY_ROUTE_H
 #define PROXY_ROUTE_H
@@ -8,8 +12,11 @@
 #include "capture/plan.h"
 #include "proto/h1.h"
 
+enum { ROUTE_NONE = -1, ROUTE_UNCLEAR = -2 };
+
 struct route_table {
 	uint32_t count;
+	bool pathless; /* every path fits every route */
 	struct route_match {
 		uint16_t route; /* index in the plan */
 		uint16_t port;
@@ -19,7 +26,8 @@ struct route_table {
 };
 
 void route_table_init(struct route_table *, const struct plan *);
-/* The route's index, or -1. `port`: of the listener. */
+/* The route's index, ROUTE_NONE or ROUTE_UNCLEAR (two readings of the path, two answers). `port`: of the
+ * listener. "*" (of OPTIONS) is "/" here. */
 int route_pick(const struct route_table *, uint16_t port, const struct h1_message *);
 
 #endif

@@ -39,11 +39,9 @@ static void session_free(struct session *s)
 
 	exchange_abandon(&s->exchange);
 	ring_publish(w->ring);
-	if (s->reset) { /* an answer that ends with the connection must not look whole */
-		struct linger now = {1, 0};
-
-		setsockopt(s->conn.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-	}
+	if (s->reset ||
+	    buf_len(&s->conn.out)) /* an answer that ends with the connection must not look whole */
+		conn_cut(&s->conn);
 	conn_close(&s->conn);
 	codec_give(w, &s->codec);
 	if (s->prev)
@@ -149,6 +147,7 @@ static void front_cut(void *front)
 	struct session *s = front;
 
 	s->dead = true;
+	s->reset |= s->exchange.status == 101; /* no frame says where a tunnel's bytes end */
 }
 
 static void front_tunnel(void *front)
@@ -169,11 +168,13 @@ static bool front_full(const void *front)
 /* The answer is out: close, or first hear the client out so that no reset overtakes the answer. */
 static void end_connection(struct session *s)
 {
-	if (s->conn.eof || (!s->unread && !buf_len(&s->conn.in))) {
-		s->dead = true;
+	s->dead = s->conn.eof || (!s->unread && !buf_len(&s->conn.in));
+	if (s->dead && !s->conn.tls)
+		return;
+	if (conn_shut(&s->conn)) {
+		s->dead = false;
 		return;
 	}
-	shutdown(s->conn.fd, SHUT_WR);
 	s->lingering = true;
 	s->since_ns = s->worker->now_ns;
 	buf_consume(&s->conn.in, buf_len(&s->conn.in));
@@ -347,6 +348,19 @@ static void set_address(struct session *s, const struct proxy_header *h)
 	s->exchange.client_tls |= h->tls;
 }
 
+/* Nothing can be said to this client. */
+static void give_up(struct session *s, enum reject_rule rule)
+{
+	gauges_reject(s->worker->gauges, rule);
+	s->dead = true;
+}
+
+/* The client's own protocol was never reached. */
+static void unborn(struct session *s)
+{
+	give_up(s, s->conn.held ? REJECT_PROXY_PROTOCOL : REJECT_TLS_HANDSHAKE);
+}
+
 /* A PROXY header, and not a byte beyond it: what follows may be TLS. Bytes are looked at first and taken when
  * they belong to the header, which all of them do until it is whole. */
 static void read_proxy_header(struct session *s)
@@ -363,24 +377,16 @@ static void read_proxy_header(struct session *s)
 		return;
 	}
 	buf_put(in, seen, (size_t)n);
-	whole = proxy_header_parse(buf_span(in), &header);
+	whole = in->err ? in->err : proxy_header_parse(buf_span(in), &header);
 	if (whole > 0)
 		n = whole - (long)before;
 	if (whole < 0 || recv(s->conn.fd, seen, (size_t)n, 0) != n) {
-		gauges_reject(s->worker->gauges, REJECT_PROXY_PROTOCOL);
-		s->dead = true;
+		unborn(s);
 	} else if (whole > 0) {
 		set_address(s, &header);
 		buf_reset(in);
 		enter(s);
 	}
-}
-
-static void broken(struct session *s)
-{
-	if (s->conn.handshaking)
-		gauges_reject(s->worker->gauges, REJECT_TLS_HANDSHAKE);
-	s->dead = true;
 }
 
 static void session_turn(void *owner, unsigned news)
@@ -393,7 +399,9 @@ static void session_turn(void *owner, unsigned news)
 	} else if (s->lingering) {
 		linger(s);
 	} else if (news & CONN_BROKEN) {
-		broken(s);
+		if (s->conn.handshaking)
+			unborn(s);
+		s->dead = true;
 	} else if (news & CONN_OPENED) {
 		gauge_add(&s->worker->gauges->tls_handshakes, 1);
 		s->since_ns = s->worker->now_ns;
@@ -426,6 +434,8 @@ int session_new(struct listener *listener, int fd, const char *address)
 	s->exchange.listen_port = listener->plan->at.port;
 	s->since_ns = w->now_ns = clock_mono_ns();
 	conn_init(&s->conn, w->base, session_turn, s);
+	s->conn.received = &w->gauges->client_bytes_in;
+	s->conn.sent = &w->gauges->client_bytes_out;
 	if (conn_take(&s->conn, fd)) {
 		free(s);
 		return ERR_SYS;
@@ -464,11 +474,13 @@ void session_tick(struct session *s)
 	struct exchange *x = &s->exchange;
 
 	if (s->conn.held || s->conn.handshaking) {
-		s->dead |= waited(s, limits->header_timeout_ms);
+		if (!s->dead && waited(s, limits->header_timeout_ms))
+			unborn(s);
 	} else if (s->lingering) {
-		s->dead = waited(s, LINGER_MS);
+		s->dead |= waited(s, LINGER_MS);
 	} else if (s->conn.blocked) {
-		s->dead = waited(s, limits->send_timeout_ms);
+		if (!s->dead && waited(s, limits->send_timeout_ms))
+			give_up(s, REJECT_SEND_TIMEOUT);
 	} else if (x->active) {
 		if (!x->request_done && !exchange_full(x) && too_slow(s))
 			reject(s, 408, REJECT_BODY_RATE);
@@ -478,7 +490,7 @@ void session_tick(struct session *s)
 		if (waited(s, limits->header_timeout_ms))
 			reject(s, 408, REJECT_HEADER_TIMEOUT);
 	} else if (!buf_len(&s->conn.out)) {
-		s->dead = waited(s, limits->idle_timeout_ms);
+		s->dead |= waited(s, limits->idle_timeout_ms);
 	}
 	if (s->dead || buf_len(&s->conn.out) || s->close_after || s->worker->draining)
 		front_turn_end(s);

@@ -6,7 +6,7 @@
 #include "proxy/forward.h"
 #include "proxy/live_path.h"
 
-enum { RESERVE_BYTES = 64 * 1024, MILLION = 1000000 };
+enum { MILLION = 1000000 };
 
 void tap_init(struct tap *t, struct worker *w)
 {
@@ -155,7 +155,7 @@ static void put(struct tap *t, uint8_t type, uint8_t leg, struct span payload)
 	if (t->copied_bytes > t->max_bytes)
 		settle_all(t, OUTCOME_BODY_TOO_LARGE);
 	else if (ring_is_out(t) ||
-	         ring_put(t->worker->ring, &t->record, payload.data, last ? 0 : RESERVE_BYTES))
+	         ring_put(t->worker->ring, &t->record, payload.data, last ? 0 : RING_RESERVE_BYTES))
 		settle_all(t, OUTCOME_RING_FULL);
 }
 

@@ -17,6 +17,7 @@
 #include <event2/event.h>
 
 #include "proto/base/clock.h"
+#include "proxy/health.h"
 #include "proxy/live.h"
 #include "proxy/session.h"
 #include "proxy/worker_tls.h"
@@ -136,6 +137,15 @@ static void pools_tick(struct worker *w)
 			}
 }
 
+static void tell_states(struct worker *w)
+{
+	for (uint32_t r = 0; r < w->plan->route_count; r++)
+		for (uint32_t e = 0; e < w->upstreams[r].count; e++)
+			atomic_store_explicit(&w->env->page->endpoints[w->env->index][r][e],
+			                      upstream_state(&w->upstreams[r].endpoints[e], w->now_ns),
+			                      memory_order_relaxed);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -148,6 +158,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		session_tick(s);
 	}
 	pools_tick(w);
+	health_tick(w->health, w->now_ns);
+	tell_states(w);
 	if (!w->accepting && !w->draining && !crowded(w))
 		accept_on(w, true);
 	if (!w->draining && atomic_load(&w->env->page->phase) >= PHASE_WORKERS)
@@ -182,9 +194,12 @@ static int open_listeners(struct worker *w)
 
 static int prepare(struct worker *w)
 {
+	const struct names *names = NULL;
+	int fd = role_fd(w->env, "names.read"), err = 0;
 	char name[32];
-	int err = 0;
 
+	if (fd != -1 && names_watch(fd, &names))
+		return ERR_SYS;
 	snprintf(name, sizeof name, "raw.%u", w->env->index);
 	if (!w->base || role_ring_writer(w->env, name, &w->ring) || read_sample_key(w) || open_listeners(w))
 		return ERR_SYS;
@@ -195,11 +210,12 @@ static int prepare(struct worker *w)
 	                               .fields_bytes = w->plan->limits.fields_bytes,
 	                               .field_count = w->plan->limits.fields};
 	for (uint32_t i = 0; i < w->plan->route_count && !err; i++) {
-		err = upstream_init(&w->upstreams[i], &w->plan->routes[i].live);
+		err = upstream_init(&w->upstreams[i], &w->plan->routes[i].live, names ? names->live[i] : NULL,
+		                    w->gauges);
 		if (!err)
 			err = worker_tls_live(w->env, i, &w->upstreams[i].tls);
 	}
-	return err;
+	return err ? err : health_new(w, &w->health);
 }
 
 int worker_run(struct role_env *env)
@@ -211,6 +227,7 @@ int worker_run(struct role_env *env)
 	w.env = env;
 	w.plan = env->plan;
 	w.gauges = &env->page->workers[env->index];
+	w.salt = atomic_load(&env->page->run_id);
 	w.base = event_base_new();
 	w.tick = w.base ? event_new(w.base, -1, EV_PERSIST, on_tick, &w) : NULL;
 	if (!w.tick || prepare(&w) || event_add(w.tick, &tick))

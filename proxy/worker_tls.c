@@ -9,7 +9,7 @@
 
 enum { PEM_MAX = 4 << 20, READ_BYTES = 16 * 1024, TICKET_SECRET_BYTES = 80 };
 
-static const char *const alpn[] = {"http/1.1"};
+static const char *const alpn[] = {"http/1.1", "http/1.0"}; /* the first is offered to live */
 
 /* The whole file behind the descriptor of that name; empty when there is none. */
 static void load(const struct role_env *env, struct buf *out, const char *format, unsigned a, unsigned b)
@@ -68,7 +68,7 @@ int worker_tls_listener(const struct role_env *env, unsigned index, struct tls_c
 	                                                     .pairs_count = plan->certificate_count,
 	                                                     .client_ca_pem = buf_span(&ca),
 	                                                     .alpn = alpn,
-	                                                     .alpn_count = 1,
+	                                                     .alpn_count = 2,
 	                                                     .ticket_secret = {(char *)secret, sizeof secret},
 	                                                     .tls13_only = plan->tls_1_3_only},
 	                         why, sizeof why, context_out);

@@ -16,6 +16,7 @@ static const double CANDIDATE_SUM_ERROR = 1e-2;
 struct job {
 	const struct answer *live, *candidate;
 	struct comparison *out;
+	size_t work_bytes;
 	struct tolerance tolerance;
 	struct ignore_paths ignore;
 	const char *paths[IGNORES_MAX];
@@ -110,7 +111,7 @@ static int compare_json(struct job *j)
 
 	if (span_eq(j->live->body, j->candidate->body))
 		return make_rows(j->out, 1);
-	err = jsondiff(j->live->body, j->candidate->body, j->tolerance, j->ignore, &diff);
+	err = jsondiff(j->live->body, j->candidate->body, j->tolerance, j->ignore, j->work_bytes, &diff);
 
 	if (!err)
 		err = make_rows(j->out, 1);
@@ -367,10 +368,10 @@ static int compare_outputs(struct job *j, const struct oip_answer *live, const s
 static int compare_openinference(struct job *j)
 {
 	struct oip_answer live, candidate = {0};
-	int err = oip_read(j->live->body, &live);
+	int err = oip_read(j->live->body, j->work_bytes / 2, &live);
 
 	if (!err)
-		err = oip_read(j->candidate->body, &candidate);
+		err = oip_read(j->candidate->body, j->work_bytes / 2, &candidate);
 	if (!err)
 		err = make_rows(j->out, answer_rows(j, &live));
 	if (!err)
@@ -385,7 +386,7 @@ static int compare_status(struct job *j, bool openinference)
 {
 	struct oip_answer live = {0};
 	size_t rows = 1;
-	int err = openinference ? oip_read(j->live->body, &live) : ERR_PROTO;
+	int err = openinference ? oip_read(j->live->body, j->work_bytes / 2, &live) : ERR_PROTO;
 
 	note(j->out, "status %u -> %u", j->live->status, j->candidate->status);
 	j->out->counts[DIVERGENCE_STATUS] = 1;
@@ -414,11 +415,12 @@ static int compare_bodies(struct job *j, uint32_t protocol)
 }
 
 int compare_pair(const struct plan_route *route, const struct answer *live, const struct answer *candidate,
-                 struct comparison *out)
+                 size_t work_bytes, struct comparison *out)
 {
 	struct job j = {.live = live,
 	                .candidate = candidate,
 	                .out = out,
+	                .work_bytes = work_bytes,
 	                .tolerance = {route->tolerance_abs, route->tolerance_rel}};
 	int err;
 

@@ -54,9 +54,9 @@ struct comparison {
  * to 1 +- 1e-6 is a classification (argmax, JS, TV; equality within tolerance is not asked of it); other
  * tensors are compared for equality within tolerance (abs + rel * |live|). NaN equals NaN. Ignored by default
  * in Open Inference answers: id, model_name, model_version, parameters. Ignore paths: "$.a.b[*].c",
- * "$..name". */
+ * "$..name". What is read of both takes work_bytes at most, else ERR_NOMEM. */
 int compare_pair(const struct plan_route *, const struct answer *live, const struct answer *candidate,
-                 struct comparison *out) MUST_CHECK;
+                 size_t work_bytes, struct comparison *out) MUST_CHECK;
 void comparison_fini(struct comparison *);
 
 #endif

@@ -16,6 +16,7 @@ struct node {
 struct tree {
 	struct node *nodes;
 	uint32_t count, cap;
+	size_t most;        /* values that its share of the memory has room for */
 	struct buf strings; /* reserved once, so that spans into it stay */
 };
 
@@ -136,6 +137,8 @@ static int tree_text(struct tree *t, const struct json_reader *r, struct span *o
 
 static int tree_add(struct tree *t, struct node node, uint32_t *index_out)
 {
+	if (t->count >= t->most)
+		return ERR_NOMEM;
 	if (t->count == t->cap) {
 		uint32_t cap = t->cap ? t->cap * 2 : 64;
 		struct node *nodes;
@@ -218,7 +221,9 @@ static int tree_value(struct tree *t, const struct json_reader *r, enum json_tok
 	return 0;
 }
 
-static int tree_read(struct tree *t, struct span doc)
+/* A value takes its node and, while its object is sorted, a place in the order; all strings at most the text.
+ */
+static int tree_read(struct tree *t, struct span doc, size_t work_bytes)
 {
 	struct level levels[JSON_DEPTH_MAX + 1];
 	struct span key = {NULL, 0};
@@ -227,6 +232,8 @@ static int tree_read(struct tree *t, struct span doc)
 	int depth = 0, err;
 
 	*t = (struct tree){0};
+	if (work_bytes > doc.len)
+		t->most = (work_bytes - doc.len) / (sizeof(struct node) + sizeof(struct keyed));
 	buf_init(&t->strings, doc.len);
 	json_reader_init(&reader, doc, JSON_NONFINITE);
 	while (!(err = json_next(&reader, &token)) && token != JSON_END) {
@@ -399,16 +406,16 @@ static int diff_value(struct walk *w, const struct node *live, const struct node
 }
 
 int jsondiff(struct span live, struct span candidate, struct tolerance tolerance, struct ignore_paths ignore,
-             struct jsondiff *out)
+             size_t work_bytes, struct jsondiff *out)
 {
 	struct tree a, b = {0};
 	struct walk w = {.live = &a, .candidate = &b, .tolerance = tolerance, .ignore = ignore, .out = out};
 	int err;
 
 	*out = (struct jsondiff){0};
-	err = tree_read(&a, live);
+	err = tree_read(&a, live, work_bytes / 2);
 	if (!err)
-		err = tree_read(&b, candidate);
+		err = tree_read(&b, candidate, work_bytes / 2);
 	if (!err)
 		err = diff_value(&w, a.nodes, b.nodes);
 	tree_fini(&a);

@@ -37,9 +37,10 @@ struct jsondiff {
 	char where[JSONDIFF_WHERE_MAX]; /* the first difference: "$.a[3]: type differs"; never a value */
 };
 
-/* 0 (also when they differ), ERR_PROTO, ERR_LIMIT, ERR_NOMEM. */
+/* 0 (also when they differ), ERR_PROTO, ERR_LIMIT, ERR_NOMEM (also when it would take more than work_bytes).
+ */
 int jsondiff(struct span live, struct span candidate, struct tolerance, struct ignore_paths,
-             struct jsondiff *out) MUST_CHECK;
+             size_t work_bytes, struct jsondiff *out) MUST_CHECK;
 /* Is exactly this path named by one of the patterns? */
 bool jsondiff_ignored(struct ignore_paths, const struct path_step *steps, size_t count);
 /* |candidate - live| <= abs + rel * |live|; NaN equals NaN, an infinity only itself. */

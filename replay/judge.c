@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "capture/budget.h"
 #include "capture/fold.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -25,6 +26,7 @@ struct judge {
 	struct ring *in[2];
 	int wake[2];
 	struct fold *fold;
+	size_t limit_bytes; /* the fold has three quarters at most; comparing takes what it leaves */
 	struct results *results;
 	uint64_t committed_ns, summed_ns, swept_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
@@ -121,14 +123,17 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	struct results_pair pair = {
 	        .id = x->id, .route = x->route, .candidate = (uint16_t)candidate, .comparison = &comparison};
 	uint8_t outcome = OUTCOME_COMPARED;
+	int err;
 
 	if (!against)
 		return OUTCOME_MASKED_INPUT;
 	pair.against_baseline = against != live;
 	pair.live = answer_of(against);
 	pair.other = answer_of(other);
-	if (compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other, &comparison))
-		return OUTCOME_UNDECODABLE;
+	err = compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other,
+	                   judge.limit_bytes - fold_bytes(judge.fold), &comparison);
+	if (err)
+		return err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_UNDECODABLE;
 	pair.seen_us = judge.wall_anchor_us + us_between(judge.mono_anchor_ns, client->start_ns);
 	pair.request_head = buf_span(&client->head);
 	pair.request_body = buf_span(&client->body);
@@ -215,13 +220,23 @@ static void watch(uint32_t slot, uint64_t id, uint64_t now)
 	judge.watch[slot].since_ns = now;
 }
 
+/* The rest of an exchange that was shed: its slot may be held by its capture alone. */
+static bool is_remainder(const struct record *r, uint8_t live)
+{
+	return r->leg <= LEG_LIVE && live > OUTCOME_FIRST && live != OUTCOME_COMPARED &&
+	       !fold_find(judge.fold, r->id);
+}
+
 static void take(const struct record *r)
 {
 	struct exchange *x = NULL;
+	uint8_t live;
 	int err;
 
-	if (r->route >= judge.env->plan->route_count || r->leg >= LEGS_MAX ||
-	    ledger_cell(judge.env->ledger, r->slot, r->id, CELL_LIVE) == 0)
+	if (r->route >= judge.env->plan->route_count || r->leg >= LEGS_MAX)
+		return;
+	live = ledger_cell(judge.env->ledger, r->slot, r->id, CELL_LIVE);
+	if (live == 0 || is_remainder(r, live))
 		return;
 	if (r->slot < SLOTS_WATCHED)
 		watch(r->slot, r->id, judge.turn_ns);
@@ -443,7 +458,8 @@ int judge_run(struct role_env *env)
 	judge.env = env;
 	judge.wake[0] = role_fd(env, "wake.judge");
 	judge.wake[1] = role_fd(env, "wake.masked-answers");
-	judge.fold = fold_new(env->plan->memory_bytes / 4);
+	judge.limit_bytes = budget_bytes(env->plan, BUDGET_JUDGE);
+	judge.fold = fold_new(judge.limit_bytes / 4 * 3);
 	judge.lost_ns = longest_silence_ns(env->plan);
 	judge.wall_anchor_us = clock_wall_ns() / 1000u;
 	judge.mono_anchor_ns = clock_mono_ns();

@@ -175,7 +175,7 @@ static int check_name(const struct oip_answer *a, struct span name)
 	return 0;
 }
 
-static int read_outputs(struct json_reader *r, struct oip_answer *out)
+static int read_outputs(struct json_reader *r, size_t work_bytes, struct oip_answer *out)
 {
 	size_t elements = 0;
 	enum json_token token;
@@ -195,13 +195,15 @@ static int read_outputs(struct json_reader *r, struct oip_answer *out)
 		elements += t->count;
 		if (!err && elements > OIP_ELEMENTS_MAX)
 			err = ERR_LIMIT;
+		if (!err && elements > work_bytes / sizeof(*t->texts))
+			err = ERR_NOMEM;
 		if (!err)
 			err = read_data(t);
 	}
 	return err;
 }
 
-int oip_read(struct span body, struct oip_answer *out)
+int oip_read(struct span body, size_t work_bytes, struct oip_answer *out)
 {
 	enum json_token token;
 	struct json_reader r;
@@ -216,7 +218,7 @@ int oip_read(struct span body, struct oip_answer *out)
 		if (!json_string_eq(r.text, SPAN("outputs"))) {
 			err = skip_value(&r, &skipped);
 		} else {
-			err = found ? ERR_PROTO : read_outputs(&r, out);
+			err = found ? ERR_PROTO : read_outputs(&r, work_bytes, out);
 			found = true;
 		}
 	}

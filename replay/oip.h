@@ -30,9 +30,9 @@ struct oip_answer {
 	struct oip_tensor tensors[OIP_TENSORS_MAX];
 };
 
-/* 0, ERR_PROTO, ERR_LIMIT (tensors, rank, elements of all tensors, depth) or ERR_NOMEM. The body must outlive
- * the answer. oip_fini() in every case. */
-int oip_read(struct span body, struct oip_answer *out) MUST_CHECK;
+/* 0, ERR_PROTO, ERR_LIMIT (tensors, rank, elements of all tensors, depth) or ERR_NOMEM (also when it would
+ * take more than work_bytes). The body must outlive the answer. oip_fini() in every case. */
+int oip_read(struct span body, size_t work_bytes, struct oip_answer *out) MUST_CHECK;
 void oip_fini(struct oip_answer *);
 /* A JSON object whose "outputs" is an array that is empty or begins with an object. */
 bool oip_looks_like(struct span body);

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/budget.h"
 #include "proto/base/clock.h"
 #include "replay/stat.h"
 #include "replay/window.h"
@@ -92,8 +93,11 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 static bool play(const struct exchange *x)
 {
 	const struct plan_route *route = &player.env->plan->routes[x->route];
-	struct record r = {
-	        .id = ++player.sequence, .route = x->route, .generation = player.env->plan->generation};
+	struct record r = {.id = ++player.sequence,
+	                   .route = x->route,
+	                   .generation = player.env->plan->generation,
+	                   .sample_hash = x->sample_hash,
+	                   .sample_ppm = x->sample_ppm};
 	struct ledger *l = player.env->ledger;
 	uint64_t shift;
 
@@ -253,7 +257,7 @@ static int open_window(const struct role_env *env)
 		fprintf(stderr, "understudy: the capture cannot be read: %s\n", why ? why : err_text(err));
 		return err;
 	}
-	player.window = window_new(reader, env->plan->route_count, env->plan->memory_bytes / 4);
+	player.window = window_new(reader, env->plan->route_count, budget_player_bytes(env->plan));
 	if (!player.window)
 		capfile_reader_free(&reader);
 	return player.window ? 0 : ERR_NOMEM;

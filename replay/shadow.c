@@ -12,12 +12,13 @@
 
 #include <event2/event.h>
 
+#include "capture/budget.h"
 #include "capture/fold.h"
 #include "proto/base/clock.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
 
-enum { RESERVE_BYTES = 256 * 1024, TICK_BUSY_US = 1000, TURN_RECORDS = 512 };
+enum { TICK_BUSY_US = 1000, TURN_RECORDS = 512 };
 
 struct shadow {
 	const struct role_env *env;
@@ -25,6 +26,8 @@ struct shadow {
 	struct event *tick;
 	struct ring *in, *out;
 	struct fold *fold;
+	struct client_budget
+	        held; /* by requests in flight: half of the role's budget, the fold has the other */
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
 	unsigned in_flight;
 	uint64_t swept_ns;
@@ -36,7 +39,6 @@ struct flight { /* one candidate's answer to one request */
 	struct shadow *shadow;
 	struct record record;
 	uint64_t sent_ns;
-	uint64_t bytes;
 	bool headed, broken;
 };
 
@@ -60,7 +62,7 @@ static void emit(struct flight *f, uint8_t type, uint64_t time_ns, struct span p
 	f->record.type = type;
 	f->record.time_ns = time_ns;
 	f->record.payload_len = (uint32_t)payload.len;
-	if (ring_put(shadow.out, &f->record, payload.data, type == RECORD_END ? 0 : RESERVE_BYTES))
+	if (ring_put(shadow.out, &f->record, payload.data, type == RECORD_END ? 0 : RING_RESERVE_BYTES))
 		settle(f, OUTCOME_RING_FULL);
 }
 
@@ -126,6 +128,7 @@ static void on_done(void *arg, enum client_result result)
 	        [CLIENT_PROTOCOL] = OUTCOME_CANDIDATE_PROTOCOL,
 	        [CLIENT_TOO_LARGE] = OUTCOME_CANDIDATE_TOO_LARGE,
 	        [CLIENT_CUT] = OUTCOME_PAUSED,
+	        [CLIENT_MEMORY] = OUTCOME_MEMORY,
 	};
 	struct flight *f = arg;
 
@@ -154,6 +157,15 @@ static void serialise(struct buf *out, const struct leg *request, const struct p
 	buf_span_put(out, buf_span(&request->body));
 }
 
+/* The request is there twice while it is handed over. */
+static bool room_for(const struct leg *request)
+{
+	size_t twice = 2 * (buf_len(&request->head) + buf_len(&request->body) + TEXT_MAX_BYTES);
+
+	return shadow.held.bytes < shadow.held.limit_bytes &&
+	       twice < shadow.held.limit_bytes - shadow.held.bytes;
+}
+
 static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
@@ -163,7 +175,7 @@ static void send_one(struct exchange *x, const struct record *end, unsigned cand
 	int err = ERR_NOMEM;
 
 	buf_init(&request, route->max_body_bytes + H1_HEAD_MAX);
-	if (f) {
+	if (f && room_for(x->legs[LEG_CLIENT])) {
 		f->record = (struct record){.id = x->id,
 		                            .slot = x->slot,
 		                            .generation = x->generation,
@@ -285,7 +297,7 @@ static int make_clients(void)
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
 			const struct plan_candidate *p = &plan->routes[r].candidates[c];
 			struct client_limits limits = {p->max_in_flight, p->timeout_ms,
-			                               plan->routes[r].max_body_bytes};
+			                               plan->routes[r].max_body_bytes, &shadow.held};
 
 			if (client_new(shadow.base, p->endpoint.address, p->endpoint.port, limits,
 			               &shadow.clients[r][c]))
@@ -301,7 +313,8 @@ int shadow_run(struct role_env *env)
 
 	shadow.env = env;
 	shadow.base = event_base_new();
-	shadow.fold = fold_new(env->plan->memory_bytes / 8);
+	shadow.held.limit_bytes = budget_bytes(env->plan, BUDGET_SHADOW) / 2;
+	shadow.fold = fold_new(budget_bytes(env->plan, BUDGET_SHADOW) / 2);
 	if (!shadow.base || !shadow.fold || role_ring_reader(env, "shadow", &shadow.in) ||
 	    role_ring_writer(env, "answers", &shadow.out) || make_clients())
 		return 3;

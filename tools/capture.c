@@ -11,30 +11,11 @@
 #include "capture/fold.h"
 #include "capture/ledger.h"
 #include "proto/base/clock.h"
+#include "tools/commands.h"
 
-int capture_command(int argc, char **argv);
-
-enum { STATUS_OK = 0, STATUS_USAGE = 2, STATUS_UNREADABLE = 3 };
+enum { STATUS_OK = 0, STATUS_UNREADABLE = 3 };
 enum { FOLD_LIMIT = 256 << 20 };
 #define LINE_LIMIT ((size_t)1 << 31)
-
-static const char help[] =
-        "usage: understudy capture info|cat|verify FILE...\n"
-        "\n"
-        "Looks into capture files (.cap) written by understudy.\n"
-        "\n"
-        "  info    when and under what it was recorded, and how much is in it\n"
-        "  cat     one exchange a line, as JSON\n"
-        "  verify  reads everything; one line a file\n"
-        "\n"
-        "Exit status: 0 done; 2 usage; 3 a file could not be read. A torn tail (the recorder was killed)\n"
-        "is an error for verify only; info and cat use what is good and say so on standard error.\n"
-        "\n"
-        "examples:\n"
-        "  understudy capture verify run/capture/*.cap\n"
-        "  understudy capture info run/capture/00001.cap\n"
-        "  understudy capture cat run/capture/*.cap | jq -r 'select(.status >= 500) | .target'\n"
-        "  understudy capture cat run/capture/*.cap | jq .latency_us | sort -n | tail -1\n";
 
 struct job {
 	const char *path;
@@ -251,6 +232,9 @@ static void print_exchange(void *arg, struct exchange *e)
 		put_text(b, "method", head_method(leg_head(request)));
 		put_text(b, "target", head_target(leg_head(request)));
 	}
+	if (e->sample_ppm)
+		buf_printf(b, ",\"sample_hash\":\"%016" PRIx64 "\",\"inclusion_probability\":%.6g",
+		           e->sample_hash, e->sample_ppm / 1e6);
 	put_response(b, request, response);
 	put_body(b, "request_body", request);
 	put_body(b, "response_body", response);
@@ -300,12 +284,7 @@ static void cat(struct job *j)
 	fold_free(&j->fold);
 }
 
-static const struct verb {
-	const char *name;
-	void (*run)(struct job *);
-} verbs[] = {{"info", info}, {"cat", cat}, {"verify", verify}};
-
-static int run_file(const struct verb *verb, const char *path)
+static int run_file(void (*look)(struct job *), const char *path)
 {
 	struct job j = {.path = path};
 	const char *why;
@@ -314,40 +293,58 @@ static int run_file(const struct verb *verb, const char *path)
 	if (err)
 		return open_failed(&j, err, why);
 	buf_init(&j.line, LINE_LIMIT);
-	verb->run(&j);
+	look(&j);
 	buf_fini(&j.line);
 	capfile_reader_free(&j.reader);
 	return j.status;
 }
 
-int capture_command(int argc, char **argv)
+static int run_files(void (*look)(struct job *), const struct words *files)
 {
-	const struct verb *verb = NULL;
 	int status = STATUS_OK;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0) {
-			fputs(help, stdout);
-			return STATUS_OK;
-		}
-	}
-	for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++) {
-		if (strcmp(argv[1], verbs[i].name) == 0)
-			verb = &verbs[i];
-	}
-	if (!verb || argc < 3 || argv[2][0] == '-') {
-		fputs("understudy: capture: usage: understudy capture info|cat|verify FILE...; see "
-		      "understudy capture --help\n",
-		      stderr);
-		return STATUS_USAGE;
-	}
-	for (int i = 2; i < argc; i++) {
-		if (run_file(verb, argv[i]) != STATUS_OK)
+	for (unsigned i = 0; i < files->count; i++)
+		if (run_file(look, files->at[i]) != STATUS_OK)
 			status = STATUS_UNREADABLE;
-	}
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "understudy: standard output: %s\n", strerror(errno));
 		status = STATUS_UNREADABLE;
 	}
 	return status;
 }
+
+static int run_info(const struct words *files)
+{
+	return run_files(info, files);
+}
+
+static int run_cat(const struct words *files)
+{
+	return run_files(cat, files);
+}
+
+static int run_verify(const struct words *files)
+{
+	return run_files(verify, files);
+}
+
+static const struct command_verb verbs[] = {
+        {"info", "FILE...", "when and under what it was recorded, how much is in it", run_info},
+        {"cat", "FILE...", "one exchange a line, as JSON", run_cat},
+        {"verify", "FILE...", "reads everything; one line a file", run_verify},
+        {0},
+};
+
+const struct command capture_command = {
+        .name = "capture",
+        .does = "info, cat or verify capture files",
+        .usage = "info|cat|verify FILE...",
+        .about = "Looks into capture files (.cap) written by understudy.\n"
+                 "A torn tail (the recorder was killed) is an error for verify only; info and cat\n"
+                 "use what is good and say so on standard error.",
+        .verbs = verbs,
+        .status = "0 done, 2 usage, 3 a file could not be read",
+        .examples = "understudy capture verify run/capture/*.cap\n"
+                    "understudy capture info run/capture/00001.cap\n"
+                    "understudy capture cat run/capture/*.cap | jq .latency_us | sort -n | tail -1",
+};

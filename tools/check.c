@@ -1,31 +1,16 @@
 /* understudy check: read a configuration and say what it means. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "capture/budget.h"
 #include "proto/base/buf.h"
 #include "proxy/config.h"
-#include "tools/check.h"
+#include "tools/commands.h"
 
-static const char help[] =
-        "Usage: understudy check -c FILE [--format text|json]\n"
-        "       understudy check --schema | --manual\n"
-        "\n"
-        "Do everything that a start does but binding: report every error with its place, or say what the\n"
-        "file means and where memory goes.\n"
-        "\n"
-        "  -c, --config FILE    the configuration\n"
-        "      --format FORMAT  text (default) or json\n"
-        "      --schema         print the JSON Schema of configurations, for editors\n"
-        "      --manual         print the manual page understudy.yaml(5)\n"
-        "  -h, --help           this text\n"
-        "\n"
-        "Examples:\n"
-        "  understudy check -c configs/understudy.yaml\n"
-        "  understudy check -c understudy.yaml --format json | jq .valid\n"
-        "  understudy check --manual | man -l -\n"
-        "\n"
-        "Exit status: 0 the file is good, 2 it is not (or the command line is wrong).\n";
+static struct {
+	const char *config, *format;
+	bool schema, manual;
+} options;
 
 /* True for a line of the report that begins with the file's name, or tells that it cannot be read. */
 static bool is_message(const char *file, const char *line, size_t n)
@@ -143,13 +128,13 @@ static void put_memory(struct buf *out, const struct plan *p)
 	unsigned count = config_memory(p, shares, &copies);
 
 	buf_printf(out, ",\"memory_bytes\":%llu,\"ring_bytes\":%llu,\"ceiling_bytes\":%llu,\"memory\":[",
-	           (unsigned long long)p->memory_bytes, (unsigned long long)config_ring_bytes(p),
+	           (unsigned long long)p->memory_bytes, (unsigned long long)budget_ring_bytes(p),
 	           (unsigned long long)copies);
 	for (unsigned i = 0; i < count; i++) {
 		buf_puts(out, i ? ",{" : "{");
 		put_text(out, "name", shares[i].name);
 		buf_printf(out, ",\"bytes\":%llu,\"live\":%s}", (unsigned long long)shares[i].bytes,
-		           shares[i].live ? "true" : "false");
+		           shares[i].kind == SHARE_LIVE ? "true" : "false");
 	}
 	buf_puts(out, "]");
 }
@@ -201,41 +186,49 @@ static int check_file(const char *file, bool json)
 	return rc == 0 ? 0 : 2;
 }
 
-int check_command(int argc, char **argv)
+static int run(const struct words *words)
 {
-	static const struct option options[] = {
-	        {"config", required_argument, NULL, 'c'}, {"format", required_argument, NULL, 'f'},
-	        {"schema", no_argument, NULL, 's'},       {"manual", no_argument, NULL, 'm'},
-	        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
-	};
-	const char *file = NULL, *format = "text";
-	int option;
-
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			file = optarg;
-			break;
-		case 'f':
-			format = optarg;
-			break;
-		case 's':
-			config_print_schema(stdout);
-			return 0;
-		case 'm':
-			config_print_manual(stdout);
-			return 0;
-		case 'h':
-			fputs(help, stdout);
-			return 0;
-		default:
-			return 2;
-		}
-	}
-	if (!file || optind != argc || (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)) {
-		fputs(help, stderr);
-		return 2;
-	}
-	return check_file(file, strcmp(format, "json") == 0);
+	(void)words;
+	if (options.schema)
+		config_print_schema(stdout);
+	else if (options.manual)
+		config_print_manual(stdout);
+	else if (options.config)
+		return check_file(options.config, options.format && !strcmp(options.format, "json"));
+	else
+		return command_wrong(&check_command, "-c FILE is expected");
+	return 0;
 }
+
+static const struct command_flag flags[] = {
+        {.name = "--config",
+         .letter = "-c",
+         .argument = "FILE",
+         .sentence = "the configuration",
+         .to = &options.config},
+        {.name = "--format",
+         .argument = "text|json",
+         .sentence = "how it is told",
+         .value = "text",
+         .to = &options.format},
+        {.name = "--schema",
+         .sentence = "print the JSON Schema of configurations, for editors",
+         .set = &options.schema},
+        {.name = "--manual", .sentence = "print the manual page understudy.yaml(5)", .set = &options.manual},
+        {0},
+};
+
+const struct command check_command = {
+        .name = "check",
+        .does = "read a configuration and say what is wrong with it",
+        .usage = "-c FILE [--format text|json]\n"
+                 "--schema | --manual",
+        .about = "Do everything that a start does but binding: report every error with its place,\n"
+                 "or say what the file means and where memory goes.",
+        .flags = flags,
+        .status = "0 the file is good, 2 it is not (or the command line is wrong)",
+        .examples = "understudy check -c configs/understudy.yaml\n"
+                    "understudy check -c understudy.yaml --format json | jq .valid\n"
+                    "understudy check --manual | man -l -",
+        .run = run,
+};

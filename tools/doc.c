@@ -83,24 +83,32 @@ static int slurp(const char *path, struct buf *out)
 	return out->err ? out->err : n ? ERR_SYS : 0;
 }
 
-int doc_load(const char *path, struct node **root_out)
+int doc_parse(struct span text, struct node **root_out)
 {
 	struct json_reader reader;
+	int rc;
+
+	*root_out = NULL;
+	json_reader_init(&reader, text, 0);
+	rc = build(&reader, root_out);
+	if (!rc && (*root_out)->type != JSON_OBJECT)
+		rc = ERR_PROTO;
+	if (rc)
+		doc_free(root_out);
+	return rc;
+}
+
+int doc_load(const char *path, struct node **root_out)
+{
 	struct buf text;
 	int rc;
 
 	*root_out = NULL;
 	buf_init(&text, DOC_LIMIT_BYTES);
 	rc = slurp(path, &text);
-	if (!rc) {
-		json_reader_init(&reader, buf_span(&text), 0);
-		rc = build(&reader, root_out);
-	}
-	if (!rc && (*root_out)->type != JSON_OBJECT)
-		rc = ERR_PROTO;
+	if (!rc)
+		rc = doc_parse(buf_span(&text), root_out);
 	buf_fini(&text);
-	if (rc)
-		doc_free(root_out);
 	return rc;
 }
 

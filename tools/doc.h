@@ -17,6 +17,8 @@ struct node {
 /* Read a file of at most 16 MiB. 0, ERR_SYS, ERR_NOMEM, ERR_PROTO, ERR_LIMIT. The tree is freed with
  * doc_free(). */
 int doc_load(const char *path, struct node **root_out) MUST_CHECK;
+/* The same of bytes in memory, of any length. */
+int doc_parse(struct span text, struct node **root_out) MUST_CHECK;
 void doc_free(struct node **);
 
 /* All of these take NULL, and then have nothing: NULL, "", NaN, 0. */

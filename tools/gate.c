@@ -10,29 +10,13 @@
 #include "tools/commands.h"
 #include "tools/run.h"
 
-static const char usage[] =
-        "usage: understudy gate [RUN] [--wait D] [--gate EXPR...] [-c FILE]\n"
-        "       understudy gate --list\n"
-        "Prints the gate table of a run; the exit status is the verdict.\n"
-        "RUN is a directory, the beginning of a run's id or name, or \"last\" (the default); runs are looked "
-        "for\n"
-        "in runs/ and in run.directory of -c FILE.\n\n"
-        "  --wait D     wait up to D (30s, 10m, 2h) while the run goes on and is undecided\n"
-        "  --gate EXPR  a limit made up after the run, e.g. 'divergence_rate<=2%': EXPLORATORY, never a "
-        "pass\n"
-        "  --list       the gate metrics: name, unit, direction, meaning\n\n"
-        "exit status: 0 pass, 1 fail, 4 undecided, 2 usage, 3 the run is void or cannot be read\n\n"
-        "examples:\n"
-        "  understudy gate\n"
-        "  understudy gate runs/digits-svc-17 --wait 10m && ./promote\n"
-        "  understudy gate --list\n";
-
-struct options {
-	const char *name, *config;
+static struct options {
+	const char *name, *config, *wait, *gates[GATES_MAX];
+	bool list;
 	uint64_t wait_ns;
 	unsigned extra_count;
 	struct plan_gate extra[GATES_MAX];
-};
+} options;
 
 int gate_read(const char *text, struct plan_gate *out)
 {
@@ -196,38 +180,65 @@ static bool read_wait(const char *text, uint64_t *ns_out)
 	return true;
 }
 
-static int parse(int argc, char **argv, struct options *o)
+int gate_print(const char *name)
 {
-	for (int i = 1; i < argc; i++) {
-		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+	struct options o = {.name = name};
 
-		if (argv[i][0] != '-' && !o->name) {
-			o->name = argv[i];
-			continue;
-		}
-		if (value && !strcmp(argv[i], "-c"))
-			o->config = value;
-		else if (value && !strcmp(argv[i], "--gate") && o->extra_count < GATES_MAX) {
-			if (gate_read(value, &o->extra[o->extra_count++]))
-				return 2;
-		} else if (!value || strcmp(argv[i], "--wait") || !read_wait(value, &o->wait_ns))
-			return fprintf(stderr, "understudy gate: cannot use '%s' here\n%s", argv[i], usage),
-			       2;
-		i++;
-	}
-	return run_search(o->config) ? 2 : -1;
+	return wait_and_print(&o);
 }
 
-int gate_command(int argc, char **argv)
+static int run(const struct words *words)
 {
-	struct options o = {0};
-	int status;
+	struct options *o = &options;
 
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
-		return fputs(usage, stdout) < 0 ? 3 : 0;
-	for (int i = 1; i < argc; i++)
-		if (!strcmp(argv[i], "--list"))
-			return list();
-	status = parse(argc, argv, &o);
-	return status < 0 ? wait_and_print(&o) : status;
+	if (o->list)
+		return list();
+	o->name = words->count ? words->at[0] : NULL;
+	if (o->wait && !read_wait(o->wait, &o->wait_ns))
+		return command_wrong(&gate_command, "--wait %s: a time such as 30s, 10m or 2h is expected",
+		                     o->wait);
+	for (unsigned i = 0; i < o->extra_count; i++)
+		if (gate_read(o->gates[i], &o->extra[i]))
+			return 2;
+	return run_search(o->config) ? 2 : wait_and_print(o);
 }
+
+static const struct command_flag flags[] = {
+        {.name = "--wait",
+         .argument = "D",
+         .sentence = "wait up to D (30s, 10m, 2h) while it runs undecided",
+         .to = &options.wait},
+        {.name = "--gate",
+         .argument = "EXPR",
+         .sentence = "a limit made up after the run, e.g. 'divergence_rate<=2%':\n"
+                     "EXPLORATORY, never a pass; may be given again",
+         .to = options.gates,
+         .most = GATES_MAX,
+         .count = &options.extra_count},
+        {.name = "--list",
+         .sentence = "the gate metrics: name, unit, direction, meaning",
+         .set = &options.list},
+        {.name = "--config",
+         .letter = "-c",
+         .argument = "FILE",
+         .sentence = "look for runs in its run.directory too",
+         .to = &options.config},
+        {0},
+};
+
+const struct command gate_command = {
+        .name = "gate",
+        .does = "print the gate table; the exit status is the verdict",
+        .usage = "[RUN] [--wait D] [--gate EXPR...] [-c FILE]\n"
+                 "--list",
+        .about = "Prints the gate table of a run.\n"
+                 "RUN is a directory, the beginning of a run's id or name, or \"last\" (the\n"
+                 "default); runs are looked for in runs/ and in run.directory of -c FILE.",
+        .flags = flags,
+        .words = "[RUN]",
+        .status = "0 pass, 1 fail, 4 undecided, 2 usage, 3 the run is void or cannot\nbe read",
+        .examples = "understudy gate\n"
+                    "understudy gate runs/digits-svc-17 --wait 10m && ./promote\n"
+                    "understudy gate --list",
+        .run = run,
+};

@@ -9,5 +9,7 @@
 /* "divergence_rate<=2%": a metric, its direction, a limit with or without a per cent sign. 0, or ERR_CONFIG,
  * said on stderr. */
 int gate_read(const char *text, struct plan_gate *out) MUST_CHECK;
+/* Print the gate table of the run `name` (run_find()); the exit status of `understudy gate`. */
+int gate_print(const char *name);
 
 #endif

@@ -17,91 +17,7 @@
 enum { SLOTS_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, HASHED_MAX = 1 << 20 };
 static const uint64_t MAX_LAG_NS = 1000000u;
 
-static const char help[] =
-        "usage: understudy replay CAPTURE.cap --to NAME=URL... [flags]\n"
-        "\n"
-        "Sends the capture's requests to each target and compares with the recorded live answers.\n"
-        "\n"
-        "  --speed X|max     1 (default) = as recorded, 2 = twice as fast, max = as fast as the targets take "
-        "it\n"
-        "  --baseline URL    a copy of live: noise floor, and the other side of masked inputs\n"
-        "  --gate EXPR       e.g. 'divergence_rate<=2%'; then the exit status is the verdict (0, 1, 4)\n"
-        "  --max-lag D       e.g. 5ms; a replay whose lag p99 is over it is void (default 1ms; not with "
-        "max)\n"
-        "  --connections N   at most N requests in flight to each target\n"
-        "  --dry-run         print counts, duration and rates; send nothing\n"
-        "  --progress json   JSON lines on stderr; --quiet: nothing\n"
-        "  --run DIR         where the run goes; default runs/replay-TIME\n"
-        "\n"
-        "Ctrl-C ends it early: what is in flight is finished, the run is partial.\n"
-        "exit status: 0 done, 2 usage, 3 could not run or void, 130 interrupted; with --gate 0, 1 or 4\n"
-        "\n"
-        "examples:\n"
-        "  understudy replay runs/demo/capture/*.cap --to svc=http://127.0.0.1:9002\n"
-        "  understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max --gate "
-        "'divergence_rate<=5%'\n";
-
-static bool parse_switch(const char *flag, struct replay_options *o)
-{
-	bool *to = !strcmp(flag, "--dry-run") ? &o->dry_run : !strcmp(flag, "--quiet") ? &o->quiet : NULL;
-
-	if (to)
-		*to = true;
-	return to;
-}
-
-/* The place of a flag's value, or NULL. */
-static const char **value_of(const char *flag, struct replay_options *o)
-{
-	const struct {
-		const char *name;
-		const char **to;
-	} flags[] = {
-	        {"--speed", &o->speed},       {"--baseline", &o->baseline},       {"--max-lag", &o->max_lag},
-	        {"--progress", &o->progress}, {"--connections", &o->connections},
-	};
-
-	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-		if (!strcmp(flag, flags[i].name))
-			return flags[i].to;
-	if (!strcmp(flag, "--to") && o->target_count < CANDIDATES_MAX - 1)
-		return &o->targets[o->target_count++];
-	if (!strcmp(flag, "--gate") && o->gate_count < GATES_MAX - 2)
-		return &o->gates[o->gate_count++];
-	return NULL;
-}
-
-static int parse(int argc, char **argv, struct replay_options *o)
-{
-	for (int i = 1; i < argc; i++) {
-		const char **to = NULL;
-
-		if ((argv[i][0] != '-' && !o->input) || parse_switch(argv[i], o)) {
-			if (argv[i][0] != '-')
-				o->input = argv[i];
-			continue;
-		}
-		if (i + 1 < argc && !strcmp(argv[i], "--run")) {
-			snprintf(o->run, sizeof o->run, "%s", argv[++i]);
-			continue;
-		}
-		if (i + 1 < argc)
-			to = value_of(argv[i], o);
-		if (!to) {
-			fprintf(stderr,
-			        "understudy: replay: cannot use '%s' here; see understudy replay --help\n",
-			        argv[i]);
-			return 2;
-		}
-		*to = argv[++i];
-	}
-	if (!o->input || (!o->target_count && !o->dry_run)) {
-		fprintf(stderr, "understudy: replay takes a capture file and --to NAME=URL; see understudy "
-		                "replay --help\n");
-		return 2;
-	}
-	return -1;
-}
+static struct replay_options options;
 
 static int read_speed(const char *text, double *speed_out)
 {
@@ -109,8 +25,7 @@ static int read_speed(const char *text, double *speed_out)
 
 	*speed_out = text && !strcmp(text, "max") ? 0 : text ? strtod(text, &end) : 1;
 	if (text && strcmp(text, "max") && (*end || !(*speed_out > 0) || *speed_out > 1e6)) {
-		fprintf(stderr, "understudy: replay: --speed %s: a number above 0, or max\n", text);
-		return 2;
+		return command_wrong(&replay_command, "--speed %s: a number above 0, or max", text);
 	}
 	return -1;
 }
@@ -122,8 +37,7 @@ static int read_target(const char *text, struct plan_candidate *out)
 	if (equals && equals > text && equals - text < NAME_MAX_BYTES)
 		why = endpoint_from_url(equals + 1, &out->endpoint);
 	if (why) {
-		fprintf(stderr, "understudy: replay: --to %s: %s\n", text, why);
-		return 2;
+		return command_wrong(&replay_command, "--to %s: %s", text, why);
 	}
 	snprintf(out->name, sizeof out->name, "%.*s", (int)(equals - text), text);
 	out->sample_ppm = 1000000;
@@ -150,8 +64,7 @@ static int read_lag(const char *text, uint64_t *ns_out)
 			return -1;
 		}
 	}
-	fprintf(stderr, "understudy: replay: --max-lag %s: a time with its unit, e.g. 5ms\n", text);
-	return 2;
+	return command_wrong(&replay_command, "--max-lag %s: a time with its unit, e.g. 5ms", text);
 }
 
 static int read_connections(const char *text, const struct plan *plan, uint32_t *out)
@@ -163,21 +76,11 @@ static int read_connections(const char *text, const struct plan *plan, uint32_t 
 	if (!text)
 		return -1;
 	if (end == text || *end || n < 1 || n > CONNECTIONS_MAX) {
-		fprintf(stderr, "understudy: replay: --connections %s: a number from 1 to %d\n", text,
-		        CONNECTIONS_MAX);
-		return 2;
+		return command_wrong(&replay_command, "--connections %s: a number from 1 to %d", text,
+		                     CONNECTIONS_MAX);
 	}
 	*out = (uint32_t)n;
 	return -1;
-}
-
-static int read_progress(const struct replay_options *o, uint32_t *out)
-{
-	*out = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
-	if (!o->progress || !strcmp(o->progress, "json"))
-		return -1;
-	fprintf(stderr, "understudy: replay: --progress %s: json is the one form\n", o->progress);
-	return 2;
 }
 
 static int routes_of(const char *path, struct plan *plan)
@@ -215,9 +118,8 @@ static int names_differ(const struct plan_route *route)
 		for (unsigned k = 0; k < i; k++) {
 			if (strcmp(route->candidates[i].name, route->candidates[k].name))
 				continue;
-			fprintf(stderr, "understudy: replay: --to: there are two targets '%s'\n",
-			        route->candidates[i].name);
-			return 2;
+			return command_wrong(&replay_command, "--to: there are two targets '%s'",
+			                     route->candidates[i].name);
 		}
 	}
 	return -1;
@@ -283,8 +185,7 @@ static int fill(const struct replay_options *o, struct plan *plan)
 		status = read_lag(o->max_lag, &plan->replay_max_lag_ns);
 	if (status < 0)
 		status = read_connections(o->connections, plan, &plan->slots_each);
-	if (status < 0)
-		status = read_progress(o, &plan->replay_progress);
+	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
@@ -300,15 +201,13 @@ static int fill(const struct replay_options *o, struct plan *plan)
 	return status;
 }
 
-int replay_options(int argc, char **argv, struct replay_options *o, struct plan *plan)
+static void prepare(struct replay_options *o, struct plan *plan)
 {
-	int status;
-
-	if (argc > 1 && !strcmp(argv[1], "--help")) {
-		fputs(help, stdout);
-		return 0;
-	}
-	snprintf(o->run, sizeof o->run, "runs/replay-%llu", (unsigned long long)(clock_wall_ns() / 1000000u));
+	if (o->run_given)
+		snprintf(o->run, sizeof o->run, "%s", o->run_given);
+	else
+		snprintf(o->run, sizeof o->run, "runs/replay-%llu",
+		         (unsigned long long)(clock_wall_ns() / 1000000u));
 	plan->version = plan->generation = 1;
 	plan->replay = true;
 	plan->workers = 1;
@@ -317,14 +216,14 @@ int replay_options(int argc, char **argv, struct replay_options *o, struct plan 
 	plan->mask_count = 1;
 	snprintf(plan->masks[0].name, NAME_MAX_BYTES, "builtin");
 	snprintf(plan->run_name, NAME_MAX_BYTES, "replay");
-	status = parse(argc, argv, o);
-	return status < 0 ? fill(o, plan) : status;
 }
 
-int replay_verdict(const struct replay_options *o)
+/* Print the gate table. 3: the run is void; 130: it was interrupted; else 0 without --gate, or the verdict's
+ * exit status. */
+static int verdict(const struct replay_options *o)
 {
-	char *argv[] = {"gate", (char *)o->run, NULL}, state[16];
-	int status = gate_command(2, argv);
+	char state[16];
+	int status = gate_print(o->run);
 	struct run run;
 
 	if (status == 3 || run_open(o->run, &run))
@@ -337,3 +236,84 @@ int replay_verdict(const struct replay_options *o)
 		return 130;
 	return o->gate_count ? status : 0;
 }
+
+static int run(const struct words *words)
+{
+	static struct plan plan;
+	struct replay_options *o = &options;
+	int status;
+
+	o->input = words->at[0];
+	if (!o->target_count && !o->dry_run)
+		return command_wrong(&replay_command, "--to NAME=URL is expected");
+	prepare(o, &plan);
+	status = fill(o, &plan);
+	if (status < 0)
+		status = start_roles(&plan, o->run, o->input, NULL);
+	else
+		return status;
+	return status ? status : verdict(o);
+}
+
+static const struct command_flag flags[] = {
+        {.name = "--to",
+         .argument = "NAME=URL",
+         .sentence = "a target; may be given again",
+         .to = options.targets,
+         .most = CANDIDATES_MAX - 1,
+         .count = &options.target_count},
+        {.name = "--baseline",
+         .argument = "URL",
+         .sentence = "a copy of live: noise floor, other side of masked inputs",
+         .to = &options.baseline},
+        {.name = "--speed",
+         .argument = "X|max",
+         .sentence = "1 = as recorded, 2 = twice as fast, max = as fast as\nthe targets take it",
+         .value = "1",
+         .to = &options.speed},
+        {.name = "--gate",
+         .argument = "EXPR",
+         .sentence = "e.g. 'divergence_rate<=2%'; may be given again; the exit\nstatus is the verdict",
+         .to = options.gates,
+         .most = GATES_MAX - 2,
+         .count = &options.gate_count},
+        {.name = "--max-lag",
+         .argument = "D",
+         .sentence = "with a lag p99 over it a replay is void; not with max",
+         .value = "1ms",
+         .to = &options.max_lag},
+        {.name = "--connections",
+         .argument = "N",
+         .sentence = "at most N requests in flight to each target",
+         .to = &options.connections},
+        {.name = "--dry-run",
+         .sentence = "print counts, duration and rates; send nothing",
+         .set = &options.dry_run},
+        {.name = "--progress",
+         .argument = "json",
+         .sentence = "JSON lines on stderr",
+         .to = &options.progress},
+        {.name = "--quiet", .sentence = "no progress", .set = &options.quiet},
+        {.name = "--run",
+         .argument = "DIR",
+         .sentence = "where the run goes",
+         .value = "runs/replay-TIME",
+         .to = &options.run_given},
+        {0},
+};
+
+const struct command replay_command = {
+        .name = "replay",
+        .does = "play a capture against candidates and compare",
+        .usage = "CAPTURE.cap --to NAME=URL... [flags]",
+        .about = "Sends the capture's requests to each target and compares with the recorded live\n"
+                 "answers. Ctrl-C ends it early: what is in flight is finished, the run is partial.",
+        .flags = flags,
+        .words = "CAPTURE.cap",
+        .status = "0 done, 2 usage, 3 could not run or void, 130 interrupted;\n"
+                  "with --gate 0 pass, 1 fail, 4 undecided",
+        .examples = "understudy replay runs/demo/capture/*.cap --to svc=http://127.0.0.1:9002\n"
+                    "understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max \\\n"
+                    "      --gate 'divergence_rate<=5%'",
+        .run = run,
+};

@@ -9,17 +9,11 @@
 
 struct replay_options {
 	const char *input, *speed, *targets[CANDIDATES_MAX], *gates[GATES_MAX];
-	const char *baseline, *max_lag, *progress, *connections;
+	const char *baseline, *max_lag, *progress, *connections, *run_given;
 	char run[PATH_MAX_BYTES];
 	unsigned target_count, gate_count;
 	bool dry_run, quiet;
 };
-
-/* Read the arguments and the capture's header into a plan. An exit status, or -1: go on. */
-int replay_options(int argc, char **argv, struct replay_options *, struct plan *);
-/* Print the gate table. 3: the run is void; 130: it was interrupted; else 0 without --gate, or the verdict's
- * exit status. */
-int replay_verdict(const struct replay_options *);
 
 /* Length and SHA-256 of the file `path`. 0, ERR_SYS, ERR_NOMEM. */
 int replay_hash_input(const char *path, struct plan_input *out) MUST_CHECK;

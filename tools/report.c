@@ -1,22 +1,16 @@
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "tools/commands.h"
 #include "tools/report_html.h"
-
-int report_command(int argc, char **argv);
 
 enum { REPORT_LIMIT_BYTES = 64 << 20, WORD_MAX = 200 };
 
-static const char usage[] =
-        "usage: understudy report [RUN] [--format html|md|json|junit|text] [-o FILE] [-c FILE]\n"
-        "Renders a run as the judge left it; nothing is computed again. The default format is html.\n"
-        "RUN is a directory, the beginning of a run's id or name, or \"last\" (the default); runs are looked "
-        "for\n"
-        "in runs/ and in run.directory of -c FILE.\n\n"
-        "examples:\n"
-        "  understudy report -o report.html\n"
-        "  understudy report runs/digits-svc-17 --format junit -o junit.xml\n"
-        "  understudy report last --format text\n";
+static struct {
+	const char *format, *output, *config;
+} options;
 
 /* Text in a Markdown cell: what would end the cell or begin markup is taken out of the way. */
 static void md_text(struct buf *out, const char *text)
@@ -178,7 +172,7 @@ static int write_out(const char *path, struct span text)
 	if (f && (path ? fclose(f) : fflush(f)))
 		ok = false;
 	if (!ok)
-		perror(path ? path : "stdout");
+		fprintf(stderr, "understudy: %s: %s\n", path ? path : "standard output", strerror(errno));
 	return ok ? 0 : 3;
 }
 
@@ -193,7 +187,7 @@ static int render(const char *name, size_t format, const char *path)
 	buf_init(&text, REPORT_LIMIT_BYTES);
 	formats[format].render(&run, &text);
 	if (text.err)
-		fprintf(stderr, "understudy report: %s\n", err_text(text.err));
+		fprintf(stderr, "understudy: report: %s\n", err_text(text.err));
 	else
 		status = write_out(path, buf_span(&text));
 	buf_fini(&text);
@@ -201,31 +195,50 @@ static int render(const char *name, size_t format, const char *path)
 	return status;
 }
 
-int report_command(int argc, char **argv)
+static int run(const struct words *words)
 {
-	const char *name = NULL, *format = "html", *path = NULL, *config = NULL;
+	const char *format = options.format ? options.format : "html";
+	size_t f = 0;
 
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-			return fputs(usage, stdout) < 0 ? 3 : 0;
-		if (!strcmp(argv[i], "--format") && i + 1 < argc)
-			format = argv[++i];
-		else if (!strcmp(argv[i], "-o") && i + 1 < argc)
-			path = argv[++i];
-		else if (!strcmp(argv[i], "-c") && i + 1 < argc)
-			config = argv[++i];
-		else if (argv[i][0] != '-' && !name)
-			name = argv[i];
-		else
-			return fprintf(stderr, "understudy report: unexpected argument %s\n%s", argv[i],
-			               usage),
-			       2;
-	}
-	if (run_search(config))
+	if (run_search(options.config))
 		return 2;
-	for (size_t f = 0; f < sizeof formats / sizeof *formats; f++)
-		if (!strcmp(format, formats[f].name))
-			return render(name, f, path);
-	fprintf(stderr, "understudy report: unknown format %s\n%s", format, usage);
-	return 2;
+	while (f + 1 < sizeof formats / sizeof *formats && strcmp(format, formats[f].name))
+		f++;
+	return render(words->count ? words->at[0] : NULL, f, options.output);
 }
+
+static const struct command_flag flags[] = {
+        {.name = "--format",
+         .argument = "html|md|json|junit|text",
+         .sentence = "how it is rendered",
+         .value = "html",
+         .to = &options.format},
+        {.name = "--output",
+         .letter = "-o",
+         .argument = "FILE",
+         .sentence = "where it goes",
+         .value = "standard output",
+         .to = &options.output},
+        {.name = "--config",
+         .letter = "-c",
+         .argument = "FILE",
+         .sentence = "look for runs in its run.directory too",
+         .to = &options.config},
+        {0},
+};
+
+const struct command report_command = {
+        .name = "report",
+        .does = "render a run as html, md, json, junit or text",
+        .usage = "[RUN] [--format html|md|json|junit|text] [-o FILE] [-c FILE]",
+        .about = "Renders a run as the judge left it; nothing is computed again.\n"
+                 "RUN is a directory, the beginning of a run's id or name, or \"last\" (the\n"
+                 "default); runs are looked for in runs/ and in run.directory of -c FILE.",
+        .flags = flags,
+        .words = "[RUN]",
+        .status = "0 done, 2 usage, 3 the run cannot be read",
+        .examples = "understudy report -o report.html\n"
+                    "understudy report runs/digits-svc-17 --format junit -o junit.xml\n"
+                    "understudy report last --format text",
+        .run = run,
+};

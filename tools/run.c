@@ -1,7 +1,9 @@
 #include "tools/run.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "replay/gate.h"
 
@@ -17,7 +19,7 @@ int run_open(const char *name, struct run *run)
 	snprintf(path, sizeof path, "%s/summary.json", run->directory);
 	rc = doc_load(path, &run->summary);
 	if (rc) {
-		fprintf(stderr, "understudy: %s: %s\n", path, err_text(rc));
+		fprintf(stderr, "understudy: %s: %s\n", path, rc == ERR_SYS ? strerror(errno) : err_text(rc));
 		return rc;
 	}
 	snprintf(path, sizeof path, "%s/manifest.json", run->directory);

@@ -7,14 +7,7 @@
 
 enum { LISTED_MAX = 1000 };
 
-static const char usage[] =
-        "usage: understudy runs list [-c FILE]\n"
-        "       understudy runs show [RUN]\n"
-        "       understudy runs diff RUN RUN\n"
-        "The catalogue of runs in runs/ and in run.directory of -c FILE, newest first.\n\n"
-        "examples:\n"
-        "  understudy runs list\n"
-        "  understudy runs diff digits-svc-17 last\n";
+static const char *config;
 
 static void print_row(const char *directory)
 {
@@ -128,29 +121,48 @@ static int diff(const char *first, const char *second)
 	return 0;
 }
 
-int runs_command(int argc, char **argv)
+static int run_list_verb(const struct words *words)
 {
-	const char *words[3] = {NULL}, *config = NULL;
-	int n = 0;
-
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-			return fputs(usage, stdout) < 0 ? 3 : 0;
-		if (!strcmp(argv[i], "-c") && i + 1 < argc)
-			config = argv[++i];
-		else if (n < 3)
-			words[n++] = argv[i];
-		else
-			n = 4;
-	}
-	if (run_search(config))
-		return 2;
-	if (n == 1 && !strcmp(words[0], "list"))
-		return list();
-	if ((n == 1 || n == 2) && !strcmp(words[0], "show"))
-		return show(words[1]);
-	if (n == 3 && !strcmp(words[0], "diff"))
-		return diff(words[1], words[2]);
-	fprintf(stderr, "understudy runs: list, show or diff is expected\n%s", usage);
-	return 2;
+	(void)words;
+	return run_search(config) ? 2 : list();
 }
+
+static int run_show_verb(const struct words *words)
+{
+	return run_search(config) ? 2 : show(words->count ? words->at[0] : NULL);
+}
+
+static int run_diff_verb(const struct words *words)
+{
+	return run_search(config) ? 2 : diff(words->at[0], words->at[1]);
+}
+
+static const struct command_flag flags[] = {
+        {.name = "--config",
+         .letter = "-c",
+         .argument = "FILE",
+         .sentence = "look for runs in its run.directory too",
+         .to = &config},
+        {0},
+};
+
+static const struct command_verb verbs[] = {
+        {"list", NULL, "all runs, newest first", run_list_verb},
+        {"show", "[RUN]", "the gate table of one", run_show_verb},
+        {"diff", "RUN RUN", "what differs between two, with intervals", run_diff_verb},
+        {0},
+};
+
+const struct command runs_command = {
+        .name = "runs",
+        .does = "the catalogue of runs: list, show, diff",
+        .usage = "list [-c FILE]\n"
+                 "show [RUN] [-c FILE]\n"
+                 "diff RUN RUN [-c FILE]",
+        .about = "The catalogue of runs in runs/ and in run.directory of -c FILE.",
+        .flags = flags,
+        .verbs = verbs,
+        .status = "0 done, 2 usage, 3 a run cannot be read",
+        .examples = "understudy runs list\n"
+                    "understudy runs diff digits-svc-17 last",
+};

@@ -8,12 +8,7 @@
 
 enum { COLUMN = 76, BODY_LINES_MAX = 200, PAIRS_MAX = 32 };
 
-static const char usage[] = "usage: understudy show [RUN] ID [-c FILE]\n"
-                            "One pair side by side, as it was stored: masked, and cut at 16 KiB a side.\n"
-                            "ID is an exchange's id, or its beginning, as reports print it.\n\n"
-                            "examples:\n"
-                            "  understudy show 000000000000002a\n"
-                            "  understudy show runs/digits-svc-17 00000100000003\n";
+static const char *config;
 
 /* Captured text is hostile: nothing but printable ASCII and line ends reaches the terminal. */
 static void put_safe(const char *bytes, size_t n)
@@ -119,7 +114,8 @@ static int show(const char *directory, const char *id)
 	            " rows_diverged, where_, against, live_us, candidate_us, request_head, request_body,"
 	            " live_body, candidate_body FROM pair WHERE id GLOB ?1 ORDER BY n LIMIT ?2",
 	            -1, &s, NULL) != SQLITE_OK) {
-		fprintf(stderr, "understudy show: %s: %s\n", path, db ? sqlite3_errmsg(db) : "out of memory");
+		fprintf(stderr, "understudy: show: %s: %s\n", path,
+		        db ? sqlite3_errmsg(db) : "out of memory");
 		goto out;
 	}
 	sqlite3_bind_text(s, 1, pattern, -1, SQLITE_STATIC);
@@ -132,7 +128,7 @@ static int show(const char *directory, const char *id)
 	status = n ? 0 : 3;
 	if (!n)
 		fprintf(stderr,
-		        "understudy show: no stored pair has the id %.32s; a run keeps what its bound lets "
+		        "understudy: show: no stored pair has the id %.32s; a run keeps what its bound lets "
 		        "it\n",
 		        id);
 out:
@@ -148,27 +144,39 @@ static bool is_id(const char *text)
 	return n && n <= 16 && !text[n];
 }
 
-int show_command(int argc, char **argv)
+static int run(const struct words *words)
 {
-	const char *words[2] = {NULL, NULL}, *config = NULL;
+	const char *id = words->at[words->count - 1];
 	char directory[1024];
-	int count = 0;
 
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
-		return fputs(usage, stdout) < 0 ? 3 : 0;
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "-c") && i + 1 < argc)
-			config = argv[++i];
-		else if (argv[i][0] != '-' && count < 2)
-			words[count++] = argv[i];
-		else
-			count = 3;
-	}
-	if (count < 1 || count > 2 || !is_id(words[count - 1]))
-		return fprintf(stderr, "understudy show: an exchange's id is expected\n%s", usage), 2;
+	if (!is_id(id))
+		return command_wrong(&show_command, "'%s': an exchange's id is expected", id);
 	if (run_search(config))
 		return 2;
-	if (run_find(count == 2 ? words[0] : NULL, directory))
+	if (run_find(words->count == 2 ? words->at[0] : NULL, directory))
 		return 3;
-	return show(directory, words[count - 1]);
+	return show(directory, id);
 }
+
+static const struct command_flag flags[] = {
+        {.name = "--config",
+         .letter = "-c",
+         .argument = "FILE",
+         .sentence = "look for runs in its run.directory too",
+         .to = &config},
+        {0},
+};
+
+const struct command show_command = {
+        .name = "show",
+        .does = "one pair side by side",
+        .usage = "[RUN] ID [-c FILE]",
+        .about = "One pair side by side, as it was stored: masked, and cut at 16 KiB a side.\n"
+                 "ID is an exchange's id, or its beginning, as reports print it.",
+        .flags = flags,
+        .words = "[RUN] ID",
+        .status = "0 done, 2 usage, 3 there is no such run or pair",
+        .examples = "understudy show 000000000000002a\n"
+                    "understudy show runs/digits-svc-17 00000100000003",
+        .run = run,
+};

@@ -23,14 +23,11 @@ void buf_reset(struct buf *b)
 	b->err = 0;
 }
 
-static int grow(struct buf *b, size_t need)
+static int grow(struct buf *b, size_t want)
 {
-	size_t cap = b->cap ? b->cap : 256;
-	char *base;
+	size_t cap = buf_cap_for(b, want);
+	char *base = realloc(b->base, cap);
 
-	while (cap < need)
-		cap *= 2;
-	base = realloc(b->base, cap);
 	if (!base)
 		return ERR_NOMEM;
 	b->base = base;
@@ -56,7 +53,7 @@ char *buf_room(struct buf *b, size_t want)
 		b->tail = used;
 	}
 	if (b->cap - b->tail < want)
-		b->err = grow(b, used + want);
+		b->err = grow(b, want);
 	return b->err ? NULL : b->base + b->tail;
 }
 

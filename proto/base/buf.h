@@ -29,6 +29,23 @@ static inline size_t buf_len(const struct buf *b)
 	return b->tail - b->head;
 }
 
+/* What `n` bytes more would make it hold: the size of the block. */
+static inline size_t buf_cap_for(const struct buf *b, size_t n)
+{
+	size_t cap = b->cap ? b->cap : 256;
+
+	while (cap < buf_len(b) + n)
+		cap *= 2;
+	return cap;
+}
+
+/* Memory that a block of `cap` takes when `used` of it were touched: a large one is mapped page by page. */
+enum { BUF_MAPPED_BYTES = 128 * 1024, BUF_PAGE_BYTES = 4096 };
+static inline size_t buf_memory(size_t cap, size_t used)
+{
+	return cap < BUF_MAPPED_BYTES ? cap : used + BUF_PAGE_BYTES;
+}
+
 /* Never a NULL pointer: that of an empty buffer may not even be offset by 0. */
 static inline struct span buf_span(const struct buf *b)
 {

@@ -5,6 +5,7 @@
  *     ^                           |                              |
  *     +------- any failure -------+------ closed, or a byte -----+
  *
+ * Storage for the head of an answer is there from its first byte to its end: what waits holds little.
  * A request has a serial number; it is compared after every callback, because a callback may have
  * ended the request, started another in the same slot, or freed the client.
  */
@@ -13,6 +14,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,7 +41,7 @@ struct conn {
 	uint64_t body_bytes;
 	struct client_events events;
 	void *arg;
-	char head[H1_HEAD_MAX];
+	char *head; /* H1_HEAD_MAX while an answer is being read, else NULL */
 };
 
 TAILQ_HEAD(conn_list, conn);
@@ -59,6 +61,24 @@ struct client {
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
 
+static void *hold(struct client *c, size_t bytes)
+{
+	struct client_budget *b = c->limits.budget;
+	void *held =
+	        b && (b->bytes > b->limit_bytes || bytes > b->limit_bytes - b->bytes) ? NULL : malloc(bytes);
+
+	if (b && held)
+		b->bytes += bytes;
+	return held;
+}
+
+static void let_go(struct client *c, void *held, size_t bytes)
+{
+	if (held && c->limits.budget)
+		c->limits.budget->bytes -= bytes;
+	free(held);
+}
+
 static void close_socket(struct conn *conn)
 {
 	if (conn->fd < 0)
@@ -76,7 +96,7 @@ static void destroy_list(struct conn_list *list)
 	while ((conn = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, conn, link);
 		close_socket(conn);
-		free(conn);
+		let_go(conn->client, conn, sizeof(*conn));
 	}
 }
 
@@ -101,8 +121,9 @@ static void finish(struct conn *conn, enum client_result result, bool keep)
 	struct client_events events = conn->events;
 
 	event_del(&conn->deadline);
-	free(conn->request);
-	conn->request = NULL;
+	let_go(c, conn->request, conn->request_len + 1);
+	let_go(c, conn->head, H1_HEAD_MAX);
+	conn->request = conn->head = NULL;
 	conn->serial = 0;
 	c->in_flight--;
 	TAILQ_REMOVE(&c->busy, conn, link);
@@ -227,6 +248,19 @@ static void on_closed(struct conn *conn, bool orderly)
 		finish(conn, CLIENT_RESET, false);
 }
 
+/* Without a head afterwards: it does not fit. */
+static void begin_response(struct conn *conn)
+{
+	if (conn->response_began)
+		return;
+	conn->response_began = true;
+	conn->head = hold(conn->client, H1_HEAD_MAX);
+	if (conn->head == NULL)
+		return;
+	h1_init(&conn->parser, H1_RESPONSE, conn->head, H1_HEAD_MAX);
+	conn->parser.head_request = conn->is_head;
+}
+
 static void on_input(struct conn *conn, ssize_t n)
 {
 	struct client *c = conn->client;
@@ -240,8 +274,11 @@ static void on_input(struct conn *conn, ssize_t n)
 	} else if (conn->request_sent == 0) {
 		finish(conn, CLIENT_PROTOCOL, false);
 	} else {
-		conn->response_began = true;
-		feed(conn, (struct span){c->input, (size_t)n});
+		begin_response(conn);
+		if (conn->head == NULL)
+			finish(conn, CLIENT_MEMORY, false);
+		else
+			feed(conn, (struct span){c->input, (size_t)n});
 	}
 }
 
@@ -270,8 +307,6 @@ static void on_connected(struct conn *conn)
 		return;
 	}
 	conn->connecting = false;
-	h1_init(&conn->parser, H1_RESPONSE, conn->head, sizeof(conn->head));
-	conn->parser.head_request = conn->is_head;
 }
 
 static void send_more(struct conn *conn)
@@ -324,10 +359,11 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 static struct conn *new_slot(struct client *c)
 {
-	struct conn *conn = c->slots < c->limits.max_in_flight ? calloc(1, sizeof(*conn)) : NULL;
+	struct conn *conn = c->slots < c->limits.max_in_flight ? hold(c, sizeof(*conn)) : NULL;
 
 	if (conn == NULL)
 		return NULL;
+	memset(conn, 0, sizeof(*conn));
 	conn->client = c;
 	conn->fd = -1;
 	event_assign(&conn->deadline, c->base, -1, 0, on_deadline, conn);
@@ -368,13 +404,10 @@ static void start(struct conn *conn)
 {
 	int r;
 
-	if (conn->fd >= 0) {
-		h1_next(&conn->parser);
-		conn->parser.head_request = conn->is_head;
+	if (conn->fd >= 0)
 		r = event_add(&conn->writable, NULL);
-	} else {
+	else
 		r = open_socket(conn);
-	}
 	if (r < 0) {
 		conn->failed_at_once = true;
 		event_active(&conn->deadline, EV_TIMEOUT, 1);
@@ -390,7 +423,7 @@ int client_send(struct client *c, struct span request, bool is_head, const struc
 
 	if (c->closing || c->in_flight >= c->limits.max_in_flight)
 		return ERR_FULL;
-	copy = malloc(request.len + 1);
+	copy = hold(c, request.len + 1);
 	conn = copy != NULL ? take_slot(c) : NULL;
 	if (conn == NULL || event_add(&conn->deadline, &deadline) < 0)
 		goto out;
@@ -415,7 +448,7 @@ out:
 		close_socket(conn);
 		TAILQ_INSERT_HEAD(&c->spare, conn, link);
 	}
-	free(copy);
+	let_go(c, copy, request.len + 1);
 	return ERR_NOMEM;
 }
 

@@ -19,7 +19,8 @@ enum client_result {
 	CLIENT_RESET,
 	CLIENT_PROTOCOL,
 	CLIENT_TOO_LARGE,
-	CLIENT_CUT
+	CLIENT_CUT,
+	CLIENT_MEMORY /* the head of the answer does not fit the budget */
 };
 
 struct client_events {                                      /* any may be NULL except done */
@@ -29,9 +30,15 @@ struct client_events {                                      /* any may be NULL e
 	void (*done)(void *arg, enum client_result); /* exactly once; the last call */
 };
 
+/* What clients that share it hold: connections, requests, heads of answers. */
+struct client_budget {
+	size_t bytes, limit_bytes;
+};
+
 struct client_limits {
 	unsigned max_in_flight, timeout_ms;
 	uint64_t max_body_bytes;
+	struct client_budget *budget; /* NULL: none. It must outlive the client. */
 };
 
 struct client;
@@ -40,7 +47,8 @@ int client_new(struct event_base *, const char *numeric_address, uint16_t port, 
 /* Ends all requests with CLIENT_CUT, then frees. */
 void client_free(struct client **);
 /* Send one whole serialised request (copied). A connection that the server closed before any response byte,
- * and that had been used before, is replaced once. 0, ERR_FULL, ERR_NOMEM. */
+ * and that had been used before, is replaced once. 0, ERR_FULL (max_in_flight), ERR_NOMEM (the budget, or the
+ * machine). */
 int client_send(struct client *, struct span request, bool is_head, const struct client_events *,
                 void *arg) MUST_CHECK;
 unsigned client_in_flight(const struct client *);

@@ -32,6 +32,13 @@ static void give_back(struct buf *b)
 	buf_init(b, b->limit_bytes);
 }
 
+static void count(_Atomic uint64_t *counter, size_t bytes)
+{
+	if (counter)
+		atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + bytes,
+		                      memory_order_relaxed);
+}
+
 /* Whole records until the socket is empty or the room is full. */
 static long receive_tls(struct conn *c, char *room, size_t size)
 {
@@ -41,7 +48,7 @@ static long receive_tls(struct conn *c, char *room, size_t size)
 	while (got < size && (n = tls_read(c->tls, room + got, size - got)) > 0)
 		got += (size_t)n;
 	buf_grown(&c->in, got);
-	c->ended = n == 0;
+	c->ended = n <= 0 && n != ERR_AGAIN;
 	return got ? (long)got : n == 0 || n == ERR_AGAIN ? n : ERR_CLOSED;
 }
 
@@ -116,6 +123,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (n == ERR_AGAIN)
 		return;
 	if (n > 0) {
+		count(c->received, (size_t)n);
 		mind_pending(c);
 		c->turn(c->owner, CONN_INPUT);
 		return;
@@ -170,7 +178,7 @@ static int adopt(struct conn *c, int fd)
 	int one = 1;
 
 	c->fd = fd;
-	c->eof = c->blocked = c->reading = c->handshaking = false;
+	c->eof = c->blocked = c->reading = c->handshaking = c->ended = false;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* not a TCP socket: no harm */
 	event_assign(&c->readable, c->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	event_assign(&c->writable, c->base, fd, EV_WRITE, on_writable, c);
@@ -215,6 +223,26 @@ int conn_connect(struct conn *c, const struct sockaddr *to, socklen_t len, struc
 	return ERR_SYS;
 }
 
+int conn_shut(struct conn *c)
+{
+	if (c->tls && tls_close(c->tls) == ERR_AGAIN && event_add(&c->writable, NULL) == 0) {
+		c->blocked = true;
+		return ERR_AGAIN;
+	}
+	shutdown(c->fd, SHUT_WR);
+	return 0;
+}
+
+void conn_cut(struct conn *c)
+{
+	struct linger now = {1, 0};
+
+	if (c->fd == -1)
+		return;
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	tls_free(&c->tls);
+}
+
 void conn_close(struct conn *c)
 {
 	if (c->fd != -1) {
@@ -256,6 +284,12 @@ static long push(struct conn *c, struct span bytes)
 	return n;
 }
 
+static void sent(struct conn *c, size_t n)
+{
+	buf_consume(&c->out, n);
+	count(c->sent, n);
+}
+
 int conn_flush(struct conn *c)
 {
 	if (c->connecting || c->handshaking || c->held)
@@ -268,7 +302,7 @@ int conn_flush(struct conn *c)
 		if (n == ERR_AGAIN)
 			c->blocked = true;
 		else
-			buf_consume(&c->out, (size_t)n);
+			sent(c, (size_t)n);
 	}
 	return c->blocked && event_add(&c->writable, NULL) ? ERR_CLOSED : 0;
 }

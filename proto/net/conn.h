@@ -11,6 +11,9 @@
 #ifndef PROTO_NET_CONN_H
 #define PROTO_NET_CONN_H
 
+#include <stdatomic.h>
+#include <stdint.h>
+
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <sys/socket.h>
@@ -39,10 +42,11 @@ struct conn {
 	struct event readable, writable;
 	bool connecting, handshaking, reading, blocked, eof;
 	bool held;       /* the owner reads the socket itself: CONN_INPUT says only that there is something */
-	bool ended;      /* TLS: close_notify came behind what was read last */
+	bool ended;      /* TLS: the end, or a failure, came behind what was read last */
 	struct tls *tls; /* NULL: plain */
-	struct tls_context *context; /* of a connect that will be TLS, until it is open; borrowed */
-	const char *host;            /* ... and the name that its certificate must have; borrowed */
+	struct tls_context *context;       /* of a connect that will be TLS, until it is open; borrowed */
+	const char *host;                  /* ... and the name that its certificate must have; borrowed */
+	_Atomic uint64_t *received, *sent; /* byte counters with this one writer, or NULL */
 	struct event_base *base;
 	conn_turn *turn;
 	void *owner;
@@ -57,6 +61,12 @@ int conn_connect(struct conn *, const struct sockaddr *, socklen_t, struct tls_c
                  const char *host) MUST_CHECK;
 /* Speak TLS from here on, as the server: CONN_OPENED or CONN_BROKEN follows. 0, ERR_NOMEM or ERR_CONFIG. */
 int conn_secure(struct conn *, struct tls_context *) MUST_CHECK;
+/* Send no more: close_notify where it is TLS, then FIN; reading goes on. `out` is empty. 0, or ERR_AGAIN: the
+ * kernel has no room, call again after CONN_SENT. */
+int conn_shut(struct conn *) MUST_CHECK;
+/* The peer sees that what was sent may not be whole: TLS without close_notify, TCP with a reset.
+ * conn_close() follows. */
+void conn_cut(struct conn *);
 /* Closes the socket, frees both buffers; may be called at any time, also twice. */
 void conn_close(struct conn *);
 /* Where the owner puts what is to be sent; valid until the next call on this conn. */

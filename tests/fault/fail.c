@@ -6,7 +6,10 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -42,13 +45,13 @@ static bool end(struct fault *f)
 {
 	bool fired = f->fired;
 
-	*f = (struct fault){0};
+	*f = (struct fault){.paused = f->paused};
 	return fired;
 }
 
 void fail_alloc(unsigned n, bool for_good)
 {
-	memory = (struct fault){.left = n, .armed = true, .for_good = for_good};
+	memory = (struct fault){.left = n, .armed = true, .for_good = for_good, .paused = memory.paused};
 }
 
 bool fail_alloc_end(void)
@@ -137,7 +140,7 @@ void free(void *p)
 
 void fail_io(unsigned calls, unsigned n, int error, bool for_good)
 {
-	io = (struct fault){.left = n, .armed = true, .for_good = for_good};
+	io = (struct fault){.left = n, .armed = true, .for_good = for_good, .paused = io.paused};
 	io_calls = calls;
 	io_error = error;
 }
@@ -145,6 +148,11 @@ void fail_io(unsigned calls, unsigned n, int error, bool for_good)
 bool fail_io_end(void)
 {
 	return end(&io);
+}
+
+void fail_io_pause(bool pause)
+{
+	io.paused = pause;
 }
 
 /* 0, or the errno to fail with, or FAIL_SHORT. */
@@ -227,4 +235,51 @@ int __wrap_open(const char *path, int flags, ...)
 	mode = flags & O_CREAT ? va_arg(args, int) : 0;
 	va_end(args);
 	return call_fails(FAIL_OPEN) ? -1 : __real_open(path, flags, mode);
+}
+
+ssize_t __real_recv(int fd, void *to, size_t n, int flags);
+ssize_t __real_send(int fd, const void *bytes, size_t n, int flags);
+int __real_socket(int domain, int type, int protocol);
+int __real_connect(int fd, const struct sockaddr *to, socklen_t len);
+ssize_t __wrap_recv(int fd, void *to, size_t n, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags);
+int __wrap_socket(int domain, int type, int protocol);
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len);
+
+ssize_t __wrap_recv(int fd, void *to, size_t n, int flags)
+{
+	int error = io_strikes(FAIL_RECV);
+
+	if (error == 0 || error == FAIL_SHORT)
+		return __real_recv(fd, to, error ? 1 : n, flags);
+	errno = error;
+	return -1;
+}
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
+{
+	int error = io_strikes(FAIL_SEND);
+
+	if (error == 0 || error == FAIL_SHORT)
+		return __real_send(fd, bytes, error ? 1 : n, flags);
+	errno = error;
+	return -1;
+}
+
+int __wrap_socket(int domain, int type, int protocol)
+{
+	return call_fails(FAIL_SOCKET) ? -1 : __real_socket(domain, type, protocol);
+}
+
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+	return call_fails(FAIL_CONNECT) ? -1 : __real_connect(fd, to, len);
+}
+
+/* In the place of libc's, for libevent. */
+int epoll_ctl(int set, int what, int fd, struct epoll_event *event)
+{
+	if (what != EPOLL_CTL_DEL && call_fails(FAIL_EPOLL))
+		return -1;
+	return (int)syscall(SYS_epoll_ctl, set, what, fd, event);
 }

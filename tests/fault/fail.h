@@ -20,7 +20,18 @@ void fail_alloc_pause(bool pause);
 /* Blocks allocated and not freed, or 0 under a sanitizer. */
 long fail_live_blocks(void);
 
-enum fail_call { FAIL_WRITE = 1, FAIL_PREAD = 2, FAIL_TRUNCATE = 4, FAIL_SYNC = 8, FAIL_OPEN = 16 };
+enum fail_call {
+	FAIL_WRITE = 1,
+	FAIL_PREAD = 2,
+	FAIL_TRUNCATE = 4,
+	FAIL_SYNC = 8,
+	FAIL_OPEN = 16,
+	FAIL_RECV = 32,
+	FAIL_SEND = 64,
+	FAIL_SOCKET = 128,
+	FAIL_CONNECT = 256,
+	FAIL_EPOLL = 512, /* epoll_ctl, libevent's */
+};
 enum { FAIL_SHORT = -1 }; /* one byte only, and the rest succeeds */
 
 /* The n-th call among `calls` (enum fail_call) fails with `error` (an errno, or FAIL_SHORT); with
@@ -28,5 +39,6 @@ enum { FAIL_SHORT = -1 }; /* one byte only, and the rest succeeds */
  * regular files count; one that fails has put half of its bytes before. */
 void fail_io(unsigned calls, unsigned n, int error, bool for_good);
 bool fail_io_end(void);
+void fail_io_pause(bool pause); /* as fail_alloc_pause() */
 
 #endif

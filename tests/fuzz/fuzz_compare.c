@@ -50,18 +50,18 @@ static void check_pair(const struct plan_route *route, struct span a, struct spa
 {
 	struct answer live = {status, SPAN(""), a}, candidate = {status, SPAN(""), b};
 	struct comparison c;
-	int err = compare_pair(route, &live, &candidate, &c);
+	int err = compare_pair(route, &live, &candidate, SIZE_MAX, &c);
 
 	if (!err)
 		check_rows(&c);
 	comparison_fini(&c);
 	candidate = live;
-	err = compare_pair(route, &live, &candidate, &c);
+	err = compare_pair(route, &live, &candidate, SIZE_MAX, &c);
 	if (!err && (c.diverged || c.rows_diverged))
 		abort();
 	comparison_fini(&c);
 	candidate.status++;
-	err = compare_pair(route, &live, &candidate, &c);
+	err = compare_pair(route, &live, &candidate, SIZE_MAX, &c);
 	if (err || !c.diverged || c.rows_diverged != c.row_count)
 		abort();
 	comparison_fini(&c);
@@ -71,9 +71,9 @@ static void check_symmetry(struct span a, struct span b, struct ignore_paths ign
 {
 	struct tolerance exact = {0, 0};
 	struct jsondiff there, back;
-	int err = jsondiff(a, b, exact, ignore, &there);
+	int err = jsondiff(a, b, exact, ignore, SIZE_MAX, &there);
 
-	if (!err != !jsondiff(b, a, exact, ignore, &back))
+	if (!err != !jsondiff(b, a, exact, ignore, SIZE_MAX, &back))
 		abort();
 	if (!err && (there.missing != back.extra || there.extra != back.missing || there.type != back.type ||
 	             there.value != back.value))

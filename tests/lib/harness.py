@@ -91,7 +91,7 @@ def infer(label):
 
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
-                 route="", live_keys="", preexec=None):
+                 route="", live_keys="", listen="", capture_keys="", preexec=None):
         self.folder = tempfile.mkdtemp(prefix="understudy-")
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
@@ -102,10 +102,10 @@ class Proxy:
         config = f"""version: 1
 listen:
   - address: 127.0.0.1:{self.port}
-workers: {workers}
+{listen}workers: {workers}
 control: {{socket: {self.control}, address: 127.0.0.1:{self.admin}}}
 run: {{directory: {self.folder}, name: test}}
-capture: {{enabled: true}}
+capture: {{enabled: true{capture_keys}}}
 routes:
   - name: models
     match: {{path_prefix: /v2}}
@@ -189,3 +189,10 @@ def adds_up(counts):
 def check(condition, sentence):
     if not condition:
         sys.exit(f"FAILED: {sentence}")
+
+
+def eventually(condition, sentence, seconds=10):
+    until = time.time() + seconds
+    while not condition():
+        check(time.time() < until, sentence)
+        time.sleep(0.02)

@@ -30,9 +30,16 @@ class Peer:
         return out
 
     def exactly(self, n):
-        while len(self.seen) < n:
-            if not self.more():
-                raise EOFError(f"closed after {len(self.seen)} of {n} bytes")
+        pieces, have = [self.seen], len(self.seen)
+        try:
+            while have < n:
+                self.seen = b""
+                if not self.more():
+                    raise EOFError(f"closed after {have} of {n} bytes")
+                pieces.append(self.seen)
+                have += len(self.seen)
+        finally:
+            self.seen = b"".join(pieces)
         out, self.seen = self.seen[:n], self.seen[n:]
         return out
 

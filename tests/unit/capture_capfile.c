@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -144,6 +145,30 @@ static void round_trip(void **state)
 	capfile_reader_free(&r);
 }
 
+static void sampling_travels_once(void **state)
+{
+	struct record head = {.id = 9, .type = RECORD_HEAD, .leg = LEG_CLIENT}, got;
+	struct capfile_writer *w;
+	struct capfile_reader *r;
+	const void *payload;
+
+	(void)state;
+	unlink(good);
+	assert_int_equal(capfile_create(good, &plan, 0, &w), 0);
+	head.sample_hash = 0xfedcba9876543210u;
+	head.sample_ppm = 250000;
+	assert_int_equal(capfile_append(w, &head, ""), 0);
+	head.type = RECORD_END;
+	assert_int_equal(capfile_append(w, &head, ""), 0);
+	assert_int_equal(capfile_close(&w), 0);
+	assert_int_equal(capfile_open(good, &r, NULL), 0);
+	assert_int_equal(capfile_next(r, &got, &payload), 0);
+	assert_true(got.sample_hash == 0xfedcba9876543210u && got.sample_ppm == 250000);
+	assert_int_equal(capfile_next(r, &got, &payload), 0);
+	assert_true(got.sample_hash == 0 && got.sample_ppm == 0);
+	capfile_reader_free(&r);
+}
+
 static void every_truncation(void **state)
 {
 	static uint8_t bytes[1 << 16];
@@ -218,6 +243,7 @@ static void foreign_files(void **state)
 static void disk_full(void **state)
 {
 	static uint8_t payload[RECORD_PAYLOAD_MAX];
+	struct stat so_far;
 	struct rlimit was, tight;
 	struct capfile_reader *r;
 	struct capfile_writer *w;
@@ -234,7 +260,8 @@ static void disk_full(void **state)
 	assert_int_equal(capfile_pending(w), 1);
 	assert_int_equal(capfile_flush(w), 0);
 	getrlimit(RLIMIT_FSIZE, &was);
-	tight = (struct rlimit){(rlim_t)lseek(capfile_fd(w), 0, SEEK_END) + 50, was.rlim_max};
+	assert_int_equal(stat(good, &so_far), 0);
+	tight = (struct rlimit){(rlim_t)so_far.st_size + 50, was.rlim_max};
 	setrlimit(RLIMIT_FSIZE, &tight);
 	record = record_at(1, RECORD_PAYLOAD_MAX, payload);
 	assert_int_equal(capfile_append(w, &record, payload), 0);
@@ -255,9 +282,13 @@ static void disk_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(crc_is_castagnoli), cmocka_unit_test(round_trip),
-	        cmocka_unit_test(every_truncation),  cmocka_unit_test(every_bit_flip),
-	        cmocka_unit_test(foreign_files),     cmocka_unit_test(disk_full),
+	        cmocka_unit_test(crc_is_castagnoli),
+	        cmocka_unit_test(round_trip),
+	        cmocka_unit_test(sampling_travels_once),
+	        cmocka_unit_test(every_truncation),
+	        cmocka_unit_test(every_bit_flip),
+	        cmocka_unit_test(foreign_files),
+	        cmocka_unit_test(disk_full),
 	};
 	int failed;
 

@@ -34,6 +34,7 @@ struct house {
 };
 
 static struct plan plan;
+static size_t out_bytes = RING_BYTES; /* of the rings that the masker fills */
 static struct house h;
 
 static void give(const char *name, int fd)
@@ -47,7 +48,8 @@ static int build(void **state)
 	static const uint8_t secret[32] = {7};
 
 	(void)state;
-	plan = (struct plan){.route_count = 1, .mask_count = 1, .workers = 1, .capture = true};
+	plan = (struct plan){
+	        .route_count = 1, .mask_count = 1, .workers = 1, .capture = true, .memory_bytes = 256 << 20};
 	plan.routes[0].max_body_bytes = 1 << 20;
 	plan.masks[0].field_count = 2;
 	plan.masks[0].fields[0] = (struct plan_mask_field){.where = "$..user", .with = MASK_TOKEN};
@@ -61,7 +63,12 @@ static int build(void **state)
 	assert_int_equal(ledger_attach(h.ledger, &h.env.ledger), 0);
 	atomic_store(&h.env.page->phase, PHASE_MASKER);
 	for (unsigned i = 0; i < ENDS; i++) {
-		assert_int_equal(ring_create(names[i], RING_BYTES, &h.memfd[i], &h.wake[i]), 0);
+		assert_int_equal(ring_create(names[i],
+		                             i == RAW      ? RING_BYTES
+		                             : i == SHADOW ? out_bytes / 2
+		                                           : out_bytes,
+		                             &h.memfd[i], &h.wake[i]),
+		                 0);
 		snprintf(h.text[i][0], sizeof h.text[i][0], "ring.%s", names[i]);
 		snprintf(h.text[i][1], sizeof h.text[i][1], "wake.%s", names[i]);
 		give(h.text[i][0], h.memfd[i]);
@@ -259,12 +266,107 @@ static void test_lies(void **state)
 		check_no_canary(i);
 }
 
+static int build_narrow(void **state)
+{
+	int err;
+
+	out_bytes = 1 << 20;
+	err = build(state);
+	plan.masks[0].field_count = 0; /* bodies flow */
+	out_bytes = RING_BYTES;
+	return err;
+}
+
+enum { LEGS = 2, LEG_RECORDS = 3 };
+
+/* How many records of each leg of each exchange came through a ring. */
+static void count_legs(enum end which, uint8_t found[EXCHANGES_MAX + 1][LEGS])
+{
+	char payload[RECORD_PAYLOAD_MAX];
+	struct ring *in;
+	struct record r;
+
+	memset(found, 0, (EXCHANGES_MAX + 1) * LEGS);
+	assert_int_equal(ring_attach_reader(h.memfd[which], h.wake[which], &in), 0);
+	while (!ring_get(in, &r, payload)) {
+		assert_true(r.id <= EXCHANGES_MAX && r.leg < LEGS);
+		found[r.id][r.leg]++;
+	}
+	ring_free(&in);
+}
+
+/* The records of exchanges from..to, interleaved. */
+static void put_exchanges(unsigned from, unsigned to, const uint32_t *slots)
+{
+	static const struct {
+		uint8_t type, leg;
+		size_t bytes;
+	} records[] = {
+	        {RECORD_HEAD, LEG_CLIENT, 6}, {RECORD_CHUNK, LEG_CLIENT, 900}, {RECORD_END, LEG_CLIENT, 0},
+	        {RECORD_HEAD, LEG_LIVE, 6},   {RECORD_CHUNK, LEG_LIVE, 6},     {RECORD_END, LEG_LIVE, 0},
+	};
+	static const char text[RECORD_PAYLOAD_MAX] = "POST /";
+
+	for (unsigned i = 0; i < sizeof records / sizeof *records; i++)
+		for (h.id = from; h.id <= to; h.id++) {
+			h.slot = slots[h.id];
+			put(records[i].type, records[i].leg, (struct span){text, records[i].bytes});
+		}
+}
+
+/* Nobody reads and many exchanges are open: every end that found no room has settled its cells, and what is
+ * still open is whole in the ring of the one who will settle it. */
+static void test_full_rings(void **state)
+{
+	static uint8_t shadow[EXCHANGES_MAX + 1][LEGS], judge[EXCHANGES_MAX + 1][LEGS],
+	        recorder[EXCHANGES_MAX + 1][LEGS];
+	uint32_t slots[EXCHANGES_MAX + 1];
+	unsigned sent = 0, shed = 0, captured = 0, complete = 0;
+
+	(void)state;
+	for (unsigned i = 1; i <= EXCHANGES_MAX; i++) {
+		exchange();
+		slots[i] = h.slot;
+	}
+	for (unsigned i = 1; i <= EXCHANGES_MAX; i += 64) /* the last ones find no room */
+		put_exchanges(i, i + 63, slots);
+	run_masker();
+	count_legs(SHADOW, shadow);
+	count_legs(JUDGE, judge);
+	count_legs(RECORDER, recorder);
+	for (h.id = 1; h.id <= EXCHANGES_MAX; h.id++) {
+		uint8_t asked = ledger_cell(h.env.ledger, slots[h.id], h.id, 0);
+		uint8_t live = ledger_cell(h.env.ledger, slots[h.id], h.id, CELL_LIVE);
+		uint8_t kept = ledger_cell(h.env.ledger, slots[h.id], h.id, CELL_CAPTURE);
+
+		assert_true(asked == STAGE_MASKER || asked == OUTCOME_RING_FULL);
+		assert_true(live == STAGE_MASKER || live == OUTCOME_RING_FULL);
+		assert_true(kept == STAGE_MASKER || kept == OUTCOME_RING_FULL);
+		if (asked == STAGE_MASKER)
+			assert_true(shadow[h.id][LEG_CLIENT] == LEG_RECORDS &&
+			            judge[h.id][LEG_CLIENT] == LEG_RECORDS);
+		if (live == STAGE_MASKER)
+			assert_true(judge[h.id][LEG_CLIENT] == LEG_RECORDS &&
+			            judge[h.id][LEG_LIVE] == LEG_RECORDS);
+		if (kept == STAGE_MASKER)
+			assert_true(recorder[h.id][LEG_CLIENT] == LEG_RECORDS &&
+			            recorder[h.id][LEG_LIVE] == LEG_RECORDS);
+		sent += asked == STAGE_MASKER;
+		shed += asked == OUTCOME_RING_FULL;
+		captured += kept == STAGE_MASKER;
+		complete += live == STAGE_MASKER;
+	}
+
+	assert_true(sent > 0 && shed > 0 && captured > sent && complete > sent && complete < EXCHANGES_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_every_split, build, demolish),
 	        cmocka_unit_test_setup_teardown(test_hostile, build, demolish),
 	        cmocka_unit_test_setup_teardown(test_lies, build, demolish),
+	        cmocka_unit_test_setup_teardown(test_full_rings, build_narrow, demolish),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,11 +198,12 @@ static void on_done(void *arg, enum client_result result)
 static const struct client_events events = {on_sent, on_head, on_body, on_done};
 
 static struct event_base *base;
+static struct client_budget budget = {0, SIZE_MAX};
 
 static struct client *make(uint16_t to_port, unsigned in_flight, unsigned timeout_ms)
 {
 	struct client *c = NULL;
-	struct client_limits limits = {in_flight, timeout_ms, 10};
+	struct client_limits limits = {in_flight, timeout_ms, 10, &budget};
 
 	base = event_base_new();
 	assert_int_equal(client_new(base, "127.0.0.1", to_port, limits, &c), 0);
@@ -213,6 +214,7 @@ static void drop(struct client **c)
 {
 	client_free(c);
 	assert_null(*c);
+	assert_int_equal(budget.bytes, 0);
 	event_base_free(base);
 }
 
@@ -272,6 +274,32 @@ static void results(void **state)
 	}
 }
 
+/* What does not fit is refused before it is sent, or cut when its answer comes; nothing stays charged. */
+static void budget_is_kept(void **state)
+{
+	struct exchange first = {0}, second = {0}, third = {0};
+	struct client *c = make(port, 2, 1000);
+	size_t waiting;
+
+	(void)state;
+	assert_int_equal(start(c, &first, "GET", "/ok"), 0);
+	waiting = budget.bytes;
+	assert_true(waiting > 0 && waiting < H1_HEAD_MAX);
+	budget.limit_bytes = waiting + waiting / 2;
+	assert_int_equal(start(c, &second, "GET", "/ok"), ERR_NOMEM);
+	assert_int_equal(budget.bytes, waiting);
+	run_until(&first, 1);
+	assert_int_equal(first.result, CLIENT_MEMORY);
+	assert_int_equal(first.heads, 0);
+	budget.limit_bytes = waiting + H1_HEAD_MAX;
+	assert_int_equal(start(c, &third, "GET", "/ok"), 0);
+	run_until(&third, 1);
+	assert_int_equal(third.result, CLIENT_OK);
+	assert_true(budget.bytes < waiting);
+	drop(&c);
+	budget.limit_bytes = SIZE_MAX;
+}
+
 static void refused(void **state)
 {
 	uint16_t closed_port;
@@ -291,7 +319,7 @@ static void refused(void **state)
 /* An address that connect() refuses at once must still report after client_send() returned. */
 static void refused_at_once(void **state)
 {
-	struct client_limits limits = {1, 1000, 10};
+	struct client_limits limits = {1, 1000, 10, NULL};
 	struct client *c = NULL;
 	struct exchange x = {0};
 
@@ -384,9 +412,13 @@ static void reentrancy(void **state)
 int main(void)
 {
 	const struct CMUnitTest all[] = {
-	        cmocka_unit_test(results),         cmocka_unit_test(refused),
-	        cmocka_unit_test(refused_at_once), cmocka_unit_test(reuse_and_replacement),
-	        cmocka_unit_test(bound_and_cut),   cmocka_unit_test(reentrancy),
+	        cmocka_unit_test(results),
+	        cmocka_unit_test(budget_is_kept),
+	        cmocka_unit_test(refused),
+	        cmocka_unit_test(refused_at_once),
+	        cmocka_unit_test(reuse_and_replacement),
+	        cmocka_unit_test(bound_and_cut),
+	        cmocka_unit_test(reentrancy),
 	};
 
 	return cmocka_run_group_tests(all, start_server, stop_server);

@@ -1,4 +1,5 @@
 /* Configurations: the example, wrong files with their messages, substitution, the start without a file. */
+#include "capture/budget.h"
 #include "tests/unit/config_case.h"
 
 static const struct bad bads[] = {
@@ -68,7 +69,18 @@ static const struct bad bads[] = {
          "one of: auto, openinference, json, bytes"},
         {ROUTES "    protocol: jso\n", "f.yaml:6:15: error: 'jso' is not a known protocol",
          "did you mean 'json'?"},
-        {ROUTES "    slices: []\n", "f.yaml:6:5: error: 'slices' is not supported by this version", NULL},
+        {"version: 1\nlisten: [{address: 127.0.0.1:8080}]\nworkers: 16\nmemory: 41MiB\n"
+         "routes: [{name: r, live: {endpoints: ['http://127.0.0.1:1']}}]\n",
+         "f.yaml:4:9: error: 'memory' is too small for 16 workers", "write at least 42MiB, or fewer workers"},
+        {ROUTES "    slices: [{name: a}]\n", "f.yaml:6:14: error: 'header' is missing", NULL},
+        {ROUTES "    slices: [{name: a, header: x y}]\n", "f.yaml:6:32: error: 'x y' is not a header name",
+         "write its name alone, such as x-region"},
+        {ROUTES "    slices: [{name: a, header: x}, {name: a, header: y}]\n",
+         "f.yaml:6:43: error: there are two slices 'a'", NULL},
+        {ROUTES "    slices: [{name: route, header: x}]\n",
+         "f.yaml:6:21: error: every route is a slice 'route' already", "choose another name"},
+        {"version: 1\nlisten: [{address: 127.0.0.1:8080}]\nrun: {max_size: 1}\nroutes: []\n",
+         "f.yaml:3:17: error: 'max_size' needs a unit: '1' has none", NULL},
         {ROUTES "    mirror: {sample: 5}\n", "f.yaml:6:22: error: 'sample' needs a unit: '5' has none",
          "did you mean 5%?"},
         {ROUTES "    mirror: {sample: 101%}\n", "f.yaml:6:22: error: 'sample' is out of range: '101%'", NULL},
@@ -205,13 +217,22 @@ static void test_defaults(void **state)
 	assert_int_equal(r->gates[1].metric, GATE_COVERAGE);
 	assert_int_equal(plan.memory_bytes, 256 << 20);
 	assert_int_equal(plan.drain_timeout_ms, 20000);
+	assert_int_equal(plan.run_max_bytes, 1 << 30);
 	assert_int_equal(plan.slots_each, 4096);
 	assert_int_equal(plan.mask_count, 1);
-	assert_int_equal(config_ring_bytes(&plan), 16 << 20);
+	assert_int_equal(budget_ring_bytes(&plan), 16 << 20);
 	assert_int_equal(read_text(LIST ONE "    gates: [{metric: coverage, min: 90%}]\n"), 0);
 	assert_int_equal(r->gate_count, 2);
 	assert_true(r->gates[1].metric == GATE_COVERAGE && r->gates[1].limit > 0.899 &&
 	            r->gates[1].limit < 0.901);
+	assert_int_equal(read_text(LIST ONE "    slices: [{name: region, header: X-Region}]\n"), 0);
+	assert_int_equal(r->slice_count, 1);
+	assert_string_equal(r->slices[0].name, "region");
+	assert_string_equal(r->slices[0].header, "x-region");
+	assert_int_equal(read_text("version: 1\nlisten: [{address: 127.0.0.1:8080}]\nrun: {max_size: 2MiB}\n"
+	                           "routes: [{name: r, live: {endpoints: ['http://127.0.0.1:1']}}]\n"),
+	                 0);
+	assert_int_equal(plan.run_max_bytes, 2 << 20);
 	assert_int_equal(read_text(ROUTES "    mirror: {}\n"), 0);
 	assert_non_null(strstr(report, "f.yaml:6:5: warning: the route copies traffic to no candidate\n"));
 }

@@ -121,6 +121,8 @@ static const struct bad bads[] = {
          NULL},
         {ROUTES "    match: {path_prefix: '/a?b'}\n",
          "f.yaml:6:26: error: 'path_prefix' must not hold a query", "what follows '?' is not looked at"},
+        {ROUTES "    match: {path_prefix: /a//b}\n",
+         "f.yaml:6:26: error: 'path_prefix' is not in normal form", "did you mean /a/b?"},
         {ROUTES "    match: {host: 'a.example:80'}\n", "f.yaml:6:19: error: 'host' is a name without a port",
          "the listener's port is match: {port: N}"},
         {ROUTES "    match: {host: '*.example'}\n", "f.yaml:6:19: error: '*.example' cannot be a host",

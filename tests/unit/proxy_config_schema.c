@@ -1,5 +1,7 @@
 /* The table against the example, the manual and the JSON Schema: nothing drifts. What a plan is said to mean.
  */
+#include "capture/budget.h"
+#include "capture/page.h"
 #include "proto/base/buf.h"
 #include "proto/json.h"
 #include "tests/unit/config_case.h"
@@ -205,10 +207,10 @@ static void test_schema_is_json(void **state)
 		keys += token == JSON_KEY && json_string_eq(r.text, SPAN("description"));
 	}
 	assert_int_equal(keys, table.count);
-	assert_non_null(
-	        strstr(text, "\"tries\":{\"description\":\"Endpoints that are tried when connecting fails.\","
-	                     "\"default\":\"2\",\"type\":[\"integer\",\"string\"],"
-	                     "\"pattern\":\"\\\\$\\\\{\",\"minimum\":1,\"maximum\":8}"));
+	assert_non_null(strstr(text, "\"tries\":{\"description\":\"Endpoints, or addresses of a name, that "
+	                             "are tried when connecting fails.\","
+	                             "\"default\":\"2\",\"type\":[\"integer\",\"string\"],"
+	                             "\"pattern\":\"\\\\$\\\\{\",\"minimum\":1,\"maximum\":8}"));
 	assert_null(strstr(text, "\"tenant\""));
 	free(text);
 }
@@ -298,10 +300,38 @@ static uint64_t share(const struct config_share *all, unsigned count, const char
 	return 0;
 }
 
-static void test_memory(void **state)
+/* What is cut from memory is no more than memory, and all rings are as large as they must be. */
+static void adds_up(void)
 {
 	struct config_share all[CONFIG_SHARES_MAX];
-	uint64_t copies, sum = 0, before;
+	uint64_t copies, sum = 0, cut = 0;
+	unsigned count = config_memory(&plan, all, &copies);
+
+	assert_true(count <= CONFIG_SHARES_MAX && budget_ring_bytes(&plan) >= BUDGET_RING_MIN);
+	for (unsigned i = 0; i < count; i++) {
+		cut += all[i].kind == SHARE_MEMORY ? all[i].bytes : 0;
+		sum += all[i].kind == SHARE_LIVE ? 0 : all[i].bytes;
+	}
+	assert_true(sum == copies);
+	assert_in_range(cut, plan.memory_bytes - 1024, plan.memory_bytes);
+}
+
+static void test_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	        config_read_text("f.yaml", span_of(LIST ONE "memory: 512MiB\nworkers: 3\n"), &plan, stderr),
+	        0);
+	for (plan.workers = 1; plan.workers <= WORKERS_MAX; plan.workers++)
+		for (plan.memory_bytes = budget_least_bytes(plan.workers); plan.memory_bytes < 1ull << 40;
+		     plan.memory_bytes = plan.memory_bytes * 3 / 2)
+			adds_up();
+}
+
+static void test_memory_grows(void **state)
+{
+	struct config_share all[CONFIG_SHARES_MAX];
+	uint64_t copies;
 	unsigned count;
 
 	(void)state;
@@ -309,19 +339,16 @@ static void test_memory(void **state)
 	        config_read_text("f.yaml", span_of(LIST ONE "memory: 512MiB\nworkers: 3\n"), &plan, stderr),
 	        0);
 	count = config_memory(&plan, all, &copies);
-	assert_true(count <= CONFIG_SHARES_MAX);
-	for (unsigned i = 0; i < count; i++)
-		sum += all[i].live ? 0 : all[i].bytes;
-	assert_true(sum == copies && copies > 0);
 	assert_true(share(all, count, "rings raw") == 3 * (32u << 20));
 	assert_true(share(all, count, "ring judge") == 32u << 20);
-	assert_true(share(all, count, "ledger") == 3 * 4096 * 64);
-	assert_true(share(all, count, "judge") == 128u << 20);
+	assert_true(share(all, count, "judge") == 64u << 20);
+	assert_true(share(all, count, "masker") == 64u << 20);
 	assert_true(share(all, count, "recorder") == 0);
-	before = share(all, count, "masker");
-	plan.masks[0].field_count = 1; /* a path: bodies are held */
+	assert_true(copies < (512u << 20) + (64u << 20));
+	plan.memory_bytes = 448u << 20; /* the rings are half of what they may be: the judge has the rest */
 	count = config_memory(&plan, all, &copies);
-	assert_true(share(all, count, "masker") - before == 2ull * 3 * 4096 * (8u << 20));
+	assert_true(share(all, count, "ring judge") == 16u << 20);
+	assert_true(share(all, count, "judge") == (448u << 20) / 8 + (448u << 20) / 2 - 8 * (16u << 20));
 }
 
 int main(void)
@@ -334,6 +361,7 @@ int main(void)
 	        cmocka_unit_test(test_rows),
 	        cmocka_unit_test(test_meaning),
 	        cmocka_unit_test(test_memory),
+	        cmocka_unit_test(test_memory_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

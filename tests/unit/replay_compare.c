@@ -35,6 +35,8 @@ static void ignore(const char *path)
 	snprintf(route.ignore[route.ignore_count++], TEXT_MAX_BYTES, "%s", path);
 }
 
+static size_t work_bytes = SIZE_MAX;
+
 static int compare_with(unsigned live_status, const char *live, unsigned candidate_status,
                         const char *candidate)
 {
@@ -42,7 +44,7 @@ static int compare_with(unsigned live_status, const char *live, unsigned candida
 	struct answer b = {candidate_status, SPAN("application/json"), span_of(candidate)};
 
 	comparison_fini(&got);
-	return compare_pair(&route, &a, &b, &got);
+	return compare_pair(&route, &a, &b, work_bytes, &got);
 }
 
 static int compare(const char *live, const char *candidate)
@@ -411,6 +413,36 @@ static void ignore_is_not_exponential(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, reset, done)
 
+/* The same answers with and without the memory to read them; bytes need none. */
+static void work_is_bounded(void **state)
+{
+	static char a[8192], b[8192];
+	static const char *const heads[] = {
+	        "[0", "{\"outputs\":[{\"name\":\"y\",\"datatype\":\"FP32\",\"shape\":[1001],\"data\":[0"};
+	static const char *const tails[] = {"]", "]}]}"};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		char *end = a + sprintf(a, "%s", heads[i]);
+
+		for (unsigned n = 0; n < 1000; n++)
+			end += sprintf(end, ",%u", n % 7);
+		sprintf(end, "%s", tails[i]);
+		strcpy(b, a);
+		b[end - a - 1]++;
+		route.protocol = i ? PROTOCOL_OPENINFERENCE : PROTOCOL_JSON;
+		work_bytes = 1 << 20;
+		assert_int_equal(compare(a, b), 0);
+		assert_true(got.diverged);
+		work_bytes = 2 * 1000 * sizeof(double);
+		assert_int_equal(compare(a, b), ERR_NOMEM);
+		route.protocol = PROTOCOL_BYTES;
+		assert_int_equal(compare(a, b), 0);
+		assert_true(got.diverged);
+	}
+	work_bytes = SIZE_MAX;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +462,7 @@ int main(void)
 	        CASE(ignore_is_not_exponential),
 	        CASE(protocol_auto),
 	        CASE(names),
+	        CASE(work_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
