@@ -69,9 +69,11 @@ struct plan_live {
 	uint32_t balance;    /* enum balance */
 	uint32_t timeout_ms; /* of the whole exchange without a byte from live: 504 */
 	uint32_t connect_timeout_ms;
+	uint32_t try_timeout_ms;      /* end of the request to the head of an answer, each try; 0: none */
+	uint32_t total_timeout_ms;    /* end of the request to the end of the answer, all tries; 0: none */
 	uint32_t idle_timeout_ms;     /* of a pooled connection */
 	uint32_t max_connections;     /* per endpoint and worker, 0: no limit; over it: 503 */
-	uint32_t tries;               /* endpoints tried when connecting fails */
+	uint32_t tries;               /* endpoints tried when connecting fails, or a try_timeout passes */
 	bool verify;                  /* the name and chain of an https endpoint */
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
 	struct plan_certificate client;
@@ -204,6 +206,7 @@ struct plan {
 	uint32_t listen_count;
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;
+	uint32_t resolve_every_ms;
 	bool forwarded; /* on the way to live: X-Forwarded-*, Forwarded, x-request-id, our span in traceparent
 	                 */
 	uint32_t route_count;

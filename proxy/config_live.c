@@ -101,6 +101,9 @@ void config_live_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	if (l->connect_timeout_ms > l->timeout_ms && cfg_child(n, "connect_timeout"))
 		cfg_warn(c, cfg_child(n, "connect_timeout"), NULL,
 		         "'connect_timeout' is longer than 'timeout', which ends first");
+	if (l->total_timeout_ms && l->try_timeout_ms >= l->total_timeout_ms)
+		cfg_warn(c, cfg_child(n, "try_timeout"), NULL,
+		         "'try_timeout' is not shorter than 'total_timeout', which ends first");
 	if (health && l->health.timeout_ms > l->health.interval_ms)
 		cfg_fail(c, health, NULL, "the 'timeout' of 'health' is longer than its 'interval'");
 	if (health && health->kind == CFG_NODE_MAPPING && !l->health.path[0])

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include "capture/budget.h"
 #include "capture/mask.h"
+#include "capture/names.h"
 #include "proxy/config.h"
 #include "proxy/config_inside.h"
 
@@ -69,6 +70,15 @@ static void print_limits(const struct plan *p, FILE *f)
 	                     : "no: live does not learn who asked");
 }
 
+static void print_names(const struct plan *p, FILE *f)
+{
+	char text[32];
+
+	if (names_needed(p))
+		fprintf(f, "names of endpoints: looked up again every %s\n",
+		        time_text(p->resolve_every_ms, text));
+}
+
 static void print_match(const struct plan_route *r, FILE *f)
 {
 	fprintf(f, "route %s: %s", r->name, r->path_prefix);
@@ -111,6 +121,12 @@ static void print_live(const struct plan_live *l, FILE *f)
 	fprintf(f, " (%s, silent %s, connect %s, kept %s, %u connections, %u tries)\n",
 	        config_balances[l->balance], time_text(l->timeout_ms, a), time_text(l->connect_timeout_ms, b),
 	        time_text(l->idle_timeout_ms, c), l->max_connections, l->tries);
+	if (l->try_timeout_ms)
+		fprintf(f, "    a try: %s from the request's end to an answer's head\n",
+		        time_text(l->try_timeout_ms, a));
+	if (l->total_timeout_ms)
+		fprintf(f, "    all tries: %s from the request's end to the answer's\n",
+		        time_text(l->total_timeout_ms, a));
 	if (tls)
 		fprintf(f, "    tls: %s%s%s\n",
 		        !l->verify      ? "certificates are NOT verified"
@@ -244,6 +260,7 @@ void config_print_check(const struct plan *p, FILE *f)
 	for (uint32_t i = 0; i < p->listen_count; i++)
 		print_listen(&p->listen[i], f);
 	print_limits(p, f);
+	print_names(p, f);
 	for (uint32_t i = 0; i < p->route_count; i++)
 		print_route(p, &p->routes[i], f);
 	print_masks(p, f);

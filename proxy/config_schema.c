@@ -195,12 +195,19 @@ static const struct cfg_row live_rows[] = {
          .value = "30s", .sentence = "How long live may be silent before the client gets 504."},
         {ONE("connect_timeout", CFG_DURATION, struct plan_live, connect_timeout_ms), .min = "1ms",
          .max = "10m", .value = "5s", .sentence = "How long a connection may take to come about."},
+        {ONE("try_timeout", CFG_DURATION, struct plan_live, try_timeout_ms), .min = "1ms", .max = "1h",
+         .sentence =
+                 "From a request's end to an answer's head; then GET and its like are tried elsewhere, else "
+                 "504."},
+        {ONE("total_timeout", CFG_DURATION, struct plan_live, total_timeout_ms), .min = "1ms", .max = "1h",
+         .sentence = "From a request's end to its answer's, all tries; then 504, or a cut. Left out: none."},
         {ONE("idle_timeout", CFG_DURATION, struct plan_live, idle_timeout_ms), .min = "0s", .max = "1h",
          .value = "30s", .sentence = "A connection kept for later is closed after this."},
         {ONE("max_connections", CFG_INTEGER, struct plan_live, max_connections), .min = "1", .max = "100000",
          .value = "512", .sentence = "Of an endpoint and worker; over it the client gets 503."},
         {ONE("tries", CFG_INTEGER, struct plan_live, tries), .min = "1", .max = "8", .value = "2",
-         .sentence = "Endpoints, or addresses of a name, that are tried when connecting fails."},
+         .sentence =
+                 "Endpoints, or addresses of a name, tried when connecting fails or a try_timeout passes."},
         {ALL("tls", CFG_MAPPING, live_tls_rows), .hook = config_live_tls_hook,
          .sentence = "Of https endpoints."},
         {ALL("health", CFG_MAPPING, health_rows), .offset = offsetof(struct plan_live, health),
@@ -377,6 +384,9 @@ static const struct cfg_row rows[] = {
         {ONE("forwarded", CFG_BOOL, struct plan, forwarded), .value = "yes",
          .sentence = "Tell live who asks: X-Forwarded-*, Forwarded, x-request-id, and our span in a "
                      "traceparent."},
+        {ONE("resolve_every", CFG_DURATION, struct plan, resolve_every_ms), .min = "100ms", .max = "24h",
+         .value = "30s",
+         .sentence = "How often the names of endpoints are looked up again; the system tells no TTL."},
         {ALL("limits", CFG_MAPPING, limits_rows), .offset = offsetof(struct plan, limits),
          .sentence = "What one client may take."},
         {ALL("control", CFG_MAPPING, control_rows), .sentence = "How commands reach the proxy."},

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "capture/budget.h"
+#include "capture/names.h"
 #include "capture/ring.h"
 #include "capture/role.h"
 #include "proto/net/tls.h"
@@ -393,6 +394,21 @@ static int make_run_directory(struct estate *e, const char *path)
 	return own_folder(e, path, "run") || own_folder(e, captures, "captures") ? ERR_SYS : 0;
 }
 
+static int make_names(struct estate *e)
+{
+	int writable, readable;
+
+	if (e->plan->replay || !names_needed(e->plan))
+		return 0;
+	if (names_create(&writable, &readable))
+		return complain("cannot make shared memory", "names");
+	if (own(e, writable, "names")) {
+		close(readable);
+		return ERR_LIMIT;
+	}
+	return own(e, readable, "names.read");
+}
+
 int estate_open(struct estate *e, const struct plan *plan, const char *run_directory, const char *input,
                 const struct estate *former)
 {
@@ -409,6 +425,8 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 		err = make_secrets(e, former);
 	if (!err)
 		err = make_shared(e);
+	if (!err)
+		err = make_names(e);
 	if (!err)
 		err = make_rings(e);
 	if (!err && !plan->run_closed)

@@ -188,6 +188,7 @@ void exchange_trailers(struct exchange *x, const struct h1_message *m)
 void exchange_end(struct exchange *x)
 {
 	x->request_done = true;
+	x->asked_ns = x->worker->now_ns;
 	if (!x->live)
 		return;
 	if (x->chunked)
@@ -226,14 +227,21 @@ void exchange_flush(struct exchange *x)
 		live_flush(x->live);
 }
 
+static bool passed(uint64_t now_ns, uint64_t since_ns, uint32_t limit_ms)
+{
+	return limit_ms && now_ns > since_ns + (uint64_t)limit_ms * 1000000u;
+}
+
 void exchange_tick(struct exchange *x, uint64_t now_ns)
 {
-	uint32_t limit_ms = route_of(x)->live.timeout_ms;
+	const struct plan_live *plan = &route_of(x)->live;
 
 	if (x->live)
 		live_tick(x->live, now_ns);
-	if (x->live && !x->tunnel && limit_ms && (x->request_done || exchange_full(x)) &&
-	    now_ns > x->progress_ns + (uint64_t)limit_ms * 1000000u)
+	if (!x->live || x->tunnel)
+		return;
+	if (((x->request_done || exchange_full(x)) && passed(now_ns, x->progress_ns, plan->timeout_ms)) ||
+	    (x->request_done && passed(now_ns, x->asked_ns, plan->total_timeout_ms)))
 		exchange_live_failed(x, LIVE_ERROR_TIMEOUT);
 }
 

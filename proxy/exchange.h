@@ -41,6 +41,7 @@ struct exchange {
 	bool active, request_done, response_begun, response_done, tunnel, client_10, head_request;
 	bool routed, chunked, trailed;  /* the last two: the request's body */
 	uint64_t begun_ns, progress_ns; /* last byte either way */
+	uint64_t asked_ns;              /* the request's end */
 	uint64_t added_ns;              /* in our hands so far */
 	uint64_t live_ns;               /* request head read to response end read */
 	uint64_t bytes_in, bytes_out;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "capture/names.h"
 #include "proto/base/clock.h"
 
 enum {
@@ -328,7 +329,7 @@ static bool people_house(struct house *h, const struct role_row *rows, unsigned 
 	unsigned mode = plan->replay ? IN_REPLAY : plan->run_closed ? IN_FORWARD : IN_MIRROR;
 
 	for (unsigned i = 0; i < row_count; i++) {
-		bool wanted = rows[i].in & mode;
+		bool wanted = (rows[i].in & mode) && (!(rows[i].in & IF_NAMED) || names_needed(plan));
 		unsigned copies = !wanted ? 0 : rows[i].per_worker ? plan->workers : 1;
 
 		for (unsigned n = 0; n < copies; n++) {

@@ -76,21 +76,47 @@ static bool live_replace(struct live *l)
 	return conn_flush(&l->conn) == 0;
 }
 
-/* The connect failed, nothing was sent: try the next endpoint. True when that is under way. */
-static bool live_elsewhere(struct live *l)
+/* May it be asked twice? (RFC 9110 9.2.2) */
+static bool repeatable(const struct exchange *x)
+{
+	static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
+
+	for (unsigned i = 0; i < sizeof methods / sizeof *methods; i++)
+		if (!strcmp(x->method, methods[i]))
+			return true;
+	return false;
+}
+
+/* What another endpoint has to be sent: all of it while nothing has left; after a try that took too long,
+ * what was kept. NULL: nobody else can be asked. */
+static struct buf *resend(struct live *l, enum live_error why)
+{
+	if (conn_opening(&l->conn))
+		return &l->conn.out;
+	return why == LIVE_ERROR_TIMEOUT && !l->spoke && buf_len(&l->kept) && !l->kept.err &&
+	                       repeatable(l->exchange)
+	               ? &l->kept
+	               : NULL;
+}
+
+/* Try the next endpoint, or the next address of a name. True when that is under way. */
+static bool live_elsewhere(struct live *l, enum live_error why)
 {
 	struct exchange *x = l->exchange;
-	struct buf out = l->conn.out;
 	struct upstream *u = l->upstream;
+	struct buf *from = resend(l, why), out;
 
-	if (!conn_opening(&l->conn))
+	if (!from)
 		return false;
 	upstream_unreachable(l->endpoint);
 	if (++x->tries >= u->plan->tries || (u->count < 2 && l->endpoint->found.count < 2))
 		return false;
 	x->refused_by = l->endpoint;
 	upstream_failed(u, l->endpoint, l->worker->now_ns);
-	buf_init(&l->conn.out, CONN_OUT_LIMIT);
+	if (from == &l->kept)
+		gauge_add(&x->worker->gauges->live_retries, 1);
+	out = *from;
+	buf_init(from, CONN_OUT_LIMIT);
 	live_release(&x->live, false);
 	x->live = live_take(x, u, x->worker->now_ns);
 	if (x->live) {
@@ -107,7 +133,7 @@ static void live_broke(struct live *l, enum live_error why)
 
 	if (conn_opening(&l->conn) && why == LIVE_ERROR_RESET)
 		why = LIVE_ERROR_CONNECT;
-	if ((why == LIVE_ERROR_RESET && live_replace(l)) || live_elsewhere(l))
+	if ((why == LIVE_ERROR_RESET && live_replace(l)) || live_elsewhere(l, why))
 		return;
 	if (!l->spoke)
 		upstream_failed(l->upstream, l->endpoint, l->worker->now_ns);
@@ -296,7 +322,7 @@ struct live *live_take(struct exchange *x, struct upstream *u, uint64_t now_ns)
 	l->codec = codec;
 	l->codec->parser.head_request = x->head_request;
 	l->exchange = x;
-	l->spoke = l->last = l->deaf = false;
+	l->spoke = l->last = l->deaf = l->begun = false;
 	l->since_ns = now_ns;
 	return l;
 }
@@ -319,7 +345,10 @@ void live_flush(struct live *l)
 	if (l->reused && !l->spoke) { /* over its limit it errs, and nothing is replaced */
 		buf_span_put(&l->kept, out);
 		l->kept.err = l->conn.blocked ? ERR_LIMIT : l->kept.err;
+	} else if (!l->begun && l->exchange->request_done && l->upstream->plan->try_timeout_ms) {
+		buf_span_put(&l->kept, out);
 	}
+	l->begun = true;
 	if (l->deaf || conn_flush(&l->conn))
 		live_deafen(l);
 }
@@ -359,6 +388,16 @@ void live_release(struct live **live, bool clean)
 	e->idle = l;
 }
 
+static bool try_passed(const struct live *l, uint64_t now_ns)
+{
+	const struct exchange *x = l->exchange;
+	uint64_t from_ns = l->since_ns > x->asked_ns ? l->since_ns : x->asked_ns;
+	uint32_t limit_ms = l->upstream->plan->try_timeout_ms;
+
+	return limit_ms && x->request_done && !x->response_begun &&
+	       now_ns > from_ns + (uint64_t)limit_ms * 1000000u;
+}
+
 void live_tick(struct live *l, uint64_t now_ns)
 {
 	uint64_t waited_ms = now_ns > l->since_ns ? (now_ns - l->since_ns) / 1000000u : 0;
@@ -367,8 +406,9 @@ void live_tick(struct live *l, uint64_t now_ns)
 	if (!l->exchange && plan->idle_timeout_ms && waited_ms > plan->idle_timeout_ms) {
 		pool_leave(l);
 		live_close(l);
-	} else if (l->exchange && conn_opening(&l->conn) && plan->connect_timeout_ms &&
-	           waited_ms > plan->connect_timeout_ms) {
+	} else if (l->exchange && ((conn_opening(&l->conn) && plan->connect_timeout_ms &&
+	                            waited_ms > plan->connect_timeout_ms) ||
+	                           try_passed(l, now_ns))) {
 		live_broke(l, LIVE_ERROR_TIMEOUT);
 	}
 }

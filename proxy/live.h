@@ -21,6 +21,7 @@ struct live {
 	struct codec *codec;
 	struct buf kept;          /* what a replacement would have to send */
 	bool reused, spoke, last; /* last: the connection ends with this answer */
+	bool begun;               /* a part of the request was flushed */
 	bool deaf;                /* it takes no more of the request; its answer may still come */
 	uint32_t moves;           /* of the endpoint, when it was opened */
 	uint64_t since_ns;        /* connecting, or idle */
@@ -37,7 +38,7 @@ bool live_full(const struct live *);
 void live_resume(struct live *);
 /* The exchange is over: back to the pool when `clean`, else closed. Sets NULL. */
 void live_release(struct live **, bool clean);
-/* Each tick: close what idled too long, give up what connects too long. */
+/* Each tick: close what idled too long, give up (and try elsewhere) what connects or answers too late. */
 void live_tick(struct live *, uint64_t now_ns);
 /* Free what was closed in earlier turns. */
 void live_bury(struct worker *);

@@ -9,6 +9,7 @@
 #include "capture/recorder.h"
 #include "proxy/control.h"
 #include "proxy/parent.h"
+#include "proxy/resolver.h"
 #include "proxy/worker.h"
 #include "replay/judge.h"
 #include "replay/player.h"
@@ -53,7 +54,8 @@ static const struct role_row roles[] = {
          STAGE_SHADOW,
          PHASE_SHADOW,
          false,
-         {"plan", "ledger", "page", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers"},
+         {"plan", "ledger", "page", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers",
+          "names.read"},
          {5, 900},
          0},
         {"recorder",
@@ -64,6 +66,15 @@ static const struct role_row roles[] = {
          false,
          {"plan", "ledger", "page", "captures", "ring.recorder", "wake.recorder"},
          {5, 800},
+         0},
+        {"resolver",
+         IN_MIRROR | IN_FORWARD | IF_NAMED,
+         resolver_run,
+         STAGE_NONE,
+         PHASE_MASKER,
+         false,
+         {"plan", "ledger", "page", "names"},
+         {0, 300},
          0},
         {"masker",
          IN_MIRROR,
@@ -91,7 +102,7 @@ static const struct role_row roles[] = {
          PHASE_WORKERS,
          true,
          {"plan", "ledger", "page", "sample-key", "ticket-key", "listen.*", "tls.*", "ring.raw.%",
-          "wake.raw.%"},
+          "wake.raw.%", "names.read"},
          {0, -500},
          0},
 };

@@ -10,14 +10,14 @@
 #include "capture/role.h"
 #include "proxy/reread.h"
 
-/* IN_FORWARD: while no run is open. */
-enum { IN_MIRROR = 1, IN_REPLAY = 2, IN_FORWARD = 4, ROLE_HOLDS_MAX = 16 };
+/* IN_FORWARD: while no run is open. IF_NAMED: only when an endpoint's address is a name. */
+enum { IN_MIRROR = 1, IN_REPLAY = 2, IN_FORWARD = 4, IF_NAMED = 8, ROLE_HOLDS_MAX = 16 };
 
 /* One row a role. A name in `holds` ending in '*' stands for every descriptor with that prefix; '%' is
  * replaced by the role's index. */
 struct role_row {
 	const char *name;
-	uint8_t in; /* IN_* */
+	uint8_t in; /* IN_*, IF_NAMED */
 	role_run *run;
 	uint8_t stage;   /* whose cells are lost when it dies; 0: none */
 	uint32_t leaves; /* the phase in which it exits */

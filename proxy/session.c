@@ -39,8 +39,8 @@ static void session_free(struct session *s)
 
 	exchange_abandon(&s->exchange);
 	ring_publish(w->ring);
-	if (s->reset ||
-	    buf_len(&s->conn.out)) /* an answer that ends with the connection must not look whole */
+	/* an answer that ends with the connection must not look whole */
+	if (s->reset || buf_len(&s->conn.out))
 		conn_cut(&s->conn);
 	conn_close(&s->conn);
 	codec_give(w, &s->codec);

@@ -14,6 +14,7 @@
 
 #include "capture/budget.h"
 #include "capture/fold.h"
+#include "capture/names.h"
 #include "proto/base/clock.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
@@ -29,6 +30,11 @@ struct shadow {
 	struct client_budget
 	        held; /* by requests in flight: half of the role's budget, the fold has the other */
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
+	const struct names *names; /* NULL: every address is a number */
+	struct place {
+		uint32_t version;
+		struct in6_addr at;
+	} places[ROUTES_MAX][CANDIDATES_MAX];
 	unsigned in_flight;
 	uint64_t swept_ns;
 	bool was_paused;
@@ -260,6 +266,37 @@ static void obey_pause(void)
 	shadow.was_paused = paused;
 }
 
+/* The resolver says where a candidate is now; where it was is as good while it is one of the name's places.
+ */
+static void follow(unsigned r, unsigned c)
+{
+	struct place *p = &shadow.places[r][c];
+	struct sockaddr_storage to = {0};
+	struct name_found found;
+	socklen_t len = 0;
+
+	if (!name_moved(&shadow.names->candidates[r][c], &p->version, &found))
+		return;
+	for (uint32_t i = 0; i < found.count; i++)
+		if (!memcmp(&found.addresses[i], &p->at, sizeof p->at))
+			return;
+	memset(&p->at, 0, sizeof p->at);
+	if (found.count) {
+		p->at = found.addresses[0];
+		len = name_sockaddr(&p->at, shadow.env->plan->routes[r].candidates[c].endpoint.port, &to);
+	}
+	client_move(shadow.clients[r][c], (const struct sockaddr *)&to, len);
+}
+
+static void follow_names(void)
+{
+	const struct plan *plan = shadow.env->plan;
+
+	for (unsigned r = 0; shadow.names && r < plan->route_count; r++)
+		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++)
+			follow(r, c);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct timeval next = {0, TICK_BUSY_US};
@@ -269,6 +306,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what, (void)arg;
 	obey_pause();
+	follow_names();
 	while (n < TURN_RECORDS && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
 		take(&r);
 		n++;
@@ -292,7 +330,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 static int make_clients(void)
 {
 	const struct plan *plan = shadow.env->plan;
+	int fd = role_fd(shadow.env, "names.read");
 
+	if (fd != -1 && names_watch(fd, &shadow.names))
+		return ERR_SYS;
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
 			const struct plan_candidate *p = &plan->routes[r].candidates[c];
@@ -300,7 +341,8 @@ static int make_clients(void)
 			                               plan->routes[r].max_body_bytes, &shadow.held};
 
 			if (client_new(shadow.base, p->endpoint.address, p->endpoint.port, limits,
-			               &shadow.clients[r][c]))
+			               &shadow.clients[r][c]) ||
+			    !name_numeric(p->endpoint.address, &shadow.places[r][c].at))
 				return ERR_NOMEM;
 		}
 	}

@@ -123,7 +123,6 @@ static void oom(struct doctor *d)
 	line_of("/proc/self/oom_score_adj", before, sizeof before);
 	snprintf(wanted, sizeof wanted, "%d", WORKER_OOM);
 	lowered = strtol(before, NULL, 10) <= WORKER_OOM || write_score(wanted);
-	write_score(before);
 	doctor_note(d, lowered ? FINDING_OK : FINDING_WARN, "oom_score_adj",
 	            "workers cannot be spared when memory is short: OOMScoreAdjust=-500 or CAP_SYS_RESOURCE",
 	            "%s; it is %s here", lowered ? "can be lowered" : "cannot be lowered", before);

@@ -5,7 +5,7 @@
  *     ^                           |                              |
  *     +------- any failure -------+------ closed, or a byte -----+
  *
- * Storage for the head of an answer is there from its first byte to its end: what waits holds little.
+ * A parser with its storage is there from an answer's first byte to its last: what waits holds little.
  * A request has a serial number; it is compared after every callback, because a callback may have
  * ended the request, started another in the same slot, or freed the client.
  */
@@ -25,13 +25,19 @@
 
 enum { INPUT_BYTES = 16 * 1024, INFORMATIONAL_MAX = 8 };
 
+struct answer {
+	struct h1_parser parser;
+	char head[H1_HEAD_MAX];
+};
+
 struct conn {
 	TAILQ_ENTRY(conn) link; /* in spare, idle or busy */
 	struct client *client;
 	int fd;
 	struct event readable, writable, deadline;
 	bool connecting, used_before;
-	struct h1_parser parser;
+	unsigned moves; /* of the client, when it was opened */
+	struct answer *answer; /* NULL: no byte of one has come */
 	/* the request, while serial is not 0 */
 	uint64_t serial;
 	char *request;
@@ -41,7 +47,6 @@ struct conn {
 	uint64_t body_bytes;
 	struct client_events events;
 	void *arg;
-	char *head; /* H1_HEAD_MAX while an answer is being read, else NULL */
 };
 
 TAILQ_HEAD(conn_list, conn);
@@ -52,7 +57,7 @@ struct client {
 	socklen_t address_len;
 	struct client_limits limits;
 	struct conn_list spare, idle, busy;
-	unsigned slots, in_flight, depth; /* depth: how many of our frames are on the stack */
+	unsigned moves, slots, in_flight, depth; /* depth: how many of our frames are on the stack */
 	uint64_t serial;
 	bool closing;
 	char input[INPUT_BYTES];
@@ -122,12 +127,13 @@ static void finish(struct conn *conn, enum client_result result, bool keep)
 
 	event_del(&conn->deadline);
 	let_go(c, conn->request, conn->request_len + 1);
-	let_go(c, conn->head, H1_HEAD_MAX);
-	conn->request = conn->head = NULL;
+	let_go(c, conn->answer, sizeof(*conn->answer));
+	conn->request = NULL;
+	conn->answer = NULL;
 	conn->serial = 0;
 	c->in_flight--;
 	TAILQ_REMOVE(&c->busy, conn, link);
-	if (keep && !c->closing) {
+	if (keep && !c->closing && conn->moves == c->moves) {
 		conn->used_before = true;
 		TAILQ_INSERT_HEAD(&c->idle, conn, link);
 	} else {
@@ -148,6 +154,7 @@ static int open_socket(struct conn *conn)
 		return ERR_SYS;
 	conn->connecting = true;
 	conn->used_before = false;
+	conn->moves = c->moves;
 	event_assign(&conn->readable, c->base, conn->fd, EV_READ | EV_PERSIST, on_readable, conn);
 	event_assign(&conn->writable, c->base, conn->fd, EV_WRITE, on_writable, conn);
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -174,7 +181,7 @@ static bool replace(struct conn *conn)
 
 static void on_head(struct conn *conn)
 {
-	const struct h1_message *m = &conn->parser.message;
+	const struct h1_message *m = &conn->answer->parser.message;
 
 	if (m->status == 101 || (m->status < 200 && ++conn->informational > INFORMATIONAL_MAX)) {
 		finish(conn, CLIENT_PROTOCOL, false);
@@ -205,13 +212,14 @@ static void on_body(struct conn *conn, struct span body)
 /* `surplus`: bytes followed the response, so whatever comes next cannot be trusted. */
 static void on_message_end(struct conn *conn, bool surplus)
 {
-	if (conn->parser.message.status < 200) {
-		h1_next(&conn->parser);
-		conn->parser.head_request = conn->is_head;
+	if (conn->answer->parser.message.status < 200) {
+		h1_next(&conn->answer->parser);
+		conn->answer->parser.head_request = conn->is_head;
 		return;
 	}
 	finish(conn, CLIENT_OK,
-	       conn->parser.message.keep_alive && !surplus && conn->request_sent == conn->request_len);
+	       conn->answer->parser.message.keep_alive && !surplus &&
+	               conn->request_sent == conn->request_len);
 }
 
 static void feed(struct conn *conn, struct span input)
@@ -221,7 +229,7 @@ static void feed(struct conn *conn, struct span input)
 	struct span body;
 
 	while (conn->serial == serial && event != H1_NEED_MORE) {
-		long n = h1_feed(&conn->parser, input, &event, &body);
+		long n = h1_feed(&conn->answer->parser, input, &event, &body);
 		if (n < 0) {
 			finish(conn, n == ERR_LIMIT ? CLIENT_TOO_LARGE : CLIENT_PROTOCOL, false);
 			return;
@@ -242,23 +250,22 @@ static void on_closed(struct conn *conn, bool orderly)
 	if (replace(conn))
 		return;
 	/* an end between a 1xx and the final response is one for the parser, not for us */
-	if (orderly && conn->head_reported && h1_eof(&conn->parser) == 0)
+	if (orderly && conn->head_reported && h1_eof(&conn->answer->parser) == 0)
 		feed(conn, SPAN(""));
 	else
 		finish(conn, CLIENT_RESET, false);
 }
 
-/* Without a head afterwards: it does not fit. */
-static void begin_response(struct conn *conn)
+/* Without an answer afterwards: it does not fit. */
+static void begin_answer(struct conn *conn)
 {
-	if (conn->response_began)
+	if (conn->answer != NULL)
 		return;
-	conn->response_began = true;
-	conn->head = hold(conn->client, H1_HEAD_MAX);
-	if (conn->head == NULL)
+	conn->answer = hold(conn->client, sizeof(*conn->answer));
+	if (conn->answer == NULL)
 		return;
-	h1_init(&conn->parser, H1_RESPONSE, conn->head, H1_HEAD_MAX);
-	conn->parser.head_request = conn->is_head;
+	h1_init(&conn->answer->parser, H1_RESPONSE, conn->answer->head, sizeof(conn->answer->head));
+	conn->answer->parser.head_request = conn->is_head;
 }
 
 static void on_input(struct conn *conn, ssize_t n)
@@ -274,8 +281,9 @@ static void on_input(struct conn *conn, ssize_t n)
 	} else if (conn->request_sent == 0) {
 		finish(conn, CLIENT_PROTOCOL, false);
 	} else {
-		begin_response(conn);
-		if (conn->head == NULL)
+		conn->response_began = true;
+		begin_answer(conn);
+		if (conn->answer == NULL)
 			finish(conn, CLIENT_MEMORY, false);
 		else
 			feed(conn, (struct span){c->input, (size_t)n});
@@ -492,6 +500,21 @@ int client_new(struct event_base *base, const char *numeric_address, uint16_t po
 	}
 	*client_out = c;
 	return 0;
+}
+
+void client_move(struct client *c, const struct sockaddr *to, socklen_t len)
+{
+	struct conn *conn;
+
+	memset(&c->address, 0, sizeof(c->address));
+	memcpy(&c->address, to, len < sizeof(c->address) ? len : 0);
+	c->address_len = len;
+	c->moves++;
+	while ((conn = TAILQ_FIRST(&c->idle)) != NULL) {
+		TAILQ_REMOVE(&c->idle, conn, link);
+		close_socket(conn);
+		TAILQ_INSERT_HEAD(&c->spare, conn, link);
+	}
 }
 
 unsigned client_in_flight(const struct client *c)

@@ -8,6 +8,7 @@
 #define PROTO_NET_CLIENT_H
 
 #include <event2/event.h>
+#include <sys/socket.h>
 
 #include "proto/base/span.h"
 #include "proto/h1.h"
@@ -51,6 +52,9 @@ void client_free(struct client **);
  * machine). */
 int client_send(struct client *, struct span request, bool is_head, const struct client_events *,
                 void *arg) MUST_CHECK;
+/* New connections go there (`len` 0: nowhere, and requests end with CLIENT_CONNECT); those to the place
+ * before end their request, and are used no more. */
+void client_move(struct client *, const struct sockaddr *, socklen_t len);
 unsigned client_in_flight(const struct client *);
 /* Cut every request in flight now (pause, drain): each done() gets CLIENT_CUT. */
 void client_cut(struct client *);

@@ -479,7 +479,7 @@ static int setup(void **state)
 	        .line_bytes = 8192, .field_bytes = 16384, .fields_bytes = 65536, .field_count = 128};
 	event_base_priority_init(w.base, 2);
 	route_table_init(&w.routes, &plan);
-	return upstream_init(&w.upstreams[0], &plan.routes[0].live);
+	return upstream_init(&w.upstreams[0], &plan.routes[0].live, NULL, w.gauges);
 }
 
 int main(void)

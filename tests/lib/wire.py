@@ -110,11 +110,11 @@ class Peer:
 class Live:
     """Each accepted connection is handed to `script(peer, n)`, n from 0, in its own thread; `script` may be replaced."""
 
-    def __init__(self, script):
+    def __init__(self, script, host="127.0.0.1", port=0):
         self.script, self.accepted, self.errors, self.peers = script, 0, [], []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.listener = socket.create_server((host, port), backlog=512)
         self.port = self.listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):

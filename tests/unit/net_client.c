@@ -291,7 +291,7 @@ static void budget_is_kept(void **state)
 	run_until(&first, 1);
 	assert_int_equal(first.result, CLIENT_MEMORY);
 	assert_int_equal(first.heads, 0);
-	budget.limit_bytes = waiting + H1_HEAD_MAX;
+	budget.limit_bytes = waiting + 2 * H1_HEAD_MAX;
 	assert_int_equal(start(c, &third, "GET", "/ok"), 0);
 	run_until(&third, 1);
 	assert_int_equal(third.result, CLIENT_OK);
@@ -329,6 +329,36 @@ static void refused_at_once(void **state)
 	assert_int_equal(client_new(base, "255.255.255.255", 1, limits, &c), 0);
 	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
 	run_until(&x, 1);
+	assert_int_equal(x.result, CLIENT_CONNECT);
+	drop(&c);
+}
+
+/* What is in flight ends where it began; what idles is not used again. */
+static void moved(void **state)
+{
+	struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct client *c = make(port, 1, 1000);
+	struct exchange x = {0};
+
+	(void)state;
+	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+		if (i > 0) /* an idle connection goes on, and ends with its request */
+			client_move(c, (const struct sockaddr *)&there, 0);
+		run_until(&x, i + 1);
+		assert_int_equal(x.result, CLIENT_OK);
+	}
+	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+	run_until(&x, 3);
+	assert_int_equal(x.result, CLIENT_CONNECT);
+	client_move(c, (const struct sockaddr *)&there, sizeof(there));
+	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+	run_until(&x, 4);
+	assert_int_equal(x.result, CLIENT_OK);
+	client_move(c, (const struct sockaddr *)&there, 0);
+	assert_int_equal(start(c, &x, "GET", "/ok"), 0);
+	run_until(&x, 5);
 	assert_int_equal(x.result, CLIENT_CONNECT);
 	drop(&c);
 }
@@ -412,13 +442,10 @@ static void reentrancy(void **state)
 int main(void)
 {
 	const struct CMUnitTest all[] = {
-	        cmocka_unit_test(results),
-	        cmocka_unit_test(budget_is_kept),
-	        cmocka_unit_test(refused),
-	        cmocka_unit_test(refused_at_once),
-	        cmocka_unit_test(reuse_and_replacement),
-	        cmocka_unit_test(bound_and_cut),
-	        cmocka_unit_test(reentrancy),
+	        cmocka_unit_test(results),       cmocka_unit_test(budget_is_kept),
+	        cmocka_unit_test(refused),       cmocka_unit_test(refused_at_once),
+	        cmocka_unit_test(moved),         cmocka_unit_test(reuse_and_replacement),
+	        cmocka_unit_test(bound_and_cut), cmocka_unit_test(reentrancy),
 	};
 
 	return cmocka_run_group_tests(all, start_server, stop_server);

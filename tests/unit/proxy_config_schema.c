@@ -207,8 +207,8 @@ static void test_schema_is_json(void **state)
 		keys += token == JSON_KEY && json_string_eq(r.text, SPAN("description"));
 	}
 	assert_int_equal(keys, table.count);
-	assert_non_null(strstr(text, "\"tries\":{\"description\":\"Endpoints, or addresses of a name, that "
-	                             "are tried when connecting fails.\","
+	assert_non_null(strstr(text, "\"tries\":{\"description\":\"Endpoints, or addresses of a name, "
+	                             "tried when connecting fails or a try_timeout passes.\","
 	                             "\"default\":\"2\",\"type\":[\"integer\",\"string\"],"
 	                             "\"pattern\":\"\\\\$\\\\{\",\"minimum\":1,\"maximum\":8}"));
 	assert_null(strstr(text, "\"tenant\""));
