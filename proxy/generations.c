@@ -10,8 +10,6 @@
 #include "proto/base/clock.h"
 #include "proxy/config_inside.h"
 
-enum { DIRECTORY_BYTES = PATH_MAX_BYTES + NAME_MAX_BYTES + 32 };
-
 bool generations_serve(const struct parent *p)
 {
 	return p->serving->open && p->serving->phase == PHASE_RUN && !p->stops && !p->succeeded;

@@ -21,6 +21,7 @@ struct parent {
 	bool stopping;                      /* the service manager was told */
 
 	struct house *serving;
+	bool gave_up;                   /* it did not start */
 	struct house *coming, *leaving; /* at most one of them */
 	struct {
 		bool open, begun; /* begun: its configuration is read, or its house is coming */

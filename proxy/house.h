@@ -12,17 +12,17 @@
 #include <poll.h>
 #include "proxy/child.h"
 
-enum { CHILDREN_MAX = 32 };
+enum { CHILDREN_MAX = 32, DIRECTORY_BYTES = PATH_MAX_BYTES + NAME_MAX_BYTES + 32 };
 
 struct house {
 	struct estate estate; /* its plan is the house's own copy */
 	int self_fd;          /* this program, borrowed */
 	const char *input;
-	char directory[PATH_MAX_BYTES]; /* of the run */
-	bool open;                      /* every role has been ready: clients are accepted */
-	bool failed;                    /* before it was open: every role is killed */
-	unsigned stops;                 /* signals that asked to stop */
-	uint32_t phase;                 /* PHASE_CONTROL + 1: all have left */
+	char directory[DIRECTORY_BYTES]; /* of the run */
+	bool open;                       /* every role has been ready: clients are accepted */
+	bool failed;                     /* before it was open: every role is killed */
+	unsigned stops;                  /* signals that asked to stop */
+	uint32_t phase;                  /* PHASE_CONTROL + 1: all have left */
 	uint64_t phase_since_ns;
 	struct {
 		unsigned count;

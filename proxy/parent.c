@@ -91,8 +91,10 @@ static void announce(struct parent *p)
 
 static void not_started(struct parent *p)
 {
-	if (!p->serving->failed)
-		fprintf(stderr, "understudy: not started; every role is stopped\n");
+	if (p->gave_up)
+		return;
+	p->gave_up = true;
+	fprintf(stderr, "understudy: not started; every role is stopped\n");
 	house_give_up(p->serving);
 }
 
