@@ -3,8 +3,9 @@
  *
  * The masker reads every worker's raw ring and feeds shadow, judge and recorder; the answer masker
  * reads the candidates' raw answers and feeds the judge. Masked or gone: what cannot be masked is
- * settled as mask_failed and dropped. Neither role holds a socket or a file. All that is held of open legs is
- * charged against the role's budget; a leg that does not fit is dropped, its exchange settled as memory.
+ * settled as mask_failed (an answer: as undecodable) and dropped. Neither role holds a socket or a file. All
+ * that is held of open legs is charged against the role's budget; a leg that does not fit is dropped, its
+ * exchange settled as memory.
  */
 #include "capture/masker.h"
 
@@ -314,7 +315,11 @@ static void take(struct masker *m, struct record *r)
 		at = track_at(m, r->id, r->leg);
 		if (*at)
 			track_free(m, at);
-		give_up(m, r, err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_MASK_FAILED);
+		/* an answer nobody can read is the candidate's lack: excluded, it would leave coverage */
+		give_up(m, r,
+		        err == ERR_NOMEM ? OUTCOME_MEMORY
+		        : m->answers     ? OUTCOME_UNDECODABLE
+		                         : OUTCOME_MASK_FAILED);
 	}
 }
 

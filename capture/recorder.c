@@ -242,11 +242,10 @@ int recorder_run(struct role_env *env)
 	rec.open = calloc(rec.slots, sizeof *rec.open);
 	if (!rec.open || role_ring_reader(env, "recorder", &rec.in))
 		return 3;
-	if (open_file(&rec, &rec.files[0])) {
-		rec.failed = true;
+	rec.failed = !env->plan->capture || open_file(&rec, &rec.files[0]);
+	if (rec.failed && env->plan->capture)
 		LOG(ERROR, "capture_stopped",
 		    log_text("why", "no capture file can be made in the run directory"));
-	}
 	role_ready(env);
 	loop(&rec);
 	for (unsigned i = 0; i < FILES; i++)

@@ -33,7 +33,7 @@ struct stats {
 	struct stats_standing standings[ROUTES_MAX][CANDIDATES_MAX];
 };
 
-enum { STATUS_LINES = 12, STATUS_COLUMNS = 100 };
+enum { STATUS_LINES = 12, STATUS_COLUMNS = 80 };
 
 void stats_read(const struct role_env *, struct stats *out);
 /* The twelve lines of the start banner and of `ctl status`, none over STATUS_COLUMNS. */

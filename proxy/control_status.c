@@ -9,6 +9,12 @@
 
 enum { LABEL_COLUMNS = 13, LINE_LIMIT = 8192 };
 
+/* Does what was put stand on its line whole? */
+static bool fits(const struct buf *b)
+{
+	return buf_len(b) <= STATUS_COLUMNS - LABEL_COLUMNS;
+}
+
 /* 1,234,567 */
 static void put_count(struct buf *b, uint64_t n)
 {
@@ -87,9 +93,11 @@ static void line_live(const struct stats *s, struct buf *b)
 	const struct plan *p = s->plan;
 	unsigned out = 0;
 
-	buf_printf(b, "%s to %s", p->listen[0].at.url, p->routes[0].live.endpoints[0].url);
+	buf_printf(b, "%s to ", p->listen[0].at.url);
 	if (p->route_count > 1)
-		buf_printf(b, " and %u more routes", p->route_count - 1);
+		buf_printf(b, "live of %u routes", p->route_count);
+	else
+		buf_puts(b, p->routes[0].live.endpoints[0].url);
 	buf_printf(b, ", %u worker%s", p->workers, p->workers == 1 ? "" : "s");
 	put_counted(b, ", ", s->connections);
 	buf_puts(b, " open");
@@ -146,16 +154,18 @@ static void line_shadowing(const struct stats *s, struct buf *b)
 	double at = (double)hist_quantile(&s->added[ADDED_COPIED], 0.5) -
 	            (double)hist_quantile(&s->added[ADDED_PLAIN], 0.5);
 
-	buf_puts(b, !s->paused                       ? "on"
-	            : s->paused & PAUSED_BY_OPERATOR ? "paused (understudy ctl resume)"
-	                                             : "paused (the file PAUSE in the run directory)");
+	if (s->paused) {
+		buf_puts(b, s->paused & PAUSED_BY_OPERATOR ? "paused (understudy ctl resume)"
+		                                           : "paused (the file PAUSE in the run directory)");
+		return;
+	}
 	if (!cost.known) {
-		put_counted(b, "; its cost is not known: ", s->added[ADDED_COPIED].count);
+		put_counted(b, "on; its cost is not known: ", s->added[ADDED_COPIED].count);
 		put_counted(b, " exchanges with it, ", s->added[ADDED_PLAIN].count);
 		buf_puts(b, " without");
 		return;
 	}
-	buf_puts(b, "; costs ");
+	buf_puts(b, "on; costs ");
 	put_time(b, at);
 	buf_puts(b, " at p50 (95 %: ");
 	put_time(b, cost.low);
@@ -167,27 +177,27 @@ static void line_shadowing(const struct stats *s, struct buf *b)
 static void line_seen(const struct stats *s, struct buf *b)
 {
 	put_count(b, s->counts.seen);
+	put_counted(b, " = compared ", s->counts.exchange[0]);
+	put_counted(b, " + not_compared ", stats_group(s->counts.exchange, GROUP_NOT_COMPARED));
 }
 
 static void line_equation(const struct stats *s, struct buf *b)
 {
 	const uint64_t *x = s->counts.exchange;
 
-	put_counted(b, "= compared ", x[0]);
-	put_counted(b, " + not_compared ", stats_group(x, GROUP_NOT_COMPARED));
-	put_counted(b, " + sampled_out ", stats_group(x, GROUP_SAMPLED_OUT));
+	put_counted(b, "+ sampled_out ", stats_group(x, GROUP_SAMPLED_OUT));
 	put_counted(b, " + excluded ", stats_group(x, GROUP_EXCLUDED));
 	put_counted(b, " + shed ", stats_group(x, GROUP_SHED));
 	put_counted(b, " + open ", s->counts.open);
 }
 
-/* The reasons behind the sums, the largest first. */
-static void line_reasons(const struct stats *s, struct buf *b)
+/* "a 2, b 1" of what has a reason, the largest first; false: nothing has. */
+static bool put_reasons(struct buf *b, const char *before, const uint64_t counts[OUTCOMES])
 {
 	uint64_t left[OUTCOMES];
-	const char *before = "";
+	bool any = false;
 
-	memcpy(left, s->counts.exchange, sizeof left);
+	memcpy(left, counts, sizeof left);
 	for (unsigned n = 0; n < OUTCOMES; n++) {
 		unsigned most = 2; /* behind compared and sampled_out, which have no reason */
 
@@ -200,9 +210,33 @@ static void line_reasons(const struct stats *s, struct buf *b)
 		put_count(b, left[most]);
 		left[most] = 0;
 		before = ", ";
+		any = true;
 	}
-	if (!*before)
-		buf_puts(b, "nothing was left out");
+	return any;
+}
+
+/* What some candidates missed of exchanges that others were compared in. */
+static void count_missed(const struct stats *s, uint64_t out[OUTCOMES])
+{
+	memset(out, 0, OUTCOMES * sizeof *out);
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++)
+			for (unsigned i = 0; i < OUTCOMES; i++)
+				out[i] += s->counts.candidate[r][c][i];
+	for (unsigned i = 0; i < OUTCOMES; i++)
+		if (out[i] <= s->counts.exchange[i] ||
+		    outcome_group((uint8_t)(OUTCOME_COMPARED + i)) == GROUP_EXCLUDED)
+			out[i] = 0;
+}
+
+static void line_reasons(const struct stats *s, struct buf *b)
+{
+	uint64_t missed[OUTCOMES];
+
+	if (!put_reasons(b, "", s->counts.exchange))
+		buf_puts(b, "no exchange");
+	count_missed(s, missed);
+	put_reasons(b, "; pairs: ", missed);
 }
 
 static void line_captured(const struct stats *s, struct buf *b)
@@ -218,11 +252,11 @@ static void line_captured(const struct stats *s, struct buf *b)
 		buf_puts(b, " (capture is off)");
 }
 
+static const char *const standing_names[] = {"no verdict", "undecided", "pass", "fail"};
+
 static void put_standing(struct buf *b, const char *name, const struct stats_standing *at)
 {
-	static const char *const states[] = {"no verdict", "undecided", "pass", "fail"};
-
-	buf_printf(b, "%s %s, ", name, states[at->state <= STANDING_FAIL ? at->state : 0]);
+	buf_printf(b, "%s %s, ", name, standing_names[at->state <= STANDING_FAIL ? at->state : 0]);
 	put_count(b, at->pairs);
 	buf_puts(b, " pairs");
 	if (at->state == STANDING_FAIL && at->gate[0]) {
@@ -230,27 +264,94 @@ static void put_standing(struct buf *b, const char *name, const struct stats_sta
 	} else if (at->state == STANDING_UNDECIDED && !at->gate[0]) {
 		buf_puts(b, " (no gate declared)");
 	} else if (at->state == STANDING_UNDECIDED && at->needed == UINT64_MAX) {
-		buf_printf(b, ", needed for %s not known yet", at->gate);
+		buf_printf(b, ", more needed for %s", at->gate);
 	} else if (at->state == STANDING_UNDECIDED) {
 		put_counted(b, ", about ", at->needed);
-		buf_printf(b, " more needed for %s", at->gate);
+		buf_printf(b, " more for %s", at->gate);
 	}
 }
 
-static void line_verdict(const struct stats *s, struct buf *b)
+static void put_standings(const struct stats *s, struct buf *b)
 {
-	const char *before = "";
-
 	for (unsigned r = 0; r < s->plan->route_count; r++)
 		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++) {
 			if (s->plan->routes[r].candidates[c].baseline)
 				continue;
-			buf_puts(b, before);
+			if (buf_len(b))
+				buf_puts(b, "; ");
 			put_standing(b, s->plan->routes[r].candidates[c].name, &s->standings[r][c]);
-			before = "; ";
 		}
-	if (!*before)
+}
+
+/* "fail: a 0 pairs, b 12": those of one state. */
+static void put_group(const struct stats *s, unsigned state, struct buf *b)
+{
+	const char *before = buf_len(b) ? "; " : "", *after = buf_len(b) ? "" : " pairs";
+
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++) {
+			const struct plan_candidate *candidate = &s->plan->routes[r].candidates[c];
+			const struct stats_standing *at = &s->standings[r][c];
+
+			if (candidate->baseline || at->state != state)
+				continue;
+			if (*before != ',')
+				buf_printf(b, "%s%s: ", before, standing_names[state]);
+			else
+				buf_puts(b, before);
+			buf_printf(b, "%s ", candidate->name);
+			put_count(b, at->pairs);
+			buf_puts(b, after);
+			before = ", ";
+			after = "";
+		}
+}
+
+static void line_verdict(const struct stats *s, struct buf *b)
+{
+	put_standings(s, b);
+	if (!buf_len(b))
 		buf_puts(b, "no candidate");
+	if (fits(b))
+		return;
+	buf_reset(b);
+	for (unsigned state = STANDING_FAIL + 1; state-- > 0;)
+		put_group(s, state, b);
+}
+
+/* "svc 100 %, twin (baseline) 10 %" */
+static void put_samples(const struct stats *s, struct buf *b)
+{
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++) {
+			buf_printf(b, ", %s%s ", s->plan->routes[r].candidates[c].name,
+			           s->plan->routes[r].candidates[c].baseline ? " (baseline)" : "");
+			put_share(b, s->standings[r][c].sample_ppm);
+		}
+}
+
+/* "6 candidates at 10 % to 100 %", the baselines aside. */
+static void put_sample_range(const struct stats *s, struct buf *b)
+{
+	uint32_t low = UINT32_MAX, high = 0;
+	unsigned n = 0;
+
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++) {
+			uint32_t at = s->standings[r][c].sample_ppm;
+
+			if (s->plan->routes[r].candidates[c].baseline)
+				continue;
+			n++;
+			low = at < low ? at : low;
+			high = at > high ? at : high;
+		}
+	buf_printf(b, ", %u candidates at ", n);
+	put_share(b, low);
+	if (high > low) {
+		buf_puts(b, " to ");
+		put_share(b, high);
+	}
 }
 
 static void line_run(const struct stats *s, struct buf *b)
@@ -260,12 +361,12 @@ static void line_run(const struct stats *s, struct buf *b)
 		return;
 	}
 	buf_printf(b, "%s %016llx", s->plan->run_name, (unsigned long long)s->run_id);
-	for (unsigned r = 0; r < s->plan->route_count; r++)
-		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++) {
-			buf_printf(b, ", %s%s ", s->plan->routes[r].candidates[c].name,
-			           s->plan->routes[r].candidates[c].baseline ? " (baseline)" : "");
-			put_share(b, s->standings[r][c].sample_ppm);
-		}
+	put_samples(s, b);
+	if (fits(b))
+		return;
+	buf_reset(b);
+	buf_printf(b, "%s %016llx", s->plan->run_name, (unsigned long long)s->run_id);
+	put_sample_range(s, b);
 }
 
 static void line_stop(const struct stats *s, struct buf *b)
@@ -273,7 +374,7 @@ static void line_stop(const struct stats *s, struct buf *b)
 	if (s->phase != PHASE_RUN)
 		buf_puts(b, "draining: the run is sealed once open exchanges have ended");
 	else
-		buf_puts(b, "understudy ctl pause (all shadowing), understudy ctl drain (the proxy)");
+		buf_puts(b, "understudy ctl pause (shadowing), understudy ctl drain (the proxy)");
 }
 
 static const struct {

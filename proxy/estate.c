@@ -264,18 +264,30 @@ static void control_path(const struct plan *plan, const char *suffix, char out[C
 	snprintf(out, CONTROL_PATH_BYTES, "%.*s%s", CONTROL_PATH_BYTES - 2, plan->control_socket, suffix);
 }
 
+static bool is_later(const struct plan *plan)
+{
+	return plan->generation > 1;
+}
+
+/* 0: it is not there. */
+static ino_t inode_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
 /* Whoever connects from now on meets this generation's control. */
 static int show_control_socket(struct estate *e)
 {
 	char made[CONTROL_PATH_BYTES];
-	struct stat st;
 
-	if (estate_fd(e, "control") == -1)
+	if (estate_fd(e, "control") == -1 || !is_later(e->plan))
 		return 0;
 	control_path(e->plan, "~", made);
-	if (stat(made, &st) == -1 || rename(made, e->plan->control_socket) == -1)
+	if (rename(made, e->plan->control_socket) == -1)
 		return complain("cannot make the control socket", e->plan->control_socket);
-	e->control_inode = st.st_ino;
+	e->control_inode = inode_of(e->plan->control_socket);
 	return 0;
 }
 
@@ -305,30 +317,34 @@ static void make_parent_folder(const char *path)
 	}
 }
 
-/* Under another name until this generation answers: the former one's clients notice nothing. */
+/* The first generation claims the path; a later one is under another name until it answers, so that the
+ * former one's operators notice nothing. */
 static int make_control_socket(struct estate *e)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	const char *path = e->plan->control_socket;
+	char made[CONTROL_PATH_BYTES];
 	int fd;
 
 	if (!path[0])
 		return 0;
-	if (strlen(path) + 1 >= sizeof a.sun_path) {
-		errno = ENAMETOOLONG;
-		return complain("cannot make the control socket", path);
-	}
 	make_parent_folder(path);
-	control_path(e->plan, "~", a.sun_path);
-	unlink(a.sun_path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd == -1 || bind(fd, (struct sockaddr *)&a, sizeof a) == -1 || chmod(a.sun_path, 0600) == -1 ||
-	    listen(fd, 16) == -1) {
+	control_path(e->plan, is_later(e->plan) ? "~" : "", made);
+	fd = listeners_bind_path(made);
+	if (fd == -1 && errno == EADDRINUSE) {
+		fprintf(stderr,
+		        "understudy: cannot make the control socket: %s: another proxy answers there; stop "
+		        "it, start in another folder or set control.socket\n",
+		        made);
+		return ERR_SYS;
+	}
+	if (fd == -1 || chmod(made, 0600) == -1 || listen(fd, 16) == -1) {
 		complain("cannot make the control socket", path);
 		if (fd != -1)
 			close(fd);
 		return ERR_SYS;
 	}
+	if (!is_later(e->plan))
+		e->control_inode = inode_of(made);
 	return own(e, fd, "control");
 }
 
@@ -336,10 +352,9 @@ static int make_control_socket(struct estate *e)
 static void remove_control_socket(const struct estate *e)
 {
 	char made[CONTROL_PATH_BYTES];
-	struct stat st;
 
 	control_path(e->plan, e->control_inode ? "" : "~", made);
-	if (!e->control_inode || (stat(made, &st) == 0 && st.st_ino == e->control_inode))
+	if (!e->control_inode || inode_of(made) == e->control_inode)
 		unlink(made);
 }
 
@@ -429,9 +444,9 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 		err = make_names(e);
 	if (!err)
 		err = make_rings(e);
-	if (!err && !plan->run_closed)
-		err = make_run_directory(e, run_directory);
-	return err ? err : make_control_socket(e);
+	if (!err)
+		err = make_control_socket(e);
+	return err || plan->run_closed ? err : make_run_directory(e, run_directory);
 }
 
 void estate_close(struct estate *e)

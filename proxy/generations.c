@@ -94,9 +94,11 @@ void generations_hear(struct parent *p, uint64_t now)
 static void choose_directory(const struct parent *p, const struct plan *plan, char out[DIRECTORY_BYTES])
 {
 	bool first = !p->serving && p->former.fd == -1;
+	size_t n_folder = strlen(plan->run_directory);
+	const char *slash = n_folder && plan->run_directory[n_folder - 1] == '/' ? "" : "/";
 
 	if (!p->job->run)
-		snprintf(out, DIRECTORY_BYTES, "%s/%s-%llu", plan->run_directory, plan->run_name,
+		snprintf(out, DIRECTORY_BYTES, "%s%s%s-%llu", plan->run_directory, slash, plan->run_name,
 		         (unsigned long long)(clock_wall_ns() / 1000000u));
 	else
 		snprintf(out, DIRECTORY_BYTES, "%s", p->job->run);

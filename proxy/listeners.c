@@ -153,6 +153,18 @@ static int bind_one(const union address *a, socklen_t len)
 	return fd;
 }
 
+int listeners_bind_path(const char *path)
+{
+	union address a = {.path = {.sun_family = AF_UNIX}};
+
+	if (strlen(path) >= sizeof a.path.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(a.path.sun_path, path);
+	return bind_one(&a, sizeof a.path);
+}
+
 static void close_left(struct handed *h)
 {
 	for (unsigned i = 0; i < h->count; i++) {
@@ -178,7 +190,11 @@ static int listener_of(struct handed *handed, const struct plan_endpoint *at)
 	if (len && fd == -1)
 		fd = bind_one(&a, len);
 	if (fd == -1)
-		fprintf(stderr, "understudy: cannot listen on: %s: %s\n", at->url, strerror(errno));
+		fprintf(stderr, "understudy: cannot listen on: %s: %s%s\n", at->url, strerror(errno),
+		        errno == EADDRINUSE      ? "; stop what listens there or choose another port"
+		        : errno == EADDRNOTAVAIL ? "; this machine has no such address"
+		        : errno == EACCES        ? "; ports below 1024 need CAP_NET_BIND_SERVICE"
+		                                 : "");
 	return fd;
 }
 

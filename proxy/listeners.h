@@ -15,4 +15,8 @@
 int listeners_bind(const struct plan *, const int *former, unsigned former_count, int fds[LISTEN_MAX],
                    int *control_out) MUST_CHECK;
 
+/* The same kind of socket at a path; a file that a dead process left there gives way, one behind which
+ * somebody answers does not. A descriptor, or -1 with errno (EADDRINUSE: somebody answers). */
+int listeners_bind_path(const char *path) MUST_CHECK;
+
 #endif

@@ -73,14 +73,12 @@ static void announce(struct parent *p)
 	const struct plan *plan = plan_of(p->serving);
 	char text[128];
 
-	if (plan->replay)
+	if (plan->replay && plan->replay_progress != PROGRESS_QUIET)
 		fprintf(stderr, "understudy: replaying, run in %s\n", p->serving->directory);
-	else if (plan->run_closed)
-		fprintf(stderr, "understudy: ready on %s, no run is open\n", plan->listen[0].at.url);
-	else
-		fprintf(stderr,
-		        "understudy: ready on %s, run in %s; stop all shadowing: understudy ctl pause\n",
-		        plan->listen[0].at.url, p->serving->directory);
+	else if (!plan->replay)
+		fprintf(stderr, "understudy: ready on %s, %s%s\n", plan->listen[0].at.url,
+		        plan->run_closed ? "no run is open" : "run in ",
+		        plan->run_closed ? "" : p->serving->directory);
 	if (p->former.fd != -1)
 		snprintf(text, sizeof text, "MAINPID=%d\nREADY=1\nSTATUS=live traffic is forwarded",
 		         (int)getpid());
@@ -285,6 +283,9 @@ int parent_run(const struct parent_job *job)
 	else if ((p->serving = build_first(p))) {
 		serve(p);
 		status = p->serving->failed ? 3 : job->plan->replay && p->stops ? 130 : 0;
+		if (!status && !job->plan->replay && !p->succeeded && !plan_of(p->serving)->run_closed)
+			fprintf(stderr, "understudy: drained; the run is sealed: understudy report %s\n",
+			        p->serving->directory);
 	}
 	if (p->serving && p->serving->failed)
 		house_discard(&p->serving);

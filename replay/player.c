@@ -137,6 +137,10 @@ static void tell(const char *end)
 	double share = window_share(player.window),
 	       seconds = (double)(clock_mono_ns() - player.start_ns) / 1e9;
 	unsigned long long sent = player.sequence, late = sketch_quantile(&player.lag, 0.99);
+	char lag[40] = "";
+
+	if (player.lag.count)
+		snprintf(lag, sizeof lag, ", lag p99 %.3f ms", (double)late / 1e3);
 
 	if (how == PROGRESS_JSON) {
 		fprintf(stderr,
@@ -149,11 +153,10 @@ static void tell(const char *end)
 		memset(bar, '.', 30);
 		memset(bar, '#', full < 30 ? full : 30);
 		bar[30] = '\0';
-		fprintf(stderr, "\r[%s] %3.0f %%  %llu sent  lag p99 %.3f ms%s", bar, share * 100, sent,
-		        (double)late / 1e3, end);
+		fprintf(stderr, "\r[%s] %3.0f %%  %llu sent%s%s", bar, share * 100, sent, lag, end);
 	} else {
-		fprintf(stderr, "understudy: replay: %.0f %%, %llu sent in %.1f s, lag p99 %.3f ms\n",
-		        share * 100, sent, seconds, (double)late / 1e3);
+		fprintf(stderr, "understudy: replay: %.0f %%, %llu sent in %.1f s%s\n", share * 100, sent,
+		        seconds, lag);
 	}
 }
 
@@ -220,8 +223,7 @@ static void say_end(int err)
 		fprintf(stderr, "understudy: the capture ends early: %s; what was read is replayed\n",
 		        err_text(end));
 	if (out)
-		fprintf(stderr, "understudy: %llu exchanges have no complete request and answer: left out\n",
-		        out);
+		fprintf(stderr, "understudy: left out, without a complete request and answer: %llu\n", out);
 }
 
 static void play_all(void)

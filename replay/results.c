@@ -12,6 +12,11 @@
 /* PAIR_BYTES, ROW_BYTES: what a stored pair and row take beside texts and bodies, indices included. */
 enum { BODY_KEEP_BYTES = 16 * 1024, BUSY_MS = 5000, PAIR_BYTES = 320, ROW_BYTES = 48, TIMELINE_STEPS = 512 };
 
+/* RFC 3339 with microseconds. */
+#define SEEN_AT                                                                                              \
+	"strftime('%Y-%m-%dT%H:%M:%S', seen_us / 1000000, 'unixepoch') || printf('.%06dZ', seen_us % "       \
+	"1000000)"
+
 static const char schema[] =
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304;"
         "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
@@ -45,14 +50,16 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS timeline(route TEXT, candidate TEXT, pairs INTEGER, at_us INTEGER, "
         "diverged INTEGER,"
         " low REAL, high REAL, PRIMARY KEY(route, candidate, pairs)) WITHOUT ROWID;"
-        "CREATE VIEW IF NOT EXISTS divergences AS SELECT p.id, p.route, p.candidate, p.slice, p.against,"
-        " d.class, d.unit, d.count, p.where_, p.seen_us / 1e6 AS seen_s FROM divergence d JOIN pair p ON p.n "
-        "= "
-        "d.pair;"
-        "CREATE VIEW IF NOT EXISTS predictions AS SELECT p.id, p.route, p.candidate, p.slice, p.against, "
-        "w.row,"
-        " w.diverged, w.flipped, w.live_label, w.candidate_label, w.js_bits, w.tv FROM \"row\" w JOIN pair p "
-        "ON p.n = w.pair;";
+        "CREATE VIEW IF NOT EXISTS pairs AS SELECT id, route, candidate, slice, against, " SEEN_AT
+        " AS time, seen_us, diverged, live_status, candidate_status, live_us, candidate_us, rows, "
+        "rows_diverged,"
+        " where_ AS first_difference FROM pair;"
+        "CREATE VIEW IF NOT EXISTS divergences AS SELECT id, route, candidate, slice, against, " SEEN_AT
+        " AS time, seen_us, d.class, d.unit, d.count, where_ AS first_difference"
+        " FROM divergence d JOIN pair ON n = d.pair;"
+        "CREATE VIEW IF NOT EXISTS predictions AS SELECT id, route, candidate, slice, against, " SEEN_AT
+        " AS time, seen_us, w.row, w.diverged, w.flipped, w.live_label, w.candidate_label, w.js_bits, w.tv"
+        " FROM \"row\" w JOIN pair ON n = w.pair;";
 
 static const char *const sql[STATEMENTS] = {
         [STATEMENT_PAIR] =

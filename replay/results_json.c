@@ -221,6 +221,20 @@ static void put_figure(struct buf *b, double value, const struct gate_metric_row
 		buf_printf(b, "%.2f %%", value * 100);
 }
 
+/* " [1.20, 3.40] %" */
+static void put_figures(struct buf *b, struct interval ci, const struct gate_metric_row *row)
+{
+	if (isfinite(ci.low) && isfinite(ci.high) && strcmp(row->unit, "ratio")) {
+		buf_printf(b, " [%.2f, %.2f] %%", ci.low * 100, ci.high * 100);
+		return;
+	}
+	buf_puts(b, " [");
+	put_figure(b, ci.low, row);
+	buf_puts(b, ", ");
+	put_figure(b, ci.high, row);
+	buf_puts(b, "]");
+}
+
 static void put_decided(struct buf *b, const char *candidate, const struct plan_gate *gate,
                         const struct gate_result *result)
 {
@@ -232,29 +246,31 @@ static void put_decided(struct buf *b, const char *candidate, const struct plan_
 	} else {
 		buf_puts(b, "is ");
 		put_figure(b, result->value, row);
-		buf_puts(b, " [");
-		put_figure(b, result->ci.low, row);
-		buf_puts(b, ", ");
-		put_figure(b, result->ci.high, row);
-		buf_puts(b, "]");
+		put_figures(b, result->ci, row);
 	}
 	buf_printf(b, ", limit %s ", row->direction == GATE_MAX ? "at most" : "at least");
 	put_figure(b, gate->limit, row);
-	buf_printf(b, " (%s)", gate_state_name(result->state));
 	if (result->state == GATE_UNDECIDED && result->needed && result->needed != UINT64_MAX)
 		buf_printf(b, ", about %llu more pairs needed", (unsigned long long)result->needed);
 }
 
 /* The sentence that explains a verdict: the gate that decided, or that none is declared. */
-static void put_reason(struct buf *b, const char *candidate, const struct judgement *j)
+static void put_reason(struct buf *b, const struct results *r, const struct tally *t,
+                       const struct judgement *j)
 {
+	const char *name = tally_candidate(r, t)->name;
+	char candidate[2 * NAME_MAX_BYTES + 8];
 	struct buf text;
 
+	snprintf(candidate, sizeof candidate, "%s", name);
+	for (unsigned i = 0; i < r->tally_count; i++)
+		if (&r->tallies[i] != t && !strcmp(tally_candidate(r, &r->tallies[i])->name, name))
+			snprintf(candidate, sizeof candidate, "%s on %s", name, tally_route(r, t)->name);
 	buf_init(&text, 1024);
 	if (j->decided_by >= 0)
 		put_decided(&text, candidate, &j->gates[j->decided_by], &j->results[j->decided_by]);
 	else if (j->verdict == GATE_UNDECIDED)
-		buf_puts(&text, "no gate declared");
+		buf_printf(&text, "%s: no gate declared", candidate);
 	else
 		buf_printf(&text, "%s: every gate holds", candidate);
 	buf_json_string(b, buf_span(&text));
@@ -462,7 +478,7 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 			t->standing = standing_of(t, &j);
 			if (!judged++ || gate_worse(verdict, j.verdict) != verdict) {
 				buf_reset(why);
-				put_reason(why, tally_candidate(r, t)->name, &j);
+				put_reason(why, r, t, &j);
 			}
 			verdict = gate_worse(verdict, j.verdict);
 		}

@@ -61,9 +61,11 @@ static int find_socket(char out[PATH_MAX_BYTES])
 		snprintf(out, PATH_MAX_BYTES, "%s", found.gl_pathv[i]);
 	}
 	globfree(&found);
-	if (alive == 0)
-		return complain("no proxy found",
-		                "no socket in run/ or /run/understudy/ answers; use -c or --control");
+	if (alive == 0) {
+		complain("no proxy found",
+		         "no socket in run/ or /run/understudy/ answers; use -c or --control");
+		return 3;
+	}
 	if (alive > 1)
 		fprintf(stderr, " or %s\n", out);
 	return alive == 1 ? 0 : 2;

@@ -99,20 +99,26 @@ static int explore(const struct run *run, const struct options *o)
 
 	printf("\nEXPLORATORY: limits given after the run; none of them is a pass\n");
 	for (const struct node *c = candidates ? candidates->child : NULL; c; c = c->next) {
-		for (unsigned i = 0; i < o->extra_count && strcmp(doc_text(c, "role"), "baseline"); i++) {
+		char who[160];
+
+		if (!strcmp(doc_text(c, "role"), "baseline"))
+			continue;
+		printf("%s\n", run_who(run, c, who));
+		for (unsigned i = 0; i < o->extra_count; i++) {
 			const struct gate_metric_row *row = gate_metric_row(o->extra[i].metric);
 			char value[32], limit[32], interval[80];
 			struct interval ci = {0, 1};
 			double v = NAN;
 			int at = figure(c, row->name, &v, &ci) ? side(row, o->extra[i].limit, ci) : 0;
 
-			printf("  %-16s %-23s %-8s %9s %10s %-22s %s\n", doc_text(c, "name"), row->name,
-			       run_metric_bound(row->name), run_figure(o->extra[i].limit, row->unit, limit),
+			printf("  %-22s %s %-8s %8s %-18s %s\n", row->name,
+			       row->direction == GATE_MIN ? ">=" : "<=",
+			       run_figure(o->extra[i].limit, row->unit, limit),
 			       run_figure(v, row->unit, value),
 			       run_figures(ci.low, ci.high, row->unit, interval),
-			       at < 0   ? "exploratory: broken"
-			       : at > 0 ? "exploratory: kept"
-			                : "exploratory: open");
+			       at < 0   ? "broken"
+			       : at > 0 ? "kept"
+			                : "open");
 			if (at < 0)
 				status = 1;
 		}

@@ -1,5 +1,6 @@
 #include "tools/replay.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 /* At recorded times a slow answer must not hold back the next request; at --speed max the slots are the pace.
  */
 enum { SLOTS_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, HASHED_MAX = 1 << 20 };
+enum { INTERRUPTED = 130 };
 static const uint64_t MAX_LAG_NS = 1000000u;
 
 static struct replay_options options;
@@ -83,14 +85,30 @@ static int read_connections(const char *text, const struct plan *plan, uint32_t 
 	return -1;
 }
 
+/* A run of nothing would have no verdict and say nothing about why. */
+static int refuse_empty(const char *path, struct capfile_reader *reader)
+{
+	const void *payload;
+	struct record r;
+
+	if (capfile_next(reader, &r, &payload) == 0)
+		return -1;
+	fprintf(stderr, "understudy: %s: it holds no exchange to replay; see understudy capture info\n",
+	        path);
+	return 3;
+}
+
 static int routes_of(const char *path, struct plan *plan)
 {
 	struct capfile_reader *reader;
 	const char *why = NULL;
-	int err = capfile_open(path, &reader, &why);
+	int err = capfile_open(path, &reader, &why), status;
 
 	if (err) {
-		fprintf(stderr, "understudy: %s: %s\n", path, why ? why : err_text(err));
+		fprintf(stderr, "understudy: %s: %s\n", path,
+		        err == ERR_SYS ? strerror(errno)
+		        : why          ? why
+		                       : err_text(err));
 		return 3;
 	}
 	plan->route_count = capfile_facts(reader)->route_count;
@@ -108,8 +126,9 @@ static int routes_of(const char *path, struct plan *plan)
 		for (unsigned n = 0; n < from->ignore_count; n++)
 			snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
 	}
+	status = refuse_empty(path, reader);
 	capfile_reader_free(&reader);
-	return -1;
+	return status;
 }
 
 static int names_differ(const struct plan_route *route)
@@ -230,10 +249,13 @@ static int verdict(const struct replay_options *o)
 		return 3;
 	snprintf(state, sizeof state, "%s", doc_text(run.summary, "state"));
 	run_close(&run);
-	if (!strcmp(state, "void"))
+	if (!strcmp(state, "void")) {
+		fprintf(stderr,
+		        "understudy: the replay is void; lower --speed or allow more with --max-lag\n");
 		return 3;
+	}
 	if (!strcmp(state, "partial"))
-		return 130;
+		return INTERRUPTED;
 	return o->gate_count ? status : 0;
 }
 
@@ -241,7 +263,7 @@ static int run(const struct words *words)
 {
 	static struct plan plan;
 	struct replay_options *o = &options;
-	int status;
+	int status, judged;
 
 	o->input = words->at[0];
 	if (!o->target_count && !o->dry_run)
@@ -252,7 +274,10 @@ static int run(const struct words *words)
 		status = start_roles(&plan, o->run, o->input, NULL);
 	else
 		return status;
-	return status ? status : verdict(o);
+	if (status && status != INTERRUPTED)
+		return status;
+	judged = verdict(o); /* of what was played, also when that is not all */
+	return status ? status : judged;
 }
 
 static const struct command_flag flags[] = {

@@ -6,27 +6,44 @@
 #include "tools/commands.h"
 #include "tools/report_html.h"
 
-enum { REPORT_LIMIT_BYTES = 64 << 20, WORD_MAX = 200 };
+enum { REPORT_LIMIT_BYTES = 64 << 20, WORD_MAX = 200, SENTENCE_MAX = 2000 };
 
 static struct {
 	const char *format, *output, *config;
 } options;
 
-/* Text in a Markdown cell: what would end the cell or begin markup is taken out of the way. */
-static void md_text(struct buf *out, const char *text)
+/* Text between Markdown: those of its bytes that are in `markup` are taken out of the way. */
+static void md_put(struct buf *out, const char *text, size_t max, const char *markup)
 {
-	for (size_t n = 0; *text && n < WORD_MAX; text++, n++) {
-		if (strchr("|\\`*_<>[]&", *text))
+	for (size_t n = 0; *text && n < max; text++, n++) {
+		if (strchr(markup, *text))
 			buf_printf(out, "&#%d;", *text);
 		else
 			buf_put(out, (unsigned char)*text < 0x20 ? " " : text, 1);
 	}
 }
 
-static void md_gates(const struct node *c, struct buf *out)
+/* In a cell: what would end it, or begin markup. */
+static void md_text(struct buf *out, const char *text)
+{
+	md_put(out, text, WORD_MAX, "|\\`*_<>[]&");
+}
+
+static void md_sentence(const struct run *run, struct buf *out)
+{
+	struct buf text;
+
+	buf_init(&text, 1 << 16);
+	run_sentence(run, &text);
+	buf_put(&text, "", 1);
+	md_put(out, text.err ? "" : buf_span(&text).data, SENTENCE_MAX, "\\`*<>&");
+	buf_fini(&text);
+}
+
+static void md_gates(const struct run *run, const struct node *c, struct buf *out)
 {
 	const struct node *gates = doc_get(c, "gates");
-	char limit[32], value[32], ci[80];
+	char limit[32], value[32], ci[80], who[160];
 	double low, high;
 
 	for (const struct node *g = gates ? gates->child : NULL; g; g = g->next) {
@@ -35,7 +52,7 @@ static void md_gates(const struct node *c, struct buf *out)
 
 		doc_interval(g, "ci", &low, &high);
 		buf_puts(out, "| ");
-		md_text(out, doc_text(c, "name"));
+		md_text(out, run_who(run, c, who));
 		buf_printf(out, " | %s | %s %s | %s | %s | **%s** | ", metric, run_metric_bound(metric),
 		           run_figure(doc_number(g, "limit"), unit, limit),
 		           run_figure(doc_number(g, "value"), unit, value), run_figures(low, high, unit, ci),
@@ -57,22 +74,26 @@ static void md_measure(const struct node *c, const char *key, struct buf *out)
 	           isfinite(doc_number(m, "mean")) ? run_figures(low, high, "bits", ci) : "");
 }
 
-static void md_candidate(const struct node *c, struct buf *out)
+static void md_candidate(const struct run *run, const struct node *c, struct buf *out)
 {
 	const struct node *l = doc_get(c, "latency_us");
-	char rate[32], noise[32], ci[80];
-	double low, high;
+	char rate[32], noise[32], ci[80], who[160];
+	double low, high, live = doc_number(doc_get(l, "live"), "p99"),
+	                  other = doc_number(doc_get(l, "candidate"), "p99");
 
 	doc_interval(c, "divergence_ci", &low, &high);
 	buf_puts(out, "| ");
-	md_text(out, doc_text(c, "name"));
+	md_text(out, run_who(run, c, who));
 	buf_printf(out, " | %.0f | %s %s | %s | ", doc_number(c, "pairs"),
 	           run_figure(doc_number(c, "divergence_rate"), "", rate), run_figures(low, high, "", ci),
 	           run_figure(doc_number(c, "noise_rate"), "", noise));
 	md_measure(c, "js_bits", out);
 	md_measure(c, "tv", out);
-	buf_printf(out, "%.0f / %.0f us | %.0f |\n", doc_number(doc_get(l, "live"), "p99"),
-	           doc_number(doc_get(l, "candidate"), "p99"), doc_number(c, "against_baseline"));
+	if (isfinite(live) && isfinite(other))
+		buf_printf(out, "%.0f / %.0f us | ", live, other);
+	else
+		buf_puts(out, "- | ");
+	buf_printf(out, "%.0f |\n", doc_number(c, "against_baseline"));
 }
 
 static void md_counts(const char *name, const struct node *counts, struct buf *out)
@@ -87,58 +108,101 @@ static void md_counts(const char *name, const struct node *counts, struct buf *o
 static void report_md(const struct run *run, struct buf *out)
 {
 	const struct node *list = doc_get(run->summary, "candidates"), *first = list ? list->child : NULL;
+	char who[160];
 
 	buf_puts(out, "<!-- understudy-report -->\n**");
-	run_sentence(run, out);
+	md_sentence(run, out);
 	buf_puts(out, "**\n\n| candidate | gate | limit | value | 95 % interval | state | pairs needed | "
 	              "because |\n"
 	              "|---|---|---|---|---|---|---|---|\n");
 	for (const struct node *c = first; c; c = c->next)
-		md_gates(c, out);
+		md_gates(run, c, out);
 	buf_puts(out, "\n| candidate | pairs | divergence rate | noise | JS, bits | TV | p99 live / "
 	              "candidate | against "
 	              "baseline |\n|---|---|---|---|---|---|---|---|\n");
 	for (const struct node *c = first; c; c = c->next)
-		md_candidate(c, out);
+		md_candidate(run, c, out);
 	buf_puts(out, "\n");
 	md_counts("all", doc_get(run->summary, "counts"), out);
 	for (const struct node *c = first; c; c = c->next)
-		md_counts(doc_text(c, "name"), doc_get(c, "counts"), out);
+		md_counts(run_who(run, c, who), doc_get(c, "counts"), out);
+	if (first && first->next)
+		buf_puts(out, "\nAll: an exchange is compared when any candidate's answer was.\n");
 	buf_printf(out, "\nrun %s, understudy %s, config %.12s, gates %.12s, %s to %s\n",
 	           doc_text(run->summary, "run"), doc_text(doc_get(run->manifest, "versions"), "understudy"),
 	           doc_text(run->manifest, "config_hash"), doc_text(run->manifest, "gates_hash"),
 	           doc_text(run->manifest, "started"), doc_text(run->manifest, "ended"));
 }
 
-static void junit_case(const struct node *c, const struct node *g, struct buf *out)
-{
-	const char *state = doc_text(g, "state"), *metric = doc_text(g, "metric");
-	char limit[32], value[32];
+struct junit {
+	struct buf cases;
+	unsigned tests, failures, skipped;
+};
 
-	buf_puts(out, "<testcase classname=\"");
-	report_escape(out, span_of(doc_text(c, "name")), WORD_MAX);
-	buf_printf(out, "\" name=\"%s\">", metric);
-	if (strcmp(state, "pass"))
-		buf_printf(out, "<%s message=\"%s is %s, limit %s %s\"/>",
-		           strcmp(state, "fail") ? "skipped" : "failure", metric,
-		           run_figure(doc_number(g, "value"), run_metric_unit(metric), value),
-		           run_metric_bound(metric),
-		           run_figure(doc_number(g, "limit"), run_metric_unit(metric), limit));
-	buf_puts(out, "</testcase>\n");
+/* One case; `why` is said when it did not pass. */
+static void junit_case(struct junit *j, const char *class, const char *name, const char *state,
+                       struct buf *why)
+{
+	bool failed = !strcmp(state, "fail"), passed = !strcmp(state, "pass");
+
+	j->tests++;
+	j->failures += failed;
+	j->skipped += !failed && !passed;
+	buf_puts(&j->cases, "<testcase classname=\"");
+	report_escape(&j->cases, span_of(class), WORD_MAX);
+	buf_puts(&j->cases, "\" name=\"");
+	report_escape(&j->cases, span_of(name), WORD_MAX);
+	buf_puts(&j->cases, "\">");
+	if (!passed) {
+		buf_printf(&j->cases, "<%s message=\"", failed ? "failure" : "skipped");
+		report_escape(&j->cases, buf_span(why), WORD_MAX);
+		buf_puts(&j->cases, "\"/>");
+	}
+	buf_puts(&j->cases, "</testcase>\n");
+	buf_reset(why);
 }
 
+static void junit_gate(struct junit *j, const char *class, const struct node *g, struct buf *why)
+{
+	const char *metric = doc_text(g, "metric"), *unit = run_metric_unit(metric);
+	char limit[32], value[32];
+
+	buf_printf(why, "%s is %s, limit %s %s", metric, run_figure(doc_number(g, "value"), unit, value),
+	           run_metric_bound(metric), run_figure(doc_number(g, "limit"), unit, limit));
+	junit_case(j, class, metric, doc_text(g, "state"), why);
+}
+
+/* Each gate is a case, and each verdict: where no gate is declared, gates alone would look passed. */
 static void report_junit(const struct run *run, struct buf *out)
 {
 	const struct node *list = doc_get(run->summary, "candidates");
+	bool is_void = !strcmp(doc_text(run->summary, "state"), "void");
+	struct junit j = {.tests = 0};
+	struct buf why;
+	char who[160];
 
-	buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"understudy\">\n");
+	buf_init(&j.cases, REPORT_LIMIT_BYTES);
+	buf_init(&why, 1 << 16);
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
 		const struct node *gates = doc_get(c, "gates");
 
+		if (!strcmp(doc_text(c, "role"), "baseline"))
+			continue;
+		run_who(run, c, who);
+		buf_printf(&why, "%s: %s", is_void ? "void" : doc_text(c, "verdict"),
+		           is_void ? doc_text(run->summary, "reason") : run_why(c));
+		junit_case(&j, who, "verdict", is_void ? "void" : doc_text(c, "verdict"), &why);
 		for (const struct node *g = gates ? gates->child : NULL; g; g = g->next)
-			junit_case(c, g, out);
+			junit_gate(&j, who, g, &why);
 	}
+	buf_printf(out,
+	           "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"understudy\" tests=\"%u\" "
+	           "failures=\"%u\" skipped=\"%u\">\n",
+	           j.tests, j.failures, j.skipped);
+	buf_span_put(out, buf_span(&j.cases));
 	buf_puts(out, "</testsuite>\n");
+	buf_fini(&j.cases);
+	buf_fini(&why);
 }
 
 /* summary.json is the JSON report. */

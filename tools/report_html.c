@@ -24,7 +24,7 @@ static const char head[] =
         ".dim,caption{color:var(--dim);fill:var(--dim);font-size:.85rem}caption{text-align:left;padding:."
         "2rem 0}\n"
         ".verdict{border-left:8px solid var(--open);background:var(--card);padding:1rem "
-        "1.25rem;border-radius:6px}"
+        "1.25rem;border-radius:6px;margin-bottom:.8rem}"
         ".verdict.pass{border-color:var(--good)}.verdict.fail{border-color:var(--bad)}\n"
         ".badge{display:inline-block;padding:.05rem "
         ".55rem;border-radius:1rem;font-size:.82rem;font-weight:600;"
@@ -43,7 +43,8 @@ static const char head[] =
         "font-weight:500;white-space:nowrap}td.w{white-space:nowrap}td.n,th.n{text-align:right;font-variant-"
         "numeric:tabular-nums;"
         "white-space:nowrap}\n"
-        "svg{display:block}svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg "
+        ".chart{overflow-x:auto}.chart svg{min-width:40rem}svg{display:block}svg text{font:12px "
+        "system-ui,sans-serif;fill:var(--ink)}svg "
         "text.dim{fill:var(--dim)}"
         ".grid{stroke:var(--line)}.bar{fill:var(--bar)}.noise{fill:var(--noise)}.dot{fill:var(--ink)}"
         ".limit{stroke:var(--bad);stroke-width:2;stroke-dasharray:4 3}.band{fill:var(--bar);opacity:.45}"
@@ -228,16 +229,48 @@ static unsigned reasons_row(struct buf *out, const char *name, const struct node
 static void reasons(struct buf *out, const struct run *run)
 {
 	const struct node *list = doc_get(run->summary, "candidates");
+	char who[160];
 	unsigned n;
 
 	buf_puts(out, "<h3>What was not compared, and why</h3>\n");
 	open_table(out, "of|group|reason|>exchanges");
 	n = reasons_row(out, "all", doc_get(run->summary, "counts"));
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next)
-		n += reasons_row(out, doc_text(c, "name"), doc_get(c, "counts"));
+		n += reasons_row(out, run_who(run, c, who), doc_get(c, "counts"));
 	if (!n)
 		buf_puts(out, "<tr><td colspan=\"4\">nothing: every exchange was compared or sampled "
 		              "out</td></tr>\n");
+	close_table(out);
+}
+
+/* A line for each candidate: who is how far, and what was left out of the figure. */
+static void standings(struct buf *out, const struct run *run)
+{
+	const struct node *list = doc_get(run->summary, "candidates");
+	char rate[32], ci[80], who[160];
+	struct buf left;
+	double low, high;
+
+	open_table(out, "candidate|verdict|because of|>pairs|>diverged|>95 % interval|left out");
+	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
+		buf_puts(out, "<tr>");
+		cell(out, "w", run_who(run, c, who));
+		buf_puts(out, "<td>");
+		if (strcmp(doc_text(c, "role"), "baseline"))
+			badge(out, doc_text(c, "verdict"));
+		buf_puts(out, "</td>");
+		cell(out, "", strcmp(doc_text(c, "role"), "baseline") ? run_why(c) : "baseline");
+		count_cell(out, doc_number(c, "pairs"));
+		cell(out, "n", run_figure(doc_number(c, "divergence_rate"), "", rate));
+		doc_interval(c, "divergence_ci", &low, &high);
+		cell(out, "n", doc_number(c, "pairs") > 0 ? run_figures(low, high, "", ci) : "-");
+		buf_init(&left, 1 << 16);
+		run_left_out(doc_get(c, "counts"), &left);
+		buf_put(&left, "", 1);
+		cell(out, "", left.err ? "" : buf_span(&left).data);
+		buf_fini(&left);
+		buf_puts(out, "</tr>\n");
+	}
 	close_table(out);
 }
 
@@ -263,7 +296,9 @@ static void top(struct buf *out, const struct run *run)
 		buf_puts(out, "</div>");
 	}
 	buf_puts(out, "</div>\n");
+	standings(out, run);
 	counts(out, doc_get(run->summary, "counts"));
+	buf_puts(out, "<p class=\"dim\">Exchanges; one is compared when any candidate's answer was.</p>\n");
 	buf_fini(&text);
 }
 
@@ -457,14 +492,14 @@ static void all_examples(struct buf *out, sqlite3 *db, const struct node *c)
 		examples(out, db, c, doc_text(k, "class"));
 }
 
-static void candidate(struct buf *out, sqlite3 *db, const struct node *c)
+static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const struct node *c)
 {
 	bool baseline = !strcmp(doc_text(c, "role"), "baseline");
 	double against = doc_number(c, "against_baseline");
-	char rate[32], noise[32], comparable[32];
+	char rate[32], noise[32], comparable[32], who[160];
 
 	buf_puts(out, "<h2>");
-	put_word(out, doc_text(c, "name"));
+	put_word(out, run_who(run, c, who));
 	buf_puts(out, " ");
 	if (baseline)
 		buf_puts(out, "<span class=\"dim\">baseline: the live model again, which measures the "
@@ -482,6 +517,9 @@ static void candidate(struct buf *out, sqlite3 *db, const struct node *c)
 	buf_printf(out, "; comparable share %s.</p>\n",
 	           run_figure(doc_number(c, "comparable_share"), "", comparable));
 	gates(out, doc_get(c, "gates"));
+	if (doc_number(c, "pairs") > 0)
+		buf_puts(out, "<h3>Divergence rate as pairs came <span class=\"dim\">band: 95 % interval; "
+		              "dashed: limit</span></h3>\n");
 	svg_timeline(out, db, c);
 	buf_puts(out, "<h3>Divergence</h3>\n");
 	classes(out, c);
@@ -578,7 +616,7 @@ void report_html(const struct run *run, struct buf *out)
 	svg_latency(out, list);
 	reasons(out, run);
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next)
-		candidate(out, db, c);
+		candidate(out, db, run, c);
 	provenance(out, run);
 	sqlite3_close(db);
 }

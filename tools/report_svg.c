@@ -17,7 +17,8 @@ enum {
 static void open_svg(struct buf *out, int height, const char *title)
 {
 	buf_printf(out,
-	           "<svg role=\"img\" viewBox=\"0 0 %d %d\" width=\"100%%\" style=\"max-width:%dpx\">"
+	           "<div class=\"chart\"><svg role=\"img\" viewBox=\"0 0 %d %d\" width=\"100%%\" "
+	           "style=\"max-width:%dpx\">"
 	           "<title>%s</title>\n",
 	           WIDTH, height, WIDTH, title);
 }
@@ -74,6 +75,10 @@ static void divergence_row(struct buf *out, const struct node *c, int y, double 
 
 	put_label(out, y, doc_text(c, "name"));
 	doc_interval(c, "divergence_ci", &low, &high);
+	if (!(doc_number(c, "pairs") > 0)) {
+		buf_printf(out, "<text class=\"dim\" x=\"%d\" y=\"%d\">no pair</text>\n", LABEL + 6, y + 4);
+		return;
+	}
 	if (isfinite(low) && isfinite(high))
 		buf_printf(out,
 		           "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"10\" rx=\"5\"/>\n",
@@ -96,7 +101,8 @@ void svg_divergence(struct buf *out, const struct node *candidates)
 		double low, high, limit = declared_limit(c);
 
 		doc_interval(c, "divergence_ci", &low, &high);
-		top = fmax(top, fmax(isfinite(high) ? high : 0, isfinite(limit) ? limit : 0));
+		if (doc_number(c, "pairs") > 0)
+			top = fmax(top, fmax(isfinite(high) ? high : 0, isfinite(limit) ? limit : 0));
 		rows++;
 	}
 	top = fmin(1, top * 1.08);
@@ -104,7 +110,7 @@ void svg_divergence(struct buf *out, const struct node *candidates)
 	percent_axis(out, top, rows * ROW + 44);
 	for (const struct node *c = candidates ? candidates->child : NULL; c; c = c->next, y += ROW)
 		divergence_row(out, c, y, top);
-	buf_puts(out, "</svg>\n");
+	buf_puts(out, "</svg></div>\n");
 }
 
 /* --- latency --- */
@@ -204,7 +210,7 @@ void svg_latency(struct buf *out, const struct node *candidates)
 		latency_side(out, doc_get(doc_get(c, "latency_us"), "live"), "side-live", y - 5, r);
 		latency_side(out, doc_get(doc_get(c, "latency_us"), "candidate"), "side-candidate", y + 5, r);
 	}
-	buf_puts(out, "</svg>\n");
+	buf_puts(out, "</svg></div>\n");
 }
 
 /* --- timeline --- */
@@ -284,7 +290,7 @@ void svg_timeline(struct buf *out, sqlite3 *db, const struct node *c)
 	buf_printf(
 	        out,
 	        "<text x=\"60\" y=\"%d\" class=\"dim\">0</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\" "
-	        "class=\"dim\">%.0f pairs</text></svg>\n",
+	        "class=\"dim\">%.0f pairs</text></svg></div>\n",
 	        height - 10, RIGHT, height - 10, points[n - 1].pairs);
 }
 

@@ -7,6 +7,8 @@
 
 #include "replay/gate.h"
 
+enum { TEXT_COLUMNS = 80, TEXT_LIMIT_BYTES = 1 << 20 };
+
 int run_open(const char *name, struct run *run)
 {
 	char path[1100];
@@ -65,7 +67,12 @@ const char *run_figures(double low, double high, const char *unit, char out[80])
 {
 	char a[32], b[32];
 
-	snprintf(out, 80, "[%s, %s]", run_figure(low, unit, a), run_figure(high, unit, b));
+	run_figure(low, unit, a);
+	run_figure(high, unit, b);
+	if (isfinite(low) && isfinite(high) && strstr(a, " %"))
+		snprintf(out, 80, "[%.*s, %.*s] %%", (int)strcspn(a, " "), a, (int)strcspn(b, " "), b);
+	else
+		snprintf(out, 80, "[%s, %s]", a, b);
 	return out;
 }
 
@@ -78,84 +85,211 @@ double run_sum(const struct node *object)
 	return sum;
 }
 
-static void reasons(const struct node *group, struct buf *out)
+static const char *const left_out[][2] = {
+        {"not_compared", "not compared"},
+        {"excluded", "excluded"},
+        {"shed", "shed"},
+};
+enum { LEFT_OUT = sizeof left_out / sizeof *left_out };
+
+/* "a 2, b 1" between the brackets, or nothing at all. */
+static void reasons(const struct node *group, const char *open, const char *close, struct buf *out)
 {
-	const char *before = " (";
+	const char *before = open;
 
 	for (const struct node *n = group ? group->child : NULL; n; n = n->next) {
 		buf_printf(out, "%s%s %s", before, n->key, n->text ? n->text : "");
 		before = ", ";
 	}
 	if (group && group->child)
-		buf_puts(out, ")");
+		buf_puts(out, close);
+}
+
+double run_left_out(const struct node *counts, struct buf *out)
+{
+	const char *open = "";
+	double sum = 0;
+
+	for (int i = 0; i < LEFT_OUT; i++) {
+		const struct node *group = doc_get(counts, left_out[i][0]);
+
+		reasons(group, open, "", out);
+		sum += run_sum(group);
+		open = sum > 0 ? ", " : "";
+	}
+	return sum;
 }
 
 void run_counts_line(const struct node *c, struct buf *out)
 {
-	static const char *const groups[][2] = {
-	        {"not_compared", "not compared"},
-	        {"excluded", "excluded"},
-	        {"shed", "shed"},
-	};
-
 	buf_printf(out, "%.0f seen = %.0f compared + %.0f sampled out", doc_number(c, "seen"),
 	           doc_number(c, "compared"), doc_number(c, "sampled_out"));
-	for (int i = 0; i < 3; i++) {
-		buf_printf(out, " + %.0f %s", run_sum(doc_get(c, groups[i][0])), groups[i][1]);
-		reasons(doc_get(c, groups[i][0]), out);
+	for (int i = 0; i < LEFT_OUT; i++) {
+		buf_printf(out, " + %.0f %s", run_sum(doc_get(c, left_out[i][0])), left_out[i][1]);
+		reasons(doc_get(c, left_out[i][0]), " (", ")", out);
 	}
 	buf_printf(out, " + %.0f open", doc_number(c, "open"));
+}
+
+const char *run_who(const struct run *run, const struct node *c, char out[160])
+{
+	const struct node *list = doc_get(run->summary, "candidates");
+	const char *name = doc_text(c, "name");
+
+	snprintf(out, 160, "%.64s", name);
+	for (const struct node *o = list ? list->child : NULL; o; o = o->next)
+		if (o != c && !strcmp(doc_text(o, "name"), name))
+			snprintf(out, 160, "%.64s on %.64s", name, doc_text(c, "route"));
+	for (char *at = out; *at; at++)
+		if (*at < 0x20 || *at > 0x7e)
+			*at = '?';
+	return out;
+}
+
+/* The other candidates with the run's verdict: the sentence names the first. */
+static void others(const struct run *run, const char *verdict, struct buf *out)
+{
+	const struct node *list = doc_get(run->summary, "candidates");
+	const char *before = strcmp(verdict, "fail") ? "; undecided too: " : "; fail too: ";
+	char who[160];
+	unsigned n = 0;
+
+	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
+		if (strcmp(doc_text(c, "verdict"), verdict) || n++ == 0)
+			continue;
+		buf_printf(out, "%s%s", before, run_who(run, c, who));
+		before = ", ";
+	}
 }
 
 void run_sentence(const struct run *run, struct buf *out)
 {
 	const char *verdict = doc_text(run->summary, "verdict"), *reason = doc_text(run->summary, "reason");
+	const char *state = doc_text(run->summary, "state");
 
 	buf_printf(out, "%s: %s",
-	           !strcmp(verdict, "pass")   ? "PASS"
+	           !strcmp(state, "void")     ? "VOID"
+	           : !strcmp(verdict, "pass") ? "PASS"
 	           : !strcmp(verdict, "fail") ? "FAIL"
 	                                      : "UNDECIDED",
 	           *reason ? reason : "no reason was recorded");
-	if (strcmp(doc_text(run->summary, "state"), "final"))
-		buf_printf(out, " (run is %s)", doc_text(run->summary, "state"));
+	if (strcmp(verdict, "pass") && strcmp(state, "void"))
+		others(run, verdict, out);
+	if (!strcmp(state, "running"))
+		buf_puts(out, " (the run goes on)");
+	else if (strcmp(state, "final") && strcmp(state, "void"))
+		buf_printf(out, " (the run is %s)", state);
+}
+
+const char *run_why(const struct node *candidate)
+{
+	const struct node *gates = doc_get(candidate, "gates");
+	const char *verdict = doc_text(candidate, "verdict");
+
+	for (const struct node *g = gates ? gates->child : NULL; g; g = g->next)
+		if (strcmp(verdict, "pass") && !strcmp(doc_text(g, "state"), verdict))
+			return doc_text(g, "metric");
+	return !strcmp(verdict, "pass")        ? "every gate holds"
+	       : !strcmp(verdict, "undecided") ? "no gate declared"
+	                                       : "";
+}
+
+/* --- text for terminals: 80 columns --- */
+
+/* Breaks the line between words. */
+static void put_wrapped(struct buf *out, const char *text)
+{
+	size_t column = 0;
+
+	while (*text) {
+		size_t n = 1 + strcspn(text + 1, " ");
+
+		while (!strncmp(text + n, " %", 2)) /* a figure stays with its sign */
+			n += 2 + strcspn(text + n + 2, " ");
+		if (column && column + n > TEXT_COLUMNS) {
+			buf_puts(out, "\n   ");
+			column = 3;
+		}
+		buf_put(out, text, n);
+		column += n;
+		text += n;
+	}
+	buf_puts(out, "\n");
 }
 
 static void text_gate(const struct node *g, struct buf *out)
 {
-	char value[32], limit[32], ci[80];
+	char value[32], limit[32], ci[80], bound[48];
 	const char *metric = doc_text(g, "metric"), *unit = run_metric_unit(metric);
 	double low, high, needed = doc_number(g, "needed");
 
 	doc_interval(g, "ci", &low, &high);
-	buf_printf(out, "  %-23s %-8s %9s %10s %-22s %-9s", metric, run_metric_bound(metric),
-	           run_figure(doc_number(g, "limit"), unit, limit),
+	snprintf(bound, sizeof bound, "%s %s", strcmp(run_metric_bound(metric), "at most") ? ">=" : "<=",
+	         run_figure(doc_number(g, "limit"), unit, limit));
+	buf_printf(out, "  %-22s %-11s %8s %-18s %s", metric, bound,
 	           run_figure(doc_number(g, "value"), unit, value), run_figures(low, high, unit, ci),
 	           doc_text(g, "state"));
 	if (isfinite(needed) && needed > 0)
-		buf_printf(out, " %.0f more pairs", needed);
+		buf_printf(out, " +%.0f", needed);
 	buf_puts(out, "\n");
+}
+
+/* A text of its own, wrapped: `line` is emptied. */
+static void put_line(struct buf *out, struct buf *line)
+{
+	buf_put(line, "", 1);
+	put_wrapped(out, line->err ? "(too long)" : buf_span(line).data);
+	buf_reset(line);
+}
+
+static void text_candidate(const struct run *run, const struct node *c, struct buf *line, struct buf *out)
+{
+	const struct node *gates = doc_get(c, "gates");
+	char rate[32], who[160];
+
+	buf_puts(out, "\n");
+	buf_printf(line, "%s (%s): ", run_who(run, c, who), doc_text(c, "role"));
+	if (*doc_text(c, "verdict"))
+		buf_printf(line, "%s (%s), ", doc_text(c, "verdict"), run_why(c));
+	buf_printf(line, "%.0f pairs, %.0f diverged (%s)", doc_number(c, "pairs"), doc_number(c, "diverged"),
+	           run_figure(doc_number(c, "divergence_rate"), "pair", rate));
+	put_line(out, line);
+	buf_puts(line, "  left out: ");
+	if (run_left_out(doc_get(c, "counts"), line) > 0)
+		put_line(out, line);
+	buf_reset(line);
+	if (gates && gates->child)
+		buf_printf(out, "  %-22s %-11s %8s %-18s %s\n", "gate", "limit", "value", "interval (95 %)",
+		           "state +needed");
+	for (const struct node *g = gates ? gates->child : NULL; g; g = g->next)
+		text_gate(g, out);
+}
+
+/* Names of a capture's routes, and a run directory from elsewhere, may hold anything: what reaches a terminal
+ * is printable ASCII. */
+static void make_plain(struct buf *out, size_t from)
+{
+	char *text = (char *)out->base + out->head;
+
+	for (size_t i = from, n = buf_len(out); i < n; i++)
+		if (text[i] != '\n' && (text[i] < 0x20 || text[i] > 0x7e))
+			text[i] = '?';
 }
 
 void run_text(const struct run *run, struct buf *out)
 {
+	size_t from = buf_len(out);
 	const struct node *list = doc_get(run->summary, "candidates");
+	struct buf line;
 
-	run_sentence(run, out);
-	buf_printf(out, "\nrun %s: ", doc_text(run->summary, "run"));
-	run_counts_line(doc_get(run->summary, "counts"), out);
-	buf_puts(out, "\n");
-	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
-		const struct node *gates = doc_get(c, "gates");
-		char rate[32];
-
-		buf_printf(out, "\n%s (%s): %s%s%.0f pairs, %.0f diverged (%s)\n", doc_text(c, "name"),
-		           doc_text(c, "role"), doc_text(c, "verdict"), *doc_text(c, "verdict") ? ", " : "",
-		           doc_number(c, "pairs"), doc_number(c, "diverged"),
-		           run_figure(doc_number(c, "divergence_rate"), "pair", rate));
-		if (gates && gates->child)
-			buf_printf(out, "  %-23s %-18s %10s %-22s %-9s needed\n", "gate", "limit", "value",
-			           "interval (95 %)", "state");
-		for (const struct node *g = gates ? gates->child : NULL; g; g = g->next)
-			text_gate(g, out);
-	}
+	buf_init(&line, TEXT_LIMIT_BYTES);
+	run_sentence(run, &line);
+	put_line(out, &line);
+	buf_printf(&line, "run %s: ", doc_text(run->summary, "run"));
+	run_counts_line(doc_get(run->summary, "counts"), &line);
+	put_line(out, &line);
+	for (const struct node *c = list ? list->child : NULL; c; c = c->next)
+		text_candidate(run, c, &line, out);
+	buf_fini(&line);
+	make_plain(out, from);
 }

@@ -25,7 +25,7 @@ void run_close(struct run *);
 
 /* "2.03 %" of a rate, "1.25" of a ratio, "-" without a value; `unit` is the gate metric's. */
 const char *run_figure(double value, const char *unit, char out[32]);
-/* "[1.2 %, 3.4 %]". */
+/* "[1.20, 3.40] %". */
 const char *run_figures(double low, double high, const char *unit, char out[80]);
 const char *run_metric_unit(const char *metric);
 /* "at most" or "at least". */
@@ -34,8 +34,16 @@ const char *run_metric_bound(const char *metric);
 double run_sum(const struct node *object);
 /* "1000 seen = 950 compared + 10 sampled out + 20 not compared + 10 excluded + 10 shed + 0 open" */
 void run_counts_line(const struct node *counts, struct buf *out);
-/* The verdict sentence. */
+/* "candidate_timeout 40, in_flight 760": what was neither compared nor sampled out; their sum. */
+double run_left_out(const struct node *counts, struct buf *out);
+/* "svc", or "svc on ROUTE" when routes share the name, in printable ASCII. */
+const char *run_who(const struct run *, const struct node *candidate, char out[160]);
+/* The verdict sentence: what decided, who else has the same verdict, and that a run is not over. */
 void run_sentence(const struct run *, struct buf *out);
+/* Of one candidate's verdict: the first gate that made it, or that every gate holds, or that none is
+ * declared. */
+const char *run_why(const struct node *candidate);
+/* All of that and the gates, in 80 columns. */
 void run_text(const struct run *, struct buf *out);
 
 #endif

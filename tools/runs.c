@@ -94,6 +94,7 @@ static int diff(const char *first, const char *second)
 {
 	const struct node *list, *other;
 	struct run a, b;
+	char who[160];
 
 	if (run_open(first, &a))
 		return 3;
@@ -107,7 +108,7 @@ static int diff(const char *first, const char *second)
 	list = doc_get(a.summary, "candidates");
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
 		other = same_candidate(doc_get(b.summary, "candidates"), c);
-		printf("\n%s: ", doc_text(c, "name"));
+		printf("\n%s: ", run_who(&a, c, who));
 		if (!other) {
 			printf("only in the first\n");
 			continue;

@@ -2,11 +2,15 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "tools/commands.h"
 #include "tools/run.h"
 
-enum { COLUMN = 76, BODY_LINES_MAX = 200, PAIRS_MAX = 32 };
+enum { COLUMNS_MIN = 40, COLUMNS_PLAIN = 160, BODY_LINES_MAX = 200, PAIRS_MAX = 32 };
+
+static int column; /* of each side */
 
 static const char *config;
 
@@ -32,9 +36,21 @@ static void put_lines(const char *title, struct span s)
 	}
 }
 
+/* Two sides and what stands between them fill the terminal; a pipe has room. */
+static int side_columns(void)
+{
+	struct winsize size = {0};
+	int columns = COLUMNS_PLAIN;
+
+	if (isatty(STDOUT_FILENO))
+		columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+	return (columns < COLUMNS_MIN ? COLUMNS_MIN : columns) / 2 - 2;
+}
+
 static struct span cut(struct span *s)
 {
-	struct span piece = {s->data, s->len < COLUMN ? s->len : COLUMN};
+	size_t room = (size_t)column;
+	struct span piece = {s->data, s->len < room ? s->len : room};
 
 	s->data += piece.len;
 	s->len -= piece.len;
@@ -48,7 +64,7 @@ static void put_sides(struct span left, struct span right)
 		struct span a = cut(&left), b = cut(&right);
 
 		put_safe(a.data, a.len);
-		printf("%*s %c ", COLUMN - (int)a.len, "", span_eq(a, b) ? '|' : '!');
+		printf("%*s %c ", column - (int)a.len, "", span_eq(a, b) ? '|' : '!');
 		put_safe(b.data, b.len);
 		putchar('\n');
 	}
@@ -89,11 +105,11 @@ static void put_pair(sqlite3_stmt *s)
 	}
 	put_lines("request", blob(s, 13));
 	put_lines("", blob(s, 14));
-	snprintf(left, sizeof left, "%s: status %d, live took %lld us", text(s, 10), sqlite3_column_int(s, 4),
+	snprintf(left, sizeof left, "%s: status %d, live %lld us", text(s, 10), sqlite3_column_int(s, 4),
 	         (long long)sqlite3_column_int64(s, 11));
 	snprintf(right, sizeof right, "%.63s: status %d, %lld us", text(s, 2), sqlite3_column_int(s, 5),
 	         (long long)sqlite3_column_int64(s, 12));
-	printf("\n%-*s | %s\n", COLUMN, left, right);
+	printf("\n%-*s | %s\n", column, left, right);
 	put_sides(blob(s, 15), blob(s, 16));
 }
 
@@ -105,6 +121,7 @@ static int show(const char *directory, const char *id)
 	unsigned n = 0;
 	int status = 3;
 
+	column = side_columns();
 	snprintf(path, sizeof path, "%s/results.db", directory);
 	snprintf(pattern, sizeof pattern, "%.32s*", id);
 	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||

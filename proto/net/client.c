@@ -36,7 +36,7 @@ struct conn {
 	int fd;
 	struct event readable, writable, deadline;
 	bool connecting, used_before;
-	unsigned moves; /* of the client, when it was opened */
+	unsigned moves;        /* of the client, when it was opened */
 	struct answer *answer; /* NULL: no byte of one has come */
 	/* the request, while serial is not 0 */
 	uint64_t serial;

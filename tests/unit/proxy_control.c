@@ -117,10 +117,8 @@ static void numbers_are_for_people(void **state)
 	stats.counts.exchange[OUTCOME_CANDIDATE_TIMEOUT - OUTCOME_COMPARED] = 4;
 	stats.counts.exchange[OUTCOME_RING_FULL - OUTCOME_COMPARED] = 5;
 	stats.counts.open = 1;
-	assert_string_equal(line(5), "seen         1,000");
-	assert_string_equal(line(6),
-	                    "             = compared 990 + not_compared 4 + sampled_out 0 + excluded 0 + "
-	                    "shed 5 + open 1");
+	assert_string_equal(line(5), "seen         1,000 = compared 990 + not_compared 4");
+	assert_string_equal(line(6), "             + sampled_out 0 + excluded 0 + shed 5 + open 1");
 	assert_string_equal(line(7), "left out     ring_full 5, candidate_timeout 4");
 	assert_string_equal(line(10),
 	                    "run          digits 0000000000000000, svc 100 %, twin (baseline) 12.5 %");
@@ -161,18 +159,53 @@ static void verdicts_with_pairs_had_and_needed(void **state)
 	at->pairs = 812;
 	at->needed = 1900;
 	strcpy(at->gate, "divergence_rate");
-	assert_string_equal(
-	        line(9),
-	        "verdict      svc undecided, 812 pairs, about 1,900 more needed for divergence_rate");
+	assert_string_equal(line(9),
+	                    "verdict      svc undecided, 812 pairs, about 1,900 more for divergence_rate");
 	at->needed = UINT64_MAX;
-	assert_string_equal(
-	        line(9), "verdict      svc undecided, 812 pairs, needed for divergence_rate not known yet");
+	assert_string_equal(line(9),
+	                    "verdict      svc undecided, 812 pairs, more needed for divergence_rate");
 	at->state = STANDING_PASS;
 	assert_string_equal(line(9), "verdict      svc pass, 812 pairs");
 	at->state = STANDING_FAIL;
 	assert_string_equal(line(9), "verdict      svc fail, 812 pairs (divergence_rate)");
 	plan.routes[0].candidate_count = 0;
 	assert_string_equal(line(9), "verdict      no candidate");
+}
+
+/* Six candidates: the long form does not fit, nobody is left out for that. */
+static void many_candidates_stand_in_groups(void **state)
+{
+	static const uint32_t standings[] = {STANDING_UNDECIDED, STANDING_FAIL, STANDING_PASS, STANDING_FAIL};
+	struct plan_route *route = &plan.routes[0];
+
+	(void)state;
+	route->candidate_count = 5;
+	for (unsigned c = 0; c < 5; c++) {
+		route->candidates[c].baseline = c == 4;
+		snprintf(route->candidates[c].name, NAME_MAX_BYTES, c == 4 ? "twin" : "c-%u", c);
+		stats.standings[0][c].sample_ppm = c ? 1000000 : 100000;
+		stats.standings[0][c].pairs = 1000 * c;
+		stats.standings[0][c].state = c == 4 ? STANDING_NONE : standings[c];
+	}
+	assert_string_equal(
+	        line(9), "verdict      fail: c-1 1,000 pairs, c-3 3,000; pass: c-2 2,000; undecided: c-0 0");
+	assert_string_equal(line(10), "run          digits 0000000000000000, 4 candidates at 10 % to 100 %");
+}
+
+/* An exchange counts as compared when one candidate was: what the others missed is said beside it. */
+static void what_one_candidate_missed_is_said(void **state)
+{
+	uint64_t *dead = stats.counts.candidate[0][0];
+
+	(void)state;
+	assert_string_equal(line(7), "left out     no exchange");
+	dead[OUTCOME_CANDIDATE_CONNECT - OUTCOME_COMPARED] = 800;
+	dead[OUTCOME_IN_FLIGHT - OUTCOME_COMPARED] = 40;
+	dead[OUTCOME_METHOD - OUTCOME_COMPARED] = 7;
+	assert_string_equal(line(7), "left out     no exchange; pairs: candidate_connect 800, in_flight 40");
+	stats.counts.exchange[OUTCOME_METHOD - OUTCOME_COMPARED] = 7;
+	stats.counts.exchange[OUTCOME_IN_FLIGHT - OUTCOME_COMPARED] = 40;
+	assert_string_equal(line(7), "left out     in_flight 40, method 7; pairs: candidate_connect 800");
 }
 
 /* Sixteen candidates with the longest names and hostile bytes: still twelve lines within the columns. */
@@ -317,6 +350,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(numbers_are_for_people, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(what_shadowing_costs, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(verdicts_with_pairs_had_and_needed, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(many_candidates_stand_in_groups, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(what_one_candidate_missed_is_said, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(nothing_breaks_the_lines, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(the_figures_are_json, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(the_scrape_is_well_formed, set_up, tear_down),
