@@ -1,9 +1,10 @@
 /*
  * page.h - the control page: one shared memfd of switches that roles read between records, and of gauges.
  *
- * Switches are written by the parent (phase, ready, raw_state) and by control (paused, sample, log level);
- * everybody else reads. Every gauge has one writer, named beside it; a reader adds up. Gauges outlive their
- * writer: a role that is started again goes on from the values it finds, and sets its own *_open gauges to 0.
+ * Switches are written by the parent (phase, ready, raw_state, superseded) and by control (paused, sample,
+ * log level; the parent carries those over to a newer generation); everybody else reads. Every gauge has one
+ * writer, named beside it; a reader adds up. Gauges outlive their writer: a role that is started again goes
+ * on from the values it finds, and sets its own *_open gauges to 0.
  */
 #ifndef CAPTURE_PAGE_H
 #define CAPTURE_PAGE_H
@@ -127,12 +128,26 @@ struct replay_gauges { /* one writer: the player */
 	_Atomic uint32_t whole;                                         /* every exchange was played */
 };
 
+/* What the operator asks of the parent. Control counts `asked` up once `what` and `name` are there, and only
+ * while nothing is open (asked == done); the parent settles it with `words` and then `done`. */
+enum wish { WISH_RELOAD, WISH_RUN_STOP, WISH_RUN_START };
+enum { WISH_NAME_BYTES = 64, WISH_WORDS_BYTES = 8192 };
+struct page_wish {
+	_Atomic uint32_t asked, done;
+	_Atomic uint32_t failed;    /* of what is done: the former generation stayed */
+	_Atomic uint32_t waiting;   /* what is asked starts when an older generation has drained */
+	_Atomic uint32_t what;      /* enum wish */
+	char name[WISH_NAME_BYTES]; /* of the run that WISH_RUN_START opens; empty: the configuration's */
+	char words[WISH_WORDS_BYTES];
+};
+
 struct page {
 	_Atomic uint32_t version, phase, generation;
+	_Atomic uint32_t superseded; /* set by the parent: a newer generation answers operators */
 	_Atomic uint32_t paused;     /* PAUSED_*; not 0: nothing is shadowed */
 	_Atomic uint32_t ready;      /* every role is up */
 	_Atomic uint32_t log_level;  /* enum log_level */
-	_Atomic uint64_t run_id;     /* random, set once by the parent */
+	_Atomic uint64_t run_id;     /* random, set once by the parent; 0: no run is open */
 	_Atomic uint64_t started_ns; /* CLOCK_MONOTONIC, set with ready */
 	_Atomic uint64_t paused_at_ns, last_candidate_byte_ns;
 	_Atomic uint32_t raw_state[WORKERS_MAX];                 /* enum raw_state */
@@ -143,6 +158,7 @@ struct page {
 	/* enum endpoint_state; one writer: that worker */
 	_Atomic uint8_t endpoints[WORKERS_MAX][ROUTES_MAX][LIVE_ENDPOINTS_MAX];
 	struct replay_gauges replay;
+	struct page_wish wish;
 };
 
 /* A size-sealed memfd; nothing is paused, all is sampled, the log level is info. 0 or ERR_SYS. */

@@ -200,8 +200,10 @@ struct plan {
 	uint64_t seed;          /* of sampling */
 	uint32_t workers, drain_timeout_ms, slots_each;
 	bool capture;
-	bool replay;                /* a capture is played; there is no live path */
-	double replay_speed;        /* 1 = as recorded, 0 = as fast as the targets take it */
+	uint64_t continues;  /* id of the run that this one goes on from; 0: none */
+	bool run_closed;     /* no run is open: traffic is forwarded, nothing is copied or counted as seen */
+	bool replay;         /* a capture is played; there is no live path */
+	double replay_speed; /* 1 = as recorded, 0 = as fast as the targets take it */
 	uint64_t replay_max_lag_ns; /* p99; past it a run that keeps time is void */
 	uint32_t replay_progress;   /* enum progress */
 	struct plan_input replay_input;

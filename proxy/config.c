@@ -63,9 +63,9 @@ static void paths_anchor(struct cfg *c, const char *folder, struct plan *p)
 	const struct cfg_node *control = cfg_child(cfg_root(c), "control"),
 	                      *run = cfg_child(cfg_root(c), "run");
 
-	if (!config_anchor(p->control_socket, sizeof(((struct sockaddr_un *)0)->sun_path), folder))
+	if (!config_anchor(p->control_socket, sizeof(((struct sockaddr_un *)0)->sun_path) - 1, folder))
 		cfg_fail(c, cfg_child(control, "socket"), NULL,
-		         "the path of the control socket is longer than 107 bytes with the configuration's "
+		         "the path of the control socket is longer than 106 bytes with the configuration's "
 		         "folder");
 	if (!config_anchor(p->run_directory, sizeof(p->run_directory), folder))
 		cfg_fail(c, cfg_child(run, "directory"), NULL,

@@ -2,7 +2,8 @@
  * control.c - answers from the control page and the ledger; writes out the log rings; holds nothing else.
  *
  * One loop: the HTTP server, and a tick every 20 ms that empties the log rings, looks for the file PAUSE,
- * prints the banner once every role is up, and ends the phases of a drain when the parent is gone.
+ * prints the banner once every role is up, hands its listeners to a newer generation, and ends the phases of
+ * a drain when the parent is gone.
  */
 #define _GNU_SOURCE
 #include "proxy/control.h"
@@ -142,6 +143,76 @@ static void post_log(struct control *c, const struct server_request *q, struct s
 	buf_printf(&r->body, "log level is %s\n", log_level_name((uint32_t)level));
 }
 
+/* Nobody's own figures: what the parent is to do. Only while nothing is open, so that the page holds one
+ * wish. */
+static void put_wish(struct control *c, const struct server_request *q, struct server_reply *r,
+                     enum wish what, const char *name)
+{
+	static const char *const words[] = {"reload", "run_stop", "run_start"};
+	struct page_wish *w = &c->env->page->wish;
+	uint32_t done = atomic_load(&w->done), asked = done;
+
+	if (getppid() != c->parent) {
+		r->status = 503;
+		buf_puts(&r->body, "the parent process is gone: start the proxy anew\n");
+		return;
+	}
+	if (atomic_load(&w->asked) == done) {
+		atomic_store(&w->what, what);
+		snprintf(w->name, sizeof w->name, "%s", name);
+	}
+	if (!atomic_compare_exchange_strong(&w->asked, &asked, done + 1)) {
+		r->status = 409;
+		buf_puts(&r->body, "another reload is under way; ask again when it is done\n");
+		return;
+	}
+	buf_printf(&r->body, "%u\n", done + 1);
+	audit(q, words[what], "name", name);
+}
+
+static void post_reload(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	put_wish(c, q, r, WISH_RELOAD, "");
+}
+
+static void post_run_stop(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	put_wish(c, q, r, WISH_RUN_STOP, "");
+}
+
+static void post_run_start(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	char name[WISH_NAME_BYTES] = "";
+	int err = server_query(q->query, "name", name, sizeof name);
+
+	if (err && err != ERR_CLOSED) {
+		r->status = 400;
+		buf_puts(&r->body, "a run's name has at most 63 letters, digits, '-', '_' and '.'\n");
+		return;
+	}
+	put_wish(c, q, r, WISH_RUN_START, name);
+}
+
+/* 202 until the wish of that number is done, then 200 or 422 with the parent's words. A generation that took
+ * over says of earlier ones that they are done. */
+static void get_reload(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	const struct page_wish *w = &c->env->page->wish;
+	uint32_t done = atomic_load(&w->done);
+	char number[16];
+	int err = server_query(q->query, "number", number, sizeof number);
+
+	if (!err && (int32_t)(strtoul(number, NULL, 10) - done) > 0) {
+		r->status = 202;
+		buf_puts(&r->body, atomic_load(&w->waiting)
+		                           ? "waiting until the older generation has drained\n"
+		                           : "starting\n");
+		return;
+	}
+	r->status = atomic_load(&w->failed) ? 422 : 200;
+	buf_printf(&r->body, "%.*s", WISH_WORDS_BYTES - 1, w->words);
+}
+
 /* --- figures --- */
 
 static void get_livez(struct control *c, const struct server_request *q, struct server_reply *r)
@@ -207,22 +278,32 @@ static const struct {
 	const char *method, *path;
 	void (*answer)(struct control *, const struct server_request *, struct server_reply *);
 } paths[] = {
-        {"GET", "/livez", get_livez},   {"GET", "/readyz", get_readyz},    {"GET", "/metrics", get_metrics},
-        {"GET", "/status", get_status}, {"GET", "/stats.json", get_stats}, {"GET", "/config", get_config},
-        {"POST", "/pause", post_pause}, {"POST", "/resume", post_resume},  {"POST", "/drain", post_drain},
-        {"POST", "/log", post_log},     {"POST", "/sample", post_sample},
+        {"GET", "/livez", get_livez},           {"GET", "/readyz", get_readyz},
+        {"GET", "/metrics", get_metrics},       {"GET", "/status", get_status},
+        {"GET", "/stats.json", get_stats},      {"GET", "/config", get_config},
+        {"POST", "/pause", post_pause},         {"POST", "/resume", post_resume},
+        {"POST", "/drain", post_drain},         {"POST", "/log", post_log},
+        {"POST", "/sample", post_sample},       {"POST", "/reload", post_reload},
+        {"GET", "/reload", get_reload},         {"POST", "/run/stop", post_run_stop},
+        {"POST", "/run/start", post_run_start},
 };
 
 static void answer(void *arg, const struct server_request *q, struct server_reply *r)
 {
+	struct control *c = arg;
 	bool known = false;
 
 	for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) {
 		if (!span_eq(q->path, span_of(paths[i].path)))
 			continue;
 		known = true;
+		if (span_eq(q->method, SPAN("POST")) && atomic_load(&c->env->page->superseded)) {
+			r->status = 409;
+			buf_puts(&r->body, "a newer generation serves; ask again\n");
+			return;
+		}
 		if (span_eq(q->method, span_of(paths[i].method))) {
-			paths[i].answer(arg, q, r);
+			paths[i].answer(c, q, r);
 			return;
 		}
 	}
@@ -240,7 +321,7 @@ static void announce(struct control *c)
 	if (c->announced || !atomic_load(&c->env->page->ready))
 		return;
 	c->announced = true;
-	if (c->env->epoch > 0) /* started again: it was printed */
+	if (c->env->epoch > 0 || c->env->plan->generation > 1) /* it was printed */
 		return;
 	buf_init(&text, 64 * 1024);
 	stats_read(c->env, &c->stats);
@@ -297,6 +378,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	announce(c);
 	look_for_file(c);
 	drain_orphaned(c);
+	if (atomic_load(&c->env->page->superseded))
+		server_deafen(c->server);
 	if (atomic_load(&c->env->page->phase) >= PHASE_CONTROL)
 		event_base_loopbreak(c->base);
 }

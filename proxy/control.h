@@ -3,6 +3,7 @@
  *
  *   GET  /livez /readyz /metrics /stats.json /status /config     everywhere
  *   POST /pause /resume /drain /sample?ppm=N[&candidate=NAME] /log?level=NAME     unix socket only
+ *   POST /reload /run/stop /run/start[?name=NAME]     a number; what became of it: GET /reload?number=N
  *
  * It also writes out what the other roles log. Each change leaves a line "audit" with the peer's uid.
  */

@@ -306,7 +306,11 @@ static void put_candidate(struct buf *b, const struct stats *s, unsigned route, 
 void stats_json(const struct stats *s, struct buf *b)
 {
 	buf_puts(b, "{\"schema\":1,");
-	buf_printf(b, "\"run\":\"%016llx\",", (unsigned long long)s->run_id);
+	if (s->plan->run_closed)
+		buf_puts(b, "\"run\":null,");
+	else
+		buf_printf(b, "\"run\":\"%016llx\",", (unsigned long long)s->run_id);
+	put_number(b, "generation", s->plan->generation);
 	put_text(b, "name", s->plan->run_name);
 	put_text(b, "state", s->phase != PHASE_RUN ? "draining" : s->ready ? "running" : "starting");
 	buf_printf(b, "\"paused\":%s,", s->paused ? "true" : "false");

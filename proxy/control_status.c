@@ -356,6 +356,10 @@ static void put_sample_range(const struct stats *s, struct buf *b)
 
 static void line_run(const struct stats *s, struct buf *b)
 {
+	if (s->plan->run_closed) {
+		buf_puts(b, "none is open, nothing is copied (understudy ctl run start)");
+		return;
+	}
 	buf_printf(b, "%s %016llx", s->plan->run_name, (unsigned long long)s->run_id);
 	put_samples(s, b);
 	if (fits(b))

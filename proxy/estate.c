@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "proxy/estate.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -10,15 +11,18 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include <openssl/hmac.h>
 #include "capture/budget.h"
 #include "capture/names.h"
 #include "capture/ring.h"
 #include "capture/role.h"
 #include "proto/net/tls.h"
 #include "proxy/listeners.h"
+#include "proxy/secrets.h"
+
+enum { CONTROL_PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) };
 
 static int complain(const char *what, const char *detail)
 {
@@ -52,6 +56,14 @@ static int *place_of(struct estate *e, const char *kind, const char *name)
 		if (!strcmp(e->things[i].name, full))
 			return &e->things[i].fd;
 	return NULL;
+}
+
+int estate_fd(const struct estate *e, const char *name)
+{
+	for (unsigned i = 0; i < e->count; i++)
+		if (!strcmp(e->things[i].name, name))
+			return e->things[i].fd;
+	return -1;
 }
 
 static int make_ring(struct estate *e, const char *name)
@@ -126,112 +138,29 @@ static int make_shared(struct estate *e)
 		return complain("cannot make shared memory", "page");
 	if (own(e, page_fd, "page") || page_map(page_fd, &e->page) || ledger_attach(ledger_fd, &e->ledger))
 		return complain("cannot map shared memory", "memfd");
-	if (getrandom(&run_id, sizeof run_id, 0) != sizeof run_id)
+	if (!e->plan->run_closed && getrandom(&run_id, sizeof run_id, 0) != sizeof run_id)
 		return complain("cannot draw a run id", "getrandom");
 	atomic_store(&e->page->run_id, run_id);
 	atomic_store(&e->page->generation, e->plan->generation);
 	return 0;
 }
 
-static int hex_digit(char c)
+/* Keys that live in memory only are those of the former generation, when there is one. */
+static int make_secrets(struct estate *e, const struct estate *former)
 {
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-	                              : -1;
-}
+	bool kept = former && !former->plan->mask_key_file[0];
+	int mask = -1, sample = -1, ticket = -1, err;
 
-/* 32 raw bytes, or 64 hex digits with or without a line end. */
-static bool parse_key(const char *text, ssize_t n, uint8_t key[32])
-{
-	if (n == 32) {
-		memcpy(key, text, 32);
-		return true;
-	}
-	if (n != 64 && !(n == 65 && text[64] == '\n'))
-		return false;
-	for (unsigned i = 0; i < 32; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		key[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
-static int read_key(const char *path, uint8_t key[32])
-{
-	char text[66];
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
-	ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof text);
-
-	if (fd == -1 || n == -1) {
-		err = complain("cannot read the mask key", path);
-	} else if (!parse_key(text, n, key)) {
-		fprintf(stderr, "understudy: %s: a mask key is 32 raw bytes or 64 hex digits\n", path);
-		err = ERR_CONFIG;
-	}
-	if (fd != -1)
-		close(fd);
-	explicit_bzero(text, sizeof text);
-	return err;
-}
-
-/* A secret in a sealed memfd of its own. */
-static int keep(struct estate *e, const void *secret, size_t n, const char *name)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd != -1 && write(fd, secret, n) == (ssize_t)n &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != -1)
-		return own(e, fd, "%s", name);
-	if (fd != -1)
-		close(fd);
-	return complain("cannot keep a secret", name);
-}
-
-/* What workers sample with: HMAC-SHA-256 of the seed under the mask key, its first 16 bytes. */
-static int make_sample_key(struct estate *e, const uint8_t mask_key[32])
-{
-	char text[64];
-	uint8_t mac[32];
-	unsigned len = 0;
-	int n = snprintf(text, sizeof text, "understudy sampling %llu", (unsigned long long)e->plan->seed);
-
-	if (!HMAC(EVP_sha256(), mask_key, 32, (const uint8_t *)text, (size_t)n, mac, &len))
-		return complain("cannot derive the sampling key", "HMAC");
-	return keep(e, mac, 16, "sample-key");
-}
-
-/* From the key file; without one, a key that lives in memory only. */
-static int make_mask_key(struct estate *e)
-{
-	uint8_t key[32] = {0};
-	int err = 0;
-
-	if (e->plan->mask_key_file[0])
-		err = read_key(e->plan->mask_key_file, key);
-	else if (getrandom(key, sizeof key, 0) != sizeof key)
-		err = complain("cannot draw a mask key", "getrandom");
+	err = secrets_mask_key(e->plan->mask_key_file, kept ? estate_fd(former, "mask-key") : -1, &mask);
 	if (!err)
-		err = keep(e, key, sizeof key, "mask-key");
+		err = own(e, mask, "mask-key");
 	if (!err)
-		err = make_sample_key(e, key);
-	explicit_bzero(key, sizeof key);
-	return err;
-}
-
-/* One for all workers, so that a session that one of them began is resumed by another. */
-static int make_ticket_key(struct estate *e)
-{
-	uint8_t key[80];
-	int err = getrandom(key, sizeof key, 0) == sizeof key
-	                  ? keep(e, key, sizeof key, "ticket-key")
-	                  : complain("cannot draw a ticket key", "getrandom");
-
-	explicit_bzero(key, sizeof key);
-	return err;
+		err = secrets_sample_key(mask, e->plan->seed, &sample);
+	if (!err)
+		err = own(e, sample, "sample-key");
+	if (!err)
+		err = secrets_ticket_key(former ? estate_fd(former, "ticket-key") : -1, &ticket);
+	return err ? err : own(e, ticket, "ticket-key");
 }
 
 static int own_file(struct estate *e, const char *path, const char *name)
@@ -325,10 +254,23 @@ static int open_tls_files(struct estate *e)
 	return err;
 }
 
-static int make_listeners(struct estate *e)
+unsigned estate_listeners(const struct estate *e, int fds[LISTEN_MAX + 1])
 {
-	int fds[LISTEN_MAX], control = -1, err = listeners_bind(e->plan, fds, &control);
+	unsigned n = 0;
 
+	for (unsigned i = 0; i < e->count; i++)
+		if (n <= LISTEN_MAX && (!strncmp(e->things[i].name, "listen.", 7) ||
+		                        !strcmp(e->things[i].name, "control-address")))
+			fds[n++] = e->things[i].fd;
+	return n;
+}
+
+static int make_listeners(struct estate *e, const struct estate *former)
+{
+	int fds[LISTEN_MAX], theirs[LISTEN_MAX + 1], control = -1, err;
+	unsigned n = former ? estate_listeners(former, theirs) : 0;
+
+	err = listeners_bind(e->plan, former ? theirs : NULL, n, fds, &control);
 	for (unsigned i = 0; i < LISTEN_MAX; i++)
 		if (fds[i] != -1 && own(e, fds[i], "listen.%u", i))
 			err = ERR_LIMIT;
@@ -337,7 +279,40 @@ static int make_listeners(struct estate *e)
 	return err;
 }
 
-int estate_listen(const struct estate *e)
+/* The control socket's path, with `suffix` while it is not shown yet. */
+static void control_path(const struct plan *plan, const char *suffix, char out[CONTROL_PATH_BYTES])
+{
+	snprintf(out, CONTROL_PATH_BYTES, "%.*s%s", CONTROL_PATH_BYTES - 2, plan->control_socket, suffix);
+}
+
+static bool is_later(const struct plan *plan)
+{
+	return plan->generation > 1;
+}
+
+/* 0: it is not there. */
+static ino_t inode_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+/* Whoever connects from now on meets this generation's control. */
+static int show_control_socket(struct estate *e)
+{
+	char made[CONTROL_PATH_BYTES];
+
+	if (estate_fd(e, "control") == -1 || !is_later(e->plan))
+		return 0;
+	control_path(e->plan, "~", made);
+	if (rename(made, e->plan->control_socket) == -1)
+		return complain("cannot make the control socket", e->plan->control_socket);
+	e->control_inode = inode_of(e->plan->control_socket);
+	return 0;
+}
+
+int estate_listen(struct estate *e)
 {
 	for (unsigned i = 0; i < e->count; i++) {
 		unsigned n;
@@ -347,7 +322,7 @@ int estate_listen(const struct estate *e)
 		if (!strcmp(e->things[i].name, "control-address") && listen(e->things[i].fd, 64) == -1)
 			return complain("cannot listen on", e->plan->control_address.url);
 	}
-	return 0;
+	return show_control_socket(e);
 }
 
 static void make_parent_folder(const char *path)
@@ -363,30 +338,69 @@ static void make_parent_folder(const char *path)
 	}
 }
 
+/* The first generation claims the path; a later one is under another name until it answers, so that the
+ * former one's operators notice nothing. */
 static int make_control_socket(struct estate *e)
 {
 	const char *path = e->plan->control_socket;
+	char made[CONTROL_PATH_BYTES];
 	int fd;
 
 	if (!path[0])
 		return 0;
 	make_parent_folder(path);
-	fd = listeners_bind_path(path);
+	control_path(e->plan, is_later(e->plan) ? "~" : "", made);
+	fd = listeners_bind_path(made);
 	if (fd == -1 && errno == EADDRINUSE) {
 		fprintf(stderr,
 		        "understudy: cannot make the control socket: %s: another proxy answers there; stop "
-		        "it, "
-		        "start in another folder or set control.socket\n",
-		        path);
+		        "it, start in another folder or set control.socket\n",
+		        made);
 		return ERR_SYS;
 	}
-	if (fd == -1 || chmod(path, 0600) == -1 || listen(fd, 16) == -1) {
+	if (fd == -1 || chmod(made, 0600) == -1 || listen(fd, 16) == -1) {
 		complain("cannot make the control socket", path);
 		if (fd != -1)
 			close(fd);
 		return ERR_SYS;
 	}
+	if (!is_later(e->plan))
+		e->control_inode = inode_of(made);
 	return own(e, fd, "control");
+}
+
+/* Not when a newer generation's, or another proxy's, has taken its place. */
+static void remove_control_socket(const struct estate *e)
+{
+	char made[CONTROL_PATH_BYTES];
+
+	control_path(e->plan, e->control_inode ? "" : "~", made);
+	if (!e->control_inode || inode_of(made) == e->control_inode)
+		unlink(made);
+}
+
+/* Files only, one level: what roles make in a run. */
+static void empty_folder(int folder)
+{
+	DIR *d = fdopendir(dup(folder));
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		unlinkat(folder, e->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+void estate_discard_run(const struct estate *e)
+{
+	int run = estate_fd(e, "run"), captures = estate_fd(e, "captures");
+
+	if (!e->made_run || run == -1 || captures == -1)
+		return;
+	empty_folder(captures);
+	empty_folder(run);
+	unlinkat(run, "capture", AT_REMOVEDIR);
+	rmdir(e->run_directory);
 }
 
 static int own_folder(struct estate *e, const char *path, const char *name)
@@ -411,6 +425,8 @@ static int make_run_directory(struct estate *e, const char *path)
 		*at = '/';
 	}
 	snprintf(captures, sizeof captures, "%s/capture", path);
+	e->made_run = mkdir(path, 0755) == 0;
+	e->run_directory = path;
 	return own_folder(e, path, "run") || own_folder(e, captures, "captures") ? ERR_SYS : 0;
 }
 
@@ -429,21 +445,20 @@ static int make_names(struct estate *e)
 	return own(e, readable, "names.read");
 }
 
-int estate_open(struct estate *e, const struct plan *plan, const char *run_directory, const char *input)
+int estate_open(struct estate *e, const struct plan *plan, const char *run_directory, const char *input,
+                const struct estate *former)
 {
 	int err;
 
 	memset(e, 0, sizeof *e);
 	e->plan = plan;
-	err = make_listeners(e);
+	err = make_listeners(e, former);
 	if (!err && input)
 		err = own_file(e, input, "input");
 	if (!err)
 		err = open_tls_files(e);
 	if (!err)
-		err = make_mask_key(e);
-	if (!err)
-		err = make_ticket_key(e);
+		err = make_secrets(e, former);
 	if (!err)
 		err = make_shared(e);
 	if (!err)
@@ -452,16 +467,19 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 		err = make_rings(e);
 	if (!err)
 		err = make_control_socket(e);
-	return err ? err : make_run_directory(e, run_directory);
+	return err || plan->run_closed ? err : make_run_directory(e, run_directory);
 }
 
 void estate_close(struct estate *e)
 {
 	for (unsigned i = 0; i < e->count; i++) {
 		if (!strcmp(e->things[i].name, "control"))
-			unlink(e->plan->control_socket);
+			remove_control_socket(e);
 		close(e->things[i].fd);
 	}
+	if (e->page)
+		munmap(e->page, sizeof *e->page);
+	e->page = NULL;
 	ledger_free(&e->ledger);
 	e->count = 0;
 }

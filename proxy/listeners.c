@@ -14,7 +14,8 @@
 
 enum { HANDED_FIRST = 3, HANDED_MAX = 64 };
 
-struct handed { /* sockets from a service manager, -1 once taken */
+struct handed {    /* sockets from a service manager or a former generation, -1 once taken */
+	bool ours; /* of a former generation */
 	unsigned count;
 	int fds[HANDED_MAX];
 };
@@ -47,12 +48,11 @@ static bool same_address(int fd, const union address *want)
 }
 
 /* The environment speaks to this process only: roles must not believe that it speaks to them. */
-static void take_handed(struct handed *h)
+static void take_from_environment(struct handed *h)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
 	long n = count ? strtol(count, NULL, 10) : 0;
 
-	h->count = 0;
 	if (pid && strtol(pid, NULL, 10) == (long)getpid())
 		while (h->count < HANDED_MAX && (long)h->count < n) {
 			int fd = HANDED_FIRST + (int)h->count;
@@ -63,6 +63,22 @@ static void take_handed(struct handed *h)
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
+}
+
+/* Descriptors of their own for the same sockets: clients that wait in a queue are lost to neither side. */
+static int take_from_former(struct handed *h, const int *former, unsigned count)
+{
+	h->ours = true;
+	while (h->count < HANDED_MAX && h->count < count) {
+		int fd = fcntl(former[h->count], F_DUPFD_CLOEXEC, HANDED_FIRST);
+
+		if (fd == -1) {
+			fprintf(stderr, "understudy: cannot share a listener: %s\n", strerror(errno));
+			return ERR_SYS;
+		}
+		h->fds[h->count++] = fd;
+	}
+	return 0;
 }
 
 static int from_handed(struct handed *h, const union address *want)
@@ -134,9 +150,11 @@ static void close_left(struct handed *h)
 	for (unsigned i = 0; i < h->count; i++) {
 		if (h->fds[i] == -1)
 			continue;
-		fprintf(stderr,
-		        "understudy: the service manager's socket %d fits no listen address; it is closed\n",
-		        h->fds[i]);
+		if (!h->ours)
+			fprintf(stderr,
+			        "understudy: the service manager's socket %d fits no listen address; it is "
+			        "closed\n",
+			        h->fds[i]);
 		close(h->fds[i]);
 	}
 }
@@ -160,12 +178,16 @@ static int listener_of(struct handed *handed, const struct plan_endpoint *at)
 	return fd;
 }
 
-int listeners_bind(const struct plan *plan, int fds[LISTEN_MAX], int *control_out)
+int listeners_bind(const struct plan *plan, const int *former, unsigned former_count, int fds[LISTEN_MAX],
+                   int *control_out)
 {
-	struct handed handed;
+	struct handed handed = {0};
 	int err = 0;
 
-	take_handed(&handed);
+	if (former)
+		err = take_from_former(&handed, former, former_count);
+	else
+		take_from_environment(&handed);
 	*control_out = -1;
 	for (unsigned i = 0; i < LISTEN_MAX; i++)
 		fds[i] = -1;

@@ -2,6 +2,7 @@
  * main.c - the commands, and the table of roles: the only file that sees both wings.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "capture/masker.h"
@@ -19,7 +20,7 @@
  * the same house with another source: the player takes the place of worker, masker and recorder. */
 static const struct role_row roles[] = {
         {"control",
-         IN_MIRROR,
+         IN_MIRROR | IN_FORWARD,
          control_run,
          STAGE_NONE,
          PHASE_CONTROL,
@@ -67,7 +68,7 @@ static const struct role_row roles[] = {
          {5, 800},
          0},
         {"resolver",
-         IN_MIRROR | IF_NAMED,
+         IN_MIRROR | IN_FORWARD | IF_NAMED,
          resolver_run,
          STAGE_NONE,
          PHASE_MASKER,
@@ -95,7 +96,7 @@ static const struct role_row roles[] = {
          {0, 300},
          0},
         {"worker",
-         IN_MIRROR,
+         IN_MIRROR | IN_FORWARD,
          worker_run,
          STAGE_WORKER,
          PHASE_WORKERS,
@@ -107,9 +108,17 @@ static const struct role_row roles[] = {
 };
 enum { ROLES = sizeof roles / sizeof *roles };
 
-int start_roles(const struct plan *plan, const char *run_directory, const char *input)
+static char **started_as; /* this program's own arguments, as they were before they were read */
+
+int start_roles(const struct plan *plan, const char *run_directory, const char *input, plan_reader *again)
 {
-	return parent_run(plan, run_directory, input, roles, ROLES);
+	return parent_run(&(struct parent_job){.plan = plan,
+	                                       .run = run_directory,
+	                                       .input = input,
+	                                       .rows = roles,
+	                                       .row_count = ROLES,
+	                                       .again = again,
+	                                       .argv = again ? started_as : NULL});
 }
 
 const struct command *const commands[] = {
@@ -148,6 +157,16 @@ static int unknown(const char *word)
 	return 2;
 }
 
+/* NULL when there is no memory: then there are no upgrades. */
+static char **copy_of(int argc, char **argv)
+{
+	char **copy = calloc((size_t)argc + 1, sizeof *copy);
+
+	if (copy && argc > 0)
+		memcpy(copy, argv, (size_t)argc * sizeof *copy);
+	return copy;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "--role"))
@@ -156,6 +175,7 @@ int main(int argc, char **argv)
 		usage(stdout);
 		return 0;
 	}
+	started_as = copy_of(argc, argv);
 	for (unsigned i = 0; commands[i] && argc > 1; i++)
 		if (!strcmp(commands[i]->name, argv[1]))
 			return command_run(commands[i], argc - 1, argv + 1);

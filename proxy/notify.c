@@ -35,6 +35,8 @@ void notify_open(struct notify *n)
 	           *pid = getenv("WATCHDOG_PID");
 
 	*n = (struct notify){.fd = where ? connect_to(where) : -1};
+	if (n->fd != -1)
+		memcpy(n->where, where, strlen(where)); /* shorter than a socket's path */
 	if (usec && (!pid || strtol(pid, NULL, 10) == (long)getpid()))
 		n->watchdog_ns = strtoull(usec, NULL, 10) * 1000u;
 	unsetenv("NOTIFY_SOCKET");

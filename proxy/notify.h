@@ -11,6 +11,7 @@
 
 struct notify {
 	int fd;                              /* -1: nobody listens */
+	char where[108];                     /* the socket's name, for a successor */
 	uint64_t watchdog_ns, next_alive_ns; /* 0: no watchdog; it is fed twice in its time */
 };
 

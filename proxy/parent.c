@@ -12,399 +12,195 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "capture/names.h"
 #include "proto/base/clock.h"
-#include "proxy/child.h"
-#include "proxy/notify.h"
+#include "proxy/generations.h"
 
 enum {
-	CHILDREN_MAX = 32,
-	TICK_MS = 20, /* the page's phase changes without a signal */
-	BACKOFF_FIRST_MS = 100,
-	BACKOFF_LAST_MS = 10000,
-	STEADY_MS = 10000, /* ready this long: its next death is not a quick one */
-	LAST_CHANCES = 3,  /* restarts of a role that dies in the phase in which it leaves */
-	RAW_BREAKS_MAX = 5,
-	SEAL_MS = 2000,
+	TICK_MS = 20, /* the page changes without a signal */
 	PARENT_OOM = -500,
 };
 
-static const uint64_t ms_ns = 1000000u, minute_ns = 60 * (uint64_t)1000000000u;
+/* --- the next binary --- */
 
-struct house {
-	struct estate estate;
-	struct notify notify;
-	int self_fd, signals;
-	sigset_t former_mask;
-	bool open;   /* every role has been ready: clients are accepted */
-	bool failed; /* at the first start: everything stops */
-	bool hangup_stops;
-	unsigned stops; /* signals that asked to stop */
-	uint32_t phase; /* PHASE_CONTROL + 1: all have left */
-	uint64_t phase_since_ns;
-	struct {
-		unsigned count;
-		uint64_t since_ns;
-	} raw_breaks[WORKERS_MAX];
-	unsigned child_count;
-	struct child children[CHILDREN_MAX];
-};
-
-/* Clients and a player: what brings exchanges in starts last and leaves first. */
-static bool is_source(const struct child *c)
+static void start_successor(struct parent *p, uint64_t now)
 {
-	return c->row->leaves == PHASE_WORKERS;
-}
+	const struct page *page = page_of(p->serving);
+	struct former said = {.generation = plan_of(p->serving)->generation,
+	                      .run_id = atomic_load(&page->run_id),
+	                      .paused = atomic_load(&page->paused),
+	                      .run_closed = p->run_closed};
+	int listeners[LISTEN_MAX + 1];
+	unsigned count = estate_listeners(&p->serving->estate, listeners);
 
-static void kill_all(struct house *h)
-{
-	for (unsigned i = 0; i < h->child_count; i++)
-		if (h->children[i].pid > 0)
-			kill(h->children[i].pid, SIGKILL);
-		else
-			h->children[i].state = CHILD_GONE;
-}
-
-static void fail(struct house *h)
-{
-	if (!h->failed)
-		fprintf(stderr, "understudy: not started; every role is stopped\n");
-	h->failed = true;
-	kill_all(h);
-}
-
-/* The first death restarts at once, quick ones in a row wait 0.1 s, 0.2 s ... 10 s. */
-static void back_off(struct house *h, struct child *c, uint64_t now)
-{
-	uint64_t wait_ms = 0, last_ms = h->phase == PHASE_RUN ? BACKOFF_LAST_MS : BACKOFF_FIRST_MS;
-
-	if (c->quick_deaths)
-		wait_ms = (uint64_t)BACKOFF_FIRST_MS << (c->quick_deaths < 8 ? c->quick_deaths - 1 : 7);
-	if (wait_ms > last_ms)
-		wait_ms = last_ms;
-	c->quick_deaths++;
-	c->epoch++;
-	c->state = CHILD_BACKING_OFF;
-	c->since_ns = now;
-	c->deadline_ns = now + wait_ms * ms_ns;
-}
-
-static void start(struct house *h, struct child *c, uint64_t now)
-{
-	uint32_t retired = RAW_RETIRED;
-
-	if (c->row->per_worker)
-		atomic_compare_exchange_strong(&h->estate.page->raw_state[c->index], &retired, RAW_OK);
-	if (child_start(c, &h->estate, h->self_fd, now) == 0)
-		return;
-	fprintf(stderr, "understudy: role %s.%u cannot be started: %s\n", c->row->name, c->index,
-	        strerror(errno));
-	if (h->open)
-		back_off(h, c, now);
+	p->upgrade = false;
+	snprintf(said.run_name, sizeof said.run_name, "%s", p->run_name);
+	if (!p->job->argv)
+		fprintf(stderr, "understudy: there is nothing to upgrade here\n");
+	else if (upgrade_start(&p->successor, p->job->argv, listeners, count, &p->notify, &said,
+	                       &p->former_mask, now))
+		fprintf(stderr, "understudy: upgrade: nothing was changed: %s\n", strerror(errno));
 	else
-		fail(h);
+		fprintf(stderr, "understudy: upgrade: process %d of %s starts\n", (int)p->successor.pid,
+		        p->job->argv[0]);
 }
 
-/* A worker is not ended for a ring: it sheds its copies until the masker has skipped what lies in the ring,
- * or until its own restart when that keeps failing. What was in the ring is lost at the worker's stage. */
-static void spare_worker(struct house *h, const struct child *worker, const char *ring, uint64_t now)
+static void hear_successor(struct parent *p, uint64_t now)
 {
-	unsigned w = worker->index;
-	uint32_t state = RAW_BROKEN;
+	enum upgrade_news news = UPGRADE_NOTHING;
 
-	if (now - h->raw_breaks[w].since_ns > minute_ns) {
-		h->raw_breaks[w].since_ns = now;
-		h->raw_breaks[w].count = 0;
+	if (p->successor.fd != -1 && !p->succeeded)
+		news = upgrade_hear(&p->successor, now);
+	if (news == UPGRADE_READY) {
+		fprintf(stderr, "understudy: upgrade: process %d serves, this one drains\n",
+		        (int)p->successor.pid);
+		atomic_store(&page_of(p->serving)->superseded, 1);
+		house_retire(p->serving);
+		p->succeeded = true;
+		if (p->wish.open)
+			generations_refuse(p, "another binary took over; ask again");
+	} else if (news == UPGRADE_FAILED) {
+		fprintf(stderr, "understudy: upgrade: it did not get ready; this process stays\n");
+		upgrade_forget(&p->successor);
 	}
-	if (++h->raw_breaks[w].count >= RAW_BREAKS_MAX && estate_renew_ring(&h->estate, ring) == 0) {
-		state = RAW_RETIRED;
-		fprintf(stderr,
-		        "understudy: ring %s keeps breaking; worker.%u is not mirrored until it restarts\n",
-		        ring, w);
-	}
-	atomic_store(&h->estate.page->raw_state[w], state);
-	ledger_role_lost(h->estate.ledger, STAGE_WORKER, (int)w);
+	if (p->upgrade && generations_serve(p) && !generations_busy(p))
+		start_successor(p, now);
 }
 
-/* A broken ring is lost with what lies in it. Its other end dies too, so that what that end still owned is
- * counted as lost, and both meet again at an empty ring. */
-static void replace_ring(struct house *h, const char *ring, uint64_t now)
+/* --- the first generation --- */
+
+static void announce(struct parent *p)
 {
-	char full[ESTATE_NAME_BYTES + 8];
+	const struct plan *plan = plan_of(p->serving);
+	char text[128];
 
-	snprintf(full, sizeof full, "ring.%s", ring);
-	for (unsigned i = 0; i < h->child_count; i++) {
-		struct child *c = &h->children[i];
-
-		if (c->pid > 0 && c->row->per_worker && child_holds(c, full)) {
-			spare_worker(h, c, ring, now);
-			return;
-		}
-	}
-	if (estate_renew_ring(&h->estate, ring))
-		return;
-	for (unsigned i = 0; i < h->child_count; i++)
-		if (h->children[i].pid > 0 && child_holds(&h->children[i], full))
-			kill(h->children[i].pid, SIGKILL);
-}
-
-static bool comes_back(const struct house *h, const struct child *c)
-{
-	uint32_t phase = atomic_load(&h->estate.page->phase);
-
-	if (h->failed || c->ended_by_drain)
-		return false;
-	if (phase < c->row->leaves)
-		return true;
-	return phase == c->row->leaves && !is_source(c) && c->quick_deaths < LAST_CHANCES;
-}
-
-static const char *cause(int status, char text[32])
-{
-	if (WIFSIGNALED(status))
-		snprintf(text, 32, "signal %d", WTERMSIG(status));
+	if (plan->replay && plan->replay_progress != PROGRESS_QUIET)
+		fprintf(stderr, "understudy: replaying, run in %s\n", p->serving->directory);
+	else if (!plan->replay)
+		fprintf(stderr, "understudy: ready on %s, %s%s\n", plan->listen[0].at.url,
+		        plan->run_closed ? "no run is open" : "run in ",
+		        plan->run_closed ? "" : p->serving->directory);
+	if (p->former.fd != -1)
+		snprintf(text, sizeof text, "MAINPID=%d\nREADY=1\nSTATUS=live traffic is forwarded",
+		         (int)getpid());
 	else
-		snprintf(text, 32, "status %d", WEXITSTATUS(status));
-	return text;
+		snprintf(text, sizeof text, "READY=1\nSTATUS=live traffic is forwarded");
+	notify_say(&p->notify, text);
 }
 
-/* A role died: what it held is lost and counted, then it is started again. */
-static void bury(struct house *h, struct child *c, int status, uint64_t now)
+static void not_started(struct parent *p)
 {
-	char ring[ESTATE_NAME_BYTES], why[32];
-	bool broken =
-	        WIFEXITED(status) && WEXITSTATUS(status) == ROLE_RING_BROKEN && child_last_words(c, ring);
-	bool left = WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
-	            atomic_load(&h->estate.page->phase) >= c->row->leaves;
-	bool steady = c->state == CHILD_READY && now - c->since_ns >= STEADY_MS * ms_ns;
-
-	child_clear(c);
-	if (steady)
-		c->quick_deaths = 0;
-	c->state = CHILD_GONE;
-	if (left || !comes_back(h, c))
+	if (p->gave_up)
 		return;
-	if (!h->open && h->phase == PHASE_RUN) {
-		fprintf(stderr, "understudy: role %s.%u ended before it was ready (%s)\n", c->row->name,
-		        c->index, cause(status, why));
-		fail(h);
+	p->gave_up = true;
+	fprintf(stderr, "understudy: not started; every role is stopped\n");
+	house_give_up(p->serving);
+}
+
+static void open_first(struct parent *p)
+{
+	struct house *h = p->serving;
+
+	if (upgrade_former_gone(&p->former) && !h->open)
+		not_started(p); /* its roles serve on without it, with all that they hold */
+	if (!house_ready(h))
+		return;
+	if (estate_listen(&h->estate)) {
+		not_started(p);
 		return;
 	}
-	if (c->row->stage)
-		ledger_role_lost(h->estate.ledger, c->row->stage, c->row->per_worker ? (int)c->index : -1);
-	back_off(h, c, now);
-	if (broken)
-		replace_ring(h, ring, now);
-	fprintf(stderr, "understudy: role %s.%u died (%s); starting it again in %llu ms\n", c->row->name,
-	        c->index, cause(status, why), (unsigned long long)((c->deadline_ns - now) / ms_ns));
+	generations_pause(page_of(h), p->former.paused);
+	house_go(h);
+	announce(p);
+	upgrade_say_ready(&p->former);
 }
 
-static void reap(struct house *h, uint64_t now)
+/* --- the loop --- */
+
+static void reap(struct parent *p, uint64_t now)
 {
+	struct house *houses[] = {p->serving, p->coming, p->leaving};
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (unsigned i = 0; i < h->child_count; i++)
-			if (h->children[i].pid == pid)
-				bury(h, &h->children[i], status, now);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (unsigned i = 0; i < sizeof houses / sizeof *houses; i++)
+			if (houses[i])
+				house_hear_death(houses[i], pid, status, now);
+		if (pid == p->reread.pid)
+			generations_hear_reread(p, status);
+		if (pid == p->successor.pid)
+			p->successor.pid = 0; /* its socket says what that means */
+	}
 }
 
-static void read_signals(struct house *h)
+static void read_signals(struct parent *p)
 {
 	struct signalfd_siginfo s;
 
-	while (read(h->signals, &s, sizeof s) == sizeof s) {
-		if (s.ssi_signo == SIGCHLD)
+	while (read(p->signals, &s, sizeof s) == sizeof s) {
+		if (s.ssi_signo == SIGHUP && !p->hangup_stops)
+			p->hangup = true;
+		else if (s.ssi_signo == SIGUSR2)
+			p->upgrade = true;
+		else if (s.ssi_signo != SIGCHLD)
+			p->stops++;
+	}
+	if (p->job->plan->replay && (p->hangup || p->upgrade)) {
+		fprintf(stderr, "understudy: a replay is neither reloaded nor upgraded\n");
+		p->hangup = p->upgrade = false;
+	}
+}
+
+static void turn_houses(struct parent *p, uint64_t now)
+{
+	struct house *houses[] = {p->serving, p->coming, p->leaving};
+
+	for (unsigned i = 0; i < sizeof houses / sizeof *houses; i++) {
+		if (!houses[i])
 			continue;
-		if (s.ssi_signo == SIGHUP && !h->hangup_stops)
-			fprintf(stderr, "understudy: SIGHUP changes nothing: a reload is a restart\n");
-		else
-			h->stops++;
+		houses[i]->stops = p->stops;
+		house_turn(houses[i], now);
+	}
+	if (p->serving->failed && !p->serving->open)
+		not_started(p);
+	if (p->serving->phase != PHASE_RUN && !p->stopping && !p->succeeded) {
+		p->stopping = true;
+		notify_say(&p->notify, "STOPPING=1\nSTATUS=draining");
 	}
 }
 
-static void hear_children(struct house *h, uint64_t now)
+static void wait_for_news(const struct parent *p)
 {
-	for (unsigned i = 0; i < h->child_count; i++) {
-		struct child *c = &h->children[i];
-
-		if (child_heard(c, now) && (h->open || h->phase != PHASE_RUN))
-			child_let_go(c);
-	}
-}
-
-static bool all_ready(const struct house *h, bool sources)
-{
-	for (unsigned i = 0; i < h->child_count; i++)
-		if (h->children[i].state != CHILD_READY && (sources || !is_source(&h->children[i])))
-			return false;
-	return true;
-}
-
-static void too_late(struct house *h, struct child *c)
-{
-	fprintf(stderr, "understudy: role %s.%u did not get ready in %llu ms\n", c->row->name, c->index,
-	        (unsigned long long)((c->deadline_ns - c->since_ns) / ms_ns));
-	if (!h->open && h->phase == PHASE_RUN)
-		fail(h);
-	c->deadline_ns = UINT64_MAX;
-	kill(c->pid, SIGKILL);
-}
-
-/* Whatever the clock asks for. */
-static void keep_time(struct house *h, uint64_t now)
-{
-	for (unsigned i = 0; i < h->child_count && !h->failed; i++) {
-		struct child *c = &h->children[i];
-
-		if (c->state == CHILD_WAITING && (!is_source(c) || all_ready(h, false)))
-			start(h, c, now);
-		else if (c->state == CHILD_BACKING_OFF && now >= c->deadline_ns)
-			start(h, c, now);
-		else if (c->state == CHILD_STARTING && now >= c->deadline_ns)
-			too_late(h, c);
-	}
-}
-
-static void announce(const struct house *h, const char *run_directory)
-{
-	const struct plan *plan = h->estate.plan;
-	struct page *page = h->estate.page;
-
-	atomic_store(&page->started_ns, clock_mono_ns());
-	atomic_store(&page->ready, 1);
-	if (!plan->replay)
-		fprintf(stderr, "understudy: ready on %s, run in %s\n", plan->listen[0].at.url,
-		        run_directory);
-	else if (plan->replay_progress != PROGRESS_QUIET)
-		fprintf(stderr, "understudy: replaying, run in %s\n", run_directory);
-	notify_say(&h->notify, "READY=1\nSTATUS=live traffic is forwarded and mirrored");
-}
-
-static void open_up(struct house *h, const char *run_directory)
-{
-	if (h->open || h->failed || h->phase != PHASE_RUN || !all_ready(h, true))
-		return;
-	if (estate_listen(&h->estate)) {
-		fail(h);
-		return;
-	}
-	h->open = true;
-	for (unsigned i = 0; i < h->child_count; i++)
-		child_let_go(&h->children[i]);
-	announce(h, run_directory);
-}
-
-static bool present(const struct house *h, uint32_t phase)
-{
-	for (unsigned i = 0; i < h->child_count; i++)
-		if (h->children[i].state != CHILD_GONE && h->children[i].row->leaves <= phase)
-			return true;
-	return false;
-}
-
-static void enter_phase(struct house *h, uint32_t phase, uint64_t now)
-{
-	if (h->phase == PHASE_RUN)
-		notify_say(&h->notify, "STOPPING=1\nSTATUS=draining");
-	h->phase = phase;
-	h->phase_since_ns = now;
-	if (phase > PHASE_CONTROL)
-		return;
-	atomic_store(&h->estate.page->phase, phase);
-	for (unsigned i = 0; i < h->child_count; i++) {
-		struct child *c = &h->children[i];
-
-		child_let_go(c);
-		if (c->state == CHILD_WAITING || (c->state == CHILD_BACKING_OFF && !comes_back(h, c)))
-			c->state = CHILD_GONE;
-		if (c->state == CHILD_BACKING_OFF)
-			c->deadline_ns = now;
-	}
-}
-
-/* One signal drains each phase up to its limit. A second one leaves time for the run to be sealed, a third
- * none. */
-static uint64_t phase_limit_ns(const struct house *h)
-{
-	if (h->stops < 2)
-		return h->estate.plan->drain_timeout_ms * ms_ns;
-	return h->stops == 2 && h->phase == PHASE_JUDGE ? SEAL_MS * ms_ns : 0;
-}
-
-/* Roles leave from the clients inward; each phase ends when its roles have gone. */
-static void drain(struct house *h, uint64_t now)
-{
-	if (h->phase == PHASE_RUN) {
-		if (!h->stops && atomic_load(&h->estate.page->phase) == PHASE_RUN)
-			return;
-		enter_phase(h, PHASE_WORKERS, now);
-	}
-	while (h->phase <= PHASE_CONTROL && !present(h, h->phase))
-		enter_phase(h, h->phase + 1, now);
-	if (h->phase > PHASE_CONTROL || now - h->phase_since_ns <= phase_limit_ns(h))
-		return;
-	for (unsigned i = 0; i < h->child_count; i++) {
-		struct child *c = &h->children[i];
-
-		if (c->row->leaves > h->phase || c->state == CHILD_GONE)
-			continue;
-		c->ended_by_drain = true;
-		if (c->pid > 0)
-			kill(c->pid, SIGKILL);
-		else
-			c->state = CHILD_GONE;
-	}
-}
-
-static void wait_for_news(const struct house *h)
-{
-	struct pollfd fds[CHILDREN_MAX + 1] = {{.fd = h->signals, .events = POLLIN}};
+	const struct house *houses[] = {p->serving, p->coming, p->leaving};
+	struct pollfd fds[3 * CHILDREN_MAX + 1] = {{.fd = p->signals, .events = POLLIN}};
 	nfds_t n = 1;
 
-	for (unsigned i = 0; i < h->child_count; i++)
-		if (h->children[i].state == CHILD_STARTING)
-			fds[n++] = (struct pollfd){.fd = h->children[i].from, .events = POLLIN};
+	for (unsigned i = 0; i < sizeof houses / sizeof *houses; i++)
+		if (houses[i])
+			n += house_pipes(houses[i], fds + n);
 	poll(fds, n, TICK_MS);
 }
 
-static void serve(struct house *h, const char *run_directory)
+static void serve(struct parent *p)
 {
-	while (h->failed ? present(h, PHASE_CONTROL) : h->phase <= PHASE_CONTROL) {
+	while (!house_empty(p->serving) || p->coming || p->leaving || p->reread.pid) {
 		uint64_t now = clock_mono_ns();
 
-		read_signals(h);
-		hear_children(h, now);
-		reap(h, now);
-		keep_time(h, now);
-		open_up(h, run_directory);
-		if (!h->failed)
-			drain(h, now);
-		notify_alive(&h->notify, now);
-		wait_for_news(h);
+		read_signals(p);
+		reap(p, now);
+		turn_houses(p, now);
+		open_first(p);
+		generations_turn(p);
+		generations_hear(p, now);
+		reread_turn(&p->reread, now);
+		hear_successor(p, now);
+		if (!p->succeeded)
+			notify_alive(&p->notify, now);
+		wait_for_news(p);
 	}
 }
 
-static bool people_house(struct house *h, const struct role_row *rows, unsigned row_count)
-{
-	const struct plan *plan = h->estate.plan;
-
-	for (unsigned i = 0; i < row_count; i++) {
-		bool wanted = (rows[i].in & (plan->replay ? IN_REPLAY : IN_MIRROR)) &&
-		              (!(rows[i].in & IF_NAMED) || names_needed(plan));
-		unsigned copies = !wanted ? 0 : rows[i].per_worker ? plan->workers : 1;
-
-		for (unsigned n = 0; n < copies; n++) {
-			if (h->child_count == CHILDREN_MAX ||
-			    (!plan->replay && estate_log_ring(&h->estate, rows[i].name, n)))
-				return false;
-			h->children[h->child_count++] =
-			        (struct child){.row = &rows[i], .index = n, .from = -1, .go = -1};
-		}
-	}
-	return true;
-}
+/* --- the process --- */
 
 /* Terminals hang up on what they started; a service has none, and keeps serving. */
 static bool has_terminal(void)
@@ -417,9 +213,9 @@ static bool has_terminal(void)
 	return true;
 }
 
-static int hear_signals(struct house *h)
+static int hear_signals(struct parent *p)
 {
-	static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+	static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGUSR2, SIGHUP};
 	sigset_t mask;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -429,10 +225,10 @@ static int hear_signals(struct house *h)
 			signal(heard[i], SIG_DFL);
 		sigaddset(&mask, heard[i]);
 	}
-	sigprocmask(SIG_BLOCK, &mask, &h->former_mask);
-	h->hangup_stops = has_terminal();
-	h->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
-	return h->signals == -1 ? ERR_SYS : 0;
+	sigprocmask(SIG_BLOCK, &mask, &p->former_mask);
+	p->hangup_stops = has_terminal();
+	p->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+	return p->signals == -1 ? ERR_SYS : 0;
 }
 
 /* As many descriptors as the system allows, no core, no reading of its descriptors by neighbours, and with a
@@ -454,32 +250,54 @@ static void settle_process(const struct plan *plan)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-int parent_run(const struct plan *plan, const char *run_directory, const char *input,
-               const struct role_row *rows, unsigned row_count)
+/* The plan as it was read, and what the older binary said of itself. */
+static struct house *build_first(struct parent *p)
 {
-	static struct house house;
-	struct house *h = &house;
+	static struct plan plan;
+
+	plan = *p->job->plan;
+	if (p->former.fd != -1) {
+		plan.generation = p->former.generation + 1;
+		plan.continues = p->former.run_id;
+		plan.run_closed = p->run_closed = p->former.run_closed;
+		snprintf(p->run_name, sizeof p->run_name, "%s", p->former.run_name);
+		if (p->run_name[0])
+			snprintf(plan.run_name, sizeof plan.run_name, "%s", p->run_name);
+	}
+	return generations_build(p, &plan);
+}
+
+int parent_run(const struct parent_job *job)
+{
+	static struct parent parent;
+	struct parent *p = &parent;
 	int status = 3;
 
-	*h = (struct house){.signals = -1, .notify = {.fd = -1}};
-	h->self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	notify_open(&h->notify);
-	settle_process(plan);
-	if (h->self_fd == -1 || hear_signals(h))
+	*p = (struct parent){.job = job, .signals = -1, .notify = {.fd = -1}, .successor = {.fd = -1}};
+	p->self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	upgrade_find(&p->former);
+	notify_open(&p->notify);
+	settle_process(job->plan);
+	if (p->self_fd == -1 || hear_signals(p))
 		fprintf(stderr, "understudy: cannot start roles: %s\n", strerror(errno));
-	else if (estate_open(&h->estate, plan, run_directory, input) == 0 &&
-	         people_house(h, rows, row_count)) {
-		serve(h, run_directory);
-		status = h->failed ? 3 : plan->replay && h->stops ? 130 : 0;
-		if (!status && !plan->replay)
+	else if ((p->serving = build_first(p))) {
+		serve(p);
+		status = p->serving->failed ? 3 : job->plan->replay && p->stops ? 130 : 0;
+		if (!status && !job->plan->replay && !p->succeeded && !plan_of(p->serving)->run_closed)
 			fprintf(stderr, "understudy: drained; the run is sealed: understudy report %s\n",
-			        run_directory);
+			        p->serving->directory);
 	}
-	estate_close(&h->estate);
-	notify_close(&h->notify);
-	if (h->signals != -1)
-		close(h->signals);
-	close(h->self_fd);
-	sigprocmask(SIG_SETMASK, &h->former_mask, NULL);
+	if (p->serving && p->serving->failed)
+		house_discard(&p->serving);
+	house_free(&p->serving);
+	if (p->successor.fd != -1)
+		upgrade_forget(&p->successor);
+	if (p->former.fd != -1)
+		close(p->former.fd);
+	notify_close(&p->notify);
+	if (p->signals != -1)
+		close(p->signals);
+	close(p->self_fd);
+	sigprocmask(SIG_SETMASK, &p->former_mask, NULL);
 	return status;
 }

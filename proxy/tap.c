@@ -109,11 +109,12 @@ void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct h1
 	uint8_t outcome;
 	uint64_t hash = 0;
 
-	t->on = false;
+	t->on = t->copied = t->eligible = false;
 	t->tunnel = tunnel;
+	if (env->plan->run_closed)
+		return;
 	outcome = refusal(t, route, request);
 	t->eligible = !outcome;
-	t->copied = false;
 	if (!outcome) {
 		hash = sample_hash(t, route, id, request);
 		outcome = chance(t, route, hash);

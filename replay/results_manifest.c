@@ -150,6 +150,8 @@ static void put_about(struct buf *b, const struct results *r)
 	const char *const texts[] = {plan->run_name, plan->hypothesis, plan->owner, plan->ticket};
 
 	put_text(b, "id", r->run_id);
+	if (plan->continues)
+		buf_printf(b, ",\"continues\":\"%016llx\"", (unsigned long long)plan->continues);
 	for (int i = 0; i < 4; i++) {
 		buf_puts(b, ",");
 		put_text(b, keys[i], texts[i]);

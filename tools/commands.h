@@ -6,6 +6,7 @@
 #define TOOLS_COMMANDS_H
 
 #include "capture/plan.h"
+#include "proxy/reread.h"
 #include "tools/command.h"
 
 extern const struct command capture_command, check_command, completion_command, ctl_command, doctor_command,
@@ -14,7 +15,8 @@ extern const struct command capture_command, check_command, completion_command, 
 
 /* All of them, in the order of --help; ends with NULL. In proxy/main.c, as is the table of roles. */
 extern const struct command *const commands[];
-/* parent_run() with that table. */
-int start_roles(const struct plan *, const char *run_directory, const char *input);
+/* parent_run() with that table. `run_directory` NULL: the plan's own and a name with the time; `again` reads
+ * the plan anew for a reload, NULL: there are no reloads and no upgrades. */
+int start_roles(const struct plan *, const char *run_directory, const char *input, plan_reader *again);
 
 #endif

@@ -13,7 +13,7 @@
 #include "proxy/config.h"
 #include "tools/reach.h"
 
-enum { TALK_MS = 10000, REQUEST_LIMIT = 4096 };
+enum { TALK_MS = 10000, POLL_US = 20000, REQUEST_LIMIT = 4096 };
 
 static struct ctl {
 	const char *socket_path, *config, *format;
@@ -92,8 +92,8 @@ static int choose_socket(char out[PATH_MAX_BYTES])
 
 /* --- one request --- */
 
-/* The exit status: 0, or 3 when the proxy does not answer or says no. */
-static int talk(const char *path, const char *method, const char *target, struct reach_answer *answer)
+/* 0 with an answer of any status, or 3 (said on stderr). */
+static int question(const char *path, const char *method, const char *target, struct reach_answer *answer)
 {
 	struct buf request;
 	struct reach to;
@@ -111,10 +111,24 @@ static int talk(const char *path, const char *method, const char *target, struct
 	reach_close(&to);
 	if (rc)
 		fprintf(stderr, "understudy: %s: no whole answer came\n", path);
-	else if (answer->status != 200)
-		fprintf(stderr, "understudy: ctl: %.*s", (int)buf_len(&answer->body),
-		        buf_span(&answer->body).data);
-	return rc || answer->status != 200 ? 3 : 0;
+	return rc ? 3 : 0;
+}
+
+static void print(FILE *to, const char *before, const struct reach_answer *answer)
+{
+	fprintf(to, "%s%.*s", before, (int)buf_len(&answer->body), buf_span(&answer->body).data);
+}
+
+/* The exit status: 0, or 3 when the proxy does not answer or says no. */
+static int talk(const char *path, const char *method, const char *target, struct reach_answer *answer)
+{
+	int status = question(path, method, target, answer);
+
+	if (!status && answer->status != 200) {
+		print(stderr, "understudy: ctl: ", answer);
+		status = 3;
+	}
+	return status;
 }
 
 static int show(const char *path, const char *method, const char *target, const char *before)
@@ -211,6 +225,68 @@ static int run_drain(const struct words *words)
 	return ask("POST", "/drain");
 }
 
+/* Ask until it is done: by then another generation may answer, or none for a moment. */
+static int await_wish(const char *path, const char *target, struct reach_answer *answer)
+{
+	bool waits = false;
+
+	for (unsigned failures = 0; failures < 3; usleep(POLL_US)) {
+		int status = question(path, "GET", target, answer);
+
+		if (!status && (answer->status == 200 || answer->status == 422)) {
+			print(answer->status == 200 ? stdout : stderr, "", answer);
+			return answer->status == 200 ? 0 : 2;
+		}
+		failures += status || answer->status != 202;
+		if (!waits && !status && span_starts(buf_span(&answer->body), SPAN("waiting"))) {
+			waits = true;
+			print(stderr, "understudy: ctl: ", answer);
+		}
+	}
+	return 3;
+}
+
+static int wish(const char *target)
+{
+	char path[PATH_MAX_BYTES], number[64];
+	struct reach_answer answer;
+	int status = choose_socket(path);
+
+	if (status)
+		return status;
+	reach_answer_init(&answer);
+	status = talk(path, "POST", target, &answer);
+	if (!status) {
+		snprintf(number, sizeof number, "/reload?number=%.*s", (int)buf_len(&answer.body),
+		         buf_span(&answer.body).data);
+		number[strcspn(number, "\n")] = '\0';
+		status = await_wish(path, number, &answer);
+	}
+	reach_answer_fini(&answer);
+	return status;
+}
+
+static int run_reload(const struct words *words)
+{
+	(void)words;
+	return wish("/reload");
+}
+
+static int run_run(const struct words *words)
+{
+	const char *name = words->count > 1 ? words->at[1] : "";
+	char target[256];
+
+	if (!strcmp(words->at[0], "stop") && !*name)
+		return wish("/run/stop");
+	if (strcmp(words->at[0], "start"))
+		return complain(words->at[0], "use run stop or run start [NAME]");
+	if (strlen(name) >= NAME_MAX_BYTES || strpbrk(name, " ?&=%#/"))
+		return complain(name, "a run's name is letters, digits, '-', '_' and '.'");
+	snprintf(target, sizeof target, "/run/start%s%s", *name ? "?name=" : "", name);
+	return wish(target);
+}
+
 static int run_metrics(const struct words *words)
 {
 	(void)words;
@@ -224,6 +300,8 @@ static const struct command_verb verbs[] = {
         {"sample", "SHARE [CANDIDATE]", "give candidates at most that share, such as 10%", run_sample},
         {"log", "error|warn|info|access|debug", "what is logged; access: a line for each request", run_log},
         {"metrics", NULL, "the figures as Prometheus text", run_metrics},
+        {"reload", NULL, "read configuration and certificates anew, open the next run", run_reload},
+        {"run", "stop|start [NAME]", "seal the run and copy nothing; open the next run", run_run},
         {"drain", NULL, "finish what is open, seal the run, stop", run_drain},
         {0},
 };
@@ -250,12 +328,13 @@ static const struct command_flag flags[] = {
 
 const struct command ctl_command = {
         .name = "ctl",
-        .does = "status, pause, resume or drain a running proxy",
+        .does = "status, pause, reload, run or drain a running proxy",
         .usage = "[-c FILE | --control SOCKET] COMMAND",
         .flags = flags,
         .verbs = verbs,
-        .status = "0 done, 2 usage, 3 the proxy does not answer or refuses",
+        .status = "0 done, 2 usage or a failed reload, 3 the proxy does not answer or refuses",
         .examples = "understudy ctl status --watch\n"
                     "understudy ctl sample 10% svc\n"
+                    "understudy ctl -c configs/understudy.yaml reload\n"
                     "understudy ctl --control /run/understudy/understudy.sock pause",
 };

@@ -1,7 +1,5 @@
 /* `understudy proxy`: from a file or a few arguments to a plan, and the roles started by it. */
-#include <string.h>
 #include "capture/plan.h"
-#include "proto/base/clock.h"
 #include "proxy/config.h"
 #include "tools/commands.h"
 
@@ -10,30 +8,26 @@ static struct {
 	unsigned candidate_count;
 } options;
 
-/* 0, or an error that was said on stderr. */
-static int read_plan(struct plan *plan)
+/* For every generation, the first and those of reloads. */
+static int read_plan(void *arg, struct plan *plan, FILE *errors)
 {
+	(void)arg;
 	if (options.config)
-		return config_read(options.config, plan, stderr);
+		return config_read(options.config, plan, errors);
 	return config_quick(options.live, options.candidates, options.candidate_count, options.baseline,
-	                    options.listen ? options.listen : "127.0.0.1:8080", plan, stderr);
+	                    options.listen ? options.listen : "127.0.0.1:8080", plan, errors);
 }
 
 static int run(const struct words *words)
 {
 	static struct plan plan;
-	char directory[PATH_MAX_BYTES + NAME_MAX_BYTES + 32];
 
 	(void)words;
 	if (!options.config == !options.live)
 		return command_wrong(&proxy_command, "either -c FILE or --live URL is expected");
-	if (read_plan(&plan))
+	if (read_plan(NULL, &plan, stderr))
 		return 2;
-	snprintf(directory, sizeof directory, "%s%s%s-%llu", plan.run_directory,
-	         plan.run_directory[0] && plan.run_directory[strlen(plan.run_directory) - 1] == '/' ? ""
-	                                                                                            : "/",
-	         plan.run_name, (unsigned long long)(clock_wall_ns() / 1000000u));
-	return start_roles(&plan, options.run ? options.run : directory, NULL);
+	return start_roles(&plan, options.run, NULL, read_plan);
 }
 
 static const struct command_flag flags[] = {
@@ -76,7 +70,10 @@ const struct command proxy_command = {
                  "--live URL [--candidate NAME=URL...] [--baseline URL]\n"
                  " [--listen HOST:PORT] [--run DIR]",
         .about = "The live proxy with its roles. SIGTERM drains and seals the run; a second one\n"
-                 "stops now.",
+                 "stops now. SIGHUP (or ctl reload) reads the configuration and the certificates\n"
+                 "anew, SIGUSR2 goes on with the binary that now lies at this one's path: no\n"
+                 "request fails, the run is sealed and the next one opened; at an error everything\n"
+                 "stays as it is. Later runs of --run DIR go to DIR-2, DIR-3 and so on.",
         .flags = flags,
         .status = "0 drained, 2 usage or configuration, 3 could not start",
         .examples = "understudy proxy -c configs/understudy.yaml\n"

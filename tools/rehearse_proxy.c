@@ -83,7 +83,7 @@ _Noreturn static void become_proxy(const struct plan *plan, const struct rehears
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("LISTEN_PID");
 	snprintf(path, sizeof path, "%s/run", p->folder);
-	_exit(start_roles(plan, path, NULL));
+	_exit(start_roles(plan, path, NULL, NULL));
 }
 
 /* What it said last, for the one line of our own. */

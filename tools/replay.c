@@ -272,7 +272,7 @@ static int run(const struct words *words)
 	prepare(o, &plan);
 	status = fill(o, &plan);
 	if (status < 0)
-		status = start_roles(&plan, o->run, o->input);
+		status = start_roles(&plan, o->run, o->input, NULL);
 	else
 		return status;
 	if (status && status != INTERRUPTED)

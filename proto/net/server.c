@@ -27,7 +27,7 @@ struct server_listener {
 	struct server *server;
 	struct event acceptable;
 	int fd;
-	bool changes;
+	bool changes, deaf;
 	unsigned open;
 };
 
@@ -74,7 +74,7 @@ static void drop(struct server_conn *c)
 	buf_fini(&c->body);
 	buf_fini(&c->out);
 	free(c);
-	if (l->open-- == l->server->limits.connections)
+	if (l->open-- == l->server->limits.connections && !l->deaf)
 		event_add(&l->acceptable, NULL);
 }
 
@@ -338,6 +338,14 @@ int server_listen(struct server *s, int fd, bool changes)
 		return ERR_SYS;
 	s->listener_count++;
 	return 0;
+}
+
+void server_deafen(struct server *s)
+{
+	for (unsigned i = 0; i < s->listener_count; i++) {
+		s->listeners[i].deaf = true;
+		event_del(&s->listeners[i].acceptable);
+	}
 }
 
 void server_free(struct server **server)

@@ -45,6 +45,8 @@ int server_new(struct event_base *, struct server_limits, server_handler *, void
                struct server **server_out) MUST_CHECK;
 /* Serve a listening, non-blocking socket, which stays the caller's. 0, ERR_NOMEM, ERR_SYS. */
 int server_listen(struct server *, int fd, bool changes) MUST_CHECK;
+/* Accept nobody any more; who is connected is served on. */
+void server_deafen(struct server *);
 /* Close all connections; accepts NULL, sets NULL. Not from the handler. */
 void server_free(struct server **);
 

@@ -334,7 +334,7 @@ static char *log_of(const struct role_row *rows, unsigned count, uint32_t drain_
 	plan->drain_timeout_ms = drain_ms;
 	snprintf(path, sizeof path, "%s/log", run);
 	unlink(path);
-	status = parent_run(plan, run, NULL, rows, count);
+	status = parent_run(&(struct parent_job){.plan = plan, .run = run, .rows = rows, .row_count = count});
 	free(plan);
 	assert_int_equal(status, want_status);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
@@ -430,7 +430,7 @@ static void a_ring_that_keeps_breaking_waits_for_its_worker(void **state)
 
 static void a_drain_ends_who_does_not_leave(void **state)
 {
-	char *log = log_of(signalling, 2, 200, 0);
+	char *log = log_of(signalling, 2, 1000, 0);
 
 	(void)state;
 	assert_non_null(strstr(log, "leaves judge.0.0"));
