@@ -98,13 +98,13 @@ static void line_live(const struct stats *s, struct buf *b)
 		buf_printf(b, "live of %u routes", p->route_count);
 	else
 		buf_puts(b, p->routes[0].live.endpoints[0].url);
-	buf_printf(b, ", %u worker%s", p->workers, p->workers == 1 ? "" : "s");
-	put_counted(b, ", ", s->connections);
-	buf_puts(b, " open");
 	for (unsigned r = 0; r < p->route_count; r++)
 		out += stats_endpoints_out(s, r);
 	if (out)
 		buf_printf(b, ", %u endpoint%s out", out, out == 1 ? "" : "s");
+	buf_printf(b, ", %u worker%s", p->workers, p->workers == 1 ? "" : "s");
+	put_counted(b, ", ", s->connections);
+	buf_puts(b, " open");
 }
 
 static void line_requests(const struct stats *s, struct buf *b)
