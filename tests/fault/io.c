@@ -25,9 +25,12 @@
 enum { RECORDS = 60, FLUSH_EVERY = 7, EXCHANGES = 40, PAYLOAD = 3000 };
 
 static char directory[] = "/tmp/understudy-io-XXXXXX", path[64];
-static struct plan plan = {
-        .capture = true,
-        .route_count = 1, .mask_count = 1, .version = 1, .workers = 1, .slots_each = EXCHANGES};
+static struct plan plan = {.capture = true,
+                           .route_count = 1,
+                           .mask_count = 1,
+                           .version = 1,
+                           .workers = 1,
+                           .slots_each = EXCHANGES};
 static char payload[PAYLOAD];
 
 static struct record record_at(uint64_t i)
