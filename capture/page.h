@@ -146,6 +146,7 @@ struct page {
 	_Atomic uint32_t superseded; /* set by the parent: a newer generation answers operators */
 	_Atomic uint32_t paused;     /* PAUSED_*; not 0: nothing is shadowed */
 	_Atomic uint32_t ready;      /* every role is up */
+	_Atomic uint32_t lame;       /* about to drain: serving, but no longer ready */
 	_Atomic uint32_t log_level;  /* enum log_level */
 	_Atomic uint64_t run_id;     /* random, set once by the parent; 0: no run is open */
 	_Atomic uint64_t started_ns; /* CLOCK_MONOTONIC, set with ready */

@@ -198,7 +198,7 @@ struct plan {
 	uint64_t memory_bytes, capture_segment_bytes;
 	uint64_t run_max_bytes; /* of results.db; 0: 1 GiB */
 	uint64_t seed;          /* of sampling */
-	uint32_t workers, drain_timeout_ms, slots_each;
+	uint32_t workers, drain_timeout_ms, lame_duck_ms, slots_each;
 	bool capture;
 	uint64_t continues;  /* id of the run that this one goes on from; 0: none */
 	bool run_closed;     /* no run is open: traffic is forwarded, nothing is copied or counted as seen */

@@ -28,7 +28,7 @@ static int quick_candidate(struct plan *p, const char *name, size_t name_len, co
 	snprintf(k->name, sizeof(k->name), "%.*s", (int)name_len, name);
 	k->baseline = baseline;
 	k->sample_ppm = baseline ? 100000 : 1000000;
-	k->max_in_flight = 4;
+	k->max_in_flight = QUICK_IN_FLIGHT;
 	if (!config_name_good(k->name))
 		return quick_fail(errors, "candidate", k->name,
 		                  "write NAME=URL, the name in letters, digits, '-', '_' and '.'");

@@ -137,7 +137,9 @@ static const struct cfg_row capture_rows[] = {
 static const struct cfg_row drain_rows[] = {
         {ONE("timeout", CFG_DURATION, struct plan, drain_timeout_ms), .min = "0s", .max = "1h",
          .value = "20s", .sentence = "How long a stop waits for open exchanges."},
-        NOT_YET("lame_duck"),
+        {ONE("lame_duck", CFG_DURATION, struct plan, lame_duck_ms), .min = "0s", .max = "10m", .value = "0s",
+         .sentence =
+                 "How long a stop still accepts while /readyz says no, so that balancers look away first."},
         END,
 };
 static const struct cfg_row match_rows[] = {

@@ -234,7 +234,9 @@ static void tell_routes_out(struct control *c, struct buf *b)
 
 static void get_readyz(struct control *c, const struct server_request *q, struct server_reply *r)
 {
-	bool up = atomic_load(&c->env->page->ready), run = atomic_load(&c->env->page->phase) == PHASE_RUN;
+	const struct page *page = c->env->page;
+	bool up = atomic_load(&page->ready);
+	bool run = atomic_load(&page->phase) == PHASE_RUN && !atomic_load(&page->lame);
 
 	(void)q;
 	if (!up || !run)

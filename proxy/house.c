@@ -254,11 +254,25 @@ static uint64_t phase_limit_ns(const struct house *h)
 	return h->stops == 2 && h->phase == PHASE_JUDGE ? SEAL_MS * ms_ns : 0;
 }
 
+/* Asked to stop, the house says that it is not ready and goes on for a while. A second signal ends that. */
+static bool lame(struct house *h, uint64_t now)
+{
+	uint64_t limit_ns = h->estate.plan->lame_duck_ms * ms_ns;
+
+	if (h->stops != 1 || !h->open || atomic_load(&h->estate.page->phase) != PHASE_RUN)
+		return false;
+	if (!h->lame_since_ns) {
+		h->lame_since_ns = now;
+		atomic_store(&h->estate.page->lame, 1);
+	}
+	return now - h->lame_since_ns < limit_ns;
+}
+
 /* Roles leave from the clients inward; each phase ends when its roles have gone. */
 static void drain(struct house *h, uint64_t now)
 {
 	if (h->phase == PHASE_RUN) {
-		if (!h->stops && atomic_load(&h->estate.page->phase) == PHASE_RUN)
+		if ((!h->stops && atomic_load(&h->estate.page->phase) == PHASE_RUN) || lame(h, now))
 			return;
 		enter_phase(h, PHASE_WORKERS, now);
 	}

@@ -22,6 +22,7 @@ struct house {
 	bool open;                       /* every role has been ready: clients are accepted */
 	bool failed;                     /* before it was open: every role is killed */
 	unsigned stops;                  /* signals that asked to stop */
+	uint64_t lame_since_ns;          /* still serving, but no longer ready; 0: not */
 	uint32_t phase;                  /* PHASE_CONTROL + 1: all have left */
 	uint64_t phase_since_ns;
 	struct {

@@ -1,4 +1,6 @@
 /* `understudy proxy`: from a file or a few arguments to a plan, and the roles started by it. */
+#include <string.h>
+
 #include "capture/plan.h"
 #include "proxy/config.h"
 #include "tools/commands.h"
@@ -6,6 +8,7 @@
 static struct {
 	const char *config, *run, *live, *baseline, *listen, *candidates[CANDIDATES_MAX];
 	unsigned candidate_count;
+	bool print_config;
 } options;
 
 /* For every generation, the first and those of reloads. */
@@ -18,6 +21,49 @@ static int read_plan(void *arg, struct plan *plan, FILE *errors)
 	                    options.listen ? options.listen : "127.0.0.1:8080", plan, errors);
 }
 
+/* A YAML string: the words of a command line may hold anything but control characters, which were refused. */
+static void put_quoted(const char *text, size_t len)
+{
+	putchar('"');
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '"' || text[i] == '\\')
+			putchar('\\');
+		fputs(text[i] == '$' ? "$$" : (char[]){text[i], 0}, stdout);
+	}
+	putchar('"');
+}
+
+static void put_candidate(const char *name, size_t name_len, const char *url, const char *more)
+{
+	fputs("      - {name: ", stdout);
+	put_quoted(name, name_len);
+	fputs(", endpoints: [", stdout);
+	put_quoted(url, strlen(url));
+	printf("]%s, max_in_flight: %u}\n", more, QUICK_IN_FLIGHT);
+}
+
+/* The file that says what these arguments say. */
+static void print_config(void)
+{
+	const char *listen = options.listen ? options.listen : "127.0.0.1:8080";
+
+	fputs("version: 1\nlisten:\n  - address: ", stdout);
+	put_quoted(listen, strlen(listen));
+	fputs("\nroutes:\n  - name: default\n    live: {endpoints: [", stdout);
+	put_quoted(options.live, strlen(options.live));
+	puts("]}\n    mirror: {}");
+	if (options.candidate_count || options.baseline)
+		puts("    candidates:");
+	for (unsigned i = 0; i < options.candidate_count; i++) {
+		const char *name = options.candidates[i], *equals = strchr(name, '=');
+
+		put_candidate(name, (size_t)(equals - name), equals + 1, "");
+	}
+	if (options.baseline)
+		put_candidate("baseline", strlen("baseline"), options.baseline,
+		              ", role: baseline, sample: 10%");
+}
+
 static int run(const struct words *words)
 {
 	static struct plan plan;
@@ -27,6 +73,10 @@ static int run(const struct words *words)
 		return command_wrong(&proxy_command, "either -c FILE or --live URL is expected");
 	if (read_plan(NULL, &plan, stderr))
 		return 2;
+	if (options.print_config && options.live) {
+		print_config();
+		return 0;
+	}
 	return start_roles(&plan, options.run, NULL, read_plan);
 }
 
@@ -60,6 +110,9 @@ static const struct command_flag flags[] = {
          .sentence = "where the run goes",
          .value = "run.directory/NAME-TIME",
          .to = &options.run},
+        {.name = "--print-config",
+         .sentence = "with --live: print the file that says the same, and end",
+         .set = &options.print_config},
         {0},
 };
 
@@ -68,7 +121,7 @@ const struct command proxy_command = {
         .does = "the live proxy with its roles",
         .usage = "-c FILE [--run DIR]\n"
                  "--live URL [--candidate NAME=URL...] [--baseline URL]\n"
-                 " [--listen HOST:PORT] [--run DIR]",
+                 " [--listen HOST:PORT] [--run DIR] [--print-config]",
         .about = "The live proxy with its roles. SIGTERM drains and seals the run; a second one\n"
                  "stops now. SIGHUP (or ctl reload) reads the configuration and the certificates\n"
                  "anew, SIGUSR2 goes on with the binary that now lies at this one's path: no\n"
