@@ -1,5 +1,6 @@
 #include "proxy/live.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "proto/base/clock.h"
@@ -245,6 +246,12 @@ static void live_turn(void *owner, unsigned news)
 	else if (news & (CONN_INPUT | CONN_EOF))
 		live_pump(l);
 	x->ops->turn_end(x->front);
+}
+
+/* Our own want of descriptors or memory says nothing of the endpoint. */
+static bool ran_short(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
 }
 
 static struct live *live_new(struct exchange *x, struct upstream *u, struct upstream_endpoint *e)
