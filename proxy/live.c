@@ -267,9 +267,12 @@ static struct live *live_new(struct exchange *x, struct upstream *u, struct upst
 	conn_init(&l->conn, x->worker->base, live_turn, l);
 	l->conn.received = &x->worker->gauges->live_bytes_in;
 	l->conn.sent = &x->worker->gauges->live_bytes_out;
+	errno = 0;
 	if (dial(l)) {
-		upstream_unreachable(e);
-		upstream_failed(u, e, x->worker->now_ns);
+		if (!ran_short(errno)) {
+			upstream_unreachable(e);
+			upstream_failed(u, e, x->worker->now_ns);
+		}
 		free(l);
 		return NULL;
 	}
