@@ -37,7 +37,7 @@ enum ledger_stage {
 
 enum outcome_group { GROUP_COMPARED, GROUP_SAMPLED_OUT, GROUP_EXCLUDED, GROUP_SHED, GROUP_NOT_COMPARED };
 
-/* Closed and ordered (DESIGN section 6): an exchange none of whose candidates was compared counts
+/* Closed and ordered: an exchange none of whose candidates was compared counts
  * under the first reason in this order. */
 #define OUTCOME_TABLE(X)                                                                                     \
 	X(COMPARED, COMPARED, "compared")                                                                    \

@@ -1,5 +1,5 @@
 /*
- * masker.h - the roles `masker` and `answers` (DESIGN: masker, answer masker).
+ * masker.h - the roles `masker` and `answers` (the answer masker).
  */
 #ifndef CAPTURE_MASKER_H
 #define CAPTURE_MASKER_H

@@ -1,6 +1,6 @@
 /*
- * commands.h - the subcommands, and what they need of the program. Exit statuses are those of DESIGN section
- * 8: 0 done, 1 gate failed, 2 usage, 3 could not run, 4 undecided.
+ * commands.h - the subcommands, and what they need of the program. Exit statuses: 0 done,
+ * 1 gate failed, 2 usage or configuration, 3 could not run, 4 undecided, 130 interrupted.
  */
 #ifndef TOOLS_COMMANDS_H
 #define TOOLS_COMMANDS_H
