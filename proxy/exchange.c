@@ -241,8 +241,11 @@ void exchange_tick(struct exchange *x, uint64_t now_ns)
 	if (!x->live || x->tunnel)
 		return;
 	if (((x->request_done || exchange_full(x)) && passed(now_ns, x->progress_ns, plan->timeout_ms)) ||
-	    (x->request_done && passed(now_ns, x->asked_ns, plan->total_timeout_ms)))
+	    (x->request_done && passed(now_ns, x->asked_ns, plan->total_timeout_ms))) {
+		if (!x->response_begun) /* silence speaks against an endpoint as a refusal does */
+			upstream_failed(x->live->upstream, x->live->endpoint, now_ns);
 		exchange_live_failed(x, LIVE_ERROR_TIMEOUT);
+	}
 }
 
 void exchange_live_failed(struct exchange *x, enum live_error why)
