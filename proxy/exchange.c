@@ -148,11 +148,11 @@ void exchange_begin(struct exchange *x, const struct h1_message *m)
 	x->active = x->routed = true;
 	in_flight(w, 1);
 	tap_begin(&x->tap, x->id, x->route, m, wants_tunnel(x, m));
-	tap_head(&x->tap, LEG_CLIENT, m);
 	x->live = live_take(x, &w->upstreams[route], w->now_ns);
 	if (x->live)
 		send_head(x, m);
-	else
+	tap_head(&x->tap, LEG_CLIENT, m);
+	if (!x->live)
 		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
 }
 
