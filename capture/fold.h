@@ -46,12 +46,4 @@ void fold_drop(struct fold *, struct exchange **);      /* sets NULL */
 void fold_each(struct fold *, void (*each)(void *arg, struct exchange *), void *arg);
 size_t fold_bytes(const struct fold *);
 
-/* Of a HEAD's text form. Empty span when absent. */
-struct span head_method(struct span head);
-struct span head_target(struct span head);
-unsigned head_status(struct span head); /* 0 when it is no response */
-struct span head_field(struct span head, struct span lower_name);
-/* Iterate fields: true while there is one; *at starts at 0. */
-bool head_next(struct span head, size_t *at, struct span *name_out, struct span *value_out);
-
 #endif

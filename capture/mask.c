@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 
 #include "capture/fold.h"
+#include "capture/head.h"
 
 enum { TOKEN_LEN = 24 };
 

@@ -54,8 +54,7 @@ static bool below(struct span path, struct span prefix)
 	       (next == '/' || next == '?' || !prefix.len || prefix.data[prefix.len - 1] == '/');
 }
 
-/* `list` is " GET POST ". */
-static bool listed(const char *list, struct span word)
+bool route_lists(const char *list, struct span word)
 {
 	for (const char *at = list; (at = memmem(at, strlen(at), word.data, word.len)); at++)
 		if (at > list && at[-1] == ' ' && at[word.len] == ' ')
@@ -69,7 +68,7 @@ static bool holds(const struct route_match *r, uint16_t port, const struct h1_me
 		return false;
 	if (r->host.len && !span_eq_nocase(host_name(m->host), r->host))
 		return false;
-	if (r->methods[0] && !listed(r->methods, m->method))
+	if (r->methods[0] && !route_lists(r->methods, m->method))
 		return false;
 	return !r->header.len || span_eq(h1_field(m, r->header), r->value);
 }

@@ -30,4 +30,7 @@ void route_table_init(struct route_table *, const struct plan *);
  * listener. "*" (of OPTIONS) is "/" here. */
 int route_pick(const struct route_table *, uint16_t port, const struct h1_message *);
 
+/* Is the word in a list as the plan keeps it, " GET POST "? */
+bool route_lists(const char *list, struct span word);
+
 #endif

@@ -2,6 +2,7 @@
 #include "proxy/tap.h"
 
 #include <string.h>
+#include "capture/head.h"
 #include "proto/base/siphash.h"
 #include "proxy/forward.h"
 #include "proxy/live_path.h"
@@ -11,14 +12,6 @@ enum { MILLION = 1000000 };
 void tap_init(struct tap *t, struct worker *w)
 {
 	*t = (struct tap){.worker = w};
-}
-
-static bool method_listed(const char *methods, struct span method)
-{
-	for (const char *at = methods; (at = memmem(at, strlen(at), method.data, method.len)); at++)
-		if (at > methods && at[-1] == ' ' && at[method.len] == ' ')
-			return true;
-	return false;
 }
 
 /* The hash that decides about every share of this exchange: of the route's header, of the client's request
@@ -58,7 +51,7 @@ static uint8_t refusal(const struct tap *t, const struct plan_route *route, cons
 		return OUTCOME_ROUTE_OFF;
 	if (t->tunnel)
 		return OUTCOME_UPGRADE;
-	if (!method_listed(route->methods, request->method))
+	if (!route_lists(route->methods, request->method))
 		return OUTCOME_METHOD;
 	if (h1_field(request, SPAN("understudy-shadow")).data)
 		return OUTCOME_ALREADY_SHADOW;
@@ -159,45 +152,6 @@ static void put(struct tap *t, uint8_t type, uint8_t leg, struct span payload)
 		settle_all(t, OUTCOME_RING_FULL);
 }
 
-static void put_lower(struct buf *out, struct span name)
-{
-	char *to = buf_room(out, name.len);
-
-	for (size_t i = 0; to && i < name.len; i++)
-		to[i] = name.data[i] >= 'A' && name.data[i] <= 'Z' ? (char)(name.data[i] | 0x20)
-		                                                   : name.data[i];
-	if (to)
-		buf_grown(out, name.len);
-}
-
-/* "LF name: value" a field. */
-static void put_fields(struct buf *out, const struct h1_message *m)
-{
-	for (size_t i = 0; i < m->field_count; i++) {
-		if (m->fields[i].hop)
-			continue;
-		buf_put(out, "\n", 1);
-		put_lower(out, m->fields[i].name);
-		buf_put(out, ": ", 2);
-		buf_span_put(out, m->fields[i].value);
-	}
-}
-
-/* "METHOD TARGET" or "STATUS". */
-static void put_start(struct buf *out, uint8_t leg, const struct h1_message *m)
-{
-	if (leg == LEG_CLIENT) {
-		buf_span_put(out, m->method);
-		buf_put(out, " ", 1);
-		buf_span_put(out, m->target);
-	} else {
-		char digits[3] = {(char)('0' + m->status / 100 % 10), (char)('0' + m->status / 10 % 10),
-		                  (char)('0' + m->status % 10)};
-
-		buf_put(out, digits, sizeof digits);
-	}
-}
-
 void tap_head(struct tap *t, uint8_t leg, const struct h1_message *m)
 {
 	struct buf *head = &t->worker->scratch;
@@ -205,8 +159,7 @@ void tap_head(struct tap *t, uint8_t leg, const struct h1_message *m)
 	if (!t->on)
 		return;
 	buf_reset(head);
-	put_start(head, leg, m);
-	put_fields(head, m);
+	head_put(head, m, leg == LEG_CLIENT ? H1_REQUEST : H1_RESPONSE);
 	if (head->err)
 		settle_all(t, OUTCOME_BODY_TOO_LARGE);
 	else
@@ -232,7 +185,7 @@ void tap_trailers(struct tap *t, uint8_t leg, const struct h1_message *m)
 	if (!t->on)
 		return;
 	buf_reset(lines);
-	put_fields(lines, m);
+	head_put_fields(lines, m);
 	all = buf_span(lines);
 	if (lines->err)
 		settle_all(t, OUTCOME_BODY_TOO_LARGE);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include "capture/budget.h"
 #include "capture/fold.h"
+#include "capture/head.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "replay/results.h"

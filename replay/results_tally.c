@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include "capture/fold.h"
+#include "capture/head.h"
 #include "replay/results_inside.h"
 
 enum { STATE_LEVEL = 1 };

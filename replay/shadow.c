@@ -14,6 +14,7 @@
 
 #include "capture/budget.h"
 #include "capture/fold.h"
+#include "capture/head.h"
 #include "capture/names.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -80,35 +81,13 @@ static void on_sent(void *arg)
 	((struct flight *)arg)->sent_ns = clock_mono_ns();
 }
 
-/* "\nname: value", the name in lower case. */
-static void put_field(struct buf *out, const struct h1_field *f)
-{
-	char *to = buf_room(out, f->name.len + f->value.len + 3);
-
-	if (!to)
-		return;
-	*to++ = '\n';
-	for (size_t i = 0; i < f->name.len; i++) {
-		char c = f->name.data[i];
-
-		*to++ = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-	}
-	*to++ = ':';
-	*to++ = ' ';
-	memcpy(to, f->value.data, f->value.len);
-	buf_grown(out, f->name.len + f->value.len + 3);
-}
-
 static void on_head(void *arg, const struct h1_message *m)
 {
 	struct flight *f = arg;
 	struct buf *head = &shadow.head;
 
 	buf_reset(head);
-	buf_printf(head, "%u", m->status);
-	for (size_t i = 0; i < m->field_count; i++)
-		if (!m->fields[i].hop)
-			put_field(head, &m->fields[i]);
+	head_put(head, m, H1_RESPONSE);
 	f->headed = true;
 	if (head->err)
 		settle(f, OUTCOME_CANDIDATE_TOO_LARGE);

@@ -9,6 +9,7 @@
 
 #include "capture/capfile.h"
 #include "capture/fold.h"
+#include "capture/head.h"
 #include "capture/ledger.h"
 #include "proto/base/clock.h"
 #include "tools/commands.h"

@@ -9,6 +9,7 @@
 
 #include "capture/capfile.h"
 #include "capture/fold.h"
+#include "capture/head.h"
 #include "tools/doc.h"
 #include "tools/rehearse.h"
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "capture/fold.h"
+#include "capture/head.h"
 #include "capture/ledger.h"
 
 enum { LIMIT = 96 * 1024 };

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "capture/fold.h"
+#include "capture/head.h"
 #include "capture/ledger.h"
 
 static struct exchange *last;
