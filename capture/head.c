@@ -1,6 +1,6 @@
 #include "capture/head.h"
 
-static void put_field(struct buf *out, const struct h1_field *f)
+static void put_field(struct buf *out, const struct http_field *f)
 {
 	char *to = buf_room(out, f->name.len + f->value.len + 3);
 
@@ -19,14 +19,14 @@ static void put_field(struct buf *out, const struct h1_field *f)
 	buf_grown(out, f->name.len + f->value.len + 3);
 }
 
-void head_put_fields(struct buf *out, const struct h1_message *m)
+void head_put_fields(struct buf *out, const struct http_message *m)
 {
 	for (size_t i = 0; i < m->field_count; i++)
 		if (!m->fields[i].hop)
 			put_field(out, &m->fields[i]);
 }
 
-void head_put(struct buf *out, const struct h1_message *m, enum h1_kind kind)
+void head_put(struct buf *out, const struct http_message *m, enum h1_kind kind)
 {
 	char digits[3] = {(char)('0' + m->status / 100 % 10), (char)('0' + m->status / 10 % 10),
 	                  (char)('0' + m->status % 10)};

@@ -10,9 +10,9 @@
 #include "proto/h1.h"
 
 /* "METHOD TARGET", or "STATUS", and the fields. Errors stick in the buf. */
-void head_put(struct buf *, const struct h1_message *, enum h1_kind);
+void head_put(struct buf *, const struct http_message *, enum h1_kind);
 /* The fields alone, each "LF name: value": of trailers, but for the first LF. */
-void head_put_fields(struct buf *, const struct h1_message *);
+void head_put_fields(struct buf *, const struct http_message *);
 
 /* Of a HEAD's text form. Empty span when absent. */
 struct span head_method(struct span head);

@@ -13,21 +13,18 @@
 #ifndef PROTO_H1_H
 #define PROTO_H1_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include "proto/base/buf.h"
 #include "proto/base/err.h"
 #include "proto/h1_rules.h"
+#include "proto/http.h"
 
 /* The maxima, and the defaults: no limit can be set above these. Lengths without CR LF. */
 enum {
-	H1_FIELDS_MAX = 128,
 	H1_LINE_MAX = 8 * 1024,
 	H1_FIELD_MAX = 16 * 1024,
 	H1_FIELDS_BYTES_MAX = 64 * 1024,
 	H1_HEAD_MAX = H1_LINE_MAX + H1_FIELDS_BYTES_MAX + 16, /* storage that never lowers a limit */
-	H1_METHOD_MAX = 32,
-	H1_NOMINATED_MAX = 64, /* elements of all Connection fields together */
+	H1_NOMINATED_MAX = 64,                                /* elements of all Connection fields together */
 };
 
 /* What one message may cost. 0 stands for the maximum. */
@@ -37,64 +34,6 @@ struct h1_limits {
 	uint32_t fields_bytes; /* all field lines with their line ends, and so for the trailers: 431 */
 	uint32_t field_count;  /* 431 */
 	uint64_t body_bytes;   /* declared, or the sum of the chunks: 413 */
-};
-
-/* Fields that the rules know by name. H1_OTHER is every other. */
-#define H1_NAMES(X)                                                                                          \
-	X(TE, "te", H1_HOP)                                                                                  \
-	X(HOST, "host", H1_HOP | H1_GUARD | H1_SINGLE)                                                       \
-	X(EXPECT, "expect", 0)                                                                               \
-	X(COOKIE, "cookie", H1_GUARD | H1_NO_TRAILER)                                                        \
-	X(TRAILER, "trailer", H1_HOP)                                                                        \
-	X(UPGRADE, "upgrade", H1_HOP)                                                                        \
-	X(FORWARDED, "forwarded", H1_GUARD)                                                                  \
-	X(CONNECTION, "connection", H1_HOP)                                                                  \
-	X(KEEP_ALIVE, "keep-alive", H1_HOP)                                                                  \
-	X(SET_COOKIE, "set-cookie", H1_NO_TRAILER)                                                           \
-	X(CONTENT_TYPE, "content-type", H1_SINGLE)                                                           \
-	X(AUTHORIZATION, "authorization", H1_GUARD | H1_SINGLE | H1_NO_TRAILER)                              \
-	X(CONTENT_LENGTH, "content-length", H1_HOP | H1_GUARD)                                               \
-	X(PROXY_CONNECTION, "proxy-connection", H1_HOP)                                                      \
-	X(TRANSFER_ENCODING, "transfer-encoding", H1_HOP | H1_GUARD)                                         \
-	X(PROXY_AUTHENTICATE, "proxy-authenticate", H1_HOP)                                                  \
-	X(PROXY_AUTHORIZATION, "proxy-authorization", H1_HOP | H1_SINGLE)
-
-enum h1_name {
-	H1_OTHER,
-#define X(id, text, flags) H1_NAME_##id,
-	H1_NAMES(X)
-#undef X
-	        H1_NAME_COUNT
-};
-
-struct h1_field {
-	struct span name, value; /* name as sent; value without surrounding blanks */
-	uint8_t id;              /* enum h1_name */
-	bool hop; /* not to be forwarded; see h1_hop_by_hop() and, in trailers, RFC 9110 6.5.1 */
-};
-
-enum h1_framing { H1_NO_BODY, H1_LENGTH, H1_CHUNKED, H1_UNTIL_CLOSE };
-enum h1_scheme { H1_SCHEME_NONE, H1_SCHEME_HTTP, H1_SCHEME_HTTPS };
-
-struct h1_message {
-	struct span method, target; /* request; an absolute-form target is reduced to origin-form */
-	enum h1_scheme scheme;      /* of an absolute-form target: the caller compares it with its listener */
-	unsigned status;            /* response */
-	struct span reason;
-	unsigned minor; /* HTTP/1.minor */
-	enum h1_framing framing;
-	uint64_t content_length; /* with H1_LENGTH */
-	bool keep_alive;         /* what the peer wants (version and Connection) */
-	bool expect_continue;
-	bool te_trailers; /* TE: trailers was there: the peer takes trailers */
-	/* One protocol other than h2c was offered (request without a body) or chosen (response); the
-	 * token is then in upgrade_protocol. TE and Upgrade are never forwarded by themselves. */
-	bool upgrade;
-	struct span upgrade_protocol;
-	struct span host; /* request: Host, or the authority of an absolute-form target */
-	size_t field_count;
-	struct h1_field fields[H1_FIELDS_MAX];
-	uint8_t known[H1_NAME_COUNT]; /* index + 1 of the first field of that id, 0: none */
 };
 
 enum h1_kind { H1_REQUEST, H1_RESPONSE };
@@ -113,7 +52,7 @@ struct h1_parser {
 	bool in_place;     /* whole heads are not copied (set by the caller after h1_init) */
 	char *head;        /* caller's storage */
 	size_t head_cap;
-	struct h1_message message;
+	struct http_message message;
 	enum h1_rule reject;     /* after an error: the rule that was broken, for counting */
 	unsigned reject_status;  /* its status for a request, or 502 */
 	const char *reject_rule; /* its name, a constant; never content */
@@ -125,7 +64,7 @@ struct h1_parser {
 	size_t line_start, scanned, fields_start, window_len;
 	size_t extension_bytes, chunk_extension_bytes;
 	uint64_t left, body_bytes;
-	uint32_t repeated; /* bit per enum h1_name: seen more than once */
+	uint32_t repeated; /* bit per enum http_name: seen more than once */
 	int state, failure;
 	unsigned leading_crlf, digits;
 	bool dirty_line;
@@ -141,24 +80,12 @@ void h1_next(struct h1_parser *); /* ready for the next message on the connectio
  * ERR_PROTO / ERR_LIMIT / ERR_UNSUPPORTED with reject, reject_status and reject_rule set. */
 long h1_feed(struct h1_parser *, struct span input, enum h1_event *event_out,
              struct span *body_out) MUST_CHECK;
-/* The peer closed: 0 when that ends the message properly (H1_UNTIL_CLOSE, or between messages),
+/* The peer closed: 0 when that ends the message properly (HTTP_UNTIL_CLOSE, or between messages),
  * ERR_PROTO when it cut one short. */
 int h1_eof(struct h1_parser *) MUST_CHECK;
 /* With in_place, after H1_HEAD or H1_TRAILERS, while that input is still there: the spans move to `head`,
  * to stay valid until h1_next(). Copies of the spans taken before stay what they were. */
 void h1_keep(struct h1_parser *);
-
-/* First field of that name (case folded), or an empty span with data NULL. */
-struct span h1_field(const struct h1_message *, struct span name);
-/* The same for a known name, without a search. */
-struct span h1_known(const struct h1_message *, enum h1_name);
-/* True for fields that belong to one hop (RFC 9110 7.6.1), framing and Host included; for those that
- * this message's Connection nominates; and for those that equal a framing or security field when "_" is
- * read as "-", as some origins do. For a field of this message, fields[i].hop says the same at once. */
-bool h1_hop_by_hop(const struct h1_message *, struct span name);
-/* False for trailers that could change the meaning of the message: framing, routing, credentials,
- * Content-* (RFC 9110 6.5.1). Also in fields[i].hop after H1_TRAILERS. */
-bool h1_trailer_forwardable(struct span name);
 
 /* Writers: start line, one field at a time, framing last. Errors stick in the buf: ERR_PROTO for a
  * name, value, method or target that could not be sent as such. */
@@ -166,10 +93,9 @@ void h1_write_request(struct buf *, struct span method, struct span target, stru
 void h1_write_status(struct buf *, unsigned status);
 void h1_write_field(struct buf *, struct span name, struct span value);
 /* All fields of a parsed message but those with `hop`: copied without being judged again. */
-void h1_write_forward(struct buf *, const struct h1_message *);
+void h1_write_forward(struct buf *, const struct http_message *);
 /* Exactly one framing field (or none) and the empty line. */
-void h1_write_end(struct buf *, enum h1_framing, uint64_t content_length);
+void h1_write_end(struct buf *, enum http_framing, uint64_t content_length);
 void h1_write_chunk_head(struct buf *, size_t bytes); /* "HEX CRLF"; CRLF follows the data */
-const char *h1_reason(unsigned status);
 
 #endif

@@ -1,168 +1,31 @@
 /*
- * h1_fields.c - field lines: their names, which of them belong to one hop, and what they mean together.
- *
- * Every name is judged as an origin might read it that takes "_" for "-": such a twin of a framing or
- * security field is dropped on forwarding, and never has that field's meaning here.
+ * h1_fields.c - field lines, and what they mean together.
  */
 #include "proto/h1_internal.h"
 
-enum { NAME_MAX_LEN = 20 };
-
-struct name {
-	char folded[NAME_MAX_LEN]; /* the first bytes, in lower case, "_" as "-" */
-	size_t len;
-	bool underscore;
-	uint8_t id;
-	unsigned flags;
-};
-
-static const struct {
-	const char *text;
-	uint8_t len, flags;
-} known_names[H1_NAME_COUNT] = {
-#define X(id, text, flags) [H1_NAME_##id] = {text, sizeof(text) - 1, flags},
-        H1_NAMES(X)
-#undef X
-};
-
-/* The first row whose name has at least that length; H1_NAMES is in the order of lengths. */
-static const uint8_t row_of_length[NAME_MAX_LEN + 1] = {
-        [0 ... 2] = H1_NAME_TE,
-        [3 ... 4] = H1_NAME_HOST,
-        [5 ... 6] = H1_NAME_EXPECT,
-        [7] = H1_NAME_TRAILER,
-        [8 ... 9] = H1_NAME_FORWARDED,
-        [10] = H1_NAME_CONNECTION,
-        [11 ... 12] = H1_NAME_CONTENT_TYPE,
-        [13] = H1_NAME_AUTHORIZATION,
-        [14] = H1_NAME_CONTENT_LENGTH,
-        [15 ... 16] = H1_NAME_PROXY_CONNECTION,
-        [17] = H1_NAME_TRANSFER_ENCODING,
-        [18] = H1_NAME_PROXY_AUTHENTICATE,
-        [19] = H1_NAME_PROXY_AUTHORIZATION,
-        [20] = H1_NAME_COUNT,
-};
-
-static bool has_prefix(const struct name *n, struct span prefix)
-{
-	return n->len >= prefix.len && memcmp(n->folded, prefix.data, prefix.len) == 0;
-}
-
-static void classify(struct name *n)
-{
-	size_t len = n->len < NAME_MAX_LEN ? n->len : NAME_MAX_LEN;
-
-	n->id = H1_OTHER;
-	n->flags = 0;
-	for (unsigned i = row_of_length[len]; i < H1_NAME_COUNT && known_names[i].len == n->len; i++)
-		if (n->folded[0] == known_names[i].text[0] &&
-		    memcmp(n->folded, known_names[i].text, n->len) == 0) {
-			n->id = (uint8_t)i;
-			n->flags = known_names[i].flags;
-		}
-	if (n->folded[0] == 'x' && has_prefix(n, SPAN("x-forwarded-")))
-		n->flags |= H1_GUARD;
-	else if (n->folded[0] == 'u' && has_prefix(n, SPAN("understudy-")))
-		n->flags |= H1_GUARD;
-	else if (n->folded[0] == 'c' && has_prefix(n, SPAN("content-")))
-		n->flags |= H1_NO_TRAILER;
-}
-
-/* Reads the token that `text` starts with; its length is that of the token. */
-static struct name read_name(struct span text)
-{
-	struct name n = {.len = 0};
-
-	for (; n.len < text.len; n.len++) {
-		char c = text.data[n.len], folded = h1_fold[(unsigned char)c];
-
-		if (folded == '\0')
-			break;
-		if (n.len < NAME_MAX_LEN)
-			n.folded[n.len] = folded;
-		n.underscore |= c == '_';
-	}
-	classify(&n);
-	return n;
-}
-
-static bool belongs_to_hop(const struct name *n)
-{
-	return n->flags & (n->underscore ? H1_HOP | H1_GUARD | H1_SINGLE : H1_HOP);
-}
-
-static bool is_trailer_name(const struct name *n)
-{
-	return !(n->flags & (H1_HOP | H1_GUARD | H1_NO_TRAILER));
-}
-
-bool h1_trailer_forwardable(struct span name)
-{
-	struct name n = read_name(name);
-
-	return is_trailer_name(&n);
-}
-
 int h1_add_field(struct h1_parser *p, struct span line)
 {
-	struct h1_message *m = &p->message;
+	struct http_message *m = &p->message;
 
 	if (is_blank(line.data[0]))
 		return m->field_count == 0 ? REJECT(p, leading_blank) : REJECT(p, obs_fold);
-	struct name n = read_name(line);
+	struct http_name_read n = http_read_name(line);
 	if (n.len == 0 || n.len == line.len || line.data[n.len] != ':')
 		return memchr(line.data, ':', line.len) ? REJECT(p, field_name) : REJECT(p, missing_colon);
 	if (p->dirty_line)
 		return REJECT(p, field_value);
 	if (m->field_count == p->limits.field_count)
 		return REJECT(p, field_count);
-	struct h1_field *f = &m->fields[m->field_count++];
+	struct http_field *f = &m->fields[m->field_count++];
 	f->name = (struct span){line.data, n.len};
 	f->value = trim((struct span){line.data + n.len + 1, line.len - n.len - 1});
-	f->id = n.underscore ? H1_OTHER : n.id;
-	f->hop = p->state == S_TRAILER ? !is_trailer_name(&n) : belongs_to_hop(&n);
-	if (f->id != H1_OTHER && m->known[f->id] != 0)
+	f->id = n.underscore ? HTTP_OTHER : n.id;
+	f->hop = p->state == S_TRAILER ? !http_is_trailer_name(&n) : http_belongs_to_hop(&n);
+	if (f->id != HTTP_OTHER && m->known[f->id] != 0)
 		p->repeated |= 1u << f->id;
-	else if (f->id != H1_OTHER)
+	else if (f->id != HTTP_OTHER)
 		m->known[f->id] = (uint8_t)m->field_count;
 	return 0;
-}
-
-struct span h1_known(const struct h1_message *m, enum h1_name id)
-{
-	return m->known[id] ? m->fields[m->known[id] - 1].value : (struct span){NULL, 0};
-}
-
-struct span h1_field(const struct h1_message *m, struct span name)
-{
-	for (size_t i = 0; i < m->field_count; i++)
-		if (span_eq_nocase(m->fields[i].name, name))
-			return m->fields[i].value;
-	return (struct span){NULL, 0};
-}
-
-static bool list_has(struct span list, struct span token)
-{
-	struct span element;
-
-	while (h1_list_next(&list, &element))
-		if (span_eq_nocase(element, token))
-			return true;
-	return false;
-}
-
-bool h1_hop_by_hop(const struct h1_message *m, struct span name)
-{
-	for (size_t i = 0; i < m->field_count; i++)
-		if (m->fields[i].name.data == name.data && m->fields[i].name.len == name.len)
-			return m->fields[i].hop;
-	struct name n = read_name(name);
-	if (belongs_to_hop(&n))
-		return true;
-	for (size_t i = 0; i < m->field_count && !(n.flags & H1_GUARD); i++)
-		if (m->fields[i].id == H1_NAME_CONNECTION && list_has(m->fields[i].value, name))
-			return true;
-	return false;
 }
 
 struct connection {
@@ -173,10 +36,10 @@ struct connection {
 /* A client must not be able to make us drop what an origin relies on for framing or access control. */
 static int nominate(struct h1_parser *p, struct span element)
 {
-	struct h1_message *m = &p->message;
-	struct name n = read_name(element);
+	struct http_message *m = &p->message;
+	struct http_name_read n = http_read_name(element);
 
-	if (n.len == element.len && n.flags & H1_GUARD)
+	if (n.len == element.len && n.flags & HTTP_GUARD)
 		return p->kind == H1_REQUEST ? REJECT(p, connection_nominates) : 0;
 	for (size_t i = 0; i < m->field_count; i++)
 		if (span_eq_nocase(m->fields[i].name, element))
@@ -189,7 +52,7 @@ static int read_connection(struct h1_parser *p, struct span list, struct connect
 	struct span element;
 	int r = 0;
 
-	while (r == 0 && h1_list_next(&list, &element)) {
+	while (r == 0 && http_list_next(&list, &element)) {
 		if (element.len == 0)
 			continue;
 		if (++c->elements > H1_NOMINATED_MAX)
@@ -208,15 +71,15 @@ static int read_connection(struct h1_parser *p, struct span list, struct connect
 
 static int check_request_fields(struct h1_parser *p)
 {
-	struct h1_message *m = &p->message;
-	struct span host = h1_known(m, H1_NAME_HOST);
+	struct http_message *m = &p->message;
+	struct span host = http_known(m, HTTP_NAME_HOST);
 
-	for (unsigned i = 1; p->repeated != 0 && i < H1_NAME_COUNT; i++)
-		if (p->repeated & 1u << i && known_names[i].flags & H1_SINGLE)
+	for (unsigned i = 1; p->repeated != 0 && i < HTTP_NAME_COUNT; i++)
+		if (p->repeated & 1u << i && http_name_flags((enum http_name)i) & HTTP_SINGLE)
 			return REJECT(p, duplicate_singleton);
 	if (host.data == NULL)
 		return m->minor == 0 ? 0 : REJECT(p, missing_host);
-	if (!h1_is_authority(host))
+	if (!http_is_authority(host))
 		return REJECT(p, host_value);
 	if (m->host.data == NULL)
 		m->host = host;
@@ -248,10 +111,10 @@ static int check_coding(struct h1_parser *p, struct span rest)
 
 	if (span_eq_nocase(rest, SPAN("chunked")))
 		return 0;
-	while (h1_list_next(&rest, &element)) {
+	while (http_list_next(&rest, &element)) {
 		if (rest.data == NULL && span_eq_nocase(element, SPAN("chunked")))
 			return REJECT(p, transfer_encoding_coding);
-		if (!list_has(known, element))
+		if (!http_list_has(known, element))
 			break;
 	}
 	return REJECT(p, transfer_encoding_value);
@@ -267,16 +130,16 @@ static bool without_body(const struct h1_parser *p)
 /* RFC 9112 6.3, refusing every ambiguous combination. */
 static int decide_framing(struct h1_parser *p)
 {
-	struct h1_message *m = &p->message;
-	struct span length = h1_known(m, H1_NAME_CONTENT_LENGTH);
-	struct span coding = h1_known(m, H1_NAME_TRANSFER_ENCODING);
+	struct http_message *m = &p->message;
+	struct span length = http_known(m, HTTP_NAME_CONTENT_LENGTH);
+	struct span coding = http_known(m, HTTP_NAME_TRANSFER_ENCODING);
 	int r = 0;
 
 	if (length.data != NULL && coding.data != NULL)
 		return REJECT(p, content_length_and_transfer_encoding);
-	if (p->repeated & 1u << H1_NAME_CONTENT_LENGTH)
+	if (p->repeated & 1u << HTTP_NAME_CONTENT_LENGTH)
 		return REJECT(p, duplicate_content_length);
-	if (p->repeated & 1u << H1_NAME_TRANSFER_ENCODING)
+	if (p->repeated & 1u << HTTP_NAME_TRANSFER_ENCODING)
 		return REJECT(p, duplicate_transfer_encoding);
 	if (coding.data != NULL && m->minor == 0)
 		return REJECT(p, transfer_encoding_http10);
@@ -287,14 +150,14 @@ static int decide_framing(struct h1_parser *p)
 	if (r < 0)
 		return r;
 	if (without_body(p))
-		m->framing = H1_NO_BODY;
+		m->framing = HTTP_NO_BODY;
 	else if (coding.data != NULL)
-		m->framing = H1_CHUNKED;
+		m->framing = HTTP_CHUNKED;
 	else if (length.data != NULL)
-		m->framing = H1_LENGTH;
+		m->framing = HTTP_LENGTH;
 	else
-		m->framing = p->kind == H1_RESPONSE ? H1_UNTIL_CLOSE : H1_NO_BODY;
-	if (m->framing == H1_LENGTH && m->content_length > p->limits.body_bytes)
+		m->framing = p->kind == H1_RESPONSE ? HTTP_UNTIL_CLOSE : HTTP_NO_BODY;
+	if (m->framing == HTTP_LENGTH && m->content_length > p->limits.body_bytes)
 		return REJECT(p, body_bytes);
 	return 0;
 }
@@ -303,17 +166,17 @@ static int decide_framing(struct h1_parser *p)
  * (RFC 9110 10.1.1). */
 static int check_expectation(struct h1_parser *p)
 {
-	struct h1_message *m = &p->message;
-	struct span expect = h1_known(m, H1_NAME_EXPECT);
+	struct http_message *m = &p->message;
+	struct span expect = http_known(m, HTTP_NAME_EXPECT);
 
 	if (expect.data == NULL || p->kind == H1_RESPONSE)
 		return 0;
 	if (m->minor == 0) {
 		for (size_t i = 0; i < m->field_count; i++)
-			m->fields[i].hop |= m->fields[i].id == H1_NAME_EXPECT;
+			m->fields[i].hop |= m->fields[i].id == HTTP_NAME_EXPECT;
 		return 0;
 	}
-	if (p->repeated & 1u << H1_NAME_EXPECT || !span_eq_nocase(expect, SPAN("100-continue")))
+	if (p->repeated & 1u << HTTP_NAME_EXPECT || !span_eq_nocase(expect, SPAN("100-continue")))
 		return REJECT(p, expectation);
 	m->expect_continue = true;
 	return 0;
@@ -324,14 +187,14 @@ static bool is_protocol(struct span s)
 {
 	struct span name;
 
-	return h1_cut(&s, '/', &name) ? is_token(name) && is_token(s) : is_token(s);
+	return http_cut(&s, '/', &name) ? is_token(name) && is_token(s) : is_token(s);
 }
 
 /* A list of protocols, h2c, and an offer that comes with a body are not taken up. */
-static void set_upgrade(struct h1_message *m, enum h1_kind kind)
+static void set_upgrade(struct http_message *m, enum h1_kind kind)
 {
-	struct span protocol = h1_known(m, H1_NAME_UPGRADE);
-	bool body = m->framing == H1_CHUNKED || (m->framing == H1_LENGTH && m->content_length > 0);
+	struct span protocol = http_known(m, HTTP_NAME_UPGRADE);
+	bool body = m->framing == HTTP_CHUNKED || (m->framing == HTTP_LENGTH && m->content_length > 0);
 
 	if (!is_protocol(protocol) || span_eq_nocase(protocol, SPAN("h2c")) || (kind == H1_REQUEST && body))
 		return;
@@ -341,12 +204,12 @@ static void set_upgrade(struct h1_message *m, enum h1_kind kind)
 
 int h1_finish_head(struct h1_parser *p)
 {
-	struct h1_message *m = &p->message;
+	struct http_message *m = &p->message;
 	struct connection c = {.elements = 0};
 	int r = p->kind == H1_REQUEST ? check_request_fields(p) : 0;
 
-	for (size_t i = 0; r == 0 && m->known[H1_NAME_CONNECTION] && i < m->field_count; i++)
-		if (m->fields[i].id == H1_NAME_CONNECTION)
+	for (size_t i = 0; r == 0 && m->known[HTTP_NAME_CONNECTION] && i < m->field_count; i++)
+		if (m->fields[i].id == HTTP_NAME_CONNECTION)
 			r = read_connection(p, m->fields[i].value, &c);
 	if (r == 0)
 		r = decide_framing(p);
@@ -354,9 +217,10 @@ int h1_finish_head(struct h1_parser *p)
 		r = check_expectation(p);
 	if (r < 0)
 		return r;
-	m->keep_alive = !c.close && m->framing != H1_UNTIL_CLOSE && (m->minor > 0 || c.keep_alive);
-	if (c.upgrade && m->minor > 0 && m->known[H1_NAME_UPGRADE])
+	m->keep_alive = !c.close && m->framing != HTTP_UNTIL_CLOSE && (m->minor > 0 || c.keep_alive);
+	if (c.upgrade && m->minor > 0 && m->known[HTTP_NAME_UPGRADE])
 		set_upgrade(m, p->kind);
-	m->te_trailers = m->known[H1_NAME_TE] && list_has(h1_known(m, H1_NAME_TE), SPAN("trailers"));
+	m->te_trailers =
+	        m->known[HTTP_NAME_TE] && http_list_has(http_known(m, HTTP_NAME_TE), SPAN("trailers"));
 	return 0;
 }

@@ -60,7 +60,7 @@ void h1_limit(struct h1_parser *p, const struct h1_limits *l)
 	        .line_bytes = (uint32_t)lowered(l->line_bytes, H1_LINE_MAX),
 	        .field_bytes = (uint32_t)lowered(l->field_bytes, H1_FIELD_MAX),
 	        .fields_bytes = (uint32_t)lowered(l->fields_bytes, H1_FIELDS_BYTES_MAX),
-	        .field_count = (uint32_t)lowered(l->field_count, H1_FIELDS_MAX),
+	        .field_count = (uint32_t)lowered(l->field_count, HTTP_FIELDS_MAX),
 	        .body_bytes = lowered(l->body_bytes, INT64_MAX),
 	};
 }
@@ -83,7 +83,7 @@ static void begin_section(struct h1_parser *p, int state)
 
 static void forget_fields(struct h1_parser *p)
 {
-	struct h1_message *m = &p->message;
+	struct http_message *m = &p->message;
 
 	m->field_count = 0;
 	memset(m->known, 0, sizeof(m->known));
@@ -92,13 +92,13 @@ static void forget_fields(struct h1_parser *p)
 
 void h1_next(struct h1_parser *p)
 {
-	struct h1_message *m = &p->message;
+	struct http_message *m = &p->message;
 
 	forget_fields(p);
 	m->method = m->target = m->reason = m->host = m->upgrade_protocol = (struct span){NULL, 0};
-	m->scheme = H1_SCHEME_NONE;
+	m->scheme = HTTP_SCHEME_NONE;
 	m->status = m->minor = 0;
-	m->framing = H1_NO_BODY;
+	m->framing = HTTP_NO_BODY;
 	m->content_length = 0;
 	m->keep_alive = m->upgrade = m->expect_continue = m->te_trailers = false;
 	p->head_request = false;
@@ -121,16 +121,16 @@ static int end_of_head(struct h1_parser *p)
 		return r;
 	p->left = p->message.content_length;
 	switch (p->message.framing) {
-	case H1_NO_BODY:
+	case HTTP_NO_BODY:
 		p->state = S_END;
 		break;
-	case H1_LENGTH:
+	case HTTP_LENGTH:
 		p->state = p->left > 0 ? S_LENGTH : S_END;
 		break;
-	case H1_CHUNKED:
+	case HTTP_CHUNKED:
 		h1_begin_chunks(p);
 		break;
-	case H1_UNTIL_CLOSE:
+	case HTTP_UNTIL_CLOSE:
 		p->state = S_UNTIL_CLOSE;
 		break;
 	}
@@ -255,7 +255,7 @@ static char *storage(const struct h1_parser *p)
 /* The first `len` bytes of the window go to the storage, and all spans into them with them. */
 static void store(struct h1_parser *p, size_t len)
 {
-	struct h1_message *m = &p->message;
+	struct http_message *m = &p->message;
 	struct span *single[] = {&m->method, &m->target, &m->reason, &m->host, &m->upgrade_protocol};
 	const char *from = p->window;
 	char *to = storage(p);

@@ -4,36 +4,10 @@
  */
 #include "proto/h1_internal.h"
 
-static bool is_port(struct span s)
-{
-	return s.len > 0 && s.len <= 5 && all(s, C_DIGIT);
-}
-
-/* host [":" port] without userinfo, lists or percent-encoding (RFC 9112 3.2, narrowed). */
-bool h1_is_authority(struct span s)
-{
-	struct span host;
-
-	if (s.len > 0 && s.data[0] == '[') {
-		if (!h1_cut(&s, ']', &host) || host.len < 3)
-			return false;
-		host.data++;
-		host.len--;
-		if (!all(host, C_IP6))
-			return false;
-		if (s.len == 0)
-			return true;
-		return s.data[0] == ':' && is_port((struct span){s.data + 1, s.len - 1});
-	}
-	if (h1_cut(&s, ':', &host))
-		return host.len > 0 && all(host, C_HOST) && is_port(s);
-	return s.len > 0 && all(s, C_HOST);
-}
-
 /* Reduces an absolute-form target to origin-form; its authority becomes the host. */
 static int absolute_form(struct h1_parser *p, struct span rest)
 {
-	struct h1_message *m = &p->message;
+	struct http_message *m = &p->message;
 	struct span authority = rest;
 
 	for (size_t i = 0; i < rest.len; i++)
@@ -41,7 +15,7 @@ static int absolute_form(struct h1_parser *p, struct span rest)
 			authority.len = i;
 			break;
 		}
-	if (!h1_is_authority(authority))
+	if (!http_is_authority(authority))
 		return REJECT(p, target_authority);
 	m->host = authority;
 	m->target = (struct span){rest.data + authority.len, rest.len - authority.len};
@@ -53,15 +27,15 @@ static int absolute_form(struct h1_parser *p, struct span rest)
 static int other_form(struct h1_parser *p, struct span t)
 {
 	static const struct span schemes[] = {
-	        [H1_SCHEME_HTTP] = {"http://", 7}, [H1_SCHEME_HTTPS] = {"https://", 8}};
+	        [HTTP_SCHEME_HTTP] = {"http://", 7}, [HTTP_SCHEME_HTTPS] = {"https://", 8}};
 
 	if (span_eq(t, SPAN("*")))
 		return span_eq(p->message.method, SPAN("OPTIONS")) ? 0 : REJECT(p, asterisk_form);
-	for (unsigned i = H1_SCHEME_HTTP; i <= H1_SCHEME_HTTPS; i++) {
+	for (unsigned i = HTTP_SCHEME_HTTP; i <= HTTP_SCHEME_HTTPS; i++) {
 		struct span start = {t.data, schemes[i].len};
 
 		if (t.len > start.len && span_eq_nocase(start, schemes[i])) {
-			p->message.scheme = (enum h1_scheme)i;
+			p->message.scheme = (enum http_scheme)i;
 			return absolute_form(p, (struct span){t.data + start.len, t.len - start.len});
 		}
 	}
@@ -81,15 +55,15 @@ static int check_version(struct h1_parser *p, struct span v)
 
 int h1_request_line(struct h1_parser *p, struct span line)
 {
-	struct h1_message *m = &p->message;
+	struct http_message *m = &p->message;
 	struct span t;
 
-	if (!h1_cut(&line, ' ', &m->method) || !h1_cut(&line, ' ', &t))
+	if (!http_cut(&line, ' ', &m->method) || !http_cut(&line, ' ', &t))
 		return REJECT(p, request_line);
 	m->target = t;
 	if (!is_token(m->method))
 		return REJECT(p, method);
-	if (m->method.len > H1_METHOD_MAX)
+	if (m->method.len > HTTP_METHOD_MAX)
 		return REJECT(p, method_bytes);
 	int r = check_version(p, line);
 	if (r < 0)
@@ -103,10 +77,10 @@ int h1_request_line(struct h1_parser *p, struct span line)
 
 int h1_status_line(struct h1_parser *p, struct span line)
 {
-	struct h1_message *m = &p->message;
+	struct http_message *m = &p->message;
 	struct span version;
 
-	if (!h1_cut(&line, ' ', &version))
+	if (!http_cut(&line, ' ', &version))
 		return REJECT(p, status_line);
 	int r = check_version(p, version);
 	if (r < 0)

@@ -4,62 +4,6 @@
  */
 #include "proto/h1_internal.h"
 
-static const struct {
-	unsigned status;
-	const char *text;
-} reasons[] = {
-        {100, "Continue"},
-        {101, "Switching Protocols"},
-        {103, "Early Hints"},
-        {200, "OK"},
-        {201, "Created"},
-        {202, "Accepted"},
-        {204, "No Content"},
-        {206, "Partial Content"},
-        {301, "Moved Permanently"},
-        {302, "Found"},
-        {303, "See Other"},
-        {304, "Not Modified"},
-        {307, "Temporary Redirect"},
-        {308, "Permanent Redirect"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {406, "Not Acceptable"},
-        {408, "Request Timeout"},
-        {409, "Conflict"},
-        {410, "Gone"},
-        {411, "Length Required"},
-        {412, "Precondition Failed"},
-        {413, "Content Too Large"},
-        {414, "URI Too Long"},
-        {415, "Unsupported Media Type"},
-        {416, "Range Not Satisfiable"},
-        {417, "Expectation Failed"},
-        {421, "Misdirected Request"},
-        {422, "Unprocessable Content"},
-        {426, "Upgrade Required"},
-        {428, "Precondition Required"},
-        {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {501, "Not Implemented"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-        {505, "HTTP Version Not Supported"},
-};
-
-const char *h1_reason(unsigned status)
-{
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
-		if (reasons[i].status == status)
-			return reasons[i].text;
-	return "Unknown";
-}
-
 static char *put(char *to, const char *bytes, size_t n)
 {
 	memcpy(to, bytes, n);
@@ -96,7 +40,7 @@ void h1_write_request(struct buf *b, struct span method, struct span target, str
 
 void h1_write_status(struct buf *b, unsigned status)
 {
-	const char *reason = h1_reason(status);
+	const char *reason = http_reason(status);
 	size_t reason_len = strlen(reason);
 	char *to = buf_room(b, 15 + reason_len);
 
@@ -131,7 +75,7 @@ void h1_write_field(struct buf *b, struct span name, struct span value)
 	buf_grown(b, n);
 }
 
-void h1_write_forward(struct buf *b, const struct h1_message *m)
+void h1_write_forward(struct buf *b, const struct http_message *m)
 {
 	size_t n = 0;
 
@@ -147,9 +91,9 @@ void h1_write_forward(struct buf *b, const struct h1_message *m)
 	buf_grown(b, n);
 }
 
-void h1_write_end(struct buf *b, enum h1_framing framing, uint64_t content_length)
+void h1_write_end(struct buf *b, enum http_framing framing, uint64_t content_length)
 {
-	if (framing == H1_LENGTH) {
+	if (framing == HTTP_LENGTH) {
 		char digits[20], *at = digits + sizeof(digits);
 
 		do
@@ -158,7 +102,7 @@ void h1_write_end(struct buf *b, enum h1_framing framing, uint64_t content_lengt
 		buf_put(b, "Content-Length: ", 16);
 		buf_put(b, at, (size_t)(digits + sizeof(digits) - at));
 		buf_put(b, "\r\n\r\n", 4);
-	} else if (framing == H1_CHUNKED) {
+	} else if (framing == HTTP_CHUNKED) {
 		buf_put(b, "Transfer-Encoding: chunked\r\n\r\n", 30);
 	} else {
 		buf_put(b, "\r\n", 2);

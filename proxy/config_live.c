@@ -190,9 +190,9 @@ void config_key_hook(struct cfg *c, const struct cfg_node *n, void *at)
 /* Fields of one connection, and those that the proxy writes itself. */
 static bool field_ours(const char *name)
 {
-	static const struct h1_message none;
+	static const struct http_message none;
 
-	return h1_hop_by_hop(&none, span_of(name));
+	return http_hop_by_hop(&none, span_of(name));
 }
 
 static void edit_add(struct cfg *c, const struct cfg_node *at, struct plan_header_edits *all,

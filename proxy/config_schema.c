@@ -5,7 +5,7 @@
 
 /* What is written below as the most that a limit may be. */
 _Static_assert(H1_LINE_MAX >= 8 * 1024 && H1_FIELD_MAX >= 16 * 1024 && H1_HEAD_MAX >= 64 * 1024 &&
-                       H1_FIELDS_MAX >= 128,
+                       HTTP_FIELDS_MAX >= 128,
                "the parser takes what limits allow");
 
 #define END                                                                                                  \

@@ -77,7 +77,7 @@ static void refuse(struct exchange *x, unsigned status, enum reject_rule rule)
 	record(x);
 }
 
-static void remember(struct exchange *x, const struct h1_message *m)
+static void remember(struct exchange *x, const struct http_message *m)
 {
 	struct worker *w = x->worker;
 	size_t n = m->method.len < sizeof x->method ? m->method.len : sizeof x->method - 1;
@@ -88,7 +88,7 @@ static void remember(struct exchange *x, const struct h1_message *m)
 	x->client_10 = m->minor == 0;
 	x->head_request = span_eq(m->method, SPAN("HEAD"));
 	x->request_done = x->response_begun = x->response_done = x->tunnel = false;
-	x->chunked = m->framing == H1_CHUNKED;
+	x->chunked = m->framing == HTTP_CHUNKED;
 	x->trailed = false;
 	x->routed = x->tap.copied = x->tap.eligible = false;
 	x->rule = NULL;
@@ -99,13 +99,13 @@ static void remember(struct exchange *x, const struct h1_message *m)
 	x->begun_ns = x->progress_ns = w->now_ns;
 }
 
-static bool wants_tunnel(const struct exchange *x, const struct h1_message *m)
+static bool wants_tunnel(const struct exchange *x, const struct http_message *m)
 {
-	return m->upgrade && route_of(x)->upgrade && m->framing == H1_NO_BODY &&
+	return m->upgrade && route_of(x)->upgrade && m->framing == HTTP_NO_BODY &&
 	       span_eq_nocase(m->upgrade_protocol, SPAN("websocket"));
 }
 
-static void send_head(struct exchange *x, const struct h1_message *m)
+static void send_head(struct exchange *x, const struct http_message *m)
 {
 	forward_request(live_out(x->live), &(struct forward_request){.message = m,
 	                                                             .edits = &route_of(x)->request_headers,
@@ -119,12 +119,12 @@ static void send_head(struct exchange *x, const struct h1_message *m)
 }
 
 /* "http://..." on a TLS listener, or the other way round (RFC 9110 7.4). */
-static bool wrong_scheme(const struct exchange *x, const struct h1_message *m)
+static bool wrong_scheme(const struct exchange *x, const struct http_message *m)
 {
-	return m->scheme != H1_SCHEME_NONE && (m->scheme == H1_SCHEME_HTTPS) != x->client_tls;
+	return m->scheme != HTTP_SCHEME_NONE && (m->scheme == HTTP_SCHEME_HTTPS) != x->client_tls;
 }
 
-void exchange_begin(struct exchange *x, const struct h1_message *m)
+void exchange_begin(struct exchange *x, const struct http_message *m)
 {
 	struct worker *w = x->worker;
 	int route = route_pick(&w->routes, x->listen_port, m);
@@ -176,7 +176,7 @@ void exchange_data(struct exchange *x, struct span bytes)
 	tap_chunk(&x->tap, LEG_CLIENT, bytes);
 }
 
-void exchange_trailers(struct exchange *x, const struct h1_message *m)
+void exchange_trailers(struct exchange *x, const struct http_message *m)
 {
 	if (!x->live || !x->chunked)
 		return;
@@ -265,7 +265,7 @@ void exchange_live_failed(struct exchange *x, enum live_error why)
 	record(x);
 }
 
-static void interim_head(struct exchange *x, const struct h1_message *m)
+static void interim_head(struct exchange *x, const struct http_message *m)
 {
 	if (++x->interim > INTERIM_MAX || (m->status == 101 && !x->tap.tunnel)) {
 		exchange_live_failed(x, LIVE_ERROR_PROTOCOL);
@@ -283,7 +283,7 @@ static void interim_head(struct exchange *x, const struct h1_message *m)
 	}
 }
 
-void exchange_response_head(struct exchange *x, const struct h1_message *m)
+void exchange_response_head(struct exchange *x, const struct http_message *m)
 {
 	if (m->status / 100 == 1) {
 		interim_head(x, m);
@@ -303,7 +303,7 @@ void exchange_response_data(struct exchange *x, struct span bytes)
 	tap_chunk(&x->tap, LEG_LIVE, bytes);
 }
 
-void exchange_response_trailers(struct exchange *x, const struct h1_message *m)
+void exchange_response_trailers(struct exchange *x, const struct http_message *m)
 {
 	x->ops->trailers(x->front, m);
 	tap_trailers(&x->tap, LEG_LIVE, m);

@@ -14,9 +14,9 @@
 struct live;
 
 struct front_ops { /* the client's side of whatever version */
-	void (*head)(void *front, const struct h1_message *, const struct plan_header_edits *);
+	void (*head)(void *front, const struct http_message *, const struct plan_header_edits *);
 	void (*data)(void *front, struct span);
-	void (*trailers)(void *front, const struct h1_message *);
+	void (*trailers)(void *front, const struct http_message *);
 	void (*end)(void *front);
 	void (*refuse)(void *front, unsigned status, const char *why); /* a whole answer of ours */
 	void (*cut)(void *front);                                      /* the answer breaks off here */
@@ -47,15 +47,15 @@ struct exchange {
 	uint64_t bytes_in, bytes_out;
 	unsigned status, interim;
 	const char *rule; /* why the answer is ours, or NULL */
-	char method[H1_METHOD_MAX + 1];
+	char method[HTTP_METHOD_MAX + 1];
 	struct tap tap;
 };
 
 void exchange_init(struct exchange *, struct worker *, const struct front_ops *, void *front);
 /* Route and forward a request head; may refuse it (front_ops.refuse) at once. */
-void exchange_begin(struct exchange *, const struct h1_message *);
+void exchange_begin(struct exchange *, const struct http_message *);
 void exchange_data(struct exchange *, struct span);
-void exchange_trailers(struct exchange *, const struct h1_message *);
+void exchange_trailers(struct exchange *, const struct http_message *);
 void exchange_end(struct exchange *);
 /* The request broke (`rule`, or NULL: the client is gone): the live request is cut, nothing is answered. */
 void exchange_abandon(struct exchange *);
@@ -72,9 +72,9 @@ void exchange_added(struct exchange *, uint64_t ns);
 /* Called each tick. */
 void exchange_tick(struct exchange *, uint64_t now_ns);
 
-void exchange_response_head(struct exchange *, const struct h1_message *);
+void exchange_response_head(struct exchange *, const struct http_message *);
 void exchange_response_data(struct exchange *, struct span);
-void exchange_response_trailers(struct exchange *, const struct h1_message *);
+void exchange_response_trailers(struct exchange *, const struct http_message *);
 void exchange_response_end(struct exchange *);
 /* The live side gave no whole response; its connection is given up. */
 void exchange_live_failed(struct exchange *, enum live_error);

@@ -2,13 +2,13 @@
 
 #include "proxy/traceparent.h"
 
-static bool is(const struct h1_field *f, struct span lower)
+static bool is(const struct http_field *f, struct span lower)
 {
 	return f->name.len == lower.len && span_eq_nocase(f->name, lower);
 }
 
 /* The parser has judged it. */
-static void put_field(struct buf *out, const struct h1_field *f)
+static void put_field(struct buf *out, const struct http_field *f)
 {
 	char *room = buf_room(out, f->name.len + f->value.len + 4);
 
@@ -23,12 +23,12 @@ static void put_field(struct buf *out, const struct h1_field *f)
 	buf_grown(out, f->name.len + f->value.len + 4);
 }
 
-static bool is_framing(const struct h1_field *f)
+static bool is_framing(const struct http_field *f)
 {
-	return f->id == H1_NAME_CONTENT_LENGTH || f->id == H1_NAME_TRANSFER_ENCODING;
+	return f->id == HTTP_NAME_CONTENT_LENGTH || f->id == HTTP_NAME_TRANSFER_ENCODING;
 }
 
-static bool edited(const struct plan_header_edits *edits, const struct h1_field *f)
+static bool edited(const struct plan_header_edits *edits, const struct http_field *f)
 {
 	for (uint32_t i = 0; i < edits->count; i++)
 		if (is(f, span_of(edits->edits[i].name)))
@@ -55,14 +55,14 @@ static void put_number(struct buf *out, uint64_t n)
 }
 
 /* The framing field under the sender's name where it fits, so that a faithful head stays byte for byte. */
-static void put_framing(struct buf *out, struct span name, enum h1_framing framing, uint64_t length)
+static void put_framing(struct buf *out, struct span name, enum http_framing framing, uint64_t length)
 {
-	if (framing == H1_LENGTH) {
+	if (framing == HTTP_LENGTH) {
 		buf_span_put(out, name.len == 14 ? name : SPAN("Content-Length"));
 		buf_put(out, ": ", 2);
 		put_number(out, length);
 		buf_put(out, "\r\n", 2);
-	} else if (framing == H1_CHUNKED) {
+	} else if (framing == HTTP_CHUNKED) {
 		h1_write_field(out, name.len == 17 ? name : SPAN("Transfer-Encoding"), SPAN("chunked"));
 	}
 }
@@ -116,7 +116,7 @@ static bool trace_good(struct seen *s, const struct forward_request *r)
 /* True when the i-th field is ours to write: now, later or not at all. */
 static bool take_over(struct buf *out, struct seen *s, const struct forward_request *r, size_t i)
 {
-	const struct h1_field *f = &r->message->fields[i];
+	const struct http_field *f = &r->message->fields[i];
 	size_t *list = NULL;
 
 	switch (f->name.len) {
@@ -150,7 +150,7 @@ static bool take_over(struct buf *out, struct seen *s, const struct forward_requ
 }
 
 /* All that the client sent of a list, in its order, and one element of ours. */
-static void put_list(struct buf *out, struct span name, const struct h1_message *m, size_t first,
+static void put_list(struct buf *out, struct span name, const struct http_message *m, size_t first,
                      const char *const ours[3])
 {
 	buf_span_put(out, name);
@@ -167,7 +167,7 @@ static void put_list(struct buf *out, struct span name, const struct h1_message 
 
 static void put_forwarded(struct buf *out, const struct forward_request *r, const struct seen *s)
 {
-	const struct h1_message *m = r->message;
+	const struct http_message *m = r->message;
 	const char *proto = r->client_tls ? "https" : "http";
 	bool v6 = strchr(r->client_address, ':') != NULL;
 	char id[17];
@@ -189,18 +189,19 @@ static void put_forwarded(struct buf *out, const struct forward_request *r, cons
 
 void forward_request(struct buf *out, const struct forward_request *r)
 {
-	const struct h1_message *m = r->message;
+	const struct http_message *m = r->message;
 	bool framed = false;
 	struct seen seen = {0};
 
 	h1_write_request(out, m->method, m->target, m->host);
 	for (size_t i = 0; i < m->field_count; i++) {
-		const struct h1_field *f = &m->fields[i];
+		const struct http_field *f = &m->fields[i];
 
 		if (is_framing(f) && !framed) {
 			put_framing(out, f->name, r->framing, m->content_length);
 			framed = true;
-		} else if (!f->hop && f->id != H1_NAME_EXPECT && !(r->edits->count && edited(r->edits, f)) &&
+		} else if (!f->hop && f->id != HTTP_NAME_EXPECT &&
+		           !(r->edits->count && edited(r->edits, f)) &&
 		           !(r->forwarded && take_over(out, &seen, r, i))) {
 			put_field(out, f);
 		}
@@ -217,7 +218,7 @@ void forward_request(struct buf *out, const struct forward_request *r)
 	buf_put(out, "\r\n", 2);
 }
 
-static void put_status(struct buf *out, const struct h1_message *m)
+static void put_status(struct buf *out, const struct http_message *m)
 {
 	char line[] = "HTTP/1.1 000 ";
 
@@ -229,22 +230,22 @@ static void put_status(struct buf *out, const struct h1_message *m)
 	buf_put(out, "\r\n", 2);
 }
 
-void forward_response(struct buf *out, const struct h1_message *m, const struct plan_header_edits *edits,
-                      enum h1_framing framing, const char *connection, bool head_request)
+void forward_response(struct buf *out, const struct http_message *m, const struct plan_header_edits *edits,
+                      enum http_framing framing, const char *connection, bool head_request)
 {
 	bool framed = false, describes = head_request || m->status == 304;
 
 	put_status(out, m);
 	for (size_t i = 0; i < m->field_count; i++) {
-		const struct h1_field *f = &m->fields[i];
+		const struct http_field *f = &m->fields[i];
 
 		if (is_framing(f)) {
-			if (!framed && describes && f->id == H1_NAME_CONTENT_LENGTH)
+			if (!framed && describes && f->id == HTTP_NAME_CONTENT_LENGTH)
 				put_field(out, f);
 			else if (!framed)
 				put_framing(out, f->name, framing, m->content_length);
 			framed = true;
-		} else if ((!f->hop || (m->status == 101 && f->id == H1_NAME_UPGRADE)) &&
+		} else if ((!f->hop || (m->status == 101 && f->id == HTTP_NAME_UPGRADE)) &&
 		           !(edits->count && edited(edits, f))) {
 			put_field(out, f);
 		}
@@ -259,7 +260,7 @@ void forward_response(struct buf *out, const struct h1_message *m, const struct 
 	buf_put(out, "\r\n", 2);
 }
 
-void forward_trailers(struct buf *out, const struct h1_message *m)
+void forward_trailers(struct buf *out, const struct http_message *m)
 {
 	buf_put(out, "0\r\n", 3);
 	for (size_t i = 0; i < m->field_count; i++)

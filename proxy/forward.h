@@ -11,9 +11,9 @@
 #include "proto/h1.h"
 
 struct forward_request {
-	const struct h1_message *message;
+	const struct http_message *message;
 	const struct plan_header_edits *edits;
-	enum h1_framing framing;
+	enum http_framing framing;
 	bool forwarded; /* add X-Forwarded-*, Forwarded and x-request-id; our span in traceparent */
 	const char *client_address; /* with `forwarded` */
 	bool client_tls;
@@ -24,10 +24,10 @@ struct forward_request {
 
 void forward_request(struct buf *out, const struct forward_request *);
 /* `connection`: what to say about it, or NULL; `head_request`: a length describes a body that is not sent. */
-void forward_response(struct buf *out, const struct h1_message *, const struct plan_header_edits *,
-                      enum h1_framing, const char *connection, bool head_request);
+void forward_response(struct buf *out, const struct http_message *, const struct plan_header_edits *,
+                      enum http_framing, const char *connection, bool head_request);
 /* The last chunk and those trailers that may travel (RFC 9110 6.5.1); the empty line is the caller's. */
-void forward_trailers(struct buf *out, const struct h1_message *);
+void forward_trailers(struct buf *out, const struct http_message *);
 /* The id as text: 16 lower-case hex digits. */
 void forward_id_text(uint64_t id, char text_out[17]);
 

@@ -98,7 +98,7 @@ static void write_request(struct check *c)
 	                 span_of(c->endpoint->plan->authority));
 	h1_write_field(out, SPAN("User-Agent"), SPAN("understudy-health"));
 	h1_write_field(out, SPAN("Connection"), SPAN("close"));
-	h1_write_end(out, H1_NO_BODY, 0);
+	h1_write_end(out, HTTP_NO_BODY, 0);
 }
 
 static void check_begin(struct check *c, uint64_t now_ns)

@@ -144,11 +144,11 @@ static void live_broke(struct live *l, enum live_error why)
 static void on_event(struct live *l, enum h1_event event, struct span body)
 {
 	struct exchange *x = l->exchange;
-	const struct h1_message *m = &l->codec->parser.message;
+	const struct http_message *m = &l->codec->parser.message;
 
 	if (event == H1_HEAD) {
 		if (m->status / 100 != 1)
-			l->last = !m->keep_alive || m->framing == H1_UNTIL_CLOSE;
+			l->last = !m->keep_alive || m->framing == HTTP_UNTIL_CLOSE;
 		exchange_response_head(x, m);
 	} else if (event == H1_DATA) {
 		exchange_response_data(x, body);

@@ -62,7 +62,7 @@ bool route_lists(const char *list, struct span word)
 	return false;
 }
 
-static bool holds(const struct route_match *r, uint16_t port, const struct h1_message *m, struct span path)
+static bool holds(const struct route_match *r, uint16_t port, const struct http_message *m, struct span path)
 {
 	if (!below(path, r->prefix) || (r->port && r->port != port))
 		return false;
@@ -70,10 +70,10 @@ static bool holds(const struct route_match *r, uint16_t port, const struct h1_me
 		return false;
 	if (r->methods[0] && !route_lists(r->methods, m->method))
 		return false;
-	return !r->header.len || span_eq(h1_field(m, r->header), r->value);
+	return !r->header.len || span_eq(http_field(m, r->header), r->value);
 }
 
-static int pick(const struct route_table *t, uint16_t port, const struct h1_message *m, struct span path)
+static int pick(const struct route_table *t, uint16_t port, const struct http_message *m, struct span path)
 {
 	for (uint32_t i = 0; i < t->count; i++)
 		if (holds(&t->matches[i], port, m, path))
@@ -81,7 +81,7 @@ static int pick(const struct route_table *t, uint16_t port, const struct h1_mess
 	return ROUTE_NONE;
 }
 
-int route_pick(const struct route_table *t, uint16_t port, const struct h1_message *m)
+int route_pick(const struct route_table *t, uint16_t port, const struct http_message *m)
 {
 	struct span raw = span_eq(m->target, SPAN("*")) ? SPAN("/") : m->target, path = raw;
 	char room[H1_LINE_MAX];

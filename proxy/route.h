@@ -28,7 +28,7 @@ struct route_table {
 void route_table_init(struct route_table *, const struct plan *);
 /* The route's index, ROUTE_NONE or ROUTE_UNCLEAR (two readings of the path, two answers). `port`: of the
  * listener. "*" (of OPTIONS) is "/" here. */
-int route_pick(const struct route_table *, uint16_t port, const struct h1_message *);
+int route_pick(const struct route_table *, uint16_t port, const struct http_message *);
 
 /* Is the word in a list as the plan keeps it, " GET POST "? */
 bool route_lists(const char *list, struct span word);

@@ -68,22 +68,22 @@ static const char *connection_word(const struct session *s)
 	return s->close_after ? "close" : s->exchange.client_10 ? "keep-alive" : NULL;
 }
 
-static void front_head(void *front, const struct h1_message *m, const struct plan_header_edits *edits)
+static void front_head(void *front, const struct http_message *m, const struct plan_header_edits *edits)
 {
 	struct session *s = front;
-	enum h1_framing framing = m->framing;
+	enum http_framing framing = m->framing;
 	bool final = m->status / 100 != 1;
 
 	if (final) {
 		s->close_after |= s->worker->draining;
-		s->rechunk = framing == H1_CHUNKED || framing == H1_UNTIL_CLOSE;
+		s->rechunk = framing == HTTP_CHUNKED || framing == HTTP_UNTIL_CLOSE;
 		s->trailed = false;
 		if (s->rechunk && s->exchange.client_10) {
 			s->rechunk = false;
 			s->close_after = s->reset = true;
-			framing = H1_UNTIL_CLOSE;
+			framing = HTTP_UNTIL_CLOSE;
 		} else if (s->rechunk) {
-			framing = H1_CHUNKED;
+			framing = HTTP_CHUNKED;
 		}
 	}
 	forward_response(conn_out(&s->conn), m, edits, framing, final ? connection_word(s) : NULL,
@@ -102,7 +102,7 @@ static void front_data(void *front, struct span bytes)
 		buf_put(out, "\r\n", 2);
 }
 
-static void front_trailers(void *front, const struct h1_message *m)
+static void front_trailers(void *front, const struct http_message *m)
 {
 	struct session *s = front;
 
@@ -127,14 +127,14 @@ static void front_refuse(void *front, unsigned status, const char *why)
 {
 	struct session *s = front;
 	struct buf *out = conn_out(&s->conn);
-	const char *text = h1_reason(status);
+	const char *text = http_reason(status);
 
 	h1_write_status(out, status);
 	h1_write_field(out, SPAN("Content-Type"), SPAN("text/plain"));
 	if (status == 503)
 		h1_write_field(out, SPAN("Retry-After"), SPAN("1"));
 	h1_write_field(out, SPAN("Connection"), SPAN("close"));
-	h1_write_end(out, H1_LENGTH, strlen(text) + strlen(why) + 3);
+	h1_write_end(out, HTTP_LENGTH, strlen(text) + strlen(why) + 3);
 	if (!s->exchange.head_request)
 		buf_printf(out, "%s: %s\n", text, why);
 	s->close_after = s->unread = true;
@@ -253,13 +253,13 @@ static void reject(struct session *s, unsigned status, enum reject_rule rule)
 static void begin(struct session *s)
 {
 	struct exchange *x = &s->exchange;
-	const struct h1_message *m = &s->codec->parser.message;
+	const struct http_message *m = &s->codec->parser.message;
 
 	s->close_after = !m->keep_alive || s->worker->draining;
 	s->window_ns = s->worker->now_ns;
 	s->window_bytes = 0;
 	exchange_begin(x, m);
-	if (m->expect_continue && x->active && (m->framing == H1_CHUNKED || m->content_length))
+	if (m->expect_continue && x->active && (m->framing == HTTP_CHUNKED || m->content_length))
 		buf_puts(conn_out(&s->conn), "HTTP/1.1 100 Continue\r\n\r\n");
 }
 

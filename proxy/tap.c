@@ -17,10 +17,10 @@ void tap_init(struct tap *t, struct worker *w)
 /* The hash that decides about every share of this exchange: of the route's header, of the client's request
  * id, or of ours. */
 static uint64_t sample_hash(const struct tap *t, const struct plan_route *route, uint64_t id,
-                            const struct h1_message *request)
+                            const struct http_message *request)
 {
-	struct span key = route->sample_header[0] ? h1_field(request, span_of(route->sample_header))
-	                                          : h1_field(request, SPAN("x-request-id"));
+	struct span key = route->sample_header[0] ? http_field(request, span_of(route->sample_header))
+	                                          : http_field(request, SPAN("x-request-id"));
 	char text[17];
 
 	if (!key.len) {
@@ -45,7 +45,8 @@ static bool ring_is_out(const struct tap *t)
 }
 
 /* The outcome that keeps an exchange from being copied at all, or 0. */
-static uint8_t refusal(const struct tap *t, const struct plan_route *route, const struct h1_message *request)
+static uint8_t refusal(const struct tap *t, const struct plan_route *route,
+                       const struct http_message *request)
 {
 	if (!route->mirror)
 		return OUTCOME_ROUTE_OFF;
@@ -53,9 +54,9 @@ static uint8_t refusal(const struct tap *t, const struct plan_route *route, cons
 		return OUTCOME_UPGRADE;
 	if (!route_lists(route->methods, request->method))
 		return OUTCOME_METHOD;
-	if (h1_field(request, SPAN("understudy-shadow")).data)
+	if (http_field(request, SPAN("understudy-shadow")).data)
 		return OUTCOME_ALREADY_SHADOW;
-	if (request->framing == H1_LENGTH && request->content_length > route->max_body_bytes)
+	if (request->framing == HTTP_LENGTH && request->content_length > route->max_body_bytes)
 		return OUTCOME_BODY_TOO_LARGE;
 	return 0;
 }
@@ -94,7 +95,7 @@ static uint8_t take_slot(struct tap *t, const struct plan_route *route, uint64_t
 	return 0;
 }
 
-void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct h1_message *request,
+void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct http_message *request,
                bool tunnel)
 {
 	const struct role_env *env = t->worker->env;
@@ -152,7 +153,7 @@ static void put(struct tap *t, uint8_t type, uint8_t leg, struct span payload)
 		settle_all(t, OUTCOME_RING_FULL);
 }
 
-void tap_head(struct tap *t, uint8_t leg, const struct h1_message *m)
+void tap_head(struct tap *t, uint8_t leg, const struct http_message *m)
 {
 	struct buf *head = &t->worker->scratch;
 
@@ -177,7 +178,7 @@ void tap_chunk(struct tap *t, uint8_t leg, struct span bytes)
 	}
 }
 
-void tap_trailers(struct tap *t, uint8_t leg, const struct h1_message *m)
+void tap_trailers(struct tap *t, uint8_t leg, const struct http_message *m)
 {
 	struct buf *lines = &t->worker->scratch;
 	struct span all;

@@ -25,10 +25,10 @@ struct tap {
 
 void tap_init(struct tap *, struct worker *);
 /* An exchange was routed: count it, and take a slot when it is to be copied. */
-void tap_begin(struct tap *, uint64_t id, uint16_t route, const struct h1_message *request, bool tunnel);
-void tap_head(struct tap *, uint8_t leg, const struct h1_message *);
+void tap_begin(struct tap *, uint64_t id, uint16_t route, const struct http_message *request, bool tunnel);
+void tap_head(struct tap *, uint8_t leg, const struct http_message *);
 void tap_chunk(struct tap *, uint8_t leg, struct span bytes);
-void tap_trailers(struct tap *, uint8_t leg, const struct h1_message *);
+void tap_trailers(struct tap *, uint8_t leg, const struct http_message *);
 void tap_end(struct tap *, uint8_t leg);
 /* The exchange broke: `outcome` names why. Ends the tap. */
 void tap_error(struct tap *, uint8_t outcome);

@@ -81,7 +81,7 @@ static void on_sent(void *arg)
 	((struct flight *)arg)->sent_ns = clock_mono_ns();
 }
 
-static void on_head(void *arg, const struct h1_message *m)
+static void on_head(void *arg, const struct http_message *m)
 {
 	struct flight *f = arg;
 	struct buf *head = &shadow.head;
@@ -162,7 +162,7 @@ static void serialise(struct buf *out, const struct leg *request, const struct p
 	while (head_next(head, &at, &name, &value))
 		h1_write_field(out, name, value);
 	h1_write_field(out, SPAN("understudy-shadow"), span_of(to->name));
-	h1_write_end(out, H1_LENGTH, buf_len(&request->body));
+	h1_write_end(out, HTTP_LENGTH, buf_len(&request->body));
 	buf_span_put(out, buf_span(&request->body));
 }
 

@@ -35,7 +35,7 @@ static double now_ns(void)
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static void write_head(struct buf *out, const struct h1_message *m, enum h1_kind kind)
+static void write_head(struct buf *out, const struct http_message *m, enum h1_kind kind)
 {
 	buf_reset(out);
 	if (kind == H1_REQUEST)

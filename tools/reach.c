@@ -146,7 +146,7 @@ static long receive(struct reach *r, char *to, size_t room)
 	}
 }
 
-static void keep_head(struct reach_answer *a, const struct h1_message *m)
+static void keep_head(struct reach_answer *a, const struct http_message *m)
 {
 	a->status = m->status;
 	a->keep_alive = m->keep_alive;

@@ -66,7 +66,7 @@ static int serialise(const struct draft *d, struct span host, struct buf *out)
 	buf_reset(out);
 	h1_write_request(out, d->method, d->target, host);
 	write_fields(out, buf_span(&d->fields));
-	h1_write_end(out, d->body.len ? H1_LENGTH : H1_NO_BODY, d->body.len);
+	h1_write_end(out, d->body.len ? HTTP_LENGTH : HTTP_NO_BODY, d->body.len);
 	buf_span_put(out, d->body);
 	return out->err;
 }

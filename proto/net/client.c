@@ -184,7 +184,7 @@ static bool replace(struct slot *s)
 
 static void on_head(struct slot *s)
 {
-	const struct h1_message *m = &s->codec->parser.message;
+	const struct http_message *m = &s->codec->parser.message;
 
 	if (m->status == 101 || (m->status < 200 && ++s->informational > INFORMATIONAL_MAX)) {
 		finish(s, CLIENT_PROTOCOL, false);
@@ -192,7 +192,7 @@ static void on_head(struct slot *s)
 	}
 	if (m->status < 200)
 		return;
-	if (m->framing == H1_LENGTH && m->content_length > s->client->limits.max_body_bytes) {
+	if (m->framing == HTTP_LENGTH && m->content_length > s->client->limits.max_body_bytes) {
 		finish(s, CLIENT_TOO_LARGE, false);
 		return;
 	}

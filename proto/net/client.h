@@ -25,9 +25,9 @@ enum client_result {
 	CLIENT_MEMORY /* the head of the answer does not fit the budget */
 };
 
-struct client_events {                                      /* any may be NULL except done */
-	void (*sent)(void *arg);                            /* the last request byte left */
-	void (*head)(void *arg, const struct h1_message *); /* final response head (1xx are skipped); its
+struct client_events {                                        /* any may be NULL except done */
+	void (*sent)(void *arg);                              /* the last request byte left */
+	void (*head)(void *arg, const struct http_message *); /* final response head (1xx are skipped); its
 	                                                       spans are valid during the call only */
 	void (*body)(void *arg, struct span bytes);
 	void (*done)(void *arg, enum client_result); /* exactly once; the last call */

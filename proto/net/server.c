@@ -103,7 +103,7 @@ static void put_reply(struct server_conn *c, struct server_reply *r, bool is_hea
 		               c->listener->changes ? SPAN("GET, HEAD, POST") : SPAN("GET, HEAD"));
 	if (c->close_after)
 		h1_write_field(&c->out, SPAN("connection"), SPAN("close"));
-	h1_write_end(&c->out, H1_LENGTH, buf_len(&r->body));
+	h1_write_end(&c->out, HTTP_LENGTH, buf_len(&r->body));
 	if (!is_head)
 		buf_span_put(&c->out, buf_span(&r->body));
 }
@@ -113,7 +113,7 @@ static void refuse(struct server_conn *c, unsigned status)
 	struct server_reply r = {.status = status, .content_type = "text/plain"};
 
 	buf_init(&r.body, HEAD_ROOM_BYTES);
-	buf_printf(&r.body, "%s\n", h1_reason(status));
+	buf_printf(&r.body, "%s\n", http_reason(status));
 	c->close_after = true;
 	put_reply(c, &r, false);
 	buf_fini(&r.body);
@@ -121,7 +121,7 @@ static void refuse(struct server_conn *c, unsigned status)
 
 static void answer(struct server_conn *c)
 {
-	const struct h1_message *m = &c->parser.message;
+	const struct http_message *m = &c->parser.message;
 	bool is_head = span_eq(m->method, SPAN("HEAD")), post = span_eq(m->method, SPAN("POST"));
 	const char *mark = memchr(m->target.data, '?', m->target.len);
 	size_t path_len = mark ? (size_t)(mark - m->target.data) : m->target.len;
@@ -149,10 +149,10 @@ static void answer(struct server_conn *c)
 /* False when the connection is to answer what is in `out` and end, or has the whole request. */
 static bool take_event(struct server_conn *c, enum h1_event event, struct span body)
 {
-	const struct h1_message *m = &c->parser.message;
+	const struct http_message *m = &c->parser.message;
 	size_t limit = c->listener->server->limits.body_bytes;
 
-	if (event == H1_HEAD && m->framing == H1_LENGTH && m->content_length > limit) {
+	if (event == H1_HEAD && m->framing == HTTP_LENGTH && m->content_length > limit) {
 		refuse(c, 413);
 		return false;
 	}

@@ -27,7 +27,7 @@ static struct event_base *base;
 static int listener = -1, peer = -1;
 static struct client_target target;
 
-static void on_head(void *arg, const struct h1_message *m)
+static void on_head(void *arg, const struct http_message *m)
 {
 	struct request *r = arg;
 

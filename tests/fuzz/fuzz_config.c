@@ -65,7 +65,7 @@ static void check_plan(const struct plan *p)
 	require(p->listen_count >= 1 && p->listen_count <= LISTEN_MAX);
 	require(p->route_count >= 1 && p->route_count <= ROUTES_MAX && p->mask_count <= MASKS_MAX);
 	require(p->limits.line_bytes <= H1_LINE_MAX && p->limits.field_bytes <= H1_FIELD_MAX);
-	require(p->limits.fields_bytes <= H1_HEAD_MAX && p->limits.fields <= H1_FIELDS_MAX);
+	require(p->limits.fields_bytes <= H1_HEAD_MAX && p->limits.fields <= HTTP_FIELDS_MAX);
 	for (uint32_t i = 0; i < p->listen_count; i++)
 		require(!p->listen[i].tls || (p->listen[i].certificate_count >= 1 &&
 		                              p->listen[i].certificate_count <= CERTIFICATES_MAX));

@@ -42,22 +42,22 @@ static void mix_span(struct outcome *o, struct span s)
 	mix_bytes(o, s);
 }
 
-static void mix_fields(struct outcome *o, const struct h1_message *m)
+static void mix_fields(struct outcome *o, const struct http_message *m)
 {
 	mix(o, m->field_count);
 	for (size_t i = 0; i < m->field_count; i++) {
-		const struct h1_field *f = &m->fields[i];
+		const struct http_field *f = &m->fields[i];
 
 		mix_span(o, f->name);
 		mix_span(o, f->value);
 		mix(o, (uint64_t)f->id << 1 | f->hop);
-		must(h1_hop_by_hop(m, f->name) == f->hop);
+		must(http_hop_by_hop(m, f->name) == f->hop);
 	}
-	for (unsigned i = 0; i < H1_NAME_COUNT; i++)
+	for (unsigned i = 0; i < HTTP_NAME_COUNT; i++)
 		mix(o, m->known[i]);
 }
 
-static void mix_head(struct outcome *o, const struct h1_message *m)
+static void mix_head(struct outcome *o, const struct http_message *m)
 {
 	mix_span(o, m->method);
 	mix_span(o, m->target);
@@ -70,14 +70,14 @@ static void mix_head(struct outcome *o, const struct h1_message *m)
 	mix_fields(o, m);
 }
 
-static size_t next_forwarded(const struct h1_message *m, size_t i)
+static size_t next_forwarded(const struct http_message *m, size_t i)
 {
 	while (i < m->field_count && m->fields[i].hop)
 		i++;
 	return i;
 }
 
-static void same_fields(const struct h1_message *a, const struct h1_message *b)
+static void same_fields(const struct http_message *a, const struct http_message *b)
 {
 	size_t i = next_forwarded(a, 0), j = next_forwarded(b, 0);
 
@@ -88,7 +88,7 @@ static void same_fields(const struct h1_message *a, const struct h1_message *b)
 	must(i == a->field_count && j == b->field_count);
 }
 
-static void write_and_parse_again(const struct h1_message *m, enum h1_kind kind)
+static void write_and_parse_again(const struct http_message *m, enum h1_kind kind)
 {
 	static struct h1_parser again;
 	enum h1_event event;
@@ -114,7 +114,7 @@ static void write_and_parse_again(const struct h1_message *m, enum h1_kind kind)
 	must(span_eq(again.message.method, m->method) && span_eq(again.message.target, m->target) &&
 	     span_eq(again.message.host, m->host));
 	must(again.message.status == m->status && again.message.framing == m->framing &&
-	     (m->framing != H1_LENGTH || again.message.content_length == m->content_length));
+	     (m->framing != HTTP_LENGTH || again.message.content_length == m->content_length));
 	same_fields(m, &again.message);
 }
 

@@ -42,8 +42,8 @@ static void limits(void **state)
 	expect_repeated("GET /", "a", H1_LINE_MAX - 13, " HTTP/1.1\r\nHost: a\r\n\r\n", "!414 line_bytes");
 	expect_repeated(GET "X:", "a", H1_FIELD_MAX - 2, "\r\n\r\n", "H0 D ");
 	expect_repeated(GET "X:", "a", H1_FIELD_MAX - 1, "\r\n\r\n", "!431 field_bytes");
-	expect_repeated(GET, "X: 1\r\n", H1_FIELDS_MAX - 1, "\r\n", "H0 D ");
-	expect_repeated(GET, "X: 1\r\n", H1_FIELDS_MAX, "\r\n", "!431 field_count");
+	expect_repeated(GET, "X: 1\r\n", HTTP_FIELDS_MAX - 1, "\r\n", "H0 D ");
+	expect_repeated(GET, "X: 1\r\n", HTTP_FIELDS_MAX, "\r\n", "!431 field_count");
 	expect_repeated(GET "X: ", "a", 8000, "\r\n\r\n", "H0 D ");
 	expect_repeated(CHUNKED "3;", "a", 256, "\r\nabc\r\n0\r\n\r\n", "H2 !400 chunk_extension_bytes");
 	expect_repeated(CHUNKED "3;", "a", 255, "\r\nabc\r\n0\r\n\r\n", "H2 [abc]D ");
@@ -109,7 +109,7 @@ static void limits_at_run_time(void **state)
 	assert_int_equal(p.limits.line_bytes, H1_LINE_MAX);
 	assert_int_equal(p.limits.field_bytes, H1_FIELD_MAX);
 	assert_int_equal(p.limits.fields_bytes, H1_FIELDS_BYTES_MAX);
-	assert_int_equal(p.limits.field_count, H1_FIELDS_MAX);
+	assert_int_equal(p.limits.field_count, HTTP_FIELDS_MAX);
 	assert_true(p.limits.body_bytes == INT64_MAX);
 }
 
@@ -147,7 +147,7 @@ static void feed_head(struct h1_parser *p, enum h1_kind kind, struct span input)
 static void message_contents(void **state)
 {
 	static struct h1_parser p;
-	struct h1_message *m = &p.message;
+	struct http_message *m = &p.message;
 
 	(void)state;
 	feed_head(&p, H1_REQUEST,
@@ -157,22 +157,22 @@ static void message_contents(void **state)
 	assert_true(span_eq(m->method, SPAN("PUT")));
 	assert_true(span_eq(m->target, SPAN("/p?q")));
 	assert_true(span_eq(m->host, SPAN("b:8080")));
-	assert_int_equal(m->scheme, H1_SCHEME_HTTP);
-	assert_true(span_eq(h1_field(m, SPAN("x-a")), SPAN("v w")));
-	assert_null(h1_field(m, SPAN("absent")).data);
-	assert_true(span_eq(h1_known(m, H1_NAME_HOST), SPAN("a")));
-	assert_null(h1_known(m, H1_NAME_UPGRADE).data);
+	assert_int_equal(m->scheme, HTTP_SCHEME_HTTP);
+	assert_true(span_eq(http_field(m, SPAN("x-a")), SPAN("v w")));
+	assert_null(http_field(m, SPAN("absent")).data);
+	assert_true(span_eq(http_known(m, HTTP_NAME_HOST), SPAN("a")));
+	assert_null(http_known(m, HTTP_NAME_UPGRADE).data);
 	assert_int_equal(m->content_length, 5);
 	assert_false(m->keep_alive);
 	assert_true(m->expect_continue);
 	assert_true(m->te_trailers);
 	feed_head(&p, H1_REQUEST, SPAN("GET HTTPS://b HTTP/1.1\r\nHost: a\r\n\r\n"));
-	assert_int_equal(m->scheme, H1_SCHEME_HTTPS);
+	assert_int_equal(m->scheme, HTTP_SCHEME_HTTPS);
 	assert_true(span_eq(m->target, SPAN("/")));
 	feed_head(&p, H1_REQUEST, SPAN("OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n"));
 	assert_true(span_eq(m->target, SPAN("*")));
 	feed_head(&p, H1_REQUEST, SPAN("GET / HTTP/1.0\r\nConnection: keep-alive\r\nTE: gzip\r\n\r\n"));
-	assert_int_equal(m->scheme, H1_SCHEME_NONE);
+	assert_int_equal(m->scheme, HTTP_SCHEME_NONE);
 	assert_true(m->keep_alive);
 	assert_false(m->te_trailers);
 	assert_int_equal(m->minor, 0);
@@ -186,7 +186,7 @@ static void message_contents(void **state)
 static void forwarded_fields(void **state)
 {
 	static struct h1_parser p;
-	const struct h1_message *m = &p.message;
+	const struct http_message *m = &p.message;
 
 	(void)state;
 	feed_head(&p, H1_REQUEST,
@@ -199,30 +199,30 @@ static void forwarded_fields(void **state)
 	for (size_t i = 0; i < m->field_count; i++) {
 		bool hop = (m->fields[i].name.data[0] | 0x20) != 'y';
 
-		if (m->fields[i].hop != hop || h1_hop_by_hop(m, m->fields[i].name) != hop)
+		if (m->fields[i].hop != hop || http_hop_by_hop(m, m->fields[i].name) != hop)
 			fail_msg("%.*s", (int)m->fields[i].name.len, m->fields[i].name.data);
 	}
-	assert_true(h1_hop_by_hop(m, SPAN("X-A")));
-	assert_true(h1_hop_by_hop(m, SPAN("transfer_encoding")));
-	assert_true(h1_hop_by_hop(m, SPAN("Connection")));
-	assert_false(h1_hop_by_hop(m, SPAN("Authorization")));
-	assert_false(h1_hop_by_hop(m, SPAN("X-Forwarded-For")));
-	assert_false(h1_hop_by_hop(m, SPAN("X-C")));
+	assert_true(http_hop_by_hop(m, SPAN("X-A")));
+	assert_true(http_hop_by_hop(m, SPAN("transfer_encoding")));
+	assert_true(http_hop_by_hop(m, SPAN("Connection")));
+	assert_false(http_hop_by_hop(m, SPAN("Authorization")));
+	assert_false(http_hop_by_hop(m, SPAN("X-Forwarded-For")));
+	assert_false(http_hop_by_hop(m, SPAN("X-C")));
 	feed_head(&p, H1_RESPONSE, SPAN(OK_ "Connection: cookie, a\r\nCookie: 1\r\nA: 1\r\n\r\n"));
 	assert_false(m->fields[1].hop); /* not asked for by one who may */
 	assert_true(m->fields[2].hop);
 	feed_head(&p, H1_REQUEST, SPAN("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n"));
 	assert_true(m->fields[0].hop);
 	assert_false(m->expect_continue);
-	assert_true(h1_trailer_forwardable(SPAN("grpc-status")));
-	assert_true(h1_trailer_forwardable(SPAN("Server-Timing")));
+	assert_true(http_trailer_forwardable(SPAN("grpc-status")));
+	assert_true(http_trailer_forwardable(SPAN("Server-Timing")));
 	static const char *const never[] = {
 	        "Content-Length", "transfer-encoding", "HOST",      "Authorization",
 	        "Cookie",         "Connection",        "Trailer",   "Content-Type",
 	        "content-x",      "Set-Cookie",        "content_x", "TE",
 	        "set_cookie",     "X-Forwarded-Host"};
 	for (size_t i = 0; i < sizeof(never) / sizeof(*never); i++)
-		if (h1_trailer_forwardable(span_of(never[i])))
+		if (http_trailer_forwardable(span_of(never[i])))
 			fail_msg("%s", never[i]);
 }
 
@@ -261,7 +261,7 @@ static void upgrades(void **state)
 	assert_true(span_eq(p.message.upgrade_protocol, SPAN("websocket")));
 }
 
-static void check_kept(const struct h1_message *m)
+static void check_kept(const struct http_message *m)
 {
 	assert_true(span_eq(m->method, SPAN("GET")));
 	assert_true(span_eq(m->target, SPAN("/x")));
@@ -277,7 +277,7 @@ static void kept_heads(void **state)
 	static const char text[] = "GET http://b/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 	                           "1\r\nz\r\n0\r\nT: 1\r\n\r\n";
 	static struct h1_parser p;
-	const struct h1_message *m = &p.message;
+	const struct http_message *m = &p.message;
 	char input[sizeof(text)];
 
 	(void)state;
@@ -352,7 +352,7 @@ static void writers(void **state)
 	h1_write_request(&b, SPAN("POST"), SPAN("/x"), SPAN("h"));
 	h1_write_field(&b, SPAN("A"), SPAN("b"));
 	h1_write_field(&b, SPAN("E"), (struct span){NULL, 0});
-	h1_write_end(&b, H1_CHUNKED, 0);
+	h1_write_end(&b, HTTP_CHUNKED, 0);
 	h1_write_chunk_head(&b, 255);
 	h1_write_chunk_head(&b, 0);
 	h1_write_chunk_head(&b, 0x10203);
@@ -360,14 +360,14 @@ static void writers(void **state)
 	               SPAN("POST /x HTTP/1.1\r\nHost: h\r\nA: b\r\nE: \r\nTransfer-Encoding: chunked\r\n\r\n"
 	                    "ff\r\n0\r\n10203\r\n"));
 	h1_write_status(&b, 502);
-	h1_write_end(&b, H1_LENGTH, 7);
+	h1_write_end(&b, HTTP_LENGTH, 7);
 	h1_write_status(&b, 299);
-	h1_write_end(&b, H1_NO_BODY, 7);
+	h1_write_end(&b, HTTP_NO_BODY, 7);
 	expect_written(
 	        &b,
 	        SPAN("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 7\r\n\r\nHTTP/1.1 299 Unknown\r\n\r\n"));
-	h1_write_end(&b, H1_LENGTH, 0);
-	h1_write_end(&b, H1_LENGTH, UINT64_MAX);
+	h1_write_end(&b, HTTP_LENGTH, 0);
+	h1_write_end(&b, HTTP_LENGTH, UINT64_MAX);
 	expect_written(&b, SPAN("Content-Length: 0\r\n\r\nContent-Length: 18446744073709551615\r\n\r\n"));
 	feed_head(&p, H1_REQUEST, SPAN(GET "B:  1\t\r\nTE: x\r\nC:\r\n\r\n"));
 	h1_write_forward(&b, &p.message);

@@ -49,7 +49,7 @@ static inline void run_init(struct run *r, int flags)
 
 static void log_event(struct run *r, enum h1_event event, struct span body)
 {
-	const struct h1_message *m = &r->parser.message;
+	const struct http_message *m = &r->parser.message;
 
 	if (r->in_body && event != H1_DATA && event != H1_NEED_MORE) {
 		buf_puts(&r->log, "]");

@@ -208,7 +208,7 @@ static void on_sent(void *arg)
 	((struct exchange *)arg)->sent++;
 }
 
-static void on_head(void *arg, const struct h1_message *m)
+static void on_head(void *arg, const struct http_message *m)
 {
 	struct exchange *x = arg;
 

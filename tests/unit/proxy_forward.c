@@ -32,7 +32,7 @@ static int end(void **state)
 	return 0;
 }
 
-static const struct h1_message *parsed(enum h1_kind kind, const char *text)
+static const struct http_message *parsed(enum h1_kind kind, const char *text)
 {
 	enum h1_event event;
 	struct span body;
@@ -61,10 +61,10 @@ static const char *sent(const char *request)
 }
 
 /* What goes to the client for this answer. */
-static const char *answered(const char *response, enum h1_framing framing, const char *connection,
+static const char *answered(const char *response, enum http_framing framing, const char *connection,
                             bool head_request)
 {
-	const struct h1_message *m = parsed(H1_RESPONSE, response);
+	const struct http_message *m = parsed(H1_RESPONSE, response);
 
 	buf_reset(&out);
 	forward_response(&out, m, &edits, framing, connection, head_request);
@@ -133,7 +133,7 @@ static void edits_replace_remove_and_add(void **state)
 	assert_string_equal(sent(GET "A: old\r\nB: gone\r\nD: stays\r\nb: gone too\r\nx: y\r\n\r\n"),
 	                    GET "D: stays\r\nx: y\r\na: new\r\nc: set\r\n\r\n");
 	assert_string_equal(answered("HTTP/1.1 200 OK\r\nB: 1\r\nD: 2\r\nContent-Length: 0\r\n\r\n",
-	                             H1_LENGTH, NULL, false),
+	                             HTTP_LENGTH, NULL, false),
 	                    "HTTP/1.1 200 OK\r\nD: 2\r\nContent-Length: 0\r\na: new\r\nc: set\r\n\r\n");
 }
 
@@ -293,14 +293,14 @@ static void an_answer_is_framed_as_it_is_sent(void **state)
 	static const char whole[] = "HTTP/1.1 404 Not Here\r\nA: 1\r\ncontent-LENGTH: 2\r\na: 2\r\n\r\n";
 
 	(void)state;
-	assert_string_equal(answered(whole, H1_LENGTH, NULL, false), whole);
-	assert_string_equal(answered("HTTP/1.0 200 OK\r\nA: 1\r\n\r\n", H1_CHUNKED, NULL, false),
+	assert_string_equal(answered(whole, HTTP_LENGTH, NULL, false), whole);
+	assert_string_equal(answered("HTTP/1.0 200 OK\r\nA: 1\r\n\r\n", HTTP_CHUNKED, NULL, false),
 	                    "HTTP/1.1 200 OK\r\nA: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
 	assert_string_equal(answered("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nA: 1\r\n\r\n",
-	                             H1_UNTIL_CLOSE, "close", false),
+	                             HTTP_UNTIL_CLOSE, "close", false),
 	                    "HTTP/1.1 200 OK\r\nA: 1\r\nConnection: close\r\n\r\n");
 	assert_string_equal(answered("HTTP/1.1 200 \r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-	                             H1_LENGTH, "keep-alive", false),
+	                             HTTP_LENGTH, "keep-alive", false),
 	                    "HTTP/1.1 200 \r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n");
 }
 
@@ -310,10 +310,10 @@ static void a_length_without_a_body_describes_one(void **state)
 	static const char unchanged[] = "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n";
 
 	(void)state;
-	assert_string_equal(answered(head_answer, H1_NO_BODY, NULL, true), head_answer);
-	assert_string_equal(answered(unchanged, H1_NO_BODY, NULL, false), unchanged);
+	assert_string_equal(answered(head_answer, HTTP_NO_BODY, NULL, true), head_answer);
+	assert_string_equal(answered(unchanged, HTTP_NO_BODY, NULL, false), unchanged);
 	assert_string_equal(
-	        answered("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", H1_NO_BODY, NULL, false),
+	        answered("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", HTTP_NO_BODY, NULL, false),
 	        "HTTP/1.1 204 No Content\r\n\r\n");
 }
 
@@ -322,7 +322,7 @@ static void a_switch_of_protocols_is_passed_on(void **state)
 	(void)state;
 	assert_string_equal(answered("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
 	                             "upgrade\r\nA: 1\r\n\r\n",
-	                             H1_NO_BODY, NULL, false),
+	                             HTTP_NO_BODY, NULL, false),
 	                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nA: 1\r\nConnection: "
 	                    "upgrade\r\n\r\n");
 }

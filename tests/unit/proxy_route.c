@@ -30,7 +30,7 @@ static int start(void **state)
 /* What is picked for `METHOD TARGET` with these two fields, at port 80. */
 static int asked(const char *method, const char *target, const char *host, const char *model)
 {
-	static struct h1_message m;
+	static struct http_message m;
 
 	memset(&m, 0, sizeof(m));
 	m.method = span_of(method);
