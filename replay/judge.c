@@ -19,8 +19,8 @@
 #include "proto/base/log.h"
 #include "replay/results.h"
 
-enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536 };
-static const uint64_t COMMIT_NS = 100000000u, HARVEST_NS = 10000000u, SUMMARY_NS = 500000000u,
+enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 4 };
+static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 50000000u, SUMMARY_NS = 800000000u,
                       MS_NS = 1000000u, GRACE_MS = 60000u;
 
 struct judge {
@@ -458,7 +458,7 @@ static void seal(void)
 
 int judge_run(struct role_env *env)
 {
-	struct role_pace pace = {0};
+	struct role_pace pace = {.most_ms = PAUSE_MS};
 
 	judge.env = env;
 	judge.wake[0] = role_fd(env, "wake.judge");
@@ -479,7 +479,7 @@ int judge_run(struct role_env *env)
 
 		housekeeping();
 		if (n)
-			pace.empty_since_ns = 0;
+			role_busy(&pace);
 		else if (phase >= PHASE_JUDGE)
 			break;
 		else
