@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "proto/grpc.h"
 
 #include <zlib.h>
@@ -20,17 +19,24 @@ bool grpc_is(struct span type)
 	return type.len == n || strchr("+; \t", type.data[n]);
 }
 
+/* What lies behind the last '/' of *path, which is cut before it; data NULL: there is none. */
+static struct span last_segment(struct span *path)
+{
+	for (size_t i = path->len; i-- > 0;) {
+		struct span behind = {path->data + i + 1, path->len - i - 1};
+
+		if (path->data[i] != '/')
+			continue;
+		path->len = i;
+		return behind;
+	}
+	return (struct span){NULL, 0};
+}
+
 bool grpc_call(struct span target, struct span *service_out, struct span *method_out)
 {
-	const char *last = target.len ? memrchr(target.data, '/', target.len) : NULL, *before;
-
-	if (!last)
-		return false;
-	before = memrchr(target.data, '/', (size_t)(last - target.data));
-	if (!before)
-		return false;
-	*service_out = (struct span){before + 1, (size_t)(last - before - 1)};
-	*method_out = (struct span){last + 1, (size_t)(target.data + target.len - last - 1)};
+	*method_out = last_segment(&target);
+	*service_out = last_segment(&target);
 	return service_out->len && method_out->len;
 }
 
