@@ -101,11 +101,20 @@ struct plan_limits { /* of each client connection; every one has a counter rejec
 	uint32_t max_requests;    /* per worker, in flight; past it 503 with Retry-After */
 };
 
+struct plan_breaker { /* a candidate that fails is left alone for a while: replay/breaker.h */
+	bool on;
+	uint32_t failures_ppm, minimum, window_ms, pause_ms, probes;
+};
+
 struct plan_candidate {
 	char name[NAME_MAX_BYTES];
 	bool baseline;
 	uint32_t sample_ppm; /* share of exchanges, 1000000 = all */
 	uint32_t timeout_ms, max_in_flight;
+	double max_rate;                  /* requests a second; 0: no limit, as of the next two */
+	uint64_t max_bytes, max_queue;    /* bytes of requests: a second; waiting for an answer */
+	uint32_t warmup_count, warmup_ms; /* the first of a run are sent, not compared */
+	struct plan_breaker breaker;
 	struct plan_endpoint endpoint;
 	bool verify;                  /* the name and chain of an https endpoint */
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */

@@ -31,6 +31,8 @@ cfg_hook config_workers_hook, config_seed_hook, config_socket_hook, config_name_
 /* config_route.c: listeners, routes, candidates, gates. */
 cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook, config_candidate_hook,
         config_gate_hook, config_route_hook, config_slice_header_hook;
+/* config_candidate.c: what a candidate gets. */
+cfg_hook config_rate_hook, config_warmup_hook;
 /* config_live.c: the live side of a route. */
 cfg_hook config_listen_tls_hook, config_certificate_hook, config_live_endpoint_hook, config_live_tls_hook,
         config_live_hook, config_prefix_hook, config_host_hook, config_match_header_hook, config_key_hook,

@@ -169,6 +169,39 @@ static void print_compare(const struct plan_route *r, FILE *f)
 		fprintf(f, "%s no tolerance declared: numbers must be equal\n", r->ignore_count ? ";" : "");
 }
 
+static void print_breaker(const struct plan_breaker *b, FILE *f)
+{
+	char a[32], c[32];
+
+	if (b->on)
+		fprintf(f,
+		        "    breaker: %.4g%% of at least %u requests fail within %s: left alone for %s, then "
+		        "%u probes\n",
+		        b->failures_ppm / 1e4, b->minimum, time_text(b->window_ms, a),
+		        time_text(b->pause_ms, c), b->probes);
+	else
+		fprintf(f, "    breaker: not declared: a candidate that fails is asked all the same\n");
+}
+
+/* Of a candidate; what is not declared has no limit. */
+static void print_limits_of(const struct plan_candidate *k, FILE *f)
+{
+	char text[32];
+
+	if (k->max_rate > 0)
+		fprintf(f, "    at most %.4g requests a second\n", k->max_rate);
+	if (k->max_bytes)
+		fprintf(f, "    at most %s of requests a second\n", bytes_text(k->max_bytes, text));
+	if (k->max_queue)
+		fprintf(f, "    at most %s of requests wait for an answer\n", bytes_text(k->max_queue, text));
+	if (k->warmup_count)
+		fprintf(f, "    warm-up: the first %u copies are not compared\n", k->warmup_count);
+	if (k->warmup_ms)
+		fprintf(f, "    warm-up: copies of the first %s are not compared\n",
+		        time_text(k->warmup_ms, text));
+	print_breaker(&k->breaker, f);
+}
+
 static void print_route(const struct plan *p, const struct plan_route *r, FILE *f)
 {
 	char text[32];
@@ -190,6 +223,7 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 		fprintf(f, "  %s %s: %s (%.4g%%, timeout %s, %u in flight)\n",
 		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url, k->sample_ppm / 1e4,
 		        time_text(k->timeout_ms, text), k->max_in_flight);
+		print_limits_of(k, f);
 		if (k->endpoint.tls)
 			print_trust(k->verify, k->ca_file, "", f);
 	}

@@ -88,6 +88,7 @@ void config_candidate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	if (k->endpoint.tls && !k->verify)
 		cfg_warn(c, cfg_child(tls, "verify"), "name the authority with 'ca_file' instead",
 		         "whoever is on the way to the candidate can read and answer the copies");
+	k->breaker.on = cfg_child(n, "breaker") != NULL;
 	if (k->baseline && !cfg_child(n, "sample"))
 		k->sample_ppm = 100000;
 }

@@ -20,6 +20,7 @@
 #include "proto/base/log.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
+#include "replay/admission.h"
 
 enum { TICK_BUSY_US = 1000, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
@@ -32,6 +33,7 @@ struct shadow {
 	struct client_budget
 	        held; /* by requests in flight: half of the role's budget, the fold has the other */
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
+	struct admission admissions[ROUTES_MAX][CANDIDATES_MAX];
 	const struct names *names; /* NULL: every address is a number */
 	struct place {
 		uint32_t version;
@@ -48,6 +50,7 @@ struct shadow {
 struct flight { /* one candidate's answer to one request */
 	struct flight *next;
 	struct record record;
+	struct admission_pass pass;
 	uint64_t sent_ns;
 	bool headed, broken;
 };
@@ -141,6 +144,8 @@ static void on_done(void *arg, enum client_result result)
 	};
 	struct flight *f = arg;
 
+	admission_done(&shadow.admissions[f->record.route][cell_of(f)], &f->pass, outcomes[result],
+	               clock_mono_ns());
 	if (result == CLIENT_OK)
 		emit(f, RECORD_END, clock_mono_ns(), SPAN(""));
 	else if (!f->broken)
@@ -184,11 +189,16 @@ static void empty_request(uint64_t limit)
 	shadow.request.limit_bytes = limit;
 }
 
-static int send_flight(struct flight *f, const struct exchange *x, unsigned candidate)
+/* 0, or the outcome that keeps it from being sent. */
+static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
-	const struct leg *client = x->legs[LEG_CLIENT];
-	bool is_head = span_eq(head_method(buf_span(&client->head)), SPAN("HEAD"));
+	const struct leg *request = x->legs[LEG_CLIENT];
+	struct client *client = shadow.clients[x->route][candidate];
+	struct admission *admission = &shadow.admissions[x->route][candidate];
+	bool is_head = span_eq(head_method(buf_span(&request->head)), SPAN("HEAD"));
+	uint8_t refused;
+	int err;
 
 	f->record = (struct record){.id = x->id,
 	                            .slot = x->slot,
@@ -197,23 +207,34 @@ static int send_flight(struct flight *f, const struct exchange *x, unsigned cand
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
 	empty_request(route->max_body_bytes + H1_HEAD_MAX);
-	serialise(&shadow.request, client, &route->candidates[candidate]);
-	return shadow.request.err ? shadow.request.err
-	                          : client_send(shadow.clients[x->route][candidate],
-	                                        buf_span(&shadow.request), is_head, &events, f);
+	serialise(&shadow.request, request, &route->candidates[candidate]);
+	if (shadow.request.err)
+		return OUTCOME_MEMORY;
+	if (client_in_flight(client) >= route->candidates[candidate].max_in_flight)
+		return OUTCOME_IN_FLIGHT;
+	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
+	if (refused)
+		return refused;
+	err = client_send(client, buf_span(&shadow.request), is_head, &events, f);
+	if (!err)
+		return 0;
+	refused = err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY;
+	admission_done(admission, &f->pass, refused, f->sent_ns);
+	return refused;
 }
 
 static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
 {
 	struct flight *f = new_flight();
-	int err = f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate) : ERR_NOMEM;
+	uint8_t refused = f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate) : OUTCOME_MEMORY;
 
-	if (!err) {
+	if (!refused) {
 		shadow.in_flight++;
+		if (f->pass.warm_up)
+			settle(f, OUTCOME_WARM_UP);
 		return;
 	}
-	ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW,
-	            err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY);
+	ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW, refused);
 	if (f)
 		give_back(f);
 }
@@ -370,6 +391,8 @@ static int make_client(unsigned route, unsigned candidate)
 	struct client_target target = {.host = p->endpoint.host};
 	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
 
+	admission_init(&shadow.admissions[route][candidate], p, shadow.env->plan->seed,
+	               &shadow.env->page->candidates[route][candidate]);
 	if (!err && p->endpoint.tls)
 		err = make_trust(route, candidate, &target.tls);
 	if (!err && p->endpoint.port &&
