@@ -47,12 +47,16 @@ struct judge {
 
 static struct judge judge;
 
-static struct answer answer_of(const struct leg *leg)
+static struct answer answer_of(const struct leg *client, const struct leg *leg)
 {
 	struct span head = buf_span(&leg->head);
 
-	return (struct answer){head_status(head), head_field(head, SPAN("content-type")),
-	                       buf_span(&leg->body)};
+	return (struct answer){.status = head_status(head),
+	                       .content_type = head_field(head, SPAN("content-type")),
+	                       .body = buf_span(&leg->body),
+	                       .grpc_status = head_grpc_status(head, buf_span(&leg->trailers)),
+	                       .encoding = head_field(head, SPAN("grpc-encoding")),
+	                       .target = head_target(buf_span(&client->head))};
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -130,8 +134,8 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	if (!against)
 		return OUTCOME_MASKED_INPUT;
 	pair.against_baseline = against != live;
-	pair.live = answer_of(against);
-	pair.other = answer_of(other);
+	pair.live = answer_of(client, against);
+	pair.other = answer_of(client, other);
 	err = compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other,
 	                   judge.limit_bytes - fold_bytes(judge.fold), &comparison);
 	if (err)
