@@ -183,6 +183,19 @@ static void print_breaker(const struct plan_breaker *b, FILE *f)
 		fprintf(f, "    breaker: not declared: a candidate that fails is asked all the same\n");
 }
 
+static void print_rewrite(const struct plan_rewrite *r, FILE *f)
+{
+	for (uint32_t i = 0; i < r->path_count; i++)
+		fprintf(f, "    path %s becomes %s\n", r->paths[i].from, r->paths[i].to);
+	if (r->host[0] || r->keep_host)
+		fprintf(f, "    host: %s\n", r->keep_host ? "the client's" : r->host);
+	for (uint32_t i = 0; i < r->headers.count; i++)
+		fprintf(f, "    header %s: %s%s\n", r->headers.edits[i].name,
+		        r->headers.edits[i].remove ? "removed" : "set to ", r->headers.edits[i].value);
+	for (uint32_t i = 0; i < r->body_count; i++)
+		fprintf(f, "    body %s becomes %s\n", r->body[i].path, r->body[i].value);
+}
+
 /* Of a candidate; what is not declared has no limit. */
 static void print_limits_of(const struct plan_candidate *k, FILE *f)
 {
@@ -200,6 +213,9 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 		fprintf(f, "    warm-up: copies of the first %s are not compared\n",
 		        time_text(k->warmup_ms, text));
 	print_breaker(&k->breaker, f);
+	print_rewrite(&k->rewrite, f);
+	if (k->credential_file[0])
+		fprintf(f, "    credential: %s from %s\n", k->credential_header, k->credential_file);
 }
 
 static void print_route(const struct plan *p, const struct plan_route *r, FILE *f)

@@ -21,6 +21,7 @@
 #include "proto/h1.h"
 #include "proto/net/client.h"
 #include "replay/admission.h"
+#include "replay/request.h"
 
 enum { PAUSE_MS = 2, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
@@ -36,6 +37,7 @@ struct shadow {
 	        held; /* by requests in flight: half of the role's budget, the fold has the other */
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
 	struct admission admissions[ROUTES_MAX][CANDIDATES_MAX];
+	struct request_to to[ROUTES_MAX][CANDIDATES_MAX];
 	const struct names *names; /* NULL: every address is a number */
 	struct place {
 		uint32_t version;
@@ -160,19 +162,6 @@ static void on_done(void *arg, enum client_result result)
 
 static const struct client_events events = {on_sent, on_head, on_body, on_done};
 
-static void serialise(struct buf *out, const struct leg *request, const struct plan_candidate *to)
-{
-	struct span head = buf_span(&request->head), name, value;
-	size_t at = 0;
-
-	h1_write_request(out, head_method(head), head_target(head), span_of(to->endpoint.authority));
-	while (head_next(head, &at, &name, &value))
-		h1_write_field(out, name, value);
-	h1_write_field(out, SPAN("understudy-shadow"), span_of(to->name));
-	h1_write_end(out, HTTP_LENGTH, buf_len(&request->body));
-	buf_span_put(out, buf_span(&request->body));
-}
-
 /* The request is there twice while it is handed over. */
 static bool room_for(const struct leg *request)
 {
@@ -209,7 +198,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
 	empty_request(route->max_body_bytes + H1_HEAD_MAX);
-	serialise(&shadow.request, request, &route->candidates[candidate]);
+	request_write(&shadow.request, request, &shadow.to[x->route][candidate]);
 	if (shadow.request.err)
 		return OUTCOME_MEMORY;
 	if (client_in_flight(client) >= route->candidates[candidate].max_in_flight)
@@ -411,6 +400,28 @@ static int make_trust(unsigned route, unsigned candidate, struct tls_context **c
 	return err;
 }
 
+/* What its requests have of their own. 0, or an error that was logged. */
+static int make_to(unsigned route, unsigned candidate)
+{
+	const struct plan_candidate *p = &shadow.env->plan->routes[route].candidates[candidate];
+	struct buf credential;
+	char name[48];
+	int err;
+
+	snprintf(name, sizeof name, "credential.%u.%u", route, candidate);
+	buf_init(&credential, PEM_MAX);
+	role_read(shadow.env, name, &credential);
+	err = request_to_init(&shadow.to[route][candidate], p, atomic_load(&shadow.env->page->run_id),
+	                      buf_span(&credential));
+	if (credential.base)
+		explicit_bzero(credential.base, credential.cap);
+	buf_fini(&credential);
+	if (err)
+		LOG(ERROR, "credential_failed", log_text("candidate", p->name),
+		    log_text("why", err_text(err)));
+	return err;
+}
+
 static int make_client(unsigned route, unsigned candidate)
 {
 	const struct plan_route *r = &shadow.env->plan->routes[route];
@@ -421,6 +432,8 @@ static int make_client(unsigned route, unsigned candidate)
 
 	admission_init(&shadow.admissions[route][candidate], p, shadow.env->plan->seed,
 	               &shadow.env->page->candidates[route][candidate]);
+	if (!err)
+		err = make_to(route, candidate);
 	if (!err && p->endpoint.tls)
 		err = make_trust(route, candidate, &target.tls);
 	if (!err && p->endpoint.port &&
