@@ -37,6 +37,11 @@ unsigned h2_rule_status(enum h2_rule rule)
 	return rules[rule < H2_RULE_COUNT ? rule : H2_RULE_none].status;
 }
 
+struct span h2_preface(void)
+{
+	return (struct span){NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN};
+}
+
 void h2_fail(struct h2 *h2, enum h2_rule rule, int err)
 {
 	bool calm = rule == H2_RULE_glitches || rule == H2_RULE_head_flood || rule == H2_RULE_ack_flood;
@@ -258,6 +263,11 @@ int h2_feed(struct h2 *h2, struct span input, uint64_t now_ns)
 bool h2_over(const struct h2 *h2)
 {
 	return !nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session);
+}
+
+bool h2_pending(const struct h2 *h2)
+{
+	return nghttp2_session_want_write(h2->session) != 0;
 }
 
 bool h2_midway(const struct h2 *h2)
