@@ -16,7 +16,7 @@ enum {
 static const struct rule {
 	const char *name, *text;
 	unsigned status;
-} rules[H2_RULE_COUNT] = {{"none", "", 0},
+} rules[H2_RULE_COUNT] = {{"h2_none", "", 0},
 #define X(name, status, text) {"h2_" #name, text, status},
                           H2_RULES(X)
 #undef X

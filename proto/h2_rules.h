@@ -44,7 +44,7 @@ enum h2_rule {
 	        H2_RULE_COUNT
 };
 
-/* "h2_preface" and so on; never NULL; "none" for H2_RULE_none. */
+/* "h2_preface" and so on; never NULL. */
 const char *h2_rule_name(enum h2_rule);
 const char *h2_rule_text(enum h2_rule);
 /* 0: a reset, or the end of the connection. */

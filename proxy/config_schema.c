@@ -78,9 +78,7 @@ static const struct cfg_row http2_rows[] = {
          .max = "256MiB", .value = "1MiB", .sentence = "The same of all requests of a connection together."},
         {ONE("glitches", CFG_INTEGER, struct plan_http2, glitches), .min = "100", .max = "1000000",
          .value = "2000",
-         .sentence =
-                 "Budget for what carries nothing: 10 for a reset or a malformed frame, 1 for another frame "
-                 "without use; 200 a second and what is of use refill it."},
+         .sentence = "What carries nothing: a reset costs 10, a PING 1; 200 a second come back."},
         END,
 };
 static const struct cfg_row limits_rows[] = {
