@@ -20,7 +20,6 @@
 	X(stream, 0, "an error of a stream: flow control, a frame that its state does not allow")            \
 	X(connect, 400, "CONNECT, plain or extended: there are no tunnels")                                  \
 	X(scheme, 400, "a scheme other than http and https")                                                 \
-	X(missing_host, 400, "neither :authority nor Host")                                                  \
 	X(host_value, 400, "the authority is not host [: port]")                                             \
 	X(host_differs, 400, "Host is not what :authority says")                                             \
 	X(path, 400, "the path does not begin with /, and is not the * of OPTIONS")                          \

@@ -56,8 +56,7 @@ static const struct cfg_row listen_tls_rows[] = {
          .value = "1.2", .sentence = "The oldest TLS that is spoken."},
         {ONE("alpn", CFG_WORDS, struct plan_listen, alpn), .hook = config_alpn_hook,
          .sentence =
-                 "Of h2 and http/1.1 those that are spoken, the preferred first; left out: both so. In clear "
-                 "text HTTP/2 is known by its preface."},
+                 "Of h2 and http/1.1 what is spoken, the preferred first; left out: both, in this order."},
         END,
 };
 const struct cfg_row config_listen_rows[] = {
