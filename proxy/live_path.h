@@ -30,6 +30,7 @@ struct codec {
 	char head[H1_HEAD_MAX];
 };
 
+struct exchange;
 struct health;
 struct session;
 
@@ -52,6 +53,7 @@ struct worker {
 	struct listener listeners[LISTEN_MAX];
 	struct event *tick;
 	struct session *sessions;
+	struct exchange *slow;     /* those whose clients live waits for */
 	struct live *closed_lives; /* freed at the next tick */
 	struct health *health;     /* NULL: no endpoint is checked */
 	struct codec *codecs[2];   /* spare, by enum h1_kind: those of one kind need no new beginning */

@@ -222,6 +222,8 @@ static void front_turn_end(void *front)
 	ring_publish(s->worker->ring);
 	exchange_added(x, clock_mono_ns() - s->worker->now_ns);
 	s->dead |= served_out(s);
+	if (x->head && !s->dead) /* before its input goes */
+		h1_keep(&s->codec->parser);
 	idle = !x->active && !buf_len(&s->conn.out) && !s->lingering && !s->conn.held && !s->conn.handshaking;
 	if (idle && !s->mid_message && !buf_len(&s->conn.in))
 		codec_give(s->worker, &s->codec);
@@ -430,6 +432,7 @@ int session_new(struct listener *listener, int fd, const char *address)
 	snprintf(s->address, sizeof s->address, "%s", address);
 	exchange_init(&s->exchange, w, &front_ops, s);
 	s->exchange.client_address = s->address;
+	s->exchange.keeps_heads = true;
 	s->exchange.client_tls = listener->plan->tls;
 	s->exchange.listen_port = listener->plan->at.port;
 	s->since_ns = w->now_ns = clock_mono_ns();
@@ -481,6 +484,8 @@ void session_tick(struct session *s)
 	} else if (s->conn.blocked) {
 		if (!s->dead && waited(s, limits->send_timeout_ms))
 			give_up(s, REJECT_SEND_TIMEOUT);
+		else
+			slow_look(x, s->worker->now_ns);
 	} else if (x->active) {
 		if (!x->request_done && !exchange_full(x) && too_slow(s))
 			reject(s, 408, REJECT_BODY_RATE);

@@ -20,6 +20,7 @@
 #include "proxy/health.h"
 #include "proxy/live.h"
 #include "proxy/session.h"
+#include "proxy/slow.h"
 #include "proxy/worker_tls.h"
 
 enum { ACCEPTS_A_TURN = 64, KEEP_FREE_BYTES = 64 << 20 };
@@ -122,6 +123,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		next = session_next(s);
 		session_tick(s);
 	}
+	slow_tick(w);
 	pools_tick(w);
 	health_tick(w->health, w->now_ns);
 	tell_states(w);
