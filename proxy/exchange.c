@@ -98,8 +98,6 @@ static void remember(struct exchange *x, const struct http_message *m)
 	x->client_10 = m->minor == 0;
 	x->head_request = span_eq(m->method, SPAN("HEAD"));
 	x->request_done = x->response_begun = x->response_done = x->tunnel = false;
-	x->chunked = m->framing == HTTP_CHUNKED;
-	x->trailed = false;
 	x->routed = x->tap.copied = x->tap.eligible = false;
 	x->rule = NULL;
 	x->live_ns = 0;
@@ -117,15 +115,15 @@ static bool wants_tunnel(const struct exchange *x, const struct http_message *m)
 
 static void send_head(struct exchange *x, const struct http_message *m)
 {
-	forward_request(live_out(x->live), &(struct forward_request){.message = m,
-	                                                             .edits = &route_of(x)->request_headers,
-	                                                             .framing = m->framing,
-	                                                             .forwarded = x->worker->plan->forwarded,
-	                                                             .client_address = x->client_address,
-	                                                             .client_tls = x->client_tls,
-	                                                             .id = x->id,
-	                                                             .salt = x->worker->salt,
-	                                                             .upgrade = wants_tunnel(x, m)});
+	live_head(x->live, &(struct forward_request){.message = m,
+	                                             .edits = &route_of(x)->request_headers,
+	                                             .framing = m->framing,
+	                                             .forwarded = x->worker->plan->forwarded,
+	                                             .client_address = x->client_address,
+	                                             .client_tls = x->client_tls,
+	                                             .id = x->id,
+	                                             .salt = x->worker->salt,
+	                                             .upgrade = wants_tunnel(x, m)});
 }
 
 /* "http://..." on a TLS listener, or the other way round (RFC 9110 7.4). */
@@ -187,21 +185,6 @@ void exchange_begin(struct exchange *x, const struct http_message *m)
 		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
 }
 
-static void put_chunk(struct buf *out, struct span bytes)
-{
-	h1_write_chunk_head(out, bytes.len);
-	buf_span_put(out, bytes);
-	buf_put(out, "\r\n", 2);
-}
-
-static void put_data(struct exchange *x, struct span bytes)
-{
-	if (x->chunked)
-		put_chunk(live_out(x->live), bytes);
-	else
-		buf_span_put(live_out(x->live), bytes);
-}
-
 /* Of a request that is heard out; with its last byte live is asked. */
 static void hear_data(struct exchange *x, struct span bytes)
 {
@@ -212,9 +195,9 @@ static void hear_data(struct exchange *x, struct span bytes)
 	if (!x->heard.err)
 		ask(x, x->head);
 	if (x->live && buf_len(&x->heard))
-		put_data(x, buf_span(&x->heard));
+		live_data(x->live, buf_span(&x->heard));
 	if (x->live)
-		put_data(x, bytes);
+		live_data(x->live, bytes);
 	hear_no_more(x);
 }
 
@@ -227,7 +210,7 @@ void exchange_data(struct exchange *x, struct span bytes)
 	if (x->head)
 		hear_data(x, bytes);
 	else
-		put_data(x, bytes);
+		live_data(x->live, bytes);
 	tap_chunk(&x->tap, LEG_CLIENT, bytes);
 	if (!x->live && !x->head)
 		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
@@ -235,10 +218,9 @@ void exchange_data(struct exchange *x, struct span bytes)
 
 void exchange_trailers(struct exchange *x, const struct http_message *m)
 {
-	if (!x->live || !x->chunked)
+	if (!x->live)
 		return;
-	forward_trailers(live_out(x->live), m);
-	x->trailed = true;
+	live_trailers(x->live, m);
 	tap_trailers(&x->tap, LEG_CLIENT, m);
 }
 
@@ -248,8 +230,7 @@ void exchange_end(struct exchange *x)
 	x->asked_ns = x->worker->now_ns;
 	if (!x->live)
 		return;
-	if (x->chunked)
-		buf_puts(live_out(x->live), x->trailed ? "\r\n" : "0\r\n\r\n");
+	live_end(x->live);
 	tap_end(&x->tap, LEG_CLIENT);
 }
 
@@ -281,7 +262,7 @@ bool exchange_full(const struct exchange *x)
 
 bool exchange_unsent(const struct exchange *x)
 {
-	return x->live && buf_len(&x->live->conn.out);
+	return x->live && live_unsent(x->live);
 }
 
 void exchange_resume(struct exchange *x)

@@ -45,7 +45,7 @@ struct exchange {
 	unsigned tries;
 	const struct upstream_endpoint *refused_by; /* not to be tried again at once */
 	bool active, request_done, response_begun, response_done, tunnel, client_10, head_request;
-	bool routed, chunked, trailed;  /* the last two: the request's body */
+	bool routed;
 	uint64_t begun_ns, progress_ns; /* last byte either way */
 	uint64_t asked_ns;              /* the request's end */
 	uint64_t added_ns;              /* in our hands so far */

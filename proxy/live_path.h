@@ -1,7 +1,7 @@
 /*
  * live_path.h - what the files of the live path share: the worker and its parts.
  *
- *   session (a client connection) -> exchange (one request and its answer) -> live (a live connection)
+ *   session (a client connection) -> exchange (one request and its answer) -> live (its live side)
  *        <- front_ops                                    <- exchange_response_*
  *
  * An exchange knows no version of HTTP: a session turns its codec's events into exchange_request_*
@@ -32,6 +32,7 @@ struct codec {
 
 struct exchange;
 struct health;
+struct live_h1;
 struct session;
 
 struct listener {
@@ -53,11 +54,11 @@ struct worker {
 	struct listener listeners[LISTEN_MAX];
 	struct event *tick;
 	struct session *sessions;
-	struct exchange *slow;     /* those whose clients live waits for */
-	struct live *closed_lives; /* freed at the next tick */
-	struct health *health;     /* NULL: no endpoint is checked */
-	struct codec *codecs[2];   /* spare, by enum h1_kind: those of one kind need no new beginning */
-	struct buf scratch;        /* one head of a record at a time */
+	struct exchange *slow;        /* those whose clients live waits for */
+	struct live_h1 *closed_lives; /* freed at the next tick */
+	struct health *health;        /* NULL: no endpoint is checked */
+	struct codec *codecs[2];      /* spare, by enum h1_kind: those of one kind need no new beginning */
+	struct buf scratch;           /* one head of a record at a time */
 	uint8_t sample_key[16];
 	uint64_t sequence, now_ns; /* the clock when this turn began */
 	uint64_t salt;             /* of the ids of our spans */

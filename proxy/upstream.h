@@ -14,7 +14,7 @@
 #include "capture/names.h"
 #include "capture/page.h"
 
-struct live;
+struct live_h1;
 struct tls_context;
 
 struct upstream_endpoint {
@@ -24,8 +24,8 @@ struct upstream_endpoint {
 	const struct name_slot *name; /* NULL: its address is not a name */
 	struct name_found found;      /* of the name; none: the plan's address stands */
 	uint32_t found_at, name_version;
-	uint32_t moves;    /* connections opened before the last one are not kept */
-	struct live *idle; /* last used first */
+	uint32_t moves;       /* connections opened before the last one are not kept */
+	struct live_h1 *idle; /* last used first */
 	uint32_t connections, in_flight, fails, checks;
 	bool ill; /* by its checks */
 	uint64_t out_until_ns;

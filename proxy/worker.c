@@ -97,10 +97,7 @@ static void pools_tick(struct worker *w)
 {
 	for (uint32_t r = 0; r < w->plan->route_count; r++)
 		for (uint32_t e = 0; e < w->upstreams[r].count; e++)
-			for (struct live *l = w->upstreams[r].endpoints[e].idle, *next; l; l = next) {
-				next = l->next;
-				live_tick(l, w->now_ns);
-			}
+			live_endpoint_tick(&w->upstreams[r].endpoints[e], w->now_ns);
 }
 
 static void tell_states(struct worker *w)

@@ -1,0 +1,40 @@
+/*
+ * live_inside.h - what live.c and the versions of HTTP under it share.
+ *
+ * live.c knows endpoints, tries and time; live_h1.c knows connections and bytes. A version embeds a
+ * struct live in its own and is called through live_ops.
+ */
+#ifndef PROXY_LIVE_INSIDE_H
+#define PROXY_LIVE_INSIDE_H
+
+#include "proxy/live.h"
+
+struct live_ops {
+	void (*head)(struct live *, const struct forward_request *);
+	void (*data)(struct live *, struct span);
+	void (*trailers)(struct live *, const struct http_message *);
+	void (*end)(struct live *);
+	void (*text)(struct live *, struct span); /* a request, or its beginning, that another try left */
+	void (*flush)(struct live *);
+	bool (*full)(const struct live *);
+	bool (*unsent)(const struct live *);
+	void (*resume)(struct live *);
+	void (*release)(struct live *, bool clean);
+	/* The text of the request when nobody can have acted on it, or when it may be asked twice; else NULL.
+	 */
+	struct buf *(*resend)(struct live *, enum live_error why);
+};
+
+/* The try broke off: another is made, or the exchange has failed. `l` is not to be used afterwards. */
+void live_broke(struct live *, enum live_error);
+/* May the request be asked twice? (RFC 9110 9.2.2) */
+bool live_repeatable(const struct exchange *);
+/* Dialling failed at once with errno: tell the endpoint, unless it is we who lack descriptors or memory. */
+void live_undialled(struct upstream *, struct upstream_endpoint *, uint64_t now_ns, int err);
+
+/* HTTP/1.1: an idle connection to the endpoint or a new one. NULL: none, and the endpoint was told of it. */
+struct live *live_h1_take(struct exchange *, struct upstream *, struct upstream_endpoint *);
+void live_h1_tick(struct upstream_endpoint *, uint64_t now_ns);
+void live_h1_bury(struct worker *);
+
+#endif
