@@ -63,6 +63,7 @@ struct worker {
 	uint64_t sequence, now_ns; /* the clock when this turn began */
 	uint64_t salt;             /* of the ids of our spans */
 	uint32_t session_count, in_flight;
+	uint32_t most_sessions; /* since memory was last given back */
 	bool accepting, draining;
 };
 
