@@ -43,6 +43,7 @@ enum raw_state { RAW_OK = 0, RAW_BROKEN, RAW_RETIRED };
 	X(HEADER_TIMEOUT, "header_timeout", "a head took too long to arrive")                                \
 	X(BODY_RATE, "body_rate", "a body came too slowly")                                                  \
 	X(SEND_TIMEOUT, "send_timeout", "the client did not read its answer")                                \
+	X(SLOW_SHARE, "slow_share", "live waited for too many slow clients; this one was the slowest")       \
 	X(PROXY_PROTOCOL, "proxy_protocol", "no valid PROXY header came first")                              \
 	X(TLS_HANDSHAKE, "tls_handshake", "the TLS handshake failed")
 

@@ -222,7 +222,9 @@ static const struct cfg_row live_rows[] = {
         {ONE("idle_timeout", CFG_DURATION, struct plan_live, idle_timeout_ms), .min = "0s", .max = "1h",
          .value = "30s", .sentence = "A connection kept for later is closed after this."},
         {ONE("max_connections", CFG_INTEGER, struct plan_live, max_connections), .min = "1", .max = "100000",
-         .value = "512", .sentence = "Of an endpoint and worker; over it the client gets 503."},
+         .value = "512",
+         .sentence = "Of an endpoint and worker; over it: 503. Slow clients keep half of them when most are "
+                     "open."},
         {ONE("tries", CFG_INTEGER, struct plan_live, tries), .min = "1", .max = "8", .value = "2",
          .sentence =
                  "Endpoints, or addresses of a name, tried when connecting fails or a try_timeout passes."},
