@@ -220,11 +220,10 @@ static void front_turn_end(void *front)
 	if (buf_len(&s->conn.out) != queued)
 		s->since_ns = s->worker->now_ns;
 	ring_publish(s->worker->ring);
-	exchange_added(x, clock_mono_ns() - s->worker->now_ns);
+	if (x->tap.eligible)
+		exchange_added(x, clock_mono_ns() - s->worker->now_ns);
 	s->dead |= served_out(s);
 	idle = !x->active && !buf_len(&s->conn.out) && !s->lingering && !s->conn.held && !s->conn.handshaking;
-	if (idle && !s->mid_message && !buf_len(&s->conn.in))
-		codec_give(s->worker, &s->codec);
 	if (idle && !s->dead && (s->close_after || drained(s)))
 		end_connection(s);
 	if (s->dead)
@@ -276,7 +275,7 @@ static void on_event(struct session *s, enum h1_event event, struct span body)
 		exchange_trailers(&s->exchange, &p->message);
 	} else if (event == H1_DONE) {
 		exchange_end(&s->exchange);
-		h1_next(p);
+		codec_give(s->worker, &s->codec);
 		s->mid_message = false;
 	}
 }
