@@ -221,6 +221,10 @@ long json_feed(struct json_scanner *s, struct span input, enum json_token *token
 			return end - from;
 		}
 	}
+	if (s->state == DONE && s->substate == BETWEEN) {
+		at = (size_t)(scan_spaces(from, from + input.len) - from);
+		s->offset += at;
+	}
 	while (at < input.len && *token_out == JSON_MORE) {
 		n = json_step(s, from + at, input.len - at, token_out);
 		if (n < 0)
@@ -299,8 +303,8 @@ void json_trail_note(struct json_trail *trail, const struct json_scanner *s, enu
 /* Numbers that follow one in an array, each behind a comma and at most a space: how many. */
 static inline uint64_t whole_numbers(at_byte *at, at_byte end, at_byte *start)
 {
+	uint64_t n = json_numbers(at, end, start);
 	at_byte next, from;
-	uint64_t n = 0;
 
 	for (; end - *at > 2 && **at == ','; n++) {
 		from = *at + 1;
