@@ -214,16 +214,15 @@ long json_feed(struct json_scanner *s, struct span input, enum json_token *token
 	*token_out = JSON_MORE;
 	if (s->err)
 		return s->err;
-	if (s->substate == BETWEEN && input.len) {
+	if (s->state == DONE && s->substate == BETWEEN) {
+		at = (size_t)(scan_spaces(from, from + input.len) - from);
+		s->offset += at;
+	} else if (s->substate == BETWEEN && input.len) {
 		end = whole_token(s, from, from + input.len, &start, token_out);
 		if (end) {
 			moved(s, from, start, end);
 			return end - from;
 		}
-	}
-	if (s->state == DONE && s->substate == BETWEEN) {
-		at = (size_t)(scan_spaces(from, from + input.len) - from);
-		s->offset += at;
 	}
 	while (at < input.len && *token_out == JSON_MORE) {
 		n = json_step(s, from + at, input.len - at, token_out);
