@@ -23,7 +23,7 @@
 #include "replay/admission.h"
 #include "replay/request.h"
 
-enum { PAUSE_MS = 2, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
+enum { PAUSE_MS = 3, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
 struct shadow {
 	const struct role_env *env;
