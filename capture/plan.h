@@ -131,6 +131,7 @@ struct plan_candidate {
 	uint32_t warmup_count, warmup_ms; /* the first of a run are sent, not compared */
 	struct plan_breaker breaker;
 	struct plan_rewrite rewrite;
+	bool models_ignored;                    /* it is not asked which models it serves */
 	char credential_header[NAME_MAX_BYTES]; /* lower case; its value is in the file, that of
 	                                           "credential.R.C" */
 	char credential_file[PATH_MAX_BYTES];   /* empty: none */

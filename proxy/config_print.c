@@ -214,6 +214,8 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 		        time_text(k->warmup_ms, text));
 	print_breaker(&k->breaker, f);
 	print_rewrite(&k->rewrite, f);
+	if (k->models_ignored)
+		fprintf(f, "    models: not asked which it serves\n");
 	if (k->credential_file[0])
 		fprintf(f, "    credential: %s from %s\n", k->credential_header, k->credential_file);
 }

@@ -30,6 +30,7 @@ static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};
 static const char *const modes[] = {"deny", NULL}, *const modes_later[] = {"allow", NULL};
+static const char *const models[] = {"ask", "ignore", NULL};
 static const char *const roles[] = {"candidate", "baseline", NULL};
 
 static const struct cfg_row certificate_rows[] = {
@@ -328,6 +329,9 @@ const struct cfg_row config_candidate_rows[] = {
          .sentence = "When a candidate that fails is left alone; left out: never."},
         {ALL("rewrite", CFG_MAPPING, rewrite_rows), .offset = offsetof(struct plan_candidate, rewrite),
          .sentence = "What a copy has otherwise than its request."},
+        {ONE("models", CFG_ENUM, struct plan_candidate, models_ignored), .names = models, .value = "ask",
+         .sentence = "ask: before a copy that names a model in its body. One model of another name is put "
+                     "there; of several, the copy is refused."},
         {ONE("credential_file", CFG_STRING, struct plan_candidate, credential_file),
          .hook = config_credential_file_hook,
          .sentence = "A line, mode 0600: the candidate's own credential. Those of clients are never sent."},
