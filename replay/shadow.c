@@ -23,6 +23,7 @@
 #include "replay/admission.h"
 #include "replay/catalogue.h"
 #include "replay/request.h"
+#include "replay/turns.h"
 
 enum { TICK_BUSY_US = 1000, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
@@ -242,8 +243,12 @@ static void send_all(struct exchange *x, const struct record *end)
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	bool paused = atomic_load(&shadow.env->page->paused);
 	struct span model = catalogue_model(x->legs[LEG_CLIENT]);
+	uint8_t order[CANDIDATES_MAX];
 
-	for (unsigned i = 0; i < route->candidate_count; i++) {
+	turns_draw(shadow.env->plan->seed, x->id, route->candidate_count, order);
+	for (unsigned n = 0; n < route->candidate_count; n++) {
+		unsigned i = order[n];
+
 		if (!ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_MASKER, STAGE_SHADOW))
 			continue;
 		if (paused)
