@@ -25,12 +25,14 @@
 #include "replay/request.h"
 #include "replay/turns.h"
 
-enum { TICK_BUSY_US = 1000, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
+enum { PAUSE_MS = 2, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
 struct shadow {
 	const struct role_env *env;
 	struct event_base *base;
-	struct event *tick;
+	struct event *tick, *wake;
+	struct role_pace pace;
+	bool asleep;
 	struct ring *in, *out;
 	struct fold *fold;
 	struct client_budget
@@ -367,22 +369,49 @@ static void follow_names(void)
 			follow(r, c);
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+/* Returns how many records there were: TURN_RECORDS when there may be more. */
+static unsigned drain(void)
 {
-	struct timeval next = {0, TICK_BUSY_US};
 	struct record r;
 	unsigned n = 0;
 	int err = 0;
 
-	(void)fd, (void)what, (void)arg;
-	obey_pause();
-	follow_names();
 	while (n < TURN_RECORDS && send_waiting() && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
 		take(&r);
 		n++;
 	}
 	if (err == ERR_PROTO)
 		role_ring_broken(shadow.env, shadow.in);
+	return n;
+}
+
+/* How long until the next look at the ring; the sockets wake the loop by themselves. With answers awaited it
+ * does not sleep deeply: the switch that stops all shadowing is on the page. */
+static unsigned pause_ms(unsigned read)
+{
+	unsigned ms;
+
+	if (read == TURN_RECORDS)
+		return 0;
+	if (read || shadow.in_flight || shadow.asked_for.id)
+		role_busy(&shadow.pace);
+	ms = role_nap_ms(&shadow.pace, shadow.env);
+	shadow.asleep = !ms && ring_sleep(shadow.in);
+	return shadow.asleep ? ASLEEP_MS : ms;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval next = {0, 0};
+	unsigned n;
+
+	(void)fd, (void)arg;
+	if (shadow.asleep || what & EV_READ) /* a signal may come late, when sleep is over */
+		ring_wake(shadow.in);
+	role_rested(&shadow.pace, &shadow.in, 1);
+	obey_pause();
+	follow_names();
+	n = drain();
 	if (clock_mono_ns() - shadow.swept_ns > 1000000000u) {
 		fold_each(shadow.fold, drop_settled, NULL);
 		shadow.swept_ns = clock_mono_ns();
@@ -393,8 +422,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(shadow.base);
 		return;
 	}
-	if (n == TURN_RECORDS)
-		next.tv_usec = 0;
+	next.tv_usec = pause_ms(n) * 1000;
 	event_add(shadow.tick, &next);
 }
 
@@ -488,7 +516,7 @@ static int make_clients(void)
 
 int shadow_run(struct role_env *env)
 {
-	struct timeval now = {0, TICK_BUSY_US};
+	struct timeval now = {0, 0};
 
 	shadow.env = env;
 	buf_init(&shadow.head, RECORD_PAYLOAD_MAX);
@@ -498,8 +526,11 @@ int shadow_run(struct role_env *env)
 	if (!shadow.base || !shadow.fold || role_ring_reader(env, "shadow", &shadow.in) ||
 	    role_ring_writer(env, "answers", &shadow.out) || make_clients())
 		return 3;
+	shadow.pace.most_ms = PAUSE_MS;
 	shadow.tick = evtimer_new(shadow.base, on_tick, NULL);
-	if (!shadow.tick || event_add(shadow.tick, &now))
+	shadow.wake =
+	        event_new(shadow.base, role_fd(env, "wake.shadow"), EV_READ | EV_PERSIST, on_tick, NULL);
+	if (!shadow.tick || !shadow.wake || event_add(shadow.tick, &now) || event_add(shadow.wake, NULL))
 		return 3;
 	role_ready(env);
 	event_base_dispatch(shadow.base);
