@@ -28,6 +28,7 @@ enum {
 	SLICES_MAX = 4,
 	HEADER_EDITS_MAX = 16,
 	REWRITES_MAX = 8,
+	RAMP_STAGES_MAX = 8,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -129,6 +130,17 @@ struct plan_rewrite {
 	} body[REWRITES_MAX];
 };
 
+struct plan_ramp {                                     /* replay/share.h, as the next */
+	uint32_t stage_count, stages[RAMP_STAGES_MAX]; /* ppm, rising; none: all at once */
+	uint32_t pairs, hold_ms;                       /* in a stage, before it is left */
+};
+
+struct plan_stop { /* when a candidate has been seen enough; any of what is set */
+	bool on, decided;
+	uint32_t after_ms, pairs; /* 0: not by that */
+	uint32_t watch_ppm;       /* what it gets from then on */
+};
+
 struct plan_candidate {
 	char name[NAME_MAX_BYTES];
 	bool baseline;
@@ -138,7 +150,9 @@ struct plan_candidate {
 	uint64_t max_bytes, max_queue;    /* bytes of requests: a second; waiting for an answer */
 	uint32_t warmup_count, warmup_ms; /* the first of a run are sent, not compared */
 	struct plan_breaker breaker;
+	struct plan_ramp ramp;
 	struct plan_rewrite rewrite;
+	bool models_ignored;                    /* it is not asked which models it serves */
 	char credential_header[NAME_MAX_BYTES]; /* lower case; its value is in the file, that of
 	                                           "credential.R.C" */
 	char credential_file[PATH_MAX_BYTES];   /* empty: none */
@@ -191,6 +205,7 @@ struct plan_route {
 	char ignore[IGNORES_MAX][TEXT_MAX_BYTES]; /* JSON paths */
 	uint32_t candidate_count;
 	struct plan_candidate candidates[CANDIDATES_MAX];
+	struct plan_stop stop;
 	uint32_t gate_count;
 	struct plan_gate gates[GATES_MAX];
 	uint32_t slice_count;

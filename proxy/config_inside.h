@@ -32,7 +32,7 @@ cfg_hook config_workers_hook, config_seed_hook, config_socket_hook, config_name_
 cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook, config_candidate_hook,
         config_gate_hook, config_route_hook, config_slice_header_hook;
 /* config_candidate.c: what a candidate gets. */
-cfg_hook config_rate_hook, config_warmup_hook, config_rewrite_path_hook, config_rewrite_host_hook,
+cfg_hook config_rate_hook, config_warmup_hook, config_ramp_stage_hook, config_rewrite_path_hook, config_rewrite_host_hook,
         config_rewrite_header_hook, config_rewrite_body_hook, config_credential_header_hook,
         config_credential_file_hook;
 /* config_live.c: the live side of a route. */

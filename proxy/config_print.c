@@ -207,6 +207,13 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 		fprintf(f, "    at most %s of requests a second\n", bytes_text(k->max_bytes, text));
 	if (k->max_queue)
 		fprintf(f, "    at most %s of requests wait for an answer\n", bytes_text(k->max_queue, text));
+	if (k->ramp.stage_count) {
+		fprintf(f, "    ramp:");
+		for (uint32_t i = 0; i < k->ramp.stage_count; i++)
+			fprintf(f, " %.4g%%", k->ramp.stages[i] / 1e4);
+		fprintf(f, ", each for %u pairs and %s at least\n", k->ramp.pairs,
+		        time_text(k->ramp.hold_ms, text));
+	}
 	if (k->warmup_count)
 		fprintf(f, "    warm-up: the first %u copies are not compared\n", k->warmup_count);
 	if (k->warmup_ms)
@@ -214,8 +221,25 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 		        time_text(k->warmup_ms, text));
 	print_breaker(&k->breaker, f);
 	print_rewrite(&k->rewrite, f);
+	if (k->models_ignored)
+		fprintf(f, "    models: not asked which it serves\n");
 	if (k->credential_file[0])
 		fprintf(f, "    credential: %s from %s\n", k->credential_header, k->credential_file);
+}
+
+static void print_stop(const struct plan_stop *s, FILE *f)
+{
+	char text[32];
+
+	if (!s->on)
+		return;
+	fprintf(f, "  stop: %.4g%% once", s->watch_ppm / 1e4);
+	if (s->after_ms)
+		fprintf(f, " %s have passed%s", time_text(s->after_ms, text),
+		        s->pairs || s->decided ? " or" : "");
+	if (s->pairs)
+		fprintf(f, " %u pairs are there%s", s->pairs, s->decided ? " or" : "");
+	fprintf(f, "%s\n", s->decided ? " every gate is decided" : "");
 }
 
 static void print_route(const struct plan *p, const struct plan_route *r, FILE *f)
@@ -243,6 +267,7 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 		if (k->endpoint.tls)
 			print_trust(k->verify, k->ca_file, "", f);
 	}
+	print_stop(&r->stop, f);
 	print_compare(r, f);
 	for (uint32_t i = 0; i < r->gate_count; i++)
 		print_gate(&r->gates[i], f);

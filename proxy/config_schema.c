@@ -30,6 +30,7 @@ static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};
 static const char *const modes[] = {"deny", NULL}, *const modes_later[] = {"allow", NULL};
+static const char *const models[] = {"ask", "ignore", NULL};
 static const char *const roles[] = {"candidate", "baseline", NULL};
 
 static const struct cfg_row certificate_rows[] = {
@@ -289,6 +290,28 @@ static const struct cfg_row candidate_tls_rows[] = {
          .sentence = "Its certificate's name and chain must be right."},
         END,
 };
+static const struct cfg_row ramp_rows[] = {
+        {.name = "stages",
+         .type = CFG_EACH,
+         .hook = config_ramp_stage_hook,
+         .sentence = "Shares, each more than the one before; left out: [1%, 10%, 50%, 100%]."},
+        {ONE("pairs", CFG_INTEGER, struct plan_ramp, pairs), .min = "1", .max = "1000000", .value = "100",
+         .sentence = "Pairs in a stage before it is left."},
+        {ONE("hold", CFG_DURATION, struct plan_ramp, hold_ms), .min = "0s", .max = "24h", .value = "1m",
+         .sentence = "How long a stage takes at least."},
+        END,
+};
+static const struct cfg_row stop_rows[] = {
+        {ONE("after", CFG_DURATION, struct plan_stop, after_ms), .min = "1s", .max = "30d",
+         .sentence = "After that time."},
+        {ONE("pairs", CFG_INTEGER, struct plan_stop, pairs), .min = "1", .max = "1000000000",
+         .sentence = "After that many pairs."},
+        {ONE("decided", CFG_BOOL, struct plan_stop, decided), .value = "no",
+         .sentence = "Once every gate of the candidate is decided."},
+        {ONE("watch", CFG_SHARE, struct plan_stop, watch_ppm), .value = "1%",
+         .sentence = "What it gets from then on."},
+        END,
+};
 static const struct cfg_row rewrite_rows[] = {
         {.name = "path",
          .type = CFG_PAIRS,
@@ -342,10 +365,16 @@ const struct cfg_row config_candidate_rows[] = {
          .sentence = "Bytes of copies that wait for its answer at a time; more are shed as in_flight."},
         {ONE("warmup", CFG_HOOK, struct plan_candidate, warmup_count), .hook = config_warmup_hook,
          .sentence = "The first copies of a run, by number (20) or time (30s), are sent and not compared."},
+        {ALL("ramp", CFG_MAPPING, ramp_rows), .offset = offsetof(struct plan_candidate, ramp),
+         .sentence =
+                 "Its sample rises by stages while its gates hold, else it falls; left out: all at once."},
         {ALL("breaker", CFG_MAPPING, breaker_rows), .offset = offsetof(struct plan_candidate, breaker),
          .sentence = "When a candidate that fails is left alone; left out: never."},
         {ALL("rewrite", CFG_MAPPING, rewrite_rows), .offset = offsetof(struct plan_candidate, rewrite),
          .sentence = "What a copy has otherwise than its request."},
+        {ONE("models", CFG_ENUM, struct plan_candidate, models_ignored), .names = models, .value = "ask",
+         .sentence = "Which it serves, before a copy with a $.model: one other name is put there, several "
+                     "refuse it."},
         {ONE("credential_file", CFG_STRING, struct plan_candidate, credential_file),
          .hook = config_credential_file_hook,
          .sentence = "A line, mode 0600: the candidate's own credential. Those of clients are never sent."},
@@ -400,6 +429,9 @@ const struct cfg_row config_route_rows[] = {
          .rows = gate_rows,
          .hook = config_gate_hook,
          .sentence = "Limits that decide the run."},
+        {ALL("stop", CFG_MAPPING, stop_rows), .offset = offsetof(struct plan_route, stop),
+         .sentence =
+                 "When a candidate has been seen enough, at the first of what is given; left out: never."},
         {.name = "slices",
          .type = CFG_LIST,
          CFG_ITEMS(struct plan_route, slices, slice_count),

@@ -17,6 +17,7 @@
 #include "capture/head.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "replay/allot.h"
 #include "replay/results.h"
 
 enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 8 };
@@ -341,6 +342,8 @@ static void summary(const char *state, const char *reason)
 	};
 
 	ledger_read(judge.env->ledger, &counts);
+	if (!judge.env->plan->replay)
+		allot_all(judge.env, judge.results, &counts);
 	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL))
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
 	publish();
@@ -478,6 +481,7 @@ int judge_run(struct role_env *env)
 	if (!judge.fold || role_ring_reader(env, "judge", &judge.in[0]) ||
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env))
 		return 3;
+	allot_begin(env);
 	summary("running", NULL);
 	role_ready(env);
 	for (;;) {

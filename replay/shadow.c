@@ -21,7 +21,9 @@
 #include "proto/h1.h"
 #include "proto/net/client.h"
 #include "replay/admission.h"
+#include "replay/catalogue.h"
 #include "replay/request.h"
+#include "replay/turns.h"
 
 enum { PAUSE_MS = 3, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
@@ -38,6 +40,9 @@ struct shadow {
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
 	struct admission admissions[ROUTES_MAX][CANDIDATES_MAX];
 	struct request_to to[ROUTES_MAX][CANDIDATES_MAX];
+	struct catalogue catalogues[ROUTES_MAX][CANDIDATES_MAX];
+	struct record asked_for;   /* the end of a request that waits until its candidates have said what they
+	                              serve; nothing is read meanwhile. id 0: none */
 	const struct names *names; /* NULL: every address is a number */
 	struct place {
 		uint32_t version;
@@ -181,7 +186,7 @@ static void empty_request(uint64_t limit)
 }
 
 /* 0, or the outcome that keeps it from being sent. */
-static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate)
+static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate, struct span model)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	const struct leg *request = x->legs[LEG_CLIENT];
@@ -198,6 +203,10 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
 	empty_request(route->max_body_bytes + H1_HEAD_MAX);
+	refused = catalogue_apply(&shadow.catalogues[x->route][candidate], model,
+	                          &shadow.to[x->route][candidate].model);
+	if (refused)
+		return refused;
 	request_write(&shadow.request, request, &shadow.to[x->route][candidate]);
 	if (shadow.request.err)
 		return OUTCOME_MEMORY;
@@ -214,10 +223,11 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	return refused;
 }
 
-static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
+static void send_one(struct exchange *x, const struct record *end, unsigned candidate, struct span model)
 {
 	struct flight *f = new_flight();
-	uint8_t refused = f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate) : OUTCOME_MEMORY;
+	uint8_t refused =
+	        f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate, model) : OUTCOME_MEMORY;
 
 	if (!refused) {
 		shadow.in_flight++;
@@ -234,15 +244,49 @@ static void send_all(struct exchange *x, const struct record *end)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	bool paused = atomic_load(&shadow.env->page->paused);
+	struct span model = catalogue_model(x->legs[LEG_CLIENT]);
+	uint8_t order[CANDIDATES_MAX];
 
-	for (unsigned i = 0; i < route->candidate_count; i++) {
+	turns_draw(shadow.env->plan->seed, x->id, route->candidate_count, order);
+	for (unsigned n = 0; n < route->candidate_count; n++) {
+		unsigned i = order[n];
+
 		if (!ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_MASKER, STAGE_SHADOW))
 			continue;
 		if (paused)
 			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, OUTCOME_PAUSED);
 		else
-			send_one(x, end, i);
+			send_one(x, end, i, model);
 	}
+}
+
+/* Some of its candidates are being asked which models they serve. */
+static bool must_wait(const struct exchange *x)
+{
+	const struct plan_route *route = &shadow.env->plan->routes[x->route];
+	bool wait = false;
+
+	if (!catalogue_model(x->legs[LEG_CLIENT]).len || atomic_load(&shadow.env->page->paused))
+		return false;
+	for (unsigned i = 0; i < route->candidate_count; i++)
+		if (ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_MASKER)
+			wait |= catalogue_asks(&shadow.catalogues[x->route][i], clock_mono_ns());
+	return wait;
+}
+
+/* True when nothing waits any more. */
+static bool send_waiting(void)
+{
+	struct exchange *x = shadow.asked_for.id ? fold_find(shadow.fold, shadow.asked_for.id) : NULL;
+
+	if (x && must_wait(x))
+		return false;
+	if (x) {
+		send_all(x, &shadow.asked_for);
+		fold_drop(shadow.fold, &x);
+	}
+	shadow.asked_for.id = 0;
+	return true;
 }
 
 static void take(const struct record *r)
@@ -258,6 +302,9 @@ static void take(const struct record *r)
 
 		ledger_settle_candidates(shadow.env->ledger, r->slot, r->id, STAGE_MASKER, outcome);
 		x = fold_find(shadow.fold, r->id);
+	} else if (r->type == RECORD_END && must_wait(x)) {
+		shadow.asked_for = *r;
+		return;
 	} else if (r->type == RECORD_END) {
 		send_all(x, r);
 	} else if (r->type != RECORD_ERROR) {
@@ -329,7 +376,7 @@ static unsigned drain(void)
 	unsigned n = 0;
 	int err = 0;
 
-	while (n < TURN_RECORDS && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
+	while (n < TURN_RECORDS && send_waiting() && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
 		take(&r);
 		n++;
 	}
@@ -346,7 +393,7 @@ static unsigned pause_ms(unsigned read)
 
 	if (read == TURN_RECORDS)
 		return 0;
-	if (read || shadow.in_flight)
+	if (read || shadow.in_flight || shadow.asked_for.id)
 		role_busy(&shadow.pace);
 	ms = role_nap_ms(&shadow.pace, shadow.env);
 	shadow.asleep = !ms && ring_sleep(shadow.in);
@@ -370,7 +417,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		shadow.swept_ns = clock_mono_ns();
 	}
 	ring_publish(shadow.out);
-	if (n == 0 && shadow.in_flight == 0 && atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW) {
+	if (n == 0 && shadow.in_flight == 0 && !shadow.asked_for.id &&
+	    atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW) {
 		event_base_loopbreak(shadow.base);
 		return;
 	}
@@ -441,6 +489,9 @@ static int make_client(unsigned route, unsigned candidate)
 		err = ERR_CONFIG;
 	if (!err)
 		err = client_new(shadow.base, &target, limits, &shadow.clients[route][candidate]);
+	if (!err)
+		catalogue_init(&shadow.catalogues[route][candidate], p, shadow.clients[route][candidate],
+		               &shadow.to[route][candidate]);
 	tls_context_unref(&target.tls);
 	return err;
 }
