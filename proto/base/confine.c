@@ -54,7 +54,7 @@ static const struct {
         {MAY_STORE, "fdatasync fchown fchmod utimensat flock"},
         {MAY_FORK | TRACE, "clone wait4"},
         {MAY_RESOLVE, "bind sendmmsg recvmmsg recvfrom getsockname getpeername getsockopt setsockopt"},
-        {TRACE, "ptrace tkill kill mkdir ftruncate unlink sched_setaffinity set_tid_address vfork"},
+        {TRACE, "ptrace tkill kill getdents mkdir ftruncate unlink sched_setaffinity set_tid_address vfork"},
 };
 
 /* Nobody's. */
