@@ -251,6 +251,7 @@ struct plan {
 	uint64_t run_max_bytes; /* of results.db; 0: 1 GiB */
 	uint64_t seed;          /* of sampling */
 	uint32_t workers, drain_timeout_ms, lame_duck_ms, slots_each;
+	uint32_t user_id, group_id; /* of the roles when the parent is root; 0: root's */
 	bool capture;
 	uint64_t continues;  /* id of the run that this one goes on from; 0: none */
 	bool run_closed;     /* no run is open: traffic is forwarded, nothing is copied or counted as seen */

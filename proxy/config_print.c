@@ -352,5 +352,7 @@ void config_print_check(const struct plan *p, FILE *f)
 	        p->run_directory[0] && p->run_directory[strlen(p->run_directory) - 1] == '/' ? "" : "/",
 	        p->run_name, (unsigned long long)p->seed, p->control_socket, p->workers, p->slots_each,
 	        time_text(p->drain_timeout_ms, text));
+	if (p->user_id)
+		fprintf(f, "roles: started by root they run as uid %u, gid %u\n", p->user_id, p->group_id);
 	print_memory(p, f);
 }
