@@ -232,6 +232,9 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 			cfg_fail(c, cfg_child(n, "name"), NULL, "there are two routes '%s'", r->name);
 		matches_check(c, n, before, r);
 	}
+	if (r->upgrade && r->live.http == PLAN_HTTP_2)
+		cfg_fail(c, cfg_child(n, "upgrade"), "write http: 1.1 below live",
+		         "'upgrade' needs an endpoint that speaks HTTP/1.1");
 	candidates_check(c, n, r);
 	gates_check(c, n, r);
 	slices_check(c, n, r);
