@@ -57,6 +57,7 @@ struct h2_limits {
 };
 
 struct h2;
+struct h2_kept;
 
 struct h2_stream {
 	uint32_t id;
@@ -66,7 +67,9 @@ struct h2_stream {
 	struct h2_stream *prev, *next;
 	struct buf out;
 	uint64_t received, unconsumed;
-	bool told, head_request, heard, ended, trailing, deferred, ours, thirsty, refused;
+	struct h2_kept *trailers; /* to be sent behind the body */
+	enum h2_rule invalid;     /* why its head was cut off */
+	bool headed, told, refused, head_request, heard, ended, deferred, ours, thirsty;
 };
 
 /* Fields of a head or of trailers to be sent, borrowed until the call that sends them. Names are sent in
