@@ -12,7 +12,6 @@
 
 #include "proto/base/clock.h"
 #include "proxy/live_inside.h"
-#include "proxy/live_text.h"
 
 enum { KEPT_BYTES = 4 * 1024 };
 
@@ -257,6 +256,35 @@ static void h1_resume(struct live *l)
 }
 
 /* The request. */
+
+void live_text_head(struct live *l, struct buf *out, const struct forward_request *r)
+{
+	l->chunked = r->framing == HTTP_CHUNKED;
+	forward_request(out, r);
+}
+
+void live_text_data(struct live *l, struct buf *out, struct span bytes)
+{
+	if (l->chunked)
+		h1_write_chunk_head(out, bytes.len);
+	buf_span_put(out, bytes);
+	if (l->chunked)
+		buf_put(out, "\r\n", 2);
+}
+
+void live_text_trailers(struct live *l, struct buf *out, const struct http_message *m)
+{
+	if (!l->chunked)
+		return;
+	forward_trailers(out, m);
+	l->trailed = true;
+}
+
+void live_text_end(struct live *l, struct buf *out)
+{
+	if (l->chunked)
+		buf_puts(out, l->trailed ? "\r\n" : "0\r\n\r\n");
+}
 
 static void h1_head(struct live *l, const struct forward_request *r)
 {

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 
 #include "proto/base/clock.h"
+#include "proto/h2_text.h"
 #include "proxy/live_inside.h"
-#include "proxy/live_text.h"
 
 enum {
 	KEPT_BYTES = 4 * 1024,
@@ -129,13 +129,12 @@ static bool leg_start(struct live_h2_leg *leg)
 {
 	struct live_h2 *c = leg->on;
 	struct live *l = &leg->live;
-	struct span text = buf_span(&l->kept), bytes;
 	struct h2_fields fields;
 	struct h2_request r;
+	struct h2_text text;
+	struct span bytes;
 
-	fields.count = 0;
-	fields.overflow = false;
-	if (!live_text_read_head(&text, &r, &fields))
+	if (!h2_text_open(&text, buf_span(&l->kept), &r, &fields))
 		return false;
 	r.scheme = c->conn.tls ? SPAN("https") : SPAN("http");
 	if (!r.authority.len)
@@ -145,10 +144,9 @@ static bool leg_start(struct live_h2_leg *leg)
 		return false;
 	leg->ended = r.end;
 	leg->dirty = true;
-	while ((bytes = live_text_read_data(l, &text)).len)
+	while ((bytes = h2_text_data(&text)).len)
 		h2_data(leg->stream, bytes);
-	fields.count = 0;
-	live_text_read_trailers(l, &text, &fields);
+	h2_text_trailers(&text, &fields);
 	h2_trailers(leg->stream, &fields);
 	if (l->exchange->request_done && !leg->ended) {
 		h2_end(leg->stream);
@@ -563,8 +561,7 @@ static void put_trailers(struct live_h2_leg *leg, const struct http_message *m)
 {
 	struct h2_fields fields;
 
-	fields.count = 0;
-	fields.overflow = false;
+	h2_fields_reset(&fields);
 	for (size_t i = 0; i < m->field_count; i++)
 		if (!m->fields[i].hop)
 			h2_put(&fields, m->fields[i].name, m->fields[i].value);

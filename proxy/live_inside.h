@@ -36,6 +36,13 @@ bool live_repeatable(const struct exchange *);
 /* Dialling failed at once with errno: tell the endpoint, unless it is we who lack descriptors or memory. */
 void live_undialled(struct upstream *, struct upstream_endpoint *, uint64_t now_ns, int err);
 
+/* Each part of the request as HTTP/1.1 text: what a connection of that version sends, and what every version
+ * keeps for another try (proto/h2_text.h reads it). */
+void live_text_head(struct live *, struct buf *out, const struct forward_request *);
+void live_text_data(struct live *, struct buf *out, struct span bytes);
+void live_text_trailers(struct live *, struct buf *out, const struct http_message *);
+void live_text_end(struct live *, struct buf *out);
+
 /* HTTP/1.1: an idle connection to the endpoint or a new one. NULL: none, and the endpoint was told of it. */
 struct live *live_h1_take(struct exchange *, struct upstream *, struct upstream_endpoint *);
 void live_h1_tick(struct upstream_endpoint *, uint64_t now_ns);

@@ -261,7 +261,8 @@ static void test_meaning(void **state)
 	        "route r: /a, host h, methods GET POST, header a: b, port 8080 (answers read as auto), "
 	        "websockets "
 	        "tunnelled\n",
-	        "  live: https://127.0.0.1:1 unix:/x (http auto, round_robin, silent 30s, connect 5s, kept 30s, 512 "
+	        "  live: https://127.0.0.1:1 unix:/x (http auto, round_robin, silent 30s, connect 5s, kept "
+	        "30s, 512 "
 	        "connections, "
 	        "2 tries)\n",
 	        "    tls: certificates are NOT verified\n",
