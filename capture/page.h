@@ -120,6 +120,15 @@ struct standing { /* one writer: the judge */
 void standing_gate_set(struct standing *, const char *name);
 void standing_gate(const struct standing *, char name_out[STANDING_GATE_BYTES + 1]);
 
+/* What the shadow says of one candidate. */
+struct candidate_gauges {      /* one writer: the shadow */
+	_Atomic uint64_t sent; /* copies that were sent, warm-up included */
+	_Atomic uint64_t first_ns;
+	_Atomic uint64_t queued_bytes_open; /* of requests that wait for an answer */
+	_Atomic uint64_t breaker_opened;
+	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
+};
+
 enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2 };
 
 struct replay_gauges { /* one writer: the player */
@@ -155,6 +164,7 @@ struct page {
 	_Atomic uint32_t sample_ppm[ROUTES_MAX][CANDIDATES_MAX]; /* the operator's; never raises the plan's */
 	_Atomic uint64_t log_shed; /* lines that found their log ring full; any role adds */
 	struct standing standings[ROUTES_MAX][CANDIDATES_MAX];
+	struct candidate_gauges candidates[ROUTES_MAX][CANDIDATES_MAX];
 	struct worker_gauges workers[WORKERS_MAX];
 	/* enum endpoint_state; one writer: that worker */
 	_Atomic uint8_t endpoints[WORKERS_MAX][ROUTES_MAX][LIVE_ENDPOINTS_MAX];

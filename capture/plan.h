@@ -26,6 +26,7 @@ enum {
 	LIVE_ENDPOINTS_MAX = 8,
 	SLICES_MAX = 4,
 	HEADER_EDITS_MAX = 16,
+	REWRITES_MAX = 8,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -107,12 +108,39 @@ struct plan_limits { /* of each client connection; every one has a counter rejec
 	uint32_t max_requests;    /* per worker, in flight; past it 503 with Retry-After */
 };
 
+struct plan_breaker { /* a candidate that fails is left alone for a while: replay/breaker.h */
+	bool on;
+	uint32_t failures_ppm, minimum, window_ms, pause_ms, probes;
+};
+
+/* What a copy has otherwise than the request it is one of, in a mirror and in a replay: replay/request.h. */
+struct plan_rewrite {
+	uint32_t path_count, body_count;
+	struct plan_path { /* by segments; the first that fits */
+		char from[TEXT_MAX_BYTES], to[TEXT_MAX_BYTES];
+	} paths[REWRITES_MAX];
+	char host[TEXT_MAX_BYTES]; /* empty: the endpoint's */
+	bool keep_host;            /* the client's, where it is known */
+	struct plan_header_edits headers;
+	struct plan_body { /* proto/json_edit.h */
+		char path[TEXT_MAX_BYTES], value[TEXT_MAX_BYTES];
+	} body[REWRITES_MAX];
+};
+
 struct plan_candidate {
 	char name[NAME_MAX_BYTES];
 	bool baseline;
 	uint32_t sample_ppm; /* share of exchanges, 1000000 = all */
 	uint32_t timeout_ms, max_in_flight;
 	uint32_t http; /* enum plan_http */
+	double max_rate;                  /* requests a second; 0: no limit, as of the next two */
+	uint64_t max_bytes, max_queue;    /* bytes of requests: a second; waiting for an answer */
+	uint32_t warmup_count, warmup_ms; /* the first of a run are sent, not compared */
+	struct plan_breaker breaker;
+	struct plan_rewrite rewrite;
+	char credential_header[NAME_MAX_BYTES]; /* lower case; its value is in the file, that of
+	                                           "credential.R.C" */
+	char credential_file[PATH_MAX_BYTES];   /* empty: none */
 	struct plan_endpoint endpoint;
 	bool verify;                  /* the name and chain of an https endpoint */
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
@@ -151,6 +179,7 @@ struct plan_route {
 	struct plan_live live;
 	struct plan_header_edits request_headers, response_headers;
 	bool mirror;                  /* no mirror block: nothing is copied */
+	bool keep_host;               /* a candidate is told the client's Host: it is copied too */
 	char methods[TEXT_MAX_BYTES]; /* " POST PUT " with blanks around each */
 	uint32_t sample_ppm;
 	char sample_header[NAME_MAX_BYTES]; /* the sampling key; empty: the request id */

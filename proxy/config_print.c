@@ -176,6 +176,55 @@ static void print_compare(const struct plan_route *r, FILE *f)
 		fprintf(f, "%s no tolerance declared: numbers must be equal\n", r->ignore_count ? ";" : "");
 }
 
+static void print_breaker(const struct plan_breaker *b, FILE *f)
+{
+	char a[32], c[32];
+
+	if (b->on)
+		fprintf(f,
+		        "    breaker: %.4g%% of at least %u requests fail within %s: left alone for %s, then "
+		        "%u probes\n",
+		        b->failures_ppm / 1e4, b->minimum, time_text(b->window_ms, a),
+		        time_text(b->pause_ms, c), b->probes);
+	else
+		fprintf(f, "    breaker: not declared: a candidate that fails is asked all the same\n");
+}
+
+static void print_rewrite(const struct plan_rewrite *r, FILE *f)
+{
+	for (uint32_t i = 0; i < r->path_count; i++)
+		fprintf(f, "    path %s becomes %s\n", r->paths[i].from, r->paths[i].to);
+	if (r->host[0] || r->keep_host)
+		fprintf(f, "    host: %s\n", r->keep_host ? "the client's" : r->host);
+	for (uint32_t i = 0; i < r->headers.count; i++)
+		fprintf(f, "    header %s: %s%s\n", r->headers.edits[i].name,
+		        r->headers.edits[i].remove ? "removed" : "set to ", r->headers.edits[i].value);
+	for (uint32_t i = 0; i < r->body_count; i++)
+		fprintf(f, "    body %s becomes %s\n", r->body[i].path, r->body[i].value);
+}
+
+/* Of a candidate; what is not declared has no limit. */
+static void print_limits_of(const struct plan_candidate *k, FILE *f)
+{
+	char text[32];
+
+	if (k->max_rate > 0)
+		fprintf(f, "    at most %.4g requests a second\n", k->max_rate);
+	if (k->max_bytes)
+		fprintf(f, "    at most %s of requests a second\n", bytes_text(k->max_bytes, text));
+	if (k->max_queue)
+		fprintf(f, "    at most %s of requests wait for an answer\n", bytes_text(k->max_queue, text));
+	if (k->warmup_count)
+		fprintf(f, "    warm-up: the first %u copies are not compared\n", k->warmup_count);
+	if (k->warmup_ms)
+		fprintf(f, "    warm-up: copies of the first %s are not compared\n",
+		        time_text(k->warmup_ms, text));
+	print_breaker(&k->breaker, f);
+	print_rewrite(&k->rewrite, f);
+	if (k->credential_file[0])
+		fprintf(f, "    credential: %s from %s\n", k->credential_header, k->credential_file);
+}
+
 static void print_route(const struct plan *p, const struct plan_route *r, FILE *f)
 {
 	char text[32];
@@ -198,6 +247,7 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url,
 		        config_https[k->http], k->sample_ppm / 1e4, time_text(k->timeout_ms, text),
 		        k->max_in_flight);
+		print_limits_of(k, f);
 		if (k->endpoint.tls)
 			print_trust(k->verify, k->ca_file, "", f);
 	}

@@ -88,6 +88,9 @@ void config_candidate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	if (k->endpoint.tls && !k->verify)
 		cfg_warn(c, cfg_child(tls, "verify"), "name the authority with 'ca_file' instead",
 		         "whoever is on the way to the candidate can read and answer the copies");
+	k->breaker.on = cfg_child(n, "breaker") != NULL;
+	if (!k->credential_header[0])
+		snprintf(k->credential_header, sizeof(k->credential_header), "authorization");
 	if (k->baseline && !cfg_child(n, "sample"))
 		k->sample_ppm = 100000;
 }
@@ -235,6 +238,8 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	if (r->upgrade && r->live.http == PLAN_HTTP_2)
 		cfg_fail(c, cfg_child(n, "upgrade"), "write http: 1.1 below live",
 		         "'upgrade' needs an endpoint that speaks HTTP/1.1");
+	for (uint32_t i = 0; i < r->candidate_count; i++)
+		r->keep_host |= r->candidates[i].rewrite.keep_host;
 	candidates_check(c, n, r);
 	gates_check(c, n, r);
 	slices_check(c, n, r);

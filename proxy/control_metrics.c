@@ -117,6 +117,30 @@ static void sample_of(const struct metric *m, const struct stats *s, unsigned r,
 	metric_real(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sample_ppm / 1e6);
 }
 
+static void sent_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sent);
+}
+
+static void queued_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].queued_bytes);
+}
+
+static void opened_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].breaker_opened);
+}
+
+static void breaker_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	static const char *const states[] = {"closed", "open", "half_open"};
+
+	for (unsigned i = 0; i < sizeof states / sizeof *states; i++)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c), states[i]},
+		            s->standings[r][c].breaker == i);
+}
+
 static void verdict_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
 {
 	static const char *const states[] = {NULL, "undecided", "pass", "fail"};
@@ -137,6 +161,10 @@ ALL(candidate_pairs, pairs_of)
 ALL(candidate_diverged, diverged_of)
 ALL(candidate_sample, sample_of)
 ALL(candidate_verdict, verdict_of)
+ALL(candidate_sent, sent_of)
+ALL(candidate_queued, queued_of)
+ALL(candidate_opened, opened_of)
+ALL(candidate_breaker, breaker_of)
 
 #define PLAIN(name, expression)                                                                              \
 	static void put_##name(const struct metric *m, const struct stats *s, struct buf *b)                 \
@@ -324,6 +352,30 @@ static const struct {
           "1 for the verdict as it stands",
           {"route", "candidate", "verdict"}},
          put_candidate_verdict},
+        {{"understudy_candidate_requests_total",
+          METRIC_COUNTER,
+          "",
+          "copies sent to a candidate, its warm-up included",
+          {"route", "candidate"}},
+         put_candidate_sent},
+        {{"understudy_candidate_queued_bytes",
+          METRIC_GAUGE,
+          "bytes",
+          "bytes of copies that wait for a candidate's answer",
+          {"route", "candidate"}},
+         put_candidate_queued},
+        {{"understudy_candidate_breaker_opens_total",
+          METRIC_COUNTER,
+          "",
+          "times that a candidate was left alone for failing",
+          {"route", "candidate"}},
+         put_candidate_opened},
+        {{"understudy_candidate_breaker",
+          METRIC_GAUGE,
+          "",
+          "1 for the state that a candidate's breaker is in",
+          {"route", "candidate", "state"}},
+         put_candidate_breaker},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 

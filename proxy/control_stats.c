@@ -64,6 +64,14 @@ static void read_endpoints(struct stats *s, const struct page *page, unsigned wo
 		}
 }
 
+static void read_candidate(const struct candidate_gauges *from, struct stats_standing *to)
+{
+	to->sent = load(&from->sent);
+	to->queued_bytes = load(&from->queued_bytes_open);
+	to->breaker_opened = load(&from->breaker_opened);
+	to->breaker = atomic_load_explicit(&from->breaker, memory_order_relaxed);
+}
+
 static void read_standings(struct stats *s, const struct page *page)
 {
 	for (uint16_t r = 0; r < s->plan->route_count; r++)
@@ -78,6 +86,7 @@ static void read_standings(struct stats *s, const struct page *page)
 			to->sample_ppm =
 			        page_sample_ppm(page, r, c, s->plan->routes[r].candidates[c].sample_ppm);
 			standing_gate(from, to->gate);
+			read_candidate(&page->candidates[r][c], to);
 		}
 }
 

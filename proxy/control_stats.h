@@ -15,6 +15,8 @@ struct stats_standing {
 	uint64_t pairs, diverged, needed;
 	uint32_t state, sample_ppm;
 	char gate[STANDING_GATE_BYTES + 1];
+	uint64_t sent, queued_bytes, breaker_opened;
+	uint32_t breaker; /* closed, open, half open */
 };
 
 struct stats {

@@ -19,8 +19,8 @@
 #include "proto/base/log.h"
 #include "replay/results.h"
 
-enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536 };
-static const uint64_t COMMIT_NS = 100000000u, HARVEST_NS = 10000000u, SUMMARY_NS = 500000000u,
+enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 4 };
+static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 50000000u, SUMMARY_NS = 800000000u,
                       MS_NS = 1000000u, GRACE_MS = 60000u;
 
 struct judge {
@@ -47,12 +47,16 @@ struct judge {
 
 static struct judge judge;
 
-static struct answer answer_of(const struct leg *leg)
+static struct answer answer_of(const struct leg *client, const struct leg *leg)
 {
 	struct span head = buf_span(&leg->head);
 
-	return (struct answer){head_status(head), head_field(head, SPAN("content-type")),
-	                       buf_span(&leg->body)};
+	return (struct answer){.status = head_status(head),
+	                       .content_type = head_field(head, SPAN("content-type")),
+	                       .body = buf_span(&leg->body),
+	                       .grpc_status = head_grpc_status(head, buf_span(&leg->trailers)),
+	                       .encoding = head_field(head, SPAN("grpc-encoding")),
+	                       .target = head_target(buf_span(&client->head))};
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -130,8 +134,8 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	if (!against)
 		return OUTCOME_MASKED_INPUT;
 	pair.against_baseline = against != live;
-	pair.live = answer_of(against);
-	pair.other = answer_of(other);
+	pair.live = answer_of(client, against);
+	pair.other = answer_of(client, other);
 	err = compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other,
 	                   judge.limit_bytes - fold_bytes(judge.fold), &comparison);
 	if (err)
@@ -458,7 +462,7 @@ static void seal(void)
 
 int judge_run(struct role_env *env)
 {
-	struct role_pace pace = {0};
+	struct role_pace pace = {.most_ms = PAUSE_MS};
 
 	judge.env = env;
 	judge.wake[0] = role_fd(env, "wake.judge");
@@ -479,7 +483,7 @@ int judge_run(struct role_env *env)
 
 		housekeeping();
 		if (n)
-			pace.empty_since_ns = 0;
+			role_busy(&pace);
 		else if (phase >= PHASE_JUDGE)
 			break;
 		else

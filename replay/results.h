@@ -39,8 +39,8 @@ int results_open(const char *directory, const struct plan *, const char *run_id,
 /* Forget a pair of the last commit whose cell was not settled as compared before a crash; the others of the
  * last commit stay. Only before the first results_add(). 0, ERR_SYS. */
 int results_forget(struct results *, uint64_t id, uint16_t route, uint16_t candidate) MUST_CHECK;
-/* Inside an open transaction, started when needed. A pair that is stored already is left as it is. On
- * failure (ERR_SYS, ERR_NOMEM) nothing of the pair is kept or counted. */
+/* Inside an open transaction, started when needed. A pair is added once: the caller sees to that. On failure
+ * (ERR_SYS, ERR_NOMEM) nothing of the pair is kept or counted. */
 int results_add(struct results *, const struct results_pair *) MUST_CHECK;
 int results_commit(struct results *) MUST_CHECK;
 /* Write summary.json atomically. `state`: running, final, partial, void. `lag` may be NULL. */

@@ -20,18 +20,24 @@
 #include "proto/base/log.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
+#include "replay/admission.h"
+#include "replay/request.h"
 
-enum { TICK_BUSY_US = 1000, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
+enum { PAUSE_MS = 2, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
 struct shadow {
 	const struct role_env *env;
 	struct event_base *base;
-	struct event *tick;
+	struct event *tick, *wake;
+	struct role_pace pace;
+	bool asleep;
 	struct ring *in, *out;
 	struct fold *fold;
 	struct client_budget
 	        held; /* by requests in flight: half of the role's budget, the fold has the other */
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
+	struct admission admissions[ROUTES_MAX][CANDIDATES_MAX];
+	struct request_to to[ROUTES_MAX][CANDIDATES_MAX];
 	const struct names *names; /* NULL: every address is a number */
 	struct place {
 		uint32_t version;
@@ -48,6 +54,7 @@ struct shadow {
 struct flight { /* one candidate's answer to one request */
 	struct flight *next;
 	struct record record;
+	struct admission_pass pass;
 	uint64_t sent_ns;
 	bool headed, broken;
 };
@@ -141,6 +148,8 @@ static void on_done(void *arg, enum client_result result)
 	};
 	struct flight *f = arg;
 
+	admission_done(&shadow.admissions[f->record.route][cell_of(f)], &f->pass, outcomes[result],
+	               clock_mono_ns());
 	if (result == CLIENT_OK)
 		emit(f, RECORD_END, clock_mono_ns(), SPAN(""));
 	else if (!f->broken)
@@ -152,19 +161,6 @@ static void on_done(void *arg, enum client_result result)
 }
 
 static const struct client_events events = {on_sent, on_head, on_body, on_done};
-
-static void serialise(struct buf *out, const struct leg *request, const struct plan_candidate *to)
-{
-	struct span head = buf_span(&request->head), name, value;
-	size_t at = 0;
-
-	h1_write_request(out, head_method(head), head_target(head), span_of(to->endpoint.authority));
-	while (head_next(head, &at, &name, &value))
-		h1_write_field(out, name, value);
-	h1_write_field(out, SPAN("understudy-shadow"), span_of(to->name));
-	h1_write_end(out, HTTP_LENGTH, buf_len(&request->body));
-	buf_span_put(out, buf_span(&request->body));
-}
 
 /* The request is there twice while it is handed over. */
 static bool room_for(const struct leg *request)
@@ -184,11 +180,16 @@ static void empty_request(uint64_t limit)
 	shadow.request.limit_bytes = limit;
 }
 
-static int send_flight(struct flight *f, const struct exchange *x, unsigned candidate)
+/* 0, or the outcome that keeps it from being sent. */
+static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
-	const struct leg *client = x->legs[LEG_CLIENT];
-	bool is_head = span_eq(head_method(buf_span(&client->head)), SPAN("HEAD"));
+	const struct leg *request = x->legs[LEG_CLIENT];
+	struct client *client = shadow.clients[x->route][candidate];
+	struct admission *admission = &shadow.admissions[x->route][candidate];
+	bool is_head = span_eq(head_method(buf_span(&request->head)), SPAN("HEAD"));
+	uint8_t refused;
+	int err;
 
 	f->record = (struct record){.id = x->id,
 	                            .slot = x->slot,
@@ -197,23 +198,34 @@ static int send_flight(struct flight *f, const struct exchange *x, unsigned cand
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
 	empty_request(route->max_body_bytes + H1_HEAD_MAX);
-	serialise(&shadow.request, client, &route->candidates[candidate]);
-	return shadow.request.err ? shadow.request.err
-	                          : client_send(shadow.clients[x->route][candidate],
-	                                        buf_span(&shadow.request), is_head, &events, f);
+	request_write(&shadow.request, request, &shadow.to[x->route][candidate]);
+	if (shadow.request.err)
+		return OUTCOME_MEMORY;
+	if (client_in_flight(client) >= route->candidates[candidate].max_in_flight)
+		return OUTCOME_IN_FLIGHT;
+	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
+	if (refused)
+		return refused;
+	err = client_send(client, buf_span(&shadow.request), is_head, &events, f);
+	if (!err)
+		return 0;
+	refused = err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY;
+	admission_done(admission, &f->pass, refused, f->sent_ns);
+	return refused;
 }
 
 static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
 {
 	struct flight *f = new_flight();
-	int err = f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate) : ERR_NOMEM;
+	uint8_t refused = f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate) : OUTCOME_MEMORY;
 
-	if (!err) {
+	if (!refused) {
 		shadow.in_flight++;
+		if (f->pass.warm_up)
+			settle(f, OUTCOME_WARM_UP);
 		return;
 	}
-	ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW,
-	            err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY);
+	ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW, refused);
 	if (f)
 		give_back(f);
 }
@@ -310,22 +322,49 @@ static void follow_names(void)
 			follow(r, c);
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+/* Returns how many records there were: TURN_RECORDS when there may be more. */
+static unsigned drain(void)
 {
-	struct timeval next = {0, TICK_BUSY_US};
 	struct record r;
 	unsigned n = 0;
 	int err = 0;
 
-	(void)fd, (void)what, (void)arg;
-	obey_pause();
-	follow_names();
 	while (n < TURN_RECORDS && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
 		take(&r);
 		n++;
 	}
 	if (err == ERR_PROTO)
 		role_ring_broken(shadow.env, shadow.in);
+	return n;
+}
+
+/* How long until the next look at the ring; the sockets wake the loop by themselves. With answers awaited it
+ * does not sleep deeply: the switch that stops all shadowing is on the page. */
+static unsigned pause_ms(unsigned read)
+{
+	unsigned ms;
+
+	if (read == TURN_RECORDS)
+		return 0;
+	if (read || shadow.in_flight)
+		role_busy(&shadow.pace);
+	ms = role_nap_ms(&shadow.pace, shadow.env);
+	shadow.asleep = !ms && ring_sleep(shadow.in);
+	return shadow.asleep ? ASLEEP_MS : ms;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval next = {0, 0};
+	unsigned n;
+
+	(void)fd, (void)arg;
+	if (shadow.asleep || what & EV_READ) /* a signal may come late, when sleep is over */
+		ring_wake(shadow.in);
+	role_rested(&shadow.pace, &shadow.in, 1);
+	obey_pause();
+	follow_names();
+	n = drain();
 	if (clock_mono_ns() - shadow.swept_ns > 1000000000u) {
 		fold_each(shadow.fold, drop_settled, NULL);
 		shadow.swept_ns = clock_mono_ns();
@@ -335,8 +374,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(shadow.base);
 		return;
 	}
-	if (n == TURN_RECORDS)
-		next.tv_usec = 0;
+	next.tv_usec = pause_ms(n) * 1000;
 	event_add(shadow.tick, &next);
 }
 
@@ -362,6 +400,28 @@ static int make_trust(unsigned route, unsigned candidate, struct tls_context **c
 	return err;
 }
 
+/* What its requests have of their own. 0, or an error that was logged. */
+static int make_to(unsigned route, unsigned candidate)
+{
+	const struct plan_candidate *p = &shadow.env->plan->routes[route].candidates[candidate];
+	struct buf credential;
+	char name[48];
+	int err;
+
+	snprintf(name, sizeof name, "credential.%u.%u", route, candidate);
+	buf_init(&credential, PEM_MAX);
+	role_read(shadow.env, name, &credential);
+	err = request_to_init(&shadow.to[route][candidate], p, atomic_load(&shadow.env->page->run_id),
+	                      buf_span(&credential));
+	if (credential.base)
+		explicit_bzero(credential.base, credential.cap);
+	buf_fini(&credential);
+	if (err)
+		LOG(ERROR, "credential_failed", log_text("candidate", p->name),
+		    log_text("why", err_text(err)));
+	return err;
+}
+
 static int make_client(unsigned route, unsigned candidate)
 {
 	const struct plan_route *r = &shadow.env->plan->routes[route];
@@ -370,6 +430,10 @@ static int make_client(unsigned route, unsigned candidate)
 	struct client_target target = {.host = p->endpoint.host};
 	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
 
+	admission_init(&shadow.admissions[route][candidate], p, shadow.env->plan->seed,
+	               &shadow.env->page->candidates[route][candidate]);
+	if (!err)
+		err = make_to(route, candidate);
 	if (!err && p->endpoint.tls)
 		err = make_trust(route, candidate, &target.tls);
 	if (!err && p->endpoint.port &&
@@ -401,7 +465,7 @@ static int make_clients(void)
 
 int shadow_run(struct role_env *env)
 {
-	struct timeval now = {0, TICK_BUSY_US};
+	struct timeval now = {0, 0};
 
 	shadow.env = env;
 	buf_init(&shadow.head, RECORD_PAYLOAD_MAX);
@@ -411,8 +475,11 @@ int shadow_run(struct role_env *env)
 	if (!shadow.base || !shadow.fold || role_ring_reader(env, "shadow", &shadow.in) ||
 	    role_ring_writer(env, "answers", &shadow.out) || make_clients())
 		return 3;
+	shadow.pace.most_ms = PAUSE_MS;
 	shadow.tick = evtimer_new(shadow.base, on_tick, NULL);
-	if (!shadow.tick || event_add(shadow.tick, &now))
+	shadow.wake =
+	        event_new(shadow.base, role_fd(env, "wake.shadow"), EV_READ | EV_PERSIST, on_tick, NULL);
+	if (!shadow.tick || !shadow.wake || event_add(shadow.tick, &now) || event_add(shadow.wake, NULL))
 		return 3;
 	role_ready(env);
 	event_base_dispatch(shadow.base);

@@ -194,7 +194,7 @@ static int compare_case(void)
 	int err = 0;
 
 	for (unsigned i = 0; i < 3 && !err; i++) {
-		struct answer live = {200, SPAN(""), span_of(bodies[i][0])}, other = live;
+		struct answer live = {.status = 200, .body = span_of(bodies[i][0])}, other = live;
 
 		other.body = span_of(bodies[i][1]);
 		err = compare_pair(&route, &live, &other, SIZE_MAX, &c);

@@ -42,8 +42,8 @@ static void test_exchange(void **state)
 		                    "3:T( x-end=yes) 3:E 1:C0 3:C0 ");
 		assert_string_equal(
 		        end_text(&client),
-		        "1:H0(103 server=t) 1:H2(200 server=t) 1:[hello] 1:T( x-sum=1) 1:E 1:C0 "
-		        "3:H0(103 server=t) 3:H2(200 server=t) 3:[hello] 3:T( x-sum=1) 3:E 3:C0 ");
+		        "1:H0(103 server=t) 1:H2(200 server=t) 3:H0(103 server=t) 3:H2(200 server=t) "
+		        "1:[hello] 1:T( x-sum=1) 1:E 1:C0 3:[hello] 3:T( x-sum=1) 3:E 3:C0 ");
 		assert_int_equal(server.broken + client.broken, 0);
 		assert_int_equal(h2_streams(server.h2) + h2_streams(client.h2), 0);
 		assert_int_equal(h2_queued(server.h2), 0);
