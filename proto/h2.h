@@ -163,6 +163,8 @@ void h2_end(struct h2_stream *);
 void h2_reset(struct h2_stream *, enum h2_code);
 /* At least H2_QUEUE_BYTES wait: queue no more, `room` will be told. */
 bool h2_full(struct h2_stream *);
+/* Bytes of its body that wait to be sent. */
+size_t h2_unsent(const struct h2_stream *);
 /* Of what `data` told, the owner holds `bytes` less: the peer may send as much more. */
 void h2_consumed(struct h2_stream *, size_t bytes);
 

@@ -319,6 +319,11 @@ void h2_reset(struct h2_stream *s, enum h2_code code)
 		h2_fail(s->h2, H2_RULE_none, ERR_NOMEM);
 }
 
+size_t h2_unsent(const struct h2_stream *s)
+{
+	return buf_len(&s->out);
+}
+
 bool h2_full(struct h2_stream *s)
 {
 	bool full = buf_len(&s->out) >= H2_QUEUE_BYTES;
