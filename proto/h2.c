@@ -150,6 +150,8 @@ static const nghttp2_option *options(void)
 	nghttp2_option_set_no_auto_window_update(o, 1);
 	nghttp2_option_set_max_outbound_ack(o, OUTBOUND_ACK_MAX);
 	nghttp2_option_set_peer_max_concurrent_streams(o, H2_STREAMS);
+	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+		nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type);
 	return o;
 }
 

@@ -186,8 +186,16 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *a
 	return 0;
 }
 
+/* Of a frame that no RFC we follow knows: seen by on_begin_frame(), else ignored (RFC 9113 5.5). */
+static int on_unknown(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd, void *arg)
+{
+	(void)session, (void)payload, (void)hd, (void)arg;
+	return NGHTTP2_ERR_CANCEL;
+}
+
 void h2_use_receiving(nghttp2_session_callbacks *c)
 {
+	nghttp2_session_callbacks_set_unpack_extension_callback(c, on_unknown);
 	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(c, on_header);
