@@ -66,13 +66,16 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
 	struct h2_stream *s = stream_of(session, frame->hd.stream_id);
 
 	(void)value, (void)value_len, (void)flags;
-	h2_head_give(h2);
+	if (s && s->invalid)
+		return 0;
 	if (s)
 		s->invalid =
 		        nghttp2_check_header_name(name, name_len) ? H2_RULE_field_value : H2_RULE_field_name;
-	if (nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, H2_PROTOCOL_ERROR))
-		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (h2->head) /* what follows is still counted */
+		h2->head->rule = H2_RULE_malformed;
+	return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, H2_PROTOCOL_ERROR)
+	               ? NGHTTP2_ERR_CALLBACK_FAILURE
+	               : 0;
 }
 
 static void told_end(struct h2_stream *s)
@@ -133,7 +136,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 
 	if (frame->hd.type == NGHTTP2_HEADERS && s && h2->head) {
-		tell_head(h2, s, end);
+		if (!s->invalid)
+			tell_head(h2, s, end);
 		h2_head_give(h2);
 	} else if (frame->hd.type == NGHTTP2_DATA) {
 		on_data_end(h2, frame);
