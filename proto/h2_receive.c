@@ -24,9 +24,18 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	return cost && !h2_spend(h2, cost) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
+/* What a client wishes is checked by the library, then forgotten: all streams are served alike. */
+static int forget_priority(nghttp2_session *session, int32_t id)
+{
+	nghttp2_priority_spec alike;
+
+	nghttp2_priority_spec_default_init(&alike);
+	return nghttp2_session_change_stream_priority(session, id, &alike) == NGHTTP2_ERR_NOMEM ? ERR_NOMEM
+	                                                                                        : 0;
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
-	const nghttp2_extpri in_turn = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
 	struct h2 *h2 = arg;
 	struct h2_stream *s = stream_of(session, frame->hd.stream_id);
 
@@ -36,10 +45,9 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 			h2_stream_free(s);
 			s = NULL;
 		}
-		if (s &&
-		    nghttp2_session_change_extpri_stream_priority(session, frame->hd.stream_id, &in_turn, 1))
-			s = NULL;
 	}
+	if (frame->hd.flags & NGHTTP2_FLAG_PRIORITY && forget_priority(session, frame->hd.stream_id))
+		s = NULL;
 	return s && h2_head_begin(h2, s->headed) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
@@ -141,6 +149,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		h2_head_give(h2);
 	} else if (frame->hd.type == NGHTTP2_DATA) {
 		on_data_end(h2, frame);
+	} else if (frame->hd.type == NGHTTP2_PRIORITY) {
+		if (forget_priority(session, frame->hd.stream_id))
+			return NGHTTP2_ERR_CALLBACK_FAILURE;
 	} else if (frame->hd.type == NGHTTP2_GOAWAY) {
 		h2->gone = true;
 		if (h2->ops->goaway)

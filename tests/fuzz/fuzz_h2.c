@@ -100,8 +100,9 @@ static void on_data(void *owner, struct h2_stream *st, struct span bytes)
 	struct session *s = owner;
 
 	must((state(st) & HEADED) && !(state(st) & ENDED));
-	for (size_t i = 0; i < bytes.len; i++)
-		mix(s, (unsigned char)bytes.data[i]);
+	for (size_t i = 0; i < bytes.len;
+	     i++) /* how much of a body that is too long is told depends on the cut */
+		st->user = (void *)(state(st) + ((uintptr_t)(unsigned char)bytes.data[i] << 8) + 256);
 	if (!(s->how & HOARDS))
 		h2_consumed(st, bytes.len);
 }
@@ -119,7 +120,7 @@ static void on_end(void *owner, struct h2_stream *st)
 
 	must(!(state(st) & ENDED));
 	add_state(st, ENDED);
-	mix(s, st->id);
+	mix(s, st->id ^ state(st));
 	if (!(s->how & ANSWERS) || s->how & CLIENT)
 		return;
 	h2_put(&fields, SPAN("A"), SPAN("b"));
