@@ -94,6 +94,23 @@ bool http_is_authority(struct span s)
 	return s.len > 0 && all(s, C_HOST);
 }
 
+int http_read_length(struct span text, uint64_t *n_out)
+{
+	uint64_t n = 0;
+
+	if (text.len == 0 || !all(text, C_DIGIT))
+		return ERR_PROTO;
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned digit = (unsigned)(text.data[i] - '0');
+
+		if (n > ((uint64_t)INT64_MAX - digit) / 10)
+			return ERR_LIMIT;
+		n = n * 10 + digit;
+	}
+	*n_out = n;
+	return 0;
+}
+
 static const struct {
 	const char *text;
 	uint8_t len, flags;
