@@ -17,6 +17,7 @@
 #include "capture/head.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "replay/allot.h"
 #include "replay/results.h"
 
 enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 10 };
@@ -47,12 +48,16 @@ struct judge {
 
 static struct judge judge;
 
-static struct answer answer_of(const struct leg *leg)
+static struct answer answer_of(const struct leg *client, const struct leg *leg)
 {
 	struct span head = buf_span(&leg->head);
 
-	return (struct answer){head_status(head), head_field(head, SPAN("content-type")),
-	                       buf_span(&leg->body)};
+	return (struct answer){.status = head_status(head),
+	                       .content_type = head_field(head, SPAN("content-type")),
+	                       .body = buf_span(&leg->body),
+	                       .grpc_status = head_grpc_status(head, buf_span(&leg->trailers)),
+	                       .encoding = head_field(head, SPAN("grpc-encoding")),
+	                       .target = head_target(buf_span(&client->head))};
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -130,8 +135,8 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	if (!against)
 		return OUTCOME_MASKED_INPUT;
 	pair.against_baseline = against != live;
-	pair.live = answer_of(against);
-	pair.other = answer_of(other);
+	pair.live = answer_of(client, against);
+	pair.other = answer_of(client, other);
 	err = compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other,
 	                   judge.limit_bytes - fold_bytes(judge.fold), &comparison);
 	if (err)
@@ -337,6 +342,8 @@ static void summary(const char *state, const char *reason)
 	};
 
 	ledger_read(judge.env->ledger, &counts);
+	if (!judge.env->plan->replay)
+		allot_all(judge.env, judge.results, &counts);
 	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL))
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
 	publish();
@@ -474,6 +481,7 @@ int judge_run(struct role_env *env)
 	if (!judge.fold || role_ring_reader(env, "judge", &judge.in[0]) ||
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env))
 		return 3;
+	allot_begin(env);
 	summary("running", NULL);
 	role_ready(env);
 	for (;;) {

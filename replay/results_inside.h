@@ -54,6 +54,7 @@ struct tally {
 	uint32_t slice_count;
 	struct slice slices[SLICES_COUNTED];
 	struct results_standing standing;
+	struct results_share share;
 };
 
 /* What the gates say of one candidate; a baseline has none. */
