@@ -195,7 +195,7 @@ static bool field_ours(const char *name)
 	return http_hop_by_hop(&none, span_of(name));
 }
 
-static void edit_add(struct cfg *c, const struct cfg_node *at, struct plan_header_edits *all,
+void config_edit_add(struct cfg *c, const struct cfg_node *at, struct plan_header_edits *all,
                      const char *written, const char *value)
 {
 	struct plan_header_edit e = {.remove = value == NULL};
@@ -221,20 +221,20 @@ static void edit_add(struct cfg *c, const struct cfg_node *at, struct plan_heade
 
 void config_request_set_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
-	edit_add(c, n->key, &((struct plan_route *)at)->request_headers, n->key->text, n->text);
+	config_edit_add(c, n->key, &((struct plan_route *)at)->request_headers, n->key->text, n->text);
 }
 
 void config_request_remove_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
-	edit_add(c, n, &((struct plan_route *)at)->request_headers, n->text, NULL);
+	config_edit_add(c, n, &((struct plan_route *)at)->request_headers, n->text, NULL);
 }
 
 void config_response_set_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
-	edit_add(c, n->key, &((struct plan_route *)at)->response_headers, n->key->text, n->text);
+	config_edit_add(c, n->key, &((struct plan_route *)at)->response_headers, n->key->text, n->text);
 }
 
 void config_response_remove_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
-	edit_add(c, n, &((struct plan_route *)at)->response_headers, n->text, NULL);
+	config_edit_add(c, n, &((struct plan_route *)at)->response_headers, n->text, NULL);
 }

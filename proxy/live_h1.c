@@ -137,6 +137,14 @@ static struct buf *h1_resend(struct live *l, enum live_error why)
 
 /* The answer. */
 
+/* A parser, from the first byte of an answer on. */
+static bool parses(struct live_h1 *h)
+{
+	if (!h->codec && (h->codec = codec_take(h->live.worker, H1_RESPONSE)))
+		h->codec->parser.head_request = h->live.exchange->head_request;
+	return h->codec != NULL;
+}
+
 static void on_event(struct live_h1 *h, enum h1_event event, struct span body)
 {
 	struct exchange *x = h->live.exchange;
@@ -151,8 +159,7 @@ static void on_event(struct live_h1 *h, enum h1_event event, struct span body)
 	} else if (event == H1_TRAILERS) {
 		exchange_response_trailers(x, m);
 	} else if (event == H1_DONE && m->status / 100 == 1) {
-		h1_next(&h->codec->parser);
-		h->codec->parser.head_request = x->head_request;
+		codec_give(h->live.worker, &h->codec);
 	} else if (event == H1_DONE) {
 		exchange_response_end(x);
 	}
@@ -189,6 +196,10 @@ static void pump(struct live_h1 *h)
 
 		if (x->ops->full(x->front)) {
 			conn_read(&h->conn, false);
+			return;
+		}
+		if (!parses(h)) {
+			exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
 			return;
 		}
 		n = h1_feed(&h->codec->parser, buf_span(&h->conn.in), &event, &body);
@@ -401,17 +412,12 @@ static struct live_h1 *h1_idle(struct upstream_endpoint *e)
 
 struct live *live_h1_take(struct exchange *x, struct upstream *u, struct upstream_endpoint *e)
 {
-	struct codec *codec = codec_take(x->worker, H1_RESPONSE);
-	struct live_h1 *h = codec ? h1_idle(e) : NULL;
+	struct live_h1 *h = h1_idle(e);
 
-	if (!h && codec)
+	if (!h)
 		h = h1_new(x, u, e);
-	if (!h) {
-		codec_give(x->worker, &codec);
+	if (!h)
 		return NULL;
-	}
-	h->codec = codec;
-	h->codec->parser.head_request = x->head_request;
 	h->last = h->deaf = h->begun = false;
 	return &h->live;
 }

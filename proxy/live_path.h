@@ -30,6 +30,7 @@ struct codec {
 	char head[H1_HEAD_MAX];
 };
 
+struct exchange;
 struct health;
 struct live_h1;
 struct session;
@@ -53,6 +54,7 @@ struct worker {
 	struct listener listeners[LISTEN_MAX];
 	struct event *tick;
 	struct session *sessions;
+	struct exchange *slow;        /* those whose clients live waits for */
 	struct live_h1 *closed_lives; /* freed at the next tick */
 	struct health *health;        /* NULL: no endpoint is checked */
 	struct codec *codecs[2];      /* spare, by enum h1_kind: those of one kind need no new beginning */
@@ -61,6 +63,7 @@ struct worker {
 	uint64_t sequence, now_ns; /* the clock when this turn began */
 	uint64_t salt;             /* of the ids of our spans */
 	uint32_t session_count, in_flight;
+	uint32_t most_sessions; /* since memory was last given back */
 	bool accepting, draining;
 };
 

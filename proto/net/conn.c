@@ -39,14 +39,16 @@ static void count(_Atomic uint64_t *counter, size_t bytes)
 		                      memory_order_relaxed);
 }
 
-/* Whole records until the socket is empty or the room is full. */
+/* Whole records: those that came with one read of the socket, while there is room. */
 static long receive_tls(struct conn *c, char *room, size_t size)
 {
 	size_t got = 0;
-	ssize_t n = 0;
+	ssize_t n;
 
-	while (got < size && (n = tls_read(c->tls, room + got, size - got)) > 0)
-		got += (size_t)n;
+	do {
+		n = tls_read(c->tls, room + got, size - got);
+		got += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && got < size && tls_pending(c->tls));
 	buf_grown(&c->in, got);
 	c->ended = n <= 0 && n != ERR_AGAIN;
 	return got ? (long)got : n == 0 || n == ERR_AGAIN ? n : ERR_CLOSED;
