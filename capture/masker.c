@@ -32,6 +32,7 @@ struct track { /* one leg whose HEAD was seen */
 	struct record last;
 	uint8_t leg;
 	bool holding;
+	bool trailed; /* its trailers came: the body is whole, and released */
 	uint32_t held_count;
 	size_t bytes; /* charged */
 	struct buf body;
@@ -198,6 +199,7 @@ static int begin(struct masker *m, struct record *r)
 	t->id = r->id;
 	t->leg = r->leg;
 	t->last = *r;
+	t->last.mask_count = 0; /* of the body, from here on */
 	t->tail = &t->first;
 	t->holding = mask_wants_body(policy);
 	buf_init(&t->body, m->env->plan->routes[r->route].max_body_bytes + 1);
@@ -261,8 +263,12 @@ static int finish(struct masker *m, struct track **at, struct record *r)
 {
 	int err = 0;
 
-	if (r->type == RECORD_END && (*at)->holding)
-		err = release(m, *at, r);
+	if (r->type == RECORD_END && (*at)->holding && !(*at)->trailed)
+		err = release(m, *at, &(*at)->last);
+	if (r->type == RECORD_END && (*at)->holding) {
+		r->mask_count = (*at)->last.mask_count;
+		r->flags |= (*at)->last.flags & RECORD_INPUT_MASKED;
+	}
 	track_free(m, at);
 	if (!err) {
 		pull(m, r);
@@ -271,8 +277,14 @@ static int finish(struct masker *m, struct track **at, struct record *r)
 	return err;
 }
 
-static int trailers(struct masker *m, struct record *r)
+/* They stay behind the body, which is whole when they come. */
+static int trailers(struct masker *m, struct track *t, struct record *r)
 {
+	int err = t->holding && !t->trailed ? release(m, t, &t->last) : 0;
+
+	t->trailed = true;
+	if (err)
+		return err;
 	if (mask_head(policy_of(m, r->route), m->key, (struct span){m->payload, r->payload_len}, scratch(m),
 	              &r->mask_count) ||
 	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
@@ -303,12 +315,14 @@ static void take(struct masker *m, struct record *r)
 		emit(m, r, m->payload);
 	} else if (!*at) { /* its head went down with an earlier process */
 		give_up(m, r, OUTCOME_ROLE_LOST);
+	} else if (r->type == RECORD_CHUNK && (*at)->trailed) {
+		err = ERR_PROTO;
 	} else if (r->type == RECORD_CHUNK && (*at)->holding) {
 		err = hold(m, *at, r, m->payload);
 	} else if (r->type == RECORD_CHUNK) {
 		emit(m, r, m->payload);
 	} else if (r->type == RECORD_TRAILERS) {
-		err = trailers(m, r);
+		err = trailers(m, *at, r);
 	} else if (r->type == RECORD_END || r->type == RECORD_ERROR) {
 		err = finish(m, at, r);
 	} else {
