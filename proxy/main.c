@@ -11,6 +11,7 @@
 #include "proxy/parent.h"
 #include "proxy/resolver.h"
 #include "proxy/worker.h"
+#include "replay/dialer.h"
 #include "replay/judge.h"
 #include "replay/player.h"
 #include "replay/shadow.h"
@@ -58,10 +59,20 @@ static const struct role_row roles[] = {
          PHASE_SHADOW,
          false,
          {"plan", "ledger", "page", "trust.*", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers",
-          "names.read"},
+          "names.read", "dial.ask"},
          {5, 900},
          0,
-         {MAY_TALK, DIALS_CANDIDATES}},
+         {MAY_TALK | MAY_RECEIVE, DIALS_NOBODY}},
+        {"dialer",
+         IN_MIRROR | IN_REPLAY,
+         dialer_run,
+         STAGE_NONE,
+         PHASE_ANSWERS,
+         false,
+         {"plan", "ledger", "page", "names.read", "dial.answer"},
+         {5, 850},
+         0,
+         {MAY_TALK | MAY_PASS, DIALS_CANDIDATES}},
         {"recorder",
          IN_MIRROR,
          recorder_run,

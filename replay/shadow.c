@@ -20,6 +20,7 @@
 #include "proto/base/log.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
+#include "replay/dial.h"
 
 enum { TICK_BUSY_US = 1000, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
@@ -33,10 +34,8 @@ struct shadow {
 	        held; /* by requests in flight: half of the role's budget, the fold has the other */
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
 	const struct names *names; /* NULL: every address is a number */
-	struct place {
-		uint32_t version;
-		struct in6_addr at;
-	} places[ROUTES_MAX][CANDIDATES_MAX];
+	struct name_place places[ROUTES_MAX][CANDIDATES_MAX];
+	struct dial *dial; /* it may not connect itself */
 	unsigned in_flight;
 	uint64_t swept_ns;
 	bool was_paused;
@@ -279,25 +278,17 @@ static void obey_pause(void)
 	shadow.was_paused = paused;
 }
 
-/* The resolver says where a candidate is now; where it was is as good while it is one of the name's places.
- */
+/* The dialer goes by the same names; here they say which connections are of no more use. */
 static void follow(unsigned r, unsigned c)
 {
-	struct place *p = &shadow.places[r][c];
+	struct name_place *p = &shadow.places[r][c];
 	struct sockaddr_storage to = {0};
-	struct name_found found;
 	socklen_t len = 0;
 
-	if (!name_moved(&shadow.names->candidates[r][c], &p->version, &found))
+	if (!name_follow(&shadow.names->candidates[r][c], p))
 		return;
-	for (uint32_t i = 0; i < found.count; i++)
-		if (!memcmp(&found.addresses[i], &p->at, sizeof p->at))
-			return;
-	memset(&p->at, 0, sizeof p->at);
-	if (found.count) {
-		p->at = found.addresses[0];
+	if (!p->nowhere)
 		len = name_sockaddr(&p->at, shadow.env->plan->routes[r].candidates[c].endpoint.port, &to);
-	}
 	client_move(shadow.clients[r][c], (const struct sockaddr *)&to, len);
 }
 
@@ -367,7 +358,8 @@ static int make_client(unsigned route, unsigned candidate)
 	const struct plan_route *r = &shadow.env->plan->routes[route];
 	const struct plan_candidate *p = &r->candidates[candidate];
 	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes, &shadow.held};
-	struct client_target target = {.host = p->endpoint.host};
+	struct client_target target = {.host = p->endpoint.host,
+	                               .dialer = dial_to(shadow.dial, route, candidate)};
 	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
 
 	if (!err && p->endpoint.tls)
@@ -386,7 +378,8 @@ static int make_clients(void)
 	const struct plan *plan = shadow.env->plan;
 	int fd = role_fd(shadow.env, "names.read");
 
-	if (fd != -1 && names_watch(fd, &shadow.names))
+	if ((fd != -1 && names_watch(fd, &shadow.names)) ||
+	    dial_new(shadow.base, role_fd(shadow.env, "dial.ask"), &shadow.dial))
 		return ERR_SYS;
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {

@@ -162,6 +162,8 @@ static int open_slot(struct slot *s)
 	s->used_before = false;
 	s->moves = c->moves;
 	conn_init(&s->conn, c->base, on_turn, s);
+	if (c->target.dialer)
+		return conn_dial(&s->conn, c->target.dialer, c->target.tls, c->target.host);
 	return conn_connect(&s->conn, (const struct sockaddr *)&c->target.address, c->target.address_len,
 	                    c->target.tls, c->target.host);
 }

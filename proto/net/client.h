@@ -12,6 +12,7 @@
 
 #include "proto/base/span.h"
 #include "proto/h1.h"
+#include "proto/net/conn.h"
 #include "proto/net/tls.h"
 
 enum client_result {
@@ -49,6 +50,8 @@ struct client_target {
 	socklen_t address_len;
 	struct tls_context *tls; /* NULL: plain; the client takes a reference */
 	const char *host;        /* that the certificate must name; copied; unused without tls */
+	struct conn_dialer
+	        *dialer; /* who connects to that address; NULL: the client does. It must outlive it */
 };
 
 struct client;
