@@ -113,10 +113,21 @@ static struct span cut(struct span s, char c, struct span *rest_out)
 	return (struct span){s.data, (size_t)(hit - s.data)};
 }
 
-static bool always_dropped(struct span name)
+bool mask_is_credential(struct span name)
 {
-	static const char *const names[] = {"authorization", "proxy-authorization", "cookie", "set-cookie",
-	                                    "x-api-key"};
+	static const char *const names[] = {
+	        "authorization",
+	        "proxy-authorization",
+	        "cookie",
+	        "set-cookie",
+	        "x-api-key",
+	        "api-key",
+	        "x-auth-token",
+	        "x-access-token",
+	        "x-goog-api-key",
+	        "x-amz-security-token",
+	        "ocp-apim-subscription-key",
+	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (span_eq_nocase(name, span_of(names[i])))
@@ -139,7 +150,7 @@ static bool drops(const struct plan_mask *policy, struct span line)
 	struct span value, name = cut(line, ':', &value);
 	const struct plan_mask_field *rule = header_rule(policy, name);
 
-	return always_dropped(name) || (rule && rule->with == MASK_DROP);
+	return mask_is_credential(name) || (rule && rule->with == MASK_DROP);
 }
 
 static void put_field(const struct plan_mask *policy, struct mask_key *key, struct span line, struct buf *out,

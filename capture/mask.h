@@ -21,6 +21,8 @@ void mask_key_free(struct mask_key **);
 /* Rewrite a HEAD's or TRAILERS' text form. *count_out: values masked. 0, ERR_LIMIT, ERR_NOMEM, ERR_PROTO. */
 int mask_head(const struct plan_mask *, struct mask_key *, struct span head, struct buf *out,
               uint32_t *count_out) MUST_CHECK;
+/* A field that the built-in rules drop, by its name: credentials and cookies. */
+bool mask_is_credential(struct span name);
 /* True when the policy has JSON-path rules: bodies are held and must be JSON. */
 bool mask_wants_body(const struct plan_mask *);
 /* True when path rules cannot reach this head's body: it is encoded, or binary tensors follow the JSON. */

@@ -18,6 +18,8 @@
 #include "capture/mask.h"
 #include "proto/base/clock.h"
 
+/* What a pause lets gather at the masker reaches the candidates at once: it is short. */
+enum { PAUSE_MS = 3, ANSWERS_PAUSE_MS = 8 };
 enum { TRACK_BUCKETS = 4096, SCRATCH_LEAST = 2 * RECORD_PAYLOAD_MAX, MALLOC_BYTES = 16 };
 
 struct held { /* a CHUNK that waits until its body is complete */
@@ -378,14 +380,14 @@ static unsigned drain_rings(struct masker *m)
 
 static void loop(struct masker *m, uint32_t leave_at)
 {
-	struct role_pace pace = {0};
+	struct role_pace pace = {.most_ms = m->answers ? ANSWERS_PAUSE_MS : PAUSE_MS};
 	uint64_t swept = clock_mono_ns();
 
 	for (;;) {
 		uint32_t phase = atomic_load(&m->env->page->phase);
 
 		if (drain_rings(m)) {
-			pace.empty_since_ns = 0;
+			role_busy(&pace);
 		} else if (phase >= leave_at) {
 			return;
 		} else {

@@ -14,6 +14,7 @@
 #include "capture/plan.h"
 #include "proto/base/err.h"
 #include "proto/h1_rules.h"
+#include "proto/h2_rules.h"
 #include "proto/base/hist.h"
 
 enum { WORKERS_MAX = 16, SAMPLE_ALL_PPM = 1000000, STATUS_CLASSES = 6 };
@@ -42,6 +43,7 @@ enum raw_state { RAW_OK = 0, RAW_BROKEN, RAW_RETIRED };
 	X(HEADER_TIMEOUT, "header_timeout", "a head took too long to arrive")                                \
 	X(BODY_RATE, "body_rate", "a body came too slowly")                                                  \
 	X(SEND_TIMEOUT, "send_timeout", "the client did not read its answer")                                \
+	X(SLOW_SHARE, "slow_share", "live waited for too many slow clients; this one was the slowest")       \
 	X(PROXY_PROTOCOL, "proxy_protocol", "no valid PROXY header came first")                              \
 	X(TLS_HANDSHAKE, "tls_handshake", "the TLS handshake failed")
 
@@ -49,8 +51,9 @@ enum reject_rule {
 #define X(name, text, meaning) REJECT_##name,
 	REJECT_TABLE(X)
 #undef X
-	        REJECT_H1, /* + enum h1_rule */
-	RULES_MAX = REJECT_H1 + H1_RULE_COUNT
+	        REJECT_H1,                     /* + enum h1_rule */
+	REJECT_H2 = REJECT_H1 + H1_RULE_COUNT, /* + enum h2_rule */
+	RULES_MAX = REJECT_H2 + H2_RULE_COUNT
 };
 
 const char *reject_name(unsigned rule);
@@ -75,13 +78,16 @@ const char *live_error_name(unsigned error);
 /* Who answered: the live endpoint's answer was passed on, or we made one. */
 enum origin { ORIGIN_LIVE, ORIGIN_OURS, ORIGINS };
 
+enum client_protocol { PROTOCOL_HTTP1, PROTOCOL_HTTP2, PROTOCOLS };
+
 /* Was the exchange copied? ADDED_PLAIN counts only exchanges that the same route would have copied, had
  * the sampling hash or `ctl pause` not kept them: so the two differ in nothing but the copying. */
 enum added { ADDED_PLAIN, ADDED_COPIED, ADDED_KINDS };
 
-struct worker_gauges {                /* one writer: that worker */
-	_Atomic uint64_t requests;    /* heads that were read whole */
-	_Atomic uint64_t live_errors; /* sum of live_error[] */
+struct worker_gauges {                        /* one writer: that worker */
+	_Atomic uint64_t requests;            /* heads that were read whole */
+	_Atomic uint64_t protocol[PROTOCOLS]; /* the same by version */
+	_Atomic uint64_t live_errors;         /* sum of live_error[] */
 	_Atomic uint64_t live_error[LIVE_ERRORS];
 	_Atomic uint64_t rejected; /* sum of rejected_rule[] */
 	_Atomic uint64_t rejected_rule[RULES_MAX];
@@ -116,9 +122,21 @@ struct standing { /* one writer: the judge */
 	_Atomic uint64_t needed; /* more pairs until decided; UINT64_MAX: cannot be told */
 	_Atomic uint32_t state;  /* enum standing_state; NONE: a baseline, or nothing published yet */
 	_Atomic uint64_t gate[STANDING_GATE_WORDS]; /* name of the gate that decides, or is waited for */
+	/* Ramp and stop: replay/share.h */
+	_Atomic uint32_t sample_ppm, stage, falls, stopped;
+	_Atomic uint64_t saved, stopped_seen;
 };
 void standing_gate_set(struct standing *, const char *name);
 void standing_gate(const struct standing *, char name_out[STANDING_GATE_BYTES + 1]);
+
+/* What the shadow says of one candidate. */
+struct candidate_gauges {      /* one writer: the shadow */
+	_Atomic uint64_t sent; /* copies that were sent, warm-up included */
+	_Atomic uint64_t first_ns;
+	_Atomic uint64_t queued_bytes_open; /* of requests that wait for an answer */
+	_Atomic uint64_t breaker_opened;
+	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
+};
 
 enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2 };
 
@@ -155,6 +173,7 @@ struct page {
 	_Atomic uint32_t sample_ppm[ROUTES_MAX][CANDIDATES_MAX]; /* the operator's; never raises the plan's */
 	_Atomic uint64_t log_shed; /* lines that found their log ring full; any role adds */
 	struct standing standings[ROUTES_MAX][CANDIDATES_MAX];
+	struct candidate_gauges candidates[ROUTES_MAX][CANDIDATES_MAX];
 	struct worker_gauges workers[WORKERS_MAX];
 	/* enum endpoint_state; one writer: that worker */
 	_Atomic uint8_t endpoints[WORKERS_MAX][ROUTES_MAX][LIVE_ENDPOINTS_MAX];
@@ -166,7 +185,8 @@ struct page {
 int page_create(int *memfd_out) MUST_CHECK;
 int page_map(int memfd, struct page **page_out) MUST_CHECK; /* 0, ERR_SYS, ERR_PROTO; never unmapped */
 
-/* The share that a candidate gets: the least of what is configured and what the operator left. */
+/* The share that a candidate gets: the least of what is configured, what the operator left, and what its
+ * ramp and its stop allow. */
 uint32_t page_sample_ppm(const struct page *, uint16_t route, unsigned candidate, uint32_t configured_ppm);
 
 #endif

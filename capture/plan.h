@@ -23,9 +23,12 @@ enum {
 	IGNORES_MAX = 16,
 	LISTEN_MAX = 8,
 	CERTIFICATES_MAX = 4,
+	ALPN_BYTES = 32,
 	LIVE_ENDPOINTS_MAX = 8,
 	SLICES_MAX = 4,
 	HEADER_EDITS_MAX = 16,
+	REWRITES_MAX = 8,
+	RAMP_STAGES_MAX = 8,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -54,14 +57,20 @@ struct plan_listen {
 	struct plan_certificate certificates[CERTIFICATES_MAX];
 	char client_ca_file[PATH_MAX_BYTES]; /* set: a client certificate is required */
 	bool tls_1_3_only;
+	char alpn[ALPN_BYTES]; /* " h2 http/1.1 ", in order of preference; empty: just these */
 };
 
 struct plan_health {
-	char path[TEXT_MAX_BYTES]; /* empty: no active checks */
+	char path[TEXT_MAX_BYTES];         /* asked with GET */
+	bool grpc;                         /* asked by grpc.health.v1 instead; neither: no active checks */
+	char grpc_service[TEXT_MAX_BYTES]; /* empty: the server as a whole */
 	uint32_t interval_ms, timeout_ms, rise, fall;
 	uint32_t max_fails,
 	        fail_timeout_ms; /* passive: out for fail_timeout after max_fails in a row; 0: never */
 };
+
+/* Which HTTP is spoken to an endpoint. AUTO: over TLS what ALPN (RFC 7301) agrees on, else HTTP/1.1. */
+enum plan_http { PLAN_HTTP_AUTO, PLAN_HTTP_1, PLAN_HTTP_2 };
 
 enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_IN_FLIGHT };
 
@@ -69,6 +78,7 @@ struct plan_live {
 	uint32_t endpoint_count;
 	struct plan_endpoint endpoints[LIVE_ENDPOINTS_MAX];
 	uint32_t balance;    /* enum balance */
+	uint32_t http;       /* enum plan_http */
 	uint32_t timeout_ms; /* of the whole exchange without a byte from live: 504 */
 	uint32_t connect_timeout_ms;
 	uint32_t try_timeout_ms;      /* end of the request to the head of an answer, each try; 0: none */
@@ -93,12 +103,48 @@ struct plan_header_edits {
 	struct plan_header_edit edits[HEADER_EDITS_MAX];
 };
 
+struct plan_http2 { /* of a client connection that speaks it */
+	uint32_t streams, window_bytes, connection_window_bytes;
+	uint32_t glitches; /* proto/h2.h */
+};
+
 struct plan_limits { /* of each client connection; every one has a counter rejected{rule} */
 	uint32_t header_timeout_ms, idle_timeout_ms, send_timeout_ms;
 	uint32_t body_min_rate; /* bytes a second, measured over 10 s; 0: none */
 	uint32_t line_bytes, field_bytes, fields_bytes, fields;
 	uint32_t max_connections; /* per worker; past it accepting stops */
 	uint32_t max_requests;    /* per worker, in flight; past it 503 with Retry-After */
+	struct plan_http2 http2;
+};
+
+struct plan_breaker { /* a candidate that fails is left alone for a while: replay/breaker.h */
+	bool on;
+	uint32_t failures_ppm, minimum, window_ms, pause_ms, probes;
+};
+
+/* What a copy has otherwise than the request it is one of, in a mirror and in a replay: replay/request.h. */
+struct plan_rewrite {
+	uint32_t path_count, body_count;
+	struct plan_path { /* by segments; the first that fits */
+		char from[TEXT_MAX_BYTES], to[TEXT_MAX_BYTES];
+	} paths[REWRITES_MAX];
+	char host[TEXT_MAX_BYTES]; /* empty: the endpoint's */
+	bool keep_host;            /* the client's, where it is known */
+	struct plan_header_edits headers;
+	struct plan_body { /* proto/json_edit.h */
+		char path[TEXT_MAX_BYTES], value[TEXT_MAX_BYTES];
+	} body[REWRITES_MAX];
+};
+
+struct plan_ramp {                                     /* replay/share.h, as the next */
+	uint32_t stage_count, stages[RAMP_STAGES_MAX]; /* ppm, rising; none: all at once */
+	uint32_t pairs, hold_ms;                       /* in a stage, before it is left */
+};
+
+struct plan_stop { /* when a candidate has been seen enough; any of what is set */
+	bool on, decided;
+	uint32_t after_ms, pairs; /* 0: not by that */
+	uint32_t watch_ppm;       /* what it gets from then on */
 };
 
 struct plan_candidate {
@@ -106,6 +152,17 @@ struct plan_candidate {
 	bool baseline;
 	uint32_t sample_ppm; /* share of exchanges, 1000000 = all */
 	uint32_t timeout_ms, max_in_flight;
+	uint32_t http; /* enum plan_http */
+	double max_rate;                  /* requests a second; 0: no limit, as of the next two */
+	uint64_t max_bytes, max_queue;    /* bytes of requests: a second; waiting for an answer */
+	uint32_t warmup_count, warmup_ms; /* the first of a run are sent, not compared */
+	struct plan_breaker breaker;
+	struct plan_ramp ramp;
+	struct plan_rewrite rewrite;
+	bool models_ignored;                    /* it is not asked which models it serves */
+	char credential_header[NAME_MAX_BYTES]; /* lower case; its value is in the file, that of
+	                                           "credential.R.C" */
+	char credential_file[PATH_MAX_BYTES];   /* empty: none */
 	struct plan_endpoint endpoint;
 	bool verify;                  /* the name and chain of an https endpoint */
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
@@ -144,6 +201,7 @@ struct plan_route {
 	struct plan_live live;
 	struct plan_header_edits request_headers, response_headers;
 	bool mirror;                  /* no mirror block: nothing is copied */
+	bool keep_host;               /* a candidate is told the client's Host: it is copied too */
 	char methods[TEXT_MAX_BYTES]; /* " POST PUT " with blanks around each */
 	uint32_t sample_ppm;
 	char sample_header[NAME_MAX_BYTES]; /* the sampling key; empty: the request id */
@@ -154,6 +212,7 @@ struct plan_route {
 	char ignore[IGNORES_MAX][TEXT_MAX_BYTES]; /* JSON paths */
 	uint32_t candidate_count;
 	struct plan_candidate candidates[CANDIDATES_MAX];
+	struct plan_stop stop;
 	uint32_t gate_count;
 	struct plan_gate gates[GATES_MAX];
 	uint32_t slice_count;

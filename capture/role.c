@@ -316,32 +316,53 @@ int role_enter(int argc, char **argv, struct role_rank rank, const struct role_w
 	return run(&env);
 }
 
-static void nap(uint64_t ns)
-{
-	struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+/* A full ring sheds: one that holds a part of what it can is looked at more often. */
+enum { CROWDED_PART = 16 };
+static const uint64_t AWAKE_NS = 100000000u;
 
-	nanosleep(&t, NULL);
-}
-
-void role_pause(struct role_pace *pace, const struct role_env *env, struct ring **rings, const int *eventfds,
-                unsigned count)
+unsigned role_nap_ms(struct role_pace *pace, const struct role_env *env)
 {
-	struct pollfd fds[WORKERS_MAX];
 	uint64_t now = clock_mono_ns();
-	bool quiet = true;
+	bool running = atomic_load(&env->page->phase) == PHASE_RUN;
 
 	if (!pace->empty_since_ns)
 		pace->empty_since_ns = now;
-	if (now - pace->empty_since_ns < 100000000u || atomic_load(&env->page->phase) != PHASE_RUN) {
-		nap(1000000u);
-		return;
-	}
+	if (running && now - pace->empty_since_ns >= AWAKE_NS)
+		return 0;
+	return running && !env->plan->replay && pace->nap_ms ? pace->nap_ms : 1;
+}
+
+void role_rested(struct role_pace *pace, struct ring **rings, unsigned count)
+{
+	pace->nap_ms += pace->nap_ms < pace->most_ms;
+	for (unsigned i = 0; i < count; i++)
+		if (ring_used_bytes(rings[i]) > ring_data_bytes(rings[i]) / CROWDED_PART)
+			pace->nap_ms = 1;
+}
+
+static void deep_sleep(struct ring **rings, const int *eventfds, unsigned count)
+{
+	struct pollfd fds[WORKERS_MAX];
+	bool quiet = true;
+
 	for (unsigned i = 0; i < count; i++) {
 		fds[i] = (struct pollfd){.fd = eventfds[i], .events = POLLIN};
 		quiet &= ring_sleep(rings[i]);
 	}
 	if (quiet)
-		poll(fds, count, 100);
+		poll(fds, count, AWAKE_NS / 1000000u);
 	for (unsigned i = 0; i < count; i++)
 		ring_wake(rings[i]);
+}
+
+void role_pause(struct role_pace *pace, const struct role_env *env, struct ring **rings, const int *eventfds,
+                unsigned count)
+{
+	unsigned ms = role_nap_ms(pace, env);
+
+	if (ms)
+		nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
+	else
+		deep_sleep(rings, eventfds, count);
+	role_rested(pace, rings, count);
 }

@@ -73,12 +73,26 @@ void role_ready(const struct role_env *);
  * place and starts both ends anew; a worker is spared, its copies are shed until its reader is back. */
 _Noreturn void role_ring_broken(const struct role_env *, const struct ring *);
 
-/* Poll pace of a ring reader: 1 ms while busy, deep sleep on the eventfd after 100 ms empty. */
+/* Poll pace of a ring reader: some milliseconds while records come and the rings stay nearly empty, 1 ms when
+ * they do not; deep sleep on the eventfd after 100 ms empty. In a replay, which may run as fast as it can,
+ * 1 ms. */
 struct role_pace {
+	unsigned most_ms; /* 0: 1 ms */
+	unsigned nap_ms;
 	uint64_t empty_since_ns;
 };
+/* Records were read. */
+static inline void role_busy(struct role_pace *pace)
+{
+	pace->empty_since_ns = 0;
+}
 /* Called when all `rings` were empty; returns after the pause. Wakes at least every 100 ms. */
 void role_pause(struct role_pace *, const struct role_env *, struct ring **rings, const int *eventfds,
                 unsigned count);
+/* For a role with a loop of its own: how long to pause, now that its rings were empty; 0: nothing came for so
+ * long that deep sleep is due. */
+unsigned role_nap_ms(struct role_pace *, const struct role_env *);
+/* After the pause: what has come meanwhile says how long the next one may be. */
+void role_rested(struct role_pace *, struct ring **rings, unsigned count);
 
 #endif

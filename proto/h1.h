@@ -36,6 +36,9 @@ struct h1_limits {
 	uint64_t body_bytes;   /* declared, or the sum of the chunks: 413 */
 };
 
+/* No value above the maxima, none 0. */
+struct h1_limits h1_limits_lowered(const struct h1_limits *);
+
 enum h1_kind { H1_REQUEST, H1_RESPONSE };
 
 enum h1_event {

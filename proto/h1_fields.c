@@ -88,19 +88,11 @@ static int check_request_fields(struct h1_parser *p)
 
 static int parse_length(struct h1_parser *p, struct span v)
 {
-	uint64_t n = 0;
+	int r = http_read_length(v, &p->message.content_length);
 
-	if (v.len == 0 || !all(v, C_DIGIT))
-		return REJECT(p, content_length_value);
-	for (size_t i = 0; i < v.len; i++) {
-		unsigned digit = (unsigned)(v.data[i] - '0');
-
-		if (n > ((uint64_t)INT64_MAX - digit) / 10)
-			return REJECT(p, content_length_range);
-		n = n * 10 + digit;
-	}
-	p->message.content_length = n;
-	return 0;
+	if (r == ERR_LIMIT)
+		return REJECT(p, content_length_range);
+	return r < 0 ? REJECT(p, content_length_value) : 0;
 }
 
 /* Only exactly "chunked" is decoded; a proper list of known codings before it is a 501. */

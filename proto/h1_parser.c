@@ -54,15 +54,20 @@ static uint64_t lowered(uint64_t wanted, uint64_t max)
 	return wanted == 0 || wanted > max ? max : wanted;
 }
 
-void h1_limit(struct h1_parser *p, const struct h1_limits *l)
+struct h1_limits h1_limits_lowered(const struct h1_limits *l)
 {
-	p->limits = (struct h1_limits){
+	return (struct h1_limits){
 	        .line_bytes = (uint32_t)lowered(l->line_bytes, H1_LINE_MAX),
 	        .field_bytes = (uint32_t)lowered(l->field_bytes, H1_FIELD_MAX),
 	        .fields_bytes = (uint32_t)lowered(l->fields_bytes, H1_FIELDS_BYTES_MAX),
 	        .field_count = (uint32_t)lowered(l->field_count, HTTP_FIELDS_MAX),
 	        .body_bytes = lowered(l->body_bytes, INT64_MAX),
 	};
+}
+
+void h1_limit(struct h1_parser *p, const struct h1_limits *l)
+{
+	p->limits = h1_limits_lowered(l);
 }
 
 void h1_init(struct h1_parser *p, enum h1_kind kind, char *head, size_t head_cap)

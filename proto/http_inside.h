@@ -8,6 +8,7 @@
 #ifndef PROTO_HTTP_INSIDE_H
 #define PROTO_HTTP_INSIDE_H
 
+#include "proto/base/err.h"
 #include "proto/http.h"
 
 enum name_flag {
@@ -72,6 +73,9 @@ bool http_list_next(struct span *rest, struct span *element_out);
 bool http_list_has(struct span list, struct span token);
 /* host [":" port] without userinfo, lists or percent-encoding (RFC 9112 3.2, narrowed). */
 bool http_is_authority(struct span);
+
+/* Content-Length: 0, ERR_PROTO (not plain digits) or ERR_LIMIT (above 2^63-1). */
+int http_read_length(struct span text, uint64_t *n_out) MUST_CHECK;
 
 enum { HTTP_NAME_MAX_LEN = 20 };
 

@@ -24,12 +24,14 @@ const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",
                                            "row_divergence_rate",    "latency_p99_ratio", NULL};
 const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
 const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
+const char *const config_https[] = {"auto", "1.1", "2", NULL};
 static const char *const protocols_later[] = {"openai",    "anthropic", "ollama", "tfserving",
                                               "kserve-v1", "text",      NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};
 static const char *const modes[] = {"deny", NULL}, *const modes_later[] = {"allow", NULL};
+static const char *const models[] = {"ask", "ignore", NULL};
 static const char *const roles[] = {"candidate", "baseline", NULL};
 
 static const struct cfg_row certificate_rows[] = {
@@ -54,7 +56,9 @@ static const struct cfg_row listen_tls_rows[] = {
          .sentence = "PEM: a client must show a certificate that one of these signed."},
         {ONE("min_version", CFG_ENUM, struct plan_listen, tls_1_3_only), .names = tls_versions,
          .value = "1.2", .sentence = "The oldest TLS that is spoken."},
-        NOT_YET("alpn"),
+        {ONE("alpn", CFG_WORDS, struct plan_listen, alpn), .hook = config_alpn_hook,
+         .sentence =
+                 "Of h2 and http/1.1 what is spoken, the preferred first; left out: both, in this order."},
         END,
 };
 const struct cfg_row config_listen_rows[] = {
@@ -64,6 +68,18 @@ const struct cfg_row config_listen_rows[] = {
          .sentence = "A PROXY header, version 1 or 2, must come first; only behind a balancer."},
         {ALL("tls", CFG_MAPPING, listen_tls_rows), .hook = config_listen_tls_hook,
          .sentence = "Clients speak TLS; left out: clear text."},
+        END,
+};
+static const struct cfg_row http2_rows[] = {
+        {ONE("max_concurrent_streams", CFG_INTEGER, struct plan_http2, streams), .min = "1", .max = "10000",
+         .value = "128", .sentence = "Requests that a client may have open; past it they are refused."},
+        {ONE("window", CFG_SIZE, struct plan_http2, window_bytes), .min = "16KiB", .max = "16MiB",
+         .value = "64KiB", .sentence = "Of a request's body, sent by the client and not yet taken by live."},
+        {ONE("connection_window", CFG_SIZE, struct plan_http2, connection_window_bytes), .min = "64KiB",
+         .max = "256MiB", .value = "1MiB", .sentence = "The same of all requests of a connection together."},
+        {ONE("glitches", CFG_INTEGER, struct plan_http2, glitches), .min = "100", .max = "1000000",
+         .value = "2000",
+         .sentence = "What carries nothing: a reset costs 10, a PING 1; 200 a second come back."},
         END,
 };
 static const struct cfg_row limits_rows[] = {
@@ -88,6 +104,8 @@ static const struct cfg_row limits_rows[] = {
          .sentence = "Client connections of a worker; past it accepting waits."},
         {ONE("max_requests", CFG_INTEGER, struct plan_limits, max_requests), .min = "1", .max = "1000000",
          .value = "10000", .sentence = "Requests that a worker has open; past it 503 with Retry-After."},
+        {ALL("http2", CFG_MAPPING, http2_rows), .offset = offsetof(struct plan_limits, http2),
+         .sentence = "Of one connection that speaks HTTP/2."},
         END,
 };
 static const struct cfg_row control_rows[] = {
@@ -166,13 +184,17 @@ static const struct cfg_row live_tls_rows[] = {
          .hook = config_file_hook, .sentence = "PEM: the certificate that we show."},
         {ONE("key_file", CFG_STRING, struct plan_live, client.key_file), .hook = config_file_hook,
          .sentence = "PEM: its private key, without a passphrase."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row health_rows[] = {
         {ONE("path", CFG_STRING, struct plan_health, path), .hook = config_path_hook,
          .sentence = "Asked with GET by each worker, on a connection of its own; 2xx is well. Left out: "
                      "nobody asks."},
+        {.name = "grpc",
+         .type = CFG_HOOK,
+         .hook = config_health_grpc_hook,
+         .sentence = "Asked by grpc.health.v1 over HTTP/2 instead, about this service; '' is the whole "
+                     "server. SERVING is well."},
         {ONE("interval", CFG_DURATION, struct plan_health, interval_ms), .min = "100ms", .max = "1h",
          .value = "5s", .sentence = "Between two questions, give or take a tenth."},
         {ONE("timeout", CFG_DURATION, struct plan_health, timeout_ms), .min = "10ms", .max = "10m",
@@ -193,6 +215,9 @@ static const struct cfg_row live_rows[] = {
          .sentence = "a list of URLs, such as [http://127.0.0.1:9001], https://HOST:PORT or unix:/PATH"},
         {ONE("balance", CFG_ENUM, struct plan_live, balance), .names = config_balances,
          .value = "round_robin", .sentence = "Which endpoint is next."},
+        {ONE("http", CFG_ENUM, struct plan_live, http), .names = config_https, .value = "auto",
+         .sentence = "1.1, 2 (over TLS by ALPN, else from the first byte) or auto: what ALPN agrees on over "
+                     "TLS, else 1.1."},
         {ONE("timeout", CFG_DURATION, struct plan_live, timeout_ms), .min = "1ms", .max = "1h",
          .value = "30s", .sentence = "How long live may be silent before the client gets 504."},
         {ONE("connect_timeout", CFG_DURATION, struct plan_live, connect_timeout_ms), .min = "1ms",
@@ -206,7 +231,9 @@ static const struct cfg_row live_rows[] = {
         {ONE("idle_timeout", CFG_DURATION, struct plan_live, idle_timeout_ms), .min = "0s", .max = "1h",
          .value = "30s", .sentence = "A connection kept for later is closed after this."},
         {ONE("max_connections", CFG_INTEGER, struct plan_live, max_connections), .min = "1", .max = "100000",
-         .value = "512", .sentence = "Of an endpoint and worker; over it the client gets 503."},
+         .value = "512",
+         .sentence = "Of an endpoint and worker; over it: 503. Slow clients keep half of them when most are "
+                     "open."},
         {ONE("tries", CFG_INTEGER, struct plan_live, tries), .min = "1", .max = "8", .value = "2",
          .sentence =
                  "Endpoints, or addresses of a name, tried when connecting fails or a try_timeout passes."},
@@ -214,7 +241,6 @@ static const struct cfg_row live_rows[] = {
          .sentence = "Of https endpoints."},
         {ALL("health", CFG_MAPPING, health_rows), .offset = offsetof(struct plan_live, health),
          .sentence = "When an endpoint is left out, and when it comes back."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row request_rows[] = {
@@ -271,6 +297,59 @@ static const struct cfg_row candidate_tls_rows[] = {
          .sentence = "Its certificate's name and chain must be right."},
         END,
 };
+static const struct cfg_row ramp_rows[] = {
+        {.name = "stages",
+         .type = CFG_EACH,
+         .hook = config_ramp_stage_hook,
+         .sentence = "Shares, each more than the one before; left out: [1%, 10%, 50%, 100%]."},
+        {ONE("pairs", CFG_INTEGER, struct plan_ramp, pairs), .min = "1", .max = "1000000", .value = "100",
+         .sentence = "Pairs in a stage before it is left."},
+        {ONE("hold", CFG_DURATION, struct plan_ramp, hold_ms), .min = "0s", .max = "24h", .value = "1m",
+         .sentence = "How long a stage takes at least."},
+        END,
+};
+static const struct cfg_row stop_rows[] = {
+        {ONE("after", CFG_DURATION, struct plan_stop, after_ms), .min = "1s", .max = "30d",
+         .sentence = "After that time."},
+        {ONE("pairs", CFG_INTEGER, struct plan_stop, pairs), .min = "1", .max = "1000000000",
+         .sentence = "After that many pairs."},
+        {ONE("decided", CFG_BOOL, struct plan_stop, decided), .value = "no",
+         .sentence = "Once every gate of the candidate is decided."},
+        {ONE("watch", CFG_SHARE, struct plan_stop, watch_ppm), .value = "1%",
+         .sentence = "What it gets from then on."},
+        END,
+};
+static const struct cfg_row rewrite_rows[] = {
+        {.name = "path",
+         .type = CFG_PAIRS,
+         .hook = config_rewrite_path_hook,
+         .sentence = "/OLD: /NEW of what a path begins with, by segments; the first that fits."},
+        {ONE("host", CFG_HOOK, struct plan_rewrite, host), .value = "candidate",
+         .hook = config_rewrite_host_hook,
+         .sentence = "keep (the client's), candidate (the endpoint's), or a name."},
+        {.name = "headers",
+         .type = CFG_PAIRS,
+         .hook = config_rewrite_header_hook,
+         .sentence = "NAME: value; an empty value takes the field away."},
+        {.name = "body",
+         .type = CFG_PAIRS,
+         .hook = config_rewrite_body_hook,
+         .sentence = "$.PATH: value, where a JSON body has it; what is no JSON scalar is a string."},
+        END,
+};
+static const struct cfg_row breaker_rows[] = {
+        {ONE("failures", CFG_SHARE, struct plan_breaker, failures_ppm), .value = "50%",
+         .sentence = "Share of the window's requests without a usable answer that opens it."},
+        {ONE("minimum", CFG_INTEGER, struct plan_breaker, minimum), .min = "1", .max = "100000",
+         .value = "20", .sentence = "Requests that the window must hold before it may open."},
+        {ONE("window", CFG_DURATION, struct plan_breaker, window_ms), .min = "100ms", .max = "1h",
+         .value = "10s", .sentence = "Of how long the share is taken."},
+        {ONE("pause", CFG_DURATION, struct plan_breaker, pause_ms), .min = "10ms", .max = "1h", .value = "5s",
+         .sentence = "Until the first probe, give or take a quarter; doubles while probes fail."},
+        {ONE("probes", CFG_INTEGER, struct plan_breaker, probes), .min = "1", .max = "1000", .value = "3",
+         .sentence = "Good answers in a row, one request at a time, that close it again."},
+        END,
+};
 const struct cfg_row config_candidate_rows[] = {
         {ONE("name", CFG_STRING, struct plan_candidate, name), .required = true, .hook = config_name_hook,
          .sentence = "a name for reports"},
@@ -284,11 +363,35 @@ const struct cfg_row config_candidate_rows[] = {
         {ONE("timeout", CFG_DURATION, struct plan_candidate, timeout_ms), .min = "1ms", .max = "1h",
          .value = "2s", .sentence = "How long its answer may take."},
         {ONE("max_in_flight", CFG_INTEGER, struct plan_candidate, max_in_flight), .min = "1", .max = "65536",
-         .value = "64", .sentence = "Copies that wait for its answer at a time."},
-        NOT_YET("rewrite"),
+         .value = "64", .sentence = "Copies that wait for its answer at a time, and its connections."},
+        {ONE("http", CFG_ENUM, struct plan_candidate, http), .names = config_https, .value = "auto",
+         .sentence = "Which HTTP it is sent, as for live."},
+        {ONE("max_rate", CFG_HOOK, struct plan_candidate, max_rate), .hook = config_rate_hook,
+         .sentence = "Copies a second, such as 50/s (or /m, /h); more are shed as rate. Left out: no limit."},
+        {ONE("max_bytes", CFG_SIZE, struct plan_candidate, max_bytes), .min = "1KiB", .max = "1TiB",
+         .sentence = "Bytes of copies a second; more are shed as rate. Left out: no limit."},
+        {ONE("max_queue", CFG_SIZE, struct plan_candidate, max_queue), .min = "1KiB", .max = "1TiB",
+         .sentence = "Bytes of copies that wait for its answer at a time; more are shed as in_flight."},
+        {ONE("warmup", CFG_HOOK, struct plan_candidate, warmup_count), .hook = config_warmup_hook,
+         .sentence = "The first copies of a run, by number (20) or time (30s), are sent and not compared."},
+        {ALL("ramp", CFG_MAPPING, ramp_rows), .offset = offsetof(struct plan_candidate, ramp),
+         .sentence =
+                 "Its sample rises by stages while its gates hold, else it falls; left out: all at once."},
+        {ALL("breaker", CFG_MAPPING, breaker_rows), .offset = offsetof(struct plan_candidate, breaker),
+         .sentence = "When a candidate that fails is left alone; left out: never."},
+        {ALL("rewrite", CFG_MAPPING, rewrite_rows), .offset = offsetof(struct plan_candidate, rewrite),
+         .sentence = "What a copy has otherwise than its request."},
+        {ONE("models", CFG_ENUM, struct plan_candidate, models_ignored), .names = models, .value = "ask",
+         .sentence = "Which it serves, before a copy with a $.model: one other name is put there, several "
+                     "refuse it."},
+        {ONE("credential_file", CFG_STRING, struct plan_candidate, credential_file),
+         .hook = config_credential_file_hook,
+         .sentence = "A line, mode 0600: the candidate's own credential. Those of clients are never sent."},
+        {ONE("credential_header", CFG_HOOK, struct plan_candidate, credential_header),
+         .value = "authorization", .hook = config_credential_header_hook,
+         .sentence = "The header that the credential is in."},
         NOT_YET("shares_live"),
         {ALL("tls", CFG_MAPPING, candidate_tls_rows), .sentence = "For an https endpoint."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row gate_rows[] = {
@@ -334,6 +437,9 @@ const struct cfg_row config_route_rows[] = {
          .rows = gate_rows,
          .hook = config_gate_hook,
          .sentence = "Limits that decide the run."},
+        {ALL("stop", CFG_MAPPING, stop_rows), .offset = offsetof(struct plan_route, stop),
+         .sentence =
+                 "When a candidate has been seen enough, at the first of what is given; left out: never."},
         {.name = "slices",
          .type = CFG_LIST,
          CFG_ITEMS(struct plan_route, slices, slice_count),

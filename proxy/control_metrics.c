@@ -6,6 +6,7 @@
 #include "proto/base/log.h"
 
 static const char *const origins[ORIGINS] = {"live", "ours"};
+static const char *const protocols[PROTOCOLS] = {"http1", "http2"};
 static const char *const kinds[ADDED_KINDS] = {"no", "yes"};
 static const char *const classes[STATUS_CLASSES] = {"cut", "1xx", "2xx", "3xx", "4xx", "5xx"};
 static const char *const groups[] = {"compared", "sampled_out", "excluded", "shed", "not_compared"};
@@ -15,6 +16,12 @@ static void put_responses(const struct metric *m, const struct stats *s, struct 
 	for (unsigned o = 0; o < ORIGINS; o++)
 		for (unsigned i = 0; i < STATUS_CLASSES; i++)
 			metric_uint(b, m, (const char *const[]){origins[o], classes[i]}, s->responses[o][i]);
+}
+
+static void put_protocols(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	for (unsigned i = 0; i < PROTOCOLS; i++)
+		metric_uint(b, m, (const char *const[]){protocols[i]}, s->protocol[i]);
 }
 
 static void put_live_errors(const struct metric *m, const struct stats *s, struct buf *b)
@@ -117,6 +124,46 @@ static void sample_of(const struct metric *m, const struct stats *s, unsigned r,
 	metric_real(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sample_ppm / 1e6);
 }
 
+static void stage_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	if (s->plan->routes[r].candidates[c].ramp.stage_count)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].stage + 1);
+}
+
+static void falls_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].falls);
+}
+
+static void saved_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].saved);
+}
+
+static void sent_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sent);
+}
+
+static void queued_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].queued_bytes);
+}
+
+static void opened_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].breaker_opened);
+}
+
+static void breaker_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	static const char *const states[] = {"closed", "open", "half_open"};
+
+	for (unsigned i = 0; i < sizeof states / sizeof *states; i++)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c), states[i]},
+		            s->standings[r][c].breaker == i);
+}
+
 static void verdict_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
 {
 	static const char *const states[] = {NULL, "undecided", "pass", "fail"};
@@ -137,6 +184,13 @@ ALL(candidate_pairs, pairs_of)
 ALL(candidate_diverged, diverged_of)
 ALL(candidate_sample, sample_of)
 ALL(candidate_verdict, verdict_of)
+ALL(candidate_stage, stage_of)
+ALL(candidate_falls, falls_of)
+ALL(candidate_saved, saved_of)
+ALL(candidate_sent, sent_of)
+ALL(candidate_queued, queued_of)
+ALL(candidate_opened, opened_of)
+ALL(candidate_breaker, breaker_of)
 
 #define PLAIN(name, expression)                                                                              \
 	static void put_##name(const struct metric *m, const struct stats *s, struct buf *b)                 \
@@ -186,6 +240,12 @@ static const struct {
           {NULL}},
          put_log_shed},
         {{"understudy_requests_total", METRIC_COUNTER, "", "request heads read whole", {NULL}}, put_requests},
+        {{"understudy_requests_by_protocol_total",
+          METRIC_COUNTER,
+          "",
+          "request heads read whole, by what the client speaks",
+          {"protocol"}},
+         put_protocols},
         {{"understudy_live_responses_total",
           METRIC_COUNTER,
           "",
@@ -315,7 +375,7 @@ static const struct {
         {{"understudy_candidate_sample_ratio",
           METRIC_GAUGE,
           "ratio",
-          "share of exchanges that a candidate gets: the least of configured and ctl sample",
+          "share of exchanges that a candidate gets: the least of configured, ctl sample, ramp and stop",
           {"route", "candidate"}},
          put_candidate_sample},
         {{"understudy_candidate_verdict",
@@ -324,6 +384,48 @@ static const struct {
           "1 for the verdict as it stands",
           {"route", "candidate", "verdict"}},
          put_candidate_verdict},
+        {{"understudy_candidate_ramp_stage",
+          METRIC_GAUGE,
+          "",
+          "stage of a candidate's ramp, from 1",
+          {"route", "candidate"}},
+         put_candidate_stage},
+        {{"understudy_candidate_ramp_falls_total",
+          METRIC_COUNTER,
+          "",
+          "times that a candidate's ramp went back",
+          {"route", "candidate"}},
+         put_candidate_falls},
+        {{"understudy_candidate_saved_total",
+          METRIC_COUNTER,
+          "",
+          "copies, about, that a candidate was spared because it had been seen enough",
+          {"route", "candidate"}},
+         put_candidate_saved},
+        {{"understudy_candidate_requests_total",
+          METRIC_COUNTER,
+          "",
+          "copies sent to a candidate, its warm-up included",
+          {"route", "candidate"}},
+         put_candidate_sent},
+        {{"understudy_candidate_queued_bytes",
+          METRIC_GAUGE,
+          "bytes",
+          "bytes of copies that wait for a candidate's answer",
+          {"route", "candidate"}},
+         put_candidate_queued},
+        {{"understudy_candidate_breaker_opens_total",
+          METRIC_COUNTER,
+          "",
+          "times that a candidate was left alone for failing",
+          {"route", "candidate"}},
+         put_candidate_opened},
+        {{"understudy_candidate_breaker",
+          METRIC_GAUGE,
+          "",
+          "1 for the state that a candidate's breaker is in",
+          {"route", "candidate", "state"}},
+         put_candidate_breaker},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 

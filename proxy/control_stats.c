@@ -45,6 +45,7 @@ static void add_worker(struct stats *s, const struct worker_gauges *g)
 
 	for (unsigned i = 0; i < sizeof plain / sizeof *plain; i++)
 		*plain[i].to += load(plain[i].from);
+	add_each(s->protocol, g->protocol, PROTOCOLS);
 	add_each(s->live_error, g->live_error, LIVE_ERRORS);
 	add_each(s->rejected_rule, g->rejected_rule, RULES_MAX);
 	for (unsigned o = 0; o < ORIGINS; o++)
@@ -64,6 +65,14 @@ static void read_endpoints(struct stats *s, const struct page *page, unsigned wo
 		}
 }
 
+static void read_candidate(const struct candidate_gauges *from, struct stats_standing *to)
+{
+	to->sent = load(&from->sent);
+	to->queued_bytes = load(&from->queued_bytes_open);
+	to->breaker_opened = load(&from->breaker_opened);
+	to->breaker = atomic_load_explicit(&from->breaker, memory_order_relaxed);
+}
+
 static void read_standings(struct stats *s, const struct page *page)
 {
 	for (uint16_t r = 0; r < s->plan->route_count; r++)
@@ -77,7 +86,12 @@ static void read_standings(struct stats *s, const struct page *page)
 			to->state = atomic_load(&from->state);
 			to->sample_ppm =
 			        page_sample_ppm(page, r, c, s->plan->routes[r].candidates[c].sample_ppm);
+			to->stage = atomic_load(&from->stage);
+			to->falls = atomic_load(&from->falls);
+			to->stopped = atomic_load(&from->stopped);
+			to->saved = atomic_load(&from->saved);
 			standing_gate(from, to->gate);
+			read_candidate(&page->candidates[r][c], to);
 		}
 }
 

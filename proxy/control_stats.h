@@ -15,6 +15,10 @@ struct stats_standing {
 	uint64_t pairs, diverged, needed;
 	uint32_t state, sample_ppm;
 	char gate[STANDING_GATE_BYTES + 1];
+	uint64_t sent, queued_bytes, breaker_opened;
+	uint32_t breaker;               /* closed, open, half open */
+	uint32_t stage, falls, stopped; /* of its ramp; why it gets the watch share, 0: it does not */
+	uint64_t saved;
 };
 
 struct stats {
@@ -23,6 +27,7 @@ struct stats {
 	uint32_t phase, paused, ready, log_level;
 	uint64_t run_id, uptime_ns, log_shed;
 	uint64_t requests, live_errors, rejected;
+	uint64_t protocol[PROTOCOLS];
 	uint64_t live_error[LIVE_ERRORS], rejected_rule[RULES_MAX];
 	uint64_t responses[ORIGINS][STATUS_CLASSES];
 	uint64_t connections, tunnels, in_flight, accepted, upgrades, tls_handshakes;

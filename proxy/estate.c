@@ -230,7 +230,9 @@ static int open_candidate_files(struct estate *e, unsigned r)
 	for (unsigned c = 0; c < route->candidate_count && !err; c++) {
 		const struct plan_candidate *p = &route->candidates[c];
 
-		if (!p->endpoint.tls || !p->verify)
+		snprintf(name, sizeof name, "credential.%u.%u", r, c);
+		err = own_file(e, p->credential_file, name);
+		if (err || !p->endpoint.tls || !p->verify)
 			continue;
 		snprintf(name, sizeof name, "trust.%u.%u", r, c);
 		err = own_file(e, p->ca_file[0] ? p->ca_file : system_authorities(), name);
@@ -238,8 +240,8 @@ static int open_candidate_files(struct estate *e, unsigned r)
 	return err;
 }
 
-/* Certificates and keys reach workers, and authorities the shadow, as open descriptors; their contents stay
- * unread here. */
+/* Certificates and keys reach workers, authorities and candidates' credentials the shadow, as open
+ * descriptors; their contents stay unread here. */
 static int open_tls_files(struct estate *e)
 {
 	int err = 0;

@@ -1,7 +1,7 @@
 /*
  * live_path.h - what the files of the live path share: the worker and its parts.
  *
- *   session (a client connection) -> exchange (one request and its answer) -> live (a live connection)
+ *   session (a client connection) -> exchange (one request and its answer) -> live (its live side)
  *        <- front_ops                                    <- exchange_response_*
  *
  * An exchange knows no version of HTTP: a session turns its codec's events into exchange_request_*
@@ -10,6 +10,8 @@
  */
 #ifndef PROXY_LIVE_PATH_H
 #define PROXY_LIVE_PATH_H
+
+#include <sys/queue.h>
 
 #include "capture/role.h"
 #include "proto/h1.h"
@@ -30,7 +32,11 @@ struct codec {
 	char head[H1_HEAD_MAX];
 };
 
+struct exchange;
 struct health;
+struct live_h1;
+struct live_h2;
+struct live_h2_leg;
 struct session;
 
 struct listener {
@@ -52,14 +58,19 @@ struct worker {
 	struct listener listeners[LISTEN_MAX];
 	struct event *tick;
 	struct session *sessions;
-	struct live *closed_lives; /* freed at the next tick */
-	struct health *health;     /* NULL: no endpoint is checked */
-	struct codec *codecs[2];   /* spare, by enum h1_kind: those of one kind need no new beginning */
-	struct buf scratch;        /* one head of a record at a time */
+	struct exchange *slow;        /* those whose clients live waits for */
+	struct live_h1 *closed_lives; /* freed at the next tick */
+	struct live_h2 *closed_h2s;
+	struct live_h2_leg *spare_legs;
+	LIST_HEAD(, exchange) touched; /* by what another connection of this turn brought */
+	struct health *health;         /* NULL: no endpoint is checked */
+	struct codec *codecs[2];       /* spare, by enum h1_kind: those of one kind need no new beginning */
+	struct buf scratch;            /* one head of a record at a time */
 	uint8_t sample_key[16];
 	uint64_t sequence, now_ns; /* the clock when this turn began */
 	uint64_t salt;             /* of the ids of our spans */
 	uint32_t session_count, in_flight;
+	uint32_t most_sessions; /* since memory was last given back */
 	bool accepting, draining;
 };
 

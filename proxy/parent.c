@@ -16,7 +16,7 @@
 #include "proxy/generations.h"
 
 enum {
-	TICK_MS = 20, /* the page changes without a signal */
+	TICK_MS = 50, /* the page changes without a signal */
 	PARENT_OOM = -500,
 };
 

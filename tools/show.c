@@ -113,9 +113,12 @@ static void put_pair(sqlite3_stmt *s)
 	put_sides(blob(s, 15), blob(s, 16));
 }
 
+/* `id`: 1 to 16 hexadecimal digits; stored ids are signed, and those that begin alike still lie side by side.
+ */
 static int show(const char *directory, const char *id)
 {
-	char path[1100], pattern[40];
+	uint64_t missing = (16 - strlen(id)) * 4, first = strtoull(id, NULL, 16) << missing;
+	char path[1100];
 	sqlite3 *db = NULL;
 	sqlite3_stmt *s = NULL;
 	unsigned n = 0;
@@ -123,20 +126,21 @@ static int show(const char *directory, const char *id)
 
 	column = side_columns();
 	snprintf(path, sizeof path, "%s/results.db", directory);
-	snprintf(pattern, sizeof pattern, "%.32s*", id);
 	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(
 	            db,
 	            "SELECT id, route, candidate, diverged, live_status, candidate_status, seen_us, rows,"
 	            " rows_diverged, where_, against, live_us, candidate_us, request_head, request_body,"
-	            " live_body, candidate_body FROM pair WHERE id GLOB ?1 ORDER BY n LIMIT ?2",
+	            " live_body, candidate_body FROM pair WHERE number BETWEEN ?1 AND ?2 ORDER BY number, n "
+	            "LIMIT ?3",
 	            -1, &s, NULL) != SQLITE_OK) {
 		fprintf(stderr, "understudy: show: %s: %s\n", path,
 		        db ? sqlite3_errmsg(db) : "out of memory");
 		goto out;
 	}
-	sqlite3_bind_text(s, 1, pattern, -1, SQLITE_STATIC);
-	sqlite3_bind_int(s, 2, PAIRS_MAX);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)first);
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)(first + ((uint64_t)1 << missing) - 1));
+	sqlite3_bind_int(s, 3, PAIRS_MAX);
 	while (sqlite3_step(s) == SQLITE_ROW) {
 		if (n++)
 			printf("\n");

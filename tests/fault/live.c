@@ -227,10 +227,7 @@ static void tick(uint64_t later_ms)
 		next = session_next(s);
 		session_tick(s);
 	}
-	for (struct live *l = w.upstreams[0].endpoints[0].idle, *next; l; l = next) {
-		next = l->next;
-		live_tick(l, w.now_ns);
-	}
+	live_endpoint_tick(&w.upstreams[0].endpoints[0], w.now_ns);
 	live_bury(&w);
 }
 

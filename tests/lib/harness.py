@@ -1,7 +1,30 @@
 """Scripted endpoints, a raw client and a proxy under test, for the scenarios. Standard library only."""
-import atexit, http.client, json, os, signal, socket, socketserver, subprocess, sys, tempfile, threading, time, random
+import atexit, http.client, json, os, random, shutil, signal, socket, socketserver, subprocess, sys, tempfile, threading, time
 
 BINARY = os.path.abspath(os.environ.get("UNDERSTUDY", "build/understudy"))
+failed = False  # what a failed test leaves is kept
+
+
+def ended(status=None):
+    global failed
+    failed = failed or status not in (None, 0)
+    raise SystemExit(status)
+
+
+def broke(*error):
+    global failed
+    failed = True
+    sys.__excepthook__(*error)
+
+
+def scratch(name=""):
+    """A folder of one's own, gone when the test has passed."""
+    folder, owner = tempfile.mkdtemp(prefix=f"understudy-{name}"), os.getpid()
+    atexit.register(lambda: failed or os.getpid() != owner or shutil.rmtree(folder, ignore_errors=True))
+    return folder
+
+
+sys.exit, sys.excepthook = ended, broke
 
 
 def free_port():
@@ -92,7 +115,7 @@ def infer(label):
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
                  route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None):
-        self.folder = tempfile.mkdtemp(prefix="understudy-")
+        self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
         self.port, self.admin = free_port(), free_port()

@@ -1,9 +1,9 @@
 """TLS on both sides of a proxy, with certificates made on the spot by the openssl command; and PROXY headers."""
-import atexit, os, shutil, socket, ssl, struct, subprocess, tempfile
+import os, socket, ssl, struct, subprocess
+from harness import scratch
 from wire import Live, Peer, Wire
 
-FOLDER = tempfile.mkdtemp(prefix="understudy-tls-")
-atexit.register(shutil.rmtree, FOLDER, True)
+FOLDER = scratch("tls-")
 
 
 def openssl(*words):

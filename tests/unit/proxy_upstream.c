@@ -176,7 +176,7 @@ static void connections_are_limited_unless_one_idles(void **state)
 	plan.max_connections = 2;
 	u.endpoints[0].connections = u.endpoints[1].connections = u.endpoints[2].connections = 2;
 	assert_int_equal(turn(1, NULL), -1);
-	u.endpoints[2].idle = (struct live *)&u;
+	u.endpoints[2].idle = (struct live_h1 *)&u;
 	for (unsigned i = 0; i < 9; i++)
 		assert_int_equal(turn(1, NULL), 2);
 	u.endpoints[2].idle = NULL;
