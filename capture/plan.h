@@ -144,6 +144,7 @@ struct plan_candidate {
 	struct plan_breaker breaker;
 	struct plan_ramp ramp;
 	struct plan_rewrite rewrite;
+	bool shares_live;                       /* it is, or may be, on a server that is live */
 	bool models_ignored;                    /* it is not asked which models it serves */
 	char credential_header[NAME_MAX_BYTES]; /* lower case; its value is in the file, that of
 	                                           "credential.R.C" */
@@ -220,6 +221,11 @@ struct plan_mask {
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 };
 
+struct plan_harm { /* replay/harm.h */
+	bool on;
+	uint32_t max_us, block_ms, off_ppm;
+};
+
 enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
 
 struct plan_input { /* the capture that a replay reads */
@@ -254,6 +260,7 @@ struct plan {
 	uint32_t listen_count;
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;
+	struct plan_harm harm;
 	uint32_t resolve_every_ms;
 	bool forwarded; /* on the way to live: X-Forwarded-*, Forwarded, x-request-id, our span in traceparent
 	                 */
