@@ -23,6 +23,7 @@ enum {
 	IGNORES_MAX = 16,
 	LISTEN_MAX = 8,
 	CERTIFICATES_MAX = 4,
+	ALPN_BYTES = 32,
 	LIVE_ENDPOINTS_MAX = 8,
 	SLICES_MAX = 4,
 	HEADER_EDITS_MAX = 16,
@@ -56,14 +57,20 @@ struct plan_listen {
 	struct plan_certificate certificates[CERTIFICATES_MAX];
 	char client_ca_file[PATH_MAX_BYTES]; /* set: a client certificate is required */
 	bool tls_1_3_only;
+	char alpn[ALPN_BYTES]; /* " h2 http/1.1 ", in order of preference; empty: just these */
 };
 
 struct plan_health {
-	char path[TEXT_MAX_BYTES]; /* empty: no active checks */
+	char path[TEXT_MAX_BYTES];         /* asked with GET */
+	bool grpc;                         /* asked by grpc.health.v1 instead; neither: no active checks */
+	char grpc_service[TEXT_MAX_BYTES]; /* empty: the server as a whole */
 	uint32_t interval_ms, timeout_ms, rise, fall;
 	uint32_t max_fails,
 	        fail_timeout_ms; /* passive: out for fail_timeout after max_fails in a row; 0: never */
 };
+
+/* Which HTTP is spoken to an endpoint. AUTO: over TLS what ALPN (RFC 7301) agrees on, else HTTP/1.1. */
+enum plan_http { PLAN_HTTP_AUTO, PLAN_HTTP_1, PLAN_HTTP_2 };
 
 enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_IN_FLIGHT };
 
@@ -71,6 +78,7 @@ struct plan_live {
 	uint32_t endpoint_count;
 	struct plan_endpoint endpoints[LIVE_ENDPOINTS_MAX];
 	uint32_t balance;    /* enum balance */
+	uint32_t http;       /* enum plan_http */
 	uint32_t timeout_ms; /* of the whole exchange without a byte from live: 504 */
 	uint32_t connect_timeout_ms;
 	uint32_t try_timeout_ms;      /* end of the request to the head of an answer, each try; 0: none */
@@ -95,12 +103,18 @@ struct plan_header_edits {
 	struct plan_header_edit edits[HEADER_EDITS_MAX];
 };
 
+struct plan_http2 { /* of a client connection that speaks it */
+	uint32_t streams, window_bytes, connection_window_bytes;
+	uint32_t glitches; /* proto/h2.h */
+};
+
 struct plan_limits { /* of each client connection; every one has a counter rejected{rule} */
 	uint32_t header_timeout_ms, idle_timeout_ms, send_timeout_ms;
 	uint32_t body_min_rate; /* bytes a second, measured over 10 s; 0: none */
 	uint32_t line_bytes, field_bytes, fields_bytes, fields;
 	uint32_t max_connections; /* per worker; past it accepting stops */
 	uint32_t max_requests;    /* per worker, in flight; past it 503 with Retry-After */
+	struct plan_http2 http2;
 };
 
 struct plan_breaker { /* a candidate that fails is left alone for a while: replay/breaker.h */
@@ -138,6 +152,7 @@ struct plan_candidate {
 	bool baseline;
 	uint32_t sample_ppm; /* share of exchanges, 1000000 = all */
 	uint32_t timeout_ms, max_in_flight;
+	uint32_t http; /* enum plan_http */
 	double max_rate;                  /* requests a second; 0: no limit, as of the next two */
 	uint64_t max_bytes, max_queue;    /* bytes of requests: a second; waiting for an answer */
 	uint32_t warmup_count, warmup_ms; /* the first of a run are sent, not compared */
@@ -249,6 +264,7 @@ struct plan {
 	uint64_t run_max_bytes; /* of results.db; 0: 1 GiB */
 	uint64_t seed;          /* of sampling */
 	uint32_t workers, drain_timeout_ms, lame_duck_ms, slots_each;
+	uint32_t user_id, group_id; /* of the roles when the parent is root; 0: root's */
 	bool capture;
 	uint64_t continues;  /* id of the run that this one goes on from; 0: none */
 	bool run_closed;     /* no run is open: traffic is forwarded, nothing is copied or counted as seen */

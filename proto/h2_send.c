@@ -76,6 +76,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
 	buf_put(h2->out, head, FRAME_HEADER_BYTES);
 	buf_put(h2->out, buf_span(&s->out).data, length);
 	buf_consume(&s->out, length);
+	s->sent += length;
 	h2->queued -= length;
 	h2_earn(h2, length);
 	return h2->out->err ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
@@ -143,6 +144,13 @@ static bool take_frames(struct h2 *h2)
 	return n >= 0 && !h2->out->err;
 }
 
+static bool has_room(const struct h2_stream *s)
+{
+	size_t n = buf_len(&s->out);
+
+	return n == 0 || (n < H2_QUEUE_BYTES / 2 && s->h2->queued < H2_QUEUED_BYTES / 2);
+}
+
 /* The streams that were full and no longer are; true when some were. */
 static bool tell_room(struct h2 *h2)
 {
@@ -150,7 +158,7 @@ static bool tell_room(struct h2 *h2)
 
 	for (struct h2_stream *s = h2->first, *next; s && h2->thirsty; s = next) {
 		next = s->next;
-		if (!s->thirsty || buf_len(&s->out) >= H2_QUEUE_BYTES / 2)
+		if (!s->thirsty || !has_room(s))
 			continue;
 		s->thirsty = false;
 		h2->thirsty--;
@@ -201,13 +209,18 @@ void h2_respond(struct h2_stream *s, unsigned status, const struct h2_fields *fi
 	give_up(s, err);
 }
 
-unsigned h2_room(const struct h2 *h2)
+unsigned h2_streams_max(const struct h2 *h2)
 {
 	uint32_t most =
 	        nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
-	if (!h2->settled && most > H2_STREAMS)
-		most = H2_STREAMS;
+	return !h2->settled && most > H2_STREAMS ? H2_STREAMS : most;
+}
+
+unsigned h2_room(const struct h2 *h2)
+{
+	unsigned most = h2_streams_max(h2);
+
 	if (h2->gone || h2->finished || h2->failure || !nghttp2_session_check_request_allowed(h2->session) ||
 	    h2->open >= most)
 		return 0;
@@ -316,11 +329,17 @@ void h2_reset(struct h2_stream *s, enum h2_code code)
 
 bool h2_full(struct h2_stream *s)
 {
-	bool full = buf_len(&s->out) >= H2_QUEUE_BYTES;
+	size_t n = buf_len(&s->out);
+	bool full = n >= H2_QUEUE_BYTES || (n && s->h2->queued >= H2_QUEUED_BYTES);
 
 	if (full && !s->thirsty) {
 		s->thirsty = true;
 		s->h2->thirsty++;
 	}
 	return full;
+}
+
+size_t h2_waiting(const struct h2_stream *s)
+{
+	return buf_len(&s->out);
 }

@@ -24,6 +24,7 @@ const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",
                                            "row_divergence_rate",    "latency_p99_ratio", NULL};
 const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
 const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
+const char *const config_https[] = {"auto", "1.1", "2", NULL};
 static const char *const protocols_later[] = {"openai",    "anthropic", "ollama", "tfserving",
                                               "kserve-v1", "text",      NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
@@ -55,7 +56,9 @@ static const struct cfg_row listen_tls_rows[] = {
          .sentence = "PEM: a client must show a certificate that one of these signed."},
         {ONE("min_version", CFG_ENUM, struct plan_listen, tls_1_3_only), .names = tls_versions,
          .value = "1.2", .sentence = "The oldest TLS that is spoken."},
-        NOT_YET("alpn"),
+        {ONE("alpn", CFG_WORDS, struct plan_listen, alpn), .hook = config_alpn_hook,
+         .sentence =
+                 "Of h2 and http/1.1 what is spoken, the preferred first; left out: both, in this order."},
         END,
 };
 const struct cfg_row config_listen_rows[] = {
@@ -65,6 +68,18 @@ const struct cfg_row config_listen_rows[] = {
          .sentence = "A PROXY header, version 1 or 2, must come first; only behind a balancer."},
         {ALL("tls", CFG_MAPPING, listen_tls_rows), .hook = config_listen_tls_hook,
          .sentence = "Clients speak TLS; left out: clear text."},
+        END,
+};
+static const struct cfg_row http2_rows[] = {
+        {ONE("max_concurrent_streams", CFG_INTEGER, struct plan_http2, streams), .min = "1", .max = "10000",
+         .value = "128", .sentence = "Requests that a client may have open; past it they are refused."},
+        {ONE("window", CFG_SIZE, struct plan_http2, window_bytes), .min = "16KiB", .max = "16MiB",
+         .value = "64KiB", .sentence = "Of a request's body, sent by the client and not yet taken by live."},
+        {ONE("connection_window", CFG_SIZE, struct plan_http2, connection_window_bytes), .min = "64KiB",
+         .max = "256MiB", .value = "1MiB", .sentence = "The same of all requests of a connection together."},
+        {ONE("glitches", CFG_INTEGER, struct plan_http2, glitches), .min = "100", .max = "1000000",
+         .value = "2000",
+         .sentence = "What carries nothing: a reset costs 10, a PING 1; 200 a second come back."},
         END,
 };
 static const struct cfg_row limits_rows[] = {
@@ -89,6 +104,8 @@ static const struct cfg_row limits_rows[] = {
          .sentence = "Client connections of a worker; past it accepting waits."},
         {ONE("max_requests", CFG_INTEGER, struct plan_limits, max_requests), .min = "1", .max = "1000000",
          .value = "10000", .sentence = "Requests that a worker has open; past it 503 with Retry-After."},
+        {ALL("http2", CFG_MAPPING, http2_rows), .offset = offsetof(struct plan_limits, http2),
+         .sentence = "Of one connection that speaks HTTP/2."},
         END,
 };
 static const struct cfg_row control_rows[] = {
@@ -167,13 +184,17 @@ static const struct cfg_row live_tls_rows[] = {
          .hook = config_file_hook, .sentence = "PEM: the certificate that we show."},
         {ONE("key_file", CFG_STRING, struct plan_live, client.key_file), .hook = config_file_hook,
          .sentence = "PEM: its private key, without a passphrase."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row health_rows[] = {
         {ONE("path", CFG_STRING, struct plan_health, path), .hook = config_path_hook,
          .sentence = "Asked with GET by each worker, on a connection of its own; 2xx is well. Left out: "
                      "nobody asks."},
+        {.name = "grpc",
+         .type = CFG_HOOK,
+         .hook = config_health_grpc_hook,
+         .sentence = "Asked by grpc.health.v1 over HTTP/2 instead, about this service; '' is the whole "
+                     "server. SERVING is well."},
         {ONE("interval", CFG_DURATION, struct plan_health, interval_ms), .min = "100ms", .max = "1h",
          .value = "5s", .sentence = "Between two questions, give or take a tenth."},
         {ONE("timeout", CFG_DURATION, struct plan_health, timeout_ms), .min = "10ms", .max = "10m",
@@ -194,6 +215,9 @@ static const struct cfg_row live_rows[] = {
          .sentence = "a list of URLs, such as [http://127.0.0.1:9001], https://HOST:PORT or unix:/PATH"},
         {ONE("balance", CFG_ENUM, struct plan_live, balance), .names = config_balances,
          .value = "round_robin", .sentence = "Which endpoint is next."},
+        {ONE("http", CFG_ENUM, struct plan_live, http), .names = config_https, .value = "auto",
+         .sentence = "1.1, 2 (over TLS by ALPN, else from the first byte) or auto: what ALPN agrees on over "
+                     "TLS, else 1.1."},
         {ONE("timeout", CFG_DURATION, struct plan_live, timeout_ms), .min = "1ms", .max = "1h",
          .value = "30s", .sentence = "How long live may be silent before the client gets 504."},
         {ONE("connect_timeout", CFG_DURATION, struct plan_live, connect_timeout_ms), .min = "1ms",
@@ -207,7 +231,9 @@ static const struct cfg_row live_rows[] = {
         {ONE("idle_timeout", CFG_DURATION, struct plan_live, idle_timeout_ms), .min = "0s", .max = "1h",
          .value = "30s", .sentence = "A connection kept for later is closed after this."},
         {ONE("max_connections", CFG_INTEGER, struct plan_live, max_connections), .min = "1", .max = "100000",
-         .value = "512", .sentence = "Of an endpoint and worker; over it the client gets 503."},
+         .value = "512",
+         .sentence = "Of an endpoint and worker; over it: 503. Slow clients keep half of them when most are "
+                     "open."},
         {ONE("tries", CFG_INTEGER, struct plan_live, tries), .min = "1", .max = "8", .value = "2",
          .sentence =
                  "Endpoints, or addresses of a name, tried when connecting fails or a try_timeout passes."},
@@ -215,7 +241,6 @@ static const struct cfg_row live_rows[] = {
          .sentence = "Of https endpoints."},
         {ALL("health", CFG_MAPPING, health_rows), .offset = offsetof(struct plan_live, health),
          .sentence = "When an endpoint is left out, and when it comes back."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row request_rows[] = {
@@ -353,6 +378,8 @@ const struct cfg_row config_candidate_rows[] = {
          .value = "2s", .sentence = "How long its answer may take."},
         {ONE("max_in_flight", CFG_INTEGER, struct plan_candidate, max_in_flight), .min = "1", .max = "65536",
          .value = "64", .sentence = "Copies that wait for its answer at a time, and its connections."},
+        {ONE("http", CFG_ENUM, struct plan_candidate, http), .names = config_https, .value = "auto",
+         .sentence = "Which HTTP it is sent, as for live."},
         {ONE("max_rate", CFG_HOOK, struct plan_candidate, max_rate), .hook = config_rate_hook,
          .sentence = "Copies a second, such as 50/s (or /m, /h); more are shed as rate. Left out: no limit."},
         {ONE("max_bytes", CFG_SIZE, struct plan_candidate, max_bytes), .min = "1KiB", .max = "1TiB",
@@ -380,7 +407,6 @@ const struct cfg_row config_candidate_rows[] = {
         {ALL("shares_live", CFG_MAPPING, shares_live_rows),
          .sentence = "It may be a live endpoint: at most max_rate, one in flight unless said, with 'harm'."},
         {ALL("tls", CFG_MAPPING, candidate_tls_rows), .sentence = "For an https endpoint."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row gate_rows[] = {
@@ -481,6 +507,9 @@ static const struct cfg_row rows[] = {
          .required = true,
          .hook = config_listen_hook,
          .sentence = "write listen: [{address: 127.0.0.1:8080}]"},
+        {ONE("user", CFG_HOOK, struct plan, user_id), .hook = config_user_hook,
+         .sentence = "Whom the roles run as when the proxy is started by root; left out: root, without its "
+                     "privileges."},
         {ONE("workers", CFG_HOOK, struct plan, workers), .value = "auto", .hook = config_workers_hook,
          .sentence = "A number up to 16, or auto: the cores, at most 4."},
         {ONE("memory", CFG_SIZE, struct plan, memory_bytes), .min = "16MiB", .max = "1TiB", .value = "256MiB",

@@ -21,9 +21,9 @@
 #include "replay/results.h"
 #include "replay/safeguard.h"
 
-enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 4 };
-static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 50000000u, SUMMARY_NS = 800000000u,
-                      MS_NS = 1000000u, GRACE_MS = 60000u;
+enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 8 };
+static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
+                      REAP_NS = 5000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
 struct judge {
 	const struct role_env *env;
@@ -32,7 +32,7 @@ struct judge {
 	struct fold *fold;
 	size_t limit_bytes; /* the fold has three quarters at most; comparing takes what it leaves */
 	struct results *results;
-	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, wall_anchor_us, mono_anchor_ns;
+	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, reaped_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
 	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
 	struct {
@@ -391,8 +391,11 @@ static void housekeeping(void)
 	}
 	if (now - judge.swept_ns > 1000000000u) {
 		fold_each(judge.fold, drop_settled, NULL);
-		reap_lost(false, OUTCOME_ROLE_LOST);
 		judge.swept_ns = now;
+	}
+	if (now - judge.reaped_ns > REAP_NS) {
+		reap_lost(false, OUTCOME_ROLE_LOST);
+		judge.reaped_ns = now;
 	}
 	if (now - judge.summed_ns > SUMMARY_NS)
 		summary("running", NULL);

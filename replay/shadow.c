@@ -18,6 +18,7 @@
 #include "capture/names.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/grpc.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
 #include "replay/admission.h"
@@ -25,7 +26,7 @@
 #include "replay/request.h"
 #include "replay/turns.h"
 
-enum { PAUSE_MS = 2, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
+enum { PAUSE_MS = 3, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
 struct shadow {
 	const struct role_env *env;
@@ -120,6 +121,20 @@ static void on_body(void *arg, struct span bytes)
 	}
 }
 
+static void on_trailers(void *arg, const struct http_message *m)
+{
+	struct flight *f = arg;
+	struct buf *lines = &shadow.head;
+
+	buf_reset(lines);
+	head_put_fields(lines, m);
+	if (lines->err)
+		settle(f, OUTCOME_CANDIDATE_TOO_LARGE);
+	else if (buf_len(lines)) /* but for the first LF */
+		emit(f, RECORD_TRAILERS, clock_mono_ns(),
+		     (struct span){buf_span(lines).data + 1, buf_len(lines) - 1});
+}
+
 static struct flight *new_flight(void)
 {
 	struct flight *f = shadow.spare;
@@ -165,7 +180,8 @@ static void on_done(void *arg, enum client_result result)
 	give_back(f);
 }
 
-static const struct client_events events = {on_sent, on_head, on_body, on_done};
+static const struct client_events events = {
+        .sent = on_sent, .head = on_head, .body = on_body, .trailers = on_trailers, .done = on_done};
 
 /* The request is there twice while it is handed over. */
 static bool room_for(const struct leg *request)
@@ -174,6 +190,16 @@ static bool room_for(const struct leg *request)
 
 	return shadow.held.bytes < shadow.held.limit_bytes &&
 	       twice < shadow.held.limit_bytes - shadow.held.bytes;
+}
+
+/* A call's own deadline is the candidate's too. */
+static unsigned deadline_ms(struct span head)
+{
+	uint64_t ns;
+
+	if (grpc_timeout(head_field(head, SPAN("grpc-timeout")), &ns))
+		return 0;
+	return ns < 1000000u ? 1 : ns / 1000000u < UINT32_MAX ? (unsigned)(ns / 1000000u) : UINT32_MAX;
 }
 
 /* What is sent lies in shadow.request, which keeps the memory of small ones. */
@@ -192,7 +218,9 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	const struct leg *request = x->legs[LEG_CLIENT];
 	struct client *client = shadow.clients[x->route][candidate];
 	struct admission *admission = &shadow.admissions[x->route][candidate];
-	bool is_head = span_eq(head_method(buf_span(&request->head)), SPAN("HEAD"));
+	struct span head = buf_span(&request->head);
+	struct client_how how = {.is_head = span_eq(head_method(head), SPAN("HEAD")),
+	                         .timeout_ms = deadline_ms(head)};
 	uint8_t refused;
 	int err;
 
@@ -215,7 +243,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
 	if (refused)
 		return refused;
-	err = client_send(client, buf_span(&shadow.request), is_head, &events, f);
+	err = client_send(client, buf_span(&shadow.request), &how, &events, f);
 	if (!err)
 		return 0;
 	refused = err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY;
@@ -427,21 +455,27 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Of an https candidate. 0, or an error that was logged. */
-static int make_trust(unsigned route, unsigned candidate, struct tls_context **context_out)
+static int make_trust(unsigned route, unsigned candidate, struct client_target *target)
 {
-	static const char *const alpn[] = {"http/1.1"};
+	static const char *const alpn[] = {"h2", "http/1.1"};
 	const struct plan_candidate *p = &shadow.env->plan->routes[route].candidates[candidate];
 	char name[48], why[TLS_WHY_BYTES] = "";
+	struct tls_client_config config = {.insecure = !p->verify};
 	struct buf ca;
-	int err;
+	int err = 0;
 
 	snprintf(name, sizeof name, "trust.%u.%u", route, candidate);
 	buf_init(&ca, PEM_MAX);
 	role_read(shadow.env, name, &ca);
-	err = tls_client_context(
-	        &(struct tls_client_config){
-	                .ca_pem = buf_span(&ca), .insecure = !p->verify, .alpn = alpn, .alpn_count = 1},
-	        why, sizeof why, context_out);
+	config.ca_pem = buf_span(&ca);
+	config.alpn = alpn + 1;
+	config.alpn_count = 1;
+	if (p->http != PLAN_HTTP_2)
+		err = tls_client_context(&config, why, sizeof why, &target->tls);
+	config.alpn = alpn;
+	config.alpn_count = p->http == PLAN_HTTP_2 ? 1 : 2;
+	if (!err && p->http != PLAN_HTTP_1)
+		err = tls_client_context(&config, why, sizeof why, &target->tls_h2);
 	buf_fini(&ca);
 	if (err)
 		LOG(ERROR, "tls_setup_failed", log_text("candidate", p->name), log_text("why", why));
@@ -475,7 +509,7 @@ static int make_client(unsigned route, unsigned candidate)
 	const struct plan_route *r = &shadow.env->plan->routes[route];
 	const struct plan_candidate *p = &r->candidates[candidate];
 	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes, &shadow.held};
-	struct client_target target = {.host = p->endpoint.host};
+	struct client_target target = {.host = p->endpoint.host, .h2 = p->http == PLAN_HTTP_2};
 	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
 
 	admission_init(&shadow.admissions[route][candidate], p, shadow.env->plan->seed,
@@ -483,7 +517,7 @@ static int make_client(unsigned route, unsigned candidate)
 	if (!err)
 		err = make_to(route, candidate);
 	if (!err && p->endpoint.tls)
-		err = make_trust(route, candidate, &target.tls);
+		err = make_trust(route, candidate, &target);
 	if (!err && p->endpoint.port &&
 	    !name_numeric(p->endpoint.address, &shadow.places[route][candidate].at))
 		err = ERR_CONFIG;
@@ -493,6 +527,7 @@ static int make_client(unsigned route, unsigned candidate)
 		catalogue_init(&shadow.catalogues[route][candidate], p, shadow.clients[route][candidate],
 		               &shadow.to[route][candidate]);
 	tls_context_unref(&target.tls);
+	tls_context_unref(&target.tls_h2);
 	return err;
 }
 
