@@ -29,6 +29,7 @@ struct track { /* one leg whose HEAD was seen */
 	struct record last;
 	uint8_t leg;
 	bool holding, by_message;
+	bool trailed;                /* its trailers came: the body is whole, and released */
 	char encoding[ENCODING_MAX]; /* grpc-encoding; empty: one that is not known */
 	size_t bytes;                /* charged */
 	size_t whole;                /* bytes of the hold's body that are whole messages */
@@ -309,8 +310,14 @@ static int finish(struct masker *m, struct track **at, struct record *r)
 	return err;
 }
 
-static int trailers(struct masker *m, struct record *r)
+/* They stay behind the body, which is whole when they come. */
+static int trailers(struct masker *m, struct track *t, struct record *r)
 {
+	int err = t->holding ? release(m, t) : 0;
+
+	t->trailed = true;
+	if (err)
+		return err;
 	if (mask_head(policy_of(m, r->route), m->key, (struct span){m->payload, r->payload_len}, scratch(m),
 	              &r->mask_count) ||
 	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
@@ -355,12 +362,14 @@ static void take(struct masker *m, struct record *r)
 		emit(m, r, m->payload);
 	} else if (!*at) { /* its head went down with an earlier process */
 		give_up(m, r, OUTCOME_ROLE_LOST);
+	} else if (r->type == RECORD_CHUNK && (*at)->trailed) {
+		err = ERR_PROTO;
 	} else if (r->type == RECORD_CHUNK && (*at)->holding) {
 		err = hold(m, *at, r, m->payload);
 	} else if (r->type == RECORD_CHUNK) {
 		emit(m, r, m->payload);
 	} else if (r->type == RECORD_TRAILERS) {
-		err = trailers(m, r);
+		err = trailers(m, *at, r);
 	} else if (r->type == RECORD_END || r->type == RECORD_ERROR) {
 		err = finish(m, at, r);
 	} else {
