@@ -20,8 +20,7 @@
 #include "capture/mask.h"
 #include "proto/base/clock.h"
 
-/* What a pause lets gather at the masker reaches the candidates at once: it is short. */
-enum { PAUSE_MS = 3, ANSWERS_PAUSE_MS = 8 };
+enum { PAUSE_MS = 5, ANSWERS_PAUSE_MS = 10 };
 enum { TRACK_BUCKETS = 4096, SCRATCH_LEAST = 2 * RECORD_PAYLOAD_MAX, MALLOC_BYTES = 16, ENCODING_MAX = 8 };
 
 struct track { /* one leg whose HEAD was seen */

@@ -61,11 +61,16 @@ struct plan_listen {
 };
 
 struct plan_health {
-	char path[TEXT_MAX_BYTES]; /* empty: no active checks */
+	char path[TEXT_MAX_BYTES];         /* asked with GET */
+	bool grpc;                         /* asked by grpc.health.v1 instead; neither: no active checks */
+	char grpc_service[TEXT_MAX_BYTES]; /* empty: the server as a whole */
 	uint32_t interval_ms, timeout_ms, rise, fall;
 	uint32_t max_fails,
 	        fail_timeout_ms; /* passive: out for fail_timeout after max_fails in a row; 0: never */
 };
+
+/* Which HTTP is spoken to an endpoint. AUTO: over TLS what ALPN (RFC 7301) agrees on, else HTTP/1.1. */
+enum plan_http { PLAN_HTTP_AUTO, PLAN_HTTP_1, PLAN_HTTP_2 };
 
 enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_IN_FLIGHT };
 
@@ -73,6 +78,7 @@ struct plan_live {
 	uint32_t endpoint_count;
 	struct plan_endpoint endpoints[LIVE_ENDPOINTS_MAX];
 	uint32_t balance;    /* enum balance */
+	uint32_t http;       /* enum plan_http */
 	uint32_t timeout_ms; /* of the whole exchange without a byte from live: 504 */
 	uint32_t connect_timeout_ms;
 	uint32_t try_timeout_ms;      /* end of the request to the head of an answer, each try; 0: none */
@@ -146,6 +152,7 @@ struct plan_candidate {
 	bool baseline;
 	uint32_t sample_ppm; /* share of exchanges, 1000000 = all */
 	uint32_t timeout_ms, max_in_flight;
+	uint32_t http; /* enum plan_http */
 	double max_rate;                  /* requests a second; 0: no limit, as of the next two */
 	uint64_t max_bytes, max_queue;    /* bytes of requests: a second; waiting for an answer */
 	uint32_t warmup_count, warmup_ms; /* the first of a run are sent, not compared */

@@ -19,8 +19,9 @@ struct reading {
 };
 
 /* Names as written in a file, by the plan's enumerations; NULL at the end. */
-extern const char *const config_protocols[], *const config_gate_metrics[], *const config_mask_operators[],
-                                                                                   *const config_balances[];
+extern const char *const config_protocols[],
+        *const config_gate_metrics[], *const config_mask_operators[], *const config_balances[],
+                                                                              *const config_https[];
 /* For the start without a file: the defaults of one listener, route and candidate. */
 extern const struct cfg_row config_listen_rows[], config_route_rows[], config_candidate_rows[];
 
@@ -37,9 +38,9 @@ cfg_hook config_rate_hook, config_warmup_hook, config_ramp_stage_hook, config_re
         config_credential_header_hook, config_credential_file_hook;
 /* config_live.c: the live side of a route. */
 cfg_hook config_listen_tls_hook, config_certificate_hook, config_live_endpoint_hook, config_live_tls_hook,
-        config_live_hook, config_prefix_hook, config_host_hook, config_match_header_hook, config_key_hook,
-        config_request_set_hook, config_request_remove_hook, config_response_set_hook,
-        config_response_remove_hook;
+        config_live_hook, config_health_grpc_hook, config_prefix_hook, config_host_hook,
+        config_match_header_hook, config_key_hook, config_request_set_hook, config_request_remove_hook,
+        config_response_set_hook, config_response_remove_hook;
 
 /* A plan with all defaults, the built-in mask, no listener and no route. */
 void config_start(struct plan *);

@@ -101,6 +101,12 @@ static void print_health(const struct plan_health *h, FILE *f)
 	if (h->path[0])
 		fprintf(f, "    health: GET %s every %s within %s; out after %u, back after %u\n", h->path,
 		        time_text(h->interval_ms, a), time_text(h->timeout_ms, b), h->fall, h->rise);
+	else if (h->grpc)
+		fprintf(f,
+		        "    health: grpc.health.v1 of '%s' every %s within %s; out after %u, back after "
+		        "%u\n",
+		        h->grpc_service, time_text(h->interval_ms, a), time_text(h->timeout_ms, b), h->fall,
+		        h->rise);
 	else
 		fprintf(f, "    health: no path declared: nobody asks\n");
 	if (h->max_fails)
@@ -127,9 +133,10 @@ static void print_live(const struct plan_live *l, FILE *f)
 		fprintf(f, " %s", l->endpoints[i].url);
 		tls |= l->endpoints[i].tls;
 	}
-	fprintf(f, " (%s, silent %s, connect %s, kept %s, %u connections, %u tries)\n",
-	        config_balances[l->balance], time_text(l->timeout_ms, a), time_text(l->connect_timeout_ms, b),
-	        time_text(l->idle_timeout_ms, c), l->max_connections, l->tries);
+	fprintf(f, " (http %s, %s, silent %s, connect %s, kept %s, %u connections, %u tries)\n",
+	        config_https[l->http], config_balances[l->balance], time_text(l->timeout_ms, a),
+	        time_text(l->connect_timeout_ms, b), time_text(l->idle_timeout_ms, c), l->max_connections,
+	        l->tries);
 	if (l->try_timeout_ms)
 		fprintf(f, "    a try: %s from the request's end to an answer's head\n",
 		        time_text(l->try_timeout_ms, a));
@@ -260,9 +267,10 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 	for (uint32_t i = 0; i < r->candidate_count; i++) {
 		const struct plan_candidate *k = &r->candidates[i];
 
-		fprintf(f, "  %s %s: %s (%.4g%%, timeout %s, %u in flight)\n",
-		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url, k->sample_ppm / 1e4,
-		        time_text(k->timeout_ms, text), k->max_in_flight);
+		fprintf(f, "  %s %s: %s (http %s, %.4g%%, timeout %s, %u in flight)\n",
+		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url,
+		        config_https[k->http], k->sample_ppm / 1e4, time_text(k->timeout_ms, text),
+		        k->max_in_flight);
 		print_limits_of(k, f);
 		if (k->endpoint.tls)
 			print_trust(k->verify, k->ca_file, "", f);

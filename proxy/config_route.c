@@ -251,6 +251,9 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 			cfg_fail(c, cfg_child(n, "name"), NULL, "there are two routes '%s'", r->name);
 		matches_check(c, n, before, r);
 	}
+	if (r->upgrade && r->live.http == PLAN_HTTP_2)
+		cfg_fail(c, cfg_child(n, "upgrade"), "write http: 1.1 below live",
+		         "'upgrade' needs an endpoint that speaks HTTP/1.1");
 	for (uint32_t i = 0; i < r->candidate_count; i++)
 		r->keep_host |= r->candidates[i].rewrite.keep_host;
 	stop_check(c, cfg_child(n, "stop"), r);

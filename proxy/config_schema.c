@@ -24,6 +24,7 @@ const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",
                                            "row_divergence_rate",    "latency_p99_ratio", NULL};
 const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
 const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
+const char *const config_https[] = {"auto", "1.1", "2", NULL};
 static const char *const protocols_later[] = {"openai",    "anthropic", "ollama", "tfserving",
                                               "kserve-v1", "text",      NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
@@ -183,13 +184,17 @@ static const struct cfg_row live_tls_rows[] = {
          .hook = config_file_hook, .sentence = "PEM: the certificate that we show."},
         {ONE("key_file", CFG_STRING, struct plan_live, client.key_file), .hook = config_file_hook,
          .sentence = "PEM: its private key, without a passphrase."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row health_rows[] = {
         {ONE("path", CFG_STRING, struct plan_health, path), .hook = config_path_hook,
          .sentence = "Asked with GET by each worker, on a connection of its own; 2xx is well. Left out: "
                      "nobody asks."},
+        {.name = "grpc",
+         .type = CFG_HOOK,
+         .hook = config_health_grpc_hook,
+         .sentence = "Asked by grpc.health.v1 over HTTP/2 instead, about this service; '' is the whole "
+                     "server. SERVING is well."},
         {ONE("interval", CFG_DURATION, struct plan_health, interval_ms), .min = "100ms", .max = "1h",
          .value = "5s", .sentence = "Between two questions, give or take a tenth."},
         {ONE("timeout", CFG_DURATION, struct plan_health, timeout_ms), .min = "10ms", .max = "10m",
@@ -210,6 +215,9 @@ static const struct cfg_row live_rows[] = {
          .sentence = "a list of URLs, such as [http://127.0.0.1:9001], https://HOST:PORT or unix:/PATH"},
         {ONE("balance", CFG_ENUM, struct plan_live, balance), .names = config_balances,
          .value = "round_robin", .sentence = "Which endpoint is next."},
+        {ONE("http", CFG_ENUM, struct plan_live, http), .names = config_https, .value = "auto",
+         .sentence = "1.1, 2 (over TLS by ALPN, else from the first byte) or auto: what ALPN agrees on over "
+                     "TLS, else 1.1."},
         {ONE("timeout", CFG_DURATION, struct plan_live, timeout_ms), .min = "1ms", .max = "1h",
          .value = "30s", .sentence = "How long live may be silent before the client gets 504."},
         {ONE("connect_timeout", CFG_DURATION, struct plan_live, connect_timeout_ms), .min = "1ms",
@@ -233,7 +241,6 @@ static const struct cfg_row live_rows[] = {
          .sentence = "Of https endpoints."},
         {ALL("health", CFG_MAPPING, health_rows), .offset = offsetof(struct plan_live, health),
          .sentence = "When an endpoint is left out, and when it comes back."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row request_rows[] = {
@@ -357,6 +364,8 @@ const struct cfg_row config_candidate_rows[] = {
          .value = "2s", .sentence = "How long its answer may take."},
         {ONE("max_in_flight", CFG_INTEGER, struct plan_candidate, max_in_flight), .min = "1", .max = "65536",
          .value = "64", .sentence = "Copies that wait for its answer at a time, and its connections."},
+        {ONE("http", CFG_ENUM, struct plan_candidate, http), .names = config_https, .value = "auto",
+         .sentence = "Which HTTP it is sent, as for live."},
         {ONE("max_rate", CFG_HOOK, struct plan_candidate, max_rate), .hook = config_rate_hook,
          .sentence = "Copies a second, such as 50/s (or /m, /h); more are shed as rate. Left out: no limit."},
         {ONE("max_bytes", CFG_SIZE, struct plan_candidate, max_bytes), .min = "1KiB", .max = "1TiB",
@@ -383,7 +392,6 @@ const struct cfg_row config_candidate_rows[] = {
          .sentence = "The header that the credential is in."},
         NOT_YET("shares_live"),
         {ALL("tls", CFG_MAPPING, candidate_tls_rows), .sentence = "For an https endpoint."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row gate_rows[] = {

@@ -268,16 +268,14 @@ static void h1_resume(struct live *l)
 
 /* The request. */
 
-static void h1_head(struct live *l, const struct forward_request *r)
+void live_text_head(struct live *l, struct buf *out, const struct forward_request *r)
 {
 	l->chunked = r->framing == HTTP_CHUNKED;
-	forward_request(conn_out(l->conn), r);
+	forward_request(out, r);
 }
 
-static void h1_data(struct live *l, struct span bytes)
+void live_text_data(struct live *l, struct buf *out, struct span bytes)
 {
-	struct buf *out = conn_out(l->conn);
-
 	if (l->chunked)
 		h1_write_chunk_head(out, bytes.len);
 	buf_span_put(out, bytes);
@@ -285,18 +283,38 @@ static void h1_data(struct live *l, struct span bytes)
 		buf_put(out, "\r\n", 2);
 }
 
-static void h1_trailers(struct live *l, const struct http_message *m)
+void live_text_trailers(struct live *l, struct buf *out, const struct http_message *m)
 {
 	if (!l->chunked)
 		return;
-	forward_trailers(conn_out(l->conn), m);
+	forward_trailers(out, m);
 	l->trailed = true;
+}
+
+void live_text_end(struct live *l, struct buf *out)
+{
+	if (l->chunked)
+		buf_puts(out, l->trailed ? "\r\n" : "0\r\n\r\n");
+}
+
+static void h1_head(struct live *l, const struct forward_request *r)
+{
+	live_text_head(l, conn_out(l->conn), r);
+}
+
+static void h1_data(struct live *l, struct span bytes)
+{
+	live_text_data(l, conn_out(l->conn), bytes);
+}
+
+static void h1_trailers(struct live *l, const struct http_message *m)
+{
+	live_text_trailers(l, conn_out(l->conn), m);
 }
 
 static void h1_end(struct live *l)
 {
-	if (l->chunked)
-		buf_puts(conn_out(l->conn), l->trailed ? "\r\n" : "0\r\n\r\n");
+	live_text_end(l, conn_out(l->conn));
 }
 
 static void h1_text(struct live *l, struct span text)
@@ -369,18 +387,27 @@ static const struct live_ops h1_ops = {
         .resend = h1_resend,
 };
 
-static struct live_h1 *h1_new(struct exchange *x, struct upstream *u, struct upstream_endpoint *e)
+static struct live_h1 *h1_new(struct worker *w, struct upstream *u, struct upstream_endpoint *e)
 {
-	struct worker *w = x->worker;
 	struct live_h1 *h = calloc(1, sizeof *h);
 
 	if (!h)
 		return NULL;
 	h->live = (struct live){.ops = &h1_ops, .worker = w, .upstream = u, .endpoint = e, .conn = &h->conn};
+	h->moves = e->moves;
 	buf_init(&h->live.kept, RETRY_BYTES);
 	conn_init(&h->conn, w->base, h1_turn, h);
 	h->conn.received = &w->gauges->live_bytes_in;
 	h->conn.sent = &w->gauges->live_bytes_out;
+	return h;
+}
+
+static struct live_h1 *h1_dial(struct worker *w, struct upstream *u, struct upstream_endpoint *e)
+{
+	struct live_h1 *h = h1_new(w, u, e);
+
+	if (!h)
+		return NULL;
 	errno = 0;
 	if (dial(h)) {
 		live_undialled(u, e, w->now_ns, errno);
@@ -390,6 +417,22 @@ static struct live_h1 *h1_new(struct exchange *x, struct upstream *u, struct ups
 	e->connections++;
 	gauge_add(&w->gauges->live_connects, 1);
 	return h;
+}
+
+void live_h1_adopt(struct worker *w, struct upstream *u, struct upstream_endpoint *e, struct conn *conn)
+{
+	struct live_h1 *h = h1_new(w, u, e);
+
+	if (!h)
+		return;
+	conn_move(&h->conn, conn);
+	e->connections++;
+	if (!h->conn.reading || h->conn.eof) {
+		h1_close(h);
+		return;
+	}
+	h->live.since_ns = w->now_ns;
+	pool_enter(h);
 }
 
 /* An idle connection, but none that was closed or spoke unasked: what it said is no answer of ours. */
@@ -415,7 +458,7 @@ struct live *live_h1_take(struct exchange *x, struct upstream *u, struct upstrea
 	struct live_h1 *h = h1_idle(e);
 
 	if (!h)
-		h = h1_new(x, u, e);
+		h = h1_dial(x->worker, u, e);
 	if (!h)
 		return NULL;
 	h->last = h->deaf = h->begun = false;

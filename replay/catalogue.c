@@ -124,7 +124,7 @@ static void on_done(void *arg, enum client_result result)
 
 static void ask(struct catalogue *c)
 {
-	static const struct client_events events = {NULL, on_head, on_body, on_done};
+	static const struct client_events events = {.head = on_head, .body = on_body, .done = on_done};
 	struct buf request;
 	struct leg leg = {0};
 
@@ -136,7 +136,7 @@ static void ask(struct catalogue *c)
 	c->state = CATALOGUE_ASKING;
 	buf_printf(&leg.head, "GET %s\naccept: application/json", places[c->place].path);
 	request_write(&request, &leg, c->to);
-	if (request.err || client_send(c->client, buf_span(&request), false, &events, c))
+	if (request.err || client_send(c->client, buf_span(&request), &(struct client_how){0}, &events, c))
 		conclude(c, false);
 	buf_fini(&leg.head);
 	buf_fini(&request);

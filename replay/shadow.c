@@ -7,6 +7,7 @@
  */
 #include "replay/shadow.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@
 #include "capture/names.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/grpc.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
 #include "replay/admission.h"
@@ -25,14 +27,22 @@
 #include "replay/request.h"
 #include "replay/turns.h"
 
-enum { PAUSE_MS = 3, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
+enum {
+	PAUSE_MS = 5,
+	ASLEEP_MS = 100,
+	TURN_RECORDS = 512,
+	TURN_SENDS = 8,
+	PEM_MAX = 4 << 20,
+	REQUEST_KEPT_BYTES = 64 * 1024
+};
 
 struct shadow {
 	const struct role_env *env;
 	struct event_base *base;
 	struct event *tick, *wake;
 	struct role_pace pace;
-	bool asleep;
+	bool asleep, signalled;
+	unsigned read, sent, answered; /* in this turn: records, requests; and since the last one: answers */
 	struct ring *in, *out;
 	struct fold *fold;
 	struct client_budget
@@ -120,6 +130,20 @@ static void on_body(void *arg, struct span bytes)
 	}
 }
 
+static void on_trailers(void *arg, const struct http_message *m)
+{
+	struct flight *f = arg;
+	struct buf *lines = &shadow.head;
+
+	buf_reset(lines);
+	head_put_fields(lines, m);
+	if (lines->err)
+		settle(f, OUTCOME_CANDIDATE_TOO_LARGE);
+	else if (buf_len(lines)) /* but for the first LF */
+		emit(f, RECORD_TRAILERS, clock_mono_ns(),
+		     (struct span){buf_span(lines).data + 1, buf_len(lines) - 1});
+}
+
 static struct flight *new_flight(void)
 {
 	struct flight *f = shadow.spare;
@@ -162,10 +186,12 @@ static void on_done(void *arg, enum client_result result)
 	ring_publish(shadow.out);
 	atomic_store(&shadow.env->page->last_candidate_byte_ns, clock_mono_ns());
 	shadow.in_flight--;
+	shadow.answered++;
 	give_back(f);
 }
 
-static const struct client_events events = {on_sent, on_head, on_body, on_done};
+static const struct client_events events = {
+        .sent = on_sent, .head = on_head, .body = on_body, .trailers = on_trailers, .done = on_done};
 
 /* The request is there twice while it is handed over. */
 static bool room_for(const struct leg *request)
@@ -174,6 +200,16 @@ static bool room_for(const struct leg *request)
 
 	return shadow.held.bytes < shadow.held.limit_bytes &&
 	       twice < shadow.held.limit_bytes - shadow.held.bytes;
+}
+
+/* A call's own deadline is the candidate's too. */
+static unsigned deadline_ms(struct span head)
+{
+	uint64_t ns;
+
+	if (grpc_timeout(head_field(head, SPAN("grpc-timeout")), &ns))
+		return 0;
+	return ns < 1000000u ? 1 : ns / 1000000u < UINT32_MAX ? (unsigned)(ns / 1000000u) : UINT32_MAX;
 }
 
 /* What is sent lies in shadow.request, which keeps the memory of small ones. */
@@ -192,7 +228,9 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	const struct leg *request = x->legs[LEG_CLIENT];
 	struct client *client = shadow.clients[x->route][candidate];
 	struct admission *admission = &shadow.admissions[x->route][candidate];
-	bool is_head = span_eq(head_method(buf_span(&request->head)), SPAN("HEAD"));
+	struct span head = buf_span(&request->head);
+	struct client_how how = {.is_head = span_eq(head_method(head), SPAN("HEAD")),
+	                         .timeout_ms = deadline_ms(head)};
 	uint8_t refused;
 	int err;
 
@@ -215,7 +253,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
 	if (refused)
 		return refused;
-	err = client_send(client, buf_span(&shadow.request), is_head, &events, f);
+	err = client_send(client, buf_span(&shadow.request), &how, &events, f);
 	if (!err)
 		return 0;
 	refused = err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY;
@@ -231,6 +269,7 @@ static void send_one(struct exchange *x, const struct record *end, unsigned cand
 
 	if (!refused) {
 		shadow.in_flight++;
+		shadow.sent++;
 		if (f->pass.warm_up)
 			settle(f, OUTCOME_WARM_UP);
 		return;
@@ -369,79 +408,107 @@ static void follow_names(void)
 			follow(r, c);
 }
 
-/* Returns how many records there were: TURN_RECORDS when there may be more. */
-static unsigned drain(void)
+/* How many requests may leave in this turn: what has gathered beside a live path follows the answers rather
+ * than meeting the candidates all at once, which live's requests did not do either. A replay keeps its times,
+ * and a ring that fills is emptied. */
+static unsigned turn_sends(void)
 {
+	unsigned answered = shadow.answered;
+
+	shadow.answered = 0;
+	return shadow.env->plan->replay || role_crowded(&shadow.in, 1) ? UINT_MAX : TURN_SENDS + answered;
+}
+
+/* True: the ring is empty. */
+static bool drain(void)
+{
+	unsigned sends = turn_sends();
 	struct record r;
-	unsigned n = 0;
 	int err = 0;
 
-	while (n < TURN_RECORDS && send_waiting() && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
+	shadow.sent = shadow.read = 0;
+	while (shadow.read < TURN_RECORDS && shadow.sent < sends && send_waiting() &&
+	       (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
 		take(&r);
-		n++;
+		shadow.read++;
 	}
 	if (err == ERR_PROTO)
 		role_ring_broken(shadow.env, shadow.in);
-	return n;
+	return err == ERR_AGAIN;
 }
 
-/* How long until the next look at the ring; the sockets wake the loop by themselves. With answers awaited it
- * does not sleep deeply: the switch that stops all shadowing is on the page. */
-static unsigned pause_ms(unsigned read)
+/* Until the next look at the ring; the sockets wake the loop by themselves. With answers awaited it does not
+ * sleep deeply: the switch that stops all shadowing is on the page. */
+static unsigned pause_ms(bool empty)
 {
 	unsigned ms;
 
-	if (read == TURN_RECORDS)
-		return 0;
-	if (read || shadow.in_flight || shadow.asked_for.id)
+	if (shadow.read || shadow.in_flight || shadow.asked_for.id)
 		role_busy(&shadow.pace);
+	if (!empty)
+		return shadow.read == TURN_RECORDS ? 0 : 1;
 	ms = role_nap_ms(&shadow.pace, shadow.env);
 	shadow.asleep = !ms && ring_sleep(shadow.in);
 	return shadow.asleep ? ASLEEP_MS : ms;
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+/* After every turn of the loop, whatever woke it. */
+static void turn(void)
 {
 	struct timeval next = {0, 0};
-	unsigned n;
+	bool empty;
 
-	(void)fd, (void)arg;
-	if (shadow.asleep || what & EV_READ) /* a signal may come late, when sleep is over */
+	if (shadow.asleep || shadow.signalled) /* a signal may come late, when sleep is over */
 		ring_wake(shadow.in);
+	shadow.asleep = shadow.signalled = false;
 	role_rested(&shadow.pace, &shadow.in, 1);
 	obey_pause();
 	follow_names();
-	n = drain();
+	empty = drain();
 	if (clock_mono_ns() - shadow.swept_ns > 1000000000u) {
 		fold_each(shadow.fold, drop_settled, NULL);
 		shadow.swept_ns = clock_mono_ns();
 	}
 	ring_publish(shadow.out);
-	if (n == 0 && shadow.in_flight == 0 && !shadow.asked_for.id &&
-	    atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW) {
-		event_base_loopbreak(shadow.base);
-		return;
-	}
-	next.tv_usec = pause_ms(n) * 1000;
+	next.tv_usec = pause_ms(empty) * 1000;
 	event_add(shadow.tick, &next);
 }
 
-/* Of an https candidate. 0, or an error that was logged. */
-static int make_trust(unsigned route, unsigned candidate, struct tls_context **context_out)
+static bool may_leave(void)
 {
-	static const char *const alpn[] = {"http/1.1"};
+	return shadow.read == 0 && shadow.in_flight == 0 && !shadow.asked_for.id &&
+	       atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW;
+}
+
+/* The loop's turn follows. */
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)arg;
+	shadow.signalled |= what & EV_READ;
+}
+
+/* Of an https candidate. 0, or an error that was logged. */
+static int make_trust(unsigned route, unsigned candidate, struct client_target *target)
+{
+	static const char *const alpn[] = {"h2", "http/1.1"};
 	const struct plan_candidate *p = &shadow.env->plan->routes[route].candidates[candidate];
 	char name[48], why[TLS_WHY_BYTES] = "";
+	struct tls_client_config config = {.insecure = !p->verify};
 	struct buf ca;
-	int err;
+	int err = 0;
 
 	snprintf(name, sizeof name, "trust.%u.%u", route, candidate);
 	buf_init(&ca, PEM_MAX);
 	role_read(shadow.env, name, &ca);
-	err = tls_client_context(
-	        &(struct tls_client_config){
-	                .ca_pem = buf_span(&ca), .insecure = !p->verify, .alpn = alpn, .alpn_count = 1},
-	        why, sizeof why, context_out);
+	config.ca_pem = buf_span(&ca);
+	config.alpn = alpn + 1;
+	config.alpn_count = 1;
+	if (p->http != PLAN_HTTP_2)
+		err = tls_client_context(&config, why, sizeof why, &target->tls);
+	config.alpn = alpn;
+	config.alpn_count = p->http == PLAN_HTTP_2 ? 1 : 2;
+	if (!err && p->http != PLAN_HTTP_1)
+		err = tls_client_context(&config, why, sizeof why, &target->tls_h2);
 	buf_fini(&ca);
 	if (err)
 		LOG(ERROR, "tls_setup_failed", log_text("candidate", p->name), log_text("why", why));
@@ -475,7 +542,7 @@ static int make_client(unsigned route, unsigned candidate)
 	const struct plan_route *r = &shadow.env->plan->routes[route];
 	const struct plan_candidate *p = &r->candidates[candidate];
 	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes, &shadow.held};
-	struct client_target target = {.host = p->endpoint.host};
+	struct client_target target = {.host = p->endpoint.host, .h2 = p->http == PLAN_HTTP_2};
 	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
 
 	admission_init(&shadow.admissions[route][candidate], p, shadow.env->plan->seed,
@@ -483,7 +550,7 @@ static int make_client(unsigned route, unsigned candidate)
 	if (!err)
 		err = make_to(route, candidate);
 	if (!err && p->endpoint.tls)
-		err = make_trust(route, candidate, &target.tls);
+		err = make_trust(route, candidate, &target);
 	if (!err && p->endpoint.port &&
 	    !name_numeric(p->endpoint.address, &shadow.places[route][candidate].at))
 		err = ERR_CONFIG;
@@ -493,6 +560,7 @@ static int make_client(unsigned route, unsigned candidate)
 		catalogue_init(&shadow.catalogues[route][candidate], p, shadow.clients[route][candidate],
 		               &shadow.to[route][candidate]);
 	tls_context_unref(&target.tls);
+	tls_context_unref(&target.tls_h2);
 	return err;
 }
 
@@ -533,6 +601,9 @@ int shadow_run(struct role_env *env)
 	if (!shadow.tick || !shadow.wake || event_add(shadow.tick, &now) || event_add(shadow.wake, NULL))
 		return 3;
 	role_ready(env);
-	event_base_dispatch(shadow.base);
+	do {
+		event_base_loop(shadow.base, EVLOOP_ONCE);
+		turn();
+	} while (!may_leave());
 	return 0;
 }

@@ -198,6 +198,26 @@ int conn_take(struct conn *c, int fd)
 	return ERR_SYS;
 }
 
+void conn_move(struct conn *to, struct conn *from)
+{
+	struct buf in = from->in, out = from->out;
+
+	event_del(&from->readable);
+	event_del(&from->writable);
+	adopt(to, from->fd);
+	to->tls = from->tls;
+	to->eof = from->eof;
+	to->ended = from->ended;
+	to->in = in;
+	to->out = out;
+	from->fd = -1;
+	from->tls = NULL;
+	buf_init(&from->in, in.limit_bytes);
+	buf_init(&from->out, out.limit_bytes);
+	from->reading = from->blocked = false;
+	conn_read(to, true);
+}
+
 int conn_secure(struct conn *c, struct tls_context *context)
 {
 	int err = tls_new(context, c->fd, NULL, &c->tls);
