@@ -296,7 +296,7 @@ static int finish(struct masker *m, struct track **at, struct record *r)
 	int err = 0;
 
 	if (r->type == RECORD_END && (*at)->holding) {
-		err = release(m, *at);
+		err = release(m, *at); /* nothing is left behind trailers */
 		r->mask_count = (*at)->mask_count;
 		if ((*at)->input_masked && (*at)->leg == LEG_CLIENT)
 			r->flags |= RECORD_INPUT_MASKED;
