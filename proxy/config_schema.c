@@ -431,7 +431,8 @@ const struct cfg_row config_route_rows[] = {
          .sentence = "a name for reports"},
         {ALL("match", CFG_MAPPING, match_rows), .sentence = "Which requests: all that is given must fit."},
         {ONE("protocol", CFG_ENUM, struct plan_route, protocol), .names = config_protocols,
-         .unsupported = protocols_later, .value = "auto", .sentence = "How answers are read."},
+         .unsupported = protocols_later, .value = "auto",
+         .sentence = "How answers are read; that one is gRPC is told by its content-type."},
         {ONE("upgrade", CFG_ENUM, struct plan_route, upgrade), .names = upgrades, .value = "none",
          .sentence = "Which Upgrade is tunnelled; it is never mirrored."},
         {ONE("live", CFG_MAPPING, struct plan_route, live), .rows = live_rows, .required = true,
@@ -468,7 +469,8 @@ const struct cfg_row config_route_rows[] = {
 static const struct cfg_row mask_field_rows[] = {
         {.name = "path",
          .type = CFG_LATER,
-         .sentence = "JSON path in bodies, such as $.user.email or $..email."},
+         .sentence = "JSON path in bodies, such as $.user.email or $..email; of gRPC, fields of the Open "
+                     "Inference Protocol: $.parameters.user, $.inputs[*].data."},
         {.name = "header", .type = CFG_LATER, .sentence = "Header name."},
         {ONE("with", CFG_ENUM, struct plan_mask_field, with), .names = config_mask_operators,
          .required = true, .sentence = "drop, token or redact"},
