@@ -5,7 +5,7 @@ B      ?= build/plain
 CFLAGS ?= -O2 -g
 WARN   := -Wall -Wextra $(if $(WERROR),-Werror)
 SAN    := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
-PKG    := libevent_core libnghttp2 libseccomp libssl libcrypto yaml-0.1 libzstd sqlite3 libprotobuf-c
+PKG    := libevent_core libnghttp2 libseccomp libssl libcrypto yaml-0.1 libzstd zlib sqlite3 libprotobuf-c
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) 2>/dev/null)
 LIBS   := $(shell pkg-config --libs $(PKG) 2>/dev/null) -lm
 
@@ -16,7 +16,8 @@ src_capture := $(wildcard capture/*.c)
 src_replay  := $(wildcard replay/*.c)
 src_proxy   := $(filter-out proxy/main.c,$(wildcard proxy/*.c))
 src_tools   := $(wildcard tools/*.c)
-gen_capture := $(patsubst proto/schema/%.proto,$B/proto/schema/%.pb-c.o,$(wildcard proto/schema/*.proto))
+gen_capture := $B/proto/schema/capture.pb-c.o
+gen_replay  := $B/proto/schema/inference.pb-c.o
 
 # Who may use whom: the whole architecture in six lines.
 use_base    :=
@@ -49,6 +50,7 @@ $B/proto/schema/%.pb-c.o: $B/proto/schema/%.pb-c.c
 	$(CC) -std=gnu11 -I$B $(PKG_CFLAGS) $(CFLAGS) $(SAN) -c -o $@ $<
 # sources that include a generated header say so here
 $(call obj,$(wildcard capture/capfile*.c)): | $(gen_capture)
+$B/replay/oip_grpc.o: | $(gen_replay)
 .PRECIOUS: $B/proto/schema/%.pb-c.c
 
 # tests/unit/<layer>_<subject>.c links its layer and what lies under it, no more.
@@ -92,16 +94,19 @@ asan:
 	$(MAKE) B=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
 # Nothing here has threads, so there is no tsan: what processes share is stressed by tests/fault/kill.
 cover:
-	-$(MAKE) B=build/cover CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage check
+	-$(MAKE) B=build/cover CPPFLAGS=-DCONFINE_LOOSELY CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage check
 	sh tests/cover build/cover
 lint:
 	STRICT=1 sh tests/lint
 BENCHES := $(patsubst %.c,$B/%,$(wildcard tests/bench_*.c))
 $(BENCHES): $B/%: $B/%.o $(foreach l,replay capture net formats base,$(call lib,$l))
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
-bench: all $(BENCHES)
+LOADS := $(patsubst %.c,$B/%,$(wildcard tests/load/*.c))
+$(LOADS): $B/%: $B/%.o
+	$(CC) $(LDFLAGS) $(SAN) -o $@ $^
+bench: all $(BENCHES) $(LOADS)
 	$(foreach b,$(BENCHES),$b &&) true
-	python3 tests/bench
+	B=$B python3 tests/bench
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 install: all

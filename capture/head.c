@@ -1,5 +1,7 @@
 #include "capture/head.h"
 
+#include "proto/grpc.h"
+
 static void put_field(struct buf *out, const struct http_field *f)
 {
 	char *to = buf_room(out, f->name.len + f->value.len + 3);
@@ -89,17 +91,15 @@ unsigned head_status(struct span head)
 	return status;
 }
 
-bool head_next(struct span head, size_t *at, struct span *name_out, struct span *value_out)
+static bool next_field(struct span text, size_t *at, struct span *name_out, struct span *value_out)
 {
 	struct span line;
 	const char *colon;
 	size_t name;
 
-	if (*at == 0 && head.len)
-		next_line(head, at);
-	if (*at >= head.len)
+	if (*at >= text.len)
 		return false;
-	line = next_line(head, at);
+	line = next_line(text, at);
 	colon = memchr(line.data, ':', line.len);
 	name = colon ? (size_t)(colon - line.data) : line.len;
 	*name_out = (struct span){line.data, name};
@@ -107,6 +107,13 @@ bool head_next(struct span head, size_t *at, struct span *name_out, struct span 
 	name += name < line.len && line.data[name] == ' ' ? 1 : 0;
 	*value_out = (struct span){line.data + name, line.len - name};
 	return true;
+}
+
+bool head_next(struct span head, size_t *at, struct span *name_out, struct span *value_out)
+{
+	if (*at == 0 && head.len)
+		next_line(head, at);
+	return next_field(head, at, name_out, value_out);
 }
 
 struct span head_field(struct span head, struct span lower_name)
@@ -119,4 +126,26 @@ struct span head_field(struct span head, struct span lower_name)
 			return value;
 	}
 	return SPAN("");
+}
+
+struct span head_trailer(struct span trailers, struct span lower_name)
+{
+	struct span name, value;
+	size_t at = 0;
+
+	while (next_field(trailers, &at, &name, &value)) {
+		if (span_eq(name, lower_name))
+			return value;
+	}
+	return SPAN("");
+}
+
+unsigned head_grpc_status(struct span head, struct span trailers)
+{
+	unsigned status;
+
+	if (!grpc_status(head_trailer(trailers, SPAN("grpc-status")), &status) ||
+	    !grpc_status(head_field(head, SPAN("grpc-status")), &status))
+		return status;
+	return grpc_status_of_http(head_status(head));
 }

@@ -21,5 +21,10 @@ unsigned head_status(struct span head); /* 0 when it is no response */
 struct span head_field(struct span head, struct span lower_name);
 /* Iterate fields: true while there is one; *at starts at 0. */
 bool head_next(struct span head, size_t *at, struct span *name_out, struct span *value_out);
+/* Of trailers, which have no first line. */
+struct span head_trailer(struct span trailers, struct span lower_name);
+/* The outcome of a gRPC call: grpc-status of its trailers, or of the head (there are no more), else what the
+ * HTTP status stands for. */
+unsigned head_grpc_status(struct span head, struct span trailers);
 
 #endif

@@ -113,10 +113,21 @@ static struct span cut(struct span s, char c, struct span *rest_out)
 	return (struct span){s.data, (size_t)(hit - s.data)};
 }
 
-static bool always_dropped(struct span name)
+bool mask_is_credential(struct span name)
 {
-	static const char *const names[] = {"authorization", "proxy-authorization", "cookie", "set-cookie",
-	                                    "x-api-key"};
+	static const char *const names[] = {
+	        "authorization",
+	        "proxy-authorization",
+	        "cookie",
+	        "set-cookie",
+	        "x-api-key",
+	        "api-key",
+	        "x-auth-token",
+	        "x-access-token",
+	        "x-goog-api-key",
+	        "x-amz-security-token",
+	        "ocp-apim-subscription-key",
+	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (span_eq_nocase(name, span_of(names[i])))
@@ -139,7 +150,7 @@ static bool drops(const struct plan_mask *policy, struct span line)
 	struct span value, name = cut(line, ':', &value);
 	const struct plan_mask_field *rule = header_rule(policy, name);
 
-	return always_dropped(name) || (rule && rule->with == MASK_DROP);
+	return mask_is_credential(name) || (rule && rule->with == MASK_DROP);
 }
 
 static void put_field(const struct plan_mask *policy, struct mask_key *key, struct span line, struct buf *out,
@@ -245,6 +256,23 @@ bool mask_wants_body(const struct plan_mask *policy)
 	return has_paths(policy);
 }
 
+bool mask_by_message(struct span head)
+{
+	return grpc_is(head_field(head, SPAN("content-type")));
+}
+
+/* An answer says nothing of its call; its copy ends with its request's. */
+static bool unknown_call(struct span head)
+{
+	struct span service, method, suffix = SPAN("GRPCInferenceService");
+
+	if (!mask_by_message(head) || head_status(head))
+		return false;
+	return !grpc_call(head_target(head), &service, &method) || service.len < suffix.len ||
+	       !span_eq((struct span){service.data + service.len - suffix.len, suffix.len}, suffix) ||
+	       (!span_eq(method, SPAN("ModelInfer")) && !span_eq(method, SPAN("ModelStreamInfer")));
+}
+
 /* A body with inference-header-content-length is JSON with binary tensors behind it, whatever its type. */
 bool mask_cannot(const struct plan_mask *policy, struct span head)
 {
@@ -257,5 +285,5 @@ bool mask_cannot(const struct plan_mask *policy, struct span head)
 			coded |= value.len && !span_eq_nocase(value, SPAN("identity"));
 		tail |= span_eq_nocase(name, SPAN("inference-header-content-length"));
 	}
-	return (coded || tail) && has_paths(policy);
+	return (coded || tail || unknown_call(head)) && has_paths(policy);
 }

@@ -7,7 +7,7 @@
  *
  * A HEAD's payload is text, LF between lines, no final LF: first "METHOD TARGET" (request) or
  * "STATUS" (response), then "name: value" a field, names in lower case. Framing and hop-by-hop
- * fields are not in it.
+ * fields are not in it; Host only where a candidate of the route is told it.
  */
 #ifndef CAPTURE_RECORD_H
 #define CAPTURE_RECORD_H

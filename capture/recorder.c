@@ -19,7 +19,15 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
-enum { PENDING_MAX = 4096, FILES = 2, ENDED_CLIENT = 1, ENDED_LIVE = 2, ENDED_BOTH = 3, NAME_TRIES = 100 };
+enum {
+	PENDING_MAX = 4096,
+	FILES = 2,
+	ENDED_CLIENT = 1,
+	ENDED_LIVE = 2,
+	ENDED_BOTH = 3,
+	NAME_TRIES = 100,
+	PAUSE_MS = 10
+};
 
 struct open_exchange { /* of a ledger slot; id 0: none */
 	uint64_t id;
@@ -211,7 +219,7 @@ static void sweep(struct recorder *rec)
 
 static void loop(struct recorder *rec)
 {
-	struct role_pace pace = {0};
+	struct role_pace pace = {.most_ms = PAUSE_MS};
 	int wake = role_fd(rec->env, "wake.recorder");
 
 	for (;;) {
@@ -221,7 +229,7 @@ static void loop(struct recorder *rec)
 		sweep(rec);
 		turn(rec);
 		if (n) {
-			pace.empty_since_ns = 0;
+			role_busy(&pace);
 			continue;
 		}
 		flush(rec);

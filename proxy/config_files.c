@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "proxy/config_inside.h"
 
-enum { FILE_MAX_BYTES = 4 << 20 };
+enum { FILE_MAX_BYTES = 4 << 20, CREDENTIAL_MAX_BYTES = 8000 };
 
 struct content {
 	char *bytes;
@@ -205,6 +205,27 @@ void config_check_mask_key(struct cfg *c, const struct cfg_node *n, const char *
 	if (!key_good(&f))
 		cfg_fail(c, n, "head -c 32 /dev/urandom makes one",
 		         "the mask key %.200s is not 32 raw bytes or 64 hex digits", path);
+	content_free(&f);
+}
+
+void config_check_credential(struct cfg *c, const struct cfg_node *n, const char *path)
+{
+	struct content f;
+	size_t len = 0;
+	char remedy[300];
+
+	if (offline(c) || !content_read(c, n, path, &f))
+		return;
+	snprintf(remedy, sizeof(remedy), "chmod 600 %.250s", path);
+	if (f.mode & (S_IRWXG | S_IRWXO))
+		cfg_fail(c, n, remedy, "the credential %.200s is open to others (mode %04o)", path,
+		         (unsigned)(f.mode & 07777));
+	while (len < f.len && (unsigned char)f.bytes[len] >= 0x20 && f.bytes[len] != 0x7f)
+		len++;
+	if (len == 0 || len > CREDENTIAL_MAX_BYTES || f.len - len > 1 ||
+	    (f.len > len && f.bytes[len] != '\n'))
+		cfg_fail(c, n, "it is what the header holds, such as: Bearer abc",
+		         "the credential %.200s is not one line of at most 8KiB", path);
 	content_free(&f);
 }
 

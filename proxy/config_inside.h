@@ -19,25 +19,28 @@ struct reading {
 };
 
 /* Names as written in a file, by the plan's enumerations; NULL at the end. */
-extern const char *const config_protocols[], *const config_gate_metrics[], *const config_mask_operators[],
-                                                                                   *const config_balances[];
+extern const char *const config_protocols[],
+        *const config_gate_metrics[], *const config_mask_operators[], *const config_balances[],
+                                                                              *const config_https[];
 /* For the start without a file: the defaults of one listener, route and candidate. */
 extern const struct cfg_row config_listen_rows[], config_route_rows[], config_candidate_rows[];
 
 /* config_hooks.c: single values, masks, files. */
-cfg_hook config_workers_hook, config_seed_hook, config_socket_hook, config_name_hook, config_path_hook,
-        config_json_path_hook, config_method_hook, config_alpn_hook, config_file_hook, config_mask_use_hook,
-        config_mask_key_hook, config_mask_field_hook, config_mask_hook;
+cfg_hook config_workers_hook, config_user_hook, config_seed_hook, config_socket_hook, config_name_hook,
+        config_path_hook, config_json_path_hook, config_method_hook, config_alpn_hook, config_file_hook,
+        config_mask_use_hook, config_mask_key_hook, config_mask_field_hook, config_mask_hook;
 /* config_route.c: listeners, routes, candidates, gates. */
 cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook, config_candidate_hook,
         config_gate_hook, config_route_hook, config_slice_header_hook;
 /* config_candidate.c: what a candidate gets. */
-cfg_hook config_rate_hook, config_warmup_hook;
+cfg_hook config_rate_hook, config_warmup_hook, config_ramp_stage_hook, config_rewrite_path_hook,
+        config_rewrite_host_hook, config_rewrite_header_hook, config_rewrite_body_hook,
+        config_credential_header_hook, config_credential_file_hook;
 /* config_live.c: the live side of a route. */
 cfg_hook config_listen_tls_hook, config_certificate_hook, config_live_endpoint_hook, config_live_tls_hook,
-        config_live_hook, config_prefix_hook, config_host_hook, config_match_header_hook, config_key_hook,
-        config_request_set_hook, config_request_remove_hook, config_response_set_hook,
-        config_response_remove_hook;
+        config_live_hook, config_health_grpc_hook, config_prefix_hook, config_host_hook,
+        config_match_header_hook, config_key_hook, config_request_set_hook, config_request_remove_hook,
+        config_response_set_hook, config_response_remove_hook;
 
 /* A plan with all defaults, the built-in mask, no listener and no route. */
 void config_start(struct plan *);
@@ -51,6 +54,9 @@ const char *config_text(struct cfg *, const char *name, const struct cfg_node *)
 bool config_name_good(const char *name);
 /* A field name of HTTP (RFC 9110 5.1), copied in lower case; false when it is none or too long. */
 bool config_field_name(const char *name, char out[NAME_MAX_BYTES]);
+/* A header field that is set, or (value NULL) taken away. */
+void config_edit_add(struct cfg *, const struct cfg_node *at, struct plan_header_edits *, const char *name,
+                     const char *value);
 /* The index-th item of the list under a key, or NULL. */
 const struct cfg_node *config_item(const struct cfg_node *, const char *key, uint32_t index);
 
@@ -71,6 +77,8 @@ void config_check_ca(struct cfg *, const struct cfg_node *n, const char *key, co
 /* Something shall be written below `path`: its nearest folder that is there must allow it. `file`: the last
  * part is no folder. Only warns: a command line may name another place. */
 void config_check_folder(struct cfg *, const struct cfg_node *n, const char *path, bool file);
+/* A credential: a line of text, for its owner only. */
+void config_check_credential(struct cfg *, const struct cfg_node *n, const char *path);
 /* A mask key: 32 raw bytes or 64 hex digits, for its owner only. */
 void config_check_mask_key(struct cfg *, const struct cfg_node *n, const char *path);
 

@@ -230,7 +230,9 @@ static int open_candidate_files(struct estate *e, unsigned r)
 	for (unsigned c = 0; c < route->candidate_count && !err; c++) {
 		const struct plan_candidate *p = &route->candidates[c];
 
-		if (!p->endpoint.tls || !p->verify)
+		snprintf(name, sizeof name, "credential.%u.%u", r, c);
+		err = own_file(e, p->credential_file, name);
+		if (err || !p->endpoint.tls || !p->verify)
 			continue;
 		snprintf(name, sizeof name, "trust.%u.%u", r, c);
 		err = own_file(e, p->ca_file[0] ? p->ca_file : system_authorities(), name);
@@ -238,8 +240,8 @@ static int open_candidate_files(struct estate *e, unsigned r)
 	return err;
 }
 
-/* Certificates and keys reach workers, and authorities the shadow, as open descriptors; their contents stay
- * unread here. */
+/* Certificates and keys reach workers, authorities and candidates' credentials the shadow, as open
+ * descriptors; their contents stay unread here. */
 static int open_tls_files(struct estate *e)
 {
 	int err = 0;
@@ -409,6 +411,8 @@ static int own_folder(struct estate *e, const char *path, const char *name)
 
 	mkdir(path, 0755);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd != -1 && e->plan->user_id && geteuid() == 0) /* the roles' */
+		(void)!fchown(fd, e->plan->user_id, e->plan->group_id);
 	return fd == -1 ? complain("cannot make the run directory", path) : own(e, fd, "%s", name);
 }
 
@@ -445,6 +449,22 @@ static int make_names(struct estate *e)
 	return own(e, readable, "names.read");
 }
 
+/* Between the shadow and who connects for it. */
+static int make_dial(struct estate *e)
+{
+	int pair[2];
+
+	if (e->plan->run_closed)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return complain("cannot make a socket pair", "dial");
+	if (own(e, pair[0], "dial.ask")) {
+		close(pair[1]);
+		return ERR_LIMIT;
+	}
+	return own(e, pair[1], "dial.answer");
+}
+
 int estate_open(struct estate *e, const struct plan *plan, const char *run_directory, const char *input,
                 const struct estate *former)
 {
@@ -463,6 +483,8 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 		err = make_shared(e);
 	if (!err)
 		err = make_names(e);
+	if (!err)
+		err = make_dial(e);
 	if (!err)
 		err = make_rings(e);
 	if (!err)

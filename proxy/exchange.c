@@ -5,7 +5,7 @@
 #include "proxy/forward.h"
 #include "proxy/live.h"
 
-enum { INTERIM_MAX = 8 };
+enum { INTERIM_MAX = 8, HEARD_BYTES = 16 * 1024 };
 
 static const struct plan_route *route_of(const struct exchange *x)
 {
@@ -48,9 +48,19 @@ static void in_flight(struct worker *w, int by)
 	atomic_store_explicit(&w->gauges->in_flight, w->in_flight, memory_order_relaxed);
 }
 
+/* Nothing is being heard out any more. */
+static void hear_no_more(struct exchange *x)
+{
+	x->head = NULL;
+	if (x->heard.base)
+		buf_fini(&x->heard);
+}
+
 /* The exchange is over and gives up its live connection. */
 static void finish(struct exchange *x, bool clean)
 {
+	hear_no_more(x);
+	slow_forget(x);
 	if (x->live)
 		live_release(&x->live, clean);
 	if (x->active)
@@ -91,7 +101,7 @@ static void remember(struct exchange *x, const struct http_message *m)
 	x->routed = x->tap.copied = x->tap.eligible = false;
 	x->rule = NULL;
 	x->live_ns = 0;
-	x->tries = x->interim = x->status = 0;
+	x->tries = x->unseen = x->interim = x->status = 0;
 	x->refused_by = NULL;
 	x->bytes_in = x->bytes_out = x->added_ns = 0;
 	x->begun_ns = x->progress_ns = w->now_ns;
@@ -122,6 +132,26 @@ static bool wrong_scheme(const struct exchange *x, const struct http_message *m)
 	return m->scheme != HTTP_SCHEME_NONE && (m->scheme == HTTP_SCHEME_HTTPS) != x->client_tls;
 }
 
+/* Live is asked: the head is queued for it. */
+static void ask(struct exchange *x, const struct http_message *m)
+{
+	x->live = live_take(x, &x->worker->upstreams[x->route], x->worker->now_ns);
+	if (x->live)
+		send_head(x, m);
+}
+
+static bool heard_out(const struct exchange *x, const struct http_message *m)
+{
+	return x->keeps_heads && m->framing == HTTP_LENGTH && m->content_length &&
+	       m->content_length <= HEARD_BYTES;
+}
+
+static void hear(struct exchange *x, const struct http_message *m)
+{
+	x->head = m;
+	buf_init(&x->heard, HEARD_BYTES);
+}
+
 void exchange_begin(struct exchange *x, const struct http_message *m)
 {
 	struct worker *w = x->worker;
@@ -146,22 +176,44 @@ void exchange_begin(struct exchange *x, const struct http_message *m)
 	x->active = x->routed = true;
 	in_flight(w, 1);
 	tap_begin(&x->tap, x->id, x->route, m, wants_tunnel(x, m));
-	x->live = live_take(x, &w->upstreams[route], w->now_ns);
-	if (x->live)
-		send_head(x, m);
+	if (heard_out(x, m))
+		hear(x, m);
+	else
+		ask(x, m);
 	tap_head(&x->tap, LEG_CLIENT, m);
-	if (!x->live)
+	if (!x->live && !x->head)
 		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
+}
+
+/* Of a request that is heard out; with its last byte live is asked. */
+static void hear_data(struct exchange *x, struct span bytes)
+{
+	if (x->bytes_in < x->head->content_length) {
+		buf_span_put(&x->heard, bytes);
+		return;
+	}
+	if (!x->heard.err)
+		ask(x, x->head);
+	if (x->live && buf_len(&x->heard))
+		live_data(x->live, buf_span(&x->heard));
+	if (x->live)
+		live_data(x->live, bytes);
+	hear_no_more(x);
 }
 
 void exchange_data(struct exchange *x, struct span bytes)
 {
-	if (!x->live || !bytes.len)
+	if (!(x->live || x->head) || !bytes.len)
 		return;
 	x->bytes_in += bytes.len;
 	x->progress_ns = x->worker->now_ns;
-	live_data(x->live, bytes);
+	if (x->head)
+		hear_data(x, bytes);
+	else
+		live_data(x->live, bytes);
 	tap_chunk(&x->tap, LEG_CLIENT, bytes);
+	if (!x->live && !x->head)
+		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
 }
 
 void exchange_trailers(struct exchange *x, const struct http_message *m)
@@ -182,12 +234,50 @@ void exchange_end(struct exchange *x)
 	tap_end(&x->tap, LEG_CLIENT);
 }
 
+void exchange_touch(struct exchange *x)
+{
+	if (x->is_touched)
+		return;
+	x->is_touched = true;
+	LIST_INSERT_HEAD(&x->worker->touched, x, touched);
+}
+
+static void untouch(struct exchange *x)
+{
+	if (x->is_touched)
+		LIST_REMOVE(x, touched);
+	x->is_touched = false;
+}
+
+void exchange_settle(struct worker *w)
+{
+	struct exchange *x;
+
+	while ((x = LIST_FIRST(&w->touched))) {
+		untouch(x);
+		x->ops->turn_end(x->front);
+	}
+}
+
 void exchange_abandon(struct exchange *x)
 {
+	untouch(x);
 	if (!x->active)
 		return;
 	tap_error(&x->tap, OUTCOME_CLIENT_GONE);
 	finish(x, false);
+	record(x);
+}
+
+void exchange_drop(struct exchange *x, enum reject_rule rule)
+{
+	gauges_reject(x->worker->gauges, rule);
+	tap_error(&x->tap, OUTCOME_CLIENT_GONE);
+	finish(x, false);
+	if (x->response_begun)
+		x->ops->cut(x->front);
+	else
+		answer_ourselves(x, 408, reject_name(rule));
 	record(x);
 }
 
@@ -224,6 +314,7 @@ void exchange_tick(struct exchange *x, uint64_t now_ns)
 
 	if (x->live)
 		live_tick(x->live, now_ns);
+	slow_look(x, now_ns);
 	if (!x->live || x->tunnel)
 		return;
 	if (((x->request_done || exchange_full(x)) && passed(now_ns, x->progress_ns, plan->timeout_ms)) ||

@@ -3,12 +3,15 @@
  *
  * The client's side feeds exchange_begin/data/trailers/end; the live side feeds exchange_response_*.
  * Whatever passes is queued for the other side first and given to the tap after. An exchange ends when
- * the response ended, was refused or was cut; it then holds no live connection.
+ * the response ended, was refused or was cut; it then holds no live connection. A small body of known length
+ * is heard out before live is asked, so that clients who send it by drops hold no live connection; when all
+ * of it is there at once nothing waits and nothing is copied. Larger bodies and chunked ones begin at once.
  */
 #ifndef PROXY_EXCHANGE_H
 #define PROXY_EXCHANGE_H
 
 #include "proxy/live_path.h"
+#include "proxy/slow.h"
 #include "proxy/tap.h"
 
 struct live;
@@ -32,11 +35,17 @@ struct exchange {
 	const char *client_address; /* text of the peer, for Forwarded */
 	uint16_t listen_port;
 	bool client_tls;
+	bool keeps_heads; /* the front keeps what exchange_begin() gets until exchange_end() */
 
-	struct live *live; /* NULL: none, or no longer */
+	struct live *live;               /* NULL: none, not yet, or no longer */
+	const struct http_message *head; /* of a request that is being heard out, else NULL */
+	struct buf heard;                /* its body so far */
 	uint64_t id;
 	uint16_t route;
 	unsigned tries;
+	unsigned unseen; /* tries that nobody acted on */
+	LIST_ENTRY(exchange) touched;
+	bool is_touched;
 	const struct upstream_endpoint *refused_by; /* not to be tried again at once */
 	bool active, request_done, response_begun, response_done, tunnel, client_10, head_request;
 	bool routed;
@@ -49,6 +58,7 @@ struct exchange {
 	const char *rule; /* why the answer is ours, or NULL */
 	char method[HTTP_METHOD_MAX + 1];
 	struct tap tap;
+	struct slow slow;
 };
 
 void exchange_init(struct exchange *, struct worker *, const struct front_ops *, void *front);
@@ -57,8 +67,14 @@ void exchange_begin(struct exchange *, const struct http_message *);
 void exchange_data(struct exchange *, struct span);
 void exchange_trailers(struct exchange *, const struct http_message *);
 void exchange_end(struct exchange *);
-/* The request broke (`rule`, or NULL: the client is gone): the live request is cut, nothing is answered. */
+/* The client is gone: the live request is cut, nothing is answered. Due before the front goes. */
 void exchange_abandon(struct exchange *);
+/* The client is not served any longer: 408 while its answer has not begun, else a cut. turn_end follows. */
+void exchange_drop(struct exchange *, enum reject_rule);
+/* Something happened to it that was no event of its front: the front's turn end is due. */
+void exchange_touch(struct exchange *);
+/* The turn ends of the fronts of all that were touched. */
+void exchange_settle(struct worker *);
 /* True while no more of the request can be taken. */
 bool exchange_full(const struct exchange *);
 /* Bytes of the request wait for the live side to take them. */

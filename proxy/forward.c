@@ -223,7 +223,9 @@ void forward_request(struct buf *out, const struct forward_request *r)
 	}
 	if (!framed)
 		put_framing(out, SPAN(""), r->framing, m->content_length);
-	if (r->upgrade || m->te_trailers)
+	if (r->te && m->te_trailers)
+		h1_write_field(out, SPAN("TE"), SPAN("trailers"));
+	else if (r->upgrade || m->te_trailers)
 		put_hop(out, r);
 	if (r->forwarded)
 		put_forwarded(out, r, &seen);

@@ -11,6 +11,7 @@
 #include "proxy/parent.h"
 #include "proxy/resolver.h"
 #include "proxy/worker.h"
+#include "replay/dialer.h"
 #include "replay/judge.h"
 #include "replay/player.h"
 #include "replay/shadow.h"
@@ -27,7 +28,8 @@ static const struct role_row roles[] = {
          false,
          {"plan", "ledger", "page", "run", "control", "control-address", "ring.log.*"},
          {0, 300},
-         0},
+         0,
+         {MAY_ACCEPT | MAY_TALK | MAY_LOOK, DIALS_NOBODY}},
         {"judge",
          IN_MIRROR | IN_REPLAY,
          judge_run,
@@ -37,7 +39,8 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
           "wake.masked-answers"},
          {5, 700},
-         0},
+         0,
+         {MAY_STORE, DIALS_NOBODY}},
         {"answers",
          IN_MIRROR | IN_REPLAY,
          answers_run,
@@ -47,17 +50,29 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
           "wake.masked-answers"},
          {5, 600},
-         0},
+         0,
+         {0, DIALS_NOBODY}},
         {"shadow",
          IN_MIRROR | IN_REPLAY,
          shadow_run,
          STAGE_SHADOW,
          PHASE_SHADOW,
          false,
-         {"plan", "ledger", "page", "trust.*", "ring.shadow", "wake.shadow", "ring.answers", "wake.answers",
-          "names.read"},
+         {"plan", "ledger", "page", "trust.*", "credential.*", "ring.shadow", "wake.shadow", "ring.answers",
+          "wake.answers", "names.read", "dial.ask"},
          {5, 900},
-         0},
+         0,
+         {MAY_TALK | MAY_RECEIVE, DIALS_NOBODY}},
+        {"dialer",
+         IN_MIRROR | IN_REPLAY,
+         dialer_run,
+         STAGE_NONE,
+         PHASE_ANSWERS,
+         false,
+         {"plan", "ledger", "page", "names.read", "dial.answer"},
+         {5, 850},
+         0,
+         {MAY_TALK | MAY_PASS, DIALS_CANDIDATES}},
         {"recorder",
          IN_MIRROR,
          recorder_run,
@@ -66,7 +81,8 @@ static const struct role_row roles[] = {
          false,
          {"plan", "ledger", "page", "captures", "ring.recorder", "wake.recorder"},
          {5, 800},
-         0},
+         0,
+         {MAY_STORE | MAY_FORK, DIALS_NOBODY}},
         {"resolver",
          IN_MIRROR | IN_FORWARD | IF_NAMED,
          resolver_run,
@@ -75,7 +91,8 @@ static const struct role_row roles[] = {
          false,
          {"plan", "ledger", "page", "names"},
          {0, 300},
-         0},
+         0,
+         {MAY_RESOLVE, DIALS_NOBODY}},
         {"masker",
          IN_MIRROR,
          masker_run,
@@ -85,7 +102,8 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "mask-key", "ring.raw.*", "wake.raw.*", "ring.shadow", "wake.shadow",
           "ring.judge", "wake.judge", "ring.recorder", "wake.recorder"},
          {5, 600},
-         0},
+         0,
+         {0, DIALS_NOBODY}},
         {"player",
          IN_REPLAY,
          player_run,
@@ -94,7 +112,8 @@ static const struct role_row roles[] = {
          false,
          {"plan", "ledger", "page", "input", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge"},
          {0, 300},
-         0},
+         0,
+         {MAY_READ, DIALS_NOBODY}},
         {"worker",
          IN_MIRROR | IN_FORWARD,
          worker_run,
@@ -104,7 +123,8 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "sample-key", "ticket-key", "listen.*", "tls.*", "ring.raw.%",
           "wake.raw.%", "names.read"},
          {0, -500},
-         0},
+         0,
+         {MAY_ACCEPT | MAY_TALK, DIALS_LIVE}},
 };
 enum { ROLES = sizeof roles / sizeof *roles };
 
@@ -122,9 +142,10 @@ int start_roles(const struct plan *plan, const char *run_directory, const char *
 }
 
 const struct command *const commands[] = {
-        &proxy_command,   &check_command,   &rehearse_command, &replay_command,     &ctl_command,
-        &capture_command, &report_command,  &gate_command,     &show_command,       &doctor_command,
-        &runs_command,    &version_command, &manual_command,   &completion_command, NULL,
+        &proxy_command,   &check_command,   &rehearse_command,   &replay_command,
+        &ctl_command,     &capture_command, &report_command,     &gate_command,
+        &show_command,    &doctor_command,  &prove_command,      &runs_command,
+        &version_command, &manual_command,  &completion_command, NULL,
 };
 
 static void usage(FILE *to)
@@ -142,7 +163,7 @@ static int run_role(int argc, char **argv)
 {
 	for (unsigned i = 0; i < ROLES && argc > 0; i++)
 		if (!strcmp(roles[i].name, argv[0]))
-			return role_enter(argc, argv, roles[i].rank, roles[i].run);
+			return role_enter(argc, argv, roles[i].rank, &roles[i].walls, roles[i].run);
 	fprintf(stderr, "understudy: there is no role '%s'; --role is how the program starts its own parts\n",
 	        argc > 0 ? argv[0] : "");
 	return 2;

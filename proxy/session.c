@@ -282,6 +282,8 @@ void session_tick(struct session *s)
 	} else if (s->conn.blocked) {
 		if (!s->dead && session_waited(s, limits->send_timeout_ms))
 			session_give_up(s, REJECT_SEND_TIMEOUT);
+		else if (s->chosen)
+			s->kind->blocked(s);
 	} else if (!s->chosen) {
 		await_tick(s, limits);
 	} else {

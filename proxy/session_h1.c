@@ -138,11 +138,12 @@ static void turn_end(struct session *s)
 	if (!s->dead)
 		exchange_flush(x);
 	session_flush(s);
-	exchange_added(x, clock_mono_ns() - s->worker->now_ns);
+	if (x->tap.eligible)
+		exchange_added(x, clock_mono_ns() - s->worker->now_ns);
 	s->dead |= served_out(s);
+	if (x->head && !s->dead) /* before its input goes */
+		h1_keep(&s->h1.codec->parser);
 	idle = !x->active && !buf_len(&s->conn.out) && !s->lingering && !s->conn.held && !s->conn.handshaking;
-	if (idle && !s->h1.mid_message && !buf_len(&s->conn.in))
-		codec_give(s->worker, &s->h1.codec);
 	session_settle(s, idle && (s->close_after || drained(s)));
 }
 
@@ -195,7 +196,7 @@ static void on_event(struct session *s, enum h1_event event, struct span body)
 		exchange_trailers(&s->h1.exchange, &p->message);
 	} else if (event == H1_DONE) {
 		exchange_end(&s->h1.exchange);
-		h1_next(p);
+		codec_give(s->worker, &s->h1.codec);
 		s->h1.mid_message = false;
 	}
 }
@@ -285,16 +286,22 @@ static void tick(struct session *s)
 		turn_end(s);
 }
 
+static void blocked(struct session *s)
+{
+	slow_look(&s->h1.exchange, s->worker->now_ns);
+}
+
 static void fini(struct session *s)
 {
 	exchange_abandon(&s->h1.exchange);
 	codec_give(s->worker, &s->h1.codec);
 }
 
-static const struct session_kind kind = {turn, turn_end, tick, turn_end, fini};
+static const struct session_kind kind = {turn, turn_end, tick, blocked, turn_end, fini};
 
 void session_h1_init(struct session *s)
 {
 	s->kind = &kind;
 	session_exchange(s, &s->h1.exchange, &front_ops, s);
+	s->h1.exchange.keeps_heads = true;
 }

@@ -161,6 +161,8 @@ void tap_head(struct tap *t, uint8_t leg, const struct http_message *m)
 		return;
 	buf_reset(head);
 	head_put(head, m, leg == LEG_CLIENT ? H1_REQUEST : H1_RESPONSE);
+	if (leg == LEG_CLIENT && t->worker->env->plan->routes[t->record.route].keep_host)
+		buf_puts(head, "\nhost: "), buf_span_put(head, m->host);
 	if (head->err)
 		settle_all(t, OUTCOME_BODY_TOO_LARGE);
 	else

@@ -17,12 +17,19 @@
 #include <event2/event.h>
 
 #include "proto/base/clock.h"
+#include "proto/net/loop_memory.h"
 #include "proxy/health.h"
 #include "proxy/live.h"
 #include "proxy/session.h"
+#include "proxy/slow.h"
 #include "proxy/worker_tls.h"
 
-enum { ACCEPTS_A_TURN = 64, KEEP_FREE_BYTES = 64 << 20 };
+enum {
+	ACCEPTS_A_TURN = 64,
+	KEEP_FREE_BYTES = 64 << 20,
+	CROWD = 256, /* so many clients gone are worth giving their memory back */
+	SPARE_BYTES = 1 << 20,
+};
 
 static void accept_on(struct worker *w, bool on)
 {
@@ -108,6 +115,17 @@ static void tell_states(struct worker *w)
 			                      memory_order_relaxed);
 }
 
+/* A crowd of clients has left: what they took goes back to the system, at a moment when nobody waits. */
+static void give_back(struct worker *w)
+{
+	if (w->session_count > w->most_sessions)
+		w->most_sessions = w->session_count;
+	if (w->in_flight || w->most_sessions < CROWD + 2 * w->session_count)
+		return;
+	w->most_sessions = w->session_count;
+	malloc_trim(SPARE_BYTES);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -119,9 +137,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		next = session_next(s);
 		session_tick(s);
 	}
+	slow_tick(w);
 	pools_tick(w);
 	health_tick(w->health, w->now_ns);
 	tell_states(w);
+	give_back(w);
 	if (!w->accepting && !w->draining && !crowded(w))
 		accept_on(w, true);
 	if (!w->draining && atomic_load(&w->env->page->phase) >= PHASE_WORKERS)
@@ -175,7 +195,7 @@ static int prepare(struct worker *w)
 		err = upstream_init(&w->upstreams[i], &w->plan->routes[i].live, names ? names->live[i] : NULL,
 		                    w->gauges);
 		if (!err)
-			err = worker_tls_live(w->env, i, &w->upstreams[i].tls);
+			err = worker_tls_live(w->env, i, &w->upstreams[i].tls, &w->upstreams[i].tls_h2);
 	}
 	return err ? err : health_new(w, &w->health);
 }
@@ -186,6 +206,7 @@ int worker_run(struct role_env *env)
 	struct timeval tick = {0, TICK_MS * 1000};
 
 	mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
+	loop_memory_init();
 	w.env = env;
 	w.plan = env->plan;
 	w.gauges = &env->page->workers[env->index];

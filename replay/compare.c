@@ -5,22 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "replay/jsondiff.h"
-#include "replay/oip.h"
+#include "replay/compare_inside.h"
 
 static const double LIVE_SUM_ERROR = 1e-6;
 /* A candidate row further from 1 is no distribution: a VALUE divergence without measures. Wide enough for
  * FP16. */
 static const double CANDIDATE_SUM_ERROR = 1e-2;
-
-struct job {
-	const struct answer *live, *candidate;
-	struct comparison *out;
-	size_t work_bytes;
-	struct tolerance tolerance;
-	struct ignore_paths ignore;
-	const char *paths[IGNORES_MAX];
-};
 
 const char *divergence_name(enum divergence d)
 {
@@ -44,35 +34,47 @@ const char *divergence_unit(enum divergence d)
 	return units[d];
 }
 
-__attribute__((format(printf, 2, 3))) static void note(struct comparison *c, const char *format, ...)
+void compare_note(struct job *j, const char *format, ...)
 {
+	char *where = j->out->where;
+	size_t room = sizeof j->out->where;
 	va_list args;
+	int n = 0;
 
-	if (c->where[0])
+	if (where[0])
 		return;
+	if (j->stream)
+		n = snprintf(where, room, "message %zu: ", j->message);
 	va_start(args, format);
-	vsnprintf(c->where, sizeof(c->where), format, args);
+	vsnprintf(where + n, room - (size_t)n, format, args);
 	va_end(args);
 }
 
-static int make_rows(struct comparison *c, size_t count)
+int compare_rows_add(struct job *j, size_t count)
 {
-	if (count > COMPARE_ROWS_MAX)
+	struct comparison *c = j->out;
+	size_t had = c->row_count;
+	struct row *rows;
+
+	if (count > COMPARE_ROWS_MAX - had)
 		return ERR_LIMIT;
-	c->rows = calloc(count + 1, sizeof(*c->rows));
-	if (!c->rows)
+	rows = realloc(c->rows, (had + count + 1) * sizeof(*rows));
+	if (!rows)
 		return ERR_NOMEM;
-	c->row_count = (uint32_t)count;
+	memset(rows + had, 0, count * sizeof(*rows));
+	c->rows = rows;
+	c->row_count = (uint32_t)(had + count);
+	j->rows = rows + had;
 	return 0;
 }
 
-static void value_differs(struct comparison *c, struct row *row)
+void compare_value_differs(struct job *j, struct row *row)
 {
 	row->diverged = true;
 	if (row->value_off)
 		return;
 	row->value_off = true;
-	c->counts[DIVERGENCE_VALUE]++;
+	j->out->counts[DIVERGENCE_VALUE]++;
 }
 
 /* A divergence of the pair is one of each of its rows, yet counts once in its class. */
@@ -88,19 +90,23 @@ static void finish(struct comparison *c)
 	c->diverged = c->diverged || c->rows_diverged;
 }
 
-static int compare_bytes(struct job *j)
+int compare_spans(struct job *j, struct span a, struct span b)
 {
-	struct span a = j->live->body, b = j->candidate->body;
 	size_t same = 0;
-	int err = make_rows(j->out, 1);
+	int err = compare_rows_add(j, 1);
 
 	if (err || span_eq(a, b))
 		return err;
 	while (same < a.len && same < b.len && a.data[same] == b.data[same])
 		same++;
-	note(j->out, "bytes differ from offset %zu", same);
-	value_differs(j->out, j->out->rows);
+	compare_note(j, "bytes differ from offset %zu", same);
+	compare_value_differs(j, j->rows);
 	return 0;
+}
+
+static int compare_bytes(struct job *j)
+{
+	return compare_spans(j, j->live->body, j->candidate->body);
 }
 
 /* The same bytes are the same answer, whatever they mean. */
@@ -110,19 +116,19 @@ static int compare_json(struct job *j)
 	int err;
 
 	if (span_eq(j->live->body, j->candidate->body))
-		return make_rows(j->out, 1);
+		return compare_rows_add(j, 1);
 	err = jsondiff(j->live->body, j->candidate->body, j->tolerance, j->ignore, j->work_bytes, &diff);
 
 	if (!err)
-		err = make_rows(j->out, 1);
+		err = compare_rows_add(j, 1);
 	if (err)
 		return err;
 	if (diff.where[0])
-		note(j->out, "%s", diff.where);
+		compare_note(j, "%s", diff.where);
 	if (diff.missing || diff.extra || diff.type)
 		j->out->counts[DIVERGENCE_STRUCTURE] = 1;
 	if (diff.value)
-		value_differs(j->out, j->out->rows);
+		compare_value_differs(j, j->rows);
 	return 0;
 }
 
@@ -184,7 +190,7 @@ static bool tensor_ignored(const struct job *j, size_t index)
 	       jsondiff_ignored(j->ignore, steps, 3);
 }
 
-static size_t answer_rows(const struct job *j, const struct oip_answer *live)
+size_t compare_oip_rows(const struct job *j, const struct oip_answer *live)
 {
 	size_t most = 0;
 
@@ -244,7 +250,7 @@ static void measure(struct row *row, const double *p, const double *q, size_t co
 static void compare_classes(struct job *j, unsigned tensor, size_t at, const double *p, const double *q,
                             size_t count)
 {
-	struct row *row = &j->out->rows[at];
+	struct row *row = &j->rows[at];
 	uint32_t live = first_maximum(p, count), candidate = first_maximum(q, count);
 
 	if (!row->flipped && (!row->has_measures || live != candidate)) {
@@ -252,42 +258,38 @@ static void compare_classes(struct job *j, unsigned tensor, size_t at, const dou
 		row->candidate_label = candidate;
 	}
 	if (live != candidate) {
-		note(j->out, "outputs[%u] row %zu: %u -> %u", tensor, at, live, candidate);
+		compare_note(j, "outputs[%u] row %zu: %u -> %u", tensor, at, live, candidate);
 		j->out->counts[DIVERGENCE_LABEL_FLIP] += !row->flipped;
 		row->flipped = row->diverged = true;
 	}
 	if (!is_distribution(q, count)) {
-		note(j->out, "outputs[%u] row %zu: no distribution", tensor, at);
-		value_differs(j->out, row);
+		compare_note(j, "outputs[%u] row %zu: no distribution", tensor, at);
+		compare_value_differs(j, row);
 	} else if (!row->has_measures) {
 		measure(row, p, q, count);
 	}
 }
 
-static int texts_equal(struct span a, struct span b)
-{
-	if (a.len && b.len && a.data[0] == '"' && b.data[0] == '"')
-		return jsondiff_string_eq(a, b);
-	return span_eq(a, b);
-}
-
-static int compare_values(struct job *j, unsigned tensor, size_t at, const struct oip_tensor *a,
+static int compare_values(struct job *j, const struct oip_answer *live, unsigned tensor, size_t at,
                           const struct oip_tensor *b, size_t width)
 {
+	const struct oip_tensor *a = &live->tensors[tensor];
+
 	for (size_t i = at * width; i < (at + 1) * width; i++) {
 		int equal = a->values ? tolerance_equal(j->tolerance, a->values[i], b->values[i])
-		                      : texts_equal(a->texts[i], b->texts[i]);
+		                      : oip_text_eq(live, a->texts[i], b->texts[i]);
 
 		if (equal < 0)
 			return equal;
 		if (equal)
 			continue;
 		if (a->values)
-			note(j->out, "outputs[%u] row %zu: element %zu: %.9g -> %.9g", tensor, at,
-			     i - at * width, a->values[i], b->values[i]);
+			compare_note(j, "outputs[%u] row %zu: element %zu: %.9g -> %.9g", tensor, at,
+			             i - at * width, a->values[i], b->values[i]);
 		else
-			note(j->out, "outputs[%u] row %zu: element %zu differs", tensor, at, i - at * width);
-		value_differs(j->out, &j->out->rows[at]);
+			compare_note(j, "outputs[%u] row %zu: element %zu differs", tensor, at,
+			             i - at * width);
+		compare_value_differs(j, &j->rows[at]);
 		return 0;
 	}
 	return 0;
@@ -295,7 +297,7 @@ static int compare_values(struct job *j, unsigned tensor, size_t at, const struc
 
 static void structure_differs(struct job *j, unsigned tensor, const char *what)
 {
-	note(j->out, "outputs[%u]: %s", tensor, what);
+	compare_note(j, "outputs[%u]: %s", tensor, what);
 	j->out->counts[DIVERGENCE_STRUCTURE] = 1;
 }
 
@@ -309,7 +311,7 @@ static int compare_tensor(struct job *j, const struct oip_answer *live, unsigned
 {
 	const struct oip_tensor *a = &live->tensors[tensor];
 	size_t classes = class_count(live, a), rows = tensor_rows(a, classes);
-	int err = jsondiff_string_eq(a->datatype, b->datatype);
+	int err = oip_text_eq(live, a->datatype, b->datatype);
 
 	if (err < 0)
 		return err;
@@ -323,7 +325,7 @@ static int compare_tensor(struct job *j, const struct oip_answer *live, unsigned
 			compare_classes(j, tensor, at, a->values + at * classes, b->values + at * classes,
 			                classes);
 		else
-			err = compare_values(j, tensor, at, a, b, a->count / rows);
+			err = compare_values(j, live, tensor, at, b, a->count / rows);
 	}
 	return err;
 }
@@ -332,7 +334,7 @@ static int compare_tensor(struct job *j, const struct oip_answer *live, unsigned
 static int find_tensor(const struct oip_answer *a, struct span name)
 {
 	for (unsigned i = 0; i < a->count; i++) {
-		int same = jsondiff_string_eq(a->tensors[i].name, name);
+		int same = oip_text_eq(a, a->tensors[i].name, name);
 
 		if (same)
 			return same < 0 ? same : (int)i;
@@ -340,7 +342,7 @@ static int find_tensor(const struct oip_answer *a, struct span name)
 	return -1;
 }
 
-static int compare_outputs(struct job *j, const struct oip_answer *live, const struct oip_answer *candidate)
+int compare_oip_outputs(struct job *j, const struct oip_answer *live, const struct oip_answer *candidate)
 {
 	int err = 0;
 
@@ -374,9 +376,9 @@ static int compare_openinference(struct job *j)
 	if (!err && !same)
 		err = oip_read(j->candidate->body, j->work_bytes / 2, &candidate);
 	if (!err)
-		err = make_rows(j->out, answer_rows(j, &live));
+		err = compare_rows_add(j, compare_oip_rows(j, &live));
 	if (!err)
-		err = compare_outputs(j, &live, same ? &live : &candidate);
+		err = compare_oip_outputs(j, &live, same ? &live : &candidate);
 	oip_fini(&live);
 	oip_fini(&candidate);
 	return err;
@@ -389,12 +391,12 @@ static int compare_status(struct job *j, bool openinference)
 	size_t rows = 1;
 	int err = openinference ? oip_read(j->live->body, j->work_bytes / 2, &live) : ERR_PROTO;
 
-	note(j->out, "status %u -> %u", j->live->status, j->candidate->status);
+	compare_note(j, "status %u -> %u", j->live->status, j->candidate->status);
 	j->out->counts[DIVERGENCE_STATUS] = 1;
 	if (!err)
-		rows = answer_rows(j, &live);
+		rows = compare_oip_rows(j, &live);
 	oip_fini(&live);
-	return make_rows(j->out, rows < COMPARE_ROWS_MAX ? rows : COMPARE_ROWS_MAX);
+	return compare_rows_add(j, rows < COMPARE_ROWS_MAX ? rows : COMPARE_ROWS_MAX);
 }
 
 static int compare_bodies(struct job *j, uint32_t protocol)
@@ -430,7 +432,9 @@ int compare_pair(const struct plan_route *route, const struct answer *live, cons
 		j.paths[i] = route->ignore[i];
 	j.ignore = (struct ignore_paths){j.paths, route->ignore_count < IGNORES_MAX ? route->ignore_count
 	                                                                            : IGNORES_MAX};
-	if (live->status != candidate->status)
+	if (live->grpc)
+		err = compare_grpc(&j, route->protocol);
+	else if (live->status != candidate->status)
 		err = compare_status(&j, route->protocol == PROTOCOL_AUTO ||
 		                                 route->protocol == PROTOCOL_OPENINFERENCE);
 	else

@@ -26,8 +26,12 @@ const char *divergence_name(enum divergence);
 const char *divergence_unit(enum divergence);
 
 struct answer {
-	unsigned status;
+	unsigned status; /* of HTTP; of a gRPC call, head_grpc_status(), which is below 100 or none of HTTP's
+	                  */
 	struct span content_type, body;
+	bool grpc;            /* the request was a gRPC call: */
+	struct span target;   /* of the request: SERVICE/METHOD */
+	struct span encoding; /* grpc-encoding; empty: none */
 };
 
 struct row {
@@ -53,7 +57,14 @@ struct comparison {
  * rank >= 2 (or rank 1 with batch 1) whose numeric last axis is longer than 1 and whose every live row sums
  * to 1 +- 1e-6 is a classification (argmax, JS, TV; equality within tolerance is not asked of it); other
  * tensors are compared for equality within tolerance (abs + rel * |live|). NaN equals NaN. Ignored by default
- * in Open Inference answers: id, model_name, model_version, parameters. Ignore paths: "$.a.b[*].c",
+ * in Open Inference answers: id, model_name, model_version, parameters.
+ *
+ * A pair is gRPC when the content-type of either is: its status is grpc-status, its body messages, compared
+ * one by one in their order. Statuses that differ need no decodable body; with equal ones, also failed ones,
+ * what was sent is compared, and grpc-message is not. ModelInfer and ModelStreamInfer of a
+ * GRPCInferenceService are Open Inference answers (PROTOCOL_AUTO too), each with rows of its own; any other
+ * message is compared as bytes, a row each. A differing number of messages is structure. Ignore paths:
+ * "$.a.b[*].c",
  * "$..name". What is read of both takes work_bytes at most, else ERR_NOMEM. */
 int compare_pair(const struct plan_route *, const struct answer *live, const struct answer *candidate,
                  size_t work_bytes, struct comparison *out) MUST_CHECK;

@@ -17,11 +17,13 @@
 #include "capture/head.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/grpc.h"
+#include "replay/allot.h"
 #include "replay/results.h"
 
-enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536 };
-static const uint64_t COMMIT_NS = 100000000u, HARVEST_NS = 10000000u, SUMMARY_NS = 500000000u,
-                      MS_NS = 1000000u, GRACE_MS = 60000u;
+enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 10 };
+static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
+                      REAP_NS = 5000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
 struct judge {
 	const struct role_env *env;
@@ -30,7 +32,7 @@ struct judge {
 	struct fold *fold;
 	size_t limit_bytes; /* the fold has three quarters at most; comparing takes what it leaves */
 	struct results *results;
-	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, wall_anchor_us, mono_anchor_ns;
+	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, reaped_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
 	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
 	struct {
@@ -47,12 +49,18 @@ struct judge {
 
 static struct judge judge;
 
-static struct answer answer_of(const struct leg *leg)
+static struct answer answer_of(const struct leg *client, const struct leg *leg)
 {
-	struct span head = buf_span(&leg->head);
+	struct span request = buf_span(&client->head), head = buf_span(&leg->head);
+	bool grpc = grpc_is(head_field(request, SPAN("content-type")));
 
-	return (struct answer){head_status(head), head_field(head, SPAN("content-type")),
-	                       buf_span(&leg->body)};
+	return (struct answer){.status = grpc ? head_grpc_status(head, buf_span(&leg->trailers))
+	                                      : head_status(head),
+	                       .content_type = head_field(head, SPAN("content-type")),
+	                       .body = buf_span(&leg->body),
+	                       .grpc = grpc,
+	                       .target = head_target(request),
+	                       .encoding = head_field(head, SPAN("grpc-encoding"))};
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -130,8 +138,8 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	if (!against)
 		return OUTCOME_MASKED_INPUT;
 	pair.against_baseline = against != live;
-	pair.live = answer_of(against);
-	pair.other = answer_of(other);
+	pair.live = answer_of(client, against);
+	pair.other = answer_of(client, other);
 	err = compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other,
 	                   judge.limit_bytes - fold_bytes(judge.fold), &comparison);
 	if (err)
@@ -337,6 +345,8 @@ static void summary(const char *state, const char *reason)
 	};
 
 	ledger_read(judge.env->ledger, &counts);
+	if (!judge.env->plan->replay)
+		allot_all(judge.env, judge.results, &counts);
 	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL))
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
 	publish();
@@ -379,8 +389,11 @@ static void housekeeping(void)
 	}
 	if (now - judge.swept_ns > 1000000000u) {
 		fold_each(judge.fold, drop_settled, NULL);
-		reap_lost(false, OUTCOME_ROLE_LOST);
 		judge.swept_ns = now;
+	}
+	if (now - judge.reaped_ns > REAP_NS) {
+		reap_lost(false, OUTCOME_ROLE_LOST);
+		judge.reaped_ns = now;
 	}
 	if (now - judge.summed_ns > SUMMARY_NS)
 		summary("running", NULL);
@@ -458,7 +471,7 @@ static void seal(void)
 
 int judge_run(struct role_env *env)
 {
-	struct role_pace pace = {0};
+	struct role_pace pace = {.most_ms = PAUSE_MS};
 
 	judge.env = env;
 	judge.wake[0] = role_fd(env, "wake.judge");
@@ -471,6 +484,7 @@ int judge_run(struct role_env *env)
 	if (!judge.fold || role_ring_reader(env, "judge", &judge.in[0]) ||
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env))
 		return 3;
+	allot_begin(env);
 	summary("running", NULL);
 	role_ready(env);
 	for (;;) {
@@ -479,7 +493,7 @@ int judge_run(struct role_env *env)
 
 		housekeeping();
 		if (n)
-			pace.empty_since_ns = 0;
+			role_busy(&pace);
 		else if (phase >= PHASE_JUDGE)
 			break;
 		else

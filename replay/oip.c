@@ -256,8 +256,16 @@ void oip_fini(struct oip_answer *a)
 	for (unsigned i = 0; i < a->count; i++) {
 		free(a->tensors[i].values);
 		free(a->tensors[i].texts);
+		free(a->tensors[i].store);
 	}
 	a->count = 0;
+}
+
+int oip_text_eq(const struct oip_answer *of, struct span a, struct span b)
+{
+	if (!of->plain && a.len && b.len && a.data[0] == '"' && b.data[0] == '"')
+		return jsondiff_string_eq(a, b);
+	return span_eq(a, b);
 }
 
 bool oip_looks_like(struct span body)

@@ -9,84 +9,17 @@
 #include "proto/base/clock.h"
 #include "replay/results_inside.h"
 
-/* PAIR_BYTES, ROW_BYTES: what a stored pair and row take beside texts and bodies, indices included. */
-enum { BODY_KEEP_BYTES = 16 * 1024, BUSY_MS = 5000, PAIR_BYTES = 320, ROW_BYTES = 48, TIMELINE_STEPS = 512 };
-
-/* RFC 3339 with microseconds. */
-#define SEEN_AT                                                                                              \
-	"strftime('%Y-%m-%dT%H:%M:%S', seen_us / 1000000, 'unixepoch') || printf('.%06dZ', seen_us % "       \
-	"1000000)"
-
-static const char schema[] =
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304;"
-        "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-8192;"
-        "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS state(route TEXT, candidate TEXT, before BLOB, now BLOB,"
-        " PRIMARY KEY(route, candidate)) WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS last_batch(n INTEGER PRIMARY KEY, observations BLOB);"
-        "CREATE TABLE IF NOT EXISTS pair(n INTEGER PRIMARY KEY, id TEXT NOT NULL, route TEXT NOT NULL, "
-        "candidate TEXT NOT NULL,"
-        " seen_us INTEGER, diverged INTEGER, live_status INTEGER, candidate_status INTEGER, live_us INTEGER, "
-        "candidate_us INTEGER,"
-        " rows INTEGER, rows_diverged INTEGER, against TEXT, slice TEXT, where_ TEXT, request_head BLOB, "
-        "request_body BLOB, live_body BLOB,"
-        " candidate_body BLOB, stratum INTEGER, priority INTEGER, bytes INTEGER, UNIQUE(id, route, "
-        "candidate));"
-        "CREATE INDEX IF NOT EXISTS pair_keep ON pair(stratum, priority, bytes);"
-        "CREATE TABLE IF NOT EXISTS \"row\"(pair INTEGER NOT NULL REFERENCES pair(n), row INTEGER NOT NULL, "
-        "diverged INTEGER,"
-        " flipped INTEGER, live_label INTEGER, candidate_label INTEGER, js_bits REAL, tv REAL, PRIMARY "
-        "KEY(pair, row)) WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS divergence(pair INTEGER NOT NULL REFERENCES pair(n), class TEXT NOT "
-        "NULL, unit TEXT,"
-        " count INTEGER, PRIMARY KEY(pair, class)) WITHOUT ROWID;"
-        "CREATE INDEX IF NOT EXISTS divergence_class ON divergence(class, pair);"
-        "CREATE TABLE IF NOT EXISTS gate(route TEXT, candidate TEXT, metric TEXT, limit_ REAL, value REAL, "
-        "low REAL, high REAL,"
-        " state TEXT, needed INTEGER, because TEXT, PRIMARY KEY(route, candidate, metric)) WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS slice(route TEXT, candidate TEXT, slice TEXT, pairs INTEGER, diverged "
-        "INTEGER,"
-        " PRIMARY KEY(route, candidate, slice)) WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS timeline(route TEXT, candidate TEXT, pairs INTEGER, at_us INTEGER, "
-        "diverged INTEGER,"
-        " low REAL, high REAL, PRIMARY KEY(route, candidate, pairs)) WITHOUT ROWID;"
-        "CREATE VIEW IF NOT EXISTS pairs AS SELECT id, route, candidate, slice, against, " SEEN_AT
-        " AS time, seen_us, diverged, live_status, candidate_status, live_us, candidate_us, rows, "
-        "rows_diverged,"
-        " where_ AS first_difference FROM pair;"
-        "CREATE VIEW IF NOT EXISTS divergences AS SELECT id, route, candidate, slice, against, " SEEN_AT
-        " AS time, seen_us, d.class, d.unit, d.count, where_ AS first_difference"
-        " FROM divergence d JOIN pair ON n = d.pair;"
-        "CREATE VIEW IF NOT EXISTS predictions AS SELECT id, route, candidate, slice, against, " SEEN_AT
-        " AS time, seen_us, w.row, w.diverged, w.flipped, w.live_label, w.candidate_label, w.js_bits, w.tv"
-        " FROM \"row\" w JOIN pair ON n = w.pair;";
-
-static const char *const sql[STATEMENTS] = {
-        [STATEMENT_PAIR] =
-                "INSERT OR IGNORE INTO pair(id, route, candidate, seen_us, diverged, live_status, "
-                "candidate_status,"
-                " live_us, candidate_us, rows, rows_diverged, against, slice, where_, request_head, "
-                "request_body, live_body,"
-                " candidate_body, stratum, priority, bytes) "
-                "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        [STATEMENT_ROW] = "INSERT INTO \"row\" VALUES(?,?,?,?,?,?,?,?)",
-        [STATEMENT_DIVERGENCE] = "INSERT INTO divergence VALUES(?,?,?,?)",
-        [STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?)",
-        [STATEMENT_SLICE] = "INSERT OR REPLACE INTO slice VALUES(?,?,?,?,?)",
-        [STATEMENT_TIMELINE] = "INSERT OR REPLACE INTO timeline VALUES(?,?,?,?,?,?,?)",
-        [STATEMENT_OBSERVATIONS] = "INSERT OR REPLACE INTO last_batch VALUES(1,?)",
-        [STATEMENT_FIND_PAIR] = "SELECT n FROM pair WHERE id = ? AND route = ? AND candidate = ?",
-        [STATEMENT_LEAST] = "SELECT n, bytes FROM pair WHERE stratum = ? ORDER BY priority",
-        [STATEMENT_DROP_ROWS] = "DELETE FROM \"row\" WHERE pair = ?",
-        [STATEMENT_DROP_DIVERGENCES] = "DELETE FROM divergence WHERE pair = ?",
-        [STATEMENT_DROP_PAIR] = "DELETE FROM pair WHERE n = ?",
-        [STATEMENT_STATE] = "INSERT OR REPLACE INTO state VALUES(?,?,?,?)",
+/* PAIR_BYTES, ROW_BYTES: what a stored pair and row take beside texts and bodies. */
+enum {
+	BODY_KEEP_BYTES = 16 * 1024,
+	BUSY_MS = 5000,
+	PAIR_BYTES = 80,
+	ROW_BYTES = 32,
+	TIMELINE_STEPS = 512,
+	WAITING_MAX_BYTES = 1 << 20
 };
-
-static void id_text(uint64_t id, char out[17])
-{
-	snprintf(out, 17, "%016" PRIx64, id);
-}
+/* Of a pair, and two bits further up of its first row; of a row. */
+enum { DIVERGED = 1, AGAINST_BASELINE = 2, ROW_DIVERGED = 1, ROW_FLIPPED = 2, FIRST_ROW_SHIFT = 2 };
 
 /* Binding copies nothing: texts and blobs outlive the step. */
 static void bind_text(sqlite3_stmt *s, int at, const char *text)
@@ -109,21 +42,6 @@ static void bind_blob(sqlite3_stmt *s, int at, struct span bytes)
 	int len = (int)kept_len(bytes);
 
 	sqlite3_bind_blob(s, at, len ? bytes.data : "", len, SQLITE_STATIC);
-}
-
-/* SQLite stores NaN as NULL, and so does a missing measure. */
-int results_run(sqlite3_stmt *s)
-{
-	int rc = sqlite3_step(s);
-
-	sqlite3_reset(s);
-	sqlite3_clear_bindings(s);
-	return rc == SQLITE_DONE ? 0 : ERR_SYS;
-}
-
-int results_execute(struct results *r, const char *text)
-{
-	return sqlite3_exec(r->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : ERR_SYS;
 }
 
 static int begin(struct results *r)
@@ -173,22 +91,37 @@ static int make_directories(const char *directory)
 	return 0;
 }
 
+static int as_it_is(sqlite3_vfs *vfs, const char *path, int size, char *out)
+{
+	(void)vfs;
+	return snprintf(out, (size_t)size, "%s", path) < size ? SQLITE_OK : SQLITE_CANTOPEN;
+}
+
+/* The judge reaches its directory through a descriptor; the folders above it may be closed to it. */
+static const char *opening(void)
+{
+	static sqlite3_vfs vfs;
+
+	if (!vfs.zName && sqlite3_vfs_find(NULL)) {
+		vfs = *sqlite3_vfs_find(NULL);
+		vfs.pNext = NULL;
+		vfs.zName = "as-it-is";
+		vfs.xFullPathname = as_it_is;
+		(void)sqlite3_vfs_register(&vfs, 0);
+	}
+	return vfs.zName;
+}
+
 static int open_database(struct results *r, char why[256])
 {
 	char path[PATH_MAX_BYTES + 16];
 
 	snprintf(path, sizeof path, "%s/results.db", r->directory);
-	if (sqlite3_open_v2(path, &r->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
-		goto fail;
-	sqlite3_busy_timeout(r->db, BUSY_MS);
-	if (results_execute(r, schema))
-		goto fail;
-	for (int i = 0; i < STATEMENTS; i++)
-		if (sqlite3_prepare_v3(r->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &r->statements[i],
-		                       NULL) != SQLITE_OK)
-			goto fail;
-	return 0;
-fail:
+	/* one thread: no locks, no statistics */
+	if (sqlite3_open_v2(path, &r->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+	                    opening()) == SQLITE_OK &&
+	    sqlite3_busy_timeout(r->db, BUSY_MS) == SQLITE_OK && !results_prepare(r))
+		return 0;
 	snprintf(why, 256, "%.120s: %.120s", path, r->db ? sqlite3_errmsg(r->db) : "out of memory");
 	return ERR_SYS;
 }
@@ -263,10 +196,28 @@ static int put_aside(struct results *r, char why[256])
 	return open_database(r, why);
 }
 
+/* Who n is in stored pairs: a tally's number. */
+static int store_asked(struct results *r)
+{
+	sqlite3_stmt *s = r->statements[STATEMENT_ASKED];
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < r->tally_count; i++) {
+		bind_integer(s, 1, i);
+		bind_text(s, 2, tally_route(r, &r->tallies[i])->name);
+		bind_text(s, 3, tally_candidate(r, &r->tallies[i])->name);
+		bind_text(s, 4, r->route_slices[r->tallies[i].route]);
+		rc = results_run(s);
+	}
+	return rc;
+}
+
 static int read_state(struct results *r)
 {
 	int rc = results_load_tallies(r);
 
+	if (!rc)
+		rc = store_asked(r);
 	if (!rc)
 		rc = results_batch_load(r);
 	if (!rc)
@@ -287,6 +238,7 @@ int results_open(const char *directory, const struct plan *plan, const char *run
 		return ERR_NOMEM;
 	r->plan = plan;
 	results_batch_init(r);
+	buf_init(&r->waiting, 2 * WAITING_MAX_BYTES);
 	r->directory = strdup(directory);
 	r->run_id = strdup(run_id);
 	r->source = strdup(source);
@@ -330,62 +282,112 @@ static uint64_t stored_bytes(const struct results_pair *p)
 	return bytes;
 }
 
-static void bind_key(const struct results *r, sqlite3_stmt *s, const char *id, uint16_t route,
-                     uint16_t candidate)
+static unsigned row_flags(const struct row *row)
 {
-	bind_text(s, 1, id);
-	bind_text(s, 2, r->plan->routes[route].name);
-	bind_text(s, 3, r->plan->routes[route].candidates[candidate].name);
+	return (row->diverged ? ROW_DIVERGED : 0) | (row->flipped ? ROW_FLIPPED : 0);
 }
 
-static int store_pair(struct results *r, const struct results_pair *p, const char *id,
-                      const struct observation *o, unsigned stratum)
+static void bind_measures(sqlite3_stmt *s, int at, const struct row *row)
+{
+	if (!row->has_measures)
+		return;
+	bind_integer(s, at, row->live_label);
+	bind_integer(s, at + 1, row->candidate_label);
+	sqlite3_bind_double(s, at + 2, row->js_bits);
+	sqlite3_bind_double(s, at + 3, row->tv);
+}
+
+/* The whole row of one that agreed; of one that diverged, what is no text and no body. */
+static void describe(const struct results *r, const struct results_pair *p, sqlite3_int64 n,
+                     struct stored_pair *out)
 {
 	const struct comparison *c = p->comparison;
-	sqlite3_stmt *s = r->statements[STATEMENT_PAIR];
 
-	bind_key(r, s, id, p->route, p->candidate);
-	bind_integer(s, 4, p->seen_us);
-	bind_integer(s, 5, c->diverged);
-	bind_integer(s, 6, p->live.status);
-	bind_integer(s, 7, p->other.status);
-	bind_integer(s, 8, p->live_us);
-	bind_integer(s, 9, p->other_us);
-	bind_integer(s, 10, c->row_count);
-	bind_integer(s, 11, c->rows_diverged);
-	bind_text(s, 12, p->against_baseline ? "baseline" : "live");
-	bind_text(s, 13, o->slices[o->slice_count > 1]);
-	if (c->diverged) {
-		bind_text(s, 14, c->where);
-		bind_blob(s, 15, p->request_head);
-		bind_blob(s, 16, p->request_body);
-		bind_blob(s, 17, p->live.body);
-		bind_blob(s, 18, p->other.body);
+	*out = (struct stored_pair){
+	        .n = n,
+	        .id = p->id,
+	        .asked = r->first_tally[p->route] + p->candidate,
+	        .bytes = stored_bytes(p),
+	        .seen_us = p->seen_us,
+	        .live_us = p->live_us,
+	        .other_us = p->other_us,
+	        .live_status = p->live.status,
+	        .other_status = p->other.status,
+	        .rows = c->row_count,
+	        .rows_diverged = c->rows_diverged,
+	        .first = c->row_count ? c->rows[0] : (struct row){0},
+	};
+	out->flags = (c->diverged ? DIVERGED : 0) | (p->against_baseline ? AGAINST_BASELINE : 0) |
+	             row_flags(&out->first) << FIRST_ROW_SHIFT;
+}
+
+static void bind_pair(sqlite3_stmt *s, const struct stored_pair *p)
+{
+	sqlite3_bind_int64(s, 1, p->n);
+	bind_integer(s, 2, p->id);
+	bind_integer(s, 3, p->asked);
+	bind_integer(s, 4, p->bytes);
+	bind_integer(s, 5, p->seen_us);
+	bind_integer(s, 6, p->flags);
+	bind_integer(s, 7, p->live_status);
+	bind_integer(s, 8, p->other_status);
+	bind_integer(s, 9, p->live_us);
+	bind_integer(s, 10, p->other_us);
+	bind_integer(s, 11, p->rows);
+	bind_integer(s, 12, p->rows_diverged);
+	bind_measures(s, 13, &p->first);
+}
+
+/* One that agreed and has no slice of its own waits for the commit: all in a row, they cost half. */
+static int store_pair(struct results *r, const struct results_pair *p, sqlite3_int64 n,
+                      const struct observation *o)
+{
+	sqlite3_stmt *s = r->statements[STATEMENT_PAIR];
+	struct stored_pair row;
+
+	describe(r, p, n, &row);
+	if (!p->comparison->diverged && !o->slice_count && buf_len(&r->waiting) < WAITING_MAX_BYTES) {
+		buf_put(&r->waiting, &row, sizeof row);
+		return r->waiting.err;
 	}
-	bind_integer(s, 19, stratum);
-	sqlite3_bind_int64(s, 20, results_priority(r, p->id));
-	bind_integer(s, 21, stored_bytes(p));
+	bind_pair(s, &row);
+	if (o->slice_count)
+		bind_text(s, 17, o->slices[0]);
+	if (p->comparison->diverged) {
+		bind_text(s, 18, p->comparison->where);
+		bind_blob(s, 19, p->request_head);
+		bind_blob(s, 20, p->request_body);
+		bind_blob(s, 21, p->live.body);
+		bind_blob(s, 22, p->other.body);
+	}
 	return results_run(s);
 }
 
+static int store_waiting(struct results *r)
+{
+	struct stored_pair row;
+	int rc = r->waiting.err;
+
+	while (!rc && buf_len(&r->waiting)) {
+		memcpy(&row, buf_span(&r->waiting).data, sizeof row);
+		buf_consume(&r->waiting, sizeof row);
+		bind_pair(r->statements[STATEMENT_PAIR], &row);
+		rc = results_run(r->statements[STATEMENT_PAIR]);
+	}
+	return rc;
+}
+
+/* But the first, which lies in the pair. */
 static int store_rows(struct results *r, sqlite3_int64 pair, const struct comparison *c)
 {
 	sqlite3_stmt *s = r->statements[STATEMENT_ROW];
 	int rc = 0;
 
-	for (uint32_t i = 0; !rc && i < c->row_count; i++) {
-		const struct row *row = &c->rows[i];
-
+	for (uint32_t i = 1; !rc && i < c->row_count; i++) {
 		sqlite3_bind_int64(s, 1, pair);
 		bind_integer(s, 2, i);
-		bind_integer(s, 3, row->diverged);
-		bind_integer(s, 4, row->flipped);
-		if (row->has_measures) {
-			bind_integer(s, 5, row->live_label);
-			bind_integer(s, 6, row->candidate_label);
-			sqlite3_bind_double(s, 7, row->js_bits);
-			sqlite3_bind_double(s, 8, row->tv);
-		}
+		bind_integer(s, 3, row_flags(&c->rows[i]));
+		bind_measures(s, 4, &c->rows[i]);
 		rc = results_run(s);
 	}
 	return rc;
@@ -411,25 +413,22 @@ static int store_divergences(struct results *r, sqlite3_int64 pair, const struct
 static int store(struct results *r, const struct results_pair *p, const struct observation *o)
 {
 	unsigned stratum = results_stratum(r, p, o);
-	sqlite3_int64 pair;
-	char id[17];
-	int rc;
+	sqlite3_int64 n = results_place(r, stratum, p->id);
+	int rc = 0;
 
-	id_text(p->id, id);
-	rc = store_pair(r, p, id, o, stratum);
-	if (rc)
-		return rc;
-	if (!sqlite3_changes(r->db))
-		return ERR_AGAIN;
-	pair = sqlite3_last_insert_rowid(r->db);
-	rc = store_rows(r, pair, p->comparison);
+	if (n) {
+		rc = store_pair(r, p, n, o);
+		if (rc)
+			return rc;
+		rc = store_rows(r, n, p->comparison);
+		if (!rc)
+			rc = store_divergences(r, n, o);
+	}
 	if (!rc)
-		rc = store_divergences(r, pair, o);
-	if (!rc)
-		rc = results_batch_note(r, p, o);
-	if (!rc)
+		rc = results_batch_note(r, p, n, o);
+	if (n && !rc)
 		results_kept(r, stratum, stored_bytes(p));
-	else if (results_drop(r, pair))
+	else if (n && (store_waiting(r) || results_drop(r, n)))
 		rc = ERR_SYS;
 	return rc;
 }
@@ -445,31 +444,24 @@ int results_add(struct results *r, const struct results_pair *p)
 	results_observe(r, p, &o);
 	rc = store(r, p, &o);
 	if (rc)
-		return rc == ERR_AGAIN ? 0 : rc;
-	results_count(t, &o);
+		return rc;
+	results_count(r, t, &o);
 	t->batch = r->batch;
 	return results_bound(r, false);
 }
 
 int results_forget(struct results *r, uint64_t id, uint16_t route, uint16_t candidate)
 {
-	sqlite3_stmt *find = r->statements[STATEMENT_FIND_PAIR];
-	sqlite3_int64 pair = -1;
-	char text[17];
+	int64_t n;
 	int rc;
 
-	if (!results_batch_forget(r, id, route, candidate))
+	if (!results_batch_forget(r, id, route, candidate, &n))
 		return 0;
 	r->stale = true;
 	rc = begin(r);
-	if (rc)
-		return rc;
-	id_text(id, text);
-	bind_key(r, find, text, route, candidate);
-	if (sqlite3_step(find) == SQLITE_ROW)
-		pair = sqlite3_column_int64(find, 0);
-	sqlite3_reset(find);
-	return pair < 0 ? 0 : results_drop(r, pair);
+	if (!rc && n)
+		rc = results_drop(r, n);
+	return rc;
 }
 
 int results_commit(struct results *r)
@@ -478,7 +470,9 @@ int results_commit(struct results *r)
 
 	if (!r->in_transaction)
 		return 0;
-	rc = r->adding ? results_store_tallies(r) : results_refresh(r);
+	rc = store_waiting(r);
+	if (!rc)
+		rc = r->adding ? results_store_tallies(r) : results_refresh(r);
 	if (!rc && r->adding)
 		rc = results_batch_store(r);
 	if (!rc && r->adding)
@@ -571,7 +565,9 @@ void results_close(struct results **handle)
 		buf_fini(&r->stored[i]);
 	free(r->stored);
 	buf_fini(&r->observations);
+	buf_fini(&r->waiting);
 	free(r->strata);
+	free(r->route_slices);
 	free(r->tallies);
 	free(r->source);
 	free(r->directory);

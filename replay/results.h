@@ -39,8 +39,8 @@ int results_open(const char *directory, const struct plan *, const char *run_id,
 /* Forget a pair of the last commit whose cell was not settled as compared before a crash; the others of the
  * last commit stay. Only before the first results_add(). 0, ERR_SYS. */
 int results_forget(struct results *, uint64_t id, uint16_t route, uint16_t candidate) MUST_CHECK;
-/* Inside an open transaction, started when needed. A pair that is stored already is left as it is. On
- * failure (ERR_SYS, ERR_NOMEM) nothing of the pair is kept or counted. */
+/* Inside an open transaction, started when needed. A pair is added once: the caller sees to that. On failure
+ * (ERR_SYS, ERR_NOMEM) nothing of the pair is kept or counted. */
 int results_add(struct results *, const struct results_pair *) MUST_CHECK;
 int results_commit(struct results *) MUST_CHECK;
 /* Write summary.json atomically. `state`: running, final, partial, void. `lag` may be NULL. */
@@ -53,9 +53,17 @@ struct results_standing {
 	uint64_t pairs, diverged, needed; /* needed: UINT64_MAX when it cannot be told */
 	uint32_t state;                   /* enum standing_state */
 	const char *gate;                 /* that decides, or is waited for; "" when none does */
+	bool holds, failed, decided; /* no figure is over its limit; some gate failed; every one is decided */
 };
 void results_standing(const struct results *, uint16_t route, uint16_t candidate,
                       struct results_standing *out);
+/* The share that a candidate gets and why, for the next summaries. */
+struct results_share {
+	uint32_t sample_ppm, stage, stages, falls;
+	const char *stopped; /* "", or why */
+	uint64_t saved;      /* copies, about */
+};
+void results_share(struct results *, uint16_t route, uint16_t candidate, const struct results_share *);
 void results_close(struct results **);
 
 #endif

@@ -14,22 +14,24 @@ enum { BATCH_MAX_BYTES = 256 << 20, OBSERVATION_BYTES = offsetof(struct observat
 
 struct entry {
 	uint64_t id;
+	int64_t n; /* the stored pair, or 0 */
 	uint16_t route, candidate;
 	uint32_t bytes; /* of the observation */
 };
 
 void results_batch_init(struct results *r)
 {
+	r->sequence = 1;
 	buf_init(&r->observations, BATCH_MAX_BYTES);
 }
 
-/* The first slice is the route's name: it is not stored. */
-int results_batch_note(struct results *r, const struct results_pair *p, const struct observation *o)
+int results_batch_note(struct results *r, const struct results_pair *p, int64_t n,
+                       const struct observation *o)
 {
-	struct entry entry = {p->id, p->route, p->candidate, OBSERVATION_BYTES};
+	struct entry entry = {p->id, n, p->route, p->candidate, OBSERVATION_BYTES};
 	char *room;
 
-	for (uint32_t i = 1; i < o->slice_count; i++)
+	for (uint32_t i = 0; i < o->slice_count; i++)
 		entry.bytes += (uint32_t)strlen(o->slices[i]) + 1;
 	room = buf_room(&r->observations, sizeof entry + entry.bytes);
 	if (!room) {
@@ -40,30 +42,27 @@ int results_batch_note(struct results *r, const struct results_pair *p, const st
 	room += sizeof entry;
 	memcpy(room, o, OBSERVATION_BYTES);
 	room += OBSERVATION_BYTES;
-	for (uint32_t i = 1; i < o->slice_count; i++)
+	for (uint32_t i = 0; i < o->slice_count; i++)
 		room = stpcpy(room, o->slices[i]) + 1;
 	buf_grown(&r->observations, sizeof entry + entry.bytes);
 	return 0;
 }
 
 /* False: these bytes are none. */
-static bool read_observation(const struct results *r, const struct entry *entry, const char *bytes,
-                             struct observation *o)
+static bool read_observation(const struct entry *entry, const char *bytes, struct observation *o)
 {
 	const char *end = bytes + entry->bytes;
 
-	memset(o, 0, sizeof *o);
 	memcpy(o, bytes, OBSERVATION_BYTES);
-	if (o->slice_count < 1 || o->slice_count > SLICES_MAX + 1)
+	if (o->slice_count > SLICES_MAX)
 		return false;
-	results_name_route(r, entry->route, o->slices[0]);
 	bytes += OBSERVATION_BYTES;
-	for (uint32_t i = 1; i < o->slice_count; i++) {
+	for (uint32_t i = 0; i < o->slice_count; i++) {
 		const char *nul = memchr(bytes, 0, (size_t)(end - bytes));
 
 		if (!nul || nul - bytes >= SLICE_NAME_BYTES)
 			return false;
-		memcpy(o->slices[i], bytes, (size_t)(nul - bytes));
+		memcpy(o->slices[i], bytes, (size_t)(nul - bytes) + 1);
 		bytes = nul + 1;
 	}
 	return true;
@@ -74,7 +73,8 @@ int results_batch_store(struct results *r)
 	struct span all = buf_span(&r->observations);
 	sqlite3_stmt *s = r->statements[STATEMENT_OBSERVATIONS];
 
-	sqlite3_bind_blob(s, 1, all.data, (int)all.len, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)r->sequence);
+	sqlite3_bind_blob(s, 2, all.data, (int)all.len, SQLITE_STATIC);
 	return results_run(s);
 }
 
@@ -83,12 +83,14 @@ int results_batch_load(struct results *r)
 	sqlite3_stmt *s;
 	int step;
 
-	if (sqlite3_prepare_v2(r->db, "SELECT observations FROM last_batch", -1, &s, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(r->db, "SELECT sequence, observations FROM last_batch", -1, &s, NULL) !=
+	    SQLITE_OK)
 		return ERR_SYS;
 	buf_reset(&r->observations);
 	step = sqlite3_step(s);
 	if (step == SQLITE_ROW) {
-		buf_put(&r->observations, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0));
+		r->sequence = (uint64_t)sqlite3_column_int64(s, 0);
+		buf_put(&r->observations, sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1));
 		step = SQLITE_DONE;
 	}
 	sqlite3_finalize(s);
@@ -112,7 +114,7 @@ static bool next_entry(const struct results *r, size_t *at, struct entry *entry,
 	return true;
 }
 
-bool results_batch_forget(struct results *r, uint64_t id, uint16_t route, uint16_t candidate)
+bool results_batch_forget(struct results *r, uint64_t id, uint16_t route, uint16_t candidate, int64_t *n_out)
 {
 	const char *observation;
 	struct entry entry;
@@ -125,6 +127,7 @@ bool results_batch_forget(struct results *r, uint64_t id, uint16_t route, uint16
 			continue;
 		memmove(first + from, first + at, buf_len(&r->observations) - at);
 		r->observations.tail -= at - from;
+		*n_out = entry.n;
 		return true;
 	}
 	return false;
@@ -139,7 +142,7 @@ void results_batch_count(struct results *r)
 	while (next_entry(r, &at, &entry, &observation)) {
 		struct observation o;
 
-		if (read_observation(r, &entry, observation, &o))
-			results_count(tally_at(r, entry.route, entry.candidate), &o);
+		if (read_observation(&entry, observation, &o))
+			results_count(r, tally_at(r, entry.route, entry.candidate), &o);
 	}
 }

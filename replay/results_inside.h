@@ -2,6 +2,7 @@
  * results_inside.h - what the files behind results.h share; no one else.
  *
  *   results.c           database, pairs, transactions
+ *   results_schema.c    its tables, views and statements
  *   results_tally.c     aggregate state: counting an observation, storing it, rebuilding it after a crash
  *   results_batch.c     the observations of the last batch, for that rebuilding
  *   results_keep.c      which pairs stay when the run grows past its bound
@@ -34,8 +35,8 @@ struct observation {
 	uint32_t classes[DIVERGENCES];
 	bool diverged, against_baseline;
 	double js_sum, tv_sum; /* over the measured rows */
-	uint32_t slice_count;
-	char slices[SLICES_MAX + 1][SLICE_NAME_BYTES];
+	uint32_t slice_count;  /* beside the route's, which all its pairs are in */
+	char slices[SLICES_MAX][SLICE_NAME_BYTES];
 };
 
 /* The aggregate state of one candidate of one route. */
@@ -53,6 +54,7 @@ struct tally {
 	uint32_t slice_count;
 	struct slice slices[SLICES_COUNTED];
 	struct results_standing standing;
+	struct results_share share;
 };
 
 /* What the gates say of one candidate; a baseline has none. */
@@ -72,18 +74,29 @@ enum statement {
 	STATEMENT_SLICE,
 	STATEMENT_TIMELINE,
 	STATEMENT_OBSERVATIONS,
-	STATEMENT_FIND_PAIR,
-	STATEMENT_LEAST,
+	STATEMENT_NEXT_PAIR,
+	STATEMENT_SUM_PAIRS,
 	STATEMENT_DROP_ROWS,
 	STATEMENT_DROP_DIVERGENCES,
-	STATEMENT_DROP_PAIR,
+	STATEMENT_DROP_PAIRS,
+	STATEMENT_LEAST,
 	STATEMENT_STATE,
+	STATEMENT_ASKED,
 	STATEMENTS,
 };
 
 /* Pairs of one candidate, class and slice that are stored. */
 struct stratum {
 	uint64_t bytes, count;
+	unsigned least; /* pairs of a lower band of priorities are not stored */
+};
+
+/* A row of stored_pair without its texts and bodies. */
+struct stored_pair {
+	sqlite3_int64 n;
+	uint64_t id, bytes, seen_us, live_us, other_us;
+	unsigned asked, flags, live_status, other_status, rows, rows_diverged;
+	struct row first;
 };
 
 struct results {
@@ -98,10 +111,13 @@ struct results {
 	uint64_t unchecked_bytes; /* stored since the bound was looked at */
 	unsigned tally_count, first_tally[ROUTES_MAX];
 	struct tally *tallies;
-	struct buf observations; /* results_batch.c's */
-	struct buf *stored;      /* each tally as it was last committed */
-	unsigned stratum_count;
+	struct buf observations;           /* results_batch.c's */
+	struct buf waiting;                /* struct stored_pair of the open batch, until it is committed */
+	struct buf *stored;                /* each tally as it was last committed */
+	unsigned stratum_count, condemned; /* the one whose bands below its least are being dropped */
+	uint64_t sequence;                 /* of the next pair */
 	struct stratum *strata;
+	char (*route_slices)[SLICE_NAME_BYTES]; /* by route: the slice that all its pairs are in */
 };
 
 static inline const struct plan_route *tally_route(const struct results *r, const struct tally *t)
@@ -119,6 +135,8 @@ static inline struct tally *tally_at(const struct results *r, unsigned route, un
 	return &r->tallies[r->first_tally[route] + candidate];
 }
 
+/* Make what is missing of tables and views, and all statements. 0, ERR_SYS. */
+int results_prepare(struct results *);
 /* Step, reset and clear a statement that gives no row. 0, ERR_SYS. */
 int results_run(sqlite3_stmt *);
 int results_execute(struct results *, const char *sql);
@@ -128,9 +146,7 @@ int results_execute(struct results *, const char *sql);
 int results_tallies_new(struct results *); /* 0, ERR_NOMEM */
 /* What a pair adds: its slices are named from the request's head. */
 void results_observe(const struct results *, const struct results_pair *, struct observation *out);
-/* The slice that all pairs of a route are in. */
-void results_name_route(const struct results *, uint16_t route, char out[SLICE_NAME_BYTES]);
-void results_count(struct tally *, const struct observation *);
+void results_count(const struct results *, struct tally *, const struct observation *);
 /* Write the tallies that the open batch changed. 0, ERR_SYS, ERR_NOMEM. */
 int results_store_tallies(struct results *);
 /* Read them all. 0, ERR_SYS, ERR_PROTO (another version's). */
@@ -145,13 +161,13 @@ int results_store_gates(struct results *, struct tally *, const struct judgement
 /* --- the last batch --- */
 
 void results_batch_init(struct results *);
-/* A pair of the open batch. 0, ERR_NOMEM. */
-int results_batch_note(struct results *, const struct results_pair *, const struct observation *);
+/* A pair of the open batch, stored as n (0: not stored). 0, ERR_NOMEM. */
+int results_batch_note(struct results *, const struct results_pair *, int64_t n, const struct observation *);
 /* Write them in place of those of the batch before. 0, ERR_SYS. */
 int results_batch_store(struct results *);
 int results_batch_load(struct results *); /* 0, ERR_SYS, ERR_NOMEM */
-/* True when the pair was one of the last batch and is none any more. */
-bool results_batch_forget(struct results *, uint64_t id, uint16_t route, uint16_t candidate);
+/* True when the pair was one of the last batch, stored as *n_out, and is none any more. */
+bool results_batch_forget(struct results *, uint64_t id, uint16_t route, uint16_t candidate, int64_t *n_out);
 /* Count them all, in the order they were added: the running means depend on it. */
 void results_batch_count(struct results *);
 
@@ -159,16 +175,16 @@ void results_batch_count(struct results *);
 
 /* Class (0: agreed), slice and candidate of a pair as one number below stratum_count. */
 unsigned results_stratum(const struct results *, const struct results_pair *, const struct observation *);
-/* Priority in its stratum, from the id alone: the sample does not depend on the order of arrival. */
-int64_t results_priority(const struct results *, uint64_t id);
-/* Read how much each stratum holds. 0, ERR_SYS, ERR_NOMEM. */
+/* The number under which the next pair is stored, or 0: its priority is too low. */
+int64_t results_place(struct results *, unsigned stratum, uint64_t id);
+/* Read how much each stratum holds, and from which band on. 0, ERR_SYS, ERR_NOMEM. */
 int results_load_strata(struct results *);
 void results_kept(struct results *, unsigned stratum, uint64_t bytes);
 /* Inside a transaction: drop pairs until the database is within its bound. Not `now`: only when much was
  * stored since the last look. 0, ERR_SYS. */
 int results_bound(struct results *, bool now);
 /* Drop one stored pair. 0, ERR_SYS. */
-int results_drop(struct results *, sqlite3_int64 pair);
+int results_drop(struct results *, int64_t n);
 
 /* --- files --- */
 

@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <zstd.h>
@@ -7,6 +8,18 @@
 #include "replay/results_inside.h"
 
 enum { STATE_LEVEL = 1 };
+
+/* Values come from clients: printable ASCII only, and cut to length. */
+static void name_slice(char out[SLICE_NAME_BYTES], const char *name, struct span value)
+{
+	size_t at = (size_t)snprintf(out, SLICE_NAME_BYTES, "%.*s=", NAME_MAX_BYTES - 1, name);
+
+	if (!value.len)
+		value = SPAN("(none)");
+	for (size_t i = 0; i < value.len && i < SLICE_VALUE_BYTES; i++)
+		out[at++] = value.data[i] > 0x20 && value.data[i] < 0x7f ? value.data[i] : '?';
+	out[at] = '\0';
+}
 
 int results_tallies_new(struct results *r)
 {
@@ -19,11 +32,13 @@ int results_tallies_new(struct results *r)
 	r->tally_count = n;
 	r->tallies = calloc(n ? n : 1, sizeof *r->tallies);
 	r->stored = calloc(n ? n : 1, sizeof *r->stored);
-	if (!r->tallies || !r->stored)
+	r->route_slices = calloc(r->plan->route_count + 1, sizeof *r->route_slices);
+	if (!r->tallies || !r->stored || !r->route_slices)
 		return ERR_NOMEM;
 	for (unsigned i = 0; i < n; i++)
 		buf_init(&r->stored[i], ZSTD_compressBound(sizeof(struct tally)));
 	for (uint16_t i = 0; i < r->plan->route_count; i++) {
+		name_slice(r->route_slices[i], "route", span_of(r->plan->routes[i].name));
 		for (uint16_t c = 0; c < r->plan->routes[i].candidate_count; c++) {
 			tally_at(r, i, c)->route = i;
 			tally_at(r, i, c)->candidate = c;
@@ -48,29 +63,12 @@ static uint32_t class_count(enum divergence class, uint32_t count)
 	return strcmp(divergence_unit(class), "pair") ? count : count > 0;
 }
 
-/* Values come from clients: printable ASCII only, and cut to length. */
-static void name_slice(char out[SLICE_NAME_BYTES], const char *name, struct span value)
-{
-	size_t at = (size_t)snprintf(out, SLICE_NAME_BYTES, "%.*s=", NAME_MAX_BYTES - 1, name);
-
-	if (!value.len)
-		value = SPAN("(none)");
-	for (size_t i = 0; i < value.len && i < SLICE_VALUE_BYTES; i++)
-		out[at++] = value.data[i] > 0x20 && value.data[i] < 0x7f ? value.data[i] : '?';
-	out[at] = '\0';
-}
-
-void results_name_route(const struct results *r, uint16_t route, char out[SLICE_NAME_BYTES])
-{
-	name_slice(out, "route", span_of(r->plan->routes[route].name));
-}
-
 void results_observe(const struct results *r, const struct results_pair *p, struct observation *o)
 {
 	const struct plan_route *route = &r->plan->routes[p->route];
 	const struct comparison *c = p->comparison;
 
-	memset(o, 0, sizeof *o);
+	memset(o, 0, offsetof(struct observation, slices));
 	o->seen_us = p->seen_us;
 	o->live_us = p->live_us;
 	o->other_us = p->other_us;
@@ -87,7 +85,6 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 		o->js_sum += c->rows[i].js_bits;
 		o->tv_sum += c->rows[i].tv;
 	}
-	results_name_route(r, p->route, o->slices[o->slice_count++]);
 	for (uint32_t i = 0; i < route->slice_count && i < SLICES_MAX; i++)
 		name_slice(o->slices[o->slice_count++], route->slices[i].name,
 		           head_field(p->request_head, span_of(route->slices[i].header)));
@@ -106,7 +103,13 @@ static struct slice *slice_named(struct tally *t, const char *name)
 	return &t->slices[last];
 }
 
-void results_count(struct tally *t, const struct observation *o)
+static void count_in(struct slice *s, const struct observation *o)
+{
+	s->pairs++;
+	s->diverged += o->diverged;
+}
+
+void results_count(const struct results *r, struct tally *t, const struct observation *o)
 {
 	t->pairs++;
 	t->diverged += o->diverged;
@@ -130,12 +133,9 @@ void results_count(struct tally *t, const struct observation *o)
 		t->js_row_sum += o->js_sum;
 		t->tv_row_sum += o->tv_sum;
 	}
-	for (uint32_t i = 0; i < o->slice_count && i <= SLICES_MAX; i++) {
-		struct slice *s = slice_named(t, o->slices[i]);
-
-		s->pairs++;
-		s->diverged += o->diverged;
-	}
+	count_in(slice_named(t, r->route_slices[t->route]), o);
+	for (uint32_t i = 0; i < o->slice_count && i < SLICES_MAX; i++)
+		count_in(slice_named(t, o->slices[i]), o);
 }
 
 /* --- storing: what it is, and what it was before the last batch --- */

@@ -7,6 +7,7 @@
  */
 #include "replay/shadow.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,27 +19,44 @@
 #include "capture/names.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/grpc.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
 #include "replay/admission.h"
+#include "replay/catalogue.h"
+#include "replay/dial.h"
+#include "replay/request.h"
+#include "replay/turns.h"
 
-enum { TICK_BUSY_US = 1000, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
+enum {
+	PAUSE_MS = 5,
+	ASLEEP_MS = 100,
+	TURN_RECORDS = 512,
+	TURN_SENDS = 8,
+	PEM_MAX = 4 << 20,
+	REQUEST_KEPT_BYTES = 64 * 1024
+};
 
 struct shadow {
 	const struct role_env *env;
 	struct event_base *base;
-	struct event *tick;
+	struct event *tick, *wake;
+	struct role_pace pace;
+	bool asleep, signalled;
+	unsigned read, sent, answered; /* in this turn: records, requests; and since the last one: answers */
 	struct ring *in, *out;
 	struct fold *fold;
 	struct client_budget
 	        held; /* by requests in flight: half of the role's budget, the fold has the other */
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
 	struct admission admissions[ROUTES_MAX][CANDIDATES_MAX];
+	struct request_to to[ROUTES_MAX][CANDIDATES_MAX];
+	struct catalogue catalogues[ROUTES_MAX][CANDIDATES_MAX];
+	struct record asked_for;   /* the end of a request that waits until its candidates have said what they
+	                              serve; nothing is read meanwhile. id 0: none */
 	const struct names *names; /* NULL: every address is a number */
-	struct place {
-		uint32_t version;
-		struct in6_addr at;
-	} places[ROUTES_MAX][CANDIDATES_MAX];
+	struct name_place places[ROUTES_MAX][CANDIDATES_MAX];
+	struct dial *dial; /* it may not connect itself */
 	unsigned in_flight;
 	uint64_t swept_ns;
 	bool was_paused;
@@ -111,6 +129,20 @@ static void on_body(void *arg, struct span bytes)
 	}
 }
 
+static void on_trailers(void *arg, const struct http_message *m)
+{
+	struct flight *f = arg;
+	struct buf *lines = &shadow.head;
+
+	buf_reset(lines);
+	head_put_fields(lines, m);
+	if (lines->err)
+		settle(f, OUTCOME_CANDIDATE_TOO_LARGE);
+	else if (buf_len(lines)) /* but for the first LF */
+		emit(f, RECORD_TRAILERS, clock_mono_ns(),
+		     (struct span){buf_span(lines).data + 1, buf_len(lines) - 1});
+}
+
 static struct flight *new_flight(void)
 {
 	struct flight *f = shadow.spare;
@@ -153,23 +185,12 @@ static void on_done(void *arg, enum client_result result)
 	ring_publish(shadow.out);
 	atomic_store(&shadow.env->page->last_candidate_byte_ns, clock_mono_ns());
 	shadow.in_flight--;
+	shadow.answered++;
 	give_back(f);
 }
 
-static const struct client_events events = {on_sent, on_head, on_body, on_done};
-
-static void serialise(struct buf *out, const struct leg *request, const struct plan_candidate *to)
-{
-	struct span head = buf_span(&request->head), name, value;
-	size_t at = 0;
-
-	h1_write_request(out, head_method(head), head_target(head), span_of(to->endpoint.authority));
-	while (head_next(head, &at, &name, &value))
-		h1_write_field(out, name, value);
-	h1_write_field(out, SPAN("understudy-shadow"), span_of(to->name));
-	h1_write_end(out, HTTP_LENGTH, buf_len(&request->body));
-	buf_span_put(out, buf_span(&request->body));
-}
+static const struct client_events events = {
+        .sent = on_sent, .head = on_head, .body = on_body, .trailers = on_trailers, .done = on_done};
 
 /* The request is there twice while it is handed over. */
 static bool room_for(const struct leg *request)
@@ -178,6 +199,16 @@ static bool room_for(const struct leg *request)
 
 	return shadow.held.bytes < shadow.held.limit_bytes &&
 	       twice < shadow.held.limit_bytes - shadow.held.bytes;
+}
+
+/* A call's own deadline is the candidate's too. */
+static unsigned deadline_ms(struct span head)
+{
+	uint64_t ns;
+
+	if (grpc_timeout(head_field(head, SPAN("grpc-timeout")), &ns))
+		return 0;
+	return ns < 1000000u ? 1 : ns / 1000000u < UINT32_MAX ? (unsigned)(ns / 1000000u) : UINT32_MAX;
 }
 
 /* What is sent lies in shadow.request, which keeps the memory of small ones. */
@@ -190,13 +221,15 @@ static void empty_request(uint64_t limit)
 }
 
 /* 0, or the outcome that keeps it from being sent. */
-static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate)
+static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate, struct span model)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	const struct leg *request = x->legs[LEG_CLIENT];
 	struct client *client = shadow.clients[x->route][candidate];
 	struct admission *admission = &shadow.admissions[x->route][candidate];
-	bool is_head = span_eq(head_method(buf_span(&request->head)), SPAN("HEAD"));
+	struct span head = buf_span(&request->head);
+	struct client_how how = {.is_head = span_eq(head_method(head), SPAN("HEAD")),
+	                         .timeout_ms = deadline_ms(head)};
 	uint8_t refused;
 	int err;
 
@@ -207,7 +240,11 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
 	empty_request(route->max_body_bytes + H1_HEAD_MAX);
-	serialise(&shadow.request, request, &route->candidates[candidate]);
+	refused = catalogue_apply(&shadow.catalogues[x->route][candidate], model,
+	                          &shadow.to[x->route][candidate].model);
+	if (refused)
+		return refused;
+	request_write(&shadow.request, request, &shadow.to[x->route][candidate]);
 	if (shadow.request.err)
 		return OUTCOME_MEMORY;
 	if (client_in_flight(client) >= route->candidates[candidate].max_in_flight)
@@ -215,7 +252,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
 	if (refused)
 		return refused;
-	err = client_send(client, buf_span(&shadow.request), is_head, &events, f);
+	err = client_send(client, buf_span(&shadow.request), &how, &events, f);
 	if (!err)
 		return 0;
 	refused = err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY;
@@ -223,13 +260,15 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	return refused;
 }
 
-static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
+static void send_one(struct exchange *x, const struct record *end, unsigned candidate, struct span model)
 {
 	struct flight *f = new_flight();
-	uint8_t refused = f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate) : OUTCOME_MEMORY;
+	uint8_t refused =
+	        f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate, model) : OUTCOME_MEMORY;
 
 	if (!refused) {
 		shadow.in_flight++;
+		shadow.sent++;
 		if (f->pass.warm_up)
 			settle(f, OUTCOME_WARM_UP);
 		return;
@@ -243,15 +282,49 @@ static void send_all(struct exchange *x, const struct record *end)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	bool paused = atomic_load(&shadow.env->page->paused);
+	struct span model = catalogue_model(x->legs[LEG_CLIENT]);
+	uint8_t order[CANDIDATES_MAX];
 
-	for (unsigned i = 0; i < route->candidate_count; i++) {
+	turns_draw(shadow.env->plan->seed, x->id, route->candidate_count, order);
+	for (unsigned n = 0; n < route->candidate_count; n++) {
+		unsigned i = order[n];
+
 		if (!ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_MASKER, STAGE_SHADOW))
 			continue;
 		if (paused)
 			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, OUTCOME_PAUSED);
 		else
-			send_one(x, end, i);
+			send_one(x, end, i, model);
 	}
+}
+
+/* Some of its candidates are being asked which models they serve. */
+static bool must_wait(const struct exchange *x)
+{
+	const struct plan_route *route = &shadow.env->plan->routes[x->route];
+	bool wait = false;
+
+	if (!catalogue_model(x->legs[LEG_CLIENT]).len || atomic_load(&shadow.env->page->paused))
+		return false;
+	for (unsigned i = 0; i < route->candidate_count; i++)
+		if (ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_MASKER)
+			wait |= catalogue_asks(&shadow.catalogues[x->route][i], clock_mono_ns());
+	return wait;
+}
+
+/* True when nothing waits any more. */
+static bool send_waiting(void)
+{
+	struct exchange *x = shadow.asked_for.id ? fold_find(shadow.fold, shadow.asked_for.id) : NULL;
+
+	if (x && must_wait(x))
+		return false;
+	if (x) {
+		send_all(x, &shadow.asked_for);
+		fold_drop(shadow.fold, &x);
+	}
+	shadow.asked_for.id = 0;
+	return true;
 }
 
 static void take(const struct record *r)
@@ -267,6 +340,9 @@ static void take(const struct record *r)
 
 		ledger_settle_candidates(shadow.env->ledger, r->slot, r->id, STAGE_MASKER, outcome);
 		x = fold_find(shadow.fold, r->id);
+	} else if (r->type == RECORD_END && must_wait(x)) {
+		shadow.asked_for = *r;
+		return;
 	} else if (r->type == RECORD_END) {
 		send_all(x, r);
 	} else if (r->type != RECORD_ERROR) {
@@ -300,25 +376,17 @@ static void obey_pause(void)
 	shadow.was_paused = paused;
 }
 
-/* The resolver says where a candidate is now; where it was is as good while it is one of the name's places.
- */
+/* The dialer goes by the same names; here they say which connections are of no more use. */
 static void follow(unsigned r, unsigned c)
 {
-	struct place *p = &shadow.places[r][c];
+	struct name_place *p = &shadow.places[r][c];
 	struct sockaddr_storage to = {0};
-	struct name_found found;
 	socklen_t len = 0;
 
-	if (!name_moved(&shadow.names->candidates[r][c], &p->version, &found))
+	if (!name_follow(&shadow.names->candidates[r][c], p))
 		return;
-	for (uint32_t i = 0; i < found.count; i++)
-		if (!memcmp(&found.addresses[i], &p->at, sizeof p->at))
-			return;
-	memset(&p->at, 0, sizeof p->at);
-	if (found.count) {
-		p->at = found.addresses[0];
+	if (!p->nowhere)
 		len = name_sockaddr(&p->at, shadow.env->plan->routes[r].candidates[c].endpoint.port, &to);
-	}
 	client_move(shadow.clients[r][c], (const struct sockaddr *)&to, len);
 }
 
@@ -331,55 +399,132 @@ static void follow_names(void)
 			follow(r, c);
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+/* How many requests may leave in this turn: what has gathered beside a live path follows the answers rather
+ * than meeting the candidates all at once, which live's requests did not do either. A replay keeps its times,
+ * and a ring that fills is emptied. */
+static unsigned turn_sends(void)
 {
-	struct timeval next = {0, TICK_BUSY_US};
+	unsigned answered = shadow.answered;
+
+	shadow.answered = 0;
+	return shadow.env->plan->replay || role_crowded(&shadow.in, 1) ? UINT_MAX : TURN_SENDS + answered;
+}
+
+/* True: the ring is empty. */
+static bool drain(void)
+{
+	unsigned sends = turn_sends();
 	struct record r;
-	unsigned n = 0;
 	int err = 0;
 
-	(void)fd, (void)what, (void)arg;
-	obey_pause();
-	follow_names();
-	while (n < TURN_RECORDS && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
+	shadow.sent = shadow.read = 0;
+	while (shadow.read < TURN_RECORDS && shadow.sent < sends && send_waiting() &&
+	       (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
 		take(&r);
-		n++;
+		shadow.read++;
 	}
 	if (err == ERR_PROTO)
 		role_ring_broken(shadow.env, shadow.in);
+	return err == ERR_AGAIN;
+}
+
+/* Until the next look at the ring; the sockets wake the loop by themselves. With answers awaited it does not
+ * sleep deeply: the switch that stops all shadowing is on the page. */
+static unsigned pause_ms(bool empty)
+{
+	unsigned ms;
+
+	if (shadow.read || shadow.in_flight || shadow.asked_for.id)
+		role_busy(&shadow.pace);
+	if (!empty)
+		return shadow.read == TURN_RECORDS ? 0 : 1;
+	ms = role_nap_ms(&shadow.pace, shadow.env);
+	shadow.asleep = !ms && ring_sleep(shadow.in);
+	return shadow.asleep ? ASLEEP_MS : ms;
+}
+
+/* After every turn of the loop, whatever woke it. */
+static void turn(void)
+{
+	struct timeval next = {0, 0};
+	bool empty;
+
+	if (shadow.asleep || shadow.signalled) /* a signal may come late, when sleep is over */
+		ring_wake(shadow.in);
+	shadow.asleep = shadow.signalled = false;
+	role_rested(&shadow.pace, &shadow.in, 1);
+	obey_pause();
+	follow_names();
+	empty = drain();
 	if (clock_mono_ns() - shadow.swept_ns > 1000000000u) {
 		fold_each(shadow.fold, drop_settled, NULL);
 		shadow.swept_ns = clock_mono_ns();
 	}
 	ring_publish(shadow.out);
-	if (n == 0 && shadow.in_flight == 0 && atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW) {
-		event_base_loopbreak(shadow.base);
-		return;
-	}
-	if (n == TURN_RECORDS)
-		next.tv_usec = 0;
+	next.tv_usec = pause_ms(empty) * 1000;
 	event_add(shadow.tick, &next);
 }
 
-/* Of an https candidate. 0, or an error that was logged. */
-static int make_trust(unsigned route, unsigned candidate, struct tls_context **context_out)
+static bool may_leave(void)
 {
-	static const char *const alpn[] = {"http/1.1"};
+	return shadow.read == 0 && shadow.in_flight == 0 && !shadow.asked_for.id &&
+	       atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW;
+}
+
+/* The loop's turn follows. */
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)arg;
+	shadow.signalled |= what & EV_READ;
+}
+
+/* Of an https candidate. 0, or an error that was logged. */
+static int make_trust(unsigned route, unsigned candidate, struct client_target *target)
+{
+	static const char *const alpn[] = {"h2", "http/1.1"};
 	const struct plan_candidate *p = &shadow.env->plan->routes[route].candidates[candidate];
 	char name[48], why[TLS_WHY_BYTES] = "";
+	struct tls_client_config config = {.insecure = !p->verify};
 	struct buf ca;
-	int err;
+	int err = 0;
 
 	snprintf(name, sizeof name, "trust.%u.%u", route, candidate);
 	buf_init(&ca, PEM_MAX);
 	role_read(shadow.env, name, &ca);
-	err = tls_client_context(
-	        &(struct tls_client_config){
-	                .ca_pem = buf_span(&ca), .insecure = !p->verify, .alpn = alpn, .alpn_count = 1},
-	        why, sizeof why, context_out);
+	config.ca_pem = buf_span(&ca);
+	config.alpn = alpn + 1;
+	config.alpn_count = 1;
+	if (p->http != PLAN_HTTP_2)
+		err = tls_client_context(&config, why, sizeof why, &target->tls);
+	config.alpn = alpn;
+	config.alpn_count = p->http == PLAN_HTTP_2 ? 1 : 2;
+	if (!err && p->http != PLAN_HTTP_1)
+		err = tls_client_context(&config, why, sizeof why, &target->tls_h2);
 	buf_fini(&ca);
 	if (err)
 		LOG(ERROR, "tls_setup_failed", log_text("candidate", p->name), log_text("why", why));
+	return err;
+}
+
+/* What its requests have of their own. 0, or an error that was logged. */
+static int make_to(unsigned route, unsigned candidate)
+{
+	const struct plan_candidate *p = &shadow.env->plan->routes[route].candidates[candidate];
+	struct buf credential;
+	char name[48];
+	int err;
+
+	snprintf(name, sizeof name, "credential.%u.%u", route, candidate);
+	buf_init(&credential, PEM_MAX);
+	role_read(shadow.env, name, &credential);
+	err = request_to_init(&shadow.to[route][candidate], p, atomic_load(&shadow.env->page->run_id),
+	                      buf_span(&credential));
+	if (credential.base)
+		explicit_bzero(credential.base, credential.cap);
+	buf_fini(&credential);
+	if (err)
+		LOG(ERROR, "credential_failed", log_text("candidate", p->name),
+		    log_text("why", err_text(err)));
 	return err;
 }
 
@@ -388,19 +533,27 @@ static int make_client(unsigned route, unsigned candidate)
 	const struct plan_route *r = &shadow.env->plan->routes[route];
 	const struct plan_candidate *p = &r->candidates[candidate];
 	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes, &shadow.held};
-	struct client_target target = {.host = p->endpoint.host};
+	struct client_target target = {.host = p->endpoint.host,
+	                               .h2 = p->http == PLAN_HTTP_2,
+	                               .dialer = dial_to(shadow.dial, route, candidate)};
 	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
 
 	admission_init(&shadow.admissions[route][candidate], p, shadow.env->plan->seed,
 	               &shadow.env->page->candidates[route][candidate]);
+	if (!err)
+		err = make_to(route, candidate);
 	if (!err && p->endpoint.tls)
-		err = make_trust(route, candidate, &target.tls);
+		err = make_trust(route, candidate, &target);
 	if (!err && p->endpoint.port &&
 	    !name_numeric(p->endpoint.address, &shadow.places[route][candidate].at))
 		err = ERR_CONFIG;
 	if (!err)
 		err = client_new(shadow.base, &target, limits, &shadow.clients[route][candidate]);
+	if (!err)
+		catalogue_init(&shadow.catalogues[route][candidate], p, shadow.clients[route][candidate],
+		               &shadow.to[route][candidate]);
 	tls_context_unref(&target.tls);
+	tls_context_unref(&target.tls_h2);
 	return err;
 }
 
@@ -409,7 +562,8 @@ static int make_clients(void)
 	const struct plan *plan = shadow.env->plan;
 	int fd = role_fd(shadow.env, "names.read");
 
-	if (fd != -1 && names_watch(fd, &shadow.names))
+	if ((fd != -1 && names_watch(fd, &shadow.names)) ||
+	    dial_new(shadow.base, role_fd(shadow.env, "dial.ask"), &shadow.dial))
 		return ERR_SYS;
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
@@ -424,7 +578,7 @@ static int make_clients(void)
 
 int shadow_run(struct role_env *env)
 {
-	struct timeval now = {0, TICK_BUSY_US};
+	struct timeval now = {0, 0};
 
 	shadow.env = env;
 	buf_init(&shadow.head, RECORD_PAYLOAD_MAX);
@@ -434,10 +588,16 @@ int shadow_run(struct role_env *env)
 	if (!shadow.base || !shadow.fold || role_ring_reader(env, "shadow", &shadow.in) ||
 	    role_ring_writer(env, "answers", &shadow.out) || make_clients())
 		return 3;
+	shadow.pace.most_ms = PAUSE_MS;
 	shadow.tick = evtimer_new(shadow.base, on_tick, NULL);
-	if (!shadow.tick || event_add(shadow.tick, &now))
+	shadow.wake =
+	        event_new(shadow.base, role_fd(env, "wake.shadow"), EV_READ | EV_PERSIST, on_tick, NULL);
+	if (!shadow.tick || !shadow.wake || event_add(shadow.tick, &now) || event_add(shadow.wake, NULL))
 		return 3;
 	role_ready(env);
-	event_base_dispatch(shadow.base);
+	do {
+		event_base_loop(shadow.base, EVLOOP_ONCE);
+		turn();
+	} while (!may_leave());
 	return 0;
 }

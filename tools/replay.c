@@ -7,6 +7,7 @@
 #include <string.h>
 #include "capture/capfile.h"
 #include "proto/base/clock.h"
+#include "proxy/config.h"
 #include "proxy/config_endpoint.h"
 #include "replay/gate.h"
 #include "tools/commands.h"
@@ -46,6 +47,27 @@ static int read_target(const char *text, struct plan_candidate *out)
 	out->timeout_ms = 10000;
 	out->verify = true;
 	return -1;
+}
+
+/* A target that is called like a candidate of the file is sent what that candidate would be. */
+static void adopt(const struct plan *file, const char *route, struct plan_candidate *to)
+{
+	const struct plan_candidate *from = NULL;
+
+	for (unsigned r = 0; r < file->route_count; r++)
+		for (unsigned c = 0; c < file->routes[r].candidate_count; c++)
+			if (!strcmp(file->routes[r].candidates[c].name, to->name) &&
+			    (!from || !strcmp(file->routes[r].name, route)))
+				from = &file->routes[r].candidates[c];
+	if (!from)
+		return;
+	to->rewrite = from->rewrite;
+	to->models_ignored = from->models_ignored;
+	to->timeout_ms = from->timeout_ms;
+	to->verify = from->verify;
+	memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);
+	memcpy(to->credential_file, from->credential_file, sizeof to->credential_file);
+	memcpy(to->credential_header, from->credential_header, sizeof to->credential_header);
 }
 
 /* "5ms", "2s", "250us" */
@@ -145,7 +167,8 @@ static int names_differ(const struct plan_route *route)
 	return -1;
 }
 
-static int fill_route(const struct replay_options *o, const struct plan *plan, struct plan_route *route)
+static int fill_route(const struct replay_options *o, const struct plan *plan, const struct plan *file,
+                      struct plan_route *route)
 {
 	char baseline[TEXT_MAX_BYTES + 16];
 	int status = -1;
@@ -157,8 +180,10 @@ static int fill_route(const struct replay_options *o, const struct plan *plan, s
 		route->candidates[route->candidate_count].baseline = true;
 		status = read_target(baseline, &route->candidates[route->candidate_count++]);
 	}
-	for (unsigned i = 0; i < route->candidate_count; i++)
+	for (unsigned i = 0; i < route->candidate_count; i++) {
 		route->candidates[i].max_in_flight = plan->slots_each;
+		adopt(file, route->name, &route->candidates[i]);
+	}
 	if (status < 0)
 		status = names_differ(route);
 	for (unsigned i = 0; i < o->gate_count && status < 0; i++)
@@ -175,7 +200,7 @@ static void sha256(struct buf *text, uint8_t out[32])
 }
 
 /* What the command line asks for takes the configuration file's place. */
-static void hash_options(const struct replay_options *o, struct plan *plan)
+static void hash_options(const struct replay_options *o, const struct plan *file, struct plan *plan)
 {
 	struct buf text;
 
@@ -194,11 +219,13 @@ static void hash_options(const struct replay_options *o, struct plan *plan)
 		buf_printf(&text, "to %s\n", o->targets[i]);
 	buf_put(&text, plan->gates_hash, sizeof plan->gates_hash);
 	buf_put(&text, plan->replay_input.hash, sizeof plan->replay_input.hash);
+	buf_put(&text, file->config_hash, sizeof file->config_hash);
 	sha256(&text, plan->config_hash);
 }
 
 static int fill(const struct replay_options *o, struct plan *plan)
 {
+	static struct plan file; /* empty without --config */
 	int status = read_speed(o->speed, &plan->replay_speed);
 
 	if (status < 0)
@@ -206,10 +233,12 @@ static int fill(const struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		status = read_connections(o->connections, plan, &plan->slots_each);
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
+	if (status < 0 && o->config && config_read(o->config, &file, stderr))
+		status = 2;
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
-		status = fill_route(o, plan, &plan->routes[r]);
+		status = fill_route(o, plan, &file, &plan->routes[r]);
 	if (status < 0 && o->dry_run)
 		return replay_dry_run(o->input, plan->replay_speed);
 	if (status < 0 && replay_hash_input(o->input, &plan->replay_input)) {
@@ -217,7 +246,7 @@ static int fill(const struct replay_options *o, struct plan *plan)
 		status = 3;
 	}
 	if (status < 0)
-		hash_options(o, plan);
+		hash_options(o, &file, plan);
 	return status;
 }
 
@@ -288,6 +317,12 @@ static const struct command_flag flags[] = {
          .to = options.targets,
          .most = CANDIDATES_MAX - 1,
          .count = &options.target_count},
+        {.name = "--config",
+         .letter = "-c",
+         .argument = "FILE",
+         .sentence =
+                 "targets called like its candidates take over their\n'rewrite', credential, timeout and tls",
+         .to = &options.config},
         {.name = "--baseline",
          .argument = "URL",
          .sentence = "a copy of live: noise floor, other side of masked inputs",

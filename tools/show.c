@@ -88,7 +88,10 @@ static const char *text(sqlite3_stmt *s, int column)
 
 static void put_pair(sqlite3_stmt *s)
 {
-	char left[64], right[128];
+	char left[128], right[192], live[48], candidate[48];
+
+	run_status_text(sqlite3_column_int(s, 4), live);
+	run_status_text(sqlite3_column_int(s, 5), candidate);
 
 	printf("exchange %s, candidate %s, route %s: %s", text(s, 0), text(s, 2), text(s, 1),
 	       sqlite3_column_int(s, 3) ? "diverged" : "agreed");
@@ -98,24 +101,27 @@ static void put_pair(sqlite3_stmt *s)
 	}
 	printf("\n%d of %d rows diverged\n\n", sqlite3_column_int(s, 8), sqlite3_column_int(s, 7));
 	if (!sqlite3_column_int(s, 3)) {
-		printf("status %d and %d, %lld and %lld us; the bodies of pairs that agree are not stored\n",
-		       sqlite3_column_int(s, 4), sqlite3_column_int(s, 5),
-		       (long long)sqlite3_column_int64(s, 11), (long long)sqlite3_column_int64(s, 12));
+		printf("%s and %s, %lld and %lld us; the bodies of pairs that agree are not stored\n", live,
+		       candidate, (long long)sqlite3_column_int64(s, 11),
+		       (long long)sqlite3_column_int64(s, 12));
 		return;
 	}
 	put_lines("request", blob(s, 13));
 	put_lines("", blob(s, 14));
-	snprintf(left, sizeof left, "%s: status %d, live %lld us", text(s, 10), sqlite3_column_int(s, 4),
+	snprintf(left, sizeof left, "%.47s: %s, live %lld us", text(s, 10), live,
 	         (long long)sqlite3_column_int64(s, 11));
-	snprintf(right, sizeof right, "%.63s: status %d, %lld us", text(s, 2), sqlite3_column_int(s, 5),
+	snprintf(right, sizeof right, "%.63s: %s, %lld us", text(s, 2), candidate,
 	         (long long)sqlite3_column_int64(s, 12));
 	printf("\n%-*s | %s\n", column, left, right);
 	put_sides(blob(s, 15), blob(s, 16));
 }
 
+/* `id`: 1 to 16 hexadecimal digits; stored ids are signed, and those that begin alike still lie side by side.
+ */
 static int show(const char *directory, const char *id)
 {
-	char path[1100], pattern[40];
+	uint64_t missing = (16 - strlen(id)) * 4, first = strtoull(id, NULL, 16) << missing;
+	char path[1100];
 	sqlite3 *db = NULL;
 	sqlite3_stmt *s = NULL;
 	unsigned n = 0;
@@ -123,20 +129,21 @@ static int show(const char *directory, const char *id)
 
 	column = side_columns();
 	snprintf(path, sizeof path, "%s/results.db", directory);
-	snprintf(pattern, sizeof pattern, "%.32s*", id);
 	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(
 	            db,
 	            "SELECT id, route, candidate, diverged, live_status, candidate_status, seen_us, rows,"
 	            " rows_diverged, where_, against, live_us, candidate_us, request_head, request_body,"
-	            " live_body, candidate_body FROM pair WHERE id GLOB ?1 ORDER BY n LIMIT ?2",
+	            " live_body, candidate_body FROM pair WHERE number BETWEEN ?1 AND ?2 ORDER BY number, n "
+	            "LIMIT ?3",
 	            -1, &s, NULL) != SQLITE_OK) {
 		fprintf(stderr, "understudy: show: %s: %s\n", path,
 		        db ? sqlite3_errmsg(db) : "out of memory");
 		goto out;
 	}
-	sqlite3_bind_text(s, 1, pattern, -1, SQLITE_STATIC);
-	sqlite3_bind_int(s, 2, PAIRS_MAX);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)first);
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)(first + ((uint64_t)1 << missing) - 1));
+	sqlite3_bind_int(s, 3, PAIRS_MAX);
 	while (sqlite3_step(s) == SQLITE_ROW) {
 		if (n++)
 			printf("\n");

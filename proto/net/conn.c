@@ -39,14 +39,16 @@ static void count(_Atomic uint64_t *counter, size_t bytes)
 		                      memory_order_relaxed);
 }
 
-/* Whole records until the socket is empty or the room is full. */
+/* Whole records: those that came with one read of the socket, while there is room. */
 static long receive_tls(struct conn *c, char *room, size_t size)
 {
 	size_t got = 0;
-	ssize_t n = 0;
+	ssize_t n;
 
-	while (got < size && (n = tls_read(c->tls, room + got, size - got)) > 0)
-		got += (size_t)n;
+	do {
+		n = tls_read(c->tls, room + got, size - got);
+		got += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && got < size && tls_pending(c->tls));
 	buf_grown(&c->in, got);
 	c->ended = n <= 0 && n != ERR_AGAIN;
 	return got ? (long)got : n == 0 || n == ERR_AGAIN ? n : ERR_CLOSED;
@@ -196,6 +198,26 @@ int conn_take(struct conn *c, int fd)
 	return ERR_SYS;
 }
 
+void conn_move(struct conn *to, struct conn *from)
+{
+	struct buf in = from->in, out = from->out;
+
+	event_del(&from->readable);
+	event_del(&from->writable);
+	adopt(to, from->fd);
+	to->tls = from->tls;
+	to->eof = from->eof;
+	to->ended = from->ended;
+	to->in = in;
+	to->out = out;
+	from->fd = -1;
+	from->tls = NULL;
+	buf_init(&from->in, in.limit_bytes);
+	buf_init(&from->out, out.limit_bytes);
+	from->reading = from->blocked = false;
+	conn_read(to, true);
+}
+
 int conn_secure(struct conn *c, struct tls_context *context)
 {
 	int err = tls_new(context, c->fd, NULL, &c->tls);
@@ -221,6 +243,30 @@ int conn_connect(struct conn *c, const struct sockaddr *to, socklen_t len, struc
 	}
 	conn_close(c);
 	return ERR_SYS;
+}
+
+int conn_dial(struct conn *c, struct conn_dialer *dialer, struct tls_context *context, const char *host)
+{
+	int err = dialer->ask(dialer, c);
+
+	if (err)
+		return err;
+	c->dialer = dialer;
+	c->context = context;
+	c->host = host;
+	c->connecting = c->blocked = true;
+	return 0;
+}
+
+void conn_dialled(struct conn *c, int fd)
+{
+	c->dialer = NULL;
+	if (fd != -1) {
+		adopt(c, fd);
+		c->blocked = event_add(&c->writable, NULL) == 0;
+	}
+	if (fd == -1 || !c->blocked)
+		c->turn(c->owner, CONN_BROKEN);
 }
 
 int conn_shut(struct conn *c)
@@ -253,6 +299,9 @@ void conn_close(struct conn *c)
 		tls_free(&c->tls);
 		close(c->fd);
 	}
+	if (c->dialer)
+		c->dialer->forget(c->dialer, c);
+	c->dialer = NULL;
 	c->fd = -1;
 	c->reading = c->connecting = c->handshaking = c->blocked = false;
 	if (c->in.base)

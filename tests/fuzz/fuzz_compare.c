@@ -1,7 +1,8 @@
 /*
  * fuzz_compare.c - two hostile bodies: a body never diverges from itself, what is missing one way is
  * extra the other way, and every figure stays within its bounds.
- * Input: protocol, tolerance and ignore choice, length of the first body (2 bytes), the bodies.
+ * Input: protocol (and whether it is gRPC, of which call), tolerance and ignore choice, length of the first
+ * body (2 bytes), the bodies.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -46,9 +47,8 @@ static void check_rows(const struct comparison *c)
 		abort();
 }
 
-static void check_pair(const struct plan_route *route, struct span a, struct span b, unsigned status)
+static void check_answers(const struct plan_route *route, struct answer live, struct answer candidate)
 {
-	struct answer live = {status, SPAN(""), a}, candidate = {status, SPAN(""), b};
 	struct comparison c;
 	int err = compare_pair(route, &live, &candidate, SIZE_MAX, &c);
 
@@ -65,6 +65,27 @@ static void check_pair(const struct plan_route *route, struct span a, struct spa
 	if (err || !c.diverged || c.rows_diverged != c.row_count)
 		abort();
 	comparison_fini(&c);
+}
+
+static void check_pair(const struct plan_route *route, struct span a, struct span b, unsigned status)
+{
+	struct answer live = {.status = status, .body = a}, candidate = {.status = status, .body = b};
+
+	check_answers(route, live, candidate);
+}
+
+static void check_grpc(const struct plan_route *route, struct span a, struct span b, bool stream)
+{
+	struct answer live = {.grpc = true,
+	                      .content_type = SPAN("application/grpc"),
+	                      .body = a,
+	                      .encoding = SPAN("gzip"),
+	                      .target = stream ? SPAN("/GRPCInferenceService/ModelStreamInfer")
+	                                       : SPAN("/GRPCInferenceService/ModelInfer")};
+	struct answer candidate = live;
+
+	candidate.body = b;
+	check_answers(route, live, candidate);
 }
 
 static void check_symmetry(struct span a, struct span b, struct ignore_paths ignore)
@@ -131,6 +152,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size -= 4;
 	split = split > size ? size : split;
 	struct span a = {(const char *)data, split}, b = {(const char *)data + split, size - split};
+	if (data[-4] & 4) {
+		check_grpc(&route, a, b, data[-4] & 8);
+		return 0;
+	}
 	check_pair(&route, a, b, 200);
 	check_pair(&route, a, b, 500);
 	check_symmetry(a, b, (struct ignore_paths){&path, 1});

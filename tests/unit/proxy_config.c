@@ -14,7 +14,7 @@ static const struct bad bads[] = {
         {ROUTES "version: 1\n", "f.yaml:6:1: error: the key 'version' is given twice", "leave one of them"},
         {ROUTES "worker: 2\n", "f.yaml:6:1: error: unknown key 'worker'", "did you mean 'workers'?"},
         {ROUTES "bananas: 2\n", "f.yaml:6:1: error: unknown key 'bananas'",
-         "one of: version, listen, workers, memory, forwarded, resolve_every, limits, control, run, engine, "
+         "one of: version, listen, user, workers, memory, forwarded, resolve_every, limits, control, run, engine, "
          "capture, drain, "
          "masks, routes"},
         {ROUTES "memory: 5\n", "f.yaml:6:9: error: 'memory' needs a unit: '5' has none",
@@ -110,8 +110,29 @@ static const struct bad bads[] = {
          "f.yaml:8:27: error: 'warmup' must be a duration such as 5s or 200ms, not '3x'", NULL},
         {LIST "      - {name: a, breaker: {pause: 1ms}, endpoints: [http://127.0.0.1:9002]}\n",
          "f.yaml:8:36: error: 'pause' must be between 10ms and 1h, not '1ms'", NULL},
-        {LIST "      - {name: a, endpoints: [http://127.0.0.1:9002], rewrite: {}}\n",
-         "f.yaml:8:55: error: 'rewrite' is not supported by this version", NULL},
+        {LIST "      - {name: a, ramp: {stages: [10%, 10%]}, endpoints: [http://127.0.0.1:9002]}\n",
+         "f.yaml:8:40: error: each of 'stages' must be more than the one before",
+         "such as [1%, 10%, 50%, 100%]"},
+        {LIST "      - {name: a, role: baseline, ramp: {}, endpoints: [http://127.0.0.1:9002]}\n",
+         "f.yaml:8:35: error: a baseline has no gates, and so no ramp", "write 'sample'"},
+        {ROUTES "    stop: {watch: 2%}\n", "f.yaml:6:5: error: 'stop' says not when",
+         "write after, pairs or decided: true"},
+        {LIST "      - {name: a, rewrite: {path: {/a: b}}, endpoints: [http://127.0.0.1:9002]}\n",
+         "f.yaml:8:36: error: '/a: b' is no rule for paths",
+         "write /OLD: /NEW, both as they are sent and without a query"},
+        {LIST "      - {name: a, rewrite: {host: a b}, endpoints: [http://127.0.0.1:9002]}\n",
+         "f.yaml:8:35: error: 'a b' cannot be a Host",
+         "write keep, candidate, or a name such as models.example.org"},
+        {LIST "      - {name: a, rewrite: {headers: {host: x}}, endpoints: [http://127.0.0.1:9002]}\n",
+         "f.yaml:8:39: error: 'host' cannot be set or removed", "the proxy writes it itself"},
+        {LIST "      - {name: a, rewrite: {body: {'$.a[*]': x}}, endpoints: [http://127.0.0.1:9002]}\n",
+         "f.yaml:8:36: error: '$.a[*]' does not name one place of a body",
+         "such as $.model or $.options.seed; without [*] and .."},
+        {LIST "      - {name: a, credential_file: none, endpoints: [http://127.0.0.1:9002]}\n",
+         "f.yaml:8:36: error: cannot open none: No such file or directory",
+         "relative paths are against the configuration's folder"},
+        {LIST "      - {name: a, credential_header: host, endpoints: [http://127.0.0.1:9002]}\n",
+         "f.yaml:8:38: error: 'host' cannot be set or removed", NULL},
 };
 
 static void test_bad(void **state)

@@ -142,20 +142,6 @@ static void test_summary(void **state)
 	results_close(&r);
 }
 
-static void test_added_twice_counts_once(void **state)
-{
-	struct results *r = open_run();
-	char *text;
-
-	(void)state;
-	assert_int_equal(add(r, 1, 0, true), 0);
-	assert_int_equal(add(r, 1, 0, true), 0);
-	text = summary(r);
-	assert_non_null(strstr(text, "\"pairs\":1,\"rows\":2,\"diverged\":1,"));
-	free(text);
-	results_close(&r);
-}
-
 /* A child commits, adds one more pair, and dies without closing. */
 static void test_killed(void **state)
 {
@@ -399,7 +385,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_summary, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_added_twice_counts_once, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_killed_between, setup, teardown),

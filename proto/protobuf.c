@@ -1,0 +1,100 @@
+#include "proto/protobuf.h"
+
+enum { VARINT_BYTES_MAX = 10, NUMBER_MAX = (1 << 29) - 1 };
+
+int protobuf_varint(struct span bytes, uint64_t *out)
+{
+	*out = 0;
+	for (size_t i = 0; i < bytes.len; i++) {
+		uint64_t seven = bytes.data[i] & 0x7f;
+
+		if (i == VARINT_BYTES_MAX - 1 && (unsigned char)bytes.data[i] > 1)
+			return ERR_PROTO;
+		*out |= seven << (7 * i);
+		if (!(bytes.data[i] & 0x80))
+			return (int)i + 1;
+	}
+	return 0;
+}
+
+static bool take_varint(struct span *from, uint64_t *out)
+{
+	int n = protobuf_varint(*from, out);
+
+	if (n <= 0)
+		return false;
+	*from = (struct span){from->data + n, from->len - (size_t)n};
+	return true;
+}
+
+static bool take_bytes(struct span *from, uint64_t len, struct span *out)
+{
+	if (len > from->len)
+		return false;
+	*out = (struct span){from->data, (size_t)len};
+	*from = (struct span){from->data + len, from->len - (size_t)len};
+	return true;
+}
+
+static bool take_content(struct span *from, struct protobuf_field *f)
+{
+	uint64_t len;
+
+	switch (f->wire) {
+	case PROTOBUF_VARINT:
+		return take_varint(from, &f->value);
+	case PROTOBUF_FIXED64:
+		return take_bytes(from, 8, &f->bytes);
+	case PROTOBUF_FIXED32:
+		return take_bytes(from, 4, &f->bytes);
+	case PROTOBUF_BYTES:
+		return take_varint(from, &len) && take_bytes(from, len, &f->bytes);
+	}
+	return false;
+}
+
+int protobuf_next(struct span *message, struct protobuf_field *out)
+{
+	const char *start = message->data;
+	uint64_t tag;
+
+	if (!message->len)
+		return 0;
+	*out = (struct protobuf_field){0};
+	if (!take_varint(message, &tag) || tag >> 3 == 0 || tag >> 3 > NUMBER_MAX)
+		return ERR_PROTO;
+	out->number = (uint32_t)(tag >> 3);
+	out->wire = (enum protobuf_wire)(tag & 7);
+	if (!take_content(message, out))
+		return ERR_PROTO;
+	out->whole = (struct span){start, (size_t)(message->data - start)};
+	return 1;
+}
+
+size_t protobuf_varint_len(uint64_t value)
+{
+	size_t n = 1;
+
+	while (value >>= 7)
+		n++;
+	return n;
+}
+
+void protobuf_put_varint(struct buf *out, uint64_t value)
+{
+	char bytes[VARINT_BYTES_MAX];
+	size_t n = 0;
+
+	do {
+		bytes[n++] = (char)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
+		value >>= 7;
+	} while (value);
+	buf_put(out, bytes, n);
+}
+
+void protobuf_put_bytes(struct buf *out, uint32_t number, struct span bytes)
+{
+	protobuf_put_varint(out, (uint64_t)number << 3 | PROTOBUF_BYTES);
+	protobuf_put_varint(out, bytes.len);
+	buf_span_put(out, bytes);
+}

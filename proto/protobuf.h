@@ -1,0 +1,31 @@
+/*
+ * protobuf.h - the fields of a protobuf message, one after the other. Pure, no allocation, no schema.
+ *
+ * Source: the encoding guide of protocol buffers. Groups (wire types 3 and 4) are refused: proto3 has none.
+ */
+#ifndef PROTO_PROTOBUF_H
+#define PROTO_PROTOBUF_H
+
+#include <stdint.h>
+#include "proto/base/buf.h"
+
+enum protobuf_wire { PROTOBUF_VARINT = 0, PROTOBUF_FIXED64 = 1, PROTOBUF_BYTES = 2, PROTOBUF_FIXED32 = 5 };
+
+struct protobuf_field {
+	uint32_t number;
+	enum protobuf_wire wire;
+	uint64_t value;    /* of a varint */
+	struct span bytes; /* the content: of PROTOBUF_BYTES, or the 4 or 8 bytes of a fixed one */
+	struct span whole; /* tag included */
+};
+
+/* Take the next field off the front of *message: 1, 0 at its end, ERR_PROTO. */
+int protobuf_next(struct span *message, struct protobuf_field *out) MUST_CHECK;
+/* The varint that `bytes` begins with: its length, 0 when it is cut, ERR_PROTO (over 64 bits). */
+int protobuf_varint(struct span bytes, uint64_t *out) MUST_CHECK;
+size_t protobuf_varint_len(uint64_t value);
+/* Append: a varint; a tag; a field of bytes. Errors stick in the buf. */
+void protobuf_put_varint(struct buf *, uint64_t value);
+void protobuf_put_bytes(struct buf *, uint32_t number, struct span bytes);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * compare_inside.h - what the parts of the comparison share: bodies of one message (compare.c), and of
+ * several (compare_grpc.c). A job's rows are those of the message under comparison; earlier ones lie before
+ * them.
+ */
+#ifndef REPLAY_COMPARE_INSIDE_H
+#define REPLAY_COMPARE_INSIDE_H
+
+#include "replay/compare.h"
+#include "replay/jsondiff.h"
+#include "replay/oip.h"
+
+struct job {
+	const struct answer *live, *candidate;
+	struct comparison *out;
+	struct row *rows; /* of out->rows */
+	bool stream;      /* several messages: */
+	size_t message;   /* this is the one, from 0 */
+	size_t work_bytes;
+	struct tolerance tolerance;
+	struct ignore_paths ignore;
+	const char *paths[IGNORES_MAX];
+};
+
+/* The first divergence, for people; later ones are not kept. */
+void compare_note(struct job *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Append rows and make them the job's. 0, ERR_LIMIT, ERR_NOMEM. */
+int compare_rows_add(struct job *, size_t count) MUST_CHECK;
+void compare_value_differs(struct job *, struct row *);
+/* As bytes, one row. */
+int compare_spans(struct job *, struct span live, struct span candidate) MUST_CHECK;
+/* Rows of an answer, and the comparison of two whose rows are there. */
+size_t compare_oip_rows(const struct job *, const struct oip_answer *live);
+int compare_oip_outputs(struct job *, const struct oip_answer *live,
+                        const struct oip_answer *candidate) MUST_CHECK;
+/* A pair of gRPC answers. As compare_pair(). */
+int compare_grpc(struct job *, uint32_t protocol) MUST_CHECK;
+
+#endif
