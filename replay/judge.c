@@ -17,6 +17,7 @@
 #include "capture/head.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/grpc.h"
 #include "replay/allot.h"
 #include "replay/results.h"
 
@@ -50,14 +51,16 @@ static struct judge judge;
 
 static struct answer answer_of(const struct leg *client, const struct leg *leg)
 {
-	struct span head = buf_span(&leg->head);
+	struct span request = buf_span(&client->head), head = buf_span(&leg->head);
+	bool grpc = grpc_is(head_field(request, SPAN("content-type")));
 
-	return (struct answer){.status = head_status(head),
+	return (struct answer){.status = grpc ? head_grpc_status(head, buf_span(&leg->trailers))
+	                                      : head_status(head),
 	                       .content_type = head_field(head, SPAN("content-type")),
 	                       .body = buf_span(&leg->body),
-	                       .grpc_status = head_grpc_status(head, buf_span(&leg->trailers)),
-	                       .encoding = head_field(head, SPAN("grpc-encoding")),
-	                       .target = head_target(buf_span(&client->head))};
+	                       .grpc = grpc,
+	                       .target = head_target(request),
+	                       .encoding = head_field(head, SPAN("grpc-encoding"))};
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)

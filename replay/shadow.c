@@ -24,6 +24,7 @@
 #include "proto/net/client.h"
 #include "replay/admission.h"
 #include "replay/catalogue.h"
+#include "replay/dial.h"
 #include "replay/request.h"
 #include "replay/turns.h"
 
@@ -54,10 +55,8 @@ struct shadow {
 	struct record asked_for;   /* the end of a request that waits until its candidates have said what they
 	                              serve; nothing is read meanwhile. id 0: none */
 	const struct names *names; /* NULL: every address is a number */
-	struct place {
-		uint32_t version;
-		struct in6_addr at;
-	} places[ROUTES_MAX][CANDIDATES_MAX];
+	struct name_place places[ROUTES_MAX][CANDIDATES_MAX];
+	struct dial *dial; /* it may not connect itself */
 	unsigned in_flight;
 	uint64_t swept_ns;
 	bool was_paused;
@@ -377,25 +376,17 @@ static void obey_pause(void)
 	shadow.was_paused = paused;
 }
 
-/* The resolver says where a candidate is now; where it was is as good while it is one of the name's places.
- */
+/* The dialer goes by the same names; here they say which connections are of no more use. */
 static void follow(unsigned r, unsigned c)
 {
-	struct place *p = &shadow.places[r][c];
+	struct name_place *p = &shadow.places[r][c];
 	struct sockaddr_storage to = {0};
-	struct name_found found;
 	socklen_t len = 0;
 
-	if (!name_moved(&shadow.names->candidates[r][c], &p->version, &found))
+	if (!name_follow(&shadow.names->candidates[r][c], p))
 		return;
-	for (uint32_t i = 0; i < found.count; i++)
-		if (!memcmp(&found.addresses[i], &p->at, sizeof p->at))
-			return;
-	memset(&p->at, 0, sizeof p->at);
-	if (found.count) {
-		p->at = found.addresses[0];
+	if (!p->nowhere)
 		len = name_sockaddr(&p->at, shadow.env->plan->routes[r].candidates[c].endpoint.port, &to);
-	}
 	client_move(shadow.clients[r][c], (const struct sockaddr *)&to, len);
 }
 
@@ -542,7 +533,9 @@ static int make_client(unsigned route, unsigned candidate)
 	const struct plan_route *r = &shadow.env->plan->routes[route];
 	const struct plan_candidate *p = &r->candidates[candidate];
 	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes, &shadow.held};
-	struct client_target target = {.host = p->endpoint.host, .h2 = p->http == PLAN_HTTP_2};
+	struct client_target target = {.host = p->endpoint.host,
+	                               .h2 = p->http == PLAN_HTTP_2,
+	                               .dialer = dial_to(shadow.dial, route, candidate)};
 	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
 
 	admission_init(&shadow.admissions[route][candidate], p, shadow.env->plan->seed,
@@ -569,7 +562,8 @@ static int make_clients(void)
 	const struct plan *plan = shadow.env->plan;
 	int fd = role_fd(shadow.env, "names.read");
 
-	if (fd != -1 && names_watch(fd, &shadow.names))
+	if ((fd != -1 && names_watch(fd, &shadow.names)) ||
+	    dial_new(shadow.base, role_fd(shadow.env, "dial.ask"), &shadow.dial))
 		return ERR_SYS;
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
