@@ -157,7 +157,9 @@ enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2, PAUSED_BY_HARM = 4 };
 struct replay_gauges { /* one writer: the player */
 	_Atomic uint64_t total, played;
 	_Atomic uint64_t lag_count, lag_p50_us, lag_p99_us, lag_max_us; /* sent after its intended time */
-	_Atomic uint32_t whole;                                         /* every exchange was played */
+	_Atomic uint32_t whole; /* every exchange that could be read was played */
+	_Atomic uint32_t
+	        ends_early; /* the capture does: the error that its reader gave, negated; 0: it does not */
 };
 
 /* What the operator asks of the parent. Control counts `asked` up once `what` and `name` are there, and only

@@ -245,8 +245,8 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	if (refused)
 		return refused;
 	request_write(&shadow.request, request, &shadow.to[x->route][candidate]);
-	if (shadow.request.err)
-		return OUTCOME_MEMORY;
+	if (shadow.request.err) /* a capture may hold what is no request */
+		return shadow.request.err == ERR_PROTO ? OUTCOME_UNDECODABLE : OUTCOME_MEMORY;
 	if (client_in_flight(client) >= route->candidates[candidate].max_in_flight)
 		return OUTCOME_IN_FLIGHT;
 	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
