@@ -17,10 +17,12 @@
 #include "capture/head.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/grpc.h"
 #include "replay/allot.h"
 #include "replay/results.h"
+#include "replay/safeguard.h"
 
-enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 8 };
+enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 10 };
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
                       REAP_NS = 5000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
@@ -50,14 +52,16 @@ static struct judge judge;
 
 static struct answer answer_of(const struct leg *client, const struct leg *leg)
 {
-	struct span head = buf_span(&leg->head);
+	struct span request = buf_span(&client->head), head = buf_span(&leg->head);
+	bool grpc = grpc_is(head_field(request, SPAN("content-type")));
 
-	return (struct answer){.status = head_status(head),
+	return (struct answer){.status = grpc ? head_grpc_status(head, buf_span(&leg->trailers))
+	                                      : head_status(head),
 	                       .content_type = head_field(head, SPAN("content-type")),
 	                       .body = buf_span(&leg->body),
-	                       .grpc_status = head_grpc_status(head, buf_span(&leg->trailers)),
-	                       .encoding = head_field(head, SPAN("grpc-encoding")),
-	                       .target = head_target(buf_span(&client->head))};
+	                       .grpc = grpc,
+	                       .target = head_target(request),
+	                       .encoding = head_field(head, SPAN("grpc-encoding"))};
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -340,11 +344,14 @@ static void summary(const char *state, const char *reason)
 	        .p99_us = atomic_load(&replay->lag_p99_us),
 	        .max_us = atomic_load(&replay->lag_max_us),
 	};
+	struct safeguard_cost cost;
 
 	ledger_read(judge.env->ledger, &counts);
 	if (!judge.env->plan->replay)
 		allot_all(judge.env, judge.results, &counts);
-	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL))
+	safeguard_cost(judge.env, &cost);
+	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
+	                    judge.env->plan->replay ? NULL : &cost))
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
 	publish();
 	judge.summed_ns = clock_mono_ns();
@@ -378,6 +385,7 @@ static void housekeeping(void)
 {
 	uint64_t now = clock_mono_ns();
 
+	safeguard_tick(judge.env, now);
 	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
 		commit();
 	if (judge.committed_ns >= now || now - judge.harvested_ns > HARVEST_NS) {
@@ -482,6 +490,7 @@ int judge_run(struct role_env *env)
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env))
 		return 3;
 	allot_begin(env);
+	safeguard_begin(env);
 	summary("running", NULL);
 	role_ready(env);
 	for (;;) {
