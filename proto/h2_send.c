@@ -105,7 +105,8 @@ static void answered(struct h2 *h2, struct h2_stream *s)
 {
 	if (h2->side == H2_CLIENT)
 		return;
-	h2_earn(h2, H2_MESSAGE_BYTES);
+	if (s && !s->refused)
+		h2_earn(h2, H2_MESSAGE_BYTES);
 	if (s && !s->heard)
 		h2_reset(s, H2_NO_ERROR);
 }

@@ -17,11 +17,12 @@
 #include "capture/head.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/grpc.h"
 #include "replay/allot.h"
 #include "replay/results.h"
 #include "replay/safeguard.h"
 
-enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 8 };
+enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 10 };
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
                       REAP_NS = 5000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
@@ -51,14 +52,16 @@ static struct judge judge;
 
 static struct answer answer_of(const struct leg *client, const struct leg *leg)
 {
-	struct span head = buf_span(&leg->head);
+	struct span request = buf_span(&client->head), head = buf_span(&leg->head);
+	bool grpc = grpc_is(head_field(request, SPAN("content-type")));
 
-	return (struct answer){.status = head_status(head),
+	return (struct answer){.status = grpc ? head_grpc_status(head, buf_span(&leg->trailers))
+	                                      : head_status(head),
 	                       .content_type = head_field(head, SPAN("content-type")),
 	                       .body = buf_span(&leg->body),
-	                       .grpc_status = head_grpc_status(head, buf_span(&leg->trailers)),
-	                       .encoding = head_field(head, SPAN("grpc-encoding")),
-	                       .target = head_target(buf_span(&client->head))};
+	                       .grpc = grpc,
+	                       .target = head_target(request),
+	                       .encoding = head_field(head, SPAN("grpc-encoding"))};
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)

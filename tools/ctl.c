@@ -4,14 +4,12 @@
 #include "tools/commands.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy/config.h"
-#include "tools/reach.h"
+#include "tools/control_find.h"
 
 enum { TALK_MS = 10000, POLL_US = 20000, REQUEST_LIMIT = 4096 };
 
@@ -25,71 +23,6 @@ static int complain(const char *what, const char *why)
 	return command_wrong(&ctl_command, "%s: %s", what, why);
 }
 
-/* --- which socket --- */
-
-static int reach(const char *path, struct reach *out)
-{
-	struct plan_endpoint at = {.port = 0};
-
-	*out = (struct reach){.fd = -1};
-	errno = ENAMETOOLONG;
-	if (strlen(path) >= sizeof at.address)
-		return ERR_SYS;
-	memcpy(at.address, path, strlen(path));
-	return reach_open(out, &at, NULL, TALK_MS);
-}
-
-/* The only socket that a proxy answers on, in the usual places. */
-static int find_socket(char out[PATH_MAX_BYTES])
-{
-	glob_t found = {0};
-	unsigned alive = 0;
-	struct reach to;
-
-	glob("run/*.sock", 0, NULL, &found);
-	glob("/run/understudy/*.sock", GLOB_APPEND, NULL, &found);
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		if (reach(found.gl_pathv[i], &to))
-			continue;
-		reach_close(&to);
-		if (alive++)
-			fprintf(stderr, "%s%s",
-			        alive == 2 ? "understudy: ctl: several proxies run here, choose one with "
-			                     "--control: "
-			                   : ", ",
-			        out);
-		snprintf(out, PATH_MAX_BYTES, "%s", found.gl_pathv[i]);
-	}
-	globfree(&found);
-	if (alive == 0) {
-		complain("no proxy found",
-		         "no socket in run/ or /run/understudy/ answers; use -c or --control");
-		return 3;
-	}
-	if (alive > 1)
-		fprintf(stderr, " or %s\n", out);
-	return alive == 1 ? 0 : 2;
-}
-
-static int choose_socket(char out[PATH_MAX_BYTES])
-{
-	static struct plan plan;
-	const struct ctl *o = &options;
-
-	if (o->socket_path) {
-		snprintf(out, PATH_MAX_BYTES, "%s", o->socket_path);
-		return 0;
-	}
-	if (!o->config)
-		return find_socket(out);
-	if (config_read(o->config, &plan, stderr))
-		return 2;
-	if (!plan.control_socket[0])
-		return complain(o->config, "it has no control.socket");
-	snprintf(out, PATH_MAX_BYTES, "%s", plan.control_socket);
-	return 0;
-}
-
 /* --- one request --- */
 
 /* 0 with an answer of any status, or 3 (said on stderr). */
@@ -97,7 +30,7 @@ static int question(const char *path, const char *method, const char *target, st
 {
 	struct buf request;
 	struct reach to;
-	int rc = reach(path, &to);
+	int rc = control_reach(path, TALK_MS, &to);
 
 	if (rc) {
 		fprintf(stderr, "understudy: %s: %s; is the proxy running here?\n", path, strerror(errno));
@@ -161,7 +94,7 @@ static int watch(const char *path, const char *target)
 static int ask(const char *method, const char *target)
 {
 	char path[PATH_MAX_BYTES];
-	int status = choose_socket(path);
+	int status = control_find(&ctl_command, options.socket_path, options.config, path);
 
 	return status ? status : show(path, method, target, "");
 }
@@ -177,7 +110,7 @@ static int run_status(const struct words *words)
 	(void)words;
 	if (!options.watch)
 		return ask("GET", target);
-	status = choose_socket(path);
+	status = control_find(&ctl_command, options.socket_path, options.config, path);
 	return status ? status : watch(path, target);
 }
 
@@ -263,7 +196,7 @@ static int wish(const char *target)
 {
 	char path[PATH_MAX_BYTES], number[64];
 	struct reach_answer answer;
-	int status = choose_socket(path);
+	int status = control_find(&ctl_command, options.socket_path, options.config, path);
 
 	if (status)
 		return status;

@@ -436,10 +436,12 @@ static void slices(struct buf *out, const struct node *list)
 static void side(struct buf *out, const char *title, int status, sqlite3_stmt *s, int column)
 {
 	struct span body = {sqlite3_column_blob(s, column), (size_t)sqlite3_column_bytes(s, column)};
+	char text[48];
 
+	run_status_text(status, text);
 	buf_puts(out, "<div><b>");
 	put_word(out, title);
-	buf_printf(out, "</b> <span class=\"dim\">status %d</span><pre dir=\"ltr\">", status);
+	buf_printf(out, "</b> <span class=\"dim\">%s</span><pre dir=\"ltr\">", text);
 	report_escape(out, body.data ? body : SPAN(""), BODY_MAX);
 	buf_puts(out, "</pre></div>");
 }

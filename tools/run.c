@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/grpc.h"
 #include "replay/gate.h"
 
 enum { TEXT_COLUMNS = 80, TEXT_LIMIT_BYTES = 1 << 20 };
@@ -334,4 +335,12 @@ void run_text(const struct run *run, struct buf *out)
 		text_candidate(run, c, &line, out);
 	buf_fini(&line);
 	make_plain(out, from);
+}
+
+void run_status_text(int status, char out[48])
+{
+	if (status >= 100 || status < 0)
+		snprintf(out, 48, "status %d", status);
+	else
+		snprintf(out, 48, "grpc-status %d %s", status, grpc_status_name((unsigned)status));
 }

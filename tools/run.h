@@ -49,5 +49,7 @@ void run_sentence(const struct run *, struct buf *out);
 const char *run_why(const struct node *candidate);
 /* All of that and the gates, in 80 columns. */
 void run_text(const struct run *, struct buf *out);
+/* "status 200"; "grpc-status 14 UNAVAILABLE" of what is none of HTTP's. */
+void run_status_text(int status, char out[48]);
 
 #endif
