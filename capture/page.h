@@ -1,7 +1,7 @@
 /*
  * page.h - the control page: one shared memfd of switches that roles read between records, and of gauges.
  *
- * Switches are written by the parent (phase, ready, raw_state, superseded) and by control (paused, sample,
+ * Switches are written by the parent (phase, ready, raw_state, superseded) and by control (paused*, sample,
  * log level; the parent carries those over to a newer generation), paused by the judge's harm switch too;
  * everybody else reads. Every gauge has one
  * writer, named beside it; a reader adds up. Gauges outlive their writer: a role that is started again goes
@@ -184,6 +184,7 @@ struct page {
 	_Atomic uint32_t log_level;  /* enum log_level */
 	_Atomic uint64_t run_id;     /* random, set once by the parent; 0: no run is open */
 	_Atomic uint64_t started_ns; /* CLOCK_MONOTONIC, set with ready */
+	_Atomic uint32_t paused_candidates[ROUTES_MAX]; /* a bit each; by an operator */
 	_Atomic uint64_t paused_at_ns, last_candidate_byte_ns;
 	_Atomic uint32_t raw_state[WORKERS_MAX];                 /* enum raw_state */
 	_Atomic uint32_t sample_ppm[ROUTES_MAX][CANDIDATES_MAX]; /* the operator's; never raises the plan's */
@@ -202,6 +203,8 @@ struct page {
 int page_create(int *memfd_out) MUST_CHECK;
 int page_map(int memfd, struct page **page_out) MUST_CHECK; /* 0, ERR_SYS, ERR_PROTO; never unmapped */
 
+/* Is nothing to be sent to that candidate now? */
+bool page_paused(const struct page *, uint16_t route, unsigned candidate);
 /* The share that a candidate gets: the least of what is configured, what the operator left, and what its
  * ramp and its stop allow. */
 uint32_t page_sample_ppm(const struct page *, uint16_t route, unsigned candidate, uint32_t configured_ppm);
