@@ -334,7 +334,7 @@ static void move_legs(struct live_h2 *c)
 	c->leaving = true;
 	while ((leg = LIST_FIRST(&c->legs))) {
 		exchange_touch(leg->live.exchange);
-		live_anew(&leg->live);
+		live_anew(&leg->live, c->endpoint);
 	}
 }
 
