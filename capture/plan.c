@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "capture/plan.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -26,6 +27,15 @@ int plan_address(const struct plan_endpoint *e, struct sockaddr_storage *address
 		return ERR_CONFIG;
 	}
 	return 0;
+}
+
+void plan_copy(struct plan *zeros, const struct plan *from)
+{
+	size_t behind = offsetof(struct plan, mask_count);
+
+	memcpy(zeros, from, offsetof(struct plan, routes));
+	memcpy(zeros->routes, from->routes, from->route_count * sizeof *from->routes);
+	memcpy((char *)zeros + behind, (const char *)from + behind, sizeof *from - behind);
 }
 
 int plan_publish(const struct plan *plan, int *memfd_out)

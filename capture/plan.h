@@ -283,6 +283,8 @@ struct plan {
 /* Where it listens: IPv4, IPv6 or unix. 0, or ERR_CONFIG (an address that is none). */
 int plan_address(const struct plan_endpoint *, struct sockaddr_storage *address_out,
                  socklen_t *len_out) MUST_CHECK;
+/* Into a plan of zeros, whose unused routes stay untouched: a route is large, and most plans have few. */
+void plan_copy(struct plan *zeros, const struct plan *from);
 /* A sealed memfd holding a copy. 0 or ERR_SYS. */
 int plan_publish(const struct plan *, int *memfd_out) MUST_CHECK;
 /* 0, ERR_SYS or ERR_PROTO (wrong size or version). Never unmapped. */

@@ -360,14 +360,14 @@ static bool people_house(struct house *h, const struct role_row *rows, unsigned 
 struct house *house_new(const struct plan *plan, const char *directory, const char *input, int self_fd)
 {
 	struct house *h = calloc(1, sizeof *h);
-	struct plan *own = malloc(sizeof *own);
+	struct plan *own = calloc(1, sizeof *own);
 
 	if (!h || !own) {
 		free(h);
 		free(own);
 		return NULL;
 	}
-	*own = *plan;
+	plan_copy(own, plan);
 	h->estate.plan = own;
 	h->self_fd = self_fd;
 	h->input = input;

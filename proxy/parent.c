@@ -252,7 +252,7 @@ static struct house *build_first(struct parent *p)
 {
 	static struct plan plan;
 
-	plan = *p->job->plan;
+	plan_copy(&plan, p->job->plan);
 	if (p->former.fd != -1) {
 		plan.generation = p->former.generation + 1;
 		plan.continues = p->former.run_id;
