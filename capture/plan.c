@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "capture/plan.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
