@@ -354,6 +354,7 @@ static void h1_flush(struct live *l)
 		deafen(h);
 	else if (!conn_opening(&h->conn) && l->exchange->ops->full(l->exchange->front))
 		wait_for_front(h);
+	conn_rest(&h->conn);
 }
 
 static bool h1_full(const struct live *l)
