@@ -28,7 +28,7 @@ struct track { /* one leg whose HEAD was seen */
 	struct record last;
 	uint8_t leg;
 	bool holding, by_message;
-	bool trailed; /* its trailers came: the body is whole, and released */
+	bool trailed;                /* its trailers came: the body is whole, and released */
 	char encoding[ENCODING_MAX]; /* grpc-encoding; empty: one that is not known */
 	size_t bytes;                /* charged */
 	size_t whole;                /* bytes of the hold's body that are whole messages */

@@ -20,6 +20,7 @@
 #include "proto/grpc.h"
 #include "replay/allot.h"
 #include "replay/results.h"
+#include "replay/safeguard.h"
 
 enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 10 };
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
@@ -343,17 +344,21 @@ static void summary(const char *state, const char *reason)
 	        .p99_us = atomic_load(&replay->lag_p99_us),
 	        .max_us = atomic_load(&replay->lag_max_us),
 	};
+	struct safeguard_cost cost;
 
 	ledger_read(judge.env->ledger, &counts);
 	if (!judge.env->plan->replay)
 		allot_all(judge.env, judge.results, &counts);
-	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL))
+	safeguard_cost(judge.env, &cost);
+	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
+	                    judge.env->plan->replay ? NULL : &cost))
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
 	publish();
 	judge.summed_ns = clock_mono_ns();
 }
 
-/* A replay that was stopped is partial; one that sent too late answers another question and is void. */
+/* A replay that was stopped, or of a capture that ends early, is partial; one that sent too late answers
+ * another question and is void. */
 static const char *final_state(char reason[128])
 {
 	const struct plan *plan = judge.env->plan;
@@ -366,7 +371,16 @@ static const char *final_state(char reason[128])
 		         (double)late_us / 1e3, (double)plan->replay_max_lag_ns / 1e6);
 		return "void";
 	}
-	return plan->replay && !atomic_load(&replay->whole) ? "partial" : "final";
+	if (plan->replay && !atomic_load(&replay->whole)) {
+		snprintf(reason, 128, "the replay was stopped before all was played");
+		return "partial";
+	}
+	if (plan->replay && atomic_load(&replay->ends_early)) {
+		snprintf(reason, 128, REPLAY_ENDS_EARLY ": %s; what was read is replayed",
+		         err_text(-(int)atomic_load(&replay->ends_early)));
+		return "partial";
+	}
+	return "final";
 }
 
 /* Commit before the slots that wait for it are a quarter of all: sources that wait for a slot go on. */
@@ -381,6 +395,7 @@ static void housekeeping(void)
 {
 	uint64_t now = clock_mono_ns();
 
+	safeguard_tick(judge.env, now);
 	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
 		commit();
 	if (judge.committed_ns >= now || now - judge.harvested_ns > HARVEST_NS) {
@@ -485,6 +500,7 @@ int judge_run(struct role_env *env)
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env))
 		return 3;
 	allot_begin(env);
+	safeguard_begin(env);
 	summary("running", NULL);
 	role_ready(env);
 	for (;;) {
