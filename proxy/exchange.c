@@ -324,8 +324,11 @@ static bool passed(uint64_t now_ns, uint64_t since_ns, uint32_t limit_ms)
 void exchange_tick(struct exchange *x, uint64_t now_ns)
 {
 	const struct plan_live *plan = &route_of(x)->live;
+	bool waits = x->live && !x->tunnel && x->ops->full(x->front); /* for the client: no fault of live's */
 
-	if (x->live)
+	if (waits)
+		x->progress_ns = now_ns;
+	else if (x->live)
 		live_tick(x->live, now_ns);
 	slow_look(x, now_ns);
 	if (!x->live || x->tunnel)

@@ -62,7 +62,9 @@ static long receive(struct conn *c)
 	ssize_t n;
 
 	borrow(&c->in);
-	if (buf_len(&c->in) < CONN_READ_BYTES / 2)
+	if (c->most)
+		want = c->most;
+	else if (buf_len(&c->in) < CONN_READ_BYTES / 2)
 		want -= buf_len(&c->in);
 	room = buf_room(&c->in, want);
 	if (!room)
