@@ -2,7 +2,8 @@
  * page.h - the control page: one shared memfd of switches that roles read between records, and of gauges.
  *
  * Switches are written by the parent (phase, ready, raw_state, superseded) and by control (paused, sample,
- * log level; the parent carries those over to a newer generation); everybody else reads. Every gauge has one
+ * log level; the parent carries those over to a newer generation), paused by the judge's harm switch too;
+ * everybody else reads. Every gauge has one
  * writer, named beside it; a reader adds up. Gauges outlive their writer: a role that is started again goes
  * on from the values it finds, and sets its own *_open gauges to 0.
  */
@@ -84,6 +85,16 @@ enum client_protocol { PROTOCOL_HTTP1, PROTOCOL_HTTP2, PROTOCOLS };
  * the sampling hash or `ctl pause` not kept them: so the two differ in nothing but the copying. */
 enum added { ADDED_PLAIN, ADDED_COPIED, ADDED_KINDS };
 
+/* The harm switch (replay/harm.h): is shadowing on now, for the sake of measuring? In a block that settles
+ * nothing is counted. */
+enum harm_block { HARM_NONE, HARM_SETTLES_ON, HARM_ON, HARM_SETTLES_OFF, HARM_OFF };
+enum harm_side { HARM_WITHOUT, HARM_WITH, HARM_SIDES };
+struct harm_gauges {             /* one writer: the judge */
+	_Atomic uint32_t block;  /* enum harm_block; NONE: it measures nothing */
+	_Atomic uint64_t groups; /* that the cost is the mean of; 0: it is not known */
+	_Atomic int64_t cost_ns, low_ns, high_ns;
+};
+
 struct worker_gauges {                        /* one writer: that worker */
 	_Atomic uint64_t requests;            /* heads that were read whole */
 	_Atomic uint64_t protocol[PROTOCOLS]; /* the same by version */
@@ -99,6 +110,9 @@ struct worker_gauges {                        /* one writer: that worker */
 	/* From the last byte read to the first byte sent on, request and answer together: the time that
 	 * we add. ns. */
 	struct hist added[ADDED_KINDS];
+	/* Whole exchanges, from the head of the request to the end of the answer, begun in a block of the
+	 * harm switch. ns. */
+	struct hist timed[HARM_SIDES];
 };
 
 /* Of a live endpoint, as one worker sees it: left out after failed requests, or by its checks. */
@@ -138,7 +152,7 @@ struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
 };
 
-enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2 };
+enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2, PAUSED_BY_HARM = 4 };
 
 struct replay_gauges { /* one writer: the player */
 	_Atomic uint64_t total, played;
@@ -177,6 +191,7 @@ struct page {
 	struct worker_gauges workers[WORKERS_MAX];
 	/* enum endpoint_state; one writer: that worker */
 	_Atomic uint8_t endpoints[WORKERS_MAX][ROUTES_MAX][LIVE_ENDPOINTS_MAX];
+	struct harm_gauges harm;
 	struct replay_gauges replay;
 	struct page_wish wish;
 };

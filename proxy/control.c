@@ -66,7 +66,8 @@ static void post_pause(struct control *c, const struct server_request *q, struct
 
 static void post_resume(struct control *c, const struct server_request *q, struct server_reply *r)
 {
-	uint32_t before = atomic_fetch_and(&c->env->page->paused, ~(uint32_t)PAUSED_BY_OPERATOR);
+	uint32_t before =
+	        atomic_fetch_and(&c->env->page->paused, ~(uint32_t)(PAUSED_BY_OPERATOR | PAUSED_BY_HARM));
 
 	audit(q, "resume", "by", "operator");
 	if (before & PAUSED_BY_FILE) {

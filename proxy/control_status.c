@@ -148,15 +148,34 @@ static void line_added(const struct stats *s, struct buf *b)
 	buf_puts(b, " exchanges");
 }
 
+/* The harm switch has paused it. */
+static void line_harmed(const struct hist_range *cost, double at, struct buf *b)
+{
+	buf_puts(b, "OFF, it cost ");
+	put_time(b, at);
+	buf_puts(b, " (");
+	put_time(b, cost->low);
+	buf_puts(b, " to ");
+	put_time(b, cost->high);
+	buf_puts(b, "); understudy ctl resume");
+}
+
 static void line_shadowing(const struct stats *s, struct buf *b)
 {
-	struct hist_range cost = stats_cost(s);
-	double at = (double)hist_quantile(&s->added[ADDED_COPIED], 0.5) -
-	            (double)hist_quantile(&s->added[ADDED_PLAIN], 0.5);
+	double at;
+	struct hist_range cost = stats_cost(s, &at);
 
+	if (s->paused & PAUSED_BY_HARM) {
+		line_harmed(&cost, at, b);
+		return;
+	}
 	if (s->paused) {
 		buf_puts(b, s->paused & PAUSED_BY_OPERATOR ? "paused (understudy ctl resume)"
 		                                           : "paused (the file PAUSE in the run directory)");
+		return;
+	}
+	if (!cost.known && s->plan->harm.on) {
+		buf_puts(b, "on; its cost is not known yet: too few exchanges with and without");
 		return;
 	}
 	if (!cost.known) {

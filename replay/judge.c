@@ -20,6 +20,7 @@
 #include "proto/grpc.h"
 #include "replay/allot.h"
 #include "replay/results.h"
+#include "replay/safeguard.h"
 
 enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 10 };
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
@@ -343,11 +344,14 @@ static void summary(const char *state, const char *reason)
 	        .p99_us = atomic_load(&replay->lag_p99_us),
 	        .max_us = atomic_load(&replay->lag_max_us),
 	};
+	struct safeguard_cost cost;
 
 	ledger_read(judge.env->ledger, &counts);
 	if (!judge.env->plan->replay)
 		allot_all(judge.env, judge.results, &counts);
-	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL))
+	safeguard_cost(judge.env, &cost);
+	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
+	                    judge.env->plan->replay ? NULL : &cost))
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
 	publish();
 	judge.summed_ns = clock_mono_ns();
@@ -381,6 +385,7 @@ static void housekeeping(void)
 {
 	uint64_t now = clock_mono_ns();
 
+	safeguard_tick(judge.env, now);
 	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
 		commit();
 	if (judge.committed_ns >= now || now - judge.harvested_ns > HARVEST_NS) {
@@ -485,6 +490,7 @@ int judge_run(struct role_env *env)
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env))
 		return 3;
 	allot_begin(env);
+	safeguard_begin(env);
 	summary("running", NULL);
 	role_ready(env);
 	for (;;) {

@@ -299,6 +299,13 @@ static void top(struct buf *out, const struct run *run)
 	standings(out, run);
 	counts(out, doc_get(run->summary, "counts"));
 	buf_puts(out, "<p class=\"dim\">Exchanges; one is compared when any candidate's answer was.</p>\n");
+	buf_reset(&text);
+	run_cost(run, &text);
+	if (buf_len(&text)) {
+		buf_puts(out, "<p>");
+		report_escape(out, buf_span(&text), SENTENCE_MAX);
+		buf_puts(out, ".</p>\n");
+	}
 	buf_fini(&text);
 }
 
