@@ -20,7 +20,8 @@ struct mask_key; /* HMAC-SHA-256 with a kept context */
 int mask_key_new(const uint8_t key[32], struct mask_key **key_out) MUST_CHECK;
 void mask_key_free(struct mask_key **);
 
-/* Rewrite a HEAD's or TRAILERS' text form. *count_out: values masked. 0, ERR_LIMIT, ERR_NOMEM, ERR_PROTO. */
+/* Rewrite a HEAD's or TRAILERS' text form into an empty buf. *count_out: values masked. 0, ERR_LIMIT,
+ * ERR_NOMEM, ERR_PROTO. */
 int mask_head(const struct plan_mask *, struct mask_key *, struct span head, struct buf *out,
               uint32_t *count_out) MUST_CHECK;
 /* A field that the built-in rules drop, by its name: credentials and cookies. */

@@ -1,7 +1,7 @@
 /*
  * page.h - the control page: one shared memfd of switches that roles read between records, and of gauges.
  *
- * Switches are written by the parent (phase, ready, raw_state, superseded) and by control (paused, sample,
+ * Switches are written by the parent (phase, ready, raw_state, superseded) and by control (paused*, sample,
  * log level; the parent carries those over to a newer generation), paused by the judge's harm switch too;
  * everybody else reads. Every gauge has one
  * writer, named beside it; a reader adds up. Gauges outlive their writer: a role that is started again goes
@@ -157,7 +157,9 @@ enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2, PAUSED_BY_HARM = 4 };
 struct replay_gauges { /* one writer: the player */
 	_Atomic uint64_t total, played;
 	_Atomic uint64_t lag_count, lag_p50_us, lag_p99_us, lag_max_us; /* sent after its intended time */
-	_Atomic uint32_t whole;                                         /* every exchange was played */
+	_Atomic uint32_t whole; /* every exchange that could be read was played */
+	_Atomic uint32_t
+	        ends_early; /* the capture does: the error that its reader gave, negated; 0: it does not */
 };
 
 /* What the operator asks of the parent. Control counts `asked` up once `what` and `name` are there, and only
@@ -182,6 +184,7 @@ struct page {
 	_Atomic uint32_t log_level;  /* enum log_level */
 	_Atomic uint64_t run_id;     /* random, set once by the parent; 0: no run is open */
 	_Atomic uint64_t started_ns; /* CLOCK_MONOTONIC, set with ready */
+	_Atomic uint32_t paused_candidates[ROUTES_MAX]; /* a bit each; by an operator */
 	_Atomic uint64_t paused_at_ns, last_candidate_byte_ns;
 	_Atomic uint32_t raw_state[WORKERS_MAX];                 /* enum raw_state */
 	_Atomic uint32_t sample_ppm[ROUTES_MAX][CANDIDATES_MAX]; /* the operator's; never raises the plan's */
@@ -200,6 +203,8 @@ struct page {
 int page_create(int *memfd_out) MUST_CHECK;
 int page_map(int memfd, struct page **page_out) MUST_CHECK; /* 0, ERR_SYS, ERR_PROTO; never unmapped */
 
+/* Is nothing to be sent to that candidate now? */
+bool page_paused(const struct page *, uint16_t route, unsigned candidate);
 /* The share that a candidate gets: the least of what is configured, what the operator left, and what its
  * ramp and its stop allow. */
 uint32_t page_sample_ppm(const struct page *, uint16_t route, unsigned candidate, uint32_t configured_ppm);

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 enum {
-	GLITCH_BYTES = 256,     /* of use that make up for one glitch */
+	GLITCH_BYTES = 256, /* of use that make up for one glitch */
+	PIECES_MAX =
+	        1000, /* the library counts a CONTINUATION anew for each piece that it comes in: we count */
 	OUTBOUND_ACK_MAX = 200, /* PING and SETTINGS to be answered while nothing is read */
 	SPARE_STREAMS_MAX = 8,
 	SPARE_BYTES = 4 * 1024,
@@ -148,6 +150,7 @@ static const nghttp2_option *options(void)
 	if (o || nghttp2_option_new(&o))
 		return o;
 	nghttp2_option_set_no_auto_window_update(o, 1);
+	nghttp2_option_set_max_continuations(o, PIECES_MAX);
 	nghttp2_option_set_no_closed_streams(o, 1);
 	nghttp2_option_set_max_outbound_ack(o, OUTBOUND_ACK_MAX);
 	nghttp2_option_set_peer_max_concurrent_streams(o, H2_STREAMS);

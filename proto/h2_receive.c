@@ -3,6 +3,8 @@
  */
 #include "proto/h2_inside.h"
 
+enum { CONTINUATIONS_MAX = 8 };
+
 static struct h2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
 	return nghttp2_session_get_stream_user_data(session, id);
@@ -15,6 +17,11 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	unsigned cost = 1;
 
 	(void)session;
+	h2->continued = hd->type == NGHTTP2_CONTINUATION ? h2->continued + 1 : 0;
+	if (h2->continued > CONTINUATIONS_MAX) {
+		h2_fail(h2, H2_RULE_head_flood, ERR_LIMIT);
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	}
 	if (hd->type == NGHTTP2_SETTINGS)
 		h2->settled = true;
 	if (hd->type == NGHTTP2_DATA || hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION)

@@ -116,10 +116,10 @@ static void print_health(const struct plan_health *h, FILE *f)
 		        time_text(h->interval_ms, a), time_text(h->timeout_ms, b), h->fall, h->rise);
 	else if (h->grpc)
 		fprintf(f,
-		        "    health: grpc.health.v1 of '%s' every %s within %s; out after %u, back after "
+		        "    health: grpc.health.v1 of %s every %s within %s; out after %u, back after "
 		        "%u\n",
-		        h->grpc_service, time_text(h->interval_ms, a), time_text(h->timeout_ms, b), h->fall,
-		        h->rise);
+		        h->grpc_service[0] ? h->grpc_service : "the server", time_text(h->interval_ms, a),
+		        time_text(h->timeout_ms, b), h->fall, h->rise);
 	else
 		fprintf(f, "    health: no path declared: nobody asks\n");
 	if (h->max_fails)

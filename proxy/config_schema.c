@@ -193,7 +193,7 @@ static const struct cfg_row health_rows[] = {
         {.name = "grpc",
          .type = CFG_HOOK,
          .hook = config_health_grpc_hook,
-         .sentence = "Asked by grpc.health.v1 over HTTP/2 instead, about this service; '' is the whole "
+         .sentence = "Asked by grpc.health.v1 over HTTP/2 instead, about this service, or * for the whole "
                      "server. SERVING is well."},
         {ONE("interval", CFG_DURATION, struct plan_health, interval_ms), .min = "100ms", .max = "1h",
          .value = "5s", .sentence = "Between two questions, give or take a tenth."},

@@ -86,6 +86,7 @@ static void read_standings(struct stats *s, const struct page *page)
 			to->state = atomic_load(&from->state);
 			to->sample_ppm =
 			        page_sample_ppm(page, r, c, s->plan->routes[r].candidates[c].sample_ppm);
+			to->paused = atomic_load(&page->paused_candidates[r]) >> c & 1;
 			to->stage = atomic_load(&from->stage);
 			to->falls = atomic_load(&from->falls);
 			to->stopped = atomic_load(&from->stopped);

@@ -14,6 +14,7 @@
 struct stats_standing {
 	uint64_t pairs, diverged, needed;
 	uint32_t state, sample_ppm;
+	bool paused; /* alone */
 	char gate[STANDING_GATE_BYTES + 1];
 	uint64_t sent, queued_bytes, breaker_opened;
 	uint32_t breaker;               /* closed, open, half open */

@@ -341,7 +341,9 @@ static void line_verdict(const struct stats *s, struct buf *b)
 /* " (stage 2 of 4)", " (seen enough)" */
 static void put_stage(struct buf *b, const struct plan_ramp *ramp, const struct stats_standing *at)
 {
-	if (at->stopped)
+	if (at->paused)
+		buf_puts(b, " (paused)");
+	else if (at->stopped)
 		buf_puts(b, " (seen enough)");
 	else if (ramp->stage_count)
 		buf_printf(b, " (stage %u of %u)", at->stage + 1, ramp->stage_count);

@@ -357,7 +357,8 @@ static void summary(const char *state, const char *reason)
 	judge.summed_ns = clock_mono_ns();
 }
 
-/* A replay that was stopped is partial; one that sent too late answers another question and is void. */
+/* A replay that was stopped, or of a capture that ends early, is partial; one that sent too late answers
+ * another question and is void. */
 static const char *final_state(char reason[128])
 {
 	const struct plan *plan = judge.env->plan;
@@ -370,7 +371,16 @@ static const char *final_state(char reason[128])
 		         (double)late_us / 1e3, (double)plan->replay_max_lag_ns / 1e6);
 		return "void";
 	}
-	return plan->replay && !atomic_load(&replay->whole) ? "partial" : "final";
+	if (plan->replay && !atomic_load(&replay->whole)) {
+		snprintf(reason, 128, "the replay was stopped before all was played");
+		return "partial";
+	}
+	if (plan->replay && atomic_load(&replay->ends_early)) {
+		snprintf(reason, 128, REPLAY_ENDS_EARLY ": %s; what was read is replayed",
+		         err_text(-(int)atomic_load(&replay->ends_early)));
+		return "partial";
+	}
+	return "final";
 }
 
 /* Commit before the slots that wait for it are a quarter of all: sources that wait for a slot go on. */

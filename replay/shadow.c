@@ -59,7 +59,7 @@ struct shadow {
 	struct dial *dial; /* it may not connect itself */
 	unsigned in_flight;
 	uint64_t swept_ns;
-	bool was_paused;
+	bool was_paused[ROUTES_MAX][CANDIDATES_MAX];
 	struct flight *spare;     /* chained by next */
 	struct buf request, head; /* emptied for each */
 	char payload[RECORD_PAYLOAD_MAX];
@@ -245,8 +245,8 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	if (refused)
 		return refused;
 	request_write(&shadow.request, request, &shadow.to[x->route][candidate]);
-	if (shadow.request.err)
-		return OUTCOME_MEMORY;
+	if (shadow.request.err) /* a capture may hold what is no request */
+		return shadow.request.err == ERR_PROTO ? OUTCOME_UNDECODABLE : OUTCOME_MEMORY;
 	if (client_in_flight(client) >= route->candidates[candidate].max_in_flight)
 		return OUTCOME_IN_FLIGHT;
 	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
@@ -281,7 +281,6 @@ static void send_one(struct exchange *x, const struct record *end, unsigned cand
 static void send_all(struct exchange *x, const struct record *end)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
-	bool paused = atomic_load(&shadow.env->page->paused);
 	struct span model = catalogue_model(x->legs[LEG_CLIENT]);
 	uint8_t order[CANDIDATES_MAX];
 
@@ -291,7 +290,7 @@ static void send_all(struct exchange *x, const struct record *end)
 
 		if (!ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_MASKER, STAGE_SHADOW))
 			continue;
-		if (paused)
+		if (page_paused(shadow.env->page, x->route, i))
 			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, OUTCOME_PAUSED);
 		else
 			send_one(x, end, i, model);
@@ -304,10 +303,11 @@ static bool must_wait(const struct exchange *x)
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	bool wait = false;
 
-	if (!catalogue_model(x->legs[LEG_CLIENT]).len || atomic_load(&shadow.env->page->paused))
+	if (!catalogue_model(x->legs[LEG_CLIENT]).len)
 		return false;
 	for (unsigned i = 0; i < route->candidate_count; i++)
-		if (ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_MASKER)
+		if (!page_paused(shadow.env->page, x->route, i) &&
+		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_MASKER)
 			wait |= catalogue_asks(&shadow.catalogues[x->route][i], clock_mono_ns());
 	return wait;
 }
@@ -364,16 +364,17 @@ static void drop_settled(void *arg, struct exchange *x)
 	fold_drop(shadow.fold, &x);
 }
 
-/* One switch stops all shadowing: requests in flight are cut. */
+/* The switch for one candidate, or for all: requests in flight are cut. */
 static void obey_pause(void)
 {
-	bool paused = atomic_load(&shadow.env->page->paused);
+	for (uint16_t r = 0; r < shadow.env->plan->route_count; r++)
+		for (unsigned c = 0; c < shadow.env->plan->routes[r].candidate_count; c++) {
+			bool paused = page_paused(shadow.env->page, r, c);
 
-	if (paused && !shadow.was_paused)
-		for (unsigned r = 0; r < shadow.env->plan->route_count; r++)
-			for (unsigned c = 0; c < shadow.env->plan->routes[r].candidate_count; c++)
+			if (paused && !shadow.was_paused[r][c])
 				client_cut(shadow.clients[r][c]);
-	shadow.was_paused = paused;
+			shadow.was_paused[r][c] = paused;
+		}
 }
 
 /* The dialer goes by the same names; here they say which connections are of no more use. */

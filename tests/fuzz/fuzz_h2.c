@@ -20,6 +20,7 @@ struct session {
 	unsigned how;
 	uint64_t hash;
 	unsigned open;
+	bool gone; /* the peer said GOAWAY: what it says behind it counts only in the same piece */
 };
 
 enum { HEADED = 1, ENDED = 2, MINE = 4 };
@@ -32,6 +33,8 @@ static void must(bool truth)
 
 static void mix(struct session *s, uint64_t n)
 {
+	if (s->gone)
+		return;
 	s->hash = (s->hash ^ n) * 0x9e3779b97f4a7c15u;
 	s->hash ^= s->hash >> 29;
 }
@@ -151,8 +154,16 @@ static void on_room(void *owner, struct h2_stream *st)
 	must(!h2_full(st));
 }
 
+static void on_goaway(void *owner, uint32_t last, uint32_t code)
+{
+	struct session *s = owner;
+
+	(void)last, (void)code;
+	s->gone = true;
+}
+
 static const struct h2_ops ops = {on_head,   on_refuse, on_data, on_trailers, on_end,
-                                  on_closed, on_broken, on_room, NULL};
+                                  on_closed, on_broken, on_room, on_goaway};
 
 static void ask(struct session *s)
 {
