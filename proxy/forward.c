@@ -265,7 +265,10 @@ void forward_response(struct buf *out, const struct http_message *m, const struc
 			put_field(out, f);
 		}
 	}
-	if (!framed)
+	/* over HTTP/2 a head may say that it is all; here a length must */
+	if (!framed && framing == HTTP_NO_BODY && m->status >= 200 && m->status != 204 && !describes)
+		put_framing(out, SPAN(""), HTTP_LENGTH, 0);
+	else if (!framed)
 		put_framing(out, SPAN(""), framing, m->content_length);
 	put_edits(out, edits);
 	if (m->status == 101)
