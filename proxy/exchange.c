@@ -403,6 +403,17 @@ void exchange_response_trailers(struct exchange *x, const struct http_message *m
 	tap_trailers(&x->tap, LEG_LIVE, m);
 }
 
+/* What the exchange took with or without shadowing, when the harm switch measures that. */
+static void time_block(struct exchange *x)
+{
+	struct worker_gauges *g = x->worker->gauges;
+
+	if (!x->tap.eligible || (x->tap.block != HARM_ON && x->tap.block != HARM_OFF))
+		return;
+	hist_add(&g->timed[x->tap.block == HARM_ON ? HARM_WITH : HARM_WITHOUT],
+	         clock_mono_ns() - x->begun_ns);
+}
+
 void exchange_response_end(struct exchange *x)
 {
 	bool clean = x->request_done && !x->tunnel;
@@ -414,6 +425,7 @@ void exchange_response_end(struct exchange *x)
 	x->live_ns = x->worker->now_ns - x->begun_ns;
 	finish(x, clean);
 	x->ops->end(x->front);
+	time_block(x);
 	record(x);
 }
 

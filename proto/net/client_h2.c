@@ -429,9 +429,7 @@ static struct client_h2 *dial(struct client *c, int *err_out)
 	event_assign(&k->kick, c->base, -1, 0, on_kick, k);
 	LIST_INSERT_HEAD(&c->shared, k, link);
 	*err_out = ERR_SYS;
-	if (c->target.address_len == 0 ||
-	    conn_connect(&k->conn, (const struct sockaddr *)&c->target.address, c->target.address_len,
-	                 c->target.tls_h2, c->target.host)) {
+	if (client_connect(c, &k->conn, c->target.tls_h2)) {
 		free_connection(k);
 		return NULL;
 	}
