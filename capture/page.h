@@ -106,7 +106,7 @@ struct worker_gauges {                        /* one writer: that worker */
 	_Atomic uint64_t connections, tunnels, in_flight;    /* open now */
 	_Atomic uint64_t accepted, upgrades, tls_handshakes;
 	_Atomic uint64_t client_bytes_in, client_bytes_out, live_bytes_in, live_bytes_out;
-	_Atomic uint64_t live_connects, live_reuses, live_retries, live_ejections;
+	_Atomic uint64_t live_connects, live_reuses, live_retries, live_ejections, live_cancels;
 	/* From the last byte read to the first byte sent on, request and answer together: the time that
 	 * we add. ns. */
 	struct hist added[ADDED_KINDS];

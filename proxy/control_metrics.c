@@ -227,6 +227,7 @@ PLAIN(live_sent, s->live_bytes_out)
 PLAIN(live_connects, s->live_connects)
 PLAIN(live_reuses, s->live_reuses)
 PLAIN(live_retries, s->live_retries)
+PLAIN(live_cancels, s->live_cancels)
 PLAIN(live_ejections, s->live_ejections)
 PLAIN(seen, s->counts.seen)
 PLAIN(open, s->counts.open)
@@ -329,6 +330,12 @@ static const struct {
           "exchanges on a live connection that was open already",
           {NULL}},
          put_live_reuses},
+        {{"understudy_live_cancels_total",
+          METRIC_COUNTER,
+          "",
+          "streams to live endpoints that we reset: the client left, or a limit passed",
+          {NULL}},
+         put_live_cancels},
         {{"understudy_live_retries_total",
           METRIC_COUNTER,
           "",

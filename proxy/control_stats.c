@@ -41,6 +41,7 @@ static void add_worker(struct stats *s, const struct worker_gauges *g)
 	        {&s->live_reuses, &g->live_reuses},
 	        {&s->live_retries, &g->live_retries},
 	        {&s->live_ejections, &g->live_ejections},
+	        {&s->live_cancels, &g->live_cancels},
 	};
 
 	for (unsigned i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -245,6 +246,7 @@ static void put_live(struct buf *b, const struct stats *s)
 	        {"live_connects", s->live_connects},
 	        {"live_reuses", s->live_reuses},
 	        {"live_retries", s->live_retries},
+	        {"live_cancels", s->live_cancels},
 	        {"live_ejections", s->live_ejections},
 	};
 

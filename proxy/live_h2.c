@@ -649,8 +649,10 @@ static void h2_leg_release(struct live *l, bool clean)
 		h2_consumed(leg->stream, leg->held);
 	if (leg->stream) {
 		leg->stream->user = NULL;
-		if (!clean)
+		if (!clean) {
 			h2_reset(leg->stream, H2_CANCEL);
+			gauge_add(&c->worker->gauges->live_cancels, 1);
+		}
 		kick(c);
 	}
 	LIST_REMOVE(leg, link);
