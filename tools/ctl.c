@@ -114,6 +114,13 @@ static int run_status(const struct words *words)
 	return status ? status : watch(path, target);
 }
 
+static void put_candidate(char *target, size_t size, size_t n, char before, const char *name)
+{
+	n += (size_t)snprintf(target + n, size - n, "%ccandidate=", before);
+	for (; *name && n + 4 < size; name++)
+		n += (size_t)snprintf(target + n, size - n, "%%%02x", (unsigned char)*name);
+}
+
 /* SHARE is written as in the configuration: a percentage. */
 static int run_sample(const struct words *words)
 {
@@ -124,11 +131,8 @@ static int run_sample(const struct words *words)
 	if (end == words->at[0] || strcmp(end, "%") || !(percent >= 0 && percent <= 100))
 		return complain(words->at[0], "a share is a percentage such as 10% or 0.5%");
 	n = (size_t)snprintf(target, sizeof target, "/sample?ppm=%.0f", percent * 1e4);
-	if (words->count > 1) {
-		n += (size_t)snprintf(target + n, sizeof target - n, "&candidate=");
-		for (const char *at = words->at[1]; *at && n + 4 < sizeof target; at++)
-			n += (size_t)snprintf(target + n, sizeof target - n, "%%%02x", (unsigned char)*at);
-	}
+	if (words->count > 1)
+		put_candidate(target, sizeof target, n, '&', words->at[1]);
 	return ask("POST", target);
 }
 
@@ -140,16 +144,25 @@ static int run_log(const struct words *words)
 	return ask("POST", target);
 }
 
+/* `what` may be of one candidate. */
+static int switch_candidate(const char *what, const struct words *words)
+{
+	char target[512];
+	size_t n = (size_t)snprintf(target, sizeof target, "%s", what);
+
+	if (words->count)
+		put_candidate(target, sizeof target, n, '?', words->at[0]);
+	return ask("POST", target);
+}
+
 static int run_pause(const struct words *words)
 {
-	(void)words;
-	return ask("POST", "/pause");
+	return switch_candidate("/pause", words);
 }
 
 static int run_resume(const struct words *words)
 {
-	(void)words;
-	return ask("POST", "/resume");
+	return switch_candidate("/resume", words);
 }
 
 static int run_drain(const struct words *words)
@@ -228,8 +241,8 @@ static int run_metrics(const struct words *words)
 
 static const struct command_verb verbs[] = {
         {"status", NULL, "live, what was seen and what became of it, verdict", run_status},
-        {"pause", NULL, "stop all shadowing at once; live traffic goes on", run_pause},
-        {"resume", NULL, "shadow again", run_resume},
+        {"pause", "[CANDIDATE]", "stop all shadowing, or one candidate's, at once; live goes on", run_pause},
+        {"resume", "[CANDIDATE]", "shadow again", run_resume},
         {"sample", "SHARE [CANDIDATE]", "give candidates at most that share, such as 10%", run_sample},
         {"log", "error|warn|info|access|debug", "what is logged; access: a line for each request", run_log},
         {"metrics", NULL, "the figures as Prometheus text", run_metrics},

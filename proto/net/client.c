@@ -143,7 +143,6 @@ static bool replace(struct slot *s)
 {
 	if (!s->used_before || s->replaced || s->response_began)
 		return false;
-	s->replaced = true;
 	s->handed = 0;
 	unkick(s);
 	conn_close(&s->conn);
@@ -493,7 +492,7 @@ int client_send(struct client *c, struct span request, const struct client_how *
 	s->handed = 0;
 	s->is_head = how->is_head;
 	s->replaced = s->sent_reported = s->response_began = s->head_reported = false;
-	s->informational = 0;
+	s->informational = s->unseen = 0;
 	s->body_bytes = 0;
 	s->events = *events;
 	s->arg = arg;

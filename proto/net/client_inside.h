@@ -44,7 +44,7 @@ struct slot {
 	char *request;
 	size_t request_len, handed; /* handed: bytes of it that the connection was given */
 	bool waiting, is_head, replaced, sent_reported, response_began, head_reported;
-	unsigned informational;
+	unsigned informational, unseen; /* unseen: tries that nobody acted on */
 	struct client_events events;
 	void *arg;
 };

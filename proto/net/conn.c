@@ -353,6 +353,8 @@ int conn_flush(struct conn *c)
 		else
 			sent(c, (size_t)n);
 	}
+	if (c->out.base && !buf_len(&c->out) && !c->out.err) /* who waits for an answer holds no block */
+		give_back(&c->out);
 	return c->blocked && event_add(&c->writable, NULL) ? ERR_CLOSED : 0;
 }
 
