@@ -149,6 +149,8 @@ struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint64_t first_ns;
 	_Atomic uint64_t queued_bytes_open; /* of requests that wait for an answer */
 	_Atomic uint64_t breaker_opened;
+	_Atomic uint64_t tokens;                  /* of requests and answers, where a limit asks for them */
+	_Atomic uint64_t spent_day, spent_tokens; /* the day (UTC, since 1970), and what it took */
 	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
 };
 

@@ -152,8 +152,10 @@ struct plan_candidate {
 	bool baseline;
 	uint32_t sample_ppm; /* share of exchanges, 1000000 = all */
 	uint32_t timeout_ms, max_in_flight;
-	uint32_t http;                    /* enum plan_http */
-	double max_rate;                  /* requests a second; 0: no limit, as of the next two */
+	uint32_t http;               /* enum plan_http */
+	double max_tokens;           /* a second; 0: no limit */
+	double per_million, per_day; /* what tokens cost; what may be spent from midnight UTC; 0: no limit */
+	double max_rate;             /* requests a second; 0: no limit, as of the next two */
 	uint64_t max_bytes, max_queue;    /* bytes of requests: a second; waiting for an answer */
 	uint32_t warmup_count, warmup_ms; /* the first of a run are sent, not compared */
 	struct plan_breaker breaker;

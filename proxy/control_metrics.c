@@ -158,6 +158,11 @@ static void sent_of(const struct metric *m, const struct stats *s, unsigned r, u
 	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sent);
 }
 
+static void tokens_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].tokens);
+}
+
 static void queued_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
 {
 	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].queued_bytes);
@@ -201,6 +206,7 @@ ALL(candidate_stage, stage_of)
 ALL(candidate_falls, falls_of)
 ALL(candidate_saved, saved_of)
 ALL(candidate_sent, sent_of)
+ALL(candidate_tokens, tokens_of)
 ALL(candidate_queued, queued_of)
 ALL(candidate_opened, opened_of)
 ALL(candidate_breaker, breaker_of)
@@ -434,6 +440,12 @@ static const struct {
           "copies sent to a candidate, its warm-up included",
           {"route", "candidate"}},
          put_candidate_sent},
+        {{"understudy_candidate_tokens_total",
+          METRIC_COUNTER,
+          "",
+          "tokens of copies and answers, of a candidate whose tokens or spending are limited",
+          {"route", "candidate"}},
+         put_candidate_tokens},
         {{"understudy_candidate_queued_bytes",
           METRIC_GAUGE,
           "bytes",

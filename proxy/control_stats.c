@@ -69,6 +69,7 @@ static void read_endpoints(struct stats *s, const struct page *page, unsigned wo
 static void read_candidate(const struct candidate_gauges *from, struct stats_standing *to)
 {
 	to->sent = load(&from->sent);
+	to->tokens = load(&from->tokens);
 	to->queued_bytes = load(&from->queued_bytes_open);
 	to->breaker_opened = load(&from->breaker_opened);
 	to->breaker = atomic_load_explicit(&from->breaker, memory_order_relaxed);

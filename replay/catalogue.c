@@ -11,7 +11,7 @@
 #include "proto/h1.h"
 #include "proto/json_edit.h"
 
-static const uint64_t AGAIN_NS = 60u * 1000000000u;
+static const uint64_t AGAIN_NS = 60 * UINT64_C(1000000000);
 
 static const struct {
 	const char *path, *names; /* of the i-th: a JSON path with %u */
