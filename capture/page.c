@@ -14,7 +14,10 @@ const char *reject_name(unsigned rule)
 #undef X
 	};
 
-	return rule < REJECT_H1 ? names[rule] : h1_rule_name((enum h1_rule)(rule - REJECT_H1));
+	if (rule < REJECT_H1)
+		return names[rule];
+	return rule < REJECT_H2 ? h1_rule_name((enum h1_rule)(rule - REJECT_H1))
+	                        : h2_rule_name((enum h2_rule)(rule - REJECT_H2));
 }
 
 const char *live_error_name(unsigned error)

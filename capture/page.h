@@ -14,6 +14,7 @@
 #include "capture/plan.h"
 #include "proto/base/err.h"
 #include "proto/h1_rules.h"
+#include "proto/h2_rules.h"
 #include "proto/base/hist.h"
 
 enum { WORKERS_MAX = 16, SAMPLE_ALL_PPM = 1000000, STATUS_CLASSES = 6 };
@@ -50,8 +51,9 @@ enum reject_rule {
 #define X(name, text, meaning) REJECT_##name,
 	REJECT_TABLE(X)
 #undef X
-	        REJECT_H1, /* + enum h1_rule */
-	RULES_MAX = REJECT_H1 + H1_RULE_COUNT
+	        REJECT_H1,                     /* + enum h1_rule */
+	REJECT_H2 = REJECT_H1 + H1_RULE_COUNT, /* + enum h2_rule */
+	RULES_MAX = REJECT_H2 + H2_RULE_COUNT
 };
 
 const char *reject_name(unsigned rule);
@@ -76,13 +78,16 @@ const char *live_error_name(unsigned error);
 /* Who answered: the live endpoint's answer was passed on, or we made one. */
 enum origin { ORIGIN_LIVE, ORIGIN_OURS, ORIGINS };
 
+enum client_protocol { PROTOCOL_HTTP1, PROTOCOL_HTTP2, PROTOCOLS };
+
 /* Was the exchange copied? ADDED_PLAIN counts only exchanges that the same route would have copied, had
  * the sampling hash or `ctl pause` not kept them: so the two differ in nothing but the copying. */
 enum added { ADDED_PLAIN, ADDED_COPIED, ADDED_KINDS };
 
-struct worker_gauges {                /* one writer: that worker */
-	_Atomic uint64_t requests;    /* heads that were read whole */
-	_Atomic uint64_t live_errors; /* sum of live_error[] */
+struct worker_gauges {                        /* one writer: that worker */
+	_Atomic uint64_t requests;            /* heads that were read whole */
+	_Atomic uint64_t protocol[PROTOCOLS]; /* the same by version */
+	_Atomic uint64_t live_errors;         /* sum of live_error[] */
 	_Atomic uint64_t live_error[LIVE_ERRORS];
 	_Atomic uint64_t rejected; /* sum of rejected_rule[] */
 	_Atomic uint64_t rejected_rule[RULES_MAX];

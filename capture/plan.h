@@ -23,6 +23,7 @@ enum {
 	IGNORES_MAX = 16,
 	LISTEN_MAX = 8,
 	CERTIFICATES_MAX = 4,
+	ALPN_BYTES = 32,
 	LIVE_ENDPOINTS_MAX = 8,
 	SLICES_MAX = 4,
 	HEADER_EDITS_MAX = 16,
@@ -55,6 +56,7 @@ struct plan_listen {
 	struct plan_certificate certificates[CERTIFICATES_MAX];
 	char client_ca_file[PATH_MAX_BYTES]; /* set: a client certificate is required */
 	bool tls_1_3_only;
+	char alpn[ALPN_BYTES]; /* " h2 http/1.1 ", in order of preference; empty: just these */
 };
 
 struct plan_health {
@@ -94,12 +96,18 @@ struct plan_header_edits {
 	struct plan_header_edit edits[HEADER_EDITS_MAX];
 };
 
+struct plan_http2 { /* of a client connection that speaks it */
+	uint32_t streams, window_bytes, connection_window_bytes;
+	uint32_t glitches; /* proto/h2.h */
+};
+
 struct plan_limits { /* of each client connection; every one has a counter rejected{rule} */
 	uint32_t header_timeout_ms, idle_timeout_ms, send_timeout_ms;
 	uint32_t body_min_rate; /* bytes a second, measured over 10 s; 0: none */
 	uint32_t line_bytes, field_bytes, fields_bytes, fields;
 	uint32_t max_connections; /* per worker; past it accepting stops */
 	uint32_t max_requests;    /* per worker, in flight; past it 503 with Retry-After */
+	struct plan_http2 http2;
 };
 
 struct plan_breaker { /* a candidate that fails is left alone for a while: replay/breaker.h */

@@ -16,7 +16,7 @@ enum {
 static const struct rule {
 	const char *name, *text;
 	unsigned status;
-} rules[H2_RULE_COUNT] = {{"none", "", 0},
+} rules[H2_RULE_COUNT] = {{"h2_none", "", 0},
 #define X(name, status, text) {"h2_" #name, text, status},
                           H2_RULES(X)
 #undef X
@@ -35,6 +35,11 @@ const char *h2_rule_text(enum h2_rule rule)
 unsigned h2_rule_status(enum h2_rule rule)
 {
 	return rules[rule < H2_RULE_COUNT ? rule : H2_RULE_none].status;
+}
+
+struct span h2_preface(void)
+{
+	return (struct span){NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN};
 }
 
 void h2_fail(struct h2 *h2, enum h2_rule rule, int err)
@@ -258,6 +263,11 @@ int h2_feed(struct h2 *h2, struct span input, uint64_t now_ns)
 bool h2_over(const struct h2 *h2)
 {
 	return !nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session);
+}
+
+bool h2_pending(const struct h2 *h2)
+{
+	return nghttp2_session_want_write(h2->session) != 0;
 }
 
 bool h2_midway(const struct h2 *h2)

@@ -22,11 +22,11 @@
 #include "proto/http.h"
 
 enum {
-	H2_PREFACE_BYTES = 24,       /* what a client begins with (RFC 9113 3.4) */
-	H2_FIELDS_MAX = 192,         /* of a head that is sent: those received and what is added */
-	H2_QUEUE_BYTES = 64 * 1024,  /* queued on a stream: it is full */
-	H2_QUEUE_LIMIT = 8 << 20,    /* ... and past this the stream is reset */
-	H2_WINDOW_BYTES = 64 * 1024, /* defaults of limits */
+	H2_FIELDS_MAX = 192,          /* of a head that is sent: those received and what is added */
+	H2_QUEUE_BYTES = 64 * 1024,   /* queued on a stream: it is full */
+	H2_QUEUED_BYTES = 256 * 1024, /* on all streams of a connection */
+	H2_QUEUE_LIMIT = 8 << 20,     /* ... and past this the stream is reset */
+	H2_WINDOW_BYTES = 64 * 1024,  /* defaults of limits */
 	H2_CONNECTION_WINDOW_BYTES = 1 << 20,
 	H2_STREAMS = 128,
 	H2_GLITCHES = 2000,
@@ -63,6 +63,7 @@ struct h2_stream {
 	uint32_t id;
 	void *user; /* the owner's, NULL at first */
 	struct h2 *h2;
+	uint64_t sent; /* bytes of its body that h2_drain() took */
 	/* private */
 	struct h2_stream *prev, *next;
 	struct buf out;
@@ -109,12 +110,15 @@ struct h2_ops {
 	void (*closed)(void *owner, struct h2_stream *, uint32_t code);
 	/* A rule without a status was broken: for counting. What follows from it is done already. */
 	void (*broken)(void *owner, enum h2_rule);
-	/* Below half of H2_QUEUE_BYTES again, after h2_full() said yes. */
+	/* Half of that is gone, after h2_full() said yes. */
 	void (*room)(void *owner, struct h2_stream *);
 	/* The peer takes no streams above `last` any more; those it has not seen are closed with
 	 * H2_REFUSED_STREAM. May be NULL. */
 	void (*goaway)(void *owner, uint32_t last, uint32_t code);
 };
+
+/* What a client says first. */
+struct span h2_preface(void);
 
 /* Settings (and a client's preface) wait for h2_drain(). NULL: out of memory. */
 struct h2 *h2_new(enum h2_side, const struct h2_limits *, const struct h2_ops *, void *owner);
@@ -127,6 +131,8 @@ int h2_feed(struct h2 *, struct span input, uint64_t now_ns) MUST_CHECK;
 int h2_drain(struct h2 *, struct buf *out, size_t up_to) MUST_CHECK;
 /* Neither side will say anything more: close when all is sent. */
 bool h2_over(const struct h2 *);
+/* h2_drain() has something to give. */
+bool h2_pending(const struct h2 *);
 /* A head has begun and is not whole, or the peer's preface or settings are not there yet. */
 bool h2_midway(const struct h2 *);
 /* Begin to end: GOAWAY that names no last stream yet (RFC 9113 6.8); with `final` the one that does, after
@@ -159,8 +165,10 @@ void h2_trailers(struct h2_stream *, const struct h2_fields *); /* h2_end() stil
 void h2_end(struct h2_stream *);
 /* Not counted against the peer. `closed` follows from the next h2_drain(). */
 void h2_reset(struct h2_stream *, enum h2_code);
-/* At least H2_QUEUE_BYTES wait: queue no more, `room` will be told. */
+/* At least H2_QUEUE_BYTES wait, or some while H2_QUEUED_BYTES of all streams do: queue no more, `room` will
+ * be told. */
 bool h2_full(struct h2_stream *);
+size_t h2_waiting(const struct h2_stream *); /* bytes queued */
 /* Of what `data` told, the owner holds `bytes` less: the peer may send as much more. */
 void h2_consumed(struct h2_stream *, size_t bytes);
 

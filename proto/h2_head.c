@@ -188,8 +188,6 @@ static enum h2_rule judge_origin(struct h2_head *head)
 	if (!span_eq_nocase(head->scheme, SPAN("https")) && !span_eq_nocase(head->scheme, SPAN("http")))
 		return H2_RULE_scheme;
 	m->host = head->authority.len ? head->authority : host;
-	if (!m->host.len)
-		return H2_RULE_missing_host;
 	if (host.data && !span_eq_nocase(host, m->host))
 		return H2_RULE_host_differs;
 	return http_is_authority(m->host) ? H2_RULE_none : H2_RULE_host_value;

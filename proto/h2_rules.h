@@ -20,7 +20,6 @@
 	X(stream, 0, "an error of a stream: flow control, a frame that its state does not allow")            \
 	X(connect, 400, "CONNECT, plain or extended: there are no tunnels")                                  \
 	X(scheme, 400, "a scheme other than http and https")                                                 \
-	X(missing_host, 400, "neither :authority nor Host")                                                  \
 	X(host_value, 400, "the authority is not host [: port]")                                             \
 	X(host_differs, 400, "Host is not what :authority says")                                             \
 	X(path, 400, "the path does not begin with /, and is not the * of OPTIONS")                          \
@@ -44,7 +43,7 @@ enum h2_rule {
 	        H2_RULE_COUNT
 };
 
-/* "h2_preface" and so on; never NULL; "none" for H2_RULE_none. */
+/* "h2_preface" and so on; never NULL. */
 const char *h2_rule_name(enum h2_rule);
 const char *h2_rule_text(enum h2_rule);
 /* 0: a reset, or the end of the connection. */

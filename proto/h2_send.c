@@ -76,6 +76,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
 	buf_put(h2->out, head, FRAME_HEADER_BYTES);
 	buf_put(h2->out, buf_span(&s->out).data, length);
 	buf_consume(&s->out, length);
+	s->sent += length;
 	h2->queued -= length;
 	h2_earn(h2, length);
 	return h2->out->err ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
@@ -143,6 +144,13 @@ static bool take_frames(struct h2 *h2)
 	return n >= 0 && !h2->out->err;
 }
 
+static bool has_room(const struct h2_stream *s)
+{
+	size_t n = buf_len(&s->out);
+
+	return n == 0 || (n < H2_QUEUE_BYTES / 2 && s->h2->queued < H2_QUEUED_BYTES / 2);
+}
+
 /* The streams that were full and no longer are; true when some were. */
 static bool tell_room(struct h2 *h2)
 {
@@ -150,7 +158,7 @@ static bool tell_room(struct h2 *h2)
 
 	for (struct h2_stream *s = h2->first, *next; s && h2->thirsty; s = next) {
 		next = s->next;
-		if (!s->thirsty || buf_len(&s->out) >= H2_QUEUE_BYTES / 2)
+		if (!s->thirsty || !has_room(s))
 			continue;
 		s->thirsty = false;
 		h2->thirsty--;
@@ -316,11 +324,17 @@ void h2_reset(struct h2_stream *s, enum h2_code code)
 
 bool h2_full(struct h2_stream *s)
 {
-	bool full = buf_len(&s->out) >= H2_QUEUE_BYTES;
+	size_t n = buf_len(&s->out);
+	bool full = n >= H2_QUEUE_BYTES || (n && s->h2->queued >= H2_QUEUED_BYTES);
 
 	if (full && !s->thirsty) {
 		s->thirsty = true;
 		s->h2->thirsty++;
 	}
 	return full;
+}
+
+size_t h2_waiting(const struct h2_stream *s)
+{
+	return buf_len(&s->out);
 }

@@ -143,6 +143,13 @@ void config_method_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	}
 }
 
+void config_alpn_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	(void)at;
+	if (strcmp(n->text, "h2") != 0 && strcmp(n->text, "http/1.1") != 0)
+		cfg_fail(c, n, "h2 and http/1.1 are", "'%.80s' is no protocol that is spoken here", n->text);
+}
+
 void config_file_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	const struct reading *r = cfg_user(c);

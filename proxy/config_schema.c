@@ -54,7 +54,9 @@ static const struct cfg_row listen_tls_rows[] = {
          .sentence = "PEM: a client must show a certificate that one of these signed."},
         {ONE("min_version", CFG_ENUM, struct plan_listen, tls_1_3_only), .names = tls_versions,
          .value = "1.2", .sentence = "The oldest TLS that is spoken."},
-        NOT_YET("alpn"),
+        {ONE("alpn", CFG_WORDS, struct plan_listen, alpn), .hook = config_alpn_hook,
+         .sentence =
+                 "Of h2 and http/1.1 what is spoken, the preferred first; left out: both, in this order."},
         END,
 };
 const struct cfg_row config_listen_rows[] = {
@@ -64,6 +66,18 @@ const struct cfg_row config_listen_rows[] = {
          .sentence = "A PROXY header, version 1 or 2, must come first; only behind a balancer."},
         {ALL("tls", CFG_MAPPING, listen_tls_rows), .hook = config_listen_tls_hook,
          .sentence = "Clients speak TLS; left out: clear text."},
+        END,
+};
+static const struct cfg_row http2_rows[] = {
+        {ONE("max_concurrent_streams", CFG_INTEGER, struct plan_http2, streams), .min = "1", .max = "10000",
+         .value = "128", .sentence = "Requests that a client may have open; past it they are refused."},
+        {ONE("window", CFG_SIZE, struct plan_http2, window_bytes), .min = "16KiB", .max = "16MiB",
+         .value = "64KiB", .sentence = "Of a request's body, sent by the client and not yet taken by live."},
+        {ONE("connection_window", CFG_SIZE, struct plan_http2, connection_window_bytes), .min = "64KiB",
+         .max = "256MiB", .value = "1MiB", .sentence = "The same of all requests of a connection together."},
+        {ONE("glitches", CFG_INTEGER, struct plan_http2, glitches), .min = "100", .max = "1000000",
+         .value = "2000",
+         .sentence = "What carries nothing: a reset costs 10, a PING 1; 200 a second come back."},
         END,
 };
 static const struct cfg_row limits_rows[] = {
@@ -88,6 +102,8 @@ static const struct cfg_row limits_rows[] = {
          .sentence = "Client connections of a worker; past it accepting waits."},
         {ONE("max_requests", CFG_INTEGER, struct plan_limits, max_requests), .min = "1", .max = "1000000",
          .value = "10000", .sentence = "Requests that a worker has open; past it 503 with Retry-After."},
+        {ALL("http2", CFG_MAPPING, http2_rows), .offset = offsetof(struct plan_limits, http2),
+         .sentence = "Of one connection that speaks HTTP/2."},
         END,
 };
 static const struct cfg_row control_rows[] = {

@@ -6,6 +6,7 @@
 #include "proto/base/log.h"
 
 static const char *const origins[ORIGINS] = {"live", "ours"};
+static const char *const protocols[PROTOCOLS] = {"http1", "http2"};
 static const char *const kinds[ADDED_KINDS] = {"no", "yes"};
 static const char *const classes[STATUS_CLASSES] = {"cut", "1xx", "2xx", "3xx", "4xx", "5xx"};
 static const char *const groups[] = {"compared", "sampled_out", "excluded", "shed", "not_compared"};
@@ -15,6 +16,12 @@ static void put_responses(const struct metric *m, const struct stats *s, struct 
 	for (unsigned o = 0; o < ORIGINS; o++)
 		for (unsigned i = 0; i < STATUS_CLASSES; i++)
 			metric_uint(b, m, (const char *const[]){origins[o], classes[i]}, s->responses[o][i]);
+}
+
+static void put_protocols(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	for (unsigned i = 0; i < PROTOCOLS; i++)
+		metric_uint(b, m, (const char *const[]){protocols[i]}, s->protocol[i]);
 }
 
 static void put_live_errors(const struct metric *m, const struct stats *s, struct buf *b)
@@ -214,6 +221,12 @@ static const struct {
           {NULL}},
          put_log_shed},
         {{"understudy_requests_total", METRIC_COUNTER, "", "request heads read whole", {NULL}}, put_requests},
+        {{"understudy_requests_by_protocol_total",
+          METRIC_COUNTER,
+          "",
+          "request heads read whole, by what the client speaks",
+          {"protocol"}},
+         put_protocols},
         {{"understudy_live_responses_total",
           METRIC_COUNTER,
           "",

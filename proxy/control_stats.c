@@ -45,6 +45,7 @@ static void add_worker(struct stats *s, const struct worker_gauges *g)
 
 	for (unsigned i = 0; i < sizeof plain / sizeof *plain; i++)
 		*plain[i].to += load(plain[i].from);
+	add_each(s->protocol, g->protocol, PROTOCOLS);
 	add_each(s->live_error, g->live_error, LIVE_ERRORS);
 	add_each(s->rejected_rule, g->rejected_rule, RULES_MAX);
 	for (unsigned o = 0; o < ORIGINS; o++)

@@ -25,6 +25,7 @@ struct stats {
 	uint32_t phase, paused, ready, log_level;
 	uint64_t run_id, uptime_ns, log_shed;
 	uint64_t requests, live_errors, rejected;
+	uint64_t protocol[PROTOCOLS];
 	uint64_t live_error[LIVE_ERRORS], rejected_rule[RULES_MAX];
 	uint64_t responses[ORIGINS][STATUS_CLASSES];
 	uint64_t connections, tunnels, in_flight, accepted, upgrades, tls_handshakes;

@@ -28,7 +28,7 @@ static bool is_framing(const struct http_field *f)
 	return f->id == HTTP_NAME_CONTENT_LENGTH || f->id == HTTP_NAME_TRANSFER_ENCODING;
 }
 
-static bool edited(const struct plan_header_edits *edits, const struct http_field *f)
+bool forward_edited(const struct plan_header_edits *edits, const struct http_field *f)
 {
 	for (uint32_t i = 0; i < edits->count; i++)
 		if (is(f, span_of(edits->edits[i].name)))
@@ -201,7 +201,7 @@ void forward_request(struct buf *out, const struct forward_request *r)
 			put_framing(out, f->name, r->framing, m->content_length);
 			framed = true;
 		} else if (!f->hop && f->id != HTTP_NAME_EXPECT &&
-		           !(r->edits->count && edited(r->edits, f)) &&
+		           !(r->edits->count && forward_edited(r->edits, f)) &&
 		           !(r->forwarded && take_over(out, &seen, r, i))) {
 			put_field(out, f);
 		}
@@ -246,7 +246,7 @@ void forward_response(struct buf *out, const struct http_message *m, const struc
 				put_framing(out, f->name, framing, m->content_length);
 			framed = true;
 		} else if ((!f->hop || (m->status == 101 && f->id == HTTP_NAME_UPGRADE)) &&
-		           !(edits->count && edited(edits, f))) {
+		           !(edits->count && forward_edited(edits, f))) {
 			put_field(out, f);
 		}
 	}

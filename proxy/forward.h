@@ -9,6 +9,7 @@
 
 #include "capture/plan.h"
 #include "proto/h1.h"
+#include "proto/h2.h"
 
 struct forward_request {
 	const struct http_message *message;
@@ -28,6 +29,12 @@ void forward_response(struct buf *out, const struct http_message *, const struct
                       enum http_framing, const char *connection, bool head_request);
 /* The last chunk and those trailers that may travel (RFC 9110 6.5.1); the empty line is the caller's. */
 void forward_trailers(struct buf *out, const struct http_message *);
+/* The same heads as lists of fields for HTTP/2, which borrow from the message and the edits. */
+void forward_response_fields(struct h2_fields *, const struct http_message *,
+                             const struct plan_header_edits *, bool head_request);
+void forward_trailer_fields(struct h2_fields *, const struct http_message *);
+/* The route sets or removes it. */
+bool forward_edited(const struct plan_header_edits *, const struct http_field *);
 /* The id as text: 16 lower-case hex digits. */
 void forward_id_text(uint64_t id, char text_out[17]);
 

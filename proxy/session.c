@@ -1,4 +1,4 @@
-#include "proxy/session.h"
+#include "proxy/session_inside.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,41 +9,19 @@
 
 #include "proto/base/clock.h"
 #include "proto/proxy_protocol.h"
-#include "proxy/forward.h"
 
-enum { LINGER_BYTES = 64 * 1024, LINGER_MS = 2000, RATE_WINDOW_MS = 10000, DRAIN_IDLE_MS = 1000 };
-
-struct session {
-	struct worker *worker;
-	struct session *prev, *next;
-	struct listener *listener;
-	struct conn conn;
-	struct codec *codec; /* NULL between messages */
-	struct exchange exchange;
-	bool mid_message; /* the parser holds a part of a message */
-	bool close_after; /* the connection ends behind the answer in `out` */
-	bool unread;      /* ... and the client may still be sending: linger */
-	bool lingering, dead, reset;
-	bool rechunk, trailed;         /* how the answer is framed */
-	uint64_t since_ns;             /* when this wait began: idle, head, lingering, blocked send */
-	uint64_t window_ns, discarded; /* body rate window; bytes thrown away while lingering */
-	uint64_t window_bytes;
-	char address[46];
-};
-
-static void session_pump(struct session *s);
+enum { LINGER_BYTES = 64 * 1024, LINGER_MS = 2000 };
 
 static void session_free(struct session *s)
 {
 	struct worker *w = s->worker;
 
-	exchange_abandon(&s->exchange);
+	s->kind->fini(s);
 	ring_publish(w->ring);
 	/* an answer that ends with the connection must not look whole */
 	if (s->reset || buf_len(&s->conn.out))
 		conn_cut(&s->conn);
 	conn_close(&s->conn);
-	codec_give(w, &s->codec);
 	if (s->prev)
 		s->prev->next = s->next;
 	else
@@ -58,111 +36,6 @@ static void session_free(struct session *s)
 struct session *session_next(struct session *s)
 {
 	return s->next;
-}
-
-/* The front of an exchange. */
-
-/* What the answer says about the connection where the version alone does not say it. */
-static const char *connection_word(const struct session *s)
-{
-	return s->close_after ? "close" : s->exchange.client_10 ? "keep-alive" : NULL;
-}
-
-static void front_head(void *front, const struct http_message *m, const struct plan_header_edits *edits)
-{
-	struct session *s = front;
-	enum http_framing framing = m->framing;
-	bool final = m->status / 100 != 1;
-
-	if (final) {
-		s->close_after |= s->worker->draining;
-		s->rechunk = framing == HTTP_CHUNKED || framing == HTTP_UNTIL_CLOSE;
-		s->trailed = false;
-		if (s->rechunk && s->exchange.client_10) {
-			s->rechunk = false;
-			s->close_after = s->reset = true;
-			framing = HTTP_UNTIL_CLOSE;
-		} else if (s->rechunk) {
-			framing = HTTP_CHUNKED;
-		}
-	}
-	forward_response(conn_out(&s->conn), m, edits, framing, final ? connection_word(s) : NULL,
-	                 s->exchange.head_request);
-}
-
-static void front_data(void *front, struct span bytes)
-{
-	struct session *s = front;
-	struct buf *out = conn_out(&s->conn);
-
-	if (s->rechunk && bytes.len)
-		h1_write_chunk_head(out, bytes.len);
-	buf_span_put(out, bytes);
-	if (s->rechunk && bytes.len)
-		buf_put(out, "\r\n", 2);
-}
-
-static void front_trailers(void *front, const struct http_message *m)
-{
-	struct session *s = front;
-
-	if (s->rechunk)
-		forward_trailers(conn_out(&s->conn), m);
-	s->trailed = s->rechunk;
-}
-
-static void front_end(void *front)
-{
-	struct session *s = front;
-
-	if (s->rechunk)
-		buf_puts(conn_out(&s->conn), s->trailed ? "\r\n" : "0\r\n\r\n");
-	s->rechunk = s->reset = false;
-	if (!s->exchange.request_done) /* an early answer: the rest of the request is not read */
-		s->close_after = s->unread = true;
-	s->since_ns = s->worker->now_ns;
-}
-
-static void front_refuse(void *front, unsigned status, const char *why)
-{
-	struct session *s = front;
-	struct buf *out = conn_out(&s->conn);
-	const char *text = http_reason(status);
-
-	h1_write_status(out, status);
-	h1_write_field(out, SPAN("Content-Type"), SPAN("text/plain"));
-	if (status == 503)
-		h1_write_field(out, SPAN("Retry-After"), SPAN("1"));
-	h1_write_field(out, SPAN("Connection"), SPAN("close"));
-	h1_write_end(out, HTTP_LENGTH, strlen(text) + strlen(why) + 3);
-	if (!s->exchange.head_request)
-		buf_printf(out, "%s: %s\n", text, why);
-	s->close_after = s->unread = true;
-	s->rechunk = false;
-	s->since_ns = s->worker->now_ns;
-}
-
-static void front_cut(void *front)
-{
-	struct session *s = front;
-
-	s->dead = true;
-	s->reset |= s->exchange.status == 101; /* no frame says where a tunnel's bytes end */
-}
-
-static void front_tunnel(void *front)
-{
-	struct session *s = front;
-
-	s->rechunk = false;
-	s->close_after = true;
-}
-
-static bool front_full(const void *front)
-{
-	const struct session *s = front;
-
-	return buf_len(&s->conn.out) >= HIGH_BYTES;
 }
 
 /* The answer is out: close, or first hear the client out so that no reset overtakes the answer. */
@@ -181,53 +54,25 @@ static void end_connection(struct session *s)
 	conn_read(&s->conn, true);
 }
 
-static bool waited(const struct session *s, uint32_t limit_ms)
+bool session_waited(const struct session *s, uint32_t limit_ms)
 {
 	return limit_ms && s->worker->now_ns > s->since_ns + (uint64_t)limit_ms * 1000000u;
 }
 
-/* While draining, a client that was not told to close may be sending its next request just now. */
-static bool drained(const struct session *s)
+void session_flush(struct session *s)
 {
-	return s->worker->draining && !s->mid_message && waited(s, DRAIN_IDLE_MS);
-}
-
-/* The client sends no more: does it still wait for an answer to a whole request? */
-static bool served_out(const struct session *s)
-{
-	const struct exchange *x = &s->exchange;
-
-	if (!s->conn.eof || s->lingering)
-		return false;
-	if (x->active)
-		return x->tunnel ? !exchange_unsent(x) : !x->request_done && !buf_len(&s->conn.in);
-	return !buf_len(&s->conn.out);
-}
-
-static void front_turn_end(void *front)
-{
-	struct session *s = front;
-	struct exchange *x = &s->exchange;
 	size_t queued = buf_len(&s->conn.out);
-	bool idle;
 
-	if (!s->dead && !s->conn.held && (buf_len(&s->conn.in) || !s->conn.reading))
-		session_pump(s);
-	if (!s->dead)
-		exchange_flush(x);
 	if (conn_flush(&s->conn) || s->conn.out.err)
 		s->dead = true;
 	if (buf_len(&s->conn.out) != queued)
 		s->since_ns = s->worker->now_ns;
 	ring_publish(s->worker->ring);
-	exchange_added(x, clock_mono_ns() - s->worker->now_ns);
-	s->dead |= served_out(s);
-	if (x->head && !s->dead) /* before its input goes */
-		h1_keep(&s->codec->parser);
-	idle = !x->active && !buf_len(&s->conn.out) && !s->lingering && !s->conn.held && !s->conn.handshaking;
-	if (idle && !s->mid_message && !buf_len(&s->conn.in))
-		codec_give(s->worker, &s->codec);
-	if (idle && !s->dead && (s->close_after || drained(s)))
+}
+
+void session_settle(struct session *s, bool done)
+{
+	if (done && !s->dead)
 		end_connection(s);
 	if (s->dead)
 		session_free(s);
@@ -235,94 +80,12 @@ static void front_turn_end(void *front)
 		conn_rest(&s->conn);
 }
 
-static const struct front_ops front_ops = {front_head,   front_data,   front_trailers,
-                                           front_end,    front_refuse, front_cut,
-                                           front_tunnel, front_full,   front_turn_end};
-
-static void reject(struct session *s, unsigned status, enum reject_rule rule)
+void session_exchange(struct session *s, struct exchange *x, const struct front_ops *ops, void *front)
 {
-	gauges_reject(s->worker->gauges, rule);
-	if (s->exchange.active && s->exchange.response_begun) {
-		s->dead = true;
-		return;
-	}
-	if (!s->exchange.active)
-		s->exchange.head_request = span_eq(s->codec->parser.message.method, SPAN("HEAD"));
-	exchange_abandon(&s->exchange);
-	front_refuse(s, status, reject_name(rule));
-}
-
-static void begin(struct session *s)
-{
-	struct exchange *x = &s->exchange;
-	const struct http_message *m = &s->codec->parser.message;
-
-	s->close_after = !m->keep_alive || s->worker->draining;
-	s->window_ns = s->worker->now_ns;
-	s->window_bytes = 0;
-	exchange_begin(x, m);
-	if (m->expect_continue && x->active && (m->framing == HTTP_CHUNKED || m->content_length))
-		buf_puts(conn_out(&s->conn), "HTTP/1.1 100 Continue\r\n\r\n");
-}
-
-static void on_event(struct session *s, enum h1_event event, struct span body)
-{
-	struct h1_parser *p = &s->codec->parser;
-
-	if (event == H1_HEAD) {
-		begin(s);
-	} else if (event == H1_DATA) {
-		s->window_bytes += body.len;
-		exchange_data(&s->exchange, body);
-	} else if (event == H1_TRAILERS) {
-		exchange_trailers(&s->exchange, &p->message);
-	} else if (event == H1_DONE) {
-		exchange_end(&s->exchange);
-		h1_next(p);
-		s->mid_message = false;
-	}
-}
-
-/* One event of the parser. False when there is nothing more to do now. */
-static bool step(struct session *s)
-{
-	enum h1_event event = H1_NEED_MORE;
-	struct span body = {0};
-	long n;
-
-	if (!s->codec && !(s->codec = codec_take(s->worker, H1_REQUEST))) {
-		s->dead = true;
-		return false;
-	}
-	if (!s->mid_message)
-		s->since_ns = s->worker->now_ns;
-	s->mid_message = true;
-	n = h1_feed(&s->codec->parser, buf_span(&s->conn.in), &event, &body);
-	if (n < 0) {
-		reject(s, s->codec->parser.reject_status, REJECT_H1 + s->codec->parser.reject);
-		return false;
-	}
-	on_event(s, event, body);
-	buf_consume(&s->conn.in, (size_t)n);
-	return event != H1_NEED_MORE;
-}
-
-static void session_pump(struct session *s)
-{
-	struct exchange *x = &s->exchange;
-
-	while (!s->dead && !s->lingering) {
-		if (x->tunnel) {
-			exchange_data(x, buf_span(&s->conn.in));
-			buf_consume(&s->conn.in, buf_len(&s->conn.in));
-		}
-		if (x->active ? x->request_done || exchange_full(x) : s->close_after || front_full(s))
-			break;
-		if (!(buf_len(&s->conn.in) || (s->mid_message && x->active)) || !step(s))
-			break;
-	}
-	conn_read(&s->conn, s->lingering || !(exchange_full(x) || front_full(s) ||
-	                                      buf_len(&s->conn.in) >= CONN_READ_BYTES));
+	exchange_init(x, s->worker, ops, front);
+	x->client_address = s->address;
+	x->client_tls = s->client_tls;
+	x->listen_port = s->listener->plan->at.port;
 }
 
 static void linger(struct session *s)
@@ -347,11 +110,11 @@ static void set_address(struct session *s, const struct proxy_header *h)
 		inet_ntop(AF_INET, h->source, s->address, sizeof s->address);
 	else if (h->family == PROXY_IP6)
 		inet_ntop(AF_INET6, h->source, s->address, sizeof s->address);
-	s->exchange.client_tls |= h->tls;
+	s->client_tls |= h->tls;
+	s->h1.exchange.client_tls = s->client_tls;
 }
 
-/* Nothing can be said to this client. */
-static void give_up(struct session *s, enum reject_rule rule)
+void session_give_up(struct session *s, unsigned rule)
 {
 	gauges_reject(s->worker->gauges, rule);
 	s->dead = true;
@@ -360,7 +123,7 @@ static void give_up(struct session *s, enum reject_rule rule)
 /* The client's own protocol was never reached. */
 static void unborn(struct session *s)
 {
-	give_up(s, s->conn.held ? REJECT_PROXY_PROTOCOL : REJECT_TLS_HANDSHAKE);
+	session_give_up(s, s->conn.held ? REJECT_PROXY_PROTOCOL : REJECT_TLS_HANDSHAKE);
 }
 
 /* A PROXY header, and not a byte beyond it: what follows may be TLS. Bytes are looked at first and taken when
@@ -391,6 +154,53 @@ static void read_proxy_header(struct session *s)
 	}
 }
 
+static bool speaks_h2(const struct plan_listen *plan)
+{
+	return !plan->alpn[0] || strstr(plan->alpn, " h2 ");
+}
+
+/* HTTP/2 is agreed on in the handshake, or known by its preface (RFC 9113 3.2, 3.3). True when it is known
+ * which version this is. */
+static bool choose(struct session *s)
+{
+	struct span agreed = s->conn.tls ? tls_alpn(s->conn.tls) : (struct span){0};
+	struct span in = buf_span(&s->conn.in), preface = h2_preface();
+	size_t n = in.len < preface.len ? in.len : preface.len;
+	bool h2 = span_eq(agreed, SPAN("h2"));
+
+	if (!agreed.len && speaks_h2(s->listener->plan)) {
+		h2 = !s->conn.eof && memcmp(in.data, preface.data, n) == 0;
+		if (h2 && n < preface.len)
+			return false;
+	}
+	s->chosen = true;
+	s->dead |= h2 && session_h2_init(s) != 0;
+	return true;
+}
+
+/* The first bytes may be a preface, or begin a request of HTTP/1.1. */
+static void await(struct session *s)
+{
+	if (!s->h1.mid_message)
+		s->since_ns = s->worker->now_ns;
+	s->h1.mid_message = true;
+}
+
+static void opened(struct session *s)
+{
+	gauge_add(&s->worker->gauges->tls_handshakes, 1);
+	s->since_ns = s->worker->now_ns;
+	if (tls_alpn(s->conn.tls).len)
+		(void)choose(s);
+}
+
+static void broken(struct session *s)
+{
+	if (s->conn.handshaking)
+		unborn(s);
+	s->dead = true;
+}
+
 static void session_turn(void *owner, unsigned news)
 {
 	struct session *s = owner;
@@ -401,21 +211,19 @@ static void session_turn(void *owner, unsigned news)
 	} else if (s->lingering) {
 		linger(s);
 	} else if (news & CONN_BROKEN) {
-		if (s->conn.handshaking)
-			unborn(s);
-		s->dead = true;
+		broken(s);
 	} else if (news & CONN_OPENED) {
-		gauge_add(&s->worker->gauges->tls_handshakes, 1);
-		s->since_ns = s->worker->now_ns;
+		opened(s);
 	} else {
-		if (news & CONN_SENT) {
+		if (news & CONN_SENT)
 			s->since_ns = s->worker->now_ns;
-			exchange_resume(&s->exchange);
+		if (!s->chosen && !choose(s)) {
+			await(s);
+			return;
 		}
-		session_pump(s);
-		s->close_after |= s->conn.eof && !buf_len(&s->conn.in);
+		s->kind->turn(s, news);
 	}
-	front_turn_end(s);
+	s->kind->turn_end(s);
 }
 
 int session_new(struct listener *listener, int fd, const char *address)
@@ -429,13 +237,10 @@ int session_new(struct listener *listener, int fd, const char *address)
 	}
 	s->worker = w;
 	s->listener = listener;
+	s->client_tls = listener->plan->tls;
 	snprintf(s->address, sizeof s->address, "%s", address);
-	exchange_init(&s->exchange, w, &front_ops, s);
-	s->exchange.client_address = s->address;
-	s->exchange.keeps_heads = true;
-	s->exchange.client_tls = listener->plan->tls;
-	s->exchange.listen_port = listener->plan->at.port;
 	s->since_ns = w->now_ns = clock_mono_ns();
+	session_h1_init(s);
 	conn_init(&s->conn, w->base, session_turn, s);
 	s->conn.received = &w->gauges->client_bytes_in;
 	s->conn.sent = &w->gauges->client_bytes_out;
@@ -456,52 +261,40 @@ int session_new(struct listener *listener, int fd, const char *address)
 	return 0;
 }
 
-/* A client that sends its body by drops holds a live connection with it. */
-static bool too_slow(struct session *s)
+/* A preface that stops half-way is a head that takes too long. */
+static void await_tick(struct session *s, const struct plan_limits *limits)
 {
-	uint64_t window_ms = (s->worker->now_ns - s->window_ns) / 1000000u;
-	uint32_t rate = s->worker->plan->limits.body_min_rate;
-	bool slow;
-
-	if (!rate || window_ms < RATE_WINDOW_MS)
-		return false;
-	slow = s->window_bytes < (uint64_t)rate * window_ms / 1000u;
-	s->window_ns = s->worker->now_ns;
-	s->window_bytes = 0;
-	return slow;
+	if (s->h1.mid_message && session_waited(s, limits->header_timeout_ms))
+		session_give_up(s, REJECT_HEADER_TIMEOUT);
+	else
+		s->dead |= session_waited(s, limits->idle_timeout_ms);
 }
 
 void session_tick(struct session *s)
 {
 	const struct plan_limits *limits = &s->worker->plan->limits;
-	struct exchange *x = &s->exchange;
 
 	if (s->conn.held || s->conn.handshaking) {
-		if (!s->dead && waited(s, limits->header_timeout_ms))
+		if (!s->dead && session_waited(s, limits->header_timeout_ms))
 			unborn(s);
 	} else if (s->lingering) {
-		s->dead |= waited(s, LINGER_MS);
+		s->dead |= session_waited(s, LINGER_MS);
 	} else if (s->conn.blocked) {
-		if (!s->dead && waited(s, limits->send_timeout_ms))
-			give_up(s, REJECT_SEND_TIMEOUT);
-		else
-			slow_look(x, s->worker->now_ns);
-	} else if (x->active) {
-		if (!x->request_done && !exchange_full(x) && too_slow(s))
-			reject(s, 408, REJECT_BODY_RATE);
-		if (x->active)
-			exchange_tick(x, s->worker->now_ns);
-	} else if (s->mid_message) {
-		if (waited(s, limits->header_timeout_ms))
-			reject(s, 408, REJECT_HEADER_TIMEOUT);
-	} else if (!buf_len(&s->conn.out)) {
-		s->dead |= waited(s, limits->idle_timeout_ms);
+		if (!s->dead && session_waited(s, limits->send_timeout_ms))
+			session_give_up(s, REJECT_SEND_TIMEOUT);
+		else if (s->kind->stalled)
+			s->kind->stalled(s);
+	} else if (!s->chosen) {
+		await_tick(s, limits);
+	} else {
+		s->kind->tick(s);
+		return;
 	}
 	if (s->dead || buf_len(&s->conn.out) || s->close_after || s->worker->draining)
-		front_turn_end(s);
+		s->kind->turn_end(s);
 }
 
 void session_drain(struct session *s)
 {
-	front_turn_end(s);
+	s->kind->drain(s);
 }

@@ -9,7 +9,9 @@
 
 enum { PEM_MAX = 4 << 20, TICKET_SECRET_BYTES = 80 };
 
-static const char *const alpn[] = {"http/1.1", "http/1.0"}; /* the first is offered to live */
+enum { ALPN_MAX = 4 };
+
+static const char *const alpn_to_live[] = {"http/1.1"};
 
 /* The whole file behind the descriptor of that name; empty when there is none. */
 static void load(const struct role_env *env, struct buf *out, const char *format, unsigned a, unsigned b)
@@ -36,11 +38,30 @@ static int say(int err, const char *what, unsigned index, const char *why)
 	return err;
 }
 
+/* In the order of the plan; who speaks 1.1 speaks 1.0. */
+static size_t alpn_of(const struct plan_listen *plan, const char *names_out[ALPN_MAX])
+{
+	const char *h2 = strstr(plan->alpn, " h2 "), *h1 = strstr(plan->alpn, " http/1.1 ");
+	size_t n = 0;
+
+	if (!plan->alpn[0] || (h2 && (!h1 || h2 < h1)))
+		names_out[n++] = "h2";
+	if (!plan->alpn[0] || h1) {
+		names_out[n++] = "http/1.1";
+		names_out[n++] = "http/1.0";
+	}
+	if (h2 && h1 && h1 < h2)
+		names_out[n++] = "h2";
+	return n;
+}
+
 int worker_tls_listener(const struct role_env *env, unsigned index, struct tls_context **context_out)
 {
 	const struct plan_listen *plan = &env->plan->listen[index];
 	struct buf chains[CERTIFICATES_MAX], keys[CERTIFICATES_MAX], ca;
 	struct tls_pair pairs[CERTIFICATES_MAX];
+	const char *alpn[ALPN_MAX];
+	size_t alpn_count = alpn_of(plan, alpn);
 	uint8_t secret[TICKET_SECRET_BYTES];
 	char why[TLS_WHY_BYTES] = "";
 	int err;
@@ -60,7 +81,7 @@ int worker_tls_listener(const struct role_env *env, unsigned index, struct tls_c
 	                                                     .pairs_count = plan->certificate_count,
 	                                                     .client_ca_pem = buf_span(&ca),
 	                                                     .alpn = alpn,
-	                                                     .alpn_count = 2,
+	                                                     .alpn_count = alpn_count,
 	                                                     .ticket_secret = {(char *)secret, sizeof secret},
 	                                                     .tls13_only = plan->tls_1_3_only},
 	                         why, sizeof why, context_out);
@@ -97,7 +118,7 @@ int worker_tls_live(const struct role_env *env, unsigned index, struct tls_conte
 	err = tls_client_context(&(struct tls_client_config){.ca_pem = buf_span(&ca),
 	                                                     .insecure = !plan->verify,
 	                                                     .pair = {buf_span(&chain), buf_span(&key)},
-	                                                     .alpn = alpn,
+	                                                     .alpn = alpn_to_live,
 	                                                     .alpn_count = 1},
 	                         why, sizeof why, context_out);
 	wipe(&ca);

@@ -153,7 +153,7 @@ static void end_fini(struct end *e)
 	buf_fini(&e->out);
 }
 
-static const char *end_text(struct end *e)
+static inline const char *end_text(struct end *e)
 {
 	buf_put(&e->text, "", 1);
 	e->text.tail--;

@@ -1,0 +1,581 @@
+/*
+ * session_h2.c - a client connection speaking HTTP/2: an exchange a stream.
+ *
+ *   h2_feed -> on_head, on_data ... -> exchange -> front_* -> queue of its stream -> h2_drain -> conn
+ *
+ * A stream that something happened to is `touched`: at the end of the turn its live side is flushed and what
+ * live took opens its window again. What all streams queued leaves together, once a turn of the loop. A
+ * stream's memory goes when the codec says `closed`, or at the end of that turn.
+ */
+#include "proxy/session_inside.h"
+
+#include <stdlib.h>
+
+#include "proto/base/clock.h"
+#include "proxy/forward.h"
+
+enum {
+	OUT_BYTES = 64 * 1024, /* handed to the kernel at once; the rest waits in the streams, in turn */
+	NOTICE_MS = 1000,      /* between the two GOAWAYs of a drain: what was sent before it was seen */
+	RATE_WINDOW_MS = 10000,
+	SPARES_MAX = 256,
+};
+
+struct stream {
+	struct session *session;
+	struct h2_stream *h2; /* NULL: closed */
+	struct stream *next;  /* touched, or spare */
+	struct exchange exchange;
+	bool touched, grpc;
+	uint64_t touched_ns;
+	size_t owed; /* received, and not told to be consumed */
+	uint64_t window_ns, window_bytes;
+	uint64_t sent, sent_ns; /* progress of the answer, as last seen */
+};
+
+/* Streams that connections hand round, so that they stay in the cache. */
+static struct {
+	struct stream *first;
+	unsigned count;
+} spares;
+
+static struct stream *stream_new(struct session *s, struct h2_stream *h)
+{
+	struct stream *st = spares.first;
+
+	if (st) {
+		spares.first = st->next;
+		spares.count--;
+	} else if (!(st = malloc(sizeof *st))) {
+		return NULL;
+	}
+	*st = (struct stream){.session = s, .h2 = h};
+	st->sent_ns = st->window_ns = s->worker->now_ns;
+	h->user = st;
+	s->h2.running++;
+	return st;
+}
+
+static void stream_free(struct stream *st)
+{
+	st->session->h2.running--;
+	if (spares.count == SPARES_MAX) {
+		free(st);
+		return;
+	}
+	st->next = spares.first;
+	spares.first = st;
+	spares.count++;
+}
+
+static void touch(struct stream *st)
+{
+	struct session_h2 *h2 = &st->session->h2;
+
+	if (st->touched)
+		return;
+	st->touched = true;
+	st->touched_ns = st->session->worker->now_ns;
+	st->next = h2->touched;
+	h2->touched = st;
+}
+
+/* The front of an exchange. */
+
+static void front_head(void *front, const struct http_message *m, const struct plan_header_edits *edits)
+{
+	struct stream *st = front;
+	struct h2_fields fields = {.count = 0};
+	bool bodiless = m->framing == HTTP_NO_BODY || (m->framing == HTTP_LENGTH && !m->content_length);
+
+	if (!st->h2)
+		return;
+	forward_response_fields(&fields, m, edits, st->exchange.head_request);
+	h2_respond(st->h2, m->status, &fields, m->status / 100 != 1 && bodiless);
+}
+
+static void front_data(void *front, struct span bytes)
+{
+	struct stream *st = front;
+
+	if (st->h2)
+		h2_data(st->h2, bytes);
+}
+
+static void front_trailers(void *front, const struct http_message *m)
+{
+	struct stream *st = front;
+	struct h2_fields fields = {.count = 0};
+
+	forward_trailer_fields(&fields, m);
+	if (st->h2)
+		h2_trailers(st->h2, &fields);
+}
+
+static void front_end(void *front)
+{
+	struct stream *st = front;
+
+	if (st->h2)
+		h2_end(st->h2);
+}
+
+/* gRPC tells of failure in fields (the status codes of its own specification). */
+static const char *grpc_status(unsigned status)
+{
+	switch (status) {
+	case 404:
+		return "12";
+	case 413:
+	case 429:
+	case 431:
+		return "8";
+	case 502:
+	case 503:
+		return "14";
+	case 504:
+		return "4";
+	default:
+		return "13";
+	}
+}
+
+static void refuse_grpc(struct h2_stream *h, unsigned status, const char *why)
+{
+	struct h2_fields fields = {.count = 0};
+
+	h2_put(&fields, SPAN("content-type"), SPAN("application/grpc"));
+	h2_put(&fields, SPAN("grpc-status"), span_of(grpc_status(status)));
+	h2_put(&fields, SPAN("grpc-message"), span_of(why));
+	h2_respond(h, 200, &fields, true);
+}
+
+static void refuse(struct h2_stream *h, bool head_request, unsigned status, const char *why)
+{
+	struct h2_fields fields = {.count = 0};
+	struct buf text;
+
+	buf_init(&text, 4096);
+	buf_printf(&text, "%s: %s\n", http_reason(status), why);
+	h2_put(&fields, SPAN("content-type"), SPAN("text/plain"));
+	if (status == 503)
+		h2_put(&fields, SPAN("retry-after"), SPAN("1"));
+	h2_respond(h, status, &fields, head_request);
+	if (!head_request)
+		h2_data(h, buf_span(&text));
+	h2_end(h);
+	buf_fini(&text);
+}
+
+static void front_refuse(void *front, unsigned status, const char *why)
+{
+	struct stream *st = front;
+
+	if (st->h2 && st->grpc)
+		refuse_grpc(st->h2, status, why);
+	else if (st->h2)
+		refuse(st->h2, st->exchange.head_request, status, why);
+}
+
+static void front_cut(void *front)
+{
+	struct stream *st = front;
+
+	if (st->h2)
+		h2_reset(st->h2, H2_INTERNAL_ERROR);
+}
+
+/* No upgrade is ever offered (RFC 9113 8.6). */
+static void front_tunnel(void *front)
+{
+	front_cut(front);
+}
+
+static bool front_full(const void *front)
+{
+	const struct stream *st = front;
+
+	return st->h2 && h2_full(st->h2);
+}
+
+static void send_later(struct session *s)
+{
+	event_active(&s->h2.later, EV_TIMEOUT, 0);
+}
+
+static void front_turn_end(void *front)
+{
+	struct stream *st = front;
+
+	exchange_flush(&st->exchange);
+	touch(st);
+	send_later(st->session);
+}
+
+static const struct front_ops front_ops = {front_head,   front_data,   front_trailers,
+                                           front_end,    front_refuse, front_cut,
+                                           front_tunnel, front_full,   front_turn_end};
+
+/* What the codec tells. */
+
+static bool is_grpc(const struct http_message *m)
+{
+	return span_starts(http_known(m, HTTP_NAME_CONTENT_TYPE), SPAN("application/grpc"));
+}
+
+static void on_broken(void *owner, enum h2_rule rule)
+{
+	struct session *s = owner;
+
+	gauges_reject(s->worker->gauges, REJECT_H2 + rule);
+}
+
+static void on_head(void *owner, struct h2_stream *h, const struct http_message *m)
+{
+	struct session *s = owner;
+	struct stream *st;
+
+	if (s->h2.running >= s->worker->plan->limits.http2.streams) {
+		on_broken(s, H2_RULE_streams);
+		h2_reset(h, H2_REFUSED_STREAM);
+		return;
+	}
+	st = stream_new(s, h);
+	if (!st) {
+		h2_reset(h, H2_INTERNAL_ERROR);
+		return;
+	}
+	st->grpc = is_grpc(m);
+	session_exchange(s, &st->exchange, &front_ops, st);
+	gauge_add(&s->worker->gauges->protocol[PROTOCOL_HTTP2], 1);
+	touch(st);
+	exchange_begin(&st->exchange, m);
+	if (m->expect_continue && st->exchange.active && m->framing != HTTP_NO_BODY)
+		h2_respond(h, 100, &(struct h2_fields){.count = 0}, false);
+}
+
+static void on_refuse(void *owner, struct h2_stream *h, const struct http_message *m, enum h2_rule rule)
+{
+	unsigned status = h2_rule_status(rule);
+
+	on_broken(owner, rule);
+	if (is_grpc(m))
+		refuse_grpc(h, status, h2_rule_name(rule));
+	else
+		refuse(h, span_eq(m->method, SPAN("HEAD")), status, h2_rule_name(rule));
+}
+
+static void on_data(void *owner, struct h2_stream *h, struct span bytes)
+{
+	struct stream *st = h->user;
+
+	(void)owner;
+	if (!st) {
+		h2_consumed(h, bytes.len);
+		return;
+	}
+	exchange_data(&st->exchange, bytes);
+	st->owed += bytes.len;
+	st->window_bytes += bytes.len;
+	touch(st);
+}
+
+static void on_trailers(void *owner, struct h2_stream *h, const struct http_message *m)
+{
+	struct stream *st = h->user;
+
+	(void)owner;
+	if (st)
+		exchange_trailers(&st->exchange, m);
+}
+
+static void on_end(void *owner, struct h2_stream *h)
+{
+	struct stream *st = h->user;
+
+	(void)owner;
+	if (!st)
+		return;
+	exchange_end(&st->exchange);
+	touch(st);
+}
+
+static void on_closed(void *owner, struct h2_stream *h, uint32_t code)
+{
+	struct session *s = owner;
+	struct stream *st = h->user;
+
+	(void)code;
+	s->h2.idle_ns = s->worker->now_ns;
+	if (!st)
+		return;
+	exchange_abandon(&st->exchange);
+	st->h2 = NULL;
+	if (!st->touched)
+		stream_free(st);
+}
+
+static void on_room(void *owner, struct h2_stream *h)
+{
+	struct stream *st = h->user;
+
+	(void)owner;
+	if (!st)
+		return;
+	exchange_resume(&st->exchange);
+	touch(st);
+}
+
+static const struct h2_ops h2_ops = {on_head,   on_refuse, on_data, on_trailers, on_end,
+                                     on_closed, on_broken, on_room, NULL};
+
+/* A turn. */
+
+/* What live has taken, the client may send again. True when there is some. */
+static bool consume(struct stream *st)
+{
+	if (!st->h2 || !st->owed || exchange_unsent(&st->exchange))
+		return false;
+	h2_consumed(st->h2, st->owed);
+	st->owed = 0;
+	return true;
+}
+
+static bool flush_lives(struct session *s)
+{
+	bool consumed = false;
+
+	for (struct stream *st = s->h2.touched; st; st = st->next) {
+		exchange_flush(&st->exchange);
+		consumed |= consume(st);
+	}
+	return consumed;
+}
+
+/* Everything that was caused is sent: the books are closed. */
+static void settle_streams(struct session *s)
+{
+	uint64_t now_ns = s->h2.touched ? clock_mono_ns() : 0;
+
+	for (struct stream *st; (st = s->h2.touched);) {
+		s->h2.touched = st->next;
+		st->touched = false;
+		exchange_added(&st->exchange, now_ns - st->touched_ns);
+		if (!st->h2)
+			stream_free(st);
+	}
+}
+
+/* The connection is of no more use to any exchange. */
+static void abandon(struct session *s)
+{
+	for (struct h2_stream *h = NULL; (h = h2_next(s->h2.h2, h));) {
+		struct stream *st = h->user;
+
+		if (st)
+			exchange_abandon(&st->exchange);
+	}
+}
+
+static void send_streams(struct session *s)
+{
+	do {
+		struct buf *out = conn_out(&s->conn);
+		size_t before = buf_len(out);
+
+		if (h2_drain(s->h2.h2, out, OUT_BYTES) && !s->close_after) {
+			abandon(s);
+			s->close_after = s->unread = true;
+		}
+		if (buf_len(out) == before)
+			break;
+		session_flush(s);
+	} while (!s->dead && !buf_len(&s->conn.out));
+}
+
+static void turn_end(struct session *s)
+{
+	bool done;
+
+	if (s->lingering || s->dead) {
+		session_settle(s, false);
+		return;
+	}
+	(void)flush_lives(s);
+	send_streams(s);
+	session_flush(s);
+	if (flush_lives(s)) /* streams that had room again since */
+		send_later(s);
+	settle_streams(s);
+	s->dead |= s->conn.eof && !h2_streams(s->h2.h2) && !buf_len(&s->conn.out);
+	done = !buf_len(&s->conn.out) && (s->close_after || h2_over(s->h2.h2));
+	session_settle(s, done);
+}
+
+static void on_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd, (void)what;
+	s->worker->now_ns = clock_mono_ns();
+	turn_end(s);
+}
+
+/* Nobody will say the rest of these requests. */
+static void no_more_input(struct session *s)
+{
+	for (struct h2_stream *h = NULL; (h = h2_next(s->h2.h2, h));) {
+		struct stream *st = h->user;
+
+		if (st && st->exchange.active && !st->exchange.request_done) {
+			exchange_abandon(&st->exchange);
+			h2_reset(h, H2_CANCEL);
+		}
+	}
+}
+
+static void turn(struct session *s, unsigned news)
+{
+	struct span in = buf_span(&s->conn.in);
+
+	(void)news;
+	if (in.len && h2_feed(s->h2.h2, in, s->worker->now_ns)) {
+		abandon(s);
+		s->close_after = s->unread = true;
+	}
+	buf_consume(&s->conn.in, in.len);
+	if (s->conn.eof)
+		no_more_input(s);
+	if (!h2_midway(s->h2.h2))
+		s->h2.midway_ns = 0;
+	else if (!s->h2.midway_ns)
+		s->h2.midway_ns = s->worker->now_ns;
+	conn_read(&s->conn, true);
+}
+
+static bool passed(const struct session *s, uint64_t since_ns, uint32_t limit_ms)
+{
+	return limit_ms && since_ns && s->worker->now_ns > since_ns + (uint64_t)limit_ms * 1000000u;
+}
+
+/* A client that sends its body by drops holds a live connection with it. */
+static bool too_slow(struct stream *st)
+{
+	uint64_t window_ms = (st->session->worker->now_ns - st->window_ns) / 1000000u;
+	uint32_t rate = st->session->worker->plan->limits.body_min_rate;
+	bool slow;
+
+	if (!rate || window_ms < RATE_WINDOW_MS)
+		return false;
+	slow = st->window_bytes < (uint64_t)rate * window_ms / 1000u;
+	st->window_ns = st->session->worker->now_ns;
+	st->window_bytes = 0;
+	return slow;
+}
+
+static void reject(struct stream *st, enum reject_rule rule)
+{
+	gauges_reject(st->session->worker->gauges, rule);
+	if (st->exchange.response_begun || rule == REJECT_SEND_TIMEOUT) {
+		exchange_abandon(&st->exchange);
+		h2_reset(st->h2, H2_CANCEL);
+		return;
+	}
+	exchange_abandon(&st->exchange);
+	front_refuse(st, 408, reject_name(rule));
+}
+
+/* Its window stays shut, though the connection reads. */
+static bool unread(struct stream *st)
+{
+	struct session *s = st->session;
+
+	if (!h2_waiting(st->h2) || st->sent != st->h2->sent) {
+		st->sent = st->h2->sent;
+		st->sent_ns = s->worker->now_ns;
+	}
+	return passed(s, st->sent_ns, s->worker->plan->limits.send_timeout_ms);
+}
+
+static void tick_stream(struct stream *st)
+{
+	struct exchange *x = &st->exchange;
+
+	if (unread(st)) {
+		reject(st, REJECT_SEND_TIMEOUT);
+		return;
+	}
+	if (!x->active)
+		return;
+	if (!x->request_done && !st->owed && too_slow(st))
+		reject(st, REJECT_BODY_RATE);
+	if (x->active)
+		exchange_tick(x, st->session->worker->now_ns);
+}
+
+static void tick(struct session *s)
+{
+	const struct plan_limits *limits = &s->worker->plan->limits;
+
+	for (struct h2_stream *h = NULL; (h = h2_next(s->h2.h2, h));)
+		if (h->user)
+			tick_stream(h->user);
+	if (passed(s, s->h2.midway_ns, limits->header_timeout_ms) && !s->close_after) {
+		gauges_reject(s->worker->gauges, REJECT_HEADER_TIMEOUT);
+		abandon(s);
+		h2_terminate(s->h2.h2, H2_ENHANCE_YOUR_CALM);
+		s->close_after = s->unread = true;
+	}
+	if ((!h2_streams(s->h2.h2) && passed(s, s->h2.idle_ns, limits->idle_timeout_ms)) ||
+	    passed(s, s->h2.noticed_ns, NOTICE_MS))
+		h2_shutdown(s->h2.h2, true);
+	if (s->dead || s->close_after || s->h2.touched || h2_pending(s->h2.h2) || h2_over(s->h2.h2))
+		turn_end(s);
+}
+
+static void drain(struct session *s)
+{
+	h2_shutdown(s->h2.h2, false);
+	s->h2.noticed_ns = s->worker->now_ns;
+	turn_end(s);
+}
+
+static void fini(struct session *s)
+{
+	abandon(s);
+	for (struct h2_stream *h = NULL; (h = h2_next(s->h2.h2, h));) {
+		struct stream *st = h->user;
+
+		if (st && !st->touched)
+			stream_free(st);
+		else if (st)
+			st->h2 = NULL;
+	}
+	settle_streams(s);
+	h2_free(&s->h2.h2);
+	event_del(&s->h2.later);
+}
+
+static const struct session_kind kind = {turn, turn_end, tick, NULL, drain, fini};
+
+int session_h2_init(struct session *s)
+{
+	const struct plan_http2 *plan = &s->worker->plan->limits.http2;
+	const struct h2_limits limits = {.head = s->worker->limits,
+	                                 .streams = plan->streams,
+	                                 .window = plan->window_bytes,
+	                                 .connection_window = plan->connection_window_bytes,
+	                                 .glitches = plan->glitches};
+	struct h2 *h2 = h2_new(H2_SERVER, &limits, &h2_ops, s);
+
+	if (!h2)
+		return ERR_NOMEM;
+	s->kind = &kind;
+	s->h2 = (struct session_h2){.h2 = h2, .midway_ns = s->worker->now_ns, .idle_ns = s->worker->now_ns};
+	event_assign(&s->h2.later, s->worker->base, -1, 0, on_later, s);
+	if (s->worker->draining) {
+		h2_shutdown(h2, false);
+		s->h2.noticed_ns = s->worker->now_ns;
+	}
+	return 0;
+}

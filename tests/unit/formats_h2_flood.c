@@ -1,0 +1,255 @@
+/*
+ * formats_h2_flood.c - attacks that are made of too much: each ends its connection within its budget, and an
+ * honest client that does the same for a reason does not.
+ */
+#include "tests/unit/h2_transcript.h"
+
+#define GET  "\x82\x86\x84\x01\x01h"
+#define POST "\x83\x86\x84\x01\x01h"
+
+enum { DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION, UNKNOWN = 0x42 };
+
+/* One round of an attack on stream `id`. */
+typedef void attack(struct buf *, uint32_t id);
+
+static void rapid_reset(struct buf *b, uint32_t id)
+{
+	put_frame(b, HEADERS, 5, id, SPAN(GET));
+	put_frame(b, RST, 0, id, SPAN("\0\0\0\10"));
+}
+
+static void overflow(struct buf *b, uint32_t id)
+{
+	put_frame(b, HEADERS, 4, id, SPAN(POST));
+	put_frame(b, WINDOW, 0, id, SPAN("\x7f\xff\xff\xff"));
+}
+
+static void malformed(struct buf *b, uint32_t id)
+{
+	put_frame(b, HEADERS, 5, id,
+	          SPAN(GET "\0\x0a"
+	                   "connection\x01x"));
+}
+
+static void unanswerable(struct buf *b, uint32_t id)
+{
+	put_frame(b, HEADERS, 4, id,
+	          SPAN(GET "\0\x06"
+	                   "expect\x01x"));
+}
+
+static void ping(struct buf *b, uint32_t id)
+{
+	(void)id;
+	put_frame(b, PING, 0, 0, SPAN("12345678"));
+}
+
+static void settings(struct buf *b, uint32_t id)
+{
+	(void)id;
+	put_frame(b, SETTINGS, 0, 0, SPAN("\0\4\0\1\0\0"));
+}
+
+static void priority(struct buf *b, uint32_t id)
+{
+	put_frame(b, PRIORITY, 0, id, SPAN("\0\0\0\0\1"));
+}
+
+static void unknown(struct buf *b, uint32_t id)
+{
+	put_frame(b, UNKNOWN, 0, id, SPAN(""));
+}
+
+static void window(struct buf *b, uint32_t id)
+{
+	(void)id;
+	put_frame(b, WINDOW, 0, 0, SPAN("\0\0\0\1"));
+}
+
+static void empty_data(struct buf *b, uint32_t id)
+{
+	if (id == 1)
+		put_frame(b, HEADERS, 4, 1, SPAN(POST));
+	put_frame(b, DATA, 0, 1, SPAN(""));
+}
+
+static void padding(struct buf *b, uint32_t id)
+{
+	if (id == 1)
+		put_frame(b, HEADERS, 4, 1, SPAN(POST));
+	put_frame(b, DATA, 8, 1, SPAN("\x05pppp\0"));
+}
+
+/* An entry of 4 kB in the table, then nothing but references to it. */
+static void bomb(struct buf *b, uint32_t id)
+{
+	static char value[3900], block[16000];
+	struct buf head;
+
+	buf_init(&head, 1 << 16);
+	buf_puts(&head, GET);
+	buf_put(&head, "\x40", 1);
+	put_string(&head, SPAN("x"));
+	put_string(&head, (struct span){value, sizeof value});
+	memset(value, 'v', sizeof value);
+	memset(block, '\xbe', sizeof block);
+	buf_put(&head, block, sizeof block - buf_len(&head));
+	put_frame(b, HEADERS, 5, id, buf_span(&head));
+	buf_fini(&head);
+}
+
+static void continuations(struct buf *b, uint32_t id)
+{
+	put_frame(b, HEADERS, 0, id, SPAN(GET));
+	for (unsigned i = 0; i < 20; i++)
+		put_frame(b, CONTINUATION, 0, id, SPAN(""));
+}
+
+/* 7 of them, full: above four times what a head may have. */
+static void large_head(struct buf *b, uint32_t id)
+{
+	static char value[16200];
+	struct buf field;
+
+	memset(value, 'v', sizeof value);
+	buf_init(&field, 1 << 16);
+	put_literal(&field, SPAN("x"), (struct span){value, sizeof value});
+	put_frame(b, HEADERS, 0, id, SPAN(GET));
+	for (unsigned i = 0; i < 7; i++)
+		put_frame(b, CONTINUATION, 0, id, buf_span(&field));
+	buf_fini(&field);
+}
+
+static void settings_33(struct buf *b, uint32_t id)
+{
+	char list[33 * 6];
+
+	(void)id;
+	for (unsigned i = 0; i < 33; i++)
+		memcpy(list + 6 * i, "\0\4\0\1\0\0", 6);
+	put_frame(b, SETTINGS, 0, 0, (struct span){list, sizeof list});
+}
+
+static const struct flood {
+	const char *name;
+	attack *round;
+	unsigned rounds_max; /* by then the connection has ended */
+	bool deaf;           /* what is sent back is not read */
+	enum h2_rule rule;
+} floods[] = {
+        {"rapid reset", rapid_reset, 201, false, H2_RULE_glitches},
+        {"rapid reset, unread", rapid_reset, 201, true, H2_RULE_glitches},
+        {"window overflow", overflow, 201, false, H2_RULE_glitches},
+        {"malformed head", malformed, 201, false, H2_RULE_glitches},
+        {"refused head, body to come", unanswerable, 201, false, H2_RULE_glitches},
+        {"PING", ping, 2001, false, H2_RULE_glitches},
+        {"PING, unread", ping, 202, true, H2_RULE_ack_flood},
+        {"SETTINGS", settings, 2001, false, H2_RULE_glitches},
+        {"SETTINGS, unread", settings, 202, true, H2_RULE_ack_flood},
+        {"SETTINGS, 33 entries", settings_33, 1, false, H2_RULE_connection},
+        {"PRIORITY", priority, 2001, false, H2_RULE_glitches},
+        {"unknown frames", unknown, 2001, false, H2_RULE_glitches},
+        {"WINDOW_UPDATE", window, 2001, false, H2_RULE_glitches},
+        {"empty DATA", empty_data, 2001, false, H2_RULE_glitches},
+        {"padding", padding, 2001, false, H2_RULE_glitches},
+        {"HPACK bomb", bomb, 1, false, H2_RULE_head_flood},
+        {"CONTINUATION", continuations, 1, false, H2_RULE_head_flood},
+        {"large head", large_head, 1, false, H2_RULE_fields_bytes},
+};
+
+static int feed(struct end *e, struct buf *b, uint64_t now_ns, bool deaf)
+{
+	int err = h2_feed(e->h2, buf_span(b), now_ns);
+
+	buf_reset(b);
+	if (!deaf && !err)
+		err = h2_drain(e->h2, &e->out, ALL);
+	buf_reset(&e->out);
+	buf_reset(&e->text);
+	return err;
+}
+
+static void test_floods(void **state)
+{
+	(void)state;
+	for (const struct flood *f = floods; f < floods + sizeof floods / sizeof *floods; f++) {
+		struct end e;
+		struct buf b;
+		unsigned round = 0;
+		int err;
+
+		buf_init(&b, 1 << 20);
+		end_init(&e, H2_SERVER, &(struct h2_limits){0});
+		e.answers = false;
+		put_preface(&b);
+		err = feed(&e, &b, 1, false);
+		while (!err && round < f->rounds_max) {
+			f->round(&b, 2 * round++ + 1);
+			err = feed(&e, &b, 1, f->deaf);
+		}
+		if ((!err && f->rule != H2_RULE_fields_bytes) || e.rule != f->rule)
+			fail_msg("%s: %d after %u rounds, %s", f->name, err, round, h2_rule_name(e.rule));
+		buf_fini(&b);
+		end_fini(&e);
+	}
+}
+
+/* Time gives back: the same, slower, is nobody's attack. (The library has a clock of its own, from 1000 on.)
+ */
+static void test_patience(void **state)
+{
+	struct end e;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	end_init(&e, H2_SERVER, &(struct h2_limits){0});
+	e.answers = false;
+	put_preface(&b);
+	assert_int_equal(feed(&e, &b, 1, false), 0);
+	for (uint32_t i = 0; i < 900; i++) {
+		rapid_reset(&b, 2 * i + 1);
+		assert_int_equal(feed(&e, &b, 1 + i * 51000000ull, false), 0);
+	}
+	buf_fini(&b);
+	end_fini(&e);
+}
+
+/* A download whose client opens its windows by small steps, and pings. */
+static void test_honest(void **state)
+{
+	static char body[64 * 1024];
+	struct end e;
+	struct buf b;
+
+	(void)state;
+	memset(body, 'x', sizeof body);
+	buf_init(&b, 1 << 20);
+	end_init(&e, H2_SERVER, &(struct h2_limits){0});
+	e.body = (struct span){body, sizeof body};
+	put_preface(&b);
+	for (uint32_t i = 0; i < 500; i++) {
+		put_frame(&b, HEADERS, 5, 2 * i + 1, SPAN(GET));
+		assert_int_equal(feed(&e, &b, 1, false), 0);
+		for (unsigned k = 0; k < 16; k++) {
+			put_frame(&b, WINDOW, 0, 0, SPAN("\0\0\x10\0"));
+			put_frame(&b, WINDOW, 0, 2 * i + 1, SPAN("\0\0\x10\0"));
+		}
+		ping(&b, 0);
+		assert_int_equal(feed(&e, &b, 1, false), 0);
+	}
+	assert_int_equal(h2_streams(e.h2), 0);
+	buf_fini(&b);
+	end_fini(&e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_floods),
+	        cmocka_unit_test(test_patience),
+	        cmocka_unit_test(test_honest),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
