@@ -317,7 +317,7 @@ static void h1_flush(struct live *l)
 
 static bool h1_full(const struct live *l)
 {
-	return buf_len(&l->conn->out) >= HIGH_BYTES;
+	return buf_len(&l->conn->out) >= high_bytes(l->worker);
 }
 
 static bool h1_unsent(const struct live *l)
@@ -370,6 +370,7 @@ static struct live_h1 *h1_new(struct exchange *x, struct upstream *u, struct ups
 	conn_init(&h->conn, w->base, h1_turn, h);
 	h->conn.received = &w->gauges->live_bytes_in;
 	h->conn.sent = &w->gauges->live_bytes_out;
+	h->conn.held_bytes = &w->gauges->buffered;
 	errno = 0;
 	if (dial(h)) {
 		live_undialled(u, e, w->now_ns, errno);

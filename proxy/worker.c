@@ -16,6 +16,7 @@
 
 #include <event2/event.h>
 
+#include "capture/budget.h"
 #include "proto/base/clock.h"
 #include "proto/net/loop_memory.h"
 #include "proxy/health.h"
@@ -210,6 +211,8 @@ int worker_run(struct role_env *env)
 	w.env = env;
 	w.plan = env->plan;
 	w.gauges = &env->page->workers[env->index];
+	w.memory_max = budget_live_bytes(w.plan);
+	atomic_store(&w.gauges->buffered, 0);
 	w.salt = atomic_load(&env->page->run_id);
 	w.base = event_base_new();
 	w.tick = w.base ? event_new(w.base, -1, EV_PERSIST, on_tick, &w) : NULL;

@@ -47,6 +47,8 @@ struct conn {
 	struct tls_context *context;       /* of a connect that will be TLS, until it is open; borrowed */
 	const char *host;                  /* ... and the name that its certificate must have; borrowed */
 	_Atomic uint64_t *received, *sent; /* byte counters with this one writer, or NULL */
+	_Atomic uint64_t *held_bytes;      /* gauge of what such conns hold in buffers, or NULL */
+	size_t charged;                    /* ... this one */
 	struct event_base *base;
 	conn_turn *turn;
 	void *owner;
