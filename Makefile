@@ -94,7 +94,7 @@ asan:
 	$(MAKE) B=build/asan SANITIZE=address,undefined CFLAGS='-O1 -g' check
 # Nothing here has threads, so there is no tsan: what processes share is stressed by tests/fault/kill.
 cover:
-	-$(MAKE) B=build/cover CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage check
+	-$(MAKE) B=build/cover CPPFLAGS=-DCONFINE_LOOSELY CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage check
 	sh tests/cover build/cover
 lint:
 	STRICT=1 sh tests/lint

@@ -5,7 +5,7 @@
 #include "capture/ledger.h"
 
 /* Memory of the exchanges that went last is handed to the next ones. */
-enum { SPARES_MAX = 64 };
+enum { SPARES_MAX = 128 };
 
 struct fold {
 	struct exchange **buckets; /* chained by exchange.next */

@@ -1,8 +1,8 @@
 /*
  * fold.h - records in, exchanges out: the fold of an exchange's events, leg by leg.
  *
- * Bounded: at most `limit_bytes` of memory over all open exchanges, their own and their buffers', and half a
- * MiB more that waits for the next ones; past it a record is refused with ERR_LIMIT and the caller settles
+ * Bounded: at most `limit_bytes` of memory over all open exchanges, their own and their buffers', and a MiB
+ * more that waits for the next ones; past it a record is refused with ERR_LIMIT and the caller settles
  * and drops that exchange.
  */
 #ifndef CAPTURE_FOLD_H

@@ -66,6 +66,7 @@ enum outcome_group { GROUP_COMPARED, GROUP_SAMPLED_OUT, GROUP_EXCLUDED, GROUP_SH
 	X(CANDIDATE_PROTOCOL, NOT_COMPARED, "candidate_protocol")                                            \
 	X(CANDIDATE_TOO_LARGE, NOT_COMPARED, "candidate_too_large")                                          \
 	X(BREAKER_OPEN, NOT_COMPARED, "breaker_open")                                                        \
+	X(CANDIDATE_MODEL, NOT_COMPARED, "candidate_model")                                                  \
 	X(MASKED_INPUT, NOT_COMPARED, "masked_input")                                                        \
 	X(UNDECODABLE, NOT_COMPARED, "undecodable")                                                          \
 	X(ROLE_LOST, NOT_COMPARED, "role_lost")                                                              \

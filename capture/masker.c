@@ -19,7 +19,7 @@
 #include "proto/base/clock.h"
 
 /* What a pause lets gather at the masker reaches the candidates at once: it is short. */
-enum { PAUSE_MS = 2, ANSWERS_PAUSE_MS = 4 };
+enum { PAUSE_MS = 3, ANSWERS_PAUSE_MS = 8 };
 enum { TRACK_BUCKETS = 4096, SCRATCH_LEAST = 2 * RECORD_PAYLOAD_MAX, MALLOC_BYTES = 16 };
 
 struct held { /* a CHUNK that waits until its body is complete */

@@ -80,8 +80,10 @@ int page_create(int *memfd_out)
 		return err;
 	}
 	for (unsigned r = 0; r < ROUTES_MAX; r++)
-		for (unsigned c = 0; c < CANDIDATES_MAX; c++)
+		for (unsigned c = 0; c < CANDIDATES_MAX; c++) {
 			atomic_store(&p->sample_ppm[r][c], SAMPLE_ALL_PPM);
+			atomic_store(&p->standings[r][c].sample_ppm, SAMPLE_ALL_PPM);
+		}
 	atomic_store(&p->log_level, LOG_INFO);
 	munmap(p, sizeof *p);
 	*memfd_out = fd;
@@ -109,5 +111,9 @@ uint32_t page_sample_ppm(const struct page *p, uint16_t route, unsigned candidat
 {
 	uint32_t left = atomic_load_explicit(&p->sample_ppm[route][candidate], memory_order_relaxed);
 
+	uint32_t judged =
+	        atomic_load_explicit(&p->standings[route][candidate].sample_ppm, memory_order_relaxed);
+
+	left = left < judged ? left : judged;
 	return left < configured_ppm ? left : configured_ppm;
 }

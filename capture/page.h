@@ -124,6 +124,9 @@ struct standing { /* one writer: the judge */
 	_Atomic uint64_t needed; /* more pairs until decided; UINT64_MAX: cannot be told */
 	_Atomic uint32_t state;  /* enum standing_state; NONE: a baseline, or nothing published yet */
 	_Atomic uint64_t gate[STANDING_GATE_WORDS]; /* name of the gate that decides, or is waited for */
+	/* Ramp and stop: replay/share.h */
+	_Atomic uint32_t sample_ppm, stage, falls, stopped;
+	_Atomic uint64_t saved, stopped_seen;
 };
 void standing_gate_set(struct standing *, const char *name);
 void standing_gate(const struct standing *, char name_out[STANDING_GATE_BYTES + 1]);
@@ -184,7 +187,8 @@ struct page {
 int page_create(int *memfd_out) MUST_CHECK;
 int page_map(int memfd, struct page **page_out) MUST_CHECK; /* 0, ERR_SYS, ERR_PROTO; never unmapped */
 
-/* The share that a candidate gets: the least of what is configured and what the operator left. */
+/* The share that a candidate gets: the least of what is configured, what the operator left, and what its
+ * ramp and its stop allow. */
 uint32_t page_sample_ppm(const struct page *, uint16_t route, unsigned candidate, uint32_t configured_ppm);
 
 #endif

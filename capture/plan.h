@@ -28,6 +28,7 @@ enum {
 	SLICES_MAX = 4,
 	HEADER_EDITS_MAX = 16,
 	REWRITES_MAX = 8,
+	RAMP_STAGES_MAX = 8,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -60,11 +61,16 @@ struct plan_listen {
 };
 
 struct plan_health {
-	char path[TEXT_MAX_BYTES]; /* empty: no active checks */
+	char path[TEXT_MAX_BYTES];         /* asked with GET */
+	bool grpc;                         /* asked by grpc.health.v1 instead; neither: no active checks */
+	char grpc_service[TEXT_MAX_BYTES]; /* empty: the server as a whole */
 	uint32_t interval_ms, timeout_ms, rise, fall;
 	uint32_t max_fails,
 	        fail_timeout_ms; /* passive: out for fail_timeout after max_fails in a row; 0: never */
 };
+
+/* Which HTTP is spoken to an endpoint. AUTO: over TLS what ALPN (RFC 7301) agrees on, else HTTP/1.1. */
+enum plan_http { PLAN_HTTP_AUTO, PLAN_HTTP_1, PLAN_HTTP_2 };
 
 enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_IN_FLIGHT };
 
@@ -72,6 +78,7 @@ struct plan_live {
 	uint32_t endpoint_count;
 	struct plan_endpoint endpoints[LIVE_ENDPOINTS_MAX];
 	uint32_t balance;    /* enum balance */
+	uint32_t http;       /* enum plan_http */
 	uint32_t timeout_ms; /* of the whole exchange without a byte from live: 504 */
 	uint32_t connect_timeout_ms;
 	uint32_t try_timeout_ms;      /* end of the request to the head of an answer, each try; 0: none */
@@ -129,16 +136,30 @@ struct plan_rewrite {
 	} body[REWRITES_MAX];
 };
 
+struct plan_ramp {                                     /* replay/share.h, as the next */
+	uint32_t stage_count, stages[RAMP_STAGES_MAX]; /* ppm, rising; none: all at once */
+	uint32_t pairs, hold_ms;                       /* in a stage, before it is left */
+};
+
+struct plan_stop { /* when a candidate has been seen enough; any of what is set */
+	bool on, decided;
+	uint32_t after_ms, pairs; /* 0: not by that */
+	uint32_t watch_ppm;       /* what it gets from then on */
+};
+
 struct plan_candidate {
 	char name[NAME_MAX_BYTES];
 	bool baseline;
 	uint32_t sample_ppm; /* share of exchanges, 1000000 = all */
 	uint32_t timeout_ms, max_in_flight;
+	uint32_t http; /* enum plan_http */
 	double max_rate;                  /* requests a second; 0: no limit, as of the next two */
 	uint64_t max_bytes, max_queue;    /* bytes of requests: a second; waiting for an answer */
 	uint32_t warmup_count, warmup_ms; /* the first of a run are sent, not compared */
 	struct plan_breaker breaker;
+	struct plan_ramp ramp;
 	struct plan_rewrite rewrite;
+	bool models_ignored;                    /* it is not asked which models it serves */
 	char credential_header[NAME_MAX_BYTES]; /* lower case; its value is in the file, that of
 	                                           "credential.R.C" */
 	char credential_file[PATH_MAX_BYTES];   /* empty: none */
@@ -191,6 +212,7 @@ struct plan_route {
 	char ignore[IGNORES_MAX][TEXT_MAX_BYTES]; /* JSON paths */
 	uint32_t candidate_count;
 	struct plan_candidate candidates[CANDIDATES_MAX];
+	struct plan_stop stop;
 	uint32_t gate_count;
 	struct plan_gate gates[GATES_MAX];
 	uint32_t slice_count;
@@ -236,6 +258,7 @@ struct plan {
 	uint64_t run_max_bytes; /* of results.db; 0: 1 GiB */
 	uint64_t seed;          /* of sampling */
 	uint32_t workers, drain_timeout_ms, lame_duck_ms, slots_each;
+	uint32_t user_id, group_id; /* of the roles when the parent is root; 0: root's */
 	bool capture;
 	uint64_t continues;  /* id of the run that this one goes on from; 0: none */
 	bool run_closed;     /* no run is open: traffic is forwarded, nothing is copied or counted as seen */

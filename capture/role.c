@@ -15,6 +15,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <openssl/crypto.h>
+
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -144,8 +147,8 @@ static bool parse(struct role_env *env, int argc, char **argv)
 	return true;
 }
 
-/* Before confine(): a process that cannot be dumped does not own its /proc files. The kernel may refuse to
- * protect a role; it never refuses to give it up first. */
+/* Before confine_memory(): a process that cannot be dumped does not own its /proc files. The kernel may
+ * refuse to protect a role; it never refuses to give it up first. */
 static void take_rank(const struct role_env *env, struct role_rank rank)
 {
 	char text[16];
@@ -215,17 +218,80 @@ static void bound_heap(const struct role_env *env)
 	mallopt(M_TRIM_THRESHOLD, 1 << 20);
 }
 
-/* No core dumps, no reading of this process's memory by its neighbours. */
-static void confine(void)
+/* What libraries read of the machine when they first want it: later they cannot. */
+static void read_machine(void)
 {
-	struct rlimit none = {0, 0};
-
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	tzset();
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
 }
 
-int role_enter(int argc, char **argv, struct role_rank rank, role_run *run)
+static void dials(struct confine_rules *r, const struct plan_endpoint *e)
+{
+	if (e->port == 0)
+		r->may |= MAY_DIAL_UNIX;
+	else
+		r->may |= MAY_DIAL_TCP;
+	for (unsigned i = 0; i < r->port_count; i++)
+		if (r->ports[i] == e->port)
+			return;
+	if (e->port && r->port_count < CONFINE_PORTS)
+		r->ports[r->port_count++] = e->port;
+}
+
+static void add_place(const struct role_env *env, struct confine_rules *r, const char *name)
+{
+	int fd = role_fd(env, name);
+
+	if (fd != -1)
+		r->places[r->place_count++] = fd;
+}
+
+void role_rules(const struct role_env *env, const struct role_walls *walls, struct confine_rules *out)
+{
+	*out = (struct confine_rules){.may = walls->may};
+	add_place(env, out, "run");
+	add_place(env, out, "captures");
+	add_place(env, out, "input");
+	for (unsigned r = 0; r < env->plan->route_count; r++) {
+		const struct plan_route *route = &env->plan->routes[r];
+
+		for (unsigned i = 0; walls->dials == DIALS_LIVE && i < route->live.endpoint_count; i++)
+			dials(out, &route->live.endpoints[i]);
+		for (unsigned i = 0; walls->dials == DIALS_CANDIDATES && i < route->candidate_count; i++)
+			dials(out, &route->candidates[i].endpoint);
+	}
+}
+
+static int not_confined(const struct role_env *env)
+{
+	int why = errno;
+
+	LOG(ERROR, "not_confined", log_text("why", strerror(why)));
+	fprintf(stderr, "understudy: role %s: cannot be confined: %s\n", env->name, strerror(why));
+	return ERR_SYS;
+}
+
+static int put_up_walls(const struct role_env *env, const struct role_walls *walls)
+{
+	static struct confine_rules rules;
+
+	role_rules(env, walls, &rules);
+	return confine(&rules) ? not_confined(env) : 0;
+}
+
+static int drop_privileges(const struct role_env *env)
+{
+	return confine_privileges(env->plan->user_id, env->plan->group_id) ? not_confined(env) : 0;
+}
+
+/* A replay has no live path to keep up. Behind drop_privileges(): another user's process forgets it. */
+static void leave_with_parent(const struct role_env *env)
+{
+	if (env->plan->replay)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+int role_enter(int argc, char **argv, struct role_rank rank, const struct role_walls *walls, role_run *run)
 {
 	static struct role_env env;
 
@@ -237,11 +303,15 @@ int role_enter(int argc, char **argv, struct role_rank rank, role_run *run)
 		return 3;
 	}
 	open_log(&env);
-	if (env.plan->replay) /* no live path to keep up without a parent */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	take_rank(&env, rank);
 	bound_heap(&env);
-	confine();
+	read_machine();
+	confine_memory();
+	if (walls && drop_privileges(&env))
+		return 3;
+	leave_with_parent(&env);
+	if (walls && put_up_walls(&env, walls))
+		return 3;
 	leave_signals();
 	return run(&env);
 }

@@ -3,7 +3,7 @@
  *
  * A role is this program executed anew as `understudy --role NAME INDEX EPOCH name...`: descriptors 3, 4, ...
  * are those of the names, and it holds nothing else. role_enter() maps what every role needs, takes its rank,
- * drops what it must not hold, and leaves signals to the parent.
+ * gives up its privileges, puts up its walls (proto/base/confine.h), and leaves signals to the parent.
  */
 #ifndef CAPTURE_ROLE_H
 #define CAPTURE_ROLE_H
@@ -14,6 +14,7 @@
 #include "capture/plan.h"
 #include "capture/ring.h"
 #include "proto/base/buf.h"
+#include "proto/base/confine.h"
 
 enum {
 	ROLE_FDS_MAX = 256,
@@ -24,6 +25,14 @@ enum {
  * 1000) is killed first. Nice is for roles beside a live path: a replay has none. */
 struct role_rank {
 	int nice, oom;
+};
+
+/* What a role may do beyond what it holds. MAY_READ and MAY_STORE are about "run", "captures" and "input",
+ * when it holds them; whom it dials stands in the plan. */
+enum role_dials { DIALS_NOBODY, DIALS_LIVE, DIALS_CANDIDATES };
+struct role_walls {
+	unsigned may; /* MAY_*, without MAY_DIAL_* */
+	enum role_dials dials;
 };
 
 struct role_env {
@@ -52,8 +61,11 @@ int role_fd_nth(const struct role_env *, const char *prefix, unsigned n);
 /* Attach one end of the ring "ring.NAME" (and its eventfd "wake.NAME"). Does not return from a broken one. */
 int role_ring_writer(const struct role_env *, const char *name, struct ring **) MUST_CHECK;
 int role_ring_reader(const struct role_env *, const char *name, struct ring **) MUST_CHECK;
-/* Parse the arguments behind --role and run; the process's exit status. */
-int role_enter(int argc, char **argv, struct role_rank, role_run *run);
+/* Parse the arguments behind --role and run; the process's exit status. Without walls (NULL) it is not
+ * confined: for roles that tests make up. */
+int role_enter(int argc, char **argv, struct role_rank, const struct role_walls *, role_run *run);
+/* What confine() is asked for in that role. */
+void role_rules(const struct role_env *, const struct role_walls *, struct confine_rules *out);
 /* Tell the parent that this role is up, and wait until every role is. Does not return when the parent gives
  * up or is gone. */
 void role_ready(const struct role_env *);

@@ -145,6 +145,8 @@ size_t h2_queued(const struct h2 *);    /* bytes of all bodies that wait to be s
 /* Walks the open streams: NULL gives the first, the last gives NULL. */
 struct h2_stream *h2_next(const struct h2 *, const struct h2_stream *);
 
+/* Client: how many requests the peer takes at once, as far as it has said. */
+unsigned h2_streams_max(const struct h2 *);
 /* Client: how many requests more the peer takes now; 0 after its GOAWAY, or ours. */
 unsigned h2_room(const struct h2 *);
 struct h2_request {

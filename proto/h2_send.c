@@ -209,13 +209,18 @@ void h2_respond(struct h2_stream *s, unsigned status, const struct h2_fields *fi
 	give_up(s, err);
 }
 
-unsigned h2_room(const struct h2 *h2)
+unsigned h2_streams_max(const struct h2 *h2)
 {
 	uint32_t most =
 	        nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
-	if (!h2->settled && most > H2_STREAMS)
-		most = H2_STREAMS;
+	return !h2->settled && most > H2_STREAMS ? H2_STREAMS : most;
+}
+
+unsigned h2_room(const struct h2 *h2)
+{
+	unsigned most = h2_streams_max(h2);
+
 	if (h2->gone || h2->finished || h2->failure || !nghttp2_session_check_request_allowed(h2->session) ||
 	    h2->open >= most)
 		return 0;

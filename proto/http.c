@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+#if defined(__SSE2__) && !defined(H1_PORTABLE)
+#include <emmintrin.h>
+#endif
+
 #define T C_TCHAR | C_TEXT | C_TARGET
 #define H T | C_HOST
 #define X H | C_IP6
@@ -159,11 +163,34 @@ static void classify(struct http_name_read *n)
 		n->flags |= HTTP_NO_TRAILER;
 }
 
+/* How many letters, digits and "-" come first, folded at once: at most 16, and 0 where that cannot be done.
+ * Of these only capitals change when bit 0x20 is set. */
+static size_t fold_start(struct span text, char *folded)
+{
+#if defined(__SSE2__) && !defined(H1_PORTABLE)
+	if (text.len >= 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)text.data);
+		__m128i low = _mm_or_si128(v, _mm_set1_epi8(0x20));
+		__m128i letter = _mm_and_si128(_mm_cmpgt_epi8(low, _mm_set1_epi8('a' - 1)),
+		                               _mm_cmplt_epi8(low, _mm_set1_epi8('z' + 1)));
+		__m128i digit = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('0' - 1)),
+		                              _mm_cmplt_epi8(v, _mm_set1_epi8('9' + 1)));
+		__m128i dash = _mm_cmpeq_epi8(v, _mm_set1_epi8('-'));
+		int others = ~_mm_movemask_epi8(_mm_or_si128(letter, _mm_or_si128(digit, dash)));
+
+		_mm_storeu_si128((__m128i *)folded, low);
+		return (size_t)__builtin_ctz((unsigned)others);
+	}
+#endif
+	(void)text, (void)folded;
+	return 0;
+}
+
 struct http_name_read http_read_name(struct span text)
 {
-	struct http_name_read n = {.len = 0};
+	struct http_name_read n = {.underscore = false};
 
-	for (; n.len < text.len; n.len++) {
+	for (n.len = fold_start(text, n.folded); n.len < text.len; n.len++) {
 		char c = text.data[n.len], folded = http_fold[(unsigned char)c];
 
 		if (folded == '\0')

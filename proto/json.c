@@ -214,7 +214,10 @@ long json_feed(struct json_scanner *s, struct span input, enum json_token *token
 	*token_out = JSON_MORE;
 	if (s->err)
 		return s->err;
-	if (s->substate == BETWEEN && input.len) {
+	if (s->state == DONE && s->substate == BETWEEN) {
+		at = (size_t)(scan_spaces(from, from + input.len) - from);
+		s->offset += at;
+	} else if (s->substate == BETWEEN && input.len) {
 		end = whole_token(s, from, from + input.len, &start, token_out);
 		if (end) {
 			moved(s, from, start, end);
@@ -299,8 +302,8 @@ void json_trail_note(struct json_trail *trail, const struct json_scanner *s, enu
 /* Numbers that follow one in an array, each behind a comma and at most a space: how many. */
 static inline uint64_t whole_numbers(at_byte *at, at_byte end, at_byte *start)
 {
+	uint64_t n = json_numbers(at, end, start);
 	at_byte next, from;
-	uint64_t n = 0;
 
 	for (; end - *at > 2 && **at == ','; n++) {
 		from = *at + 1;

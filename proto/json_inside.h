@@ -41,6 +41,10 @@ extern const struct json_word json_words[];
 int json_fail(struct json_scanner *, int err, const char *why);
 /* At least one byte, `len` > 0: the bytes consumed, or an error; a token may be complete. */
 long json_step(struct json_scanner *, at_byte, size_t len, enum json_token *token_out);
+/* Numbers of an array, each behind a comma at *at and at most a space, as far as they can be told in bulk:
+ * how many; *at is then at the comma behind the last one, which begins at *start. May find fewer than there
+ * are. */
+uint64_t json_numbers(at_byte *at, at_byte end, at_byte *start);
 /* The number under way ends before this byte or here. 0 or ERR_PROTO. */
 int json_number_end(struct json_scanner *, enum json_token *token_out);
 
@@ -76,6 +80,21 @@ static inline unsigned utf8_more(unsigned char lead, unsigned *min_out, unsigned
 	if (lead < 0xc2 || lead > 0xf4)
 		return 0;
 	return lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+}
+
+/* The first byte that is no space. */
+static inline at_byte scan_spaces(at_byte at, at_byte end)
+{
+#if defined(__SSE2__) && !defined(JSON_PORTABLE)
+	const __m128i space = _mm_set1_epi8(' ');
+
+	while (end - at >= 16 &&
+	       _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)at), space)) == 0xffff)
+		at += 16;
+#endif
+	while (at < end && *at == ' ')
+		at++;
+	return at;
 }
 
 /* The first byte that is not plain text of a string: a quote, a backslash, a control or not ASCII. */

@@ -35,13 +35,13 @@ bool child_holds(const struct child *c, const char *name)
 	return false;
 }
 
-/* In the child: descriptors 3, 4, ... in the order of the argument names, everything else closed. Signals
- * stay blocked until the role has said which it ignores. */
+/* In the child: descriptors 3, 4, ... in the order of the argument names, no terminal to read from,
+ * everything else closed. Signals stay blocked until the role has said which it ignores. */
 static void become(const struct child *c, const struct estate *e, int ready, int go, int self_fd)
 {
 	char index[16], epoch[16];
 	char *argv[ROLE_FDS_MAX + 8] = {"understudy", "--role", (char *)c->row->name, index, epoch};
-	int fds[ROLE_FDS_MAX], argc = 5, count = 0;
+	int fds[ROLE_FDS_MAX], argc = 5, count = 0, nothing = open("/dev/null", O_RDONLY);
 
 	snprintf(index, sizeof index, "%u", c->index);
 	snprintf(epoch, sizeof epoch, "%u", c->epoch);
@@ -56,6 +56,7 @@ static void become(const struct child *c, const struct estate *e, int ready, int
 	argv[argc++] = "go";
 	fds[count++] = fcntl(go, F_DUPFD_CLOEXEC, HIGH_FD);
 	fds[count] = fcntl(self_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+	dup2(nothing, STDIN_FILENO);
 	for (int i = 0; i < count; i++)
 		dup2(fds[i], 3 + i);
 	dup3(fds[count], 3 + count, O_CLOEXEC);

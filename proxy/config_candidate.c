@@ -49,6 +49,24 @@ void config_warmup_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		(void)cfg_scalar(c, &time, n, &k->warmup_ms);
 }
 
+/* `at` is the whole ramp. */
+void config_ramp_stage_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	static const struct cfg_row row = {.name = "stages", .type = CFG_SHARE, .size = 4};
+	struct plan_ramp *r = at;
+	uint32_t ppm;
+
+	if (!cfg_scalar(c, &row, n, &ppm))
+		return;
+	if (r->stage_count == RAMP_STAGES_MAX)
+		cfg_fail(c, n, NULL, "more than %d stages", RAMP_STAGES_MAX);
+	else if (!ppm || (r->stage_count && ppm <= r->stages[r->stage_count - 1]))
+		cfg_fail(c, n, "such as [1%, 10%, 50%, 100%]",
+		         "each of 'stages' must be more than the one before");
+	else
+		r->stages[r->stage_count++] = ppm;
+}
+
 /* --- rewrite: `at` is the whole table --- */
 
 static bool room_for(struct cfg *c, const struct cfg_node *n, uint32_t count)

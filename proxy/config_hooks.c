@@ -1,5 +1,6 @@
 /* Single values of the configuration: names, paths, methods, files, and the masking policies. */
 #include <ctype.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <sys/un.h>
 #include "capture/mask.h"
@@ -81,6 +82,28 @@ void config_seed_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		         text);
 	else
 		*(uint64_t *)at = strtoull(text, NULL, 10);
+}
+
+/* Root is what leaving it out means: whoever writes it wants something else. */
+void config_user_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const char *name = config_text(c, "user", n);
+	struct plan *p = config_plan(c);
+	struct passwd *user;
+
+	(void)at;
+	if (!name || ((struct reading *)cfg_user(c))->offline)
+		return;
+	user = getpwnam(name);
+	if (!user) {
+		cfg_fail(c, n, "adduser --system --group understudy makes one", "there is no user '%.80s'",
+		         name);
+	} else if (user->pw_uid == 0) {
+		cfg_fail(c, n, "leave it out, or name another user", "'%.80s' is root", name);
+	} else {
+		p->user_id = user->pw_uid;
+		p->group_id = user->pw_gid;
+	}
 }
 
 void config_name_hook(struct cfg *c, const struct cfg_node *n, void *at)

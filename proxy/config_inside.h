@@ -19,27 +19,28 @@ struct reading {
 };
 
 /* Names as written in a file, by the plan's enumerations; NULL at the end. */
-extern const char *const config_protocols[], *const config_gate_metrics[], *const config_mask_operators[],
-                                                                                   *const config_balances[];
+extern const char *const config_protocols[],
+        *const config_gate_metrics[], *const config_mask_operators[], *const config_balances[],
+                                                                              *const config_https[];
 /* For the start without a file: the defaults of one listener, route and candidate. */
 extern const struct cfg_row config_listen_rows[], config_route_rows[], config_candidate_rows[];
 
 /* config_hooks.c: single values, masks, files. */
-cfg_hook config_workers_hook, config_seed_hook, config_socket_hook, config_name_hook, config_path_hook,
-        config_json_path_hook, config_method_hook, config_alpn_hook, config_file_hook, config_mask_use_hook,
-        config_mask_key_hook, config_mask_field_hook, config_mask_hook;
+cfg_hook config_workers_hook, config_user_hook, config_seed_hook, config_socket_hook, config_name_hook,
+        config_path_hook, config_json_path_hook, config_method_hook, config_alpn_hook, config_file_hook,
+        config_mask_use_hook, config_mask_key_hook, config_mask_field_hook, config_mask_hook;
 /* config_route.c: listeners, routes, candidates, gates. */
 cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook, config_candidate_hook,
         config_gate_hook, config_route_hook, config_slice_header_hook;
 /* config_candidate.c: what a candidate gets. */
-cfg_hook config_rate_hook, config_warmup_hook, config_rewrite_path_hook, config_rewrite_host_hook,
-        config_rewrite_header_hook, config_rewrite_body_hook, config_credential_header_hook,
-        config_credential_file_hook;
+cfg_hook config_rate_hook, config_warmup_hook, config_ramp_stage_hook, config_rewrite_path_hook,
+        config_rewrite_host_hook, config_rewrite_header_hook, config_rewrite_body_hook,
+        config_credential_header_hook, config_credential_file_hook;
 /* config_live.c: the live side of a route. */
 cfg_hook config_listen_tls_hook, config_certificate_hook, config_live_endpoint_hook, config_live_tls_hook,
-        config_live_hook, config_prefix_hook, config_host_hook, config_match_header_hook, config_key_hook,
-        config_request_set_hook, config_request_remove_hook, config_response_set_hook,
-        config_response_remove_hook;
+        config_live_hook, config_health_grpc_hook, config_prefix_hook, config_host_hook,
+        config_match_header_hook, config_key_hook, config_request_set_hook, config_request_remove_hook,
+        config_response_set_hook, config_response_remove_hook;
 
 /* A plan with all defaults, the built-in mask, no listener and no route. */
 void config_start(struct plan *);

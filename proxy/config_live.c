@@ -85,14 +85,40 @@ void config_live_tls_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		         "'ca_file' is not looked at while 'verify' is no");
 }
 
+void config_health_grpc_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan_health *h = at;
+	const char *text = config_text(c, "grpc", n);
+
+	h->grpc = true;
+	if (text)
+		snprintf(h->grpc_service, sizeof(h->grpc_service), "%s", text);
+	if (text && text[strcspn(text, "\"\\ \t")])
+		cfg_fail(c, n, "write package.Service", "'%.80s' is not the name of a service", text);
+}
+
+/* HTTP/2 has no Upgrade here, and gRPC no HTTP/1.1. */
+static void check_http(struct cfg *c, const struct cfg_node *n, const struct plan_live *l, bool all_tls)
+{
+	const struct cfg_node *grpc = cfg_child(cfg_child(n, "health"), "grpc");
+
+	if (grpc && l->health.path[0])
+		cfg_fail(c, grpc, "leave one of them", "'health' has both 'path' and 'grpc'");
+	if (grpc && (l->http == PLAN_HTTP_1 || (l->http == PLAN_HTTP_AUTO && !all_tls)))
+		cfg_fail(c, grpc, "write http: 2", "'grpc' asks over HTTP/2, which 'live' does not speak");
+}
+
 void config_live_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	const struct plan_live *l = at;
 	const struct cfg_node *tls = cfg_child(n, "tls"), *health = cfg_child(n, "health");
-	bool any = false;
+	bool any = false, all = true;
 
-	for (uint32_t i = 0; i < l->endpoint_count; i++)
+	for (uint32_t i = 0; i < l->endpoint_count; i++) {
 		any |= l->endpoints[i].tls;
+		all &= l->endpoints[i].tls;
+	}
+	check_http(c, n, l, all);
 	if (tls && l->endpoint_count && !any)
 		cfg_warn(c, tls->key, "write https:// to use it", "'tls' is not used: no endpoint is https");
 	if (any && !l->verify)
@@ -106,7 +132,7 @@ void config_live_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		         "'try_timeout' is not shorter than 'total_timeout', which ends first");
 	if (health && l->health.timeout_ms > l->health.interval_ms)
 		cfg_fail(c, health, NULL, "the 'timeout' of 'health' is longer than its 'interval'");
-	if (health && health->kind == CFG_NODE_MAPPING && !l->health.path[0])
+	if (health && health->kind == CFG_NODE_MAPPING && !l->health.path[0] && !l->health.grpc)
 		for (const struct cfg_node *k = health->first; k; k = k->next)
 			if (strcmp(k->key->text, "max_fails") != 0 &&
 			    strcmp(k->key->text, "fail_timeout") != 0 && strcmp(k->key->text, "path") != 0)

@@ -101,6 +101,12 @@ static void print_health(const struct plan_health *h, FILE *f)
 	if (h->path[0])
 		fprintf(f, "    health: GET %s every %s within %s; out after %u, back after %u\n", h->path,
 		        time_text(h->interval_ms, a), time_text(h->timeout_ms, b), h->fall, h->rise);
+	else if (h->grpc)
+		fprintf(f,
+		        "    health: grpc.health.v1 of '%s' every %s within %s; out after %u, back after "
+		        "%u\n",
+		        h->grpc_service, time_text(h->interval_ms, a), time_text(h->timeout_ms, b), h->fall,
+		        h->rise);
 	else
 		fprintf(f, "    health: no path declared: nobody asks\n");
 	if (h->max_fails)
@@ -127,9 +133,10 @@ static void print_live(const struct plan_live *l, FILE *f)
 		fprintf(f, " %s", l->endpoints[i].url);
 		tls |= l->endpoints[i].tls;
 	}
-	fprintf(f, " (%s, silent %s, connect %s, kept %s, %u connections, %u tries)\n",
-	        config_balances[l->balance], time_text(l->timeout_ms, a), time_text(l->connect_timeout_ms, b),
-	        time_text(l->idle_timeout_ms, c), l->max_connections, l->tries);
+	fprintf(f, " (http %s, %s, silent %s, connect %s, kept %s, %u connections, %u tries)\n",
+	        config_https[l->http], config_balances[l->balance], time_text(l->timeout_ms, a),
+	        time_text(l->connect_timeout_ms, b), time_text(l->idle_timeout_ms, c), l->max_connections,
+	        l->tries);
 	if (l->try_timeout_ms)
 		fprintf(f, "    a try: %s from the request's end to an answer's head\n",
 		        time_text(l->try_timeout_ms, a));
@@ -207,6 +214,13 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 		fprintf(f, "    at most %s of requests a second\n", bytes_text(k->max_bytes, text));
 	if (k->max_queue)
 		fprintf(f, "    at most %s of requests wait for an answer\n", bytes_text(k->max_queue, text));
+	if (k->ramp.stage_count) {
+		fprintf(f, "    ramp:");
+		for (uint32_t i = 0; i < k->ramp.stage_count; i++)
+			fprintf(f, " %.4g%%", k->ramp.stages[i] / 1e4);
+		fprintf(f, ", each for %u pairs and %s at least\n", k->ramp.pairs,
+		        time_text(k->ramp.hold_ms, text));
+	}
 	if (k->warmup_count)
 		fprintf(f, "    warm-up: the first %u copies are not compared\n", k->warmup_count);
 	if (k->warmup_ms)
@@ -214,8 +228,25 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 		        time_text(k->warmup_ms, text));
 	print_breaker(&k->breaker, f);
 	print_rewrite(&k->rewrite, f);
+	if (k->models_ignored)
+		fprintf(f, "    models: not asked which it serves\n");
 	if (k->credential_file[0])
 		fprintf(f, "    credential: %s from %s\n", k->credential_header, k->credential_file);
+}
+
+static void print_stop(const struct plan_stop *s, FILE *f)
+{
+	char text[32];
+
+	if (!s->on)
+		return;
+	fprintf(f, "  stop: %.4g%% once", s->watch_ppm / 1e4);
+	if (s->after_ms)
+		fprintf(f, " %s have passed%s", time_text(s->after_ms, text),
+		        s->pairs || s->decided ? " or" : "");
+	if (s->pairs)
+		fprintf(f, " %u pairs are there%s", s->pairs, s->decided ? " or" : "");
+	fprintf(f, "%s\n", s->decided ? " every gate is decided" : "");
 }
 
 static void print_route(const struct plan *p, const struct plan_route *r, FILE *f)
@@ -236,13 +267,15 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 	for (uint32_t i = 0; i < r->candidate_count; i++) {
 		const struct plan_candidate *k = &r->candidates[i];
 
-		fprintf(f, "  %s %s: %s (%.4g%%, timeout %s, %u in flight)\n",
-		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url, k->sample_ppm / 1e4,
-		        time_text(k->timeout_ms, text), k->max_in_flight);
+		fprintf(f, "  %s %s: %s (http %s, %.4g%%, timeout %s, %u in flight)\n",
+		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url,
+		        config_https[k->http], k->sample_ppm / 1e4, time_text(k->timeout_ms, text),
+		        k->max_in_flight);
 		print_limits_of(k, f);
 		if (k->endpoint.tls)
 			print_trust(k->verify, k->ca_file, "", f);
 	}
+	print_stop(&r->stop, f);
 	print_compare(r, f);
 	for (uint32_t i = 0; i < r->gate_count; i++)
 		print_gate(&r->gates[i], f);
@@ -327,5 +360,7 @@ void config_print_check(const struct plan *p, FILE *f)
 	        p->run_directory[0] && p->run_directory[strlen(p->run_directory) - 1] == '/' ? "" : "/",
 	        p->run_name, (unsigned long long)p->seed, p->control_socket, p->workers, p->slots_each,
 	        time_text(p->drain_timeout_ms, text));
+	if (p->user_id)
+		fprintf(f, "roles: started by root they run as uid %u, gid %u\n", p->user_id, p->group_id);
 	print_memory(p, f);
 }

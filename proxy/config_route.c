@@ -89,6 +89,15 @@ void config_candidate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		cfg_warn(c, cfg_child(tls, "verify"), "name the authority with 'ca_file' instead",
 		         "whoever is on the way to the candidate can read and answer the copies");
 	k->breaker.on = cfg_child(n, "breaker") != NULL;
+	if (cfg_child(n, "ramp") && !cfg_child(cfg_child(n, "ramp"), "stages")) {
+		static const uint32_t stages[] = {10000, 100000, 500000, 1000000};
+
+		memcpy(k->ramp.stages, stages, sizeof(stages));
+		k->ramp.stage_count = 4;
+	}
+	if (k->ramp.stage_count && k->baseline)
+		cfg_fail(c, cfg_child(n, "ramp")->key, "write 'sample'",
+		         "a baseline has no gates, and so no ramp");
 	if (!k->credential_header[0])
 		snprintf(k->credential_header, sizeof(k->credential_header), "authorization");
 	if (k->baseline && !cfg_child(n, "sample"))
@@ -224,6 +233,13 @@ static void matches_check(struct cfg *c, const struct cfg_node *n, const struct 
 		         before->name);
 }
 
+static void stop_check(struct cfg *c, const struct cfg_node *stop, struct plan_route *r)
+{
+	r->stop.on = stop != NULL;
+	if (stop && !r->stop.after_ms && !r->stop.pairs && !r->stop.decided)
+		cfg_fail(c, stop->key, "write after, pairs or decided: true", "'stop' says not when");
+}
+
 void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	const struct plan *p = config_plan(c);
@@ -235,8 +251,12 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 			cfg_fail(c, cfg_child(n, "name"), NULL, "there are two routes '%s'", r->name);
 		matches_check(c, n, before, r);
 	}
+	if (r->upgrade && r->live.http == PLAN_HTTP_2)
+		cfg_fail(c, cfg_child(n, "upgrade"), "write http: 1.1 below live",
+		         "'upgrade' needs an endpoint that speaks HTTP/1.1");
 	for (uint32_t i = 0; i < r->candidate_count; i++)
 		r->keep_host |= r->candidates[i].rewrite.keep_host;
+	stop_check(c, cfg_child(n, "stop"), r);
 	candidates_check(c, n, r);
 	gates_check(c, n, r);
 	slices_check(c, n, r);

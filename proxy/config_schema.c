@@ -24,12 +24,14 @@ const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",
                                            "row_divergence_rate",    "latency_p99_ratio", NULL};
 const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
 const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
+const char *const config_https[] = {"auto", "1.1", "2", NULL};
 static const char *const protocols_later[] = {"openai",    "anthropic", "ollama", "tfserving",
                                               "kserve-v1", "text",      NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};
 static const char *const modes[] = {"deny", NULL}, *const modes_later[] = {"allow", NULL};
+static const char *const models[] = {"ask", "ignore", NULL};
 static const char *const roles[] = {"candidate", "baseline", NULL};
 
 static const struct cfg_row certificate_rows[] = {
@@ -182,13 +184,17 @@ static const struct cfg_row live_tls_rows[] = {
          .hook = config_file_hook, .sentence = "PEM: the certificate that we show."},
         {ONE("key_file", CFG_STRING, struct plan_live, client.key_file), .hook = config_file_hook,
          .sentence = "PEM: its private key, without a passphrase."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row health_rows[] = {
         {ONE("path", CFG_STRING, struct plan_health, path), .hook = config_path_hook,
          .sentence = "Asked with GET by each worker, on a connection of its own; 2xx is well. Left out: "
                      "nobody asks."},
+        {.name = "grpc",
+         .type = CFG_HOOK,
+         .hook = config_health_grpc_hook,
+         .sentence = "Asked by grpc.health.v1 over HTTP/2 instead, about this service; '' is the whole "
+                     "server. SERVING is well."},
         {ONE("interval", CFG_DURATION, struct plan_health, interval_ms), .min = "100ms", .max = "1h",
          .value = "5s", .sentence = "Between two questions, give or take a tenth."},
         {ONE("timeout", CFG_DURATION, struct plan_health, timeout_ms), .min = "10ms", .max = "10m",
@@ -209,6 +215,9 @@ static const struct cfg_row live_rows[] = {
          .sentence = "a list of URLs, such as [http://127.0.0.1:9001], https://HOST:PORT or unix:/PATH"},
         {ONE("balance", CFG_ENUM, struct plan_live, balance), .names = config_balances,
          .value = "round_robin", .sentence = "Which endpoint is next."},
+        {ONE("http", CFG_ENUM, struct plan_live, http), .names = config_https, .value = "auto",
+         .sentence = "1.1, 2 (over TLS by ALPN, else from the first byte) or auto: what ALPN agrees on over "
+                     "TLS, else 1.1."},
         {ONE("timeout", CFG_DURATION, struct plan_live, timeout_ms), .min = "1ms", .max = "1h",
          .value = "30s", .sentence = "How long live may be silent before the client gets 504."},
         {ONE("connect_timeout", CFG_DURATION, struct plan_live, connect_timeout_ms), .min = "1ms",
@@ -232,7 +241,6 @@ static const struct cfg_row live_rows[] = {
          .sentence = "Of https endpoints."},
         {ALL("health", CFG_MAPPING, health_rows), .offset = offsetof(struct plan_live, health),
          .sentence = "When an endpoint is left out, and when it comes back."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row request_rows[] = {
@@ -289,6 +297,28 @@ static const struct cfg_row candidate_tls_rows[] = {
          .sentence = "Its certificate's name and chain must be right."},
         END,
 };
+static const struct cfg_row ramp_rows[] = {
+        {.name = "stages",
+         .type = CFG_EACH,
+         .hook = config_ramp_stage_hook,
+         .sentence = "Shares, each more than the one before; left out: [1%, 10%, 50%, 100%]."},
+        {ONE("pairs", CFG_INTEGER, struct plan_ramp, pairs), .min = "1", .max = "1000000", .value = "100",
+         .sentence = "Pairs in a stage before it is left."},
+        {ONE("hold", CFG_DURATION, struct plan_ramp, hold_ms), .min = "0s", .max = "24h", .value = "1m",
+         .sentence = "How long a stage takes at least."},
+        END,
+};
+static const struct cfg_row stop_rows[] = {
+        {ONE("after", CFG_DURATION, struct plan_stop, after_ms), .min = "1s", .max = "30d",
+         .sentence = "After that time."},
+        {ONE("pairs", CFG_INTEGER, struct plan_stop, pairs), .min = "1", .max = "1000000000",
+         .sentence = "After that many pairs."},
+        {ONE("decided", CFG_BOOL, struct plan_stop, decided), .value = "no",
+         .sentence = "Once every gate of the candidate is decided."},
+        {ONE("watch", CFG_SHARE, struct plan_stop, watch_ppm), .value = "1%",
+         .sentence = "What it gets from then on."},
+        END,
+};
 static const struct cfg_row rewrite_rows[] = {
         {.name = "path",
          .type = CFG_PAIRS,
@@ -334,6 +364,8 @@ const struct cfg_row config_candidate_rows[] = {
          .value = "2s", .sentence = "How long its answer may take."},
         {ONE("max_in_flight", CFG_INTEGER, struct plan_candidate, max_in_flight), .min = "1", .max = "65536",
          .value = "64", .sentence = "Copies that wait for its answer at a time, and its connections."},
+        {ONE("http", CFG_ENUM, struct plan_candidate, http), .names = config_https, .value = "auto",
+         .sentence = "Which HTTP it is sent, as for live."},
         {ONE("max_rate", CFG_HOOK, struct plan_candidate, max_rate), .hook = config_rate_hook,
          .sentence = "Copies a second, such as 50/s (or /m, /h); more are shed as rate. Left out: no limit."},
         {ONE("max_bytes", CFG_SIZE, struct plan_candidate, max_bytes), .min = "1KiB", .max = "1TiB",
@@ -342,10 +374,16 @@ const struct cfg_row config_candidate_rows[] = {
          .sentence = "Bytes of copies that wait for its answer at a time; more are shed as in_flight."},
         {ONE("warmup", CFG_HOOK, struct plan_candidate, warmup_count), .hook = config_warmup_hook,
          .sentence = "The first copies of a run, by number (20) or time (30s), are sent and not compared."},
+        {ALL("ramp", CFG_MAPPING, ramp_rows), .offset = offsetof(struct plan_candidate, ramp),
+         .sentence =
+                 "Its sample rises by stages while its gates hold, else it falls; left out: all at once."},
         {ALL("breaker", CFG_MAPPING, breaker_rows), .offset = offsetof(struct plan_candidate, breaker),
          .sentence = "When a candidate that fails is left alone; left out: never."},
         {ALL("rewrite", CFG_MAPPING, rewrite_rows), .offset = offsetof(struct plan_candidate, rewrite),
          .sentence = "What a copy has otherwise than its request."},
+        {ONE("models", CFG_ENUM, struct plan_candidate, models_ignored), .names = models, .value = "ask",
+         .sentence = "Which it serves, before a copy with a $.model: one other name is put there, several "
+                     "refuse it."},
         {ONE("credential_file", CFG_STRING, struct plan_candidate, credential_file),
          .hook = config_credential_file_hook,
          .sentence = "A line, mode 0600: the candidate's own credential. Those of clients are never sent."},
@@ -354,7 +392,6 @@ const struct cfg_row config_candidate_rows[] = {
          .sentence = "The header that the credential is in."},
         NOT_YET("shares_live"),
         {ALL("tls", CFG_MAPPING, candidate_tls_rows), .sentence = "For an https endpoint."},
-        NOT_YET("alpn"),
         END,
 };
 static const struct cfg_row gate_rows[] = {
@@ -400,6 +437,9 @@ const struct cfg_row config_route_rows[] = {
          .rows = gate_rows,
          .hook = config_gate_hook,
          .sentence = "Limits that decide the run."},
+        {ALL("stop", CFG_MAPPING, stop_rows), .offset = offsetof(struct plan_route, stop),
+         .sentence =
+                 "When a candidate has been seen enough, at the first of what is given; left out: never."},
         {.name = "slices",
          .type = CFG_LIST,
          CFG_ITEMS(struct plan_route, slices, slice_count),
@@ -452,6 +492,9 @@ static const struct cfg_row rows[] = {
          .required = true,
          .hook = config_listen_hook,
          .sentence = "write listen: [{address: 127.0.0.1:8080}]"},
+        {ONE("user", CFG_HOOK, struct plan, user_id), .hook = config_user_hook,
+         .sentence = "Whom the roles run as when the proxy is started by root; left out: root, without its "
+                     "privileges."},
         {ONE("workers", CFG_HOOK, struct plan, workers), .value = "auto", .hook = config_workers_hook,
          .sentence = "A number up to 16, or auto: the cores, at most 4."},
         {ONE("memory", CFG_SIZE, struct plan, memory_bytes), .min = "16MiB", .max = "1TiB", .value = "256MiB",

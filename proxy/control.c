@@ -22,7 +22,7 @@
 #include "proxy/control_stats.h"
 
 enum {
-	TICK_MS = 20,
+	TICK_MS = 50,
 	CUT_WAIT_US = 20000,
 	REPLY_BYTES = 4 << 20,
 	CONNECTIONS = 64,

@@ -124,6 +124,22 @@ static void sample_of(const struct metric *m, const struct stats *s, unsigned r,
 	metric_real(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sample_ppm / 1e6);
 }
 
+static void stage_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	if (s->plan->routes[r].candidates[c].ramp.stage_count)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].stage + 1);
+}
+
+static void falls_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].falls);
+}
+
+static void saved_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].saved);
+}
+
 static void sent_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
 {
 	metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sent);
@@ -168,6 +184,9 @@ ALL(candidate_pairs, pairs_of)
 ALL(candidate_diverged, diverged_of)
 ALL(candidate_sample, sample_of)
 ALL(candidate_verdict, verdict_of)
+ALL(candidate_stage, stage_of)
+ALL(candidate_falls, falls_of)
+ALL(candidate_saved, saved_of)
 ALL(candidate_sent, sent_of)
 ALL(candidate_queued, queued_of)
 ALL(candidate_opened, opened_of)
@@ -363,7 +382,7 @@ static const struct {
         {{"understudy_candidate_sample_ratio",
           METRIC_GAUGE,
           "ratio",
-          "share of exchanges that a candidate gets: the least of configured and ctl sample",
+          "share of exchanges that a candidate gets: the least of configured, ctl sample, ramp and stop",
           {"route", "candidate"}},
          put_candidate_sample},
         {{"understudy_candidate_verdict",
@@ -372,6 +391,24 @@ static const struct {
           "1 for the verdict as it stands",
           {"route", "candidate", "verdict"}},
          put_candidate_verdict},
+        {{"understudy_candidate_ramp_stage",
+          METRIC_GAUGE,
+          "",
+          "stage of a candidate's ramp, from 1",
+          {"route", "candidate"}},
+         put_candidate_stage},
+        {{"understudy_candidate_ramp_falls_total",
+          METRIC_COUNTER,
+          "",
+          "times that a candidate's ramp went back",
+          {"route", "candidate"}},
+         put_candidate_falls},
+        {{"understudy_candidate_saved_total",
+          METRIC_COUNTER,
+          "",
+          "copies, about, that a candidate was spared because it had been seen enough",
+          {"route", "candidate"}},
+         put_candidate_saved},
         {{"understudy_candidate_requests_total",
           METRIC_COUNTER,
           "",

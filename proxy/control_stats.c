@@ -87,6 +87,10 @@ static void read_standings(struct stats *s, const struct page *page)
 			to->state = atomic_load(&from->state);
 			to->sample_ppm =
 			        page_sample_ppm(page, r, c, s->plan->routes[r].candidates[c].sample_ppm);
+			to->stage = atomic_load(&from->stage);
+			to->falls = atomic_load(&from->falls);
+			to->stopped = atomic_load(&from->stopped);
+			to->saved = atomic_load(&from->saved);
 			standing_gate(from, to->gate);
 			read_candidate(&page->candidates[r][c], to);
 		}

@@ -16,7 +16,9 @@ struct stats_standing {
 	uint32_t state, sample_ppm;
 	char gate[STANDING_GATE_BYTES + 1];
 	uint64_t sent, queued_bytes, breaker_opened;
-	uint32_t breaker; /* closed, open, half open */
+	uint32_t breaker;               /* closed, open, half open */
+	uint32_t stage, falls, stopped; /* of its ramp; why it gets the watch share, 0: it does not */
+	uint64_t saved;
 };
 
 struct stats {

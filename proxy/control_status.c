@@ -319,6 +319,15 @@ static void line_verdict(const struct stats *s, struct buf *b)
 		put_group(s, state, b);
 }
 
+/* " (stage 2 of 4)", " (seen enough)" */
+static void put_stage(struct buf *b, const struct plan_ramp *ramp, const struct stats_standing *at)
+{
+	if (at->stopped)
+		buf_puts(b, " (seen enough)");
+	else if (ramp->stage_count)
+		buf_printf(b, " (stage %u of %u)", at->stage + 1, ramp->stage_count);
+}
+
 /* "svc 100 %, twin (baseline) 10 %" */
 static void put_samples(const struct stats *s, struct buf *b)
 {
@@ -327,6 +336,7 @@ static void put_samples(const struct stats *s, struct buf *b)
 			buf_printf(b, ", %s%s ", s->plan->routes[r].candidates[c].name,
 			           s->plan->routes[r].candidates[c].baseline ? " (baseline)" : "");
 			put_share(b, s->standings[r][c].sample_ppm);
+			put_stage(b, &s->plan->routes[r].candidates[c].ramp, &s->standings[r][c]);
 		}
 }
 

@@ -411,6 +411,8 @@ static int own_folder(struct estate *e, const char *path, const char *name)
 
 	mkdir(path, 0755);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd != -1 && e->plan->user_id && geteuid() == 0) /* the roles' */
+		(void)!fchown(fd, e->plan->user_id, e->plan->group_id);
 	return fd == -1 ? complain("cannot make the run directory", path) : own(e, fd, "%s", name);
 }
 

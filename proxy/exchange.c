@@ -101,7 +101,7 @@ static void remember(struct exchange *x, const struct http_message *m)
 	x->routed = x->tap.copied = x->tap.eligible = false;
 	x->rule = NULL;
 	x->live_ns = 0;
-	x->tries = x->interim = x->status = 0;
+	x->tries = x->unseen = x->interim = x->status = 0;
 	x->refused_by = NULL;
 	x->bytes_in = x->bytes_out = x->added_ns = 0;
 	x->begun_ns = x->progress_ns = w->now_ns;
@@ -238,8 +238,34 @@ void exchange_end(struct exchange *x)
 	tap_end(&x->tap, LEG_CLIENT);
 }
 
+void exchange_touch(struct exchange *x)
+{
+	if (x->is_touched)
+		return;
+	x->is_touched = true;
+	LIST_INSERT_HEAD(&x->worker->touched, x, touched);
+}
+
+static void untouch(struct exchange *x)
+{
+	if (x->is_touched)
+		LIST_REMOVE(x, touched);
+	x->is_touched = false;
+}
+
+void exchange_settle(struct worker *w)
+{
+	struct exchange *x;
+
+	while ((x = LIST_FIRST(&w->touched))) {
+		untouch(x);
+		x->ops->turn_end(x->front);
+	}
+}
+
 void exchange_abandon(struct exchange *x)
 {
+	untouch(x);
 	if (!x->active)
 		return;
 	tap_error(&x->tap, OUTCOME_CLIENT_GONE);

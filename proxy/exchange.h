@@ -43,6 +43,9 @@ struct exchange {
 	uint64_t id;
 	uint16_t route;
 	unsigned tries;
+	unsigned unseen; /* tries that nobody acted on */
+	LIST_ENTRY(exchange) touched;
+	bool is_touched;
 	const struct upstream_endpoint *refused_by; /* not to be tried again at once */
 	bool active, request_done, response_begun, response_done, tunnel, client_10, head_request;
 	bool routed;
@@ -64,10 +67,14 @@ void exchange_begin(struct exchange *, const struct http_message *);
 void exchange_data(struct exchange *, struct span);
 void exchange_trailers(struct exchange *, const struct http_message *);
 void exchange_end(struct exchange *);
-/* The request broke (`rule`, or NULL: the client is gone): the live request is cut, nothing is answered. */
+/* The client is gone: the live request is cut, nothing is answered. Due before the front goes. */
 void exchange_abandon(struct exchange *);
 /* The client is not served any longer: 408 while its answer has not begun, else a cut. turn_end follows. */
 void exchange_drop(struct exchange *, enum reject_rule);
+/* Something happened to it that was no event of its front: the front's turn end is due. */
+void exchange_touch(struct exchange *);
+/* The turn ends of the fronts of all that were touched. */
+void exchange_settle(struct worker *);
 /* True while no more of the request can be taken. */
 bool exchange_full(const struct exchange *);
 /* Bytes of the request wait for the live side to take them. */

@@ -208,6 +208,8 @@ void forward_request(struct buf *out, const struct forward_request *r)
 	}
 	if (!framed)
 		put_framing(out, SPAN(""), r->framing, m->content_length);
+	if (r->te && m->te_trailers)
+		h1_write_field(out, SPAN("TE"), SPAN("trailers"));
 	if (r->upgrade) {
 		h1_write_field(out, SPAN("Connection"), SPAN("upgrade"));
 		h1_write_field(out, SPAN("Upgrade"), m->upgrade_protocol);

@@ -4,6 +4,8 @@
 
 #include "proxy/live_inside.h"
 
+enum { UNSEEN_MAX = 2 };
+
 bool live_repeatable(const struct exchange *x)
 {
 	static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
@@ -33,7 +35,7 @@ struct live *live_take(struct exchange *x, struct upstream *u, uint64_t now_ns)
 		if (!e)
 			return NULL;
 		upstream_locate(e);
-		l = live_h1_take(x, u, e);
+		l = live_h2_spoken(u, e, now_ns) ? live_h2_take(x, u, e) : live_h1_take(x, u, e);
 		x->refused_by = e;
 	} while (!l && (u->count > 1 || e->found.count > 1) && ++x->tries < u->plan->tries);
 	if (!l)
@@ -54,25 +56,27 @@ void live_release(struct live **live, bool clean)
 	l->ops->release(l, clean);
 }
 
-/* The next endpoint, or the next address of a name, is sent what `text` holds; the rest follows. */
+/* Another try is sent what `text` holds; the rest follows. False: none can be had. */
 static bool move_on(struct exchange *x, struct buf *text)
 {
 	struct live *l = x->live;
 	struct upstream *u = l->upstream;
 	bool chunked = l->chunked, trailed = l->trailed;
 	struct buf taken = *text;
+	bool under_way;
 
 	buf_init(text, CONN_OUT_LIMIT);
 	live_release(&x->live, false);
 	x->live = live_take(x, u, x->worker->now_ns);
-	if (x->live) {
+	under_way = x->live != NULL;
+	if (under_way) {
 		x->live->chunked = chunked;
 		x->live->trailed = trailed;
 		x->live->ops->text(x->live, buf_span(&taken));
 		live_flush(x->live);
 	}
 	buf_fini(&taken);
-	return x->live != NULL;
+	return under_way;
 }
 
 /* True when another try is under way. */
@@ -89,9 +93,29 @@ static bool live_elsewhere(struct live *l, enum live_error why)
 		return false;
 	x->refused_by = l->endpoint;
 	upstream_failed(u, l->endpoint, l->worker->now_ns);
-	if (text == &l->kept)
+	if (!conn_opening(l->conn))
 		gauge_add(&x->worker->gauges->live_retries, 1);
 	return move_on(x, text);
+}
+
+void live_anew(struct live *l)
+{
+	struct exchange *x = l->exchange;
+
+	if (l->kept.err || !move_on(x, &l->kept))
+		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
+}
+
+void live_unseen(struct live *l)
+{
+	struct exchange *x = l->exchange;
+
+	if (l->spoke || l->kept.err || ++x->unseen > UNSEEN_MAX) {
+		live_broke(l, LIVE_ERROR_RESET);
+		return;
+	}
+	gauge_add(&x->worker->gauges->live_retries, 1);
+	live_anew(l);
 }
 
 void live_broke(struct live *l, enum live_error why)
@@ -171,9 +195,11 @@ void live_tick(struct live *l, uint64_t now_ns)
 void live_endpoint_tick(struct upstream_endpoint *e, uint64_t now_ns)
 {
 	live_h1_tick(e, now_ns);
+	live_h2_tick(e, now_ns);
 }
 
 void live_bury(struct worker *w)
 {
 	live_h1_bury(w);
+	live_h2_bury(w);
 }

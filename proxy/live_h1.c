@@ -137,6 +137,14 @@ static struct buf *h1_resend(struct live *l, enum live_error why)
 
 /* The answer. */
 
+/* A parser, from the first byte of an answer on. */
+static bool parses(struct live_h1 *h)
+{
+	if (!h->codec && (h->codec = codec_take(h->live.worker, H1_RESPONSE)))
+		h->codec->parser.head_request = h->live.exchange->head_request;
+	return h->codec != NULL;
+}
+
 static void on_event(struct live_h1 *h, enum h1_event event, struct span body)
 {
 	struct exchange *x = h->live.exchange;
@@ -151,8 +159,7 @@ static void on_event(struct live_h1 *h, enum h1_event event, struct span body)
 	} else if (event == H1_TRAILERS) {
 		exchange_response_trailers(x, m);
 	} else if (event == H1_DONE && m->status / 100 == 1) {
-		h1_next(&h->codec->parser);
-		h->codec->parser.head_request = x->head_request;
+		codec_give(h->live.worker, &h->codec);
 	} else if (event == H1_DONE) {
 		exchange_response_end(x);
 	}
@@ -189,6 +196,10 @@ static void pump(struct live_h1 *h)
 
 		if (x->ops->full(x->front)) {
 			conn_read(&h->conn, false);
+			return;
+		}
+		if (!parses(h)) {
+			exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
 			return;
 		}
 		n = h1_feed(&h->codec->parser, buf_span(&h->conn.in), &event, &body);
@@ -257,16 +268,14 @@ static void h1_resume(struct live *l)
 
 /* The request. */
 
-static void h1_head(struct live *l, const struct forward_request *r)
+void live_text_head(struct live *l, struct buf *out, const struct forward_request *r)
 {
 	l->chunked = r->framing == HTTP_CHUNKED;
-	forward_request(conn_out(l->conn), r);
+	forward_request(out, r);
 }
 
-static void h1_data(struct live *l, struct span bytes)
+void live_text_data(struct live *l, struct buf *out, struct span bytes)
 {
-	struct buf *out = conn_out(l->conn);
-
 	if (l->chunked)
 		h1_write_chunk_head(out, bytes.len);
 	buf_span_put(out, bytes);
@@ -274,18 +283,38 @@ static void h1_data(struct live *l, struct span bytes)
 		buf_put(out, "\r\n", 2);
 }
 
-static void h1_trailers(struct live *l, const struct http_message *m)
+void live_text_trailers(struct live *l, struct buf *out, const struct http_message *m)
 {
 	if (!l->chunked)
 		return;
-	forward_trailers(conn_out(l->conn), m);
+	forward_trailers(out, m);
 	l->trailed = true;
+}
+
+void live_text_end(struct live *l, struct buf *out)
+{
+	if (l->chunked)
+		buf_puts(out, l->trailed ? "\r\n" : "0\r\n\r\n");
+}
+
+static void h1_head(struct live *l, const struct forward_request *r)
+{
+	live_text_head(l, conn_out(l->conn), r);
+}
+
+static void h1_data(struct live *l, struct span bytes)
+{
+	live_text_data(l, conn_out(l->conn), bytes);
+}
+
+static void h1_trailers(struct live *l, const struct http_message *m)
+{
+	live_text_trailers(l, conn_out(l->conn), m);
 }
 
 static void h1_end(struct live *l)
 {
-	if (l->chunked)
-		buf_puts(conn_out(l->conn), l->trailed ? "\r\n" : "0\r\n\r\n");
+	live_text_end(l, conn_out(l->conn));
 }
 
 static void h1_text(struct live *l, struct span text)
@@ -358,19 +387,28 @@ static const struct live_ops h1_ops = {
         .resend = h1_resend,
 };
 
-static struct live_h1 *h1_new(struct exchange *x, struct upstream *u, struct upstream_endpoint *e)
+static struct live_h1 *h1_new(struct worker *w, struct upstream *u, struct upstream_endpoint *e)
 {
-	struct worker *w = x->worker;
 	struct live_h1 *h = calloc(1, sizeof *h);
 
 	if (!h)
 		return NULL;
 	h->live = (struct live){.ops = &h1_ops, .worker = w, .upstream = u, .endpoint = e, .conn = &h->conn};
+	h->moves = e->moves;
 	buf_init(&h->live.kept, RETRY_BYTES);
 	conn_init(&h->conn, w->base, h1_turn, h);
 	h->conn.received = &w->gauges->live_bytes_in;
 	h->conn.sent = &w->gauges->live_bytes_out;
 	h->conn.held_bytes = &w->gauges->buffered;
+	return h;
+}
+
+static struct live_h1 *h1_dial(struct worker *w, struct upstream *u, struct upstream_endpoint *e)
+{
+	struct live_h1 *h = h1_new(w, u, e);
+
+	if (!h)
+		return NULL;
 	errno = 0;
 	if (dial(h)) {
 		live_undialled(u, e, w->now_ns, errno);
@@ -380,6 +418,22 @@ static struct live_h1 *h1_new(struct exchange *x, struct upstream *u, struct ups
 	e->connections++;
 	gauge_add(&w->gauges->live_connects, 1);
 	return h;
+}
+
+void live_h1_adopt(struct worker *w, struct upstream *u, struct upstream_endpoint *e, struct conn *conn)
+{
+	struct live_h1 *h = h1_new(w, u, e);
+
+	if (!h)
+		return;
+	conn_move(&h->conn, conn);
+	e->connections++;
+	if (!h->conn.reading || h->conn.eof) {
+		h1_close(h);
+		return;
+	}
+	h->live.since_ns = w->now_ns;
+	pool_enter(h);
 }
 
 /* An idle connection, but none that was closed or spoke unasked: what it said is no answer of ours. */
@@ -402,17 +456,12 @@ static struct live_h1 *h1_idle(struct upstream_endpoint *e)
 
 struct live *live_h1_take(struct exchange *x, struct upstream *u, struct upstream_endpoint *e)
 {
-	struct codec *codec = codec_take(x->worker, H1_RESPONSE);
-	struct live_h1 *h = codec ? h1_idle(e) : NULL;
+	struct live_h1 *h = h1_idle(e);
 
-	if (!h && codec)
-		h = h1_new(x, u, e);
-	if (!h) {
-		codec_give(x->worker, &codec);
+	if (!h)
+		h = h1_dial(x->worker, u, e);
+	if (!h)
 		return NULL;
-	}
-	h->codec = codec;
-	h->codec->parser.head_request = x->head_request;
 	h->last = h->deaf = h->begun = false;
 	return &h->live;
 }

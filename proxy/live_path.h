@@ -11,6 +11,8 @@
 #ifndef PROXY_LIVE_PATH_H
 #define PROXY_LIVE_PATH_H
 
+#include <sys/queue.h>
+
 #include "capture/role.h"
 #include "proto/h1.h"
 #include "proto/net/conn.h"
@@ -35,6 +37,8 @@ struct codec {
 struct exchange;
 struct health;
 struct live_h1;
+struct live_h2;
+struct live_h2_leg;
 struct session;
 
 struct listener {
@@ -58,9 +62,12 @@ struct worker {
 	struct session *sessions;
 	struct exchange *slow;        /* those whose clients live waits for */
 	struct live_h1 *closed_lives; /* freed at the next tick */
-	struct health *health;        /* NULL: no endpoint is checked */
-	struct codec *codecs[2];      /* spare, by enum h1_kind: those of one kind need no new beginning */
-	struct buf scratch;           /* one head of a record at a time */
+	struct live_h2 *closed_h2s;
+	struct live_h2_leg *spare_legs;
+	LIST_HEAD(, exchange) touched; /* by what another connection of this turn brought */
+	struct health *health;         /* NULL: no endpoint is checked */
+	struct codec *codecs[2];       /* spare, by enum h1_kind: those of one kind need no new beginning */
+	struct buf scratch;            /* one head of a record at a time */
 	uint8_t sample_key[16];
 	uint64_t sequence, now_ns; /* the clock when this turn began */
 	uint64_t memory_max;       /* of gauges->buffered */

@@ -27,7 +27,8 @@ static const struct role_row roles[] = {
          false,
          {"plan", "ledger", "page", "run", "control", "control-address", "ring.log.*"},
          {0, 300},
-         0},
+         0,
+         {MAY_ACCEPT | MAY_TALK | MAY_LOOK, DIALS_NOBODY}},
         {"judge",
          IN_MIRROR | IN_REPLAY,
          judge_run,
@@ -37,7 +38,8 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
           "wake.masked-answers"},
          {5, 700},
-         0},
+         0,
+         {MAY_STORE, DIALS_NOBODY}},
         {"answers",
          IN_MIRROR | IN_REPLAY,
          answers_run,
@@ -47,7 +49,8 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
           "wake.masked-answers"},
          {5, 600},
-         0},
+         0,
+         {0, DIALS_NOBODY}},
         {"shadow",
          IN_MIRROR | IN_REPLAY,
          shadow_run,
@@ -57,7 +60,8 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "trust.*", "credential.*", "ring.shadow", "wake.shadow", "ring.answers",
           "wake.answers", "names.read"},
          {5, 900},
-         0},
+         0,
+         {MAY_TALK, DIALS_CANDIDATES}},
         {"recorder",
          IN_MIRROR,
          recorder_run,
@@ -66,7 +70,8 @@ static const struct role_row roles[] = {
          false,
          {"plan", "ledger", "page", "captures", "ring.recorder", "wake.recorder"},
          {5, 800},
-         0},
+         0,
+         {MAY_STORE | MAY_FORK, DIALS_NOBODY}},
         {"resolver",
          IN_MIRROR | IN_FORWARD | IF_NAMED,
          resolver_run,
@@ -75,7 +80,8 @@ static const struct role_row roles[] = {
          false,
          {"plan", "ledger", "page", "names"},
          {0, 300},
-         0},
+         0,
+         {MAY_RESOLVE, DIALS_NOBODY}},
         {"masker",
          IN_MIRROR,
          masker_run,
@@ -85,7 +91,8 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "mask-key", "ring.raw.*", "wake.raw.*", "ring.shadow", "wake.shadow",
           "ring.judge", "wake.judge", "ring.recorder", "wake.recorder"},
          {5, 600},
-         0},
+         0,
+         {0, DIALS_NOBODY}},
         {"player",
          IN_REPLAY,
          player_run,
@@ -94,7 +101,8 @@ static const struct role_row roles[] = {
          false,
          {"plan", "ledger", "page", "input", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge"},
          {0, 300},
-         0},
+         0,
+         {MAY_READ, DIALS_NOBODY}},
         {"worker",
          IN_MIRROR | IN_FORWARD,
          worker_run,
@@ -104,7 +112,8 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "sample-key", "ticket-key", "listen.*", "tls.*", "ring.raw.%",
           "wake.raw.%", "names.read"},
          {0, -500},
-         0},
+         0,
+         {MAY_ACCEPT | MAY_TALK, DIALS_LIVE}},
 };
 enum { ROLES = sizeof roles / sizeof *roles };
 
@@ -142,7 +151,7 @@ static int run_role(int argc, char **argv)
 {
 	for (unsigned i = 0; i < ROLES && argc > 0; i++)
 		if (!strcmp(roles[i].name, argv[0]))
-			return role_enter(argc, argv, roles[i].rank, roles[i].run);
+			return role_enter(argc, argv, roles[i].rank, &roles[i].walls, roles[i].run);
 	fprintf(stderr, "understudy: there is no role '%s'; --role is how the program starts its own parts\n",
 	        argc > 0 ? argv[0] : "");
 	return 2;

@@ -7,16 +7,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "proto/base/clock.h"
+#include "proto/base/confine.h"
 #include "proxy/generations.h"
 
 enum {
-	TICK_MS = 20, /* the page changes without a signal */
+	TICK_MS = 50, /* the page changes without a signal */
 	PARENT_OOM = -500,
 };
 
@@ -231,11 +231,10 @@ static int hear_signals(struct parent *p)
 	return p->signals == -1 ? ERR_SYS : 0;
 }
 
-/* As many descriptors as the system allows, no core, no reading of its descriptors by neighbours, and with a
- * live path to hold open the last to be killed. */
+/* As many descriptors as the system allows, and with a live path to hold open the last to be killed. */
 static void settle_process(const struct plan *plan)
 {
-	struct rlimit files, none = {0, 0};
+	struct rlimit files;
 	int fd = plan->replay ? -1 : open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd != -1) {
@@ -246,8 +245,6 @@ static void settle_process(const struct plan *plan)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0);
 }
 
 /* The plan as it was read, and what the older binary said of itself. */
@@ -278,7 +275,8 @@ int parent_run(const struct parent_job *job)
 	upgrade_find(&p->former);
 	notify_open(&p->notify);
 	settle_process(job->plan);
-	if (p->self_fd == -1 || hear_signals(p))
+	confine_memory();
+	if (p->self_fd == -1 || hear_signals(p) || confine_parent())
 		fprintf(stderr, "understudy: cannot start roles: %s\n", strerror(errno));
 	else if ((p->serving = build_first(p))) {
 		serve(p);

@@ -25,6 +25,7 @@ struct role_row {
 	const char *holds[ROLE_HOLDS_MAX];
 	struct role_rank rank;
 	uint32_t ready_ms; /* to say that it is ready; 0: 20 s */
+	struct role_walls walls;
 };
 
 struct parent_job { /* all borrowed */

@@ -285,8 +285,8 @@ void session_tick(struct session *s)
 			session_give_up(s, REJECT_SEND_TIMEOUT);
 		else if (!s->dead && pressed(s->worker) && session_waited(s, PRESSED_MS))
 			session_give_up(s, REJECT_MEMORY);
-		else if (s->kind->stalled)
-			s->kind->stalled(s);
+		else if (s->chosen)
+			s->kind->blocked(s);
 	} else if (!s->chosen) {
 		await_tick(s, limits);
 	} else {

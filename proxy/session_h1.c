@@ -134,6 +134,8 @@ static void charge(struct session *s)
 	const struct codec *c = s->h1.codec;
 	size_t now = s->h1.exchange.heard.cap + (c ? sizeof c->parser + c->parser.head_len : 0);
 
+	if (now == s->h1.charged)
+		return;
 	gauge_add(&s->worker->gauges->buffered, now - s->h1.charged);
 	s->h1.charged = now;
 }
@@ -148,12 +150,13 @@ static void turn_end(struct session *s)
 	if (!s->dead)
 		exchange_flush(x);
 	session_flush(s);
-	exchange_added(x, clock_mono_ns() - s->worker->now_ns);
+	if (x->tap.eligible)
+		exchange_added(x, clock_mono_ns() - s->worker->now_ns);
 	s->dead |= served_out(s);
 	if (x->head && !s->dead) /* before its input goes */
 		h1_keep(&s->h1.codec->parser);
 	idle = !x->active && !buf_len(&s->conn.out) && !s->lingering && !s->conn.held && !s->conn.handshaking;
-	if (idle && (s->close_after || (!s->h1.mid_message && !buf_len(&s->conn.in)))) {
+	if (idle && s->close_after) { /* of what is refused no more is read */
 		s->h1.mid_message = false;
 		codec_give(s->worker, &s->h1.codec);
 	}
@@ -210,7 +213,7 @@ static void on_event(struct session *s, enum h1_event event, struct span body)
 		exchange_trailers(&s->h1.exchange, &p->message);
 	} else if (event == H1_DONE) {
 		exchange_end(&s->h1.exchange);
-		h1_next(p);
+		codec_give(s->worker, &s->h1.codec);
 		s->h1.mid_message = false;
 	}
 }
@@ -322,6 +325,11 @@ static void tick(struct session *s)
 		turn_end(s);
 }
 
+static void blocked(struct session *s)
+{
+	slow_look(&s->h1.exchange, s->worker->now_ns);
+}
+
 static void fini(struct session *s)
 {
 	exchange_abandon(&s->h1.exchange);
@@ -329,12 +337,7 @@ static void fini(struct session *s)
 	charge(s);
 }
 
-static void stalled(struct session *s)
-{
-	slow_look(&s->h1.exchange, s->worker->now_ns);
-}
-
-static const struct session_kind kind = {turn, turn_end, tick, stalled, turn_end, fini};
+static const struct session_kind kind = {turn, turn_end, tick, blocked, turn_end, fini};
 
 void session_h1_init(struct session *s)
 {

@@ -533,6 +533,13 @@ static void tick(struct session *s)
 		turn_end(s);
 }
 
+static void blocked(struct session *s)
+{
+	for (struct h2_stream *h = NULL; (h = h2_next(s->h2.h2, h));)
+		if (h->user)
+			slow_look(&((struct stream *)h->user)->exchange, s->worker->now_ns);
+}
+
 static void drain(struct session *s)
 {
 	h2_shutdown(s->h2.h2, false);
@@ -556,7 +563,7 @@ static void fini(struct session *s)
 	event_del(&s->h2.later);
 }
 
-static const struct session_kind kind = {turn, turn_end, tick, NULL, drain, fini};
+static const struct session_kind kind = {turn, turn_end, tick, blocked, drain, fini};
 
 int session_h2_init(struct session *s)
 {

@@ -16,8 +16,8 @@ struct session_kind {
 	void (*turn_end)(struct session *);
 	/* Timeouts; the common ones were looked at before. */
 	void (*tick)(struct session *);
-	/* Each tick that the client takes nothing; or NULL. */
-	void (*stalled)(struct session *);
+	/* Instead of tick(), while the client takes nothing. */
+	void (*blocked)(struct session *);
 	void (*drain)(struct session *);
 	void (*fini)(struct session *);
 };

@@ -1,5 +1,7 @@
 #include "proxy/upstream.h"
 
+#include "proxy/live_inside.h"
+
 #include <string.h>
 
 int upstream_init(struct upstream *u, const struct plan_live *plan, const struct name_slot *names,
@@ -51,7 +53,8 @@ void upstream_unreachable(struct upstream_endpoint *e)
 
 static bool takes(const struct upstream *u, const struct upstream_endpoint *e)
 {
-	return e->idle || !u->plan->max_connections || e->connections < u->plan->max_connections;
+	return e->idle || live_h2_takes(e) || !u->plan->max_connections ||
+	       e->connections < u->plan->max_connections;
 }
 
 enum endpoint_state upstream_state(const struct upstream_endpoint *e, uint64_t now_ns)

@@ -15,6 +15,7 @@
 #include "capture/page.h"
 
 struct live_h1;
+struct live_h2;
 struct tls_context;
 
 struct upstream_endpoint {
@@ -29,12 +30,16 @@ struct upstream_endpoint {
 	uint32_t connections, in_flight, fails, checks;
 	bool ill; /* by its checks */
 	uint64_t out_until_ns;
+	struct live_h2 *shared; /* open HTTP/2 connections */
+	uint32_t streams;       /* that one of them takes, as it last said; 0: not known */
+	uint64_t h1_until_ns;   /* ALPN chose HTTP/1.1 */
 };
 
 struct upstream {
 	const struct plan_live *plan;
 	struct worker_gauges *gauges;
-	struct tls_context *tls; /* for https endpoints; NULL: there are none */
+	struct tls_context *tls;    /* for https endpoints, offering HTTP/1.1; NULL: it is not spoken */
+	struct tls_context *tls_h2; /* ... offering HTTP/2, before HTTP/1.1 if that is spoken */
 	uint32_t count, turn;
 	struct upstream_endpoint endpoints[LIVE_ENDPOINTS_MAX];
 };

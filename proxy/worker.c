@@ -196,7 +196,7 @@ static int prepare(struct worker *w)
 		err = upstream_init(&w->upstreams[i], &w->plan->routes[i].live, names ? names->live[i] : NULL,
 		                    w->gauges);
 		if (!err)
-			err = worker_tls_live(w->env, i, &w->upstreams[i].tls);
+			err = worker_tls_live(w->env, i, &w->upstreams[i].tls, &w->upstreams[i].tls_h2);
 	}
 	return err ? err : health_new(w, &w->health);
 }

@@ -102,25 +102,32 @@ static bool any_tls(const struct plan_live *plan)
 	return false;
 }
 
-int worker_tls_live(const struct role_env *env, unsigned index, struct tls_context **context_out)
+int worker_tls_live(const struct role_env *env, unsigned index, struct tls_context **h1_out,
+                    struct tls_context **h2_out)
 {
-	const struct plan_live *plan = &env->plan->routes[index].live;
+	static const char *const h2_first[] = {"h2", "http/1.1"};
+	const struct plan_route *route = &env->plan->routes[index];
+	const struct plan_live *plan = &route->live;
+	bool only_h1 = plan->http == PLAN_HTTP_1 || route->upgrade, only_h2 = plan->http == PLAN_HTTP_2;
 	struct buf ca, chain, key;
+	struct tls_client_config config = {.insecure = !plan->verify, .alpn = alpn_to_live, .alpn_count = 1};
 	char why[TLS_WHY_BYTES] = "";
-	int err;
+	int err = 0;
 
-	*context_out = NULL;
+	*h1_out = *h2_out = NULL;
 	if (!any_tls(plan))
 		return 0;
 	load(env, &ca, "tls.live.%u.ca", index, 0);
 	load(env, &chain, "tls.live.%u.cert", index, 0);
 	load(env, &key, "tls.live.%u.key", index, 0);
-	err = tls_client_context(&(struct tls_client_config){.ca_pem = buf_span(&ca),
-	                                                     .insecure = !plan->verify,
-	                                                     .pair = {buf_span(&chain), buf_span(&key)},
-	                                                     .alpn = alpn_to_live,
-	                                                     .alpn_count = 1},
-	                         why, sizeof why, context_out);
+	config.ca_pem = buf_span(&ca);
+	config.pair = (struct tls_pair){buf_span(&chain), buf_span(&key)};
+	if (!only_h2)
+		err = tls_client_context(&config, why, sizeof why, h1_out);
+	config.alpn = h2_first;
+	config.alpn_count = only_h2 ? 1 : 2;
+	if (!err && !only_h1)
+		err = tls_client_context(&config, why, sizeof why, h2_out);
 	wipe(&ca);
 	wipe(&chain);
 	wipe(&key);

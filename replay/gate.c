@@ -132,6 +132,13 @@ void gate_evaluate(const struct plan_gate *gate, const struct gate_input *in, st
 	}
 }
 
+bool gate_keeps(const struct plan_gate *gate, const struct gate_result *r)
+{
+	if (isnan(r->value))
+		return true;
+	return table[gate->metric].direction == GATE_MAX ? r->value <= gate->limit : r->value >= gate->limit;
+}
+
 unsigned gate_list(const struct plan_route *route, struct plan_gate out[GATE_LIST_MAX])
 {
 	unsigned n = 0;

@@ -60,6 +60,8 @@ struct gate_result {
 };
 
 void gate_evaluate(const struct plan_gate *, const struct gate_input *, struct gate_result *out);
+/* Is the figure within the limit, whatever its interval? True without data. */
+bool gate_keeps(const struct plan_gate *, const struct gate_result *);
 /* The standing gates, with the plan's limits when it declares them, then the others. Returns how many. */
 unsigned gate_list(const struct plan_route *, struct plan_gate out[GATE_LIST_MAX]);
 /* One candidate's verdict over `count` results of `gates`. *decided_by_out: the index of the gate that

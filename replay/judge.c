@@ -17,11 +17,12 @@
 #include "capture/head.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "replay/allot.h"
 #include "replay/results.h"
 
-enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 4 };
-static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 50000000u, SUMMARY_NS = 800000000u,
-                      MS_NS = 1000000u, GRACE_MS = 60000u;
+enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 8 };
+static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
+                      REAP_NS = 5000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
 struct judge {
 	const struct role_env *env;
@@ -30,7 +31,7 @@ struct judge {
 	struct fold *fold;
 	size_t limit_bytes; /* the fold has three quarters at most; comparing takes what it leaves */
 	struct results *results;
-	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, wall_anchor_us, mono_anchor_ns;
+	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, reaped_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
 	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
 	struct {
@@ -341,6 +342,8 @@ static void summary(const char *state, const char *reason)
 	};
 
 	ledger_read(judge.env->ledger, &counts);
+	if (!judge.env->plan->replay)
+		allot_all(judge.env, judge.results, &counts);
 	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL))
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
 	publish();
@@ -383,8 +386,11 @@ static void housekeeping(void)
 	}
 	if (now - judge.swept_ns > 1000000000u) {
 		fold_each(judge.fold, drop_settled, NULL);
-		reap_lost(false, OUTCOME_ROLE_LOST);
 		judge.swept_ns = now;
+	}
+	if (now - judge.reaped_ns > REAP_NS) {
+		reap_lost(false, OUTCOME_ROLE_LOST);
+		judge.reaped_ns = now;
 	}
 	if (now - judge.summed_ns > SUMMARY_NS)
 		summary("running", NULL);
@@ -475,6 +481,7 @@ int judge_run(struct role_env *env)
 	if (!judge.fold || role_ring_reader(env, "judge", &judge.in[0]) ||
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env))
 		return 3;
+	allot_begin(env);
 	summary("running", NULL);
 	role_ready(env);
 	for (;;) {

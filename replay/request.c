@@ -5,6 +5,7 @@
 
 #include "capture/head.h"
 #include "capture/mask.h"
+#include "proto/grpc.h"
 #include "proto/h1.h"
 #include "proto/json_edit.h"
 
@@ -105,7 +106,44 @@ static void put_head(struct buf *out, struct span head, const struct request_to 
 	while (head_next(head, &at, &name, &value))
 		if (!is_ours(name, to))
 			h1_write_field(out, name, value);
+	if (grpc_is(head_field(head, SPAN("content-type")))) /* it belongs to one hop, and gRPC asks for it */
+		h1_write_field(out, SPAN("te"), SPAN("trailers"));
 	put_ours(out, to);
+}
+
+/* Behind the last chunk; lines of "name: value". */
+static void put_trailers(struct buf *out, struct span lines)
+{
+	struct buf text;
+	struct span name, value;
+	size_t at = 0;
+
+	buf_puts(out, "0\r\n");
+	buf_init(&text, lines.len + 1);
+	buf_put(&text, "\n", 1); /* as behind the first line of a head */
+	buf_span_put(&text, lines);
+	while (head_next(buf_span(&text), &at, &name, &value))
+		h1_write_field(out, name, value);
+	if (text.err)
+		out->err = text.err;
+	buf_fini(&text);
+	buf_puts(out, "\r\n");
+}
+
+static void put_body(struct buf *out, struct span body, struct span trailers)
+{
+	if (!trailers.len) {
+		h1_write_end(out, HTTP_LENGTH, body.len);
+		buf_span_put(out, body);
+		return;
+	}
+	h1_write_end(out, HTTP_CHUNKED, 0);
+	if (body.len)
+		h1_write_chunk_head(out, body.len);
+	buf_span_put(out, body);
+	if (body.len)
+		buf_puts(out, "\r\n");
+	put_trailers(out, trailers);
 }
 
 /* --- the body --- */
@@ -142,7 +180,6 @@ void request_write(struct buf *out, const struct leg *request, const struct requ
 	if (edit_body(&edited, request, to))
 		body = buf_span(&edited);
 	put_head(out, buf_span(&request->head), to);
-	h1_write_end(out, HTTP_LENGTH, body.len);
-	buf_span_put(out, body);
+	put_body(out, body, buf_span(&request->trailers));
 	buf_fini(&edited);
 }

@@ -53,9 +53,17 @@ struct results_standing {
 	uint64_t pairs, diverged, needed; /* needed: UINT64_MAX when it cannot be told */
 	uint32_t state;                   /* enum standing_state */
 	const char *gate;                 /* that decides, or is waited for; "" when none does */
+	bool holds, failed, decided; /* no figure is over its limit; some gate failed; every one is decided */
 };
 void results_standing(const struct results *, uint16_t route, uint16_t candidate,
                       struct results_standing *out);
+/* The share that a candidate gets and why, for the next summaries. */
+struct results_share {
+	uint32_t sample_ppm, stage, stages, falls;
+	const char *stopped; /* "", or why */
+	uint64_t saved;      /* copies, about */
+};
+void results_share(struct results *, uint16_t route, uint16_t candidate, const struct results_share *);
 void results_close(struct results **);
 
 #endif

@@ -54,6 +54,7 @@ struct tally {
 	uint32_t slice_count;
 	struct slice slices[SLICES_COUNTED];
 	struct results_standing standing;
+	struct results_share share;
 };
 
 /* What the gates say of one candidate; a baseline has none. */
@@ -90,6 +91,14 @@ struct stratum {
 	unsigned least; /* pairs of a lower band of priorities are not stored */
 };
 
+/* A row of stored_pair without its texts and bodies. */
+struct stored_pair {
+	sqlite3_int64 n;
+	uint64_t id, bytes, seen_us, live_us, other_us;
+	unsigned asked, flags, live_status, other_status, rows, rows_diverged;
+	struct row first;
+};
+
 struct results {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
@@ -103,6 +112,7 @@ struct results {
 	unsigned tally_count, first_tally[ROUTES_MAX];
 	struct tally *tallies;
 	struct buf observations;           /* results_batch.c's */
+	struct buf waiting;                /* struct stored_pair of the open batch, until it is committed */
 	struct buf *stored;                /* each tally as it was last committed */
 	unsigned stratum_count, condemned; /* the one whose bands below its least are being dropped */
 	uint64_t sequence;                 /* of the next pair */

@@ -170,10 +170,20 @@ static void judge(const struct results *r, const struct tally *t, const struct l
 static struct results_standing standing_of(const struct tally *t, const struct judgement *j)
 {
 	static const uint32_t states[] = {STANDING_UNDECIDED, STANDING_PASS, STANDING_FAIL};
-	struct results_standing at = {t->pairs, t->diverged, 0, states[j->verdict], ""};
+	struct results_standing at = {.pairs = t->pairs,
+	                              .diverged = t->diverged,
+	                              .state = states[j->verdict],
+	                              .gate = "",
+	                              .holds = true,
+	                              .decided = j->count > 0};
 
 	if (j->decided_by >= 0)
 		at.gate = gate_metric_row(j->gates[j->decided_by].metric)->name;
+	for (unsigned i = 0; i < j->count; i++) {
+		at.holds &= gate_keeps(&j->gates[i], &j->results[i]);
+		at.failed |= j->results[i].state == GATE_FAIL;
+		at.decided &= j->results[i].state != GATE_UNDECIDED;
+	}
 	for (unsigned i = 0; i < j->count; i++)
 		if (j->verdict == GATE_UNDECIDED && j->results[i].state == GATE_UNDECIDED &&
 		    j->results[i].needed >= at.needed) {
@@ -189,6 +199,11 @@ void results_standing(const struct results *r, uint16_t route, uint16_t candidat
 	*out = r->tallies[r->first_tally[route] + candidate].standing;
 	if (!out->gate)
 		out->gate = "";
+}
+
+void results_share(struct results *r, uint16_t route, uint16_t candidate, const struct results_share *s)
+{
+	r->tallies[r->first_tally[route] + candidate].share = *s;
 }
 
 static void put_gate(struct buf *b, const struct plan_gate *gate, const struct gate_result *result)
@@ -361,6 +376,22 @@ static void put_throughput(struct buf *b, const struct tally *t, uint64_t seen)
 	buf_puts(b, "},");
 }
 
+/* Of a mirror: what the candidate gets, and what its stop has saved. */
+static void put_share(struct buf *b, const struct results_share *s)
+{
+	if (!s->stopped)
+		return;
+	buf_puts(b, "\"share\":{");
+	put_double(b, "sample", s->sample_ppm / 1e6);
+	if (s->stages)
+		buf_printf(b, ",\"stage\":%u,\"stages\":%u,\"falls\":%u", s->stage + 1, s->stages, s->falls);
+	buf_puts(b, ",");
+	put_text(b, "stopped", s->stopped);
+	buf_puts(b, ",");
+	put_integer(b, "saved", s->saved);
+	buf_puts(b, "},");
+}
+
 static void put_gates(struct buf *b, const struct judgement *j)
 {
 	buf_puts(b, "\"gates\":[");
@@ -453,6 +484,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	buf_puts(b, "},");
 	put_latency(b, r, t);
 	put_throughput(b, t, all->route_seen[t->route]);
+	put_share(b, &t->share);
 	put_gates(b, j);
 	put_slices(b, t);
 	buf_puts(b, "}");
@@ -472,7 +504,8 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 		struct tally *t = &r->tallies[i];
 		struct judgement j = {.count = 0};
 
-		t->standing = (struct results_standing){t->pairs, t->diverged, 0, STANDING_NONE, ""};
+		t->standing = (struct results_standing){
+		        .pairs = t->pairs, .diverged = t->diverged, .state = STANDING_NONE, .gate = ""};
 		if (!tally_candidate(r, t)->baseline) {
 			judge(r, t, all, &j);
 			t->standing = standing_of(t, &j);

@@ -18,12 +18,15 @@
 #include "capture/names.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/grpc.h"
 #include "proto/h1.h"
 #include "proto/net/client.h"
 #include "replay/admission.h"
+#include "replay/catalogue.h"
 #include "replay/request.h"
+#include "replay/turns.h"
 
-enum { PAUSE_MS = 2, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
+enum { PAUSE_MS = 3, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
 
 struct shadow {
 	const struct role_env *env;
@@ -38,6 +41,9 @@ struct shadow {
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
 	struct admission admissions[ROUTES_MAX][CANDIDATES_MAX];
 	struct request_to to[ROUTES_MAX][CANDIDATES_MAX];
+	struct catalogue catalogues[ROUTES_MAX][CANDIDATES_MAX];
+	struct record asked_for;   /* the end of a request that waits until its candidates have said what they
+	                              serve; nothing is read meanwhile. id 0: none */
 	const struct names *names; /* NULL: every address is a number */
 	struct place {
 		uint32_t version;
@@ -115,6 +121,20 @@ static void on_body(void *arg, struct span bytes)
 	}
 }
 
+static void on_trailers(void *arg, const struct http_message *m)
+{
+	struct flight *f = arg;
+	struct buf *lines = &shadow.head;
+
+	buf_reset(lines);
+	head_put_fields(lines, m);
+	if (lines->err)
+		settle(f, OUTCOME_CANDIDATE_TOO_LARGE);
+	else if (buf_len(lines)) /* but for the first LF */
+		emit(f, RECORD_TRAILERS, clock_mono_ns(),
+		     (struct span){buf_span(lines).data + 1, buf_len(lines) - 1});
+}
+
 static struct flight *new_flight(void)
 {
 	struct flight *f = shadow.spare;
@@ -160,7 +180,8 @@ static void on_done(void *arg, enum client_result result)
 	give_back(f);
 }
 
-static const struct client_events events = {on_sent, on_head, on_body, on_done};
+static const struct client_events events = {
+        .sent = on_sent, .head = on_head, .body = on_body, .trailers = on_trailers, .done = on_done};
 
 /* The request is there twice while it is handed over. */
 static bool room_for(const struct leg *request)
@@ -169,6 +190,16 @@ static bool room_for(const struct leg *request)
 
 	return shadow.held.bytes < shadow.held.limit_bytes &&
 	       twice < shadow.held.limit_bytes - shadow.held.bytes;
+}
+
+/* A call's own deadline is the candidate's too. */
+static unsigned deadline_ms(struct span head)
+{
+	uint64_t ns;
+
+	if (grpc_timeout(head_field(head, SPAN("grpc-timeout")), &ns))
+		return 0;
+	return ns < 1000000u ? 1 : ns / 1000000u < UINT32_MAX ? (unsigned)(ns / 1000000u) : UINT32_MAX;
 }
 
 /* What is sent lies in shadow.request, which keeps the memory of small ones. */
@@ -181,13 +212,15 @@ static void empty_request(uint64_t limit)
 }
 
 /* 0, or the outcome that keeps it from being sent. */
-static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate)
+static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate, struct span model)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	const struct leg *request = x->legs[LEG_CLIENT];
 	struct client *client = shadow.clients[x->route][candidate];
 	struct admission *admission = &shadow.admissions[x->route][candidate];
-	bool is_head = span_eq(head_method(buf_span(&request->head)), SPAN("HEAD"));
+	struct span head = buf_span(&request->head);
+	struct client_how how = {.is_head = span_eq(head_method(head), SPAN("HEAD")),
+	                         .timeout_ms = deadline_ms(head)};
 	uint8_t refused;
 	int err;
 
@@ -198,6 +231,10 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
 	empty_request(route->max_body_bytes + H1_HEAD_MAX);
+	refused = catalogue_apply(&shadow.catalogues[x->route][candidate], model,
+	                          &shadow.to[x->route][candidate].model);
+	if (refused)
+		return refused;
 	request_write(&shadow.request, request, &shadow.to[x->route][candidate]);
 	if (shadow.request.err)
 		return OUTCOME_MEMORY;
@@ -206,7 +243,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
 	if (refused)
 		return refused;
-	err = client_send(client, buf_span(&shadow.request), is_head, &events, f);
+	err = client_send(client, buf_span(&shadow.request), &how, &events, f);
 	if (!err)
 		return 0;
 	refused = err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY;
@@ -214,10 +251,11 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	return refused;
 }
 
-static void send_one(struct exchange *x, const struct record *end, unsigned candidate)
+static void send_one(struct exchange *x, const struct record *end, unsigned candidate, struct span model)
 {
 	struct flight *f = new_flight();
-	uint8_t refused = f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate) : OUTCOME_MEMORY;
+	uint8_t refused =
+	        f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate, model) : OUTCOME_MEMORY;
 
 	if (!refused) {
 		shadow.in_flight++;
@@ -234,15 +272,49 @@ static void send_all(struct exchange *x, const struct record *end)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	bool paused = atomic_load(&shadow.env->page->paused);
+	struct span model = catalogue_model(x->legs[LEG_CLIENT]);
+	uint8_t order[CANDIDATES_MAX];
 
-	for (unsigned i = 0; i < route->candidate_count; i++) {
+	turns_draw(shadow.env->plan->seed, x->id, route->candidate_count, order);
+	for (unsigned n = 0; n < route->candidate_count; n++) {
+		unsigned i = order[n];
+
 		if (!ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_MASKER, STAGE_SHADOW))
 			continue;
 		if (paused)
 			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, OUTCOME_PAUSED);
 		else
-			send_one(x, end, i);
+			send_one(x, end, i, model);
 	}
+}
+
+/* Some of its candidates are being asked which models they serve. */
+static bool must_wait(const struct exchange *x)
+{
+	const struct plan_route *route = &shadow.env->plan->routes[x->route];
+	bool wait = false;
+
+	if (!catalogue_model(x->legs[LEG_CLIENT]).len || atomic_load(&shadow.env->page->paused))
+		return false;
+	for (unsigned i = 0; i < route->candidate_count; i++)
+		if (ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_MASKER)
+			wait |= catalogue_asks(&shadow.catalogues[x->route][i], clock_mono_ns());
+	return wait;
+}
+
+/* True when nothing waits any more. */
+static bool send_waiting(void)
+{
+	struct exchange *x = shadow.asked_for.id ? fold_find(shadow.fold, shadow.asked_for.id) : NULL;
+
+	if (x && must_wait(x))
+		return false;
+	if (x) {
+		send_all(x, &shadow.asked_for);
+		fold_drop(shadow.fold, &x);
+	}
+	shadow.asked_for.id = 0;
+	return true;
 }
 
 static void take(const struct record *r)
@@ -258,6 +330,9 @@ static void take(const struct record *r)
 
 		ledger_settle_candidates(shadow.env->ledger, r->slot, r->id, STAGE_MASKER, outcome);
 		x = fold_find(shadow.fold, r->id);
+	} else if (r->type == RECORD_END && must_wait(x)) {
+		shadow.asked_for = *r;
+		return;
 	} else if (r->type == RECORD_END) {
 		send_all(x, r);
 	} else if (r->type != RECORD_ERROR) {
@@ -329,7 +404,7 @@ static unsigned drain(void)
 	unsigned n = 0;
 	int err = 0;
 
-	while (n < TURN_RECORDS && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
+	while (n < TURN_RECORDS && send_waiting() && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
 		take(&r);
 		n++;
 	}
@@ -346,7 +421,7 @@ static unsigned pause_ms(unsigned read)
 
 	if (read == TURN_RECORDS)
 		return 0;
-	if (read || shadow.in_flight)
+	if (read || shadow.in_flight || shadow.asked_for.id)
 		role_busy(&shadow.pace);
 	ms = role_nap_ms(&shadow.pace, shadow.env);
 	shadow.asleep = !ms && ring_sleep(shadow.in);
@@ -370,7 +445,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		shadow.swept_ns = clock_mono_ns();
 	}
 	ring_publish(shadow.out);
-	if (n == 0 && shadow.in_flight == 0 && atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW) {
+	if (n == 0 && shadow.in_flight == 0 && !shadow.asked_for.id &&
+	    atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW) {
 		event_base_loopbreak(shadow.base);
 		return;
 	}
@@ -379,21 +455,27 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Of an https candidate. 0, or an error that was logged. */
-static int make_trust(unsigned route, unsigned candidate, struct tls_context **context_out)
+static int make_trust(unsigned route, unsigned candidate, struct client_target *target)
 {
-	static const char *const alpn[] = {"http/1.1"};
+	static const char *const alpn[] = {"h2", "http/1.1"};
 	const struct plan_candidate *p = &shadow.env->plan->routes[route].candidates[candidate];
 	char name[48], why[TLS_WHY_BYTES] = "";
+	struct tls_client_config config = {.insecure = !p->verify};
 	struct buf ca;
-	int err;
+	int err = 0;
 
 	snprintf(name, sizeof name, "trust.%u.%u", route, candidate);
 	buf_init(&ca, PEM_MAX);
 	role_read(shadow.env, name, &ca);
-	err = tls_client_context(
-	        &(struct tls_client_config){
-	                .ca_pem = buf_span(&ca), .insecure = !p->verify, .alpn = alpn, .alpn_count = 1},
-	        why, sizeof why, context_out);
+	config.ca_pem = buf_span(&ca);
+	config.alpn = alpn + 1;
+	config.alpn_count = 1;
+	if (p->http != PLAN_HTTP_2)
+		err = tls_client_context(&config, why, sizeof why, &target->tls);
+	config.alpn = alpn;
+	config.alpn_count = p->http == PLAN_HTTP_2 ? 1 : 2;
+	if (!err && p->http != PLAN_HTTP_1)
+		err = tls_client_context(&config, why, sizeof why, &target->tls_h2);
 	buf_fini(&ca);
 	if (err)
 		LOG(ERROR, "tls_setup_failed", log_text("candidate", p->name), log_text("why", why));
@@ -427,7 +509,7 @@ static int make_client(unsigned route, unsigned candidate)
 	const struct plan_route *r = &shadow.env->plan->routes[route];
 	const struct plan_candidate *p = &r->candidates[candidate];
 	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes, &shadow.held};
-	struct client_target target = {.host = p->endpoint.host};
+	struct client_target target = {.host = p->endpoint.host, .h2 = p->http == PLAN_HTTP_2};
 	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
 
 	admission_init(&shadow.admissions[route][candidate], p, shadow.env->plan->seed,
@@ -435,13 +517,17 @@ static int make_client(unsigned route, unsigned candidate)
 	if (!err)
 		err = make_to(route, candidate);
 	if (!err && p->endpoint.tls)
-		err = make_trust(route, candidate, &target.tls);
+		err = make_trust(route, candidate, &target);
 	if (!err && p->endpoint.port &&
 	    !name_numeric(p->endpoint.address, &shadow.places[route][candidate].at))
 		err = ERR_CONFIG;
 	if (!err)
 		err = client_new(shadow.base, &target, limits, &shadow.clients[route][candidate]);
+	if (!err)
+		catalogue_init(&shadow.catalogues[route][candidate], p, shadow.clients[route][candidate],
+		               &shadow.to[route][candidate]);
 	tls_context_unref(&target.tls);
+	tls_context_unref(&target.tls_h2);
 	return err;
 }
 

@@ -62,6 +62,7 @@ static void adopt(const struct plan *file, const char *route, struct plan_candid
 	if (!from)
 		return;
 	to->rewrite = from->rewrite;
+	to->models_ignored = from->models_ignored;
 	to->timeout_ms = from->timeout_ms;
 	to->verify = from->verify;
 	memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);

@@ -105,6 +105,23 @@ static void md_counts(const char *name, const struct node *counts, struct buf *o
 	buf_puts(out, "\n");
 }
 
+static void md_share(const struct run *run, const struct node *c, struct buf *out)
+{
+	struct buf text;
+	char who[160];
+
+	buf_init(&text, 1024);
+	run_share(c, &text);
+	if (buf_len(&text)) {
+		buf_puts(out, "- ");
+		md_text(out, run_who(run, c, who));
+		buf_puts(out, ": ");
+		buf_span_put(out, buf_span(&text));
+		buf_puts(out, "\n");
+	}
+	buf_fini(&text);
+}
+
 static void report_md(const struct run *run, struct buf *out)
 {
 	const struct node *list = doc_get(run->summary, "candidates"), *first = list ? list->child : NULL;
@@ -126,6 +143,8 @@ static void report_md(const struct run *run, struct buf *out)
 	md_counts("all", doc_get(run->summary, "counts"), out);
 	for (const struct node *c = first; c; c = c->next)
 		md_counts(run_who(run, c, who), doc_get(c, "counts"), out);
+	for (const struct node *c = first; c; c = c->next)
+		md_share(run, c, out);
 	if (first && first->next)
 		buf_puts(out, "\nAll: an exchange is compared when any candidate's answer was.\n");
 	buf_printf(out, "\nrun %s, understudy %s, config %.12s, gates %.12s, %s to %s\n",

@@ -492,6 +492,20 @@ static void all_examples(struct buf *out, sqlite3 *db, const struct node *c)
 		examples(out, db, c, doc_text(k, "class"));
 }
 
+static void share(struct buf *out, const struct node *c)
+{
+	struct buf text;
+
+	buf_init(&text, 1024);
+	run_share(c, &text);
+	if (buf_len(&text)) {
+		buf_puts(out, "<p>");
+		report_escape(out, buf_span(&text), 1024);
+		buf_puts(out, ".</p>\n");
+	}
+	buf_fini(&text);
+}
+
 static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const struct node *c)
 {
 	bool baseline = !strcmp(doc_text(c, "role"), "baseline");
@@ -516,6 +530,7 @@ static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const
 		           against);
 	buf_printf(out, "; comparable share %s.</p>\n",
 	           run_figure(doc_number(c, "comparable_share"), "", comparable));
+	share(out, c);
 	gates(out, doc_get(c, "gates"));
 	if (doc_number(c, "pairs") > 0)
 		buf_puts(out, "<h3>Divergence rate as pairs came <span class=\"dim\">band: 95 % interval; "

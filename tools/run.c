@@ -242,6 +242,22 @@ static void put_line(struct buf *out, struct buf *line)
 	buf_reset(line);
 }
 
+void run_share(const struct node *candidate, struct buf *out)
+{
+	const struct node *share = doc_get(candidate, "share");
+	const char *stopped = doc_text(share, "stopped");
+	double stages = doc_number(share, "stages");
+
+	if (stages > 0)
+		buf_printf(out, "ramp at stage %.0f of %.0f, went back %.0f times",
+		           doc_number(share, "stage"), stages, doc_number(share, "falls"));
+	if (!*stopped)
+		return;
+	buf_printf(out, "%sseen enough (%s): watched at %.4g %%, about %.0f copies saved",
+	           stages > 0 ? "; " : "", stopped, doc_number(share, "sample") * 100,
+	           doc_number(share, "saved"));
+}
+
 static void text_candidate(const struct run *run, const struct node *c, struct buf *line, struct buf *out)
 {
 	const struct node *gates = doc_get(c, "gates");
@@ -256,6 +272,11 @@ static void text_candidate(const struct run *run, const struct node *c, struct b
 	put_line(out, line);
 	buf_puts(line, "  left out: ");
 	if (run_left_out(doc_get(c, "counts"), line) > 0)
+		put_line(out, line);
+	buf_reset(line);
+	buf_puts(line, "  ");
+	run_share(c, line);
+	if (buf_len(line) > 2)
 		put_line(out, line);
 	buf_reset(line);
 	if (gates && gates->child)

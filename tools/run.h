@@ -36,6 +36,8 @@ double run_sum(const struct node *object);
 void run_counts_line(const struct node *counts, struct buf *out);
 /* "candidate_timeout 40, in_flight 760": what was neither compared nor sampled out; their sum. */
 double run_left_out(const struct node *counts, struct buf *out);
+/* What share a candidate got and what its stop has saved; nothing when it had neither ramp nor stop. */
+void run_share(const struct node *candidate, struct buf *out);
 /* "svc", or "svc on ROUTE" when routes share the name, in printable ASCII. */
 const char *run_who(const struct run *, const struct node *candidate, char out[160]);
 /* The verdict sentence: what decided, who else has the same verdict, and that a run is not over. */

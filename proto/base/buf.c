@@ -35,7 +35,7 @@ static int grow(struct buf *b, size_t want)
 	return 0;
 }
 
-char *buf_room(struct buf *b, size_t want)
+char *buf_make_room(struct buf *b, size_t want)
 {
 	size_t used = b->tail - b->head;
 
@@ -45,8 +45,6 @@ char *buf_room(struct buf *b, size_t want)
 		b->err = ERR_LIMIT;
 		return NULL;
 	}
-	if (b->cap - b->tail >= want)
-		return b->base + b->tail;
 	if (b->head) {
 		memmove(b->base, b->base + b->head, used);
 		b->head = 0;
@@ -55,41 +53,6 @@ char *buf_room(struct buf *b, size_t want)
 	if (b->cap - b->tail < want)
 		b->err = grow(b, want);
 	return b->err ? NULL : b->base + b->tail;
-}
-
-void buf_grown(struct buf *b, size_t n)
-{
-	b->tail += n;
-}
-
-void buf_consume(struct buf *b, size_t n)
-{
-	b->head += n;
-	if (b->head == b->tail)
-		b->head = b->tail = 0;
-}
-
-void buf_put(struct buf *b, const void *bytes, size_t n)
-{
-	char *room;
-
-	if (!n)
-		return;
-	room = buf_room(b, n);
-	if (room) {
-		memcpy(room, bytes, n);
-		b->tail += n;
-	}
-}
-
-void buf_puts(struct buf *b, const char *text)
-{
-	buf_put(b, text, strlen(text));
-}
-
-void buf_span_put(struct buf *b, struct span s)
-{
-	buf_put(b, s.data, s.len);
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

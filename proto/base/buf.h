@@ -52,13 +52,51 @@ static inline struct span buf_span(const struct buf *b)
 	return (struct span){b->base ? b->base + b->head : "", b->tail - b->head};
 }
 
+/* The same as buf_room(), for when it takes more than a look. */
+char *buf_make_room(struct buf *, size_t want);
+
 /* Room for at least `want` more bytes at the tail: the pointer, or NULL with err set. */
-char *buf_room(struct buf *, size_t want);
-void buf_grown(struct buf *, size_t n);   /* n bytes were written into buf_room() */
-void buf_consume(struct buf *, size_t n); /* drop n bytes from the front */
-void buf_put(struct buf *, const void *bytes, size_t n);
-void buf_puts(struct buf *, const char *text);
-void buf_span_put(struct buf *, struct span);
+static inline char *buf_room(struct buf *b, size_t want)
+{
+	if (!b->err && want <= b->cap - b->tail && buf_len(b) + want <= b->limit_bytes)
+		return b->base + b->tail;
+	return buf_make_room(b, want);
+}
+
+/* n bytes were written into buf_room() */
+static inline void buf_grown(struct buf *b, size_t n)
+{
+	b->tail += n;
+}
+
+/* Drop n bytes from the front. */
+static inline void buf_consume(struct buf *b, size_t n)
+{
+	b->head += n;
+	if (b->head == b->tail)
+		b->head = b->tail = 0;
+}
+
+static inline void buf_put(struct buf *b, const void *bytes, size_t n)
+{
+	char *room = n ? buf_room(b, n) : NULL;
+
+	if (room) {
+		memcpy(room, bytes, n);
+		b->tail += n;
+	}
+}
+
+static inline void buf_puts(struct buf *b, const char *text)
+{
+	buf_put(b, text, strlen(text));
+}
+
+static inline void buf_span_put(struct buf *b, struct span s)
+{
+	buf_put(b, s.data, s.len);
+}
+
 void buf_printf(struct buf *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A JSON string literal with quotes; escapes controls, quotes, and replaces invalid UTF-8. */

@@ -1,72 +1,32 @@
 /*
- * client.c - connections are slots, at most max_in_flight of them, kept until the client goes:
+ * client.c - requests are slots, at most max_in_flight of them, kept until the client goes. In HTTP/1.1 each
+ * has a connection of its own:
  *
  *   spare (closed) --send--> busy --response, keep-alive--> idle (open) --send--> busy
  *     ^                        |                              |
  *     +------ any failure -----+------ closed, or a byte -----+
  *
- * Requests of one client have one timeout, so the busy list, in order of arrival, is in order of
- * deadlines: one timer watches its head. What client_send() took leaves in the same turn of the loop,
- * from on_kick(). A parser is lent to a slot from the first byte of its response to the last.
+ * The busy list is in order of deadlines: one timer watches its head. What client_send() took leaves in the
+ * same turn of the loop, from on_kick(). A parser is lent to a slot from the first byte of its response to
+ * the last.
  *
  * A request has a serial number; it is compared after every callback, because a callback may have
  * ended the request, started another in the same slot, or freed the client.
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include "proto/base/clock.h"
-#include "proto/net/client.h"
-#include "proto/net/client_codec.h"
-#include "proto/net/conn.h"
+#include "proto/net/client_inside.h"
 
-enum {
-	INFORMATIONAL_MAX = 8,
-	OUT_BYTES = CONN_READ_BYTES, /* most of a request that waits in the connection */
-	TLS_BYTES = 48 * 1024        /* what OpenSSL takes for one */
-};
-
-struct slot {
-	TAILQ_ENTRY(slot) link;    /* in spare, idle or busy */
-	STAILQ_ENTRY(slot) kicked; /* while `waiting` */
-	struct client *client;
-	struct conn conn;
-	struct client_codec *codec; /* NULL: nothing of a response came yet */
-	bool used_before;
-	unsigned moves; /* of the client, when it was opened */
-	/* the request, while serial is not 0 */
-	uint64_t serial, deadline_ns, body_bytes;
-	char *request;
-	size_t request_len, handed; /* handed: bytes of it that the connection was given */
-	bool waiting, is_head, replaced, sent_reported, response_began, head_reported;
-	unsigned informational;
-	struct client_events events;
-	void *arg;
-};
-
-TAILQ_HEAD(slot_list, slot);
-
-struct client {
-	struct event_base *base;
-	struct client_target target;
-	struct client_limits limits;
-	struct event timer, kick;
-	struct slot_list spare, idle, busy;
-	STAILQ_HEAD(, slot) kicked; /* to be sent, or to be told that connecting failed at once */
-	unsigned moves, slots, in_flight;
-	unsigned depth; /* how many of our frames are on the stack */
-	uint64_t serial;
-	bool timer_runs, closing;
-	char host[];
-};
+enum { INFORMATIONAL_MAX = 8 };
 
 static void on_turn(void *owner, unsigned news);
 
 /* What an open connection may take beside its request. */
 static size_t slot_bytes(const struct client *c)
 {
-	return sizeof(struct slot) + (c->target.tls ? TLS_BYTES : 0);
+	return sizeof(struct slot) + (c->target.tls ? CLIENT_TLS_BYTES : 0);
 }
 
 static bool lend_codec(struct slot *s)
@@ -94,17 +54,19 @@ static void destroy(struct client *c)
 	event_del(&c->kick);
 	destroy_list(&c->spare);
 	destroy_list(&c->idle);
+	client_h2_free_all(c);
 	tls_context_unref(&c->target.tls);
+	tls_context_unref(&c->target.tls_h2);
 	free(c);
 }
 
-static void enter(struct client *c)
+void client_enter(struct client *c)
 {
 	c->depth++;
 }
 
 /* The client may be gone afterwards. */
-static void leave(struct client *c)
+void client_leave(struct client *c)
 {
 	if (--c->depth == 0 && c->closing)
 		destroy(c);
@@ -132,10 +94,12 @@ static void forget_request(struct slot *s)
 	s->request = NULL;
 }
 
-static void finish(struct slot *s, enum client_result result, bool keep)
+void client_finish(struct slot *s, enum client_result result, bool keep)
 {
 	struct client *c = s->client;
 	unkick(s);
+	if (s->on)
+		client_h2_part(s);
 	forget_request(s);
 	client_codec_give_back(s->client->limits.budget, &s->codec, result == CLIENT_OK);
 	s->serial = 0;
@@ -176,24 +140,22 @@ static bool replace(struct slot *s)
 	unkick(s);
 	conn_close(&s->conn);
 	if (open_slot(s) < 0)
-		finish(s, CLIENT_CONNECT, false);
+		client_finish(s, CLIENT_CONNECT, false);
 	return true;
 }
 
 /* --- the response --- */
 
-static void on_head(struct slot *s)
+void client_told_head(struct slot *s, const struct http_message *m)
 {
-	const struct http_message *m = &s->codec->parser.message;
-
 	if (m->status == 101 || (m->status < 200 && ++s->informational > INFORMATIONAL_MAX)) {
-		finish(s, CLIENT_PROTOCOL, false);
+		client_finish(s, CLIENT_PROTOCOL, false);
 		return;
 	}
 	if (m->status < 200)
 		return;
 	if (m->framing == HTTP_LENGTH && m->content_length > s->client->limits.max_body_bytes) {
-		finish(s, CLIENT_TOO_LARGE, false);
+		client_finish(s, CLIENT_TOO_LARGE, false);
 		return;
 	}
 	s->head_reported = true;
@@ -201,15 +163,21 @@ static void on_head(struct slot *s)
 		s->events.head(s->arg, m);
 }
 
-static void on_body(struct slot *s, struct span body)
+void client_told_body(struct slot *s, struct span body)
 {
 	if (body.len > s->client->limits.max_body_bytes - s->body_bytes) {
-		finish(s, CLIENT_TOO_LARGE, false);
+		client_finish(s, CLIENT_TOO_LARGE, false);
 		return;
 	}
 	s->body_bytes += body.len;
 	if (s->events.body != NULL)
 		s->events.body(s->arg, body);
+}
+
+void client_told_trailers(struct slot *s, const struct http_message *m)
+{
+	if (s->events.trailers != NULL)
+		s->events.trailers(s->arg, m);
 }
 
 /* Bytes behind the response: whatever comes next cannot be trusted. */
@@ -222,8 +190,8 @@ static void on_message_end(struct slot *s)
 		p->head_request = s->is_head;
 		return;
 	}
-	finish(s, CLIENT_OK,
-	       p->message.keep_alive && !s->conn.eof && !buf_len(&s->conn.in) && s->sent_reported);
+	client_finish(s, CLIENT_OK,
+	              p->message.keep_alive && !s->conn.eof && !buf_len(&s->conn.in) && s->sent_reported);
 }
 
 /* One event of the parser. False when there is none. */
@@ -235,13 +203,15 @@ static bool step(struct slot *s)
 	long n = h1_feed(&s->codec->parser, buf_span(&s->conn.in), &event, &body);
 
 	if (n < 0) {
-		finish(s, n == ERR_LIMIT ? CLIENT_TOO_LARGE : CLIENT_PROTOCOL, false);
+		client_finish(s, n == ERR_LIMIT ? CLIENT_TOO_LARGE : CLIENT_PROTOCOL, false);
 		return false;
 	}
 	if (event == H1_HEAD)
-		on_head(s);
+		client_told_head(s, &s->codec->parser.message);
 	else if (event == H1_DATA)
-		on_body(s, body);
+		client_told_body(s, body);
+	else if (event == H1_TRAILERS)
+		client_told_trailers(s, &s->codec->parser.message);
 	if (s->serial != serial)
 		return false;
 	buf_consume(&s->conn.in, (size_t)n);
@@ -253,12 +223,12 @@ static bool step(struct slot *s)
 static void on_input(struct slot *s)
 {
 	if (s->handed == buf_len(&s->conn.out)) { /* an answer before the question */
-		finish(s, CLIENT_PROTOCOL, false);
+		client_finish(s, CLIENT_PROTOCOL, false);
 		return;
 	}
 	s->response_began = true;
 	if (!lend_codec(s)) {
-		finish(s, CLIENT_MEMORY, false);
+		client_finish(s, CLIENT_MEMORY, false);
 		return;
 	}
 	while (step(s))
@@ -273,7 +243,7 @@ static void on_closed(struct slot *s, bool orderly)
 		return;
 	/* an end between a 1xx and the final response is one for the parser, not for us */
 	if (!orderly || !s->head_reported || h1_eof(&s->codec->parser)) {
-		finish(s, CLIENT_RESET, false);
+		client_finish(s, CLIENT_RESET, false);
 		return;
 	}
 	while (step(s))
@@ -282,18 +252,25 @@ static void on_closed(struct slot *s, bool orderly)
 
 /* --- the request --- */
 
+void client_told_sent(struct slot *s)
+{
+	s->sent_reported = true;
+	if (s->events.sent != NULL)
+		s->events.sent(s->arg);
+}
+
 static void pump(struct slot *s)
 {
 	struct conn *conn = &s->conn;
 	size_t len = s->request_len;
 
 	while (s->handed < len && !conn->blocked) {
-		size_t n = len - s->handed < OUT_BYTES ? len - s->handed : OUT_BYTES;
+		size_t n = len - s->handed < CLIENT_OUT_BYTES ? len - s->handed : CLIENT_OUT_BYTES;
 		struct buf *out = conn_out(conn);
 
 		buf_put(out, s->request + s->handed, n);
 		if (out->err) {
-			finish(s, CLIENT_MEMORY, false);
+			client_finish(s, CLIENT_MEMORY, false);
 			return;
 		}
 		s->handed += n;
@@ -303,10 +280,8 @@ static void pump(struct slot *s)
 	}
 	if (s->handed < len || buf_len(&conn->out) || s->sent_reported)
 		return;
-	s->sent_reported = true;
 	conn_rest(conn); /* many may wait for an answer: they share the buffers of those that move */
-	if (s->events.sent != NULL)
-		s->events.sent(s->arg);
+	client_told_sent(s);
 }
 
 static void on_busy(struct slot *s, unsigned news)
@@ -314,7 +289,7 @@ static void on_busy(struct slot *s, unsigned news)
 	bool write_failed = (news & CONN_BROKEN) && !s->conn.eof;
 
 	if ((news & CONN_BROKEN) && conn_opening(&s->conn))
-		finish(s, CLIENT_CONNECT, false);
+		client_finish(s, CLIENT_CONNECT, false);
 	else if (news & (CONN_OPENED | CONN_SENT))
 		pump(s);
 	else if (news & CONN_INPUT)
@@ -332,9 +307,9 @@ static void on_turn(void *owner, unsigned news)
 		put_away(s);
 		return;
 	}
-	enter(c);
+	client_enter(c);
 	on_busy(s, news);
-	leave(c);
+	client_leave(c);
 }
 
 static void on_kick(evutil_socket_t fd, short what, void *arg)
@@ -343,15 +318,15 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 	struct slot *s;
 
 	(void)fd, (void)what;
-	enter(c);
+	client_enter(c);
 	while ((s = STAILQ_FIRST(&c->kicked)) != NULL) {
 		unkick(s);
 		if (s->conn.fd == -1)
-			finish(s, CLIENT_CONNECT, false);
+			client_finish(s, CLIENT_CONNECT, false);
 		else
 			pump(s);
 	}
-	leave(c);
+	client_leave(c);
 }
 
 static void watch_deadlines(struct client *c, uint64_t now_ns)
@@ -371,12 +346,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	struct slot *s;
 
 	(void)fd, (void)what;
-	enter(c);
+	client_enter(c);
 	while ((s = TAILQ_FIRST(&c->busy)) != NULL && s->deadline_ns <= now_ns)
-		finish(s, CLIENT_TIMEOUT, false);
+		client_finish(s, CLIENT_TIMEOUT, false);
 	c->timer_runs = false;
 	watch_deadlines(c, now_ns);
-	leave(c);
+	client_leave(c);
 }
 
 static struct slot *new_slot(struct client *c)
@@ -416,16 +391,59 @@ static struct slot *find_slot(struct client *c)
 	return s;
 }
 
-static void start(struct slot *s)
+/* It is sent in this turn of the loop, or told that it cannot be. */
+static void await_kick(struct slot *s)
 {
 	struct client *c = s->client;
 
-	if (s->conn.fd != -1 || open_slot(s) < 0) {
-		if (STAILQ_EMPTY(&c->kicked))
-			event_active(&c->kick, EV_TIMEOUT, 0);
-		s->waiting = true;
-		STAILQ_INSERT_TAIL(&c->kicked, s, kicked);
-	}
+	if (STAILQ_EMPTY(&c->kicked))
+		event_active(&c->kick, EV_TIMEOUT, 0);
+	s->waiting = true;
+	STAILQ_INSERT_TAIL(&c->kicked, s, kicked);
+}
+
+static void start(struct slot *s)
+{
+	if (s->conn.fd == -1 && client_h2_spoken(s->client) ? client_h2_join(s) < 0
+	                                                    : s->conn.fd != -1 || open_slot(s) < 0)
+		await_kick(s);
+}
+
+void client_send_again(struct slot *s)
+{
+	s->replaced = true;
+	s->handed = 0;
+	start(s);
+}
+
+void client_send_alone(struct slot *s)
+{
+	s->handed = 0;
+	if (open_slot(s) < 0)
+		await_kick(s);
+}
+
+void client_adopt(struct slot *s, struct conn *from)
+{
+	s->handed = 0;
+	s->used_before = false;
+	s->moves = s->client->moves;
+	conn_init(&s->conn, s->client->base, on_turn, s);
+	conn_move(&s->conn, from);
+	await_kick(s);
+}
+
+/* Those that came before mostly end before. */
+static void insert_busy(struct client *c, struct slot *s)
+{
+	struct slot *before = TAILQ_LAST(&c->busy, slot_list);
+
+	while (before && before->deadline_ns > s->deadline_ns)
+		before = TAILQ_PREV(before, slot_list, link);
+	if (before)
+		TAILQ_INSERT_AFTER(&c->busy, before, s, link);
+	else
+		TAILQ_INSERT_HEAD(&c->busy, s, link);
 }
 
 static bool keep_request(struct slot *s, struct span request)
@@ -442,9 +460,10 @@ static bool keep_request(struct slot *s, struct span request)
 	return true;
 }
 
-int client_send(struct client *c, struct span request, bool is_head, const struct client_events *events,
-                void *arg)
+int client_send(struct client *c, struct span request, const struct client_how *how,
+                const struct client_events *events, void *arg)
 {
+	unsigned limit_ms = c->limits.timeout_ms;
 	uint64_t now_ns = clock_mono_ns();
 	struct slot *s;
 
@@ -456,11 +475,15 @@ int client_send(struct client *c, struct span request, bool is_head, const struc
 	if (!keep_request(s, request))
 		return ERR_NOMEM;
 	TAILQ_REMOVE(s->conn.fd == -1 ? &c->spare : &c->idle, s, link);
-	TAILQ_INSERT_TAIL(&c->busy, s, link);
 	s->serial = ++c->serial;
-	s->deadline_ns = now_ns + (uint64_t)c->limits.timeout_ms * 1000000u;
+	if (how->timeout_ms && how->timeout_ms < limit_ms)
+		limit_ms = how->timeout_ms;
+	s->deadline_ns = now_ns + (uint64_t)limit_ms * 1000000u;
+	insert_busy(c, s);
+	if (limit_ms < c->limits.timeout_ms && TAILQ_FIRST(&c->busy) == s)
+		c->timer_runs = false; /* it runs for a later one */
 	s->handed = 0;
-	s->is_head = is_head;
+	s->is_head = how->is_head;
 	s->replaced = s->sent_reported = s->response_began = s->head_reported = false;
 	s->informational = 0;
 	s->body_bytes = 0;
@@ -484,12 +507,14 @@ int client_new(struct event_base *base, const struct client_target *target, stru
 	c->target = *target;
 	c->target.host = c->host;
 	c->target.tls = target->tls ? tls_context_ref(target->tls) : NULL;
+	c->target.tls_h2 = target->tls_h2 ? tls_context_ref(target->tls_h2) : NULL;
 	memcpy(c->host, host, strlen(host));
 	c->limits = limits;
 	TAILQ_INIT(&c->spare);
 	TAILQ_INIT(&c->idle);
 	TAILQ_INIT(&c->busy);
 	STAILQ_INIT(&c->kicked);
+	LIST_INIT(&c->shared);
 	event_assign(&c->timer, base, -1, 0, on_timer, c);
 	event_assign(&c->kick, base, -1, 0, on_kick, c);
 	*client_out = c;
@@ -513,21 +538,26 @@ unsigned client_in_flight(const struct client *c)
 	return c->in_flight;
 }
 
-/* New requests go to the tail with a higher serial, so what a done() sends is spared. */
+/* New requests have a higher serial, so what a done() sends is spared. */
 static void cut_all(struct client *c)
 {
 	uint64_t last = c->serial;
 	struct slot *s;
 
-	while ((s = TAILQ_FIRST(&c->busy)) != NULL && s->serial <= last)
-		finish(s, CLIENT_CUT, false);
+	do {
+		s = TAILQ_FIRST(&c->busy);
+		while (s && s->serial > last)
+			s = TAILQ_NEXT(s, link);
+		if (s)
+			client_finish(s, CLIENT_CUT, false);
+	} while (s);
 }
 
 void client_cut(struct client *c)
 {
-	enter(c);
+	client_enter(c);
 	cut_all(c);
-	leave(c);
+	client_leave(c);
 }
 
 void client_free(struct client **client)
@@ -537,8 +567,8 @@ void client_free(struct client **client)
 	*client = NULL;
 	if (c == NULL || c->closing)
 		return;
-	enter(c);
+	client_enter(c);
 	c->closing = true;
 	cut_all(c);
-	leave(c);
+	client_leave(c);
 }

@@ -1,5 +1,6 @@
 /*
- * client.h - an HTTP/1.1 client for one endpoint: keep-alive connections, a bound in flight, a deadline.
+ * client.h - an HTTP client for one endpoint: kept connections of HTTP/1.1, or streams of HTTP/2, a bound in
+ * flight, a deadline.
  *
  * Runs on one libevent loop, blocks nothing, resolves nothing. Over the bound a request is refused
  * (ERR_FULL); nothing queues here. Callbacks never run inside client_send().
@@ -18,7 +19,7 @@ enum client_result {
 	CLIENT_OK,
 	CLIENT_CONNECT, /* no connection: refused, or a TLS handshake failed (a certificate not believed) */
 	CLIENT_TIMEOUT, /* the deadline of the whole request, its connect included */
-	CLIENT_RESET,   /* the connection ended before the response did */
+	CLIENT_RESET,   /* the connection, or the stream, ended before the response did */
 	CLIENT_PROTOCOL,
 	CLIENT_TOO_LARGE,
 	CLIENT_CUT,
@@ -30,7 +31,8 @@ struct client_events {                                        /* any may be NULL
 	void (*head)(void *arg, const struct http_message *); /* final response head (1xx are skipped); its
 	                                                       spans are valid during the call only */
 	void (*body)(void *arg, struct span bytes);
-	void (*done)(void *arg, enum client_result); /* exactly once; the last call */
+	void (*trailers)(void *arg, const struct http_message *); /* only when there are some */
+	void (*done)(void *arg, enum client_result);              /* exactly once; the last call */
 };
 
 /* What clients that share it hold: connections, requests, heads of answers. */
@@ -47,8 +49,15 @@ struct client_limits {
 struct client_target {
 	struct sockaddr_storage address; /* IPv4, IPv6 or unix */
 	socklen_t address_len;
-	struct tls_context *tls; /* NULL: plain; the client takes a reference */
-	const char *host;        /* that the certificate must name; copied; unused without tls */
+	struct tls_context *tls;    /* to speak HTTP/1.1; both NULL: plain. The client takes references. */
+	struct tls_context *tls_h2; /* to speak what ALPN chooses: "h2", or HTTP/1.1 if tls is there too */
+	bool h2;                    /* plain: HTTP/2 from the first byte */
+	const char *host;           /* that the certificate must name; copied; unused without tls */
+};
+
+struct client_how {
+	bool is_head;        /* the method is HEAD */
+	unsigned timeout_ms; /* 0: the client's, which it cannot exceed */
 };
 
 struct client;
@@ -57,10 +66,12 @@ int client_new(struct event_base *, const struct client_target *, struct client_
                struct client **client_out) MUST_CHECK;
 /* Ends all requests with CLIENT_CUT, then frees. */
 void client_free(struct client **);
-/* Send one whole serialised request (copied). A connection that the server closed before any response byte,
- * and that had been used before, is replaced once. 0, ERR_FULL (max_in_flight), ERR_NOMEM (the budget, or the
- * machine). */
-int client_send(struct client *, struct span request, bool is_head, const struct client_events *,
+/* Send one whole request, as h1_write_*() wrote it (copied), in the version that the endpoint speaks. A
+ * connection that the server closed before any response byte, and that had been used before, is replaced
+ * once; so is a stream that was refused unread. 0, ERR_FULL (max_in_flight), ERR_NOMEM (the budget, or the
+ * machine).
+ */
+int client_send(struct client *, struct span request, const struct client_how *, const struct client_events *,
                 void *arg) MUST_CHECK;
 /* New connections go there (`len` 0: nowhere, and requests end with CLIENT_CONNECT); those to the place
  * before end their request, and are used no more. */

@@ -50,14 +50,16 @@ static void charge(struct conn *c)
 	c->charged = now;
 }
 
-/* Whole records until the socket is empty or the room is full. */
+/* Whole records: those that came with one read of the socket, while there is room. */
 static long receive_tls(struct conn *c, char *room, size_t size)
 {
 	size_t got = 0;
-	ssize_t n = 0;
+	ssize_t n;
 
-	while (got < size && (n = tls_read(c->tls, room + got, size - got)) > 0)
-		got += (size_t)n;
+	do {
+		n = tls_read(c->tls, room + got, size - got);
+		got += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && got < size && tls_pending(c->tls));
 	buf_grown(&c->in, got);
 	c->ended = n <= 0 && n != ERR_AGAIN;
 	return got ? (long)got : n == 0 || n == ERR_AGAIN ? n : ERR_CLOSED;
@@ -205,6 +207,26 @@ int conn_take(struct conn *c, int fd)
 		return 0;
 	conn_close(c);
 	return ERR_SYS;
+}
+
+void conn_move(struct conn *to, struct conn *from)
+{
+	struct buf in = from->in, out = from->out;
+
+	event_del(&from->readable);
+	event_del(&from->writable);
+	adopt(to, from->fd);
+	to->tls = from->tls;
+	to->eof = from->eof;
+	to->ended = from->ended;
+	to->in = in;
+	to->out = out;
+	from->fd = -1;
+	from->tls = NULL;
+	buf_init(&from->in, in.limit_bytes);
+	buf_init(&from->out, out.limit_bytes);
+	from->reading = from->blocked = false;
+	conn_read(to, true);
 }
 
 int conn_secure(struct conn *c, struct tls_context *context)

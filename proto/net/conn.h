@@ -61,6 +61,10 @@ int conn_take(struct conn *, int fd) MUST_CHECK;
  * for it. Context and host are borrowed until then. 0 or ERR_SYS. */
 int conn_connect(struct conn *, const struct sockaddr *, socklen_t, struct tls_context *,
                  const char *host) MUST_CHECK;
+/* `to`, which holds no socket, goes on with the socket, the TLS and the bytes of `from`, which is closed
+ * then.
+ */
+void conn_move(struct conn *to, struct conn *from);
 /* Speak TLS from here on, as the server: CONN_OPENED or CONN_BROKEN follows. 0, ERR_NOMEM or ERR_CONFIG. */
 int conn_secure(struct conn *, struct tls_context *) MUST_CHECK;
 /* Send no more: close_notify where it is TLS, then FIN; reading goes on. `out` is empty. 0, or ERR_AGAIN: the

@@ -214,9 +214,11 @@ static int outcome(struct tls *tls, int result)
 	return err;
 }
 
+/* To look is cheaper than to clear what is empty. */
 static void begin(struct tls *tls)
 {
-	ERR_clear_error();
+	if (ERR_peek_error() != 0)
+		ERR_clear_error();
 	tls->io_errno = 0;
 }
 

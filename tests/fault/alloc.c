@@ -228,7 +228,8 @@ static int client_case(void)
 	err = client_new(base, &target, limits, &c);
 	if (err)
 		return err;
-	err = client_send(c, SPAN("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), false, &events, &result);
+	err = client_send(c, SPAN("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), &(struct client_how){0}, &events,
+	                  &result);
 	for (unsigned i = 0; i < 1000 && !err && result == ERR_AGAIN; i++) {
 		event_base_loop(base, EVLOOP_NONBLOCK);
 		if (peer < 0 && (peer = accept(listener, NULL, NULL)) >= 0)

@@ -138,10 +138,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	half = data[0] & 8 ? (size - 1) / 2 : size - 1;
 	if (client_new(base, &target, limits, &c))
 		return 0;
-	if (client_send(c, SPAN("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), data[0] & 16, &events, &first))
+	if (client_send(c, SPAN("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+	                &(struct client_how){.is_head = data[0] & 16}, &events, &first))
 		abort();
 	serve(c, &first, data + 1, half, step);
-	if (client_send(c, SPAN("PUT / HTTP/1.1\r\nHost: a\r\n\r\n"), false, &events, &second))
+	if (client_send(c, SPAN("PUT / HTTP/1.1\r\nHost: a\r\n\r\n"), &(struct client_how){0}, &events,
+	                &second))
 		abort();
 	serve(c, &second, data + 1 + half, size - 1 - half, step);
 	client_free(&c);

@@ -64,7 +64,7 @@ static void run_role(role_run *run)
 			from[i] = fcntl(from[i], F_DUPFD, HIGH_FD);
 		for (int i = 0; i < 4; i++)
 			dup2(from[i], 3 + i);
-		_exit(role_enter(7, argv, (struct role_rank){0, 0}, run));
+		_exit(role_enter(7, argv, (struct role_rank){0, 0}, NULL, run));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);

@@ -334,6 +334,46 @@ static void scans(void **state)
 			}
 }
 
+/* The byte as a name holds it, said a second time; 0 where a name ends. */
+static char folded(unsigned c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (char)(c + 32);
+	if (c == '_')
+		return '-';
+	return c != 0 && c < 0x80 &&
+	                       (c >= 'a'
+	                                ? c <= 'z' || c == '|' || c == '~' || c == '`'
+	                                : (c >= '0' && c <= '9') || c == '^' || strchr("!#$%&'*+-.`", (int)c))
+	               ? (char)c
+	               : 0;
+}
+
+/* Every byte at every place, with and without enough behind it to look at many at once. */
+static void names(void **state)
+{
+	char text[48];
+
+	(void)state;
+	for (unsigned c = 0; c < 256; c++)
+		for (size_t at = 0; at < 30; at++)
+			for (size_t len = at + 1; len <= 40; len += 3) {
+				char want[HTTP_NAME_MAX_LEN];
+				struct http_name_read n;
+
+				memset(text, 'X', sizeof(text));
+				memset(want, 'x', sizeof(want));
+				text[at] = (char)c;
+				n = http_read_name((struct span){text, len});
+				assert_int_equal(n.len, folded(c) ? len : at);
+				assert_int_equal(n.underscore, c == '_');
+				if (at < sizeof(want) && folded(c))
+					want[at] = folded(c);
+				assert_memory_equal(n.folded, want,
+				                    n.len < sizeof(want) ? n.len : sizeof(want));
+			}
+}
+
 static void expect_written(struct buf *b, struct span want)
 {
 	assert_int_equal(b->err, 0);
@@ -416,11 +456,17 @@ static void writers_refuse(void **state)
 int main(void)
 {
 	const struct CMUnitTest all[] = {
-	        cmocka_unit_test(limits),           cmocka_unit_test(limits_at_run_time),
-	        cmocka_unit_test(small_storage),    cmocka_unit_test(message_contents),
-	        cmocka_unit_test(forwarded_fields), cmocka_unit_test(upgrades),
-	        cmocka_unit_test(kept_heads),       cmocka_unit_test(scans),
-	        cmocka_unit_test(writers),          cmocka_unit_test(writers_refuse),
+	        cmocka_unit_test(limits),
+	        cmocka_unit_test(limits_at_run_time),
+	        cmocka_unit_test(small_storage),
+	        cmocka_unit_test(message_contents),
+	        cmocka_unit_test(forwarded_fields),
+	        cmocka_unit_test(upgrades),
+	        cmocka_unit_test(kept_heads),
+	        cmocka_unit_test(scans),
+	        cmocka_unit_test(names),
+	        cmocka_unit_test(writers),
+	        cmocka_unit_test(writers_refuse),
 	};
 
 	return cmocka_run_group_tests(all, NULL, NULL);

@@ -426,7 +426,33 @@ static void test_wide(void **state)
 	}
 }
 
-/* The way to every number, and that walking and skipping read what json_next() reads. */
+/* Walking reads what json_next() reads, and finds the way to every number. */
+static void walk_as_read(struct span doc, size_t limit)
+{
+	struct json_trail walked = {{0}}, read = {{0}};
+	struct json_reader a, b;
+	enum json_token token;
+	int err = 0;
+
+	json_reader_init(&a, doc, JSON_NONFINITE);
+	json_reader_init(&b, doc, JSON_NONFINITE);
+	size_t n = json_walk(&a, limit, &walked);
+	assert_int_equal(n, a.scanner.offset);
+	assert_true(a.scanner.offset <= limit);
+	while (!err && b.scanner.offset < a.scanner.offset) {
+		err = json_next(&b, &token);
+		if (!err)
+			json_trail_note(&read, &b.scanner, token);
+	}
+	assert_int_equal(err, 0);
+	assert_int_equal(a.scanner.offset, b.scanner.offset);
+	assert_int_equal(a.scanner.end, b.scanner.end);
+	assert_int_equal(a.scanner.state, b.scanner.state);
+	assert_int_equal(a.scanner.objects, b.scanner.objects);
+	assert_memory_equal(&walked, &read, (size_t)a.scanner.depth * sizeof *read.at);
+	assert_true(span_eq(a.text, b.text));
+}
+
 static void test_walk(void **state)
 {
 	static const struct span docs[] = {
@@ -439,30 +465,65 @@ static void test_walk(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(docs) / sizeof(*docs); i++) {
-		for (size_t limit = 0; limit <= docs[i].len; limit++) {
-			struct json_trail walked = {{0}}, read = {{0}};
-			struct json_reader a, b;
-			enum json_token token;
-			int err = 0;
+	for (size_t i = 0; i < sizeof(docs) / sizeof(*docs); i++)
+		for (size_t limit = 0; limit <= docs[i].len; limit++)
+			walk_as_read(docs[i], limit);
+}
 
-			json_reader_init(&a, docs[i], JSON_NONFINITE);
-			json_reader_init(&b, docs[i], JSON_NONFINITE);
-			size_t n = json_walk(&a, limit, &walked);
-			assert_int_equal(n, a.scanner.offset);
-			assert_true(a.scanner.offset <= limit);
-			while (!err && b.scanner.offset < a.scanner.offset) {
-				err = json_next(&b, &token);
-				if (!err)
-					json_trail_note(&read, &b.scanner, token);
+/* Skipping ends where reading does, with the same outcome. */
+static void skip_as_read(struct span doc)
+{
+	struct json_reader skips, reads;
+	enum json_token token;
+	int err, skipped;
+
+	json_reader_init(&skips, doc, 0);
+	json_reader_init(&reads, doc, 0);
+	assert_int_equal(json_next(&skips, &token), 0);
+	assert_int_equal(json_next(&reads, &token), 0);
+	skipped = json_skip(&skips, JSON_ARRAY);
+	do
+		err = json_next(&reads, &token);
+	while (!err && reads.scanner.depth);
+	assert_int_equal(skipped, err);
+	if (!err)
+		assert_int_equal(skips.scanner.offset, reads.scanner.offset);
+}
+
+/* Lists of numbers are told many bytes at a time: each byte that may be wrong, wherever it stands. */
+static void test_lists(void **state)
+{
+	static const char *const lists[] = {
+	        "[1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5]",
+	        "[0.25, -1.5, 10, 0, -0.125, 1e3, 0.0625, 7, 8, -9, 0.5, 123456789.25, 4, 2, -0, 6.5, 1, "
+	        "0.75]",
+	        "[12345678901234567890123456789012345678901234567890123456789012345678901234567890.5,1, "
+	        "2,3,4]",
+	        "[0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01,0.01] "
+	        " ",
+	};
+	static const char bytes[] = "0,. -e]+[1\"\t";
+	char doc[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+		size_t len = strlen(lists[i]);
+
+		for (size_t at = 1; at < len; at++) {
+			for (size_t b = 0; b < sizeof bytes; b++) {
+				memcpy(doc, lists[i], len);
+				doc[at] = bytes[b];
+				for (size_t second = at + 1; second < len; second += 1 + b) {
+					char was = doc[second];
+
+					doc[second] = bytes[(b + second) % sizeof bytes];
+					walk_as_read((struct span){doc, len}, len);
+					skip_as_read((struct span){doc, len});
+					doc[second] = was;
+				}
+				walk_as_read((struct span){doc, len}, len);
+				skip_as_read((struct span){doc, len});
 			}
-			assert_int_equal(err, 0);
-			assert_int_equal(a.scanner.offset, b.scanner.offset);
-			assert_int_equal(a.scanner.end, b.scanner.end);
-			assert_int_equal(a.scanner.state, b.scanner.state);
-			assert_int_equal(a.scanner.objects, b.scanner.objects);
-			assert_memory_equal(&walked, &read, (size_t)a.scanner.depth * sizeof *read.at);
-			assert_true(span_eq(a.text, b.text));
 		}
 	}
 }
@@ -502,6 +563,7 @@ int main(void)
 	        cmocka_unit_test(test_decimals),
 	        cmocka_unit_test(test_wide),
 	        cmocka_unit_test(test_walk),
+	        cmocka_unit_test(test_lists),
 	        cmocka_unit_test(test_skip),
 	};
 	return cmocka_run_group_tests_name("formats_json", tests, NULL, NULL);

@@ -198,7 +198,8 @@ static int start(struct client *c, struct exchange *x, const char *method, const
 	unsigned dones = x->dones;
 
 	x->client = c;
-	int r = client_send(c, (struct span){request, (size_t)n}, strcmp(method, "HEAD") == 0, &events, x);
+	int r = client_send(c, (struct span){request, (size_t)n},
+	                    &(struct client_how){.is_head = strcmp(method, "HEAD") == 0}, &events, x);
 	assert_int_equal(x->dones, dones);
 	return r;
 }
@@ -242,7 +243,8 @@ static void on_done(void *arg, enum client_result result)
 		client_free(x->free_in_done);
 }
 
-static const struct client_events events = {on_sent, on_head, on_body, on_done};
+static const struct client_events events = {
+        .sent = on_sent, .head = on_head, .body = on_body, .done = on_done};
 
 static struct client_budget budget = {0, SIZE_MAX};
 

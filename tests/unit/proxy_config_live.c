@@ -110,6 +110,17 @@ static const struct bad bads[] = {
         {HEAD "routes: [{name: r, live: {endpoints: ['https://127.0.0.1:1'], tls: {verify: no}}}]\n",
          "f.yaml:3:77: warning: whoever is on the way to live can read and change what passes",
          "name the authority with 'ca_file' instead"},
+        {LIVE("http: 1.0"), "f.yaml:5:54: error: '1.0' is not a known http", NULL},
+        {HEAD "routes:\n  - name: r\n    upgrade: websocket\n    live: {endpoints: [http://127.0.0.1:9001], "
+              "http: 2}\n",
+         "f.yaml:5:14: error: 'upgrade' needs an endpoint that speaks HTTP/1.1",
+         "write http: 1.1 below live"},
+        {LIVE("health: {grpc: a.B}"),
+         "f.yaml:5:63: error: 'grpc' asks over HTTP/2, which 'live' does not speak", "write http: 2"},
+        {LIVE("http: 2, health: {grpc: a B}"), "f.yaml:5:72: error: 'a B' is not the name of a service",
+         "write package.Service"},
+        {LIVE("http: 2, health: {grpc: a.B, path: /r}"),
+         "f.yaml:5:72: error: 'health' has both 'path' and 'grpc'", "leave one of them"},
         {LIVE("health: {path: ready}"), "f.yaml:5:63: error: 'path' must begin with '/'", NULL},
         {LIVE("health: {path: '/a b'}"),
          "f.yaml:5:63: error: 'path' holds a character that a request cannot have", NULL},
@@ -238,6 +249,7 @@ static void test_defaults(void **state)
 	assert_true(plan.forwarded && plan.seed == 0);
 	assert_int_equal(l->endpoint_count, 1);
 	assert_int_equal(l->balance, BALANCE_ROUND_ROBIN);
+	assert_int_equal(l->http, PLAN_HTTP_AUTO);
 	assert_int_equal(l->connect_timeout_ms, 5000);
 	assert_int_equal(l->idle_timeout_ms, 30000);
 	assert_int_equal(l->max_connections, 512);
@@ -295,14 +307,14 @@ static void test_live(void **state)
 
 	(void)state;
 	assert_int_equal(
-	        read_text(HEAD
-	                  "routes:\n  - name: r\n    live:\n      endpoints: ['https://127.0.0.1', "
-	                  "'http://[::1]:9001', unix:/run/x.sock, 'unix:run/y.sock']\n"
-	                  "      balance: least_in_flight\n      timeout: 7s\n      connect_timeout: 1s\n"
-	                  "      idle_timeout: 0s\n      max_connections: 9\n      tries: 3\n"
-	                  "      tls: {ca_file: both.pem, certificate_file: a.pem, key_file: a.key}\n"
-	                  "      health: {path: /ready, interval: 1s, timeout: 500ms, rise: 4, fall: 5, "
-	                  "max_fails: 0, fail_timeout: 6s}\n"),
+	        read_text(HEAD "routes:\n  - name: r\n    live:\n      endpoints: ['https://127.0.0.1', "
+	                       "'http://[::1]:9001', unix:/run/x.sock, 'unix:run/y.sock']\n"
+	                       "      http: 2\n      balance: least_in_flight\n      timeout: 7s\n      "
+	                       "connect_timeout: 1s\n"
+	                       "      idle_timeout: 0s\n      max_connections: 9\n      tries: 3\n"
+	                       "      tls: {ca_file: both.pem, certificate_file: a.pem, key_file: a.key}\n"
+	                       "      health: {path: /ready, interval: 1s, timeout: 500ms, rise: 4, fall: 5, "
+	                       "max_fails: 0, fail_timeout: 6s}\n"),
 	        0);
 	assert_string_equal(report, "");
 	assert_int_equal(l->endpoint_count, 4);
@@ -315,6 +327,7 @@ static void test_live(void **state)
 	assert_string_equal(l->endpoints[2].authority, "localhost");
 	assert_string_equal(l->endpoints[3].url, "unix:run/y.sock");
 	assert_int_equal(l->balance, BALANCE_LEAST_IN_FLIGHT);
+	assert_int_equal(l->http, PLAN_HTTP_2);
 	assert_true(l->timeout_ms == 7000 && l->connect_timeout_ms == 1000 && l->idle_timeout_ms == 0);
 	assert_true(l->max_connections == 9 && l->tries == 3 && l->verify);
 	assert_string_equal(l->ca_file, "both.pem");

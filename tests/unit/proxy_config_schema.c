@@ -261,7 +261,8 @@ static void test_meaning(void **state)
 	        "route r: /a, host h, methods GET POST, header a: b, port 8080 (answers read as auto), "
 	        "websockets "
 	        "tunnelled\n",
-	        "  live: https://127.0.0.1:1 unix:/x (round_robin, silent 30s, connect 5s, kept 30s, 512 "
+	        "  live: https://127.0.0.1:1 unix:/x (http auto, round_robin, silent 30s, connect 5s, kept "
+	        "30s, 512 "
 	        "connections, "
 	        "2 tries)\n",
 	        "    tls: certificates are NOT verified\n",
@@ -271,7 +272,7 @@ static void test_meaning(void **state)
 	        "  mirror: 100% of POST by x-user, up to 8MiB a body, mask m\n",
 	        "  compare: without $.id; tolerance abs 0, rel 1e-06\n",
 	        "mask m: the built-in policy and 1 fields; a body that is not JSON is dropped, not copied\n",
-	        "  candidate c: http://127.0.0.1:2 (100%, timeout 2s, 64 in flight)\n",
+	        "  candidate c: http://127.0.0.1:2 (http auto, 100%, timeout 2s, 64 in flight)\n",
 	        "route r: no baseline declared",
 	        "route r: no divergence gate declared",
 	        "memory: 256MiB; each ring 16MiB; at most:\n",

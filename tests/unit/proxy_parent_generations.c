@@ -203,8 +203,8 @@ static int worker_run(struct role_env *env)
 
 /* clang-format off */
 #define HOLDS {"plan", "ledger", "page", "run"}
-#define SCRIPT(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_JUDGE, false, HOLDS, {0, 0}, 0}
-#define WORKER(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_WORKERS, false, HOLDS, {0, 0}, 0}
+#define SCRIPT(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_JUDGE, false, HOLDS, {0, 0}, 0, {0, 0}}
+#define WORKER(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_WORKERS, false, HOLDS, {0, 0}, 0, {0, 0}}
 static const struct role_row refused[] = {SCRIPT(refused), WORKER(worker)}, waiting[] = {SCRIPT(waits), WORKER(slow)},
 	weak[] = {SCRIPT(weak), WORKER(worker)}, closing[] = {SCRIPT(closes), WORKER(worker)},
 	upgrading[] = {SCRIPT(upgrades), WORKER(worker)}, staying[] = {SCRIPT(stays), WORKER(worker)};
@@ -371,7 +371,7 @@ static int role(int argc, char **argv)
 	for (size_t h = 0; h < sizeof houses / sizeof *houses; h++)
 		for (unsigned i = 0; i < 2; i++)
 			if (!strcmp(houses[h][i].name, argv[0]))
-				return role_enter(argc, argv, houses[h][i].rank, houses[h][i].run);
+				return role_enter(argc, argv, houses[h][i].rank, NULL, houses[h][i].run);
 	return 2;
 }
 

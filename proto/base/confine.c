@@ -1,0 +1,304 @@
+#define _GNU_SOURCE
+#include "proto/base/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+	ALWAYS = 1 << 30,
+	TRACE = 1 << 29, /* what a sanitizer does */
+	FILES = MAY_READ | MAY_STORE | MAY_RESOLVE | TRACE,
+	DIAL = MAY_DIAL_TCP | MAY_DIAL_UNIX,
+	CALLS_MAX = 512,
+	NEW_WORLDS = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+	             CLONE_NEWPID | CLONE_NEWNET
+};
+
+/* A call may stand in several groups; it is allowed when one of them is granted. Calls in `guarded` below
+ * are allowed with certain arguments only. */
+static const struct {
+	unsigned may;
+	const char *calls;
+} groups[] = {
+        {ALWAYS, "read readv write writev pread64 pwrite64 lseek close fstat fcntl dup pipe2 eventfd2"},
+        {ALWAYS, "munmap mremap madvise brk mincore mlock mlock2 munlock"},
+        {ALWAYS, "poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2"},
+        {ALWAYS, "clock_gettime clock_getres gettimeofday time nanosleep clock_nanosleep setitimer"},
+        {ALWAYS, "timerfd_create timerfd_settime timerfd_gettime"},
+        {ALWAYS, "rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack futex sched_yield restart_syscall"},
+        {ALWAYS, "getpid getppid gettid getuid geteuid getgid getegid getrandom getrusage sysinfo uname"},
+        {ALWAYS, "set_robust_list rseq sched_getaffinity exit exit_group"},
+        {MAY_ACCEPT, "accept4 getsockname getpeername"},
+        {MAY_TALK, "recvfrom shutdown getsockopt setsockopt"},
+        {MAY_TALK | MAY_RESOLVE, "sendto"},
+        {DIAL | MAY_RESOLVE, "socket connect"},
+        {MAY_PASS | MAY_RESOLVE, "sendmsg"},
+        {MAY_RECEIVE | MAY_RESOLVE, "recvmsg"},
+        {MAY_LOOK, "faccessat faccessat2"},
+        {FILES, "openat open readlink readlinkat access stat lstat getdents64 statfs fstatfs getcwd"},
+        {MAY_STORE, "mkdir unlink unlinkat rename renameat renameat2 linkat ftruncate fallocate fsync"},
+        {MAY_STORE, "fdatasync fchown fchmod utimensat flock"},
+        {MAY_FORK | TRACE, "clone wait4"},
+        {MAY_RESOLVE, "bind sendmmsg recvmmsg recvfrom getsockname getpeername getsockopt setsockopt"},
+        {TRACE, "ptrace tkill kill getdents mkdir ftruncate unlink sched_setaffinity set_tid_address vfork"},
+};
+
+/* Nobody's. */
+static const char deadly[] =
+        "ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd keyctl add_key "
+        "request_key "
+        "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register "
+        "mount umount2 mount_setattr move_mount open_tree fsopen fsconfig fsmount fspick pivot_root chroot "
+        "kexec_load kexec_file_load init_module finit_module delete_module reboot swapon swapoff "
+        "name_to_handle_at open_by_handle_at acct quotactl settimeofday clock_settime clock_adjtime adjtimex "
+        "sethostname setdomainname syslog iopl ioperm modify_ldt nfsservctl vhangup lookup_dcookie";
+
+/* Of a role: it is what it is. */
+static const char deadly_roles[] =
+        "execve execveat setns unshare personality setuid setgid setreuid setregid "
+        "setresuid setresgid setgroups setfsuid setfsgid capset";
+
+/* The C library does without them where the kernel is older. */
+static const char newer[] = "clone3 statx openat2 fchmodat2";
+
+typedef int on_call(void *arg, int number);
+
+/* Runs it for each call of the list that this machine has, until it gives an error. */
+static int each(const char *calls, on_call *act, void *arg)
+{
+	int err = 0;
+
+	while (*calls && !err) {
+		size_t n = strcspn(calls, " ");
+		char name[32];
+		int number;
+
+		snprintf(name, sizeof name, "%.*s", (int)n, calls);
+		number = seccomp_syscall_resolve_name(name);
+		if (number >= 0)
+			err = act(arg, number);
+		calls += n + strspn(calls + n, " ");
+	}
+	return err;
+}
+
+struct filter {
+	scmp_filter_ctx ctx;
+	bool done[CALLS_MAX]; /* it has its rule */
+	uint32_t action;
+};
+
+static int add(void *arg, int number)
+{
+	struct filter *f = arg;
+
+	if (number >= CALLS_MAX || f->done[number])
+		return 0;
+	f->done[number] = true;
+	return seccomp_rule_add(f->ctx, f->action, number, 0);
+}
+
+/* Allowed when that argument is so; else it fails. */
+static int allow_if(struct filter *f, int number, struct scmp_arg_cmp is)
+{
+	f->done[number] = true;
+	return seccomp_rule_add_array(f->ctx, SCMP_ACT_ALLOW, number, 1, &is);
+}
+
+static int guard_memory(struct filter *f, unsigned may)
+{
+	struct scmp_arg_cmp data = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	int err;
+
+	if (may & (MAY_RESOLVE | TRACE)) /* the C library loads a library for each kind of name service */
+		return each("mmap mprotect", add, f);
+	err = allow_if(f, SCMP_SYS(mmap), data);
+	return err ? err : allow_if(f, SCMP_SYS(mprotect), data);
+}
+
+static int guard_ioctl(struct filter *f)
+{
+	static const unsigned long wanted[] = {TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO};
+	int err = 0;
+
+	for (unsigned i = 0; i < sizeof wanted / sizeof *wanted && !err; i++)
+		err = allow_if(f, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, wanted[i]));
+	return err;
+}
+
+static int guard_prctl(struct filter *f, unsigned may)
+{
+	static const int wanted[] = {PR_SET_TIMERSLACK, PR_SET_NAME, PR_GET_DUMPABLE};
+	int err = 0;
+
+	if (may & TRACE)
+		return add(f, SCMP_SYS(prctl));
+	for (unsigned i = 0; i < sizeof wanted / sizeof *wanted && !err; i++)
+		err = allow_if(f, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)wanted[i]));
+	return err;
+}
+
+/* Nothing that sends without a connection, nothing but TCP. */
+static int allow_streams(struct filter *f, int family)
+{
+	struct scmp_arg_cmp stream[] = {SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family),
+	                                SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM),
+	                                SCMP_A2(SCMP_CMP_EQ, 0)};
+
+	f->done[SCMP_SYS(socket)] = true;
+	return seccomp_rule_add_array(f->ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3, stream);
+}
+
+static int guard_sockets(struct filter *f, unsigned may)
+{
+	int err = 0;
+
+	if (may & MAY_RESOLVE)
+		return 0;
+	if (may & MAY_DIAL_TCP)
+		err = allow_streams(f, AF_INET);
+	if (!err && (may & MAY_DIAL_TCP))
+		err = allow_streams(f, AF_INET6);
+	if (!err && (may & MAY_DIAL_UNIX))
+		err = allow_streams(f, AF_UNIX);
+	/* a first message can open a connection: not without an address */
+	if (!err && (may & MAY_TALK) && !(may & DIAL))
+		err = allow_if(f, SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0));
+	return err;
+}
+
+static int guard_rest(struct filter *f, unsigned may)
+{
+	int err = allow_if(f, SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0));
+
+	/* raise() and abort(); of a thread group id the kernel takes no 0 */
+	if (!err)
+		err = allow_if(f, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	if (!err && (may & MAY_FORK) && !(may & TRACE))
+		err = allow_if(f, SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_WORLDS, 0));
+	if (err || (may & FILES))
+		return err ? err : each("newfstatat", add, f);
+	return allow_if(f, SCMP_SYS(newfstatat), SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+}
+
+static int fill(struct filter *f, unsigned may)
+{
+	const unsigned count = sizeof groups / sizeof *groups;
+	int err;
+
+	f->action = SCMP_ACT_ALLOW;
+	err = guard_memory(f, may);
+	if (!err)
+		err = guard_ioctl(f);
+	if (!err)
+		err = guard_prctl(f, may);
+	if (!err)
+		err = guard_sockets(f, may);
+	if (!err)
+		err = guard_rest(f, may);
+	for (unsigned i = 0; i < count && !err; i++)
+		if (groups[i].may & (may | ALWAYS))
+			err = each(groups[i].calls, add, f);
+	f->action = SCMP_ACT_KILL_PROCESS;
+	if (!err)
+		err = each(deadly, add, f);
+	if (!err)
+		err = each(deadly_roles, add, f);
+	f->action = SCMP_ACT_ERRNO(ENOSYS);
+	return err ? err : each(newer, add, f);
+}
+
+/* Calls that are allowed whatever their arguments are pass without running the filter (Linux 5.11); a tree
+ * keeps the others short. */
+static int load(struct filter *f)
+{
+	seccomp_attr_set(f->ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	seccomp_attr_set(f->ctx, SCMP_FLTATR_CTL_SSB, 1);
+	return seccomp_load(f->ctx);
+}
+
+static int confine_calls(unsigned may)
+{
+	struct filter f = {.ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM))};
+	int err = f.ctx ? fill(&f, may | (CONFINE_LOOSE ? TRACE : 0)) : -ENOMEM;
+
+	if (!err)
+		err = load(&f);
+	seccomp_release(f.ctx);
+	errno = -err;
+	return err ? ERR_SYS : 0;
+}
+
+int confine_parent(void)
+{
+	struct filter f = {.action = SCMP_ACT_KILL_PROCESS};
+	int err;
+
+	if (!confine_has_seccomp())
+		return 0;
+	f.ctx = seccomp_init(SCMP_ACT_ALLOW);
+	f.done[SCMP_SYS(ptrace)] = CONFINE_LOOSE;
+	err = f.ctx ? each(deadly, add, &f) : -ENOMEM;
+	if (!err)
+		err = load(&f);
+	seccomp_release(f.ctx);
+	errno = -err;
+	return err ? ERR_SYS : 0;
+}
+
+bool confine_has_seccomp(void)
+{
+	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+}
+
+void confine_memory(void)
+{
+	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+	struct rlimit none = {0, 0};
+
+	if (fd != -1) { /* whoever dumps it all the same finds no memory in the dump */
+		(void)!write(fd, "0", 1);
+		close(fd);
+	}
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+int confine_privileges(uid_t uid, gid_t gid)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct none[2] = {{0}};
+
+	for (unsigned c = 0; prctl(PR_CAPBSET_READ, c) >= 0; c++)
+		(void)prctl(PR_CAPBSET_DROP, c); /* without CAP_SETPCAP there is nothing to bound */
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (uid && geteuid() == 0 &&
+	    (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)))
+		return ERR_SYS;
+	if (syscall(SYS_capset, &header, none))
+		return ERR_SYS;
+	prctl(PR_SET_DUMPABLE, 0); /* another user's process is as it was executed */
+	return 0;
+}
+
+int confine(const struct confine_rules *rules)
+{
+	int err = confine_landlock(rules);
+
+	return err || !confine_has_seccomp() ? err : confine_calls(rules->may);
+}

@@ -1,0 +1,704 @@
+/*
+ * live_h2.c - connections to live endpoints that speak HTTP/2, each shared by many exchanges: one leg a
+ * stream.
+ *
+ *   dialled -- legs wait, their requests kept as text -- open -> streams -> (no new ones) -> closed
+ *                                                          `-> ALPN says HTTP/1.1: pooled there, legs go on
+ *
+ * An endpoint has one connection, and a further one when the peer takes no more streams on it. Everything
+ * that is read or sent happens in a connection's own callbacks (h2_turn, on_kick), which end the turns of
+ * the fronts that they touched; whatever comes from a front only queues and kicks.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proto/base/clock.h"
+#include "proto/h2_text.h"
+#include "proxy/live_inside.h"
+
+enum {
+	KEPT_BYTES = 4 * 1024,
+	WAITING_MAX = 100,      /* legs of a connection that is not open, where nothing else is known */
+	LEARNED_MS = 60 * 1000, /* how long ALPN's choice of HTTP/1.1 is believed */
+	WINDOW_ALL = 1 << 30,   /* of a connection: each stream has its own bound, HIGH_BYTES */
+	GLITCHES = 100 * 1000,  /* a live endpoint is ours: far from what work causes */
+	GLITCHES_A_SECOND = 10 * 1000,
+};
+
+struct live_h2 {
+	struct worker *worker;
+	struct upstream *upstream;
+	struct upstream_endpoint *endpoint;
+	struct live_h2 *next, *prev; /* of the endpoint, or among the closed (next only) */
+	struct conn conn;
+	struct h2 *h2; /* NULL: not open */
+	struct event kick;
+	LIST_HEAD(, live_h2_leg) legs;
+	unsigned leg_count;
+	bool kicked, used; /* used: a leg has ended here */
+	bool leaving;      /* no new streams */
+	bool deaf;         /* it takes nothing more of us; answers may still come */
+	uint32_t moves;    /* of the endpoint, when it was opened */
+	uint64_t reads;
+	uint64_t since_ns; /* dialled, or without legs */
+};
+
+struct live_h2_leg {
+	struct live live;
+	LIST_ENTRY(live_h2_leg) link;
+	struct live_h2_leg *next_spare;
+	struct live_h2 *on;
+	struct h2_stream *stream; /* NULL: waits for the connection */
+	size_t held;              /* received, and not consumed while the client's queue is full */
+	uint64_t reads;           /* of the connection when it began ... */
+	bool reused;              /* ... and that it had been of use before */
+	bool ended;               /* the request */
+	bool dirty;               /* something was queued that is not kicked yet */
+};
+
+static struct live_h2_leg *of(struct live *l)
+{
+	return (struct live_h2_leg *)l;
+}
+
+/* Legs. */
+
+static struct live_h2_leg *leg_new(struct worker *w)
+{
+	struct live_h2_leg *leg = w->spare_legs;
+
+	if (leg)
+		w->spare_legs = leg->next_spare;
+	else if ((leg = calloc(1, sizeof *leg)))
+		buf_init(&leg->live.kept, CONN_OUT_LIMIT);
+	return leg;
+}
+
+/* The memory of a small request serves the next one. */
+static void leg_give_back(struct live_h2_leg *leg)
+{
+	struct worker *w = leg->live.worker;
+
+	if (leg->live.kept.cap > KEPT_BYTES)
+		buf_fini(&leg->live.kept);
+	buf_reset(&leg->live.kept);
+	leg->next_spare = w->spare_legs;
+	w->spare_legs = leg;
+}
+
+static void forget_kept(struct live *l)
+{
+	buf_fini(&l->kept);
+	l->kept.err = ERR_LIMIT;
+}
+
+/* Where the request is written as text for another try; NULL: there will be none. */
+static struct buf *text_of(struct live_h2_leg *leg)
+{
+	struct live *l = &leg->live;
+
+	if (leg->stream && !l->kept.err && (l->spoke || buf_len(&l->kept) > RETRY_BYTES))
+		forget_kept(l);
+	return l->kept.err ? NULL : &l->kept;
+}
+
+static void join(struct live_h2 *c, struct live_h2_leg *leg)
+{
+	struct buf kept = leg->live.kept;
+
+	kept.limit_bytes = CONN_OUT_LIMIT;
+	*leg = (struct live_h2_leg){.on = c, .reads = c->reads, .reused = c->used};
+	leg->live = (struct live){.worker = c->worker,
+	                          .upstream = c->upstream,
+	                          .endpoint = c->endpoint,
+	                          .conn = &c->conn,
+	                          .kept = kept};
+	LIST_INSERT_HEAD(&c->legs, leg, link);
+	c->leg_count++;
+}
+
+static void kick(struct live_h2 *c)
+{
+	if (!c->kicked && c->conn.fd != -1)
+		event_active(&c->kick, EV_TIMEOUT, 0);
+	c->kicked = true;
+}
+
+/* What the text holds goes into a stream. False: the connection takes none. */
+static bool leg_start(struct live_h2_leg *leg)
+{
+	struct live_h2 *c = leg->on;
+	struct live *l = &leg->live;
+	struct h2_fields fields;
+	struct h2_request r;
+	struct h2_text text;
+	struct span bytes;
+
+	if (!h2_text_open(&text, buf_span(&l->kept), &r, &fields))
+		return false;
+	r.scheme = c->conn.tls ? SPAN("https") : SPAN("http");
+	if (!r.authority.len)
+		r.authority = span_of(l->endpoint->plan->authority);
+	leg->stream = h2_request(c->h2, &r, leg);
+	if (!leg->stream)
+		return false;
+	leg->ended = r.end;
+	leg->dirty = true;
+	while ((bytes = h2_text_data(&text)).len)
+		h2_data(leg->stream, bytes);
+	h2_text_trailers(&text, &fields);
+	h2_trailers(leg->stream, &fields);
+	if (l->exchange->request_done && !leg->ended) {
+		h2_end(leg->stream);
+		leg->ended = true;
+	}
+	return true;
+}
+
+/* The answer: what the codec tells. Streams whose leg is gone have nobody to tell. */
+
+static struct exchange *heard(struct h2_stream *s)
+{
+	struct live_h2_leg *leg = s->user;
+	struct exchange *x = leg ? leg->live.exchange : NULL;
+
+	if (!x)
+		return NULL;
+	leg->live.spoke = true;
+	x->progress_ns = x->worker->now_ns;
+	exchange_touch(x);
+	return x;
+}
+
+static void on_head(void *owner, struct h2_stream *s, const struct http_message *m)
+{
+	struct exchange *x = heard(s);
+
+	(void)owner;
+	if (x)
+		exchange_response_head(x, m);
+}
+
+static void on_data(void *owner, struct h2_stream *s, struct span bytes)
+{
+	struct exchange *x = heard(s);
+	struct live_h2_leg *leg;
+
+	(void)owner;
+	if (x)
+		exchange_response_data(x, bytes);
+	leg = s->user;
+	if (leg && x->ops->full(x->front))
+		leg->held += bytes.len;
+	else
+		h2_consumed(s, bytes.len);
+}
+
+static void on_trailers(void *owner, struct h2_stream *s, const struct http_message *m)
+{
+	struct exchange *x = heard(s);
+
+	(void)owner;
+	if (x)
+		exchange_response_trailers(x, m);
+}
+
+static void on_end(void *owner, struct h2_stream *s)
+{
+	struct exchange *x = heard(s);
+
+	(void)owner;
+	if (x)
+		exchange_response_end(x);
+}
+
+static void on_closed(void *owner, struct h2_stream *s, uint32_t code)
+{
+	struct live_h2 *c = owner;
+	struct live_h2_leg *leg = s->user;
+	struct exchange *x = leg ? leg->live.exchange : NULL;
+
+	if (!leg)
+		return;
+	s->user = NULL;
+	leg->stream = NULL;
+	c->endpoint->streams = h2_streams_max(c->h2);
+	exchange_touch(x);
+	if (code == H2_REFUSED_STREAM)
+		live_unseen(&leg->live);
+	else
+		live_broke(&leg->live, code == H2_PROTOCOL_ERROR ? LIVE_ERROR_PROTOCOL : LIVE_ERROR_RESET);
+}
+
+static void on_broken(void *owner, enum h2_rule rule)
+{
+	(void)owner, (void)rule;
+}
+
+static void on_room(void *owner, struct h2_stream *s)
+{
+	struct live_h2_leg *leg = s->user;
+
+	(void)owner;
+	if (!leg)
+		return;
+	leg->live.exchange->progress_ns = leg->live.worker->now_ns;
+	exchange_touch(leg->live.exchange);
+}
+
+static void on_goaway(void *owner, uint32_t last, uint32_t code)
+{
+	struct live_h2 *c = owner;
+
+	(void)last, (void)code;
+	c->leaving = true;
+}
+
+static const struct h2_ops h2_ops = {
+        .head = on_head,
+        .data = on_data,
+        .trailers = on_trailers,
+        .end = on_end,
+        .closed = on_closed,
+        .broken = on_broken,
+        .room = on_room,
+        .goaway = on_goaway,
+};
+
+/* Connections. */
+
+static void h2_leave(struct live_h2 *c)
+{
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		c->endpoint->shared = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	c->prev = c->next = NULL;
+}
+
+/* Without legs. The memory lives on until the next tick. */
+static void h2_close(struct live_h2 *c)
+{
+	h2_leave(c);
+	event_del(&c->kick);
+	conn_close(&c->conn);
+	h2_free(&c->h2);
+	c->endpoint->connections--;
+	c->next = c->worker->closed_h2s;
+	c->worker->closed_h2s = c;
+}
+
+void live_h2_bury(struct worker *w)
+{
+	for (struct live_h2 *c; (c = w->closed_h2s);) {
+		w->closed_h2s = c->next;
+		free(c);
+	}
+}
+
+/* A connection that was of use before and died before it said a word to this request was closed already
+ * when the request was sent. */
+static bool raced(const struct live_h2_leg *leg)
+{
+	return leg->reused && leg->reads == leg->on->reads;
+}
+
+/* Each of its legs goes elsewhere, or fails. */
+static void lose_legs(struct live_h2 *c, enum live_error why)
+{
+	struct live_h2_leg *leg;
+
+	c->leaving = true;
+	while ((leg = LIST_FIRST(&c->legs))) {
+		exchange_touch(leg->live.exchange);
+		if (why == LIVE_ERROR_RESET && raced(leg))
+			live_unseen(&leg->live);
+		else
+			live_broke(&leg->live, why);
+	}
+}
+
+static void lost(struct live_h2 *c, enum live_error why)
+{
+	lose_legs(c, why);
+	h2_close(c);
+}
+
+/* None of its legs has sent anything. */
+static void move_legs(struct live_h2 *c)
+{
+	struct live_h2_leg *leg;
+
+	c->leaving = true;
+	while ((leg = LIST_FIRST(&c->legs))) {
+		exchange_touch(leg->live.exchange);
+		live_anew(&leg->live);
+	}
+}
+
+static void start_legs(struct live_h2 *c)
+{
+	struct live_h2_leg *leg, *next;
+
+	for (leg = LIST_FIRST(&c->legs); leg; leg = next) {
+		next = LIST_NEXT(leg, link);
+		if (!leg->stream && !leg_start(leg)) {
+			exchange_touch(leg->live.exchange);
+			live_unseen(&leg->live);
+			next = LIST_FIRST(&c->legs);
+		}
+	}
+}
+
+/* False: it is closed. */
+static bool opened(struct live_h2 *c)
+{
+	static const struct h2_limits limits = {.window = HIGH_BYTES,
+	                                        .connection_window = WINDOW_ALL,
+	                                        .glitches = GLITCHES,
+	                                        .glitches_a_second = GLITCHES_A_SECOND};
+
+	if (c->conn.tls && !span_eq(tls_alpn(c->conn.tls), SPAN("h2"))) {
+		if (c->upstream->plan->http == PLAN_HTTP_2) {
+			lost(c, LIVE_ERROR_PROTOCOL);
+			return false;
+		}
+		c->endpoint->h1_until_ns = c->worker->now_ns + (uint64_t)LEARNED_MS * 1000000u;
+		live_h1_adopt(c->worker, c->upstream, c->endpoint, &c->conn);
+		move_legs(c);
+		h2_close(c);
+		return false;
+	}
+	c->h2 = h2_new(H2_CLIENT, &limits, &h2_ops, c);
+	if (!c->h2) {
+		lost(c, LIVE_ERROR_UNAVAILABLE);
+		return false;
+	}
+	start_legs(c);
+	return true;
+}
+
+/* A peer that ends a connection may say why, close and so reset what we still send: read on. */
+static void deafen(struct live_h2 *c)
+{
+	c->leaving = c->deaf = true;
+	buf_consume(&c->conn.out, buf_len(&c->conn.out));
+}
+
+/* What the codec has to say leaves as far as the kernel takes it. 0, or the codec has failed. */
+static int drain(struct live_h2 *c)
+{
+	struct buf *out;
+	size_t queued;
+	int err;
+
+	do {
+		out = conn_out(&c->conn);
+		err = h2_drain(c->h2, out, CONN_READ_BYTES);
+		queued = buf_len(out);
+		if (conn_flush(&c->conn))
+			deafen(c);
+	} while (!err && queued && !c->conn.blocked && !c->deaf);
+	return err;
+}
+
+static void turn_end(struct live_h2 *c)
+{
+	struct worker *w = c->worker;
+	bool open = c->h2 != NULL;
+
+	if (open && !c->deaf && drain(c))
+		lost(c, LIVE_ERROR_PROTOCOL);
+	else if (open && (h2_over(c->h2) || (c->leaving && !c->leg_count && !h2_streams(c->h2))))
+		lost(c, LIVE_ERROR_RESET);
+	else
+		conn_rest(&c->conn);
+	exchange_settle(w);
+}
+
+static void on_kick(evutil_socket_t fd, short what, void *arg)
+{
+	struct live_h2 *c = arg;
+
+	(void)fd, (void)what;
+	c->kicked = false;
+	c->worker->now_ns = clock_mono_ns();
+	turn_end(c);
+}
+
+static void feed(struct live_h2 *c)
+{
+	c->reads++;
+	/* what went wrong is told by the drain that follows */
+	if (h2_feed(c->h2, buf_span(&c->conn.in), c->worker->now_ns))
+		c->leaving = true;
+	buf_consume(&c->conn.in, buf_len(&c->conn.in));
+}
+
+static void h2_turn(void *owner, unsigned news)
+{
+	struct live_h2 *c = owner;
+	struct worker *w = c->worker;
+	bool opening = conn_opening(&c->conn);
+	bool gone = news & CONN_EOF || (news & CONN_BROKEN && (opening || c->conn.eof));
+
+	w->now_ns = clock_mono_ns();
+	if (gone)
+		lost(c, opening ? LIVE_ERROR_CONNECT : LIVE_ERROR_RESET);
+	else if (news & CONN_BROKEN)
+		deafen(c);
+	else if ((news & CONN_OPENED) && !opened(c))
+		gone = true;
+	else if (news & CONN_INPUT)
+		feed(c);
+	if (gone)
+		exchange_settle(w);
+	else
+		turn_end(c);
+}
+
+static struct live_h2 *h2_dial(struct worker *w, struct upstream *u, struct upstream_endpoint *e)
+{
+	struct live_h2 *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	*c = (struct live_h2){.worker = w, .upstream = u, .endpoint = e, .moves = e->moves};
+	c->since_ns = w->now_ns;
+	conn_init(&c->conn, w->base, h2_turn, c);
+	c->conn.received = &w->gauges->live_bytes_in;
+	c->conn.sent = &w->gauges->live_bytes_out;
+	event_assign(&c->kick, w->base, -1, 0, on_kick, c);
+	errno = 0;
+	if (conn_connect(&c->conn, (const struct sockaddr *)&e->address, e->address_len,
+	                 e->plan->tls ? u->tls_h2 : NULL, e->plan->host)) {
+		live_undialled(u, e, w->now_ns, errno);
+		free(c);
+		return NULL;
+	}
+	c->next = e->shared;
+	if (c->next)
+		c->next->prev = c;
+	e->shared = c;
+	e->connections++;
+	gauge_add(&w->gauges->live_connects, 1);
+	return c;
+}
+
+static bool has_room(const struct live_h2 *c)
+{
+	unsigned waiting_max = c->endpoint->streams ? c->endpoint->streams : WAITING_MAX;
+
+	if (c->leaving || c->moves != c->endpoint->moves)
+		return false;
+	return c->h2 ? h2_room(c->h2) > 0 : c->leg_count < waiting_max;
+}
+
+static struct live_h2 *with_room(const struct upstream_endpoint *e)
+{
+	struct live_h2 *c = e->shared;
+
+	while (c && !has_room(c))
+		c = c->next;
+	return c;
+}
+
+bool live_h2_takes(const struct upstream_endpoint *e)
+{
+	return with_room(e) != NULL;
+}
+
+bool live_h2_spoken(const struct upstream *u, const struct upstream_endpoint *e, uint64_t now_ns)
+{
+	return e->plan->tls ? u->tls_h2 && now_ns >= e->h1_until_ns : u->plan->http == PLAN_HTTP_2;
+}
+
+void live_h2_tick(struct upstream_endpoint *e, uint64_t now_ns)
+{
+	for (struct live_h2 *c = e->shared, *next; c; c = next) {
+		const struct plan_live *plan = c->upstream->plan;
+		uint64_t limit_ms = conn_opening(&c->conn) ? plan->connect_timeout_ms : plan->idle_timeout_ms;
+
+		next = c->next;
+		if (c->leg_count || !limit_ms || now_ns <= c->since_ns + limit_ms * 1000000u)
+			continue;
+		if (c->h2) {
+			h2_terminate(c->h2, H2_NO_ERROR);
+			(void)drain(c);
+		}
+		h2_close(c);
+	}
+}
+
+/* The request. */
+
+static void h2_head(struct live *l, const struct forward_request *r)
+{
+	struct live_h2_leg *leg = of(l);
+	struct forward_request as_h2 = *r;
+
+	as_h2.te = true;
+	live_text_head(l, &l->kept, &as_h2);
+	if (leg->on->h2 && !l->kept.err)
+		(void)leg_start(leg);
+}
+
+static void h2_leg_data(struct live *l, struct span bytes)
+{
+	struct live_h2_leg *leg = of(l);
+	struct buf *text = text_of(leg);
+
+	if (text)
+		live_text_data(l, text, bytes);
+	if (leg->stream)
+		h2_data(leg->stream, bytes);
+	leg->dirty = true;
+}
+
+static void put_trailers(struct live_h2_leg *leg, const struct http_message *m)
+{
+	struct h2_fields fields;
+
+	h2_fields_reset(&fields);
+	for (size_t i = 0; i < m->field_count; i++)
+		if (!m->fields[i].hop)
+			h2_put(&fields, m->fields[i].name, m->fields[i].value);
+	h2_trailers(leg->stream, &fields);
+}
+
+static void h2_leg_trailers(struct live *l, const struct http_message *m)
+{
+	struct live_h2_leg *leg = of(l);
+	struct buf *text = text_of(leg);
+
+	if (text)
+		live_text_trailers(l, text, m);
+	if (leg->stream)
+		put_trailers(leg, m);
+	leg->dirty = true;
+}
+
+static void h2_leg_end(struct live *l)
+{
+	struct live_h2_leg *leg = of(l);
+	struct buf *text = text_of(leg);
+
+	if (text)
+		live_text_end(l, text);
+	if (leg->stream && !leg->ended)
+		h2_end(leg->stream);
+	leg->ended |= leg->stream != NULL;
+	leg->dirty = true;
+}
+
+/* All that another try left: it is the whole of this one so far. */
+static void h2_leg_text(struct live *l, struct span text)
+{
+	struct live_h2_leg *leg = of(l);
+
+	buf_span_put(&l->kept, text);
+	if (leg->on->h2 && !l->kept.err)
+		(void)leg_start(leg);
+}
+
+static void h2_leg_flush(struct live *l)
+{
+	struct live_h2_leg *leg = of(l);
+
+	if (leg->stream && leg->dirty)
+		kick(leg->on);
+	leg->dirty = false;
+	if (!leg->stream && (leg->on->h2 || l->kept.err)) /* a part of the request is lost */
+		exchange_live_failed(l->exchange, l->kept.err ? LIVE_ERROR_RESET : LIVE_ERROR_UNAVAILABLE);
+}
+
+static bool h2_leg_full(const struct live *l)
+{
+	const struct live_h2_leg *leg = (const struct live_h2_leg *)l;
+
+	return leg->stream ? h2_full(leg->stream) : buf_len(&l->kept) >= HIGH_BYTES;
+}
+
+/* Asked of tunnels only, which never go this way. */
+static bool h2_leg_unsent(const struct live *l)
+{
+	return ((const struct live_h2_leg *)l)->stream == NULL;
+}
+
+static void h2_leg_resume(struct live *l)
+{
+	struct live_h2_leg *leg = of(l);
+
+	if (!leg->held)
+		return;
+	h2_consumed(leg->stream, leg->held);
+	leg->held = 0;
+	kick(leg->on);
+}
+
+static void h2_leg_release(struct live *l, bool clean)
+{
+	struct live_h2_leg *leg = of(l);
+	struct live_h2 *c = leg->on;
+
+	if (leg->stream && leg->held)
+		h2_consumed(leg->stream, leg->held);
+	if (leg->stream) {
+		leg->stream->user = NULL;
+		if (!clean)
+			h2_reset(leg->stream, H2_CANCEL);
+		kick(c);
+	}
+	LIST_REMOVE(leg, link);
+	c->used = true;
+	if (--c->leg_count == 0)
+		c->since_ns = c->worker->now_ns;
+	l->exchange = NULL;
+	leg_give_back(leg);
+}
+
+/* All of it while it waits; after a try that took too long, what was kept. */
+static struct buf *h2_leg_resend(struct live *l, enum live_error why)
+{
+	bool again = conn_opening(l->conn) || (why == LIVE_ERROR_TIMEOUT && live_repeatable(l->exchange));
+
+	return again && !l->spoke && !l->kept.err ? &l->kept : NULL;
+}
+
+static const struct live_ops leg_ops = {
+        .head = h2_head,
+        .data = h2_leg_data,
+        .trailers = h2_leg_trailers,
+        .end = h2_leg_end,
+        .text = h2_leg_text,
+        .flush = h2_leg_flush,
+        .full = h2_leg_full,
+        .unsent = h2_leg_unsent,
+        .resume = h2_leg_resume,
+        .release = h2_leg_release,
+        .resend = h2_leg_resend,
+};
+
+struct live *live_h2_take(struct exchange *x, struct upstream *u, struct upstream_endpoint *e)
+{
+	uint32_t limit = u->plan->max_connections;
+	struct live_h2_leg *leg = leg_new(x->worker);
+	struct live_h2 *c = leg ? with_room(e) : NULL;
+
+	if (c && c->h2)
+		gauge_add(&x->worker->gauges->live_reuses, 1);
+	if (leg && !c && (!limit || e->connections < limit))
+		c = h2_dial(x->worker, u, e);
+	if (c) {
+		join(c, leg);
+		leg->live.ops = &leg_ops;
+		return &leg->live;
+	}
+	if (leg) {
+		leg->live.worker = x->worker;
+		leg_give_back(leg);
+	}
+	return NULL;
+}
