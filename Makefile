@@ -101,9 +101,12 @@ lint:
 BENCHES := $(patsubst %.c,$B/%,$(wildcard tests/bench_*.c))
 $(BENCHES): $B/%: $B/%.o $(foreach l,replay capture net formats base,$(call lib,$l))
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
-bench: all $(BENCHES)
+LOADS := $(patsubst %.c,$B/%,$(wildcard tests/load/*.c))
+$(LOADS): $B/%: $B/%.o
+	$(CC) $(LDFLAGS) $(SAN) -o $@ $^
+bench: all $(BENCHES) $(LOADS)
 	$(foreach b,$(BENCHES),$b &&) true
-	python3 tests/bench
+	B=$B python3 tests/bench
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 install: all

@@ -41,7 +41,7 @@ enum {
 	BUDGET_RING_MIN = 1 << 20,  /* of a ring: some 60 full chunks, and the room for ends */
 	BUDGET_LIVE_MIN = 16 << 20, /* of a worker: half a hundred answers that clients do not take */
 	BUDGET_LOG_RING = 256 << 10,
-	BUDGET_ROLES = 6, /* beside the workers: each has a log ring as they do */
+	BUDGET_ROLES = 7, /* beside the workers: each has a log ring as they do */
 };
 
 /* What one holder may keep, in bytes. BUDGET_RINGS: all rings as they are, at most their share. */

@@ -252,9 +252,11 @@ void ledger_direct(struct ledger *l, unsigned worker, uint16_t route, unsigned c
 	atomic_fetch_add(&d->count[route][outcome - OUTCOME_COMPARED], 1);
 }
 
+/* Looked at first: most cells that are asked for are not there, and a swap costs a lock. */
 static bool cell_move(struct slot *s, unsigned cell, uint8_t from, uint8_t to)
 {
-	return atomic_compare_exchange_strong(&s->cell[cell], &from, to);
+	return atomic_load(&s->cell[cell]) == from &&
+	       atomic_compare_exchange_strong(&s->cell[cell], &from, to);
 }
 
 bool ledger_move(struct ledger *l, uint32_t slot, uint64_t id, unsigned cell, uint8_t from, uint8_t to)

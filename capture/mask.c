@@ -113,24 +113,29 @@ static struct span cut(struct span s, char c, struct span *rest_out)
 	return (struct span){s.data, (size_t)(hit - s.data)};
 }
 
+#define NAME(text)                                                                                           \
+	{                                                                                                    \
+		text, sizeof(text) - 1                                                                       \
+	}
+
 bool mask_is_credential(struct span name)
 {
-	static const char *const names[] = {
-	        "authorization",
-	        "proxy-authorization",
-	        "cookie",
-	        "set-cookie",
-	        "x-api-key",
-	        "api-key",
-	        "x-auth-token",
-	        "x-access-token",
-	        "x-goog-api-key",
-	        "x-amz-security-token",
-	        "ocp-apim-subscription-key",
+	static const struct span names[] = {
+	        NAME("authorization"),
+	        NAME("proxy-authorization"),
+	        NAME("cookie"),
+	        NAME("set-cookie"),
+	        NAME("x-api-key"),
+	        NAME("api-key"),
+	        NAME("x-auth-token"),
+	        NAME("x-access-token"),
+	        NAME("x-goog-api-key"),
+	        NAME("x-amz-security-token"),
+	        NAME("ocp-apim-subscription-key"),
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (span_eq_nocase(name, span_of(names[i])))
+		if (name.len == names[i].len && span_eq_nocase(name, names[i]))
 			return true;
 	return false;
 }
@@ -145,20 +150,19 @@ static const struct plan_mask_field *header_rule(const struct plan_mask *policy,
 	return NULL;
 }
 
-static bool drops(const struct plan_mask *policy, struct span line)
-{
-	struct span value, name = cut(line, ':', &value);
-	const struct plan_mask_field *rule = header_rule(policy, name);
-
-	return mask_is_credential(name) || (rule && rule->with == MASK_DROP);
-}
-
+/* A line but the first: as it is, masked, or not at all. */
 static void put_field(const struct plan_mask *policy, struct mask_key *key, struct span line, struct buf *out,
                       uint32_t *count)
 {
 	struct span value, name = cut(line, ':', &value);
 	const struct plan_mask_field *rule = header_rule(policy, name);
+	bool dropped = mask_is_credential(name) || (rule && rule->with == MASK_DROP);
 
+	*count += rule || dropped;
+	if (dropped)
+		return;
+	if (buf_len(out))
+		buf_puts(out, "\n");
 	if (!rule) {
 		buf_span_put(out, line);
 		return;
@@ -171,7 +175,6 @@ static void put_field(const struct plan_mask *policy, struct mask_key *key, stru
 		put_token(key, span_of(rule->where), value, out);
 	else
 		buf_puts(out, "[redacted]");
-	++*count;
 }
 
 /* A piece without "=" is a name: kept. */
@@ -222,17 +225,10 @@ int mask_head(const struct plan_mask *policy, struct mask_key *key, struct span 
               uint32_t *count_out)
 {
 	struct span line, rest = head;
-	const char *separator = "";
 
 	*count_out = 0;
 	while (rest.len) {
 		line = cut(rest, '\n', &rest);
-		if (is_field(line) && drops(policy, line)) {
-			++*count_out;
-			continue;
-		}
-		buf_puts(out, separator);
-		separator = "\n";
 		if (is_field(line))
 			put_field(policy, key, line, out, count_out);
 		else if (line.data == head.data && is_first_line(line))
@@ -256,6 +252,23 @@ bool mask_wants_body(const struct plan_mask *policy)
 	return has_paths(policy);
 }
 
+bool mask_by_message(struct span head)
+{
+	return grpc_is(head_field(head, SPAN("content-type")));
+}
+
+/* An answer says nothing of its call; its copy ends with its request's. */
+static bool unknown_call(struct span head)
+{
+	struct span service, method, suffix = SPAN("GRPCInferenceService");
+
+	if (!mask_by_message(head) || head_status(head))
+		return false;
+	return !grpc_call(head_target(head), &service, &method) || service.len < suffix.len ||
+	       !span_eq((struct span){service.data + service.len - suffix.len, suffix.len}, suffix) ||
+	       (!span_eq(method, SPAN("ModelInfer")) && !span_eq(method, SPAN("ModelStreamInfer")));
+}
+
 /* A body with inference-header-content-length is JSON with binary tensors behind it, whatever its type. */
 bool mask_cannot(const struct plan_mask *policy, struct span head)
 {
@@ -268,5 +281,5 @@ bool mask_cannot(const struct plan_mask *policy, struct span head)
 			coded |= value.len && !span_eq_nocase(value, SPAN("identity"));
 		tail |= span_eq_nocase(name, SPAN("inference-header-content-length"));
 	}
-	return (coded || tail) && has_paths(policy);
+	return (coded || tail || unknown_call(head)) && has_paths(policy);
 }

@@ -5,38 +5,65 @@
  * Header rules and the built-in ones (credentials and cookies dropped, query values tokenised) act on
  * HEADs. A policy with JSON-path rules must be able to read every body, whatever its content-type says: the
  * body is held until complete (bounded by max_body), rewritten and laid over the same number of chunk
- * records; one that is not JSON is dropped. Records are never added, removed or re-timed (an emptied one
- * stays, with no payload).
+ * records; one that is not JSON is dropped. Of gRPC each message is a body of its own: its last byte stays in
+ * the record in which it came, when there is room. Records are never added, removed or re-timed (an emptied
+ * one stays, with no payload).
  */
 #ifndef CAPTURE_MASK_H
 #define CAPTURE_MASK_H
 
 #include "capture/plan.h"
 #include "proto/base/buf.h"
+#include "proto/grpc.h"
 
 struct mask_key; /* HMAC-SHA-256 with a kept context */
 int mask_key_new(const uint8_t key[32], struct mask_key **key_out) MUST_CHECK;
 void mask_key_free(struct mask_key **);
 
-/* Rewrite a HEAD's or TRAILERS' text form. *count_out: values masked. 0, ERR_LIMIT, ERR_NOMEM, ERR_PROTO. */
+/* Rewrite a HEAD's or TRAILERS' text form into an empty buf. *count_out: values masked. 0, ERR_LIMIT,
+ * ERR_NOMEM, ERR_PROTO. */
 int mask_head(const struct plan_mask *, struct mask_key *, struct span head, struct buf *out,
               uint32_t *count_out) MUST_CHECK;
 /* A field that the built-in rules drop, by its name: credentials and cookies. */
 bool mask_is_credential(struct span name);
 /* True when the policy has JSON-path rules: bodies are held and must be JSON. */
 bool mask_wants_body(const struct plan_mask *);
-/* True when path rules cannot reach this head's body: it is encoded, or binary tensors follow the JSON. */
+/* True when path rules cannot reach this head's body: it is encoded, binary tensors follow the JSON, or it is
+ * a gRPC call other than the two that mask_grpc() knows. */
 bool mask_cannot(const struct plan_mask *, struct span head);
 /* A policy's path rules, read once: borrows the policy, which must stay. ERR_CONFIG: a path cannot be read;
  * ERR_LIMIT, ERR_NOMEM. */
 struct mask_rules;
 int mask_rules_new(const struct plan_mask *, struct mask_rules **rules_out) MUST_CHECK;
 void mask_rules_free(struct mask_rules **);
+/* What the rules ask of one place, for bodies that are not JSON. */
+struct mask_step {
+	struct span name; /* of a member; data NULL: an element */
+	uint64_t index;
+	bool any; /* any of them */
+};
+/* The first rule that ends at this place, or NULL; *input_masked is set when one that does has model_input.
+ */
+const struct plan_mask_field *mask_rules_at(const struct mask_rules *, const struct mask_step *place,
+                                            unsigned depth, bool *input_masked);
+/* Does a rule lead on from there to elements of it? */
+bool mask_rules_inside(const struct mask_rules *, const struct mask_step *place, unsigned depth);
 /* Rewrite a whole JSON body. Paths: $.a.b $.a[*].c $.a[3] $..name, at most 31 steps; of two rules for one
  * value the first acts, and a masked value is not looked into. *input_masked_out: a rule with model_input
  * matched. ERR_PROTO: not JSON; ERR_LIMIT, ERR_NOMEM. */
 int mask_json(const struct mask_rules *, struct mask_key *, struct span body, struct buf *out,
               uint32_t *count_out, bool *input_masked_out) MUST_CHECK;
+/* Is the body of this head gRPC: messages, each masked by itself? */
+bool mask_by_message(struct span head);
+/* Rewrite one gRPC message, prefix included, of an Open Inference ModelInfer or ModelStreamInfer. Paths name
+ * the fields as proto/JSON would: $.id, $.parameters.k, $.inputs[*].contents.bytes_contents[*]; a tensor's
+ * contents, typed or raw, are also $.inputs[*].data as over REST. Strings and bytes are masked; of a
+ * container all that is in it; a dropped element is left empty. A rule for a number that it cannot hold, or
+ * that is not to be dropped, and a field that this protocol does not know, are ERR_PROTO. A compressed one
+ * (`encoding`: grpc-encoding) leaves uncompressed. Else as mask_json(). */
+int mask_grpc(const struct mask_rules *, struct mask_key *, bool request, struct span encoding,
+              const struct grpc_message *, struct buf *out, uint32_t *count_out,
+              bool *input_masked_out) MUST_CHECK;
 /* Can that JSON path be read? 0, ERR_CONFIG, or ERR_LIMIT (too many steps); *at_out: the byte of the step
  * that cannot. */
 int mask_path_check(const char *path, size_t *at_out) MUST_CHECK;

@@ -157,6 +157,50 @@ void mask_rules_free(struct mask_rules **rules)
 	*rules = NULL;
 }
 
+static bool step_is(const struct path_step *step, const struct mask_step *at)
+{
+	if (step->kind == STEP_MEMBER || step->kind == STEP_DEEP)
+		return at->name.data && span_eq(at->name, step->name);
+	return !at->name.data && (step->kind == STEP_EACH || at->any || step->index == at->index);
+}
+
+/* Do the steps lead to the place; `through`: would they lead on, to an element of it? */
+static bool leads(const struct path_step *step, unsigned count, const struct mask_step *at, unsigned depth,
+                  bool through)
+{
+	if (!depth && through)
+		return count && (step->kind == STEP_INDEX || step->kind == STEP_EACH);
+	if (!depth || !count)
+		return !depth && !count;
+	if (step->kind == STEP_DEEP && leads(step, count, at + 1, depth - 1, through))
+		return true;
+	return step_is(step, at) && leads(step + 1, count - 1, at + 1, depth - 1, through);
+}
+
+const struct plan_mask_field *mask_rules_at(const struct mask_rules *rules, const struct mask_step *place,
+                                            unsigned depth, bool *input_masked)
+{
+	const struct plan_mask_field *hit = NULL;
+
+	for (unsigned i = 0; i < rules->count; i++) {
+		const struct rule *r = &rules->rules[i];
+
+		if (!leads(r->steps, r->count, place, depth, false))
+			continue;
+		hit = hit ? hit : r->field;
+		*input_masked |= r->field->model_input;
+	}
+	return hit;
+}
+
+bool mask_rules_inside(const struct mask_rules *rules, const struct mask_step *place, unsigned depth)
+{
+	for (unsigned i = 0; i < rules->count; i++)
+		if (leads(rules->rules[i].steps, rules->rules[i].count, place, depth, true))
+			return true;
+	return false;
+}
+
 /* A rule that ends here: the first one decides what is done, any one may say that the model reads it. */
 static void reach(struct rewrite *w, uint32_t rule, uint32_t due)
 {

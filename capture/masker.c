@@ -15,29 +15,30 @@
 #include <unistd.h>
 #include "capture/budget.h"
 #include "capture/fold.h"
+#include "capture/head.h"
+#include "capture/hold.h"
 #include "capture/mask.h"
 #include "proto/base/clock.h"
 
-/* What a pause lets gather at the masker reaches the candidates at once: it is short. */
-enum { PAUSE_MS = 3, ANSWERS_PAUSE_MS = 8 };
-enum { TRACK_BUCKETS = 4096, SCRATCH_LEAST = 2 * RECORD_PAYLOAD_MAX, MALLOC_BYTES = 16 };
-
-struct held { /* a CHUNK that waits until its body is complete */
-	struct record record;
-	struct held *next;
-};
+enum { PAUSE_MS = 5, ANSWERS_PAUSE_MS = 10 };
+enum { TRACK_BUCKETS = 4096, SCRATCH_LEAST = 2 * RECORD_PAYLOAD_MAX, MALLOC_BYTES = 16, ENCODING_MAX = 8 };
 
 struct track { /* one leg whose HEAD was seen */
 	uint64_t id;
 	struct record last;
 	uint8_t leg;
-	bool holding;
-	uint32_t held_count;
-	size_t bytes; /* charged */
-	struct buf body;
-	struct held *first, **tail;
+	bool holding, by_message;
+	bool trailed;                /* its trailers came: the body is whole, and released */
+	char encoding[ENCODING_MAX]; /* grpc-encoding; empty: one that is not known */
+	size_t bytes;                /* charged */
+	size_t whole;                /* bytes of the hold's body that are whole messages */
+	uint32_t mask_count;         /* of what was held */
+	bool input_masked;
+	struct hold hold;
 	struct track *next;
 };
+
+static const size_t TRACK_BYTES = sizeof(struct track) + MALLOC_BYTES;
 
 struct masker {
 	const struct role_env *env;
@@ -67,15 +68,9 @@ static void track_free(struct masker *m, struct track **at)
 {
 	struct track *t = *at;
 
-	while (t->first) {
-		struct held *h = t->first;
-
-		t->first = h->next;
-		free(h);
-	}
 	*at = t->next;
 	m->bytes -= t->bytes;
-	buf_fini(&t->body);
+	hold_fini(&t->hold);
 	free(t);
 }
 
@@ -181,7 +176,7 @@ static void pull(struct masker *m, const struct record *r)
 static int begin(struct masker *m, struct record *r)
 {
 	const struct plan_mask *policy = policy_of(m, r->route);
-	struct span head = {m->payload, r->payload_len};
+	struct span head = {m->payload, r->payload_len}, encoding;
 	struct track **at = track_at(m, r->id, r->leg), *t;
 	int err;
 
@@ -191,16 +186,19 @@ static int begin(struct masker *m, struct record *r)
 	if (*at)
 		track_free(m, at);
 	t = calloc(1, sizeof *t);
-	if (!t || !charge(m, t, sizeof *t + MALLOC_BYTES)) {
+	if (!t || !charge(m, t, TRACK_BYTES)) {
 		free(t);
 		return ERR_NOMEM;
 	}
 	t->id = r->id;
 	t->leg = r->leg;
 	t->last = *r;
-	t->tail = &t->first;
 	t->holding = mask_wants_body(policy);
-	buf_init(&t->body, m->env->plan->routes[r->route].max_body_bytes + 1);
+	t->by_message = mask_by_message(head);
+	encoding = head_field(head, SPAN("grpc-encoding"));
+	if (encoding.len < sizeof t->encoding)
+		memcpy(t->encoding, encoding.data, encoding.len);
+	hold_init(&t->hold, m->env->plan->routes[r->route].max_body_bytes + 1);
 	at = track_at(m, r->id, r->leg);
 	t->next = *at;
 	*at = t;
@@ -209,60 +207,100 @@ static int begin(struct masker *m, struct record *r)
 	return 0;
 }
 
-static int hold(struct masker *m, struct track *t, const struct record *r, const char *payload)
+static void emit_held(void *masker, struct record *r, const void *payload)
 {
-	size_t grown = buf_memory(buf_cap_for(&t->body, r->payload_len), buf_len(&t->body) + r->payload_len) -
-	               buf_memory(t->body.cap, buf_len(&t->body));
-	struct held *h = charge(m, t, sizeof *h + MALLOC_BYTES + grown) ? calloc(1, sizeof *h) : NULL;
-
-	if (!h)
-		return ERR_NOMEM;
-	t->held_count++;
-	h->record = *r;
-	*t->tail = h;
-	t->tail = &h->next;
-	buf_put(&t->body, payload, r->payload_len);
-	return t->body.err;
+	emit(masker, r, payload);
 }
 
-/* Lay the masked body over the held chunk records: same records, same times, other bytes. */
-static int release(struct masker *m, struct track *t, struct record *end)
+/* Messages that are whole, each by itself; behind them the body must end. */
+static int mask_messages(struct masker *m, struct track *t, const struct mask_rules *rules, struct buf *out)
 {
-	bool input_masked = false;
-	uint32_t count = 0;
-	struct span left;
+	struct span body = buf_span(&t->hold.body);
+
+	for (size_t at = 0; at < body.len;) {
+		struct span left = {body.data + at, body.len - at};
+		struct grpc_message message;
+		long n = grpc_next(left, SIZE_MAX, &message);
+		bool input_masked;
+		uint32_t count;
+		int err = n > 0 ? mask_grpc(rules, m->key, t->leg == LEG_CLIENT, span_of(t->encoding),
+		                            &message, out, &count, &input_masked)
+		                : ERR_PROTO;
+
+		if (err)
+			return err;
+		at += (size_t)n;
+		hold_due(&t->hold, at, buf_len(out));
+		t->mask_count += count;
+		t->input_masked |= input_masked;
+	}
+	return 0;
+}
+
+/* Lay what is masked over the held chunk records: same records, same times, other bytes. */
+static int release(struct masker *m, struct track *t)
+{
+	const struct mask_rules *rules = m->rules[m->env->plan->routes[t->last.route].mask];
+	struct buf *out = scratch(m);
 	int err;
 
-	if (!t->first)
+	if (!t->hold.first)
 		return 0;
-	err = mask_json(m->rules[m->env->plan->routes[end->route].mask], m->key, buf_span(&t->body),
-	                scratch(m), &count, &input_masked);
-	if (m->scratch.err || err == ERR_NOMEM)
+	if (t->by_message)
+		err = mask_messages(m, t, rules, out);
+	else
+		err = mask_json(rules, m->key, buf_span(&t->hold.body), out, &t->mask_count,
+		                &t->input_masked);
+	if (out->err || err == ERR_NOMEM)
 		return ERR_NOMEM;
-	if (err || buf_len(&m->scratch) > (size_t)t->held_count * RECORD_PAYLOAD_MAX)
+	if (err || hold_release(&t->hold, buf_span(out), emit_held, m))
 		return ERR_PROTO;
-	left = buf_span(&m->scratch);
-	for (struct held *h = t->first; h; h = h->next) {
-		size_t n = left.len < RECORD_PAYLOAD_MAX ? left.len : RECORD_PAYLOAD_MAX;
-
-		h->record.payload_len = (uint32_t)n;
-		emit(m, &h->record, left.data);
-		left.data += n;
-		left.len -= n;
-	}
+	m->bytes -= t->bytes - TRACK_BYTES;
+	t->bytes = TRACK_BYTES;
+	t->whole = 0;
 	scratch(m);
-	end->mask_count = count;
-	if (input_masked && t->leg == LEG_CLIENT)
-		end->flags |= RECORD_INPUT_MASKED;
 	return 0;
+}
+
+/* Messages leave as soon as the last one of those that are held is whole. */
+static int release_whole(struct masker *m, struct track *t)
+{
+	struct span body = buf_span(&t->hold.body);
+	struct grpc_message message;
+	long n;
+
+	do {
+		struct span left = {body.data + t->whole, body.len - t->whole};
+
+		n = grpc_next(left, t->hold.body.limit_bytes, &message);
+		t->whole += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	if (n < 0)
+		return ERR_PROTO;
+	return t->whole == body.len ? release(m, t) : 0;
+}
+
+static int hold(struct masker *m, struct track *t, const struct record *r, const char *payload)
+{
+	int err = ERR_NOMEM;
+
+	if (charge(m, t, hold_growth(&t->hold, r->payload_len)))
+		err = hold_add(&t->hold, r, payload);
+	if (!err && t->by_message)
+		err = release_whole(m, t);
+	return err;
 }
 
 static int finish(struct masker *m, struct track **at, struct record *r)
 {
 	int err = 0;
 
-	if (r->type == RECORD_END && (*at)->holding)
-		err = release(m, *at, r);
+	if (r->type == RECORD_END && (*at)->holding) {
+		err = release(m, *at); /* nothing is left behind trailers */
+		r->mask_count = (*at)->mask_count;
+		if ((*at)->input_masked && (*at)->leg == LEG_CLIENT)
+			r->flags |= RECORD_INPUT_MASKED;
+	}
 	track_free(m, at);
 	if (!err) {
 		pull(m, r);
@@ -271,8 +309,14 @@ static int finish(struct masker *m, struct track **at, struct record *r)
 	return err;
 }
 
-static int trailers(struct masker *m, struct record *r)
+/* They stay behind the body, which is whole when they come. */
+static int trailers(struct masker *m, struct track *t, struct record *r)
 {
+	int err = t->holding ? release(m, t) : 0;
+
+	t->trailed = true;
+	if (err)
+		return err;
 	if (mask_head(policy_of(m, r->route), m->key, (struct span){m->payload, r->payload_len}, scratch(m),
 	              &r->mask_count) ||
 	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
@@ -282,13 +326,27 @@ static int trailers(struct masker *m, struct record *r)
 	return 0;
 }
 
+static bool is_settled(const struct masker *m, const struct record *r, unsigned cell)
+{
+	uint8_t at = ledger_cell(m->env->ledger, r->slot, r->id, cell);
+
+	return at == 0 || at > OUTCOME_FIRST;
+}
+
+/* An answer whose request's copy was dropped: what it answers is not known, and nobody waits for it. */
+static bool is_remainder(const struct masker *m, const struct record *r)
+{
+	return r->type == RECORD_HEAD && r->leg == LEG_LIVE && is_settled(m, r, CELL_LIVE) &&
+	       is_settled(m, r, CELL_CAPTURE);
+}
+
 static void take(struct masker *m, struct record *r)
 {
 	struct track **at;
 	int err = 0;
 
 	if (r->route >= m->env->plan->route_count || r->leg >= LEGS_MAX ||
-	    m->answers != (r->leg >= LEG_CANDIDATE))
+	    m->answers != (r->leg >= LEG_CANDIDATE) || is_remainder(m, r))
 		return;
 	if (r->type == RECORD_END)
 		r->payload_len = 0;
@@ -303,12 +361,14 @@ static void take(struct masker *m, struct record *r)
 		emit(m, r, m->payload);
 	} else if (!*at) { /* its head went down with an earlier process */
 		give_up(m, r, OUTCOME_ROLE_LOST);
+	} else if (r->type == RECORD_CHUNK && (*at)->trailed) {
+		err = ERR_PROTO;
 	} else if (r->type == RECORD_CHUNK && (*at)->holding) {
 		err = hold(m, *at, r, m->payload);
 	} else if (r->type == RECORD_CHUNK) {
 		emit(m, r, m->payload);
 	} else if (r->type == RECORD_TRAILERS) {
-		err = trailers(m, r);
+		err = trailers(m, *at, r);
 	} else if (r->type == RECORD_END || r->type == RECORD_ERROR) {
 		err = finish(m, at, r);
 	} else {
@@ -326,13 +386,6 @@ static void take(struct masker *m, struct record *r)
 	}
 }
 
-static bool is_settled(const struct masker *m, const struct track *t, unsigned cell)
-{
-	uint8_t at = ledger_cell(m->env->ledger, t->last.slot, t->id, cell);
-
-	return at == 0 || at > OUTCOME_FIRST;
-}
-
 /* Forget legs whose exchange was settled elsewhere (a shed end, a dead worker). */
 static void sweep(struct masker *m)
 {
@@ -342,7 +395,8 @@ static void sweep(struct masker *m)
 		while (*t) {
 			unsigned cell = m->answers ? (unsigned)(*t)->leg - LEG_CANDIDATE : CELL_LIVE;
 
-			if (is_settled(m, *t, cell) && (m->answers || is_settled(m, *t, CELL_CAPTURE)))
+			if (is_settled(m, &(*t)->last, cell) &&
+			    (m->answers || is_settled(m, &(*t)->last, CELL_CAPTURE)))
 				track_free(m, t);
 			else
 				t = &(*t)->next;

@@ -145,3 +145,18 @@ bool name_moved(const struct name_slot *s, uint32_t *version, struct name_found 
 	*version = before;
 	return true;
 }
+
+bool name_follow(const struct name_slot *s, struct name_place *p)
+{
+	struct name_found found;
+
+	if (!name_moved(s, &p->version, &found))
+		return false;
+	for (uint32_t i = 0; i < found.count; i++)
+		if (!p->nowhere && !memcmp(&found.addresses[i], &p->at, sizeof p->at))
+			return false;
+	p->nowhere = found.count == 0;
+	if (found.count)
+		p->at = found.addresses[0];
+	return true;
+}

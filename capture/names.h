@@ -45,6 +45,15 @@ void name_publish(struct name_slot *, const struct name_found *);
 /* True when the slot is not what it was at `*version` (0 at first), which moves on. */
 bool name_moved(const struct name_slot *, uint32_t *version, struct name_found *found_out);
 
+/* Where an endpoint with a name is: the same place while the name has it, else the first that it has. */
+struct name_place {
+	uint32_t version; /* of the slot, as it was read; 0 at first, with the plan's address in `at` */
+	bool nowhere;
+	struct in6_addr at;
+};
+/* True when it is in another place than before. */
+bool name_follow(const struct name_slot *, struct name_place *);
+
 /* An address with its port, as connect() takes it; its length. */
 socklen_t name_sockaddr(const struct in6_addr *, uint16_t port, struct sockaddr_storage *out);
 /* A numeric address in that form. False: it is none. */

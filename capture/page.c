@@ -107,6 +107,12 @@ int page_map(int memfd, struct page **page_out)
 	return 0;
 }
 
+bool page_paused(const struct page *p, uint16_t route, unsigned candidate)
+{
+	return atomic_load_explicit(&p->paused, memory_order_relaxed) ||
+	       atomic_load_explicit(&p->paused_candidates[route], memory_order_relaxed) >> candidate & 1;
+}
+
 uint32_t page_sample_ppm(const struct page *p, uint16_t route, unsigned candidate, uint32_t configured_ppm)
 {
 	uint32_t left = atomic_load_explicit(&p->sample_ppm[route][candidate], memory_order_relaxed);

@@ -1,8 +1,9 @@
 /*
  * page.h - the control page: one shared memfd of switches that roles read between records, and of gauges.
  *
- * Switches are written by the parent (phase, ready, raw_state, superseded) and by control (paused, sample,
- * log level; the parent carries those over to a newer generation); everybody else reads. Every gauge has one
+ * Switches are written by the parent (phase, ready, raw_state, superseded) and by control (paused*, sample,
+ * log level; the parent carries those over to a newer generation), paused by the judge's harm switch too;
+ * everybody else reads. Every gauge has one
  * writer, named beside it; a reader adds up. Gauges outlive their writer: a role that is started again goes
  * on from the values it finds, and sets its own *_open gauges to 0.
  */
@@ -85,6 +86,16 @@ enum client_protocol { PROTOCOL_HTTP1, PROTOCOL_HTTP2, PROTOCOLS };
  * the sampling hash or `ctl pause` not kept them: so the two differ in nothing but the copying. */
 enum added { ADDED_PLAIN, ADDED_COPIED, ADDED_KINDS };
 
+/* The harm switch (replay/harm.h): is shadowing on now, for the sake of measuring? In a block that settles
+ * nothing is counted. */
+enum harm_block { HARM_NONE, HARM_SETTLES_ON, HARM_ON, HARM_SETTLES_OFF, HARM_OFF };
+enum harm_side { HARM_WITHOUT, HARM_WITH, HARM_SIDES };
+struct harm_gauges {             /* one writer: the judge */
+	_Atomic uint32_t block;  /* enum harm_block; NONE: it measures nothing */
+	_Atomic uint64_t groups; /* that the cost is the mean of; 0: it is not known */
+	_Atomic int64_t cost_ns, low_ns, high_ns;
+};
+
 struct worker_gauges {                        /* one writer: that worker */
 	_Atomic uint64_t requests;            /* heads that were read whole */
 	_Atomic uint64_t protocol[PROTOCOLS]; /* the same by version */
@@ -101,6 +112,9 @@ struct worker_gauges {                        /* one writer: that worker */
 	/* From the last byte read to the first byte sent on, request and answer together: the time that
 	 * we add. ns. */
 	struct hist added[ADDED_KINDS];
+	/* Whole exchanges, from the head of the request to the end of the answer, begun in a block of the
+	 * harm switch. ns. */
+	struct hist timed[HARM_SIDES];
 };
 
 /* Of a live endpoint, as one worker sees it: left out after failed requests, or by its checks. */
@@ -140,12 +154,14 @@ struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
 };
 
-enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2 };
+enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2, PAUSED_BY_HARM = 4 };
 
 struct replay_gauges { /* one writer: the player */
 	_Atomic uint64_t total, played;
 	_Atomic uint64_t lag_count, lag_p50_us, lag_p99_us, lag_max_us; /* sent after its intended time */
-	_Atomic uint32_t whole;                                         /* every exchange was played */
+	_Atomic uint32_t whole; /* every exchange that could be read was played */
+	_Atomic uint32_t
+	        ends_early; /* the capture does: the error that its reader gave, negated; 0: it does not */
 };
 
 /* What the operator asks of the parent. Control counts `asked` up once `what` and `name` are there, and only
@@ -170,6 +186,7 @@ struct page {
 	_Atomic uint32_t log_level;  /* enum log_level */
 	_Atomic uint64_t run_id;     /* random, set once by the parent; 0: no run is open */
 	_Atomic uint64_t started_ns; /* CLOCK_MONOTONIC, set with ready */
+	_Atomic uint32_t paused_candidates[ROUTES_MAX]; /* a bit each; by an operator */
 	_Atomic uint64_t paused_at_ns, last_candidate_byte_ns;
 	_Atomic uint32_t raw_state[WORKERS_MAX];                 /* enum raw_state */
 	_Atomic uint32_t sample_ppm[ROUTES_MAX][CANDIDATES_MAX]; /* the operator's; never raises the plan's */
@@ -179,6 +196,7 @@ struct page {
 	struct worker_gauges workers[WORKERS_MAX];
 	/* enum endpoint_state; one writer: that worker */
 	_Atomic uint8_t endpoints[WORKERS_MAX][ROUTES_MAX][LIVE_ENDPOINTS_MAX];
+	struct harm_gauges harm;
 	struct replay_gauges replay;
 	struct page_wish wish;
 };
@@ -187,6 +205,8 @@ struct page {
 int page_create(int *memfd_out) MUST_CHECK;
 int page_map(int memfd, struct page **page_out) MUST_CHECK; /* 0, ERR_SYS, ERR_PROTO; never unmapped */
 
+/* Is nothing to be sent to that candidate now? */
+bool page_paused(const struct page *, uint16_t route, unsigned candidate);
 /* The share that a candidate gets: the least of what is configured, what the operator left, and what its
  * ramp and its stop allow. */
 uint32_t page_sample_ppm(const struct page *, uint16_t route, unsigned candidate, uint32_t configured_ppm);

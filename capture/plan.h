@@ -152,13 +152,14 @@ struct plan_candidate {
 	bool baseline;
 	uint32_t sample_ppm; /* share of exchanges, 1000000 = all */
 	uint32_t timeout_ms, max_in_flight;
-	uint32_t http; /* enum plan_http */
+	uint32_t http;                    /* enum plan_http */
 	double max_rate;                  /* requests a second; 0: no limit, as of the next two */
 	uint64_t max_bytes, max_queue;    /* bytes of requests: a second; waiting for an answer */
 	uint32_t warmup_count, warmup_ms; /* the first of a run are sent, not compared */
 	struct plan_breaker breaker;
 	struct plan_ramp ramp;
 	struct plan_rewrite rewrite;
+	bool shares_live;                       /* it is, or may be, on a server that is live */
 	bool models_ignored;                    /* it is not asked which models it serves */
 	char credential_header[NAME_MAX_BYTES]; /* lower case; its value is in the file, that of
 	                                           "credential.R.C" */
@@ -235,6 +236,11 @@ struct plan_mask {
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 };
 
+struct plan_harm { /* replay/harm.h */
+	bool on;
+	uint32_t max_us, block_ms, off_ppm;
+};
+
 enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
 
 struct plan_input { /* the capture that a replay reads */
@@ -270,6 +276,7 @@ struct plan {
 	uint32_t listen_count;
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;
+	struct plan_harm harm;
 	uint32_t resolve_every_ms;
 	bool forwarded; /* on the way to live: X-Forwarded-*, Forwarded, x-request-id, our span in traceparent
 	                 */

@@ -26,7 +26,7 @@ enum {
 	ENDED_LIVE = 2,
 	ENDED_BOTH = 3,
 	NAME_TRIES = 100,
-	PAUSE_MS = 8
+	PAUSE_MS = 10
 };
 
 struct open_exchange { /* of a ledger slot; id 0: none */

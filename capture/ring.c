@@ -16,9 +16,12 @@ struct geometry {
 	uint64_t magic, data_bytes;
 };
 
-/* Cursors count bytes ever written; they wrap by the mask, never by themselves. */
+/* Cursors count bytes ever written; they wrap by the mask, never by themselves. A byte at cursor c lies at
+ * (c - origin) & mask. The writer moves the origin to its cursor when all before it was read: a ring that is
+ * emptied again and again is used from its first byte on, in few pages that stay in the cache. A reader that
+ * has read all uses no origin until a later head, stored behind it, tells of more. */
 struct writer_page {
-	_Atomic uint64_t head;
+	_Atomic uint64_t head, origin;
 };
 
 struct reader_page {
@@ -159,9 +162,14 @@ void ring_free(struct ring **ring)
 	*ring = NULL;
 }
 
+static size_t offset_of(const struct ring *r, uint64_t at)
+{
+	return (at - atomic_load_explicit(&r->writer->origin, memory_order_relaxed)) & r->mask;
+}
+
 static void copy_in(struct ring *r, uint64_t at, const void *bytes, size_t n)
 {
-	size_t offset = at & r->mask;
+	size_t offset = offset_of(r, at);
 	size_t first = n < r->size - offset ? n : r->size - offset;
 	memcpy(r->data + offset, bytes, first);
 	memcpy(r->data, (const char *)bytes + first, n - first);
@@ -169,7 +177,7 @@ static void copy_in(struct ring *r, uint64_t at, const void *bytes, size_t n)
 
 static void copy_out(const struct ring *r, uint64_t at, void *bytes, size_t n)
 {
-	size_t offset = at & r->mask;
+	size_t offset = offset_of(r, at);
 	size_t first = n < r->size - offset ? n : r->size - offset;
 	memcpy(bytes, r->data + offset, first);
 	memcpy((char *)bytes + first, r->data, n - first);
@@ -185,6 +193,8 @@ int ring_put(struct ring *r, const struct record *record, const void *payload, s
 	uint64_t room = r->size - used, need = frame_bytes(record->payload_len);
 	if (room < need || room - need < reserve)
 		return ERR_FULL;
+	if (!used)
+		atomic_store_explicit(&r->writer->origin, r->cursor, memory_order_relaxed);
 	copy_in(r, r->cursor, record, sizeof(*record));
 	if (record->payload_len)
 		copy_in(r, r->cursor + sizeof(*record), payload, record->payload_len);

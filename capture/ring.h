@@ -1,7 +1,7 @@
 /*
  * ring.h - bounded ring of records in a sealed memfd: one writer process, one reader process.
  *
- *   | page 0: geometry (fixed) | page 1: writer's cursor | page 2: reader's cursor | data ... |
+ *   | page 0: geometry (fixed) | page 1: writer's cursors | page 2: reader's cursor | data ... |
  *
  * The writer never waits: a full ring is ERR_FULL and the caller sheds the copy and counts it.
  * Puts become visible at ring_publish(), once per loop turn. The reader trusts nothing: it copies

@@ -316,7 +316,6 @@ int role_enter(int argc, char **argv, struct role_rank rank, const struct role_w
 	return run(&env);
 }
 
-/* A full ring sheds: one that holds a part of what it can is looked at more often. */
 enum { CROWDED_PART = 16 };
 static const uint64_t AWAKE_NS = 100000000u;
 
@@ -332,12 +331,19 @@ unsigned role_nap_ms(struct role_pace *pace, const struct role_env *env)
 	return running && !env->plan->replay && pace->nap_ms ? pace->nap_ms : 1;
 }
 
+bool role_crowded(struct ring **rings, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (ring_used_bytes(rings[i]) > ring_data_bytes(rings[i]) / CROWDED_PART)
+			return true;
+	return false;
+}
+
 void role_rested(struct role_pace *pace, struct ring **rings, unsigned count)
 {
 	pace->nap_ms += pace->nap_ms < pace->most_ms;
-	for (unsigned i = 0; i < count; i++)
-		if (ring_used_bytes(rings[i]) > ring_data_bytes(rings[i]) / CROWDED_PART)
-			pace->nap_ms = 1;
+	if (role_crowded(rings, count))
+		pace->nap_ms = 1;
 }
 
 static void deep_sleep(struct ring **rings, const int *eventfds, unsigned count)

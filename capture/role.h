@@ -92,6 +92,8 @@ void role_pause(struct role_pace *, const struct role_env *, struct ring **rings
 /* For a role with a loop of its own: how long to pause, now that its rings were empty; 0: nothing came for so
  * long that deep sleep is due. */
 unsigned role_nap_ms(struct role_pace *, const struct role_env *);
+/* A full ring sheds: does one of these hold a part of what it can, and is to be looked at more often? */
+bool role_crowded(struct ring **rings, unsigned count);
 /* After the pause: what has come meanwhile says how long the next one may be. */
 void role_rested(struct role_pace *, struct ring **rings, unsigned count);
 

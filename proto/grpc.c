@@ -159,7 +159,7 @@ int grpc_status(struct span text, unsigned *status_out)
 {
 	uint64_t value;
 
-	if (text.len > 3 || !digits(text, &value))
+	if (text.len > 2 || !digits(text, &value))
 		return ERR_PROTO;
 	*status_out = (unsigned)value;
 	return 0;

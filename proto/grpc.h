@@ -36,7 +36,7 @@ int grpc_prefix(size_t len, char out[GRPC_PREFIX_BYTES]) MUST_CHECK;
 int grpc_inflate(struct span bytes, struct span encoding, struct buf *out) MUST_CHECK;
 /* The value of grpc-timeout: 1 to 8 digits and a unit of HMSmun. ERR_PROTO. */
 int grpc_timeout(struct span text, uint64_t *ns_out) MUST_CHECK;
-/* The value of grpc-status, 0 to 999. ERR_PROTO. */
+/* The value of grpc-status, 0 to 99: below all of HTTP's. ERR_PROTO. */
 int grpc_status(struct span text, unsigned *status_out) MUST_CHECK;
 /* What the status of an HTTP answer without grpc-status stands for; never 0. */
 unsigned grpc_status_of_http(unsigned http_status);

@@ -183,33 +183,45 @@ static size_t storage_bytes(const struct h1_parser *p)
 	return p->head_cap - p->head_bytes;
 }
 
-/* Where the text of this line must have ended, and the rule that it breaks otherwise. */
-static size_t line_limit(const struct h1_parser *p, enum h1_rule *rule_out)
+static size_t lesser(size_t a, size_t b)
 {
-	bool start = p->state == S_START;
-	size_t limit = p->line_start + (start ? p->limits.line_bytes : p->limits.field_bytes);
-	size_t fields = p->fields_start + p->limits.fields_bytes;
+	return a < b ? a : b;
+}
+
+/* Where all fields, or the storage, must have ended. */
+static size_t section_limit(const struct h1_parser *p)
+{
 	size_t tail = p->state == S_TRAILER ? TAIL_BYTES : 2 * TAIL_BYTES;
 	size_t room = storage_bytes(p) > tail ? storage_bytes(p) - tail : 0;
 
-	*rule_out = start ? H1_RULE_line_bytes : H1_RULE_field_bytes;
-	if (!start && fields < limit) {
-		limit = fields;
-		*rule_out = H1_RULE_fields_bytes;
-	}
-	if (room < limit) {
-		limit = room;
-		*rule_out = H1_RULE_head_bytes;
-	}
-	return limit;
+	return p->state == S_START ? room : lesser(room, p->fields_start + p->limits.fields_bytes);
+}
+
+/* Where the text of this line must have ended. */
+static size_t line_limit(const struct h1_parser *p)
+{
+	size_t most = p->state == S_START ? p->limits.line_bytes : p->limits.field_bytes;
+
+	return lesser(p->line_start + most, section_limit(p));
+}
+
+/* What a line breaks that goes beyond. */
+static enum h1_rule limit_rule(const struct h1_parser *p)
+{
+	size_t limit = line_limit(p);
+
+	if (p->state == S_START)
+		return limit < p->line_start + p->limits.line_bytes ? H1_RULE_head_bytes : H1_RULE_line_bytes;
+	if (limit < p->fields_start + p->limits.fields_bytes && limit < p->line_start + p->limits.field_bytes)
+		return H1_RULE_head_bytes;
+	return limit < p->line_start + p->limits.field_bytes ? H1_RULE_fields_bytes : H1_RULE_field_bytes;
 }
 
 /* Looks for the end of the line in the `len` bytes of the window: 1 when it is there (scanned is at its
  * CR), 0 when it is not yet, or an error. */
 static int find_line_end(struct h1_parser *p, size_t len)
 {
-	enum h1_rule rule;
-	size_t limit = line_limit(p, &rule);
+	size_t limit = line_limit(p);
 	const char *end = p->window + (len < limit ? len : limit), *at = p->window + p->scanned;
 
 	if (at > end) /* the fields' limit was passed by the last line end */
@@ -224,7 +236,7 @@ static int find_line_end(struct h1_parser *p, size_t len)
 	if (*at == '\n')
 		return REJECT(p, bare_lf);
 	if (*at != '\r')
-		return h1_reject(p, rule);
+		return h1_reject(p, limit_rule(p));
 	if (p->scanned + 1 == len)
 		return 0;
 	return at[1] == '\n' ? 1 : REJECT(p, bare_cr);

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 enum {
-	GLITCH_BYTES = 256,     /* of use that make up for one glitch */
+	GLITCH_BYTES = 256, /* of use that make up for one glitch */
+	PIECES_MAX =
+	        1000, /* the library counts a CONTINUATION anew for each piece that it comes in: we count */
 	OUTBOUND_ACK_MAX = 200, /* PING and SETTINGS to be answered while nothing is read */
 	SPARE_STREAMS_MAX = 8,
 	SPARE_BYTES = 4 * 1024,
@@ -148,8 +150,12 @@ static const nghttp2_option *options(void)
 	if (o || nghttp2_option_new(&o))
 		return o;
 	nghttp2_option_set_no_auto_window_update(o, 1);
+	nghttp2_option_set_max_continuations(o, PIECES_MAX);
+	nghttp2_option_set_no_closed_streams(o, 1);
 	nghttp2_option_set_max_outbound_ack(o, OUTBOUND_ACK_MAX);
 	nghttp2_option_set_peer_max_concurrent_streams(o, H2_STREAMS);
+	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+		nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type);
 	return o;
 }
 
@@ -180,10 +186,9 @@ static int begin(struct h2 *h2)
 	        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, l->head.fields_bytes},
 	        {server ? NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS : NGHTTP2_SETTINGS_ENABLE_PUSH,
 	         server ? l->streams : 0},
-	        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
 	};
 
-	if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, server ? 4 : 3))
+	if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, 3))
 		return ERR_NOMEM;
 	return nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
 	                                             (int32_t)l->connection_window)

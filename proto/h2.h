@@ -70,7 +70,7 @@ struct h2_stream {
 	uint64_t received, unconsumed;
 	struct h2_kept *trailers; /* to be sent behind the body */
 	enum h2_rule invalid;     /* why its head was cut off */
-	bool headed, told, refused, head_request, heard, ended, deferred, ours, thirsty;
+	bool headed, told, refused, head_request, heard, ended, cut, deferred, ours, thirsty;
 };
 
 /* Fields of a head or of trailers to be sent, borrowed until the call that sends them. Names are sent in
@@ -165,7 +165,9 @@ void h2_respond(struct h2_stream *, unsigned status, const struct h2_fields *, b
 void h2_data(struct h2_stream *, struct span);
 void h2_trailers(struct h2_stream *, const struct h2_fields *); /* h2_end() still follows */
 void h2_end(struct h2_stream *);
-/* Not counted against the peer. `closed` follows from the next h2_drain(). */
+/* The body breaks off behind what is queued: INTERNAL_ERROR. */
+void h2_cut(struct h2_stream *);
+/* At once; not counted against the peer. `closed` follows from the next h2_drain(). */
 void h2_reset(struct h2_stream *, enum h2_code);
 /* At least H2_QUEUE_BYTES wait, or some while H2_QUEUED_BYTES of all streams do: queue no more, `room` will
  * be told. */

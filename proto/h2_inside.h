@@ -36,6 +36,7 @@ struct h2 {
 	void *owner;
 	struct h2_stream *first, *spare;
 	unsigned open, spares, thirsty;
+	unsigned continued; /* CONTINUATION frames in a row */
 	size_t queued;
 	struct h2_head *head; /* NULL: none is being read */
 	struct buf *out;      /* inside h2_drain() */

@@ -3,6 +3,8 @@
  */
 #include "proto/h2_inside.h"
 
+enum { CONTINUATIONS_MAX = 8 };
+
 static struct h2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
 	return nghttp2_session_get_stream_user_data(session, id);
@@ -15,6 +17,11 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	unsigned cost = 1;
 
 	(void)session;
+	h2->continued = hd->type == NGHTTP2_CONTINUATION ? h2->continued + 1 : 0;
+	if (h2->continued > CONTINUATIONS_MAX) {
+		h2_fail(h2, H2_RULE_head_flood, ERR_LIMIT);
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	}
 	if (hd->type == NGHTTP2_SETTINGS)
 		h2->settled = true;
 	if (hd->type == NGHTTP2_DATA || hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION)
@@ -24,9 +31,18 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	return cost && !h2_spend(h2, cost) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
+/* What a client wishes is checked by the library, then forgotten: all streams are served alike. */
+static int forget_priority(nghttp2_session *session, int32_t id)
+{
+	nghttp2_priority_spec alike;
+
+	nghttp2_priority_spec_default_init(&alike);
+	return nghttp2_session_change_stream_priority(session, id, &alike) == NGHTTP2_ERR_NOMEM ? ERR_NOMEM
+	                                                                                        : 0;
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
-	const nghttp2_extpri in_turn = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
 	struct h2 *h2 = arg;
 	struct h2_stream *s = stream_of(session, frame->hd.stream_id);
 
@@ -36,10 +52,9 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 			h2_stream_free(s);
 			s = NULL;
 		}
-		if (s &&
-		    nghttp2_session_change_extpri_stream_priority(session, frame->hd.stream_id, &in_turn, 1))
-			s = NULL;
 	}
+	if (frame->hd.flags & NGHTTP2_FLAG_PRIORITY && forget_priority(session, frame->hd.stream_id))
+		s = NULL;
 	return s && h2_head_begin(h2, s->headed) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
@@ -66,13 +81,16 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
 	struct h2_stream *s = stream_of(session, frame->hd.stream_id);
 
 	(void)value, (void)value_len, (void)flags;
-	h2_head_give(h2);
+	if (s && s->invalid)
+		return 0;
 	if (s)
 		s->invalid =
 		        nghttp2_check_header_name(name, name_len) ? H2_RULE_field_value : H2_RULE_field_name;
-	if (nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, H2_PROTOCOL_ERROR))
-		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (h2->head) /* what follows is still counted */
+		h2->head->rule = H2_RULE_malformed;
+	return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, H2_PROTOCOL_ERROR)
+	               ? NGHTTP2_ERR_CALLBACK_FAILURE
+	               : 0;
 }
 
 static void told_end(struct h2_stream *s)
@@ -133,10 +151,14 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 
 	if (frame->hd.type == NGHTTP2_HEADERS && s && h2->head) {
-		tell_head(h2, s, end);
+		if (!s->invalid)
+			tell_head(h2, s, end);
 		h2_head_give(h2);
 	} else if (frame->hd.type == NGHTTP2_DATA) {
 		on_data_end(h2, frame);
+	} else if (frame->hd.type == NGHTTP2_PRIORITY) {
+		if (forget_priority(session, frame->hd.stream_id))
+			return NGHTTP2_ERR_CALLBACK_FAILURE;
 	} else if (frame->hd.type == NGHTTP2_GOAWAY) {
 		h2->gone = true;
 		if (h2->ops->goaway)
@@ -186,8 +208,16 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *a
 	return 0;
 }
 
+/* Of a frame that no RFC we follow knows: seen by on_begin_frame(), else ignored (RFC 9113 5.5). */
+static int on_unknown(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd, void *arg)
+{
+	(void)session, (void)payload, (void)hd, (void)arg;
+	return NGHTTP2_ERR_CANCEL;
+}
+
 void h2_use_receiving(nghttp2_session_callbacks *c)
 {
+	nghttp2_session_callbacks_set_unpack_extension_callback(c, on_unknown);
 	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(c, on_header);

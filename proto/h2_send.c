@@ -49,6 +49,10 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
 	size_t n = buf_len(&s->out);
 
 	(void)session, (void)id, (void)to, (void)arg;
+	if (n == 0 && s->cut) {
+		s->ours = true;
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
 	s->deferred = n == 0 && !s->ended;
 	if (s->deferred)
 		return NGHTTP2_ERR_DEFERRED;
@@ -105,7 +109,8 @@ static void answered(struct h2 *h2, struct h2_stream *s)
 {
 	if (h2->side == H2_CLIENT)
 		return;
-	h2_earn(h2, H2_MESSAGE_BYTES);
+	if (s && !s->refused)
+		h2_earn(h2, H2_MESSAGE_BYTES);
 	if (s && !s->heard)
 		h2_reset(s, H2_NO_ERROR);
 }
@@ -315,6 +320,14 @@ void h2_end(struct h2_stream *s)
 	if (s->ended)
 		return;
 	s->ended = true;
+	wake(s);
+}
+
+void h2_cut(struct h2_stream *s)
+{
+	if (s->ended)
+		return;
+	s->cut = true;
 	wake(s);
 }
 

@@ -64,7 +64,7 @@ struct http_message {
 	bool expect_continue;
 	bool te_trailers; /* TE: trailers was there: the peer takes trailers */
 	/* One protocol other than h2c was offered (request without a body) or chosen (response); the
-	 * token is then in upgrade_protocol. TE and Upgrade are never forwarded by themselves. */
+	 * token is then in upgrade_protocol. TE and Upgrade are never forwarded as sent. */
 	bool upgrade;
 	struct span upgrade_protocol;
 	struct span host; /* request: Host, or the authority of an absolute-form target */

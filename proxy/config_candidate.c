@@ -67,6 +67,27 @@ void config_ramp_stage_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		r->stages[r->stage_count++] = ppm;
 }
 
+/* As a duration, in microseconds: "250us", "5ms", "1s". */
+void config_microseconds_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const char *text = config_text(c, n->key->text, n);
+	size_t digits = text ? strspn(text, "0123456789") : 0;
+	unsigned long number = digits && digits < 7 ? strtoul(text, NULL, 10) : 0;
+	const char *unit = text ? text + digits : "";
+	unsigned long factor = !strcmp(unit, "us")   ? 1
+	                       : !strcmp(unit, "ms") ? 1000
+	                       : !strcmp(unit, "s")  ? 1000000
+	                                             : 0;
+
+	if (!text)
+		return;
+	if (!factor || !number || number * factor > 60000000)
+		cfg_fail(c, n, "such as 250us or 5ms, at most 60s", "'%s' must be a time, not '%.80s'",
+		         n->key->text, text);
+	else
+		*(uint32_t *)at = (uint32_t)(number * factor);
+}
+
 /* --- rewrite: `at` is the whole table --- */
 
 static bool room_for(struct cfg *c, const struct cfg_node *n, uint32_t count)

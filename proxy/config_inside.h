@@ -31,11 +31,11 @@ cfg_hook config_workers_hook, config_user_hook, config_seed_hook, config_socket_
         config_mask_use_hook, config_mask_key_hook, config_mask_field_hook, config_mask_hook;
 /* config_route.c: listeners, routes, candidates, gates. */
 cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook, config_candidate_hook,
-        config_gate_hook, config_route_hook, config_slice_header_hook;
+        config_gate_hook, config_route_hook, config_slice_header_hook, config_harm_hook;
 /* config_candidate.c: what a candidate gets. */
-cfg_hook config_rate_hook, config_warmup_hook, config_ramp_stage_hook, config_rewrite_path_hook,
-        config_rewrite_host_hook, config_rewrite_header_hook, config_rewrite_body_hook,
-        config_credential_header_hook, config_credential_file_hook;
+cfg_hook config_rate_hook, config_warmup_hook, config_microseconds_hook, config_ramp_stage_hook,
+        config_rewrite_path_hook, config_rewrite_host_hook, config_rewrite_header_hook,
+        config_rewrite_body_hook, config_credential_header_hook, config_credential_file_hook;
 /* config_live.c: the live side of a route. */
 cfg_hook config_listen_tls_hook, config_certificate_hook, config_live_endpoint_hook, config_live_tls_hook,
         config_live_hook, config_health_grpc_hook, config_prefix_hook, config_host_hook,
@@ -64,8 +64,8 @@ const struct cfg_node *config_item(const struct cfg_node *, const char *key, uin
 bool config_anchor(char *path, size_t size, const char *folder) MUST_CHECK;
 /* The gates that always stand come first, unless the route has its own. False: no room. */
 bool config_standing_gates(struct plan_route *) MUST_CHECK;
-/* Why nothing may be sent there as a copy, or NULL. */
-const char *config_refuse_copy(const struct plan *, const struct plan_endpoint *);
+/* Why nothing may be sent there as a copy, or NULL. It may share a live server when it says so. */
+const char *config_refuse_copy(const struct plan *, const struct plan_endpoint *, bool shares_live);
 /* What needs the whole plan: addresses that meet, ports that nobody listens on. */
 void config_check_whole(struct cfg *, const struct plan *);
 

@@ -92,7 +92,7 @@ void config_health_grpc_hook(struct cfg *c, const struct cfg_node *n, void *at)
 
 	h->grpc = true;
 	if (text)
-		snprintf(h->grpc_service, sizeof(h->grpc_service), "%s", text);
+		snprintf(h->grpc_service, sizeof(h->grpc_service), "%s", strcmp(text, "*") ? text : "");
 	if (text && text[strcspn(text, "\"\\ \t")])
 		cfg_fail(c, n, "write package.Service", "'%.80s' is not the name of a service", text);
 }

@@ -70,6 +70,19 @@ static void print_limits(const struct plan *p, FILE *f)
 	                     : "no: live does not learn who asked");
 }
 
+static void print_harm(const struct plan_harm *h, FILE *f)
+{
+	char text[32];
+
+	if (h->on)
+		fprintf(f,
+		        "harm switch: blocks of %s, %.4g%% of them without shadowing; off for good over %u "
+		        "us\n",
+		        time_text(h->block_ms, text), h->off_ppm / 1e4, h->max_us);
+	else
+		fprintf(f, "harm switch: not declared: shadowing is not paused for what it costs\n");
+}
+
 static void print_names(const struct plan *p, FILE *f)
 {
 	char text[32];
@@ -103,10 +116,10 @@ static void print_health(const struct plan_health *h, FILE *f)
 		        time_text(h->interval_ms, a), time_text(h->timeout_ms, b), h->fall, h->rise);
 	else if (h->grpc)
 		fprintf(f,
-		        "    health: grpc.health.v1 of '%s' every %s within %s; out after %u, back after "
+		        "    health: grpc.health.v1 of %s every %s within %s; out after %u, back after "
 		        "%u\n",
-		        h->grpc_service, time_text(h->interval_ms, a), time_text(h->timeout_ms, b), h->fall,
-		        h->rise);
+		        h->grpc_service[0] ? h->grpc_service : "the server", time_text(h->interval_ms, a),
+		        time_text(h->timeout_ms, b), h->fall, h->rise);
 	else
 		fprintf(f, "    health: no path declared: nobody asks\n");
 	if (h->max_fails)
@@ -208,6 +221,8 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 {
 	char text[32];
 
+	if (k->shares_live)
+		fprintf(f, "    it may be a live endpoint\n");
 	if (k->max_rate > 0)
 		fprintf(f, "    at most %.4g requests a second\n", k->max_rate);
 	if (k->max_bytes)
@@ -350,6 +365,7 @@ void config_print_check(const struct plan *p, FILE *f)
 	for (uint32_t i = 0; i < p->listen_count; i++)
 		print_listen(&p->listen[i], f);
 	print_limits(p, f);
+	print_harm(&p->harm, f);
 	print_names(p, f);
 	for (uint32_t i = 0; i < p->route_count; i++)
 		print_route(p, &p->routes[i], f);

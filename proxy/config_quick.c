@@ -37,7 +37,7 @@ static int quick_candidate(struct plan *p, const char *name, size_t name_len, co
 			return quick_fail(errors, "candidate", k->name, "the name is given twice");
 	why = endpoint_from_url(url, &k->endpoint);
 	if (!why)
-		why = config_refuse_copy(p, &k->endpoint);
+		why = config_refuse_copy(p, &k->endpoint, false);
 	if (why)
 		return quick_fail(errors, "candidate", url, why);
 	r->candidate_count++;

@@ -88,6 +88,9 @@ void config_candidate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	if (k->endpoint.tls && !k->verify)
 		cfg_warn(c, cfg_child(tls, "verify"), "name the authority with 'ca_file' instead",
 		         "whoever is on the way to the candidate can read and answer the copies");
+	k->shares_live = cfg_child(n, "shares_live") != NULL;
+	if (k->shares_live && !cfg_child(n, "max_in_flight"))
+		k->max_in_flight = 1;
 	k->breaker.on = cfg_child(n, "breaker") != NULL;
 	if (cfg_child(n, "ramp") && !cfg_child(cfg_child(n, "ramp"), "stages")) {
 		static const uint32_t stages[] = {10000, 100000, 500000, 1000000};
@@ -266,9 +269,18 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		         GATES_MAX);
 }
 
-const char *config_refuse_copy(const struct plan *p, const struct plan_endpoint *e)
+void config_harm_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
-	for (uint32_t i = 0; i < p->route_count; i++)
+	struct plan_harm *h = at;
+
+	h->on = true;
+	if (h->off_ppm < 10000 || h->off_ppm > 500000)
+		cfg_fail(c, cfg_child(n, "off"), "such as 25%", "'off' must be between 1%% and 50%%");
+}
+
+const char *config_refuse_copy(const struct plan *p, const struct plan_endpoint *e, bool shares_live)
+{
+	for (uint32_t i = 0; i < p->route_count && !shares_live; i++)
 		for (uint32_t j = 0; j < p->routes[i].live.endpoint_count; j++)
 			if (endpoint_same(&p->routes[i].live.endpoints[j], e))
 				return "is a live endpoint";
@@ -296,8 +308,11 @@ static void copies_check(struct cfg *c, const struct cfg_node *route, const stru
 		const struct plan_candidate *k = &r->candidates[i];
 		const struct cfg_node *n = config_item(route, "candidates", i);
 		const struct cfg_node *url = config_item(n, "endpoints", 0);
-		const char *why = config_refuse_copy(p, &k->endpoint);
+		const char *why = config_refuse_copy(p, &k->endpoint, k->shares_live);
 
+		if (k->shares_live && !p->harm.on)
+			cfg_fail(c, cfg_child(n, "shares_live")->key, "add harm: {max: 1ms}",
+			         "a candidate on a live server needs the harm switch");
 		if (why)
 			cfg_fail(c, url ? url : n,
 			         "a copy must never reach production; give the candidate its own server",

@@ -193,7 +193,7 @@ static const struct cfg_row health_rows[] = {
         {.name = "grpc",
          .type = CFG_HOOK,
          .hook = config_health_grpc_hook,
-         .sentence = "Asked by grpc.health.v1 over HTTP/2 instead, about this service; '' is the whole "
+         .sentence = "Asked by grpc.health.v1 over HTTP/2 instead, about this service, or * for the whole "
                      "server. SERVING is well."},
         {ONE("interval", CFG_DURATION, struct plan_health, interval_ms), .min = "100ms", .max = "1h",
          .value = "5s", .sentence = "Between two questions, give or take a tenth."},
@@ -297,6 +297,20 @@ static const struct cfg_row candidate_tls_rows[] = {
          .sentence = "Its certificate's name and chain must be right."},
         END,
 };
+static const struct cfg_row shares_live_rows[] = {
+        {ONE("max_rate", CFG_HOOK, struct plan_candidate, max_rate), .required = true,
+         .hook = config_rate_hook, .sentence = "copies a second, such as 5/s"},
+        END,
+};
+static const struct cfg_row harm_rows[] = {
+        {ONE("max", CFG_HOOK, struct plan_harm, max_us), .required = true, .hook = config_microseconds_hook,
+         .sentence = "what the median exchange may take longer, such as 250us or 5ms"},
+        {ONE("block", CFG_DURATION, struct plan_harm, block_ms), .min = "100ms", .max = "10m",
+         .value = "500ms", .sentence = "How long shadowing stays on or off."},
+        {ONE("off", CFG_SHARE, struct plan_harm, off_ppm), .value = "25%",
+         .sentence = "Share of blocks without it, 1% to 50%; nothing is copied in them."},
+        END,
+};
 static const struct cfg_row ramp_rows[] = {
         {.name = "stages",
          .type = CFG_EACH,
@@ -390,7 +404,8 @@ const struct cfg_row config_candidate_rows[] = {
         {ONE("credential_header", CFG_HOOK, struct plan_candidate, credential_header),
          .value = "authorization", .hook = config_credential_header_hook,
          .sentence = "The header that the credential is in."},
-        NOT_YET("shares_live"),
+        {ALL("shares_live", CFG_MAPPING, shares_live_rows),
+         .sentence = "It may be a live endpoint: at most max_rate, one in flight unless said, with 'harm'."},
         {ALL("tls", CFG_MAPPING, candidate_tls_rows), .sentence = "For an https endpoint."},
         END,
 };
@@ -416,7 +431,8 @@ const struct cfg_row config_route_rows[] = {
          .sentence = "a name for reports"},
         {ALL("match", CFG_MAPPING, match_rows), .sentence = "Which requests: all that is given must fit."},
         {ONE("protocol", CFG_ENUM, struct plan_route, protocol), .names = config_protocols,
-         .unsupported = protocols_later, .value = "auto", .sentence = "How answers are read."},
+         .unsupported = protocols_later, .value = "auto",
+         .sentence = "How answers are read; that one is gRPC is told by its content-type."},
         {ONE("upgrade", CFG_ENUM, struct plan_route, upgrade), .names = upgrades, .value = "none",
          .sentence = "Which Upgrade is tunnelled; it is never mirrored."},
         {ONE("live", CFG_MAPPING, struct plan_route, live), .rows = live_rows, .required = true,
@@ -453,7 +469,8 @@ const struct cfg_row config_route_rows[] = {
 static const struct cfg_row mask_field_rows[] = {
         {.name = "path",
          .type = CFG_LATER,
-         .sentence = "JSON path in bodies, such as $.user.email or $..email."},
+         .sentence = "JSON path in bodies, such as $.user.email or $..email; of gRPC, fields of the Open "
+                     "Inference Protocol: $.parameters.user, $.inputs[*].data."},
         {.name = "header", .type = CFG_LATER, .sentence = "Header name."},
         {ONE("with", CFG_ENUM, struct plan_mask_field, with), .names = config_mask_operators,
          .required = true, .sentence = "drop, token or redact"},
@@ -507,6 +524,9 @@ static const struct cfg_row rows[] = {
          .sentence = "How often the names of endpoints are looked up again; the system tells no TTL."},
         {ALL("limits", CFG_MAPPING, limits_rows), .offset = offsetof(struct plan, limits),
          .sentence = "What one client may take."},
+        {ALL("harm", CFG_MAPPING, harm_rows), .offset = offsetof(struct plan, harm), .hook = config_harm_hook,
+         .sentence =
+                 "Measures what shadowing costs live and pauses it over a limit; left out: no such switch."},
         {ALL("control", CFG_MAPPING, control_rows), .sentence = "How commands reach the proxy."},
         {ALL("run", CFG_MAPPING, run_rows), .sentence = "What this run is."},
         {ALL("engine", CFG_MAPPING, engine_rows), .sentence = "Where the work is done."},

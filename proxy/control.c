@@ -49,32 +49,93 @@ static void audit(const struct server_request *q, const char *what, const char *
 	LOG(INFO, "audit", log_text("change", what), log_text(name, value), log_int("uid", q->uid));
 }
 
+/* Calls for every candidate of that name, or of any when it is empty; how many there are. */
+static unsigned each_named(struct control *c, const char *name,
+                           void (*each)(struct page *, unsigned route, unsigned candidate, uint32_t value),
+                           uint32_t value)
+{
+	const struct plan *plan = c->env->plan;
+	unsigned count = 0;
+
+	for (unsigned r = 0; r < plan->route_count; r++)
+		for (unsigned i = 0; i < plan->routes[r].candidate_count; i++) {
+			if (*name && strcmp(name, plan->routes[r].candidates[i].name))
+				continue;
+			each(c->env->page, r, i, value);
+			count++;
+		}
+	return count;
+}
+
+static void set_paused(struct page *page, unsigned route, unsigned candidate, uint32_t paused)
+{
+	if (paused)
+		atomic_fetch_or(&page->paused_candidates[route], 1u << candidate);
+	else
+		atomic_fetch_and(&page->paused_candidates[route], ~(1u << candidate));
+}
+
+/* The candidate that a request names; empty: none. False: it cannot be a name. */
+static bool named(const struct server_request *q, char out[NAME_MAX_BYTES])
+{
+	int err = server_query(q->query, "candidate", out, NAME_MAX_BYTES);
+
+	if (err)
+		*out = '\0';
+	return err == 0 || err == ERR_CLOSED;
+}
+
+static void no_candidate(struct server_reply *r)
+{
+	r->status = 404;
+	buf_puts(&r->body, "no candidate has that name\n");
+}
+
 /* Candidate requests in flight are cut; says how long the last candidate byte took to pass. */
 static void post_pause(struct control *c, const struct server_request *q, struct server_reply *r)
 {
 	struct page *page = c->env->page;
 	uint64_t asked = clock_mono_ns(), last;
+	char name[NAME_MAX_BYTES];
 
+	if (!named(q, name) || (*name && !each_named(c, name, set_paused, 1))) {
+		no_candidate(r);
+		return;
+	}
+	audit(q, "pause", *name ? "candidate" : "by", *name ? name : "operator");
+	if (*name) {
+		buf_printf(&r->body, "%s is paused\n", name);
+		return;
+	}
 	atomic_store(&page->paused_at_ns, asked);
 	atomic_fetch_or(&page->paused, PAUSED_BY_OPERATOR);
 	usleep(CUT_WAIT_US);
 	last = atomic_load(&page->last_candidate_byte_ns);
 	buf_printf(&r->body, "paused; last candidate byte %.3f ms after the switch\n",
 	           last > asked ? (double)(last - asked) / 1e6 : 0.0);
-	audit(q, "pause", "by", "operator");
 }
 
+/* Of one candidate, or of everything that was paused. */
 static void post_resume(struct control *c, const struct server_request *q, struct server_reply *r)
 {
-	uint32_t before = atomic_fetch_and(&c->env->page->paused, ~(uint32_t)PAUSED_BY_OPERATOR);
+	struct page *page = c->env->page;
+	char name[NAME_MAX_BYTES];
 
-	audit(q, "resume", "by", "operator");
-	if (before & PAUSED_BY_FILE) {
-		r->status = 409;
-		buf_puts(&r->body, "still paused: remove the file PAUSE in the run directory\n");
-	} else {
-		buf_puts(&r->body, "resumed\n");
+	if (!named(q, name) || (!each_named(c, name, set_paused, 0) && *name)) {
+		no_candidate(r);
+		return;
 	}
+	audit(q, "resume", *name ? "candidate" : "by", *name ? name : "operator");
+	if (!*name)
+		atomic_fetch_and(&page->paused, ~(uint32_t)(PAUSED_BY_OPERATOR | PAUSED_BY_HARM));
+	if (!atomic_load(&page->paused)) {
+		buf_printf(&r->body, "%s%sresumed\n", name, *name ? " is " : "");
+		return;
+	}
+	r->status = 409;
+	buf_puts(&r->body, atomic_load(&page->paused) & PAUSED_BY_FILE
+	                           ? "still paused: remove the file PAUSE in the run directory\n"
+	                           : "still paused with all others: ctl resume\n");
 }
 
 static void post_drain(struct control *c, const struct server_request *q, struct server_reply *r)
@@ -86,20 +147,9 @@ static void post_drain(struct control *c, const struct server_request *q, struct
 	audit(q, "drain", "by", "operator");
 }
 
-/* Sets the operator's share of every candidate of that name, or of all; how many. */
-static unsigned set_sample(struct control *c, const char *candidate, uint32_t ppm)
+static void set_sample(struct page *page, unsigned route, unsigned candidate, uint32_t ppm)
 {
-	const struct plan *plan = c->env->plan;
-	unsigned set = 0;
-
-	for (unsigned r = 0; r < plan->route_count; r++)
-		for (unsigned i = 0; i < plan->routes[r].candidate_count; i++) {
-			if (*candidate && strcmp(candidate, plan->routes[r].candidates[i].name))
-				continue;
-			atomic_store(&c->env->page->sample_ppm[r][i], ppm);
-			set++;
-		}
-	return set;
+	atomic_store(&page->sample_ppm[route][candidate], ppm);
 }
 
 static void post_sample(struct control *c, const struct server_request *q, struct server_reply *r)
@@ -107,18 +157,14 @@ static void post_sample(struct control *c, const struct server_request *q, struc
 	char text[16], candidate[NAME_MAX_BYTES] = "", *end = NULL;
 	int err = server_query(q->query, "ppm", text, sizeof text);
 	unsigned long ppm = err ? 0 : strtoul(text, &end, 10);
-	unsigned set;
 
 	if (err || !*text || strspn(text, "0123456789") != strlen(text) || ppm > SAMPLE_ALL_PPM) {
 		r->status = 400;
 		buf_puts(&r->body, "ppm is a whole number from 0 to 1000000\n");
 		return;
 	}
-	err = server_query(q->query, "candidate", candidate, sizeof candidate);
-	set = err == 0 || err == ERR_CLOSED ? set_sample(c, candidate, (uint32_t)ppm) : 0;
-	if (!set) {
-		r->status = 404;
-		buf_puts(&r->body, "no candidate has that name\n");
+	if (!named(q, candidate) || !each_named(c, candidate, set_sample, (uint32_t)ppm)) {
+		no_candidate(r);
 		return;
 	}
 	buf_printf(&r->body, "at most %.4g %% to %s; a lower configured sample stands\n", (double)ppm / 1e4,

@@ -52,6 +52,19 @@ static void put_added(const struct metric *m, const struct stats *s, struct buf 
 		metric_histogram(b, m, (const char *const[]){kinds[k]}, &s->added[k]);
 }
 
+/* Absent while nothing is known. */
+static void put_cost(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	double at;
+	struct hist_range cost = stats_cost(s, &at);
+
+	if (!cost.known)
+		return;
+	metric_real(b, m, (const char *const[]){"value"}, at / 1e9);
+	metric_real(b, m, (const char *const[]){"low"}, cost.low / 1e9);
+	metric_real(b, m, (const char *const[]){"high"}, cost.high / 1e9);
+}
+
 static void put_outcomes(const struct metric *m, const uint64_t counts[OUTCOMES], struct buf *b)
 {
 	for (unsigned i = 0; i < OUTCOMES; i++) {
@@ -341,6 +354,12 @@ static const struct {
           "time that the proxy adds to an exchange, with and without the copy",
           {"copied"}},
          put_added},
+        {{"understudy_shadowing_cost_seconds",
+          METRIC_GAUGE,
+          "seconds",
+          "what shadowing costs an exchange at the median, and its 95 % interval",
+          {"bound"}},
+         put_cost},
         {{"understudy_seen_total", METRIC_COUNTER, "", "exchanges routed", {NULL}}, put_seen},
         {{"understudy_exchanges_total",
           METRIC_COUNTER,

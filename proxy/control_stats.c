@@ -87,6 +87,7 @@ static void read_standings(struct stats *s, const struct page *page)
 			to->state = atomic_load(&from->state);
 			to->sample_ppm =
 			        page_sample_ppm(page, r, c, s->plan->routes[r].candidates[c].sample_ppm);
+			to->paused = atomic_load(&page->paused_candidates[r]) >> c & 1;
 			to->stage = atomic_load(&from->stage);
 			to->falls = atomic_load(&from->falls);
 			to->stopped = atomic_load(&from->stopped);
@@ -114,6 +115,10 @@ void stats_read(const struct role_env *env, struct stats *s)
 		add_worker(s, &page->workers[i]);
 		read_endpoints(s, page, i);
 	}
+	s->harm_groups = atomic_load(&page->harm.groups);
+	s->harm_cost_ns = atomic_load(&page->harm.cost_ns);
+	s->harm_low_ns = atomic_load(&page->harm.low_ns);
+	s->harm_high_ns = atomic_load(&page->harm.high_ns);
 	read_standings(s, page);
 	ledger_read(env->ledger, &s->counts);
 }
@@ -137,8 +142,15 @@ uint64_t stats_group(const uint64_t counts[OUTCOMES], enum outcome_group group)
 	return sum;
 }
 
-struct hist_range stats_cost(const struct stats *s)
+struct hist_range stats_cost(const struct stats *s, double *ns)
 {
+	if (s->plan->harm.on) {
+		*ns = (double)s->harm_cost_ns;
+		return (struct hist_range){s->harm_groups > 0, (double)s->harm_low_ns,
+		                           (double)s->harm_high_ns};
+	}
+	*ns = (double)hist_quantile(&s->added[ADDED_COPIED], 0.5) -
+	      (double)hist_quantile(&s->added[ADDED_PLAIN], 0.5);
 	return hist_difference(&s->added[ADDED_COPIED], &s->added[ADDED_PLAIN], 0.5, COST_ALPHA);
 }
 
@@ -278,7 +290,8 @@ static void put_endpoints(struct buf *b, const struct stats *s)
 static void put_added(struct buf *b, const struct stats *s)
 {
 	static const char *const kinds[ADDED_KINDS] = {"plain", "copied"};
-	struct hist_range cost = stats_cost(s);
+	double at;
+	struct hist_range cost = stats_cost(s, &at);
 
 	buf_puts(b, "\"added_us\":{");
 	for (unsigned k = 0; k < ADDED_KINDS; k++) {
@@ -289,9 +302,10 @@ static void put_added(struct buf *b, const struct stats *s)
 		           (double)hist_quantile(v, 0.99) / 1e3);
 	}
 	if (cost.known)
-		buf_printf(b, "\"shadowing_p50_ci\":[%.1f,%.1f],", cost.low / 1e3, cost.high / 1e3);
+		buf_printf(b, "\"shadowing_p50\":%.1f,\"shadowing_p50_ci\":[%.1f,%.1f],", at / 1e3,
+		           cost.low / 1e3, cost.high / 1e3);
 	else
-		buf_puts(b, "\"shadowing_p50_ci\":null,");
+		buf_puts(b, "\"shadowing_p50\":null,\"shadowing_p50_ci\":null,");
 	close_with(b, "}");
 }
 

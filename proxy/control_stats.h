@@ -14,6 +14,7 @@
 struct stats_standing {
 	uint64_t pairs, diverged, needed;
 	uint32_t state, sample_ppm;
+	bool paused; /* alone */
 	char gate[STANDING_GATE_BYTES + 1];
 	uint64_t sent, queued_bytes, breaker_opened;
 	uint32_t breaker;               /* closed, open, half open */
@@ -35,6 +36,8 @@ struct stats {
 	uint64_t live_connects, live_reuses, live_retries, live_ejections;
 	uint32_t endpoint_states[ROUTES_MAX][LIVE_ENDPOINTS_MAX][ENDPOINT_STATES]; /* workers that see each */
 	struct hist_view added[ADDED_KINDS];
+	uint64_t harm_groups;
+	int64_t harm_cost_ns, harm_low_ns, harm_high_ns;
 	struct stats_standing standings[ROUTES_MAX][CANDIDATES_MAX];
 };
 
@@ -56,7 +59,8 @@ void stats_config(const struct plan *, struct buf *out);
 unsigned stats_endpoints_out(const struct stats *, unsigned route);
 /* The sum of a group's outcomes. */
 uint64_t stats_group(const uint64_t counts[OUTCOMES], enum outcome_group);
-/* What shadowing costs at the median, 95 %, valid while watched. */
-struct hist_range stats_cost(const struct stats *);
+/* What shadowing costs at the median, 95 %, valid while watched: by the blocks of the harm switch, else from
+ * exchanges that chance did not copy. */
+struct hist_range stats_cost(const struct stats *, double *ns_out);
 
 #endif

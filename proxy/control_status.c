@@ -148,15 +148,34 @@ static void line_added(const struct stats *s, struct buf *b)
 	buf_puts(b, " exchanges");
 }
 
+/* The harm switch has paused it. */
+static void line_harmed(const struct hist_range *cost, double at, struct buf *b)
+{
+	buf_puts(b, "OFF, it cost ");
+	put_time(b, at);
+	buf_puts(b, " (");
+	put_time(b, cost->low);
+	buf_puts(b, " to ");
+	put_time(b, cost->high);
+	buf_puts(b, "); understudy ctl resume");
+}
+
 static void line_shadowing(const struct stats *s, struct buf *b)
 {
-	struct hist_range cost = stats_cost(s);
-	double at = (double)hist_quantile(&s->added[ADDED_COPIED], 0.5) -
-	            (double)hist_quantile(&s->added[ADDED_PLAIN], 0.5);
+	double at;
+	struct hist_range cost = stats_cost(s, &at);
 
+	if (s->paused & PAUSED_BY_HARM) {
+		line_harmed(&cost, at, b);
+		return;
+	}
 	if (s->paused) {
 		buf_puts(b, s->paused & PAUSED_BY_OPERATOR ? "paused (understudy ctl resume)"
 		                                           : "paused (the file PAUSE in the run directory)");
+		return;
+	}
+	if (!cost.known && s->plan->harm.on) {
+		buf_puts(b, "on; its cost is not known yet: too few exchanges with and without");
 		return;
 	}
 	if (!cost.known) {
@@ -322,7 +341,9 @@ static void line_verdict(const struct stats *s, struct buf *b)
 /* " (stage 2 of 4)", " (seen enough)" */
 static void put_stage(struct buf *b, const struct plan_ramp *ramp, const struct stats_standing *at)
 {
-	if (at->stopped)
+	if (at->paused)
+		buf_puts(b, " (paused)");
+	else if (at->stopped)
 		buf_puts(b, " (seen enough)");
 	else if (ramp->stage_count)
 		buf_printf(b, " (stage %u of %u)", at->stage + 1, ramp->stage_count);

@@ -449,6 +449,22 @@ static int make_names(struct estate *e)
 	return own(e, readable, "names.read");
 }
 
+/* Between the shadow and who connects for it. */
+static int make_dial(struct estate *e)
+{
+	int pair[2];
+
+	if (e->plan->run_closed)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return complain("cannot make a socket pair", "dial");
+	if (own(e, pair[0], "dial.ask")) {
+		close(pair[1]);
+		return ERR_LIMIT;
+	}
+	return own(e, pair[1], "dial.answer");
+}
+
 int estate_open(struct estate *e, const struct plan *plan, const char *run_directory, const char *input,
                 const struct estate *former)
 {
@@ -467,6 +483,8 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 		err = make_shared(e);
 	if (!err)
 		err = make_names(e);
+	if (!err)
+		err = make_dial(e);
 	if (!err)
 		err = make_rings(e);
 	if (!err)

@@ -2,6 +2,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/grpc.h"
 #include "proxy/forward.h"
 #include "proxy/live.h"
 
@@ -152,12 +153,24 @@ static void hear(struct exchange *x, const struct http_message *m)
 	buf_init(&x->heard, HEARD_BYTES);
 }
 
+/* A gRPC call says how long it may take (grpc-timeout); 0: it does not. */
+static uint64_t deadline_of(const struct exchange *x, const struct http_message *m)
+{
+	uint64_t ns;
+
+	if (!grpc_is(http_known(m, HTTP_NAME_CONTENT_TYPE)) ||
+	    grpc_timeout(http_field(m, SPAN("grpc-timeout")), &ns))
+		return 0;
+	return ns < UINT64_MAX - x->begun_ns ? x->begun_ns + ns : 0;
+}
+
 void exchange_begin(struct exchange *x, const struct http_message *m)
 {
 	struct worker *w = x->worker;
 	int route = route_pick(&w->routes, x->listen_port, m);
 
 	remember(x, m);
+	x->deadline_ns = deadline_of(x, m);
 	gauge_add(&w->gauges->requests, 1);
 	if (wrong_scheme(x, m)) {
 		refuse(x, 400, REJECT_SCHEME);
@@ -321,6 +334,10 @@ void exchange_tick(struct exchange *x, uint64_t now_ns)
 	slow_look(x, now_ns);
 	if (!x->live || x->tunnel)
 		return;
+	if (x->deadline_ns && now_ns > x->deadline_ns) {
+		exchange_live_failed(x, LIVE_ERROR_TIMEOUT);
+		return;
+	}
 	if (((x->request_done || exchange_full(x)) && passed(now_ns, x->progress_ns, plan->timeout_ms)) ||
 	    (x->request_done && passed(now_ns, x->asked_ns, plan->total_timeout_ms))) {
 		if (!x->response_begun) /* silence speaks against an endpoint as a refusal does */
@@ -390,6 +407,17 @@ void exchange_response_trailers(struct exchange *x, const struct http_message *m
 	tap_trailers(&x->tap, LEG_LIVE, m);
 }
 
+/* What the exchange took with or without shadowing, when the harm switch measures that. */
+static void time_block(struct exchange *x)
+{
+	struct worker_gauges *g = x->worker->gauges;
+
+	if (!x->tap.eligible || (x->tap.block != HARM_ON && x->tap.block != HARM_OFF))
+		return;
+	hist_add(&g->timed[x->tap.block == HARM_ON ? HARM_WITH : HARM_WITHOUT],
+	         clock_mono_ns() - x->begun_ns);
+}
+
 void exchange_response_end(struct exchange *x)
 {
 	bool clean = x->request_done && !x->tunnel;
@@ -401,6 +429,7 @@ void exchange_response_end(struct exchange *x)
 	x->live_ns = x->worker->now_ns - x->begun_ns;
 	finish(x, clean);
 	x->ops->end(x->front);
+	time_block(x);
 	record(x);
 }
 

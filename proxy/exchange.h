@@ -51,6 +51,7 @@ struct exchange {
 	bool routed;
 	uint64_t begun_ns, progress_ns; /* last byte either way */
 	uint64_t asked_ns;              /* the request's end */
+	uint64_t deadline_ns;           /* that the client set; 0: none */
 	uint64_t added_ns;              /* in our hands so far */
 	uint64_t live_ns;               /* request head read to response end read */
 	uint64_t bytes_in, bytes_out;

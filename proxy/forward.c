@@ -178,6 +178,21 @@ static void put_forwarded(struct buf *out, const struct forward_request *r, cons
 	}
 }
 
+/* What is asked of the next hop alone: those of the client's wishes that we can grant (RFC 9110 7.6.1). */
+static void put_hop(struct buf *out, const struct forward_request *r)
+{
+	bool te = r->message->te_trailers;
+
+	h1_write_field(out, SPAN("Connection"),
+	               r->upgrade && te ? SPAN("upgrade, TE")
+	               : te             ? SPAN("TE")
+	                                : SPAN("upgrade"));
+	if (te)
+		h1_write_field(out, SPAN("TE"), SPAN("trailers"));
+	if (r->upgrade)
+		h1_write_field(out, SPAN("Upgrade"), r->message->upgrade_protocol);
+}
+
 void forward_request(struct buf *out, const struct forward_request *r)
 {
 	const struct http_message *m = r->message;
@@ -201,10 +216,8 @@ void forward_request(struct buf *out, const struct forward_request *r)
 		put_framing(out, SPAN(""), r->framing, m->content_length);
 	if (r->te && m->te_trailers)
 		h1_write_field(out, SPAN("TE"), SPAN("trailers"));
-	if (r->upgrade) {
-		h1_write_field(out, SPAN("Connection"), SPAN("upgrade"));
-		h1_write_field(out, SPAN("Upgrade"), m->upgrade_protocol);
-	}
+	else if (r->upgrade || m->te_trailers)
+		put_hop(out, r);
 	if (r->forwarded)
 		put_forwarded(out, r, &seen);
 	put_edits(out, r->edits);

@@ -20,7 +20,7 @@ struct forward_request {
 	bool client_tls;
 	uint64_t id;   /* x-request-id when the client sent none */
 	uint64_t salt; /* random, the same for all of a start: it makes the ids of our spans unlike others */
-	bool te;       /* keep TE: trailers, as HTTP/2 wants it */
+	bool te;       /* TE: trailers without a Connection that nominates it, as HTTP/2 wants it */
 	bool upgrade;  /* keep Upgrade: the route tunnels */
 };
 

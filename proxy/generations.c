@@ -151,6 +151,14 @@ void generations_hear_reread(struct parent *p, int status)
 	reread_end(&p->reread);
 }
 
+static void carry_candidate(struct page *from, unsigned s, unsigned d, struct page *to, unsigned r,
+                            unsigned c)
+{
+	atomic_store(&to->sample_ppm[r][c], atomic_load(&from->sample_ppm[s][d]));
+	if (atomic_load(&from->paused_candidates[s]) >> d & 1)
+		atomic_fetch_or(&to->paused_candidates[r], 1u << c);
+}
+
 /* By route and name: routes and candidates may have come and gone. */
 static void carry_samples(const struct house *from, const struct house *to)
 {
@@ -163,8 +171,7 @@ static void carry_samples(const struct house *from, const struct house *to)
 					if (!strcmp(new->routes[r].name, old->routes[s].name) &&
 					    !strcmp(new->routes[r].candidates[c].name,
 					            old->routes[s].candidates[d].name))
-						atomic_store(&page_of(to)->sample_ppm[r][c],
-						             atomic_load(&page_of(from)->sample_ppm[s][d]));
+						carry_candidate(page_of(from), s, d, page_of(to), r, c);
 }
 
 /* One switch stops all shadowing until `resume`. A file PAUSE stays behind in its run's directory. */

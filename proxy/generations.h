@@ -7,6 +7,7 @@
 #ifndef PROXY_GENERATIONS_H
 #define PROXY_GENERATIONS_H
 
+#include "proxy/pause_mark.h"
 #include "proxy/house.h"
 #include "proxy/notify.h"
 #include "proxy/upgrade.h"
@@ -19,6 +20,8 @@ struct parent {
 	bool hangup_stops, hangup, upgrade; /* the last two: a signal asked */
 	unsigned stops;                     /* signals that asked to stop */
 	bool stopping;                      /* the service manager was told */
+
+	struct pause_mark pause_mark;
 
 	struct house *serving;
 	bool gave_up;                   /* it did not start */

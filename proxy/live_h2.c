@@ -344,8 +344,8 @@ static void start_legs(struct live_h2 *c)
 
 	for (leg = LIST_FIRST(&c->legs); leg; leg = next) {
 		next = LIST_NEXT(leg, link);
+		exchange_touch(leg->live.exchange); /* it may take more of the request now */
 		if (!leg->stream && !leg_start(leg)) {
-			exchange_touch(leg->live.exchange);
 			live_unseen(&leg->live);
 			next = LIST_FIRST(&c->legs);
 		}
@@ -621,10 +621,12 @@ static bool h2_leg_full(const struct live *l)
 	return leg->stream ? h2_full(leg->stream) : buf_len(&l->kept) >= HIGH_BYTES;
 }
 
-/* Asked of tunnels only, which never go this way. */
+/* What a stream took it is told to have sent: until it is full. */
 static bool h2_leg_unsent(const struct live *l)
 {
-	return ((const struct live_h2_leg *)l)->stream == NULL;
+	const struct live_h2_leg *leg = (const struct live_h2_leg *)l;
+
+	return !leg->stream || h2_full(leg->stream);
 }
 
 static void h2_leg_resume(struct live *l)

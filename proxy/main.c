@@ -11,6 +11,7 @@
 #include "proxy/parent.h"
 #include "proxy/resolver.h"
 #include "proxy/worker.h"
+#include "replay/dialer.h"
 #include "replay/judge.h"
 #include "replay/player.h"
 #include "replay/shadow.h"
@@ -58,10 +59,20 @@ static const struct role_row roles[] = {
          PHASE_SHADOW,
          false,
          {"plan", "ledger", "page", "trust.*", "credential.*", "ring.shadow", "wake.shadow", "ring.answers",
-          "wake.answers", "names.read"},
+          "wake.answers", "names.read", "dial.ask"},
          {5, 900},
          0,
-         {MAY_TALK, DIALS_CANDIDATES}},
+         {MAY_TALK | MAY_RECEIVE, DIALS_NOBODY}},
+        {"dialer",
+         IN_MIRROR | IN_REPLAY,
+         dialer_run,
+         STAGE_NONE,
+         PHASE_ANSWERS,
+         false,
+         {"plan", "ledger", "page", "names.read", "dial.answer"},
+         {5, 850},
+         0,
+         {MAY_TALK | MAY_PASS, DIALS_CANDIDATES}},
         {"recorder",
          IN_MIRROR,
          recorder_run,
@@ -131,9 +142,10 @@ int start_roles(const struct plan *plan, const char *run_directory, const char *
 }
 
 const struct command *const commands[] = {
-        &proxy_command,   &check_command,   &rehearse_command, &replay_command,     &ctl_command,
-        &capture_command, &report_command,  &gate_command,     &show_command,       &doctor_command,
-        &runs_command,    &version_command, &manual_command,   &completion_command, NULL,
+        &proxy_command,   &check_command,   &rehearse_command,   &replay_command,
+        &ctl_command,     &capture_command, &report_command,     &gate_command,
+        &show_command,    &doctor_command,  &prove_command,      &runs_command,
+        &version_command, &manual_command,  &completion_command, NULL,
 };
 
 static void usage(FILE *to)

@@ -108,7 +108,8 @@ static void open_first(struct parent *p)
 		not_started(p);
 		return;
 	}
-	generations_pause(page_of(h), p->former.paused);
+	generations_pause(page_of(h), p->former.paused || (!h->estate.plan->replay &&
+	                                                   pause_mark_found(&p->pause_mark, plan_of(h))));
 	house_go(h);
 	announce(p);
 	upgrade_say_ready(&p->former);
@@ -169,6 +170,16 @@ static void turn_houses(struct parent *p, uint64_t now)
 	}
 }
 
+/* A pause by an operator or the harm switch is to outlive us; a file PAUSE does so by itself. */
+static void mark_pause(struct parent *p)
+{
+	uint32_t paused = atomic_load(&page_of(p->serving)->paused);
+
+	if (p->serving->open && !p->job->plan->replay && !p->succeeded)
+		pause_mark_set(&p->pause_mark, plan_of(p->serving),
+		               paused & (PAUSED_BY_OPERATOR | PAUSED_BY_HARM));
+}
+
 static void wait_for_news(const struct parent *p)
 {
 	const struct house *houses[] = {p->serving, p->coming, p->leaving};
@@ -191,6 +202,7 @@ static void serve(struct parent *p)
 		turn_houses(p, now);
 		open_first(p);
 		generations_turn(p);
+		mark_pause(p);
 		generations_hear(p, now);
 		reread_turn(&p->reread, now);
 		hear_successor(p, now);

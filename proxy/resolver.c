@@ -72,7 +72,7 @@ static bool reaches_live(const struct plan_endpoint *p, uint32_t r, uint32_t i)
 	return false;
 }
 
-/* A candidate must be neither this proxy nor where a live endpoint is now. */
+/* A candidate must be neither this proxy nor, unless it says so, where a live endpoint is now. */
 static bool is_production(void *arg, const struct in6_addr *a)
 {
 	struct plan_endpoint p = placed(arg, a);
@@ -177,10 +177,12 @@ static void find_live(uint32_t r, uint32_t i)
 /* So does a candidate, unless a live endpoint has moved there meanwhile: then it is nowhere. */
 static void find_candidate(uint32_t r, uint32_t i)
 {
-	const struct plan_endpoint *e = &resolver.plan->routes[r].candidates[i].endpoint;
+	const struct plan_candidate *candidate = &resolver.plan->routes[r].candidates[i];
+	const struct plan_endpoint *e = &candidate->endpoint;
+	bool (*refused)(void *, const struct in6_addr *) = candidate->shares_live ? loops : is_production;
 	struct known *k = &resolver.candidates[r][i];
 	struct name_found found = k->found;
-	bool well = name_needed(e) && resolver_ask(e->host, is_production, (void *)e, &found);
+	bool well = name_needed(e) && resolver_ask(e->host, refused, (void *)e, &found);
 
 	if (name_needed(e))
 		tell(k, e, !well);
@@ -188,7 +190,7 @@ static void find_candidate(uint32_t r, uint32_t i)
 		found = k->found;
 		if (!atomic_load(&resolver.names->candidates[r][i].version) || !name_needed(e))
 			found.count = name_numeric(e->address, &found.addresses[0]);
-		leave_out(&found, is_production, (void *)e);
+		leave_out(&found, refused, (void *)e);
 	}
 	publish(k, &resolver.names->candidates[r][i], e, &found);
 }

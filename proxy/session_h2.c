@@ -182,7 +182,7 @@ static void front_cut(void *front)
 	struct stream *st = front;
 
 	if (st->h2)
-		h2_reset(st->h2, H2_INTERNAL_ERROR);
+		h2_cut(st->h2);
 }
 
 /* No upgrade is ever offered (RFC 9113 8.6). */

@@ -63,7 +63,7 @@ static uint8_t refusal(const struct tap *t, const struct plan_route *route,
 
 static uint8_t chance(const struct tap *t, const struct plan_route *route, uint64_t hash)
 {
-	if (!within(hash, route->sample_ppm))
+	if (!within(hash, route->sample_ppm) || t->block == HARM_OFF || t->block == HARM_SETTLES_OFF)
 		return OUTCOME_SAMPLED_OUT;
 	if (atomic_load_explicit(&t->worker->env->page->paused, memory_order_relaxed))
 		return OUTCOME_PAUSED;
@@ -105,6 +105,7 @@ void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct ht
 
 	t->on = t->copied = t->eligible = false;
 	t->tunnel = tunnel;
+	t->block = (uint8_t)atomic_load_explicit(&env->page->harm.block, memory_order_relaxed);
 	if (env->plan->run_closed)
 		return;
 	outcome = refusal(t, route, request);

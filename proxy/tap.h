@@ -19,6 +19,7 @@ struct tap {
 	bool asked;    /* the whole request is copied */
 	bool eligible; /* copied, or kept from it by chance or a switch only */
 	bool copied;
+	uint8_t block; /* of the harm switch, when it began */
 	uint64_t copied_bytes, max_bytes;
 	struct record record; /* the fields that all records of this exchange share */
 };

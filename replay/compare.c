@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proto/grpc.h"
 #include "replay/compare_inside.h"
 
 static const double LIVE_SUM_ERROR = 1e-6;
@@ -433,7 +432,7 @@ int compare_pair(const struct plan_route *route, const struct answer *live, cons
 		j.paths[i] = route->ignore[i];
 	j.ignore = (struct ignore_paths){j.paths, route->ignore_count < IGNORES_MAX ? route->ignore_count
 	                                                                            : IGNORES_MAX};
-	if (grpc_is(live->content_type) || grpc_is(candidate->content_type))
+	if (live->grpc)
 		err = compare_grpc(&j, route->protocol);
 	else if (live->status != candidate->status)
 		err = compare_status(&j, route->protocol == PROTOCOL_AUTO ||

@@ -26,12 +26,12 @@ const char *divergence_name(enum divergence);
 const char *divergence_unit(enum divergence);
 
 struct answer {
-	unsigned status;
+	unsigned status; /* of HTTP; of a gRPC call, head_grpc_status(), which is below 100 or none of HTTP's
+	                  */
 	struct span content_type, body;
-	/* of a pair in which one is gRPC */
-	unsigned grpc_status; /* head_grpc_status() */
-	struct span encoding; /* grpc-encoding; empty: none */
+	bool grpc;            /* the request was a gRPC call: */
 	struct span target;   /* of the request: SERVICE/METHOD */
+	struct span encoding; /* grpc-encoding; empty: none */
 };
 
 struct row {

@@ -148,7 +148,7 @@ static int compare_messages(struct job *j, enum what what)
 /* The rows of live as far as they can be read. */
 static int compare_outcomes(struct job *j, enum what what)
 {
-	unsigned live = j->live->grpc_status, candidate = j->candidate->grpc_status;
+	unsigned live = j->live->status, candidate = j->candidate->status;
 	struct side a;
 	int err = 0;
 
@@ -165,8 +165,8 @@ static int compare_outcomes(struct job *j, enum what what)
 int compare_grpc(struct job *j, uint32_t protocol)
 {
 	enum what what = what_is_sent(j->live, protocol);
-	int err = j->live->grpc_status != j->candidate->grpc_status ? compare_outcomes(j, what)
-	                                                            : compare_messages(j, what);
+	int err = j->live->status != j->candidate->status ? compare_outcomes(j, what)
+	                                                  : compare_messages(j, what);
 
 	j->stream = false;
 	if (!err && !j->out->row_count)

@@ -17,10 +17,12 @@
 #include "capture/head.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/grpc.h"
 #include "replay/allot.h"
 #include "replay/results.h"
+#include "replay/safeguard.h"
 
-enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 8 };
+enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 10 };
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
                       REAP_NS = 5000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
@@ -50,14 +52,16 @@ static struct judge judge;
 
 static struct answer answer_of(const struct leg *client, const struct leg *leg)
 {
-	struct span head = buf_span(&leg->head);
+	struct span request = buf_span(&client->head), head = buf_span(&leg->head);
+	bool grpc = grpc_is(head_field(request, SPAN("content-type")));
 
-	return (struct answer){.status = head_status(head),
+	return (struct answer){.status = grpc ? head_grpc_status(head, buf_span(&leg->trailers))
+	                                      : head_status(head),
 	                       .content_type = head_field(head, SPAN("content-type")),
 	                       .body = buf_span(&leg->body),
-	                       .grpc_status = head_grpc_status(head, buf_span(&leg->trailers)),
-	                       .encoding = head_field(head, SPAN("grpc-encoding")),
-	                       .target = head_target(buf_span(&client->head))};
+	                       .grpc = grpc,
+	                       .target = head_target(request),
+	                       .encoding = head_field(head, SPAN("grpc-encoding"))};
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -340,17 +344,21 @@ static void summary(const char *state, const char *reason)
 	        .p99_us = atomic_load(&replay->lag_p99_us),
 	        .max_us = atomic_load(&replay->lag_max_us),
 	};
+	struct safeguard_cost cost;
 
 	ledger_read(judge.env->ledger, &counts);
 	if (!judge.env->plan->replay)
 		allot_all(judge.env, judge.results, &counts);
-	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL))
+	safeguard_cost(judge.env, &cost);
+	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
+	                    judge.env->plan->replay ? NULL : &cost))
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
 	publish();
 	judge.summed_ns = clock_mono_ns();
 }
 
-/* A replay that was stopped is partial; one that sent too late answers another question and is void. */
+/* A replay that was stopped, or of a capture that ends early, is partial; one that sent too late answers
+ * another question and is void. */
 static const char *final_state(char reason[128])
 {
 	const struct plan *plan = judge.env->plan;
@@ -363,7 +371,16 @@ static const char *final_state(char reason[128])
 		         (double)late_us / 1e3, (double)plan->replay_max_lag_ns / 1e6);
 		return "void";
 	}
-	return plan->replay && !atomic_load(&replay->whole) ? "partial" : "final";
+	if (plan->replay && !atomic_load(&replay->whole)) {
+		snprintf(reason, 128, "the replay was stopped before all was played");
+		return "partial";
+	}
+	if (plan->replay && atomic_load(&replay->ends_early)) {
+		snprintf(reason, 128, REPLAY_ENDS_EARLY ": %s; what was read is replayed",
+		         err_text(-(int)atomic_load(&replay->ends_early)));
+		return "partial";
+	}
+	return "final";
 }
 
 /* Commit before the slots that wait for it are a quarter of all: sources that wait for a slot go on. */
@@ -378,6 +395,7 @@ static void housekeeping(void)
 {
 	uint64_t now = clock_mono_ns();
 
+	safeguard_tick(judge.env, now);
 	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
 		commit();
 	if (judge.committed_ns >= now || now - judge.harvested_ns > HARVEST_NS) {
@@ -482,6 +500,7 @@ int judge_run(struct role_env *env)
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env))
 		return 3;
 	allot_begin(env);
+	safeguard_begin(env);
 	summary("running", NULL);
 	role_ready(env);
 	for (;;) {

@@ -6,6 +6,9 @@
 
 #include "capture/role.h"
 
+/* How the reason of a run begins that is partial because its capture is torn or damaged. */
+#define REPLAY_ENDS_EARLY "the capture ends early"
+
 role_run judge_run;
 
 #endif

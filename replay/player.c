@@ -19,6 +19,7 @@
 
 #include "capture/budget.h"
 #include "proto/base/clock.h"
+#include "replay/judge.h"
 #include "replay/stat.h"
 #include "replay/window.h"
 
@@ -220,7 +221,7 @@ static void say_end(int err)
 	if (err == ERR_NOMEM)
 		fprintf(stderr, "understudy: replay: %s\n", err_text(err));
 	else if (end && end != ERR_AGAIN)
-		fprintf(stderr, "understudy: the capture ends early: %s; what was read is replayed\n",
+		fprintf(stderr, "understudy: " REPLAY_ENDS_EARLY ": %s; what was read is replayed\n",
 		        err_text(end));
 	if (out)
 		fprintf(stderr, "understudy: left out, without a complete request and answer: %llu\n", out);
@@ -242,6 +243,8 @@ static void play_all(void)
 	}
 	publish_lag();
 	say_end(err);
+	if (window_end(player.window) != ERR_AGAIN)
+		atomic_store(&player.env->page->replay.ends_early, (uint32_t)-window_end(player.window));
 	if (err == ERR_AGAIN)
 		atomic_store(&player.env->page->replay.whole, 1);
 }

@@ -15,6 +15,7 @@
 #include "replay/stat.h"
 
 struct results;
+struct safeguard_cost;
 
 struct results_pair {
 	uint64_t id;
@@ -43,9 +44,9 @@ int results_forget(struct results *, uint64_t id, uint16_t route, uint16_t candi
  * (ERR_SYS, ERR_NOMEM) nothing of the pair is kept or counted. */
 int results_add(struct results *, const struct results_pair *) MUST_CHECK;
 int results_commit(struct results *) MUST_CHECK;
-/* Write summary.json atomically. `state`: running, final, partial, void. `lag` may be NULL. */
+/* Write summary.json atomically. `state`: running, final, partial, void. `lag` and `cost` may be NULL. */
 int results_summary(struct results *, const struct ledger_counts *, const char *state, const char *reason,
-                    const struct results_lag *lag) MUST_CHECK;
+                    const struct results_lag *lag, const struct safeguard_cost *cost) MUST_CHECK;
 /* Complete manifest.json: the time it ended, its state, and the SHA-256 of DIRECTORY/capture/ *.cap. */
 int results_seal(struct results *, const char *state) MUST_CHECK;
 /* Where a candidate stood at the last results_summary(); state STANDING_NONE for a baseline or before it. */

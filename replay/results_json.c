@@ -6,6 +6,7 @@
 
 #include "proto/base/clock.h"
 #include "replay/results_inside.h"
+#include "replay/safeguard.h"
 
 enum { JSON_LIMIT_BYTES = 16 << 20 };
 
@@ -540,9 +541,31 @@ static int judge_stored(struct results *r, const struct ledger_counts *all, stru
 	return rc;
 }
 
+/* What shadowing cost the live path, at the median. */
+static void put_cost(struct buf *b, const struct safeguard_cost *c)
+{
+	buf_puts(b, ",\"shadowing\":{");
+	put_text(b, "method", c->method);
+	buf_puts(b, ",");
+	put_double(b, "cost_us", c->known ? c->ns / 1e3 : NAN);
+	buf_puts(b, ",");
+	put_interval(b, "ci",
+	             c->known ? (struct interval){c->low_ns / 1e3, c->high_ns / 1e3}
+	                      : (struct interval){NAN, NAN});
+	if (c->limit_ns) {
+		buf_puts(b, ",");
+		put_double(b, "limit_us", (double)c->limit_ns / 1e3);
+		buf_puts(b, ",");
+		put_integer(b, "groups", c->groups);
+		buf_printf(b, ",\"switched_off\":%s", c->switched_off ? "true" : "false");
+	}
+	buf_puts(b, "}");
+}
+
 static void put_summary(struct buf *b, const struct results *r, const struct ledger_counts *all,
                         const char *state, enum gate_state verdict, struct span reason,
-                        struct span candidates, const struct results_lag *lag)
+                        struct span candidates, const struct results_lag *lag,
+                        const struct safeguard_cost *cost)
 {
 	buf_puts(b, "{\"schema\":1,");
 	put_text(b, "run", r->run_id);
@@ -560,13 +583,15 @@ static void put_summary(struct buf *b, const struct results *r, const struct led
 		           (unsigned long long)lag->count, (unsigned long long)lag->p50_us,
 		           (unsigned long long)lag->p99_us, (unsigned long long)lag->max_us);
 	}
+	if (cost)
+		put_cost(b, cost);
 	buf_puts(b, ",\"candidates\":[");
 	buf_span_put(b, candidates);
 	buf_puts(b, "]}\n");
 }
 
 int results_summary(struct results *r, const struct ledger_counts *all, const char *state, const char *reason,
-                    const struct results_lag *lag)
+                    const struct results_lag *lag, const struct safeguard_cost *cost)
 {
 	struct buf text, candidates, why;
 	enum gate_state verdict;
@@ -586,7 +611,7 @@ int results_summary(struct results *r, const struct ledger_counts *all, const ch
 	}
 	if (!strcmp(state, "void"))
 		verdict = GATE_UNDECIDED;
-	put_summary(&text, r, all, state, verdict, buf_span(&why), buf_span(&candidates), lag);
+	put_summary(&text, r, all, state, verdict, buf_span(&why), buf_span(&candidates), lag, cost);
 	rc = text.err ? text.err : candidates.err ? candidates.err : why.err;
 	if (!rc)
 		rc = results_write_file(r->directory, "summary.json", buf_span(&text));

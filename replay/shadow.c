@@ -7,6 +7,7 @@
  */
 #include "replay/shadow.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,17 +24,26 @@
 #include "proto/net/client.h"
 #include "replay/admission.h"
 #include "replay/catalogue.h"
+#include "replay/dial.h"
 #include "replay/request.h"
 #include "replay/turns.h"
 
-enum { PAUSE_MS = 3, ASLEEP_MS = 100, TURN_RECORDS = 512, PEM_MAX = 4 << 20, REQUEST_KEPT_BYTES = 64 * 1024 };
+enum {
+	PAUSE_MS = 5,
+	ASLEEP_MS = 100,
+	TURN_RECORDS = 512,
+	TURN_SENDS = 8,
+	PEM_MAX = 4 << 20,
+	REQUEST_KEPT_BYTES = 64 * 1024
+};
 
 struct shadow {
 	const struct role_env *env;
 	struct event_base *base;
 	struct event *tick, *wake;
 	struct role_pace pace;
-	bool asleep;
+	bool asleep, signalled;
+	unsigned read, sent, answered; /* in this turn: records, requests; and since the last one: answers */
 	struct ring *in, *out;
 	struct fold *fold;
 	struct client_budget
@@ -45,13 +55,11 @@ struct shadow {
 	struct record asked_for;   /* the end of a request that waits until its candidates have said what they
 	                              serve; nothing is read meanwhile. id 0: none */
 	const struct names *names; /* NULL: every address is a number */
-	struct place {
-		uint32_t version;
-		struct in6_addr at;
-	} places[ROUTES_MAX][CANDIDATES_MAX];
+	struct name_place places[ROUTES_MAX][CANDIDATES_MAX];
+	struct dial *dial; /* it may not connect itself */
 	unsigned in_flight;
 	uint64_t swept_ns;
-	bool was_paused;
+	bool was_paused[ROUTES_MAX][CANDIDATES_MAX];
 	struct flight *spare;     /* chained by next */
 	struct buf request, head; /* emptied for each */
 	char payload[RECORD_PAYLOAD_MAX];
@@ -177,6 +185,7 @@ static void on_done(void *arg, enum client_result result)
 	ring_publish(shadow.out);
 	atomic_store(&shadow.env->page->last_candidate_byte_ns, clock_mono_ns());
 	shadow.in_flight--;
+	shadow.answered++;
 	give_back(f);
 }
 
@@ -236,8 +245,8 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	if (refused)
 		return refused;
 	request_write(&shadow.request, request, x->id, &shadow.to[x->route][candidate]);
-	if (shadow.request.err)
-		return OUTCOME_MEMORY;
+	if (shadow.request.err) /* a capture may hold what is no request */
+		return shadow.request.err == ERR_PROTO ? OUTCOME_UNDECODABLE : OUTCOME_MEMORY;
 	if (client_in_flight(client) >= route->candidates[candidate].max_in_flight)
 		return OUTCOME_IN_FLIGHT;
 	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
@@ -259,6 +268,7 @@ static void send_one(struct exchange *x, const struct record *end, unsigned cand
 
 	if (!refused) {
 		shadow.in_flight++;
+		shadow.sent++;
 		if (f->pass.warm_up)
 			settle(f, OUTCOME_WARM_UP);
 		return;
@@ -271,7 +281,6 @@ static void send_one(struct exchange *x, const struct record *end, unsigned cand
 static void send_all(struct exchange *x, const struct record *end)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
-	bool paused = atomic_load(&shadow.env->page->paused);
 	struct span model = catalogue_model(x->legs[LEG_CLIENT]);
 	uint8_t order[CANDIDATES_MAX];
 
@@ -281,7 +290,7 @@ static void send_all(struct exchange *x, const struct record *end)
 
 		if (!ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_MASKER, STAGE_SHADOW))
 			continue;
-		if (paused)
+		if (page_paused(shadow.env->page, x->route, i))
 			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, OUTCOME_PAUSED);
 		else
 			send_one(x, end, i, model);
@@ -294,10 +303,11 @@ static bool must_wait(const struct exchange *x)
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	bool wait = false;
 
-	if (!catalogue_model(x->legs[LEG_CLIENT]).len || atomic_load(&shadow.env->page->paused))
+	if (!catalogue_model(x->legs[LEG_CLIENT]).len)
 		return false;
 	for (unsigned i = 0; i < route->candidate_count; i++)
-		if (ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_MASKER)
+		if (!page_paused(shadow.env->page, x->route, i) &&
+		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_MASKER)
 			wait |= catalogue_asks(&shadow.catalogues[x->route][i], clock_mono_ns());
 	return wait;
 }
@@ -354,37 +364,30 @@ static void drop_settled(void *arg, struct exchange *x)
 	fold_drop(shadow.fold, &x);
 }
 
-/* One switch stops all shadowing: requests in flight are cut. */
+/* The switch for one candidate, or for all: requests in flight are cut. */
 static void obey_pause(void)
 {
-	bool paused = atomic_load(&shadow.env->page->paused);
+	for (uint16_t r = 0; r < shadow.env->plan->route_count; r++)
+		for (unsigned c = 0; c < shadow.env->plan->routes[r].candidate_count; c++) {
+			bool paused = page_paused(shadow.env->page, r, c);
 
-	if (paused && !shadow.was_paused)
-		for (unsigned r = 0; r < shadow.env->plan->route_count; r++)
-			for (unsigned c = 0; c < shadow.env->plan->routes[r].candidate_count; c++)
+			if (paused && !shadow.was_paused[r][c])
 				client_cut(shadow.clients[r][c]);
-	shadow.was_paused = paused;
+			shadow.was_paused[r][c] = paused;
+		}
 }
 
-/* The resolver says where a candidate is now; where it was is as good while it is one of the name's places.
- */
+/* The dialer goes by the same names; here they say which connections are of no more use. */
 static void follow(unsigned r, unsigned c)
 {
-	struct place *p = &shadow.places[r][c];
+	struct name_place *p = &shadow.places[r][c];
 	struct sockaddr_storage to = {0};
-	struct name_found found;
 	socklen_t len = 0;
 
-	if (!name_moved(&shadow.names->candidates[r][c], &p->version, &found))
+	if (!name_follow(&shadow.names->candidates[r][c], p))
 		return;
-	for (uint32_t i = 0; i < found.count; i++)
-		if (!memcmp(&found.addresses[i], &p->at, sizeof p->at))
-			return;
-	memset(&p->at, 0, sizeof p->at);
-	if (found.count) {
-		p->at = found.addresses[0];
+	if (!p->nowhere)
 		len = name_sockaddr(&p->at, shadow.env->plan->routes[r].candidates[c].endpoint.port, &to);
-	}
 	client_move(shadow.clients[r][c], (const struct sockaddr *)&to, len);
 }
 
@@ -397,61 +400,83 @@ static void follow_names(void)
 			follow(r, c);
 }
 
-/* Returns how many records there were: TURN_RECORDS when there may be more. */
-static unsigned drain(void)
+/* How many requests may leave in this turn: what has gathered beside a live path follows the answers rather
+ * than meeting the candidates all at once, which live's requests did not do either. A replay keeps its times,
+ * and a ring that fills is emptied. */
+static unsigned turn_sends(void)
 {
+	unsigned answered = shadow.answered;
+
+	shadow.answered = 0;
+	return shadow.env->plan->replay || role_crowded(&shadow.in, 1) ? UINT_MAX : TURN_SENDS + answered;
+}
+
+/* True: the ring is empty. */
+static bool drain(void)
+{
+	unsigned sends = turn_sends();
 	struct record r;
-	unsigned n = 0;
 	int err = 0;
 
-	while (n < TURN_RECORDS && send_waiting() && (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
+	shadow.sent = shadow.read = 0;
+	while (shadow.read < TURN_RECORDS && shadow.sent < sends && send_waiting() &&
+	       (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
 		take(&r);
-		n++;
+		shadow.read++;
 	}
 	if (err == ERR_PROTO)
 		role_ring_broken(shadow.env, shadow.in);
-	return n;
+	return err == ERR_AGAIN;
 }
 
-/* How long until the next look at the ring; the sockets wake the loop by themselves. With answers awaited it
- * does not sleep deeply: the switch that stops all shadowing is on the page. */
-static unsigned pause_ms(unsigned read)
+/* Until the next look at the ring; the sockets wake the loop by themselves. With answers awaited it does not
+ * sleep deeply: the switch that stops all shadowing is on the page. */
+static unsigned pause_ms(bool empty)
 {
 	unsigned ms;
 
-	if (read == TURN_RECORDS)
-		return 0;
-	if (read || shadow.in_flight || shadow.asked_for.id)
+	if (shadow.read || shadow.in_flight || shadow.asked_for.id)
 		role_busy(&shadow.pace);
+	if (!empty)
+		return shadow.read == TURN_RECORDS ? 0 : 1;
 	ms = role_nap_ms(&shadow.pace, shadow.env);
 	shadow.asleep = !ms && ring_sleep(shadow.in);
 	return shadow.asleep ? ASLEEP_MS : ms;
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+/* After every turn of the loop, whatever woke it. */
+static void turn(void)
 {
 	struct timeval next = {0, 0};
-	unsigned n;
+	bool empty;
 
-	(void)fd, (void)arg;
-	if (shadow.asleep || what & EV_READ) /* a signal may come late, when sleep is over */
+	if (shadow.asleep || shadow.signalled) /* a signal may come late, when sleep is over */
 		ring_wake(shadow.in);
+	shadow.asleep = shadow.signalled = false;
 	role_rested(&shadow.pace, &shadow.in, 1);
 	obey_pause();
 	follow_names();
-	n = drain();
+	empty = drain();
 	if (clock_mono_ns() - shadow.swept_ns > 1000000000u) {
 		fold_each(shadow.fold, drop_settled, NULL);
 		shadow.swept_ns = clock_mono_ns();
 	}
 	ring_publish(shadow.out);
-	if (n == 0 && shadow.in_flight == 0 && !shadow.asked_for.id &&
-	    atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW) {
-		event_base_loopbreak(shadow.base);
-		return;
-	}
-	next.tv_usec = pause_ms(n) * 1000;
+	next.tv_usec = pause_ms(empty) * 1000;
 	event_add(shadow.tick, &next);
+}
+
+static bool may_leave(void)
+{
+	return shadow.read == 0 && shadow.in_flight == 0 && !shadow.asked_for.id &&
+	       atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW;
+}
+
+/* The loop's turn follows. */
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)arg;
+	shadow.signalled |= what & EV_READ;
 }
 
 /* Of an https candidate. 0, or an error that was logged. */
@@ -509,7 +534,9 @@ static int make_client(unsigned route, unsigned candidate)
 	const struct plan_route *r = &shadow.env->plan->routes[route];
 	const struct plan_candidate *p = &r->candidates[candidate];
 	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes, &shadow.held};
-	struct client_target target = {.host = p->endpoint.host, .h2 = p->http == PLAN_HTTP_2};
+	struct client_target target = {.host = p->endpoint.host,
+	                               .h2 = p->http == PLAN_HTTP_2,
+	                               .dialer = dial_to(shadow.dial, route, candidate)};
 	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
 
 	admission_init(&shadow.admissions[route][candidate], p, shadow.env->plan->seed,
@@ -536,7 +563,8 @@ static int make_clients(void)
 	const struct plan *plan = shadow.env->plan;
 	int fd = role_fd(shadow.env, "names.read");
 
-	if (fd != -1 && names_watch(fd, &shadow.names))
+	if ((fd != -1 && names_watch(fd, &shadow.names)) ||
+	    dial_new(shadow.base, role_fd(shadow.env, "dial.ask"), &shadow.dial))
 		return ERR_SYS;
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
@@ -568,6 +596,9 @@ int shadow_run(struct role_env *env)
 	if (!shadow.tick || !shadow.wake || event_add(shadow.tick, &now) || event_add(shadow.wake, NULL))
 		return 3;
 	role_ready(env);
-	event_base_dispatch(shadow.base);
+	do {
+		event_base_loop(shadow.base, EVLOOP_ONCE);
+		turn();
+	} while (!may_leave());
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "capture/head.h"
 #include "capture/ledger.h"
 #include "proto/base/clock.h"
+#include "proto/grpc.h"
 #include "tools/commands.h"
 
 enum { STATUS_OK = 0, STATUS_UNREADABLE = 3 };
@@ -170,29 +171,77 @@ static void put_text(struct buf *b, const char *key, struct span value)
 	buf_json_string(b, value);
 }
 
-static void put_body(struct buf *b, const char *key, const struct leg *l)
+static void put_base64(struct buf *b, struct span bytes)
 {
-	struct span body;
-	char *room;
+	char *room = buf_room(b, (bytes.len + 2) / 3 * 4 + 1);
 
-	if (!l || !l->begun)
-		return;
-	body = buf_len(&l->body) ? buf_span(&l->body) : SPAN("");
-	if (is_utf8(body)) {
-		put_text(b, key, body);
-		return;
-	}
-	buf_printf(b, ",\"%s_base64\":\"", key);
-	room = buf_room(b, (body.len + 2) / 3 * 4 + 1);
 	if (room)
-		buf_grown(b, (size_t)EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)body.data,
-		                                     (int)body.len));
-	buf_puts(b, "\"");
+		buf_grown(b, (size_t)EVP_EncodeBlock((unsigned char *)room, (const unsigned char *)bytes.data,
+		                                     (int)bytes.len));
 }
 
 static struct span leg_head(const struct leg *l)
 {
 	return l && buf_len(&l->head) ? buf_span(&l->head) : SPAN("");
+}
+
+static bool is_grpc(const struct leg *l)
+{
+	return grpc_is(head_field(leg_head(l), SPAN("content-type")));
+}
+
+/* Messages of gRPC as they were cut; false: they are not whole. */
+static bool put_messages(struct buf *b, const char *key, struct span body)
+{
+	size_t start = buf_len(b);
+	const char *separator = "";
+	struct grpc_message m;
+	long n = 0;
+
+	buf_printf(b, ",\"%s_messages\":[", key);
+	for (; body.len; body = (struct span){body.data + n, body.len - (size_t)n}) {
+		n = grpc_next(body, SIZE_MAX, &m);
+		if (n <= 0)
+			break;
+		buf_printf(b, "%s{%s\"base64\":\"", separator, m.compressed ? "\"compressed\":true," : "");
+		put_base64(b, m.bytes);
+		buf_puts(b, "\"}");
+		separator = ",";
+	}
+	buf_puts(b, "]");
+	if (body.len && !b->err)
+		b->tail = b->head + start;
+	return !body.len;
+}
+
+static void put_body(struct buf *b, const char *key, const struct leg *l)
+{
+	struct span body;
+
+	if (!l || !l->begun)
+		return;
+	body = buf_len(&l->body) ? buf_span(&l->body) : SPAN("");
+	if (is_grpc(l) && put_messages(b, key, body))
+		return;
+	if (is_utf8(body)) {
+		buf_printf(b, ",\"%s_body\":", key);
+		buf_json_string(b, body);
+		return;
+	}
+	buf_printf(b, ",\"%s_body_base64\":\"", key);
+	put_base64(b, body);
+	buf_puts(b, "\"");
+}
+
+static void put_grpc(struct buf *b, const struct leg *request, const struct leg *response)
+{
+	uint64_t timeout_ns;
+
+	if (!grpc_timeout(head_field(leg_head(request), SPAN("grpc-timeout")), &timeout_ns))
+		buf_printf(b, ",\"grpc_timeout_us\":%" PRIu64, timeout_ns / 1000);
+	if (response && response->ended && is_grpc(request))
+		buf_printf(b, ",\"grpc_status\":%u",
+		           head_grpc_status(leg_head(response), buf_span(&response->trailers)));
 }
 
 static void put_response(struct buf *b, const struct leg *request, const struct leg *response)
@@ -237,8 +286,9 @@ static void print_exchange(void *arg, struct exchange *e)
 		buf_printf(b, ",\"sample_hash\":\"%016" PRIx64 "\",\"inclusion_probability\":%.6g",
 		           e->sample_hash, e->sample_ppm / 1e6);
 	put_response(b, request, response);
-	put_body(b, "request_body", request);
-	put_body(b, "response_body", response);
+	put_grpc(b, request, response);
+	put_body(b, "request", request);
+	put_body(b, "response", response);
 	buf_printf(b, ",\"masked\":%" PRIu32,
 	           (request ? request->mask_count : 0) + (response ? response->mask_count : 0));
 	put_error(b, request, response);

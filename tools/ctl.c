@@ -4,14 +4,12 @@
 #include "tools/commands.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy/config.h"
-#include "tools/reach.h"
+#include "tools/control_find.h"
 
 enum { TALK_MS = 10000, POLL_US = 20000, REQUEST_LIMIT = 4096 };
 
@@ -25,71 +23,6 @@ static int complain(const char *what, const char *why)
 	return command_wrong(&ctl_command, "%s: %s", what, why);
 }
 
-/* --- which socket --- */
-
-static int reach(const char *path, struct reach *out)
-{
-	struct plan_endpoint at = {.port = 0};
-
-	*out = (struct reach){.fd = -1};
-	errno = ENAMETOOLONG;
-	if (strlen(path) >= sizeof at.address)
-		return ERR_SYS;
-	memcpy(at.address, path, strlen(path));
-	return reach_open(out, &at, NULL, TALK_MS);
-}
-
-/* The only socket that a proxy answers on, in the usual places. */
-static int find_socket(char out[PATH_MAX_BYTES])
-{
-	glob_t found = {0};
-	unsigned alive = 0;
-	struct reach to;
-
-	glob("run/*.sock", 0, NULL, &found);
-	glob("/run/understudy/*.sock", GLOB_APPEND, NULL, &found);
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		if (reach(found.gl_pathv[i], &to))
-			continue;
-		reach_close(&to);
-		if (alive++)
-			fprintf(stderr, "%s%s",
-			        alive == 2 ? "understudy: ctl: several proxies run here, choose one with "
-			                     "--control: "
-			                   : ", ",
-			        out);
-		snprintf(out, PATH_MAX_BYTES, "%s", found.gl_pathv[i]);
-	}
-	globfree(&found);
-	if (alive == 0) {
-		complain("no proxy found",
-		         "no socket in run/ or /run/understudy/ answers; use -c or --control");
-		return 3;
-	}
-	if (alive > 1)
-		fprintf(stderr, " or %s\n", out);
-	return alive == 1 ? 0 : 2;
-}
-
-static int choose_socket(char out[PATH_MAX_BYTES])
-{
-	static struct plan plan;
-	const struct ctl *o = &options;
-
-	if (o->socket_path) {
-		snprintf(out, PATH_MAX_BYTES, "%s", o->socket_path);
-		return 0;
-	}
-	if (!o->config)
-		return find_socket(out);
-	if (config_read(o->config, &plan, stderr))
-		return 2;
-	if (!plan.control_socket[0])
-		return complain(o->config, "it has no control.socket");
-	snprintf(out, PATH_MAX_BYTES, "%s", plan.control_socket);
-	return 0;
-}
-
 /* --- one request --- */
 
 /* 0 with an answer of any status, or 3 (said on stderr). */
@@ -97,7 +30,7 @@ static int question(const char *path, const char *method, const char *target, st
 {
 	struct buf request;
 	struct reach to;
-	int rc = reach(path, &to);
+	int rc = control_reach(path, TALK_MS, &to);
 
 	if (rc) {
 		fprintf(stderr, "understudy: %s: %s; is the proxy running here?\n", path, strerror(errno));
@@ -161,7 +94,7 @@ static int watch(const char *path, const char *target)
 static int ask(const char *method, const char *target)
 {
 	char path[PATH_MAX_BYTES];
-	int status = choose_socket(path);
+	int status = control_find(&ctl_command, options.socket_path, options.config, path);
 
 	return status ? status : show(path, method, target, "");
 }
@@ -177,8 +110,15 @@ static int run_status(const struct words *words)
 	(void)words;
 	if (!options.watch)
 		return ask("GET", target);
-	status = choose_socket(path);
+	status = control_find(&ctl_command, options.socket_path, options.config, path);
 	return status ? status : watch(path, target);
+}
+
+static void put_candidate(char *target, size_t size, size_t n, char before, const char *name)
+{
+	n += (size_t)snprintf(target + n, size - n, "%ccandidate=", before);
+	for (; *name && n + 4 < size; name++)
+		n += (size_t)snprintf(target + n, size - n, "%%%02x", (unsigned char)*name);
 }
 
 /* SHARE is written as in the configuration: a percentage. */
@@ -191,11 +131,8 @@ static int run_sample(const struct words *words)
 	if (end == words->at[0] || strcmp(end, "%") || !(percent >= 0 && percent <= 100))
 		return complain(words->at[0], "a share is a percentage such as 10% or 0.5%");
 	n = (size_t)snprintf(target, sizeof target, "/sample?ppm=%.0f", percent * 1e4);
-	if (words->count > 1) {
-		n += (size_t)snprintf(target + n, sizeof target - n, "&candidate=");
-		for (const char *at = words->at[1]; *at && n + 4 < sizeof target; at++)
-			n += (size_t)snprintf(target + n, sizeof target - n, "%%%02x", (unsigned char)*at);
-	}
+	if (words->count > 1)
+		put_candidate(target, sizeof target, n, '&', words->at[1]);
 	return ask("POST", target);
 }
 
@@ -207,16 +144,25 @@ static int run_log(const struct words *words)
 	return ask("POST", target);
 }
 
+/* `what` may be of one candidate. */
+static int switch_candidate(const char *what, const struct words *words)
+{
+	char target[512];
+	size_t n = (size_t)snprintf(target, sizeof target, "%s", what);
+
+	if (words->count)
+		put_candidate(target, sizeof target, n, '?', words->at[0]);
+	return ask("POST", target);
+}
+
 static int run_pause(const struct words *words)
 {
-	(void)words;
-	return ask("POST", "/pause");
+	return switch_candidate("/pause", words);
 }
 
 static int run_resume(const struct words *words)
 {
-	(void)words;
-	return ask("POST", "/resume");
+	return switch_candidate("/resume", words);
 }
 
 static int run_drain(const struct words *words)
@@ -250,7 +196,7 @@ static int wish(const char *target)
 {
 	char path[PATH_MAX_BYTES], number[64];
 	struct reach_answer answer;
-	int status = choose_socket(path);
+	int status = control_find(&ctl_command, options.socket_path, options.config, path);
 
 	if (status)
 		return status;
@@ -295,8 +241,8 @@ static int run_metrics(const struct words *words)
 
 static const struct command_verb verbs[] = {
         {"status", NULL, "live, what was seen and what became of it, verdict", run_status},
-        {"pause", NULL, "stop all shadowing at once; live traffic goes on", run_pause},
-        {"resume", NULL, "shadow again", run_resume},
+        {"pause", "[CANDIDATE]", "stop all shadowing, or one candidate's, at once; live goes on", run_pause},
+        {"resume", "[CANDIDATE]", "shadow again", run_resume},
         {"sample", "SHARE [CANDIDATE]", "give candidates at most that share, such as 10%", run_sample},
         {"log", "error|warn|info|access|debug", "what is logged; access: a line for each request", run_log},
         {"metrics", NULL, "the figures as Prometheus text", run_metrics},

@@ -2,13 +2,11 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/landlock.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -16,6 +14,7 @@
 
 #include "capture/sealed.h"
 #include "proto/base/clock.h"
+#include "proto/base/confine.h"
 #include "tools/doctor.h"
 
 enum { FILES_WANTED = 65536, BACKLOG_WANTED = 4096, WORKER_OOM = -500, CLOCK_READS = 1000 };
@@ -66,23 +65,31 @@ static void close_ranges(struct doctor *d)
 
 static void landlock(struct doctor *d)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int abi = confine_landlock_abi();
 
-	if (abi > 0)
-		doctor_note(d, FINDING_OK, "landlock", NULL, "ABI %ld is offered", abi);
-	else
+	if (abi >= 4)
+		doctor_note(d, FINDING_OK, "landlock", NULL,
+		            "ABI %d: roles are held to their files and TCP ports%s", abi,
+		            abi >= 6 ? ", and send no signals" : "");
+	else if (abi)
 		doctor_note(d, FINDING_WARN, "landlock",
-		            "roles cannot be kept from files: boot with landlock in lsm=", "%s",
-		            strerror(errno));
+		            "the worker could reach a candidate's port: Linux 6.7 holds it to live ones",
+		            "ABI %d: roles are held to their files, not to ports", abi);
+	else
+		doctor_note(
+		        d, FINDING_WARN, "landlock",
+		        "judge and recorder are not kept to the run directory, nor workers to live ports: "
+		        "boot with landlock in lsm=",
+		        "%s", strerror(errno));
 }
 
 static void seccomp(struct doctor *d)
 {
-	bool there = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+	bool there = confine_has_seccomp();
 
 	doctor_note(d, there ? FINDING_OK : FINDING_WARN, "seccomp",
-	            "system calls of roles cannot be filtered: CONFIG_SECCOMP_FILTER is needed", "%s",
-	            there ? "filters are offered" : strerror(errno));
+	            "roles are not kept from system calls: CONFIG_SECCOMP_FILTER is needed", "%s",
+	            there ? "each role has the system calls of its own, no others" : strerror(errno));
 }
 
 static void cgroup(struct doctor *d)

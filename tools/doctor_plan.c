@@ -171,10 +171,36 @@ static void route(struct doctor *d, const struct plan_route *r)
 		endpoint(d, "candidate", r->candidates[i].name, FINDING_WARN, &r->candidates[i].endpoint);
 }
 
+/* Landlock knows ports, not hosts. */
+static void ports(struct doctor *d, const struct plan_route *r, const struct plan *p)
+{
+	for (uint32_t i = 0; i < r->candidate_count; i++)
+		for (uint32_t n = 0; n < p->route_count; n++)
+			for (uint32_t l = 0; l < p->routes[n].live.endpoint_count; l++)
+				if (r->candidates[i].endpoint.port &&
+				    r->candidates[i].endpoint.port == p->routes[n].live.endpoints[l].port) {
+					doctor_note(d, FINDING_WARN, "ports",
+					            "the kernel cannot keep workers from it: give it a port "
+					            "of its own",
+					            "candidate %s has a live endpoint's port, %u",
+					            r->candidates[i].name, r->candidates[i].endpoint.port);
+					return;
+				}
+}
+
+static void user(struct doctor *d, const struct plan *p)
+{
+	if (geteuid() == 0)
+		doctor_note(d, p->user_id ? FINDING_OK : FINDING_WARN, "user",
+		            "name a user of their own with user:", "roles run as uid %u, without privileges",
+		            p->user_id);
+}
+
 void doctor_plan(struct doctor *d, const struct plan *p)
 {
 	char folder[PATH_MAX_BYTES];
 
+	user(d, p);
 	if (writable(d, "run.directory", p->run_directory, folder))
 		disk(d, p, folder);
 	memory(d, p);
@@ -189,6 +215,8 @@ void doctor_plan(struct doctor *d, const struct plan *p)
 		port(d, "control.address", &p->control_address);
 	for (uint32_t i = 0; i < p->listen_count; i++)
 		listener(d, &p->listen[i]);
-	for (uint32_t i = 0; i < p->route_count; i++)
+	for (uint32_t i = 0; i < p->route_count; i++) {
 		route(d, &p->routes[i]);
+		ports(d, &p->routes[i], p);
+	}
 }

@@ -10,6 +10,7 @@
 #include "proxy/config.h"
 #include "proxy/config_endpoint.h"
 #include "replay/gate.h"
+#include "replay/judge.h"
 #include "tools/commands.h"
 #include "tools/gate.h"
 #include "tools/run.h"
@@ -267,24 +268,27 @@ static void prepare(struct replay_options *o, struct plan *plan)
 	snprintf(plan->run_name, NAME_MAX_BYTES, "replay");
 }
 
-/* Print the gate table. 3: the run is void; 130: it was interrupted; else 0 without --gate, or the verdict's
+/* Print the gate table. 3: the run is void; 130: it was interrupted (not: its capture ends
+ * early); else 0 without --gate, or the verdict's
  * exit status. */
 static int verdict(const struct replay_options *o)
 {
 	char state[16];
 	int status = gate_print(o->run);
+	bool ends_early;
 	struct run run;
 
 	if (status == 3 || run_open(o->run, &run))
 		return 3;
 	snprintf(state, sizeof state, "%s", doc_text(run.summary, "state"));
+	ends_early = span_starts(span_of(doc_text(run.summary, "reason")), SPAN(REPLAY_ENDS_EARLY));
 	run_close(&run);
 	if (!strcmp(state, "void")) {
 		fprintf(stderr,
 		        "understudy: the replay is void; lower --speed or allow more with --max-lag\n");
 		return 3;
 	}
-	if (!strcmp(state, "partial"))
+	if (!strcmp(state, "partial") && !ends_early)
 		return INTERRUPTED;
 	return o->gate_count ? status : 0;
 }

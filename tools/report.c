@@ -122,6 +122,17 @@ static void md_share(const struct run *run, const struct node *c, struct buf *ou
 	buf_fini(&text);
 }
 
+static void md_cost(const struct run *run, struct buf *out)
+{
+	struct buf text;
+
+	buf_init(&text, 1024);
+	run_cost(run, &text);
+	if (buf_len(&text))
+		buf_printf(out, "- %.*s\n", (int)buf_len(&text), buf_span(&text).data);
+	buf_fini(&text);
+}
+
 static void report_md(const struct run *run, struct buf *out)
 {
 	const struct node *list = doc_get(run->summary, "candidates"), *first = list ? list->child : NULL;
@@ -145,6 +156,7 @@ static void report_md(const struct run *run, struct buf *out)
 		md_counts(run_who(run, c, who), doc_get(c, "counts"), out);
 	for (const struct node *c = first; c; c = c->next)
 		md_share(run, c, out);
+	md_cost(run, out);
 	if (first && first->next)
 		buf_puts(out, "\nAll: an exchange is compared when any candidate's answer was.\n");
 	buf_printf(out, "\nrun %s, understudy %s, config %.12s, gates %.12s, %s to %s\n",

@@ -299,6 +299,13 @@ static void top(struct buf *out, const struct run *run)
 	standings(out, run);
 	counts(out, doc_get(run->summary, "counts"));
 	buf_puts(out, "<p class=\"dim\">Exchanges; one is compared when any candidate's answer was.</p>\n");
+	buf_reset(&text);
+	run_cost(run, &text);
+	if (buf_len(&text)) {
+		buf_puts(out, "<p>");
+		report_escape(out, buf_span(&text), SENTENCE_MAX);
+		buf_puts(out, ".</p>\n");
+	}
 	buf_fini(&text);
 }
 
@@ -429,10 +436,12 @@ static void slices(struct buf *out, const struct node *list)
 static void side(struct buf *out, const char *title, int status, sqlite3_stmt *s, int column)
 {
 	struct span body = {sqlite3_column_blob(s, column), (size_t)sqlite3_column_bytes(s, column)};
+	char text[48];
 
+	run_status_text(status, text);
 	buf_puts(out, "<div><b>");
 	put_word(out, title);
-	buf_printf(out, "</b> <span class=\"dim\">status %d</span><pre dir=\"ltr\">", status);
+	buf_printf(out, "</b> <span class=\"dim\">%s</span><pre dir=\"ltr\">", text);
 	report_escape(out, body.data ? body : SPAN(""), BODY_MAX);
 	buf_puts(out, "</pre></div>");
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/grpc.h"
 #include "replay/gate.h"
 
 enum { TEXT_COLUMNS = 80, TEXT_LIMIT_BYTES = 1 << 20 };
@@ -258,6 +259,24 @@ void run_share(const struct node *candidate, struct buf *out)
 	           doc_number(share, "saved"));
 }
 
+void run_cost(const struct run *run, struct buf *out)
+{
+	const struct node *s = doc_get(run->summary, "shadowing"), *off = doc_get(s, "switched_off");
+	double cost = doc_number(s, "cost_us"), limit = doc_number(s, "limit_us"), low, high;
+
+	if (!s)
+		return;
+	doc_interval(s, "ci", &low, &high);
+	if (isfinite(cost))
+		buf_printf(out, "shadowing cost the live path %.4g us at the median [%.4g, %.4g] us", cost,
+		           low, high);
+	else
+		buf_puts(out, "what shadowing cost the live path is not known: too few exchanges");
+	if (limit > 0)
+		buf_printf(out, ", limit %.4g us%s", limit,
+		           off && off->type == JSON_TRUE ? ": it has been switched off" : "");
+}
+
 static void text_candidate(const struct run *run, const struct node *c, struct buf *line, struct buf *out)
 {
 	const struct node *gates = doc_get(c, "gates");
@@ -309,8 +328,19 @@ void run_text(const struct run *run, struct buf *out)
 	buf_printf(&line, "run %s: ", doc_text(run->summary, "run"));
 	run_counts_line(doc_get(run->summary, "counts"), &line);
 	put_line(out, &line);
+	run_cost(run, &line);
+	if (buf_len(&line))
+		put_line(out, &line);
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next)
 		text_candidate(run, c, &line, out);
 	buf_fini(&line);
 	make_plain(out, from);
+}
+
+void run_status_text(int status, char out[48])
+{
+	if (status >= 100 || status < 0)
+		snprintf(out, 48, "status %d", status);
+	else
+		snprintf(out, 48, "grpc-status %d %s", status, grpc_status_name((unsigned)status));
 }

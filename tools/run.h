@@ -38,6 +38,8 @@ void run_counts_line(const struct node *counts, struct buf *out);
 double run_left_out(const struct node *counts, struct buf *out);
 /* What share a candidate got and what its stop has saved; nothing when it had neither ramp nor stop. */
 void run_share(const struct node *candidate, struct buf *out);
+/* What shadowing cost the live path; nothing in a replay. */
+void run_cost(const struct run *, struct buf *out);
 /* "svc", or "svc on ROUTE" when routes share the name, in printable ASCII. */
 const char *run_who(const struct run *, const struct node *candidate, char out[160]);
 /* The verdict sentence: what decided, who else has the same verdict, and that a run is not over. */
@@ -47,5 +49,7 @@ void run_sentence(const struct run *, struct buf *out);
 const char *run_why(const struct node *candidate);
 /* All of that and the gates, in 80 columns. */
 void run_text(const struct run *, struct buf *out);
+/* "status 200"; "grpc-status 14 UNAVAILABLE" of what is none of HTTP's. */
+void run_status_text(int status, char out[48]);
 
 #endif

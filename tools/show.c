@@ -88,7 +88,10 @@ static const char *text(sqlite3_stmt *s, int column)
 
 static void put_pair(sqlite3_stmt *s)
 {
-	char left[64], right[128];
+	char left[128], right[192], live[48], candidate[48];
+
+	run_status_text(sqlite3_column_int(s, 4), live);
+	run_status_text(sqlite3_column_int(s, 5), candidate);
 
 	printf("exchange %s, candidate %s, route %s: %s", text(s, 0), text(s, 2), text(s, 1),
 	       sqlite3_column_int(s, 3) ? "diverged" : "agreed");
@@ -98,16 +101,16 @@ static void put_pair(sqlite3_stmt *s)
 	}
 	printf("\n%d of %d rows diverged\n\n", sqlite3_column_int(s, 8), sqlite3_column_int(s, 7));
 	if (!sqlite3_column_int(s, 3)) {
-		printf("status %d and %d, %lld and %lld us; the bodies of pairs that agree are not stored\n",
-		       sqlite3_column_int(s, 4), sqlite3_column_int(s, 5),
-		       (long long)sqlite3_column_int64(s, 11), (long long)sqlite3_column_int64(s, 12));
+		printf("%s and %s, %lld and %lld us; the bodies of pairs that agree are not stored\n", live,
+		       candidate, (long long)sqlite3_column_int64(s, 11),
+		       (long long)sqlite3_column_int64(s, 12));
 		return;
 	}
 	put_lines("request", blob(s, 13));
 	put_lines("", blob(s, 14));
-	snprintf(left, sizeof left, "%s: status %d, live %lld us", text(s, 10), sqlite3_column_int(s, 4),
+	snprintf(left, sizeof left, "%.47s: %s, live %lld us", text(s, 10), live,
 	         (long long)sqlite3_column_int64(s, 11));
-	snprintf(right, sizeof right, "%.63s: status %d, %lld us", text(s, 2), sqlite3_column_int(s, 5),
+	snprintf(right, sizeof right, "%.63s: %s, %lld us", text(s, 2), candidate,
 	         (long long)sqlite3_column_int64(s, 12));
 	printf("\n%-*s | %s\n", column, left, right);
 	put_sides(blob(s, 15), blob(s, 16));

@@ -176,7 +176,7 @@ static int guard_sockets(struct filter *f, unsigned may)
 	if (!err && (may & MAY_DIAL_UNIX))
 		err = allow_streams(f, AF_UNIX);
 	/* a first message can open a connection: not without an address */
-	if (!err && (may & MAY_TALK) && !(may & DIAL))
+	if (!err && (may & MAY_TALK))
 		err = allow_if(f, SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0));
 	return err;
 }

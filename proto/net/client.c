@@ -116,18 +116,26 @@ void client_finish(struct slot *s, enum client_result result, bool keep)
 	s->events.done(s->arg, result);
 }
 
+int client_connect(const struct client *c, struct conn *conn, struct tls_context *tls)
+{
+	const struct client_target *t = &c->target;
+
+	if (t->address_len == 0)
+		return ERR_SYS;
+	return t->dialer ? conn_dial(conn, t->dialer, tls, t->host)
+	                 : conn_connect(conn, (const struct sockaddr *)&t->address, t->address_len, tls,
+	                                t->host);
+}
+
 /* Starts to connect. On failure the slot stays closed. */
 static int open_slot(struct slot *s)
 {
 	const struct client *c = s->client;
 
-	if (c->target.address_len == 0)
-		return ERR_SYS;
 	s->used_before = false;
 	s->moves = c->moves;
 	conn_init(&s->conn, c->base, on_turn, s);
-	return conn_connect(&s->conn, (const struct sockaddr *)&c->target.address, c->target.address_len,
-	                    c->target.tls, c->target.host);
+	return client_connect(c, &s->conn, c->target.tls);
 }
 
 /* The server may close an idle connection just as we reuse it: that one race is ours to hide. */
@@ -135,7 +143,6 @@ static bool replace(struct slot *s)
 {
 	if (!s->used_before || s->replaced || s->response_began)
 		return false;
-	s->replaced = true;
 	s->handed = 0;
 	unkick(s);
 	conn_close(&s->conn);
@@ -485,7 +492,7 @@ int client_send(struct client *c, struct span request, const struct client_how *
 	s->handed = 0;
 	s->is_head = how->is_head;
 	s->replaced = s->sent_reported = s->response_began = s->head_reported = false;
-	s->informational = 0;
+	s->informational = s->unseen = 0;
 	s->body_bytes = 0;
 	s->events = *events;
 	s->arg = arg;

@@ -13,6 +13,7 @@
 
 #include "proto/base/span.h"
 #include "proto/h1.h"
+#include "proto/net/conn.h"
 #include "proto/net/tls.h"
 
 enum client_result {
@@ -53,6 +54,8 @@ struct client_target {
 	struct tls_context *tls_h2; /* to speak what ALPN chooses: "h2", or HTTP/1.1 if tls is there too */
 	bool h2;                    /* plain: HTTP/2 from the first byte */
 	const char *host;           /* that the certificate must name; copied; unused without tls */
+	struct conn_dialer
+	        *dialer; /* who connects to that address, and outlives it; NULL: the client itself */
 };
 
 struct client_how {

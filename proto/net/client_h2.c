@@ -14,7 +14,8 @@
 
 enum {
 	CONNECTION_BYTES = 64 * 1024, /* what the codec takes for one, about */
-	LEARNED_MS = 60 * 1000,       /* how long ALPN's choice of HTTP/1.1 is believed */
+	UNSEEN_MAX = 2,
+	LEARNED_MS = 60 * 1000, /* how long ALPN's choice of HTTP/1.1 is believed */
 };
 
 struct client_h2 {
@@ -117,10 +118,10 @@ void client_h2_part(struct slot *s)
 	part(s);
 }
 
-/* Nobody acted on it: once more, else it has failed. */
+/* Nobody acted on it: once more, a few times, else it has failed. */
 static void again(struct slot *s, enum client_result otherwise)
 {
-	if (s->replaced || s->response_began) {
+	if (s->response_began || ++s->unseen > UNSEEN_MAX) {
 		client_finish(s, otherwise, false);
 		return;
 	}
@@ -428,9 +429,7 @@ static struct client_h2 *dial(struct client *c, int *err_out)
 	event_assign(&k->kick, c->base, -1, 0, on_kick, k);
 	LIST_INSERT_HEAD(&c->shared, k, link);
 	*err_out = ERR_SYS;
-	if (c->target.address_len == 0 ||
-	    conn_connect(&k->conn, (const struct sockaddr *)&c->target.address, c->target.address_len,
-	                 c->target.tls_h2, c->target.host)) {
+	if (client_connect(c, &k->conn, c->target.tls_h2)) {
 		free_connection(k);
 		return NULL;
 	}

@@ -44,7 +44,7 @@ struct slot {
 	char *request;
 	size_t request_len, handed; /* handed: bytes of it that the connection was given */
 	bool waiting, is_head, replaced, sent_reported, response_began, head_reported;
-	unsigned informational;
+	unsigned informational, unseen; /* unseen: tries that nobody acted on */
 	struct client_events events;
 	void *arg;
 };
@@ -68,6 +68,8 @@ struct client {
 	char host[];
 };
 
+/* Starts to connect to the client's target, itself or by its dialer. 0 or an error: the conn stays closed. */
+int client_connect(const struct client *, struct conn *, struct tls_context *) MUST_CHECK;
 /* While callbacks run: the client may be gone after leave. */
 void client_enter(struct client *);
 void client_leave(struct client *);

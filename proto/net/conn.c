@@ -256,6 +256,30 @@ int conn_connect(struct conn *c, const struct sockaddr *to, socklen_t len, struc
 	return ERR_SYS;
 }
 
+int conn_dial(struct conn *c, struct conn_dialer *dialer, struct tls_context *context, const char *host)
+{
+	int err = dialer->ask(dialer, c);
+
+	if (err)
+		return err;
+	c->dialer = dialer;
+	c->context = context;
+	c->host = host;
+	c->connecting = c->blocked = true;
+	return 0;
+}
+
+void conn_dialled(struct conn *c, int fd)
+{
+	c->dialer = NULL;
+	if (fd != -1) {
+		adopt(c, fd);
+		c->blocked = event_add(&c->writable, NULL) == 0;
+	}
+	if (fd == -1 || !c->blocked)
+		c->turn(c->owner, CONN_BROKEN);
+}
+
 int conn_shut(struct conn *c)
 {
 	if (c->tls && tls_close(c->tls) == ERR_AGAIN && event_add(&c->writable, NULL) == 0) {
@@ -286,6 +310,9 @@ void conn_close(struct conn *c)
 		tls_free(&c->tls);
 		close(c->fd);
 	}
+	if (c->dialer)
+		c->dialer->forget(c->dialer, c);
+	c->dialer = NULL;
 	c->fd = -1;
 	c->reading = c->connecting = c->handshaking = c->blocked = false;
 	if (c->in.base)
@@ -339,6 +366,8 @@ int conn_flush(struct conn *c)
 		else
 			sent(c, (size_t)n);
 	}
+	if (c->out.base && !buf_len(&c->out) && !c->out.err) /* who waits for an answer holds no block */
+		give_back(&c->out);
 	return c->blocked && event_add(&c->writable, NULL) ? ERR_CLOSED : 0;
 }
 

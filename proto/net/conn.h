@@ -34,6 +34,14 @@ enum conn_news {
 	CONN_SENT = 16,  /* the kernel took more of a blocked `out` */
 };
 
+struct conn;
+/* Connects in this process's place; its owner embeds it. */
+struct conn_dialer {
+	int (*ask)(struct conn_dialer *,
+	           struct conn *); /* 0: conn_dialled() follows, not before it returns */
+	void (*forget)(struct conn_dialer *, struct conn *); /* it need not follow any more */
+};
+
 typedef void conn_turn(void *owner, unsigned news);
 
 struct conn {
@@ -49,6 +57,7 @@ struct conn {
 	_Atomic uint64_t *received, *sent; /* byte counters with this one writer, or NULL */
 	_Atomic uint64_t *held_bytes;      /* gauge of what such conns hold in buffers, or NULL */
 	size_t charged;                    /* ... this one */
+	struct conn_dialer *dialer;        /* while it is asked; NULL: nobody is */
 	struct event_base *base;
 	conn_turn *turn;
 	void *owner;
@@ -61,6 +70,10 @@ int conn_take(struct conn *, int fd) MUST_CHECK;
  * for it. Context and host are borrowed until then. 0 or ERR_SYS. */
 int conn_connect(struct conn *, const struct sockaddr *, socklen_t, struct tls_context *,
                  const char *host) MUST_CHECK;
+/* As conn_connect(), with a socket that the dialer brings. */
+int conn_dial(struct conn *, struct conn_dialer *, struct tls_context *, const char *host) MUST_CHECK;
+/* To be called by the dialer that was asked: a connecting, non-blocking socket, which is taken, or -1. */
+void conn_dialled(struct conn *, int fd);
 /* `to`, which holds no socket, goes on with the socket, the TLS and the bytes of `from`, which is closed
  * then.
  */

@@ -108,6 +108,39 @@ static int mask_case(void)
 	return err;
 }
 
+/* {5{2"BYTES" 5{8"canary"}} 4{1"k" 2{3"canary"}}}, by gzip */
+static const char GRPC_REQUEST[] =
+        "\037\213\010\000\000\000\000\000\002\003\323\022\024\142\165\212\014\161\015\326\342\160\142\113\116"
+        "\314\113\054\252\124\342\345\142\314\026\342\220\202\162\001\035\246\231\323\042\000\000\000";
+
+static int mask_grpc_case(void)
+{
+	static const struct plan_mask policy = {.field_count = 2,
+	                                        .fields = {{.where = "$..data", .with = MASK_TOKEN},
+	                                                   {.where = "$.parameters.k", .with = MASK_REDACT}}};
+	static const uint8_t secret[32] = {1};
+	struct grpc_message m = {true, {GRPC_REQUEST, sizeof GRPC_REQUEST - 1}};
+	struct mask_rules *rules = NULL;
+	struct mask_key *key;
+	bool input_masked;
+	struct buf out;
+	uint32_t count;
+	int err = mask_key_new(secret, &key);
+
+	if (err)
+		return err;
+	buf_init(&out, 1 << 16);
+	err = mask_rules_new(&policy, &rules);
+	if (!err)
+		err = mask_grpc(rules, key, true, SPAN("gzip"), &m, &out, &count, &input_masked);
+	if (!err && (count != 2 || memmem(out.base, buf_len(&out), "canary", 6)))
+		err = ERR_BUG;
+	buf_fini(&out);
+	mask_rules_free(&rules);
+	mask_key_free(&key);
+	return err;
+}
+
 static int fold_case(void)
 {
 	struct fold *f = fold_new(1 << 20);
@@ -202,6 +235,35 @@ static int compare_case(void)
 			err = ERR_BUG;
 		comparison_fini(&c);
 	}
+	return err;
+}
+
+/* One output of two classes, [0.5, 0.5] and, by gzip, [0.25, 0.75]. */
+static const char GRPC_LIVE[] =
+        "\000\000\000\000\043\052\041\012\001\160\022\004\106\120\066\064\032\002\001\002\052\022\072\020\000"
+        "\000\000\000\000\000\340\077\000\000\000\000\000\000\340\077";
+static const char GRPC_CANDIDATE[] =
+        "\001\000\000\000\057\037\213\010\000\000\000\000\000\002\003\323\122\344\142\054\020\142\161\013\060"
+        "\063\221\142\142\144\322\022\262\022\140\000\203\013\366\020\372\205\075\000\300\145\001\033\043\000"
+        "\000\000";
+
+static int compare_grpc_case(void)
+{
+	static struct plan_route route;
+	struct answer live = {.grpc = true,
+	                      .content_type = SPAN("application/grpc"),
+	                      .body = {GRPC_LIVE, sizeof GRPC_LIVE - 1},
+	                      .target = SPAN("/inference.GRPCInferenceService/ModelInfer"),
+	                      .encoding = SPAN("gzip")};
+	struct answer other = live;
+	struct comparison c;
+	int err;
+
+	other.body = (struct span){GRPC_CANDIDATE, sizeof GRPC_CANDIDATE - 1};
+	err = compare_pair(&route, &live, &other, SIZE_MAX, &c);
+	if (!err && (c.counts[DIVERGENCE_LABEL_FLIP] != 1 || c.row_count != 1))
+		err = ERR_BUG;
+	comparison_fini(&c);
 	return err;
 }
 
@@ -370,10 +432,12 @@ static int teardown(void **state)
 CASE(cfg, 0, false)
 CASE(json, 0, false)
 CASE(mask, 0, true)
+CASE(mask_grpc, 0, true)
 CASE(fold, 0, true)
 CASE(writer, 0, false)
 CASE(reader, 0, false)
 CASE(compare, 0, false)
+CASE(compare_grpc, 0, false)
 CASE(client, 0, true)
 CASE(results, ERR_SYS, true)
 CASE(continued, ERR_SYS, true)
@@ -381,11 +445,12 @@ CASE(continued, ERR_SYS, true)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_cfg),     cmocka_unit_test(test_json),
-	        cmocka_unit_test(test_mask),    cmocka_unit_test(test_fold),
-	        cmocka_unit_test(test_writer),  cmocka_unit_test(test_reader),
-	        cmocka_unit_test(test_compare), cmocka_unit_test(test_client),
-	        cmocka_unit_test(test_results), cmocka_unit_test(test_continued),
+	        cmocka_unit_test(test_cfg),       cmocka_unit_test(test_json),
+	        cmocka_unit_test(test_mask),      cmocka_unit_test(test_fold),
+	        cmocka_unit_test(test_writer),    cmocka_unit_test(test_reader),
+	        cmocka_unit_test(test_compare),   cmocka_unit_test(test_client),
+	        cmocka_unit_test(test_results),   cmocka_unit_test(test_continued),
+	        cmocka_unit_test(test_mask_grpc), cmocka_unit_test(test_compare_grpc),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -87,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	put(geometry, sizeof geometry, 0);
 	put(data + 1, 8, PAGE);
+	put(data[0] & 8 ? data + 9 : (const uint8_t *)zero, 8, PAGE + 8); /* the origin */
 	put(data + 9, 16, 2 * PAGE);
 	put(zero, DATA, 3 * PAGE);
 	put(data + 1 + CURSORS, size - 1 - CURSORS, 3 * PAGE);

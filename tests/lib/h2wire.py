@@ -70,6 +70,7 @@ class H2:
         self.peer, self.server, self.inflater = peer, server, Inflater()
         self.windows = collections.defaultdict(lambda: self.initial)
         self.initial, self.connection_window, self.next_id = 65535, 65535, 1
+        self.greedy = True  # what is read opens the windows again
         self.waiting = []  # frames read while looking for another
         if server:
             got = peer.exactly(len(PREFACE))
@@ -97,6 +98,9 @@ class H2:
             self.send(SETTINGS, ACK, 0)
         elif kind == PING and not flags & ACK:
             self.send(PING, ACK, 0, payload)
+        elif kind == DATA and size and self.greedy:
+            for which in (0, stream):
+                self.send(WINDOW, 0, which, struct.pack(">I", size))
         elif kind == WINDOW:
             by = int.from_bytes(payload, "big")
             if stream:
@@ -119,17 +123,12 @@ class H2:
             if f.type in (DATA, HEADERS, RST, GOAWAY):
                 self.waiting.append(f)
 
-    def consumed(self, frame):
-        if frame.payload:
-            for stream in (0, frame.stream):
-                self.send(WINDOW, 0, stream, struct.pack(">I", len(frame.payload)))
-
     def head(self, stream=None):
         """(stream, [(name, value)], ended)"""
         f = self.frame(HEADERS, stream=stream)
         return f.stream, self.inflater.fields(f.payload[5:] if f.flags & 0x20 else f.payload), bool(f.flags & END_STREAM)
 
-    def body(self, stream, each=None):
+    def body(self, stream):
         """(body, trailers) up to the end of the stream; ConnectionResetError with the code when it is reset."""
         whole = b""
         while True:
@@ -139,11 +138,8 @@ class H2:
             if f.type == HEADERS:
                 return whole, self.inflater.fields(f.payload)
             whole += f.payload
-            if each:
-                each(f.payload)
             if f.flags & END_STREAM:
                 return whole, []
-            self.consumed(f)
 
     def request(self):
         """The next whole request, or None at the end of the connection."""

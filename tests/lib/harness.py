@@ -114,7 +114,7 @@ def infer(label):
 
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
-                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None):
+                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2"):
         self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
@@ -132,7 +132,7 @@ run: {{directory: {self.folder}, name: test}}
 capture: {{enabled: true{capture_keys}}}
 routes:
   - name: models
-    match: {{path_prefix: /v2}}
+    match: {{path_prefix: {prefix}}}
     protocol: openinference
 {route}    live: {{endpoints: [{live}], timeout: 5s{live_keys}}}
     mirror: {{sample: 100%, methods: [POST], mask: default}}

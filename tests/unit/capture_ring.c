@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,6 +106,35 @@ static void random_sizes_wrap_around(void **state)
 		expect(p.reader, got++);
 	expect_code(p.reader, ERR_AGAIN);
 	assert_int_equal(ring_used_bytes(p.reader), 0);
+	pair_free(&p);
+}
+
+/* Emptied before it is full, a ring of a MiB takes the memory of what lay in it at once; ends that are
+ * attached anew find their place. */
+static void an_emptied_ring_begins_anew(void **state)
+{
+	struct pair p = pair_new(1 << 20);
+	struct stat taken;
+
+	(void)state;
+	for (uint64_t id = 0; id < 4000; id += 4) {
+		for (uint64_t i = 0; i < 4; i++)
+			assert_int_equal(put(p.writer, id + i, 1000, 0), 0);
+		ring_publish(p.writer);
+		if (id % 12 == 4) {
+			ring_free(&p.writer);
+			assert_int_equal(ring_attach_writer(p.memfd, p.eventfd, &p.writer), 0);
+		}
+		expect(p.reader, id);
+		if (id % 12 == 8) {
+			ring_free(&p.reader);
+			assert_int_equal(ring_attach_reader(p.memfd, p.eventfd, &p.reader), 0);
+		}
+		for (uint64_t i = 1; i < 4; i++)
+			expect(p.reader, id + i);
+	}
+	assert_int_equal(fstat(p.memfd, &taken), 0);
+	assert_true(taken.st_blocks * 512 <= 8 * PAGE);
 	pair_free(&p);
 }
 
@@ -347,6 +377,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(random_sizes_wrap_around),
+	        cmocka_unit_test(an_emptied_ring_begins_anew),
 	        cmocka_unit_test(full_ring_sheds_and_reserve_is_kept),
 	        cmocka_unit_test(corrupt_records_break_the_reader),
 	        cmocka_unit_test(hostile_cursors_are_harmless),

@@ -87,13 +87,31 @@ static void bomb(struct buf *b, uint32_t id)
 	struct buf head;
 
 	buf_init(&head, 1 << 16);
+	memset(value, 'v', sizeof value);
 	buf_puts(&head, GET);
 	buf_put(&head, "\x40", 1);
 	put_string(&head, SPAN("x"));
 	put_string(&head, (struct span){value, sizeof value});
-	memset(value, 'v', sizeof value);
 	memset(block, '\xbe', sizeof block);
 	buf_put(&head, block, sizeof block - buf_len(&head));
+	put_frame(b, HEADERS, 5, id, buf_span(&head));
+	buf_fini(&head);
+}
+
+/* The same behind a field that is malformed by itself. */
+static void late_bomb(struct buf *b, uint32_t id)
+{
+	static char value[3900], block[12000];
+	struct buf head;
+
+	buf_init(&head, 1 << 16);
+	memset(value, 'v', sizeof value);
+	memset(block, '\xbe', sizeof block);
+	buf_puts(&head, GET "\x40");
+	put_string(&head, SPAN("x"));
+	put_string(&head, (struct span){value, sizeof value});
+	put_literal(&head, SPAN("y"), SPAN(" z"));
+	buf_put(&head, block, sizeof block);
 	put_frame(b, HEADERS, 5, id, buf_span(&head));
 	buf_fini(&head);
 }
@@ -116,7 +134,7 @@ static void large_head(struct buf *b, uint32_t id)
 	put_literal(&field, SPAN("x"), (struct span){value, sizeof value});
 	put_frame(b, HEADERS, 0, id, SPAN(GET));
 	for (unsigned i = 0; i < 7; i++)
-		put_frame(b, CONTINUATION, 0, id, buf_span(&field));
+		put_frame(b, CONTINUATION, i == 6 ? 4 : 0, id, buf_span(&field));
 	buf_fini(&field);
 }
 
@@ -153,6 +171,7 @@ static const struct flood {
         {"empty DATA", empty_data, 2001, false, H2_RULE_glitches},
         {"padding", padding, 2001, false, H2_RULE_glitches},
         {"HPACK bomb", bomb, 1, false, H2_RULE_head_flood},
+        {"HPACK bomb, late", late_bomb, 1, false, H2_RULE_head_flood},
         {"CONTINUATION", continuations, 1, false, H2_RULE_head_flood},
         {"large head", large_head, 1, false, H2_RULE_fields_bytes},
 };

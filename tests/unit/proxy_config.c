@@ -14,7 +14,9 @@ static const struct bad bads[] = {
         {ROUTES "version: 1\n", "f.yaml:6:1: error: the key 'version' is given twice", "leave one of them"},
         {ROUTES "worker: 2\n", "f.yaml:6:1: error: unknown key 'worker'", "did you mean 'workers'?"},
         {ROUTES "bananas: 2\n", "f.yaml:6:1: error: unknown key 'bananas'",
-         "one of: version, listen, workers, memory, forwarded, resolve_every, limits, control, run, engine, "
+         "one of: version, listen, user, workers, memory, forwarded, resolve_every, limits, harm, control, "
+         "run, "
+         "engine, "
          "capture, drain, "
          "masks, routes"},
         {ROUTES "memory: 5\n", "f.yaml:6:9: error: 'memory' needs a unit: '5' has none",
@@ -96,6 +98,13 @@ static const struct bad bads[] = {
         {ROUTES "    gates: [{metric: divergance_rate, max: 2%}]\n",
          "f.yaml:6:22: error: 'divergance_rate' is not a known metric", "did you mean 'divergence_rate'?"},
         {LIST ONE ONE, "f.yaml:9:16: error: there are two candidates 'a'", NULL},
+        {LIST "      - {name: a, endpoints: [http://127.0.0.1:9001], shares_live: {max_rate: 5/s}}\n",
+         "f.yaml:8:55: error: a candidate on a live server needs the harm switch", "add harm: {max: 1ms}"},
+        {ROUTES "harm: {}\n", "f.yaml:6:7: error: 'max' is missing", NULL},
+        {ROUTES "harm: {max: 5}\n", "f.yaml:6:13: error: 'max' must be a time, not '5'",
+         "such as 250us or 5ms, at most 60s"},
+        {ROUTES "harm: {max: 1ms, off: 60%}\n", "f.yaml:6:23: error: 'off' must be between 1% and 50%",
+         "such as 25%"},
         {LIST "      - {name: a, endpoints: [http://127.0.0.1:9001]}\n",
          "f.yaml:8:31: error: the candidate 'a' is a live endpoint (127.0.0.1:9001)",
          "a copy must never reach production; give the candidate its own server"},

@@ -107,13 +107,15 @@ static void a_faithful_head_stays_byte_for_byte(void **state)
 	                    POST "transfer-ENCODING: chunked\r\nA: b\r\n\r\n");
 }
 
+/* But that trailers are taken: so are they here. */
 static void fields_of_one_hop_go(void **state)
 {
 	(void)state;
 	assert_string_equal(
 	        sent(GET "Connection: close, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
 	                 "Proxy-Connection: x\r\nUpgrade: websocket\r\nExpect: 100-continue\r\nA: b\r\n\r\n"),
-	        GET "A: b\r\n\r\n");
+	        GET "A: b\r\nConnection: TE\r\nTE: trailers\r\n\r\n");
+	assert_string_equal(sent(GET "Connection: TE\r\nTE: gzip\r\nA: b\r\n\r\n"), GET "A: b\r\n\r\n");
 }
 
 static void an_upgrade_is_said_anew(void **state)
@@ -122,6 +124,8 @@ static void an_upgrade_is_said_anew(void **state)
 	how.upgrade = true;
 	assert_string_equal(sent(GET "Connection: upgrade\r\nUpgrade: websocket\r\nA: b\r\n\r\n"),
 	                    GET "A: b\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+	assert_string_equal(sent(GET "Connection: upgrade\r\nUpgrade: websocket\r\nTE: trailers\r\n\r\n"),
+	                    GET "Connection: upgrade, TE\r\nTE: trailers\r\nUpgrade: websocket\r\n\r\n");
 }
 
 static void edits_replace_remove_and_add(void **state)

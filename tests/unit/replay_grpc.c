@@ -345,15 +345,15 @@ static struct span body(const char *first, const char *second)
 
 static int compare(unsigned live_status, struct span live, unsigned candidate_status, struct span candidate)
 {
-	struct answer a = {.status = 200,
+	struct answer a = {.status = live_status,
 	                   .content_type = SPAN("application/grpc"),
 	                   .body = live,
-	                   .grpc_status = live_status,
+	                   .grpc = true,
 	                   .encoding = encoding,
 	                   .target = span_of(target)};
 	struct answer b = a;
 
-	b.grpc_status = candidate_status;
+	b.status = candidate_status;
 	b.body = candidate;
 	comparison_fini(&got);
 	return compare_pair(&route, &a, &b, ROOM, &got);
@@ -431,8 +431,8 @@ static void wrapped(void **state)
 
 static void outcomes(void **state)
 {
-	struct answer page = {.status = 503, .content_type = SPAN("text/html"), .body = SPAN("<p>")};
-	struct answer live = {.status = 200, .content_type = SPAN("application/grpc"), .grpc_status = 14};
+	struct answer page = {.content_type = SPAN("text/html"), .body = SPAN("<p>"), .grpc = true};
+	struct answer live = {.status = 14, .content_type = SPAN("application/grpc"), .grpc = true};
 
 	assert_int_equal(compare(0, body("ab", NULL), 14, SPAN("")), 0);
 	counted(2, 2, 0);
@@ -446,7 +446,7 @@ static void outcomes(void **state)
 	counted(1, 1, 0);
 	done(state);
 	/* a page that a balancer sent stands for its status */
-	page.grpc_status = head_grpc_status(SPAN("503\ncontent-type: text/html"), SPAN(""));
+	page.status = head_grpc_status(SPAN("503\ncontent-type: text/html"), SPAN(""));
 	assert_int_equal(compare_pair(&route, &live, &page, ROOM, &got), 0);
 	counted(1, 0, 0);
 	assert_int_equal(head_grpc_status(SPAN("200\ngrpc-status: 5"), SPAN("")), 5);

@@ -23,28 +23,51 @@ static int fresh(void **state)
 	return 0;
 }
 
-static void check(const char *head, const char *body, const char *credential, const char *want)
+/* `out` is to be freed. */
+static void write_out(const char *head, const char *body, const char *credential, struct buf *out)
 {
 	struct request_to to;
 	struct leg leg = {0};
-	struct buf out;
-	struct span got;
 
 	buf_init(&leg.head, 4096);
 	buf_init(&leg.body, 4096);
-	buf_init(&out, 8192);
+	buf_init(out, 8192);
 	buf_puts(&leg.head, head);
 	buf_puts(&leg.body, body);
 	assert_int_equal(request_to_init(&to, candidate, 0xabc, span_of(credential)), 0);
-	request_write(&out, &leg, 7, &to);
+	request_write(out, &leg, 7, &to);
+	buf_fini(&leg.head);
+	buf_fini(&leg.body);
+	buf_fini(&to.credential);
+}
+
+static void check(const char *head, const char *body, const char *credential, const char *want)
+{
+	struct buf out;
+	struct span got;
+
+	write_out(head, body, credential, &out);
 	got = buf_span(&out);
 	assert_int_equal(out.err, 0);
 	if (!span_eq(got, span_of(want)))
 		fail_msg("%.*s\nis not\n%s", (int)got.len, got.data, want);
-	buf_fini(&leg.head);
-	buf_fini(&leg.body);
 	buf_fini(&out);
-	buf_fini(&to.credential);
+}
+
+/* A capture may hold what is no request: that is told apart from a shortage. */
+static void test_none(void **state)
+{
+	static const char *const heads[] = {
+	        "", "POST", "POST /\x01", "GE(T /", "POST /\na: \r", "POST /\na b: c", "200", "POST /\n: c"};
+	struct buf out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+		write_out(heads[i], "", "", &out);
+		if (out.err != ERR_PROTO)
+			fail_msg("%s: %d", heads[i], out.err);
+		buf_fini(&out);
+	}
 }
 
 #define MARK "understudy-shadow: 0000000000000abc/svc\r\n"
@@ -229,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup(test_plain, fresh),
 	        cmocka_unit_test_setup(test_trace, fresh),
+	        cmocka_unit_test_setup(test_none, fresh),
 	        cmocka_unit_test_setup(test_no_credential_of_a_client, fresh),
 	        cmocka_unit_test_setup(test_credential, fresh),
 	        cmocka_unit_test_setup(test_credential_refused, fresh),

@@ -1,0 +1,129 @@
+/*
+ * answer.c - an endpoint that costs as little as one can: a loop that answers each request with the same
+ * bytes.
+ *
+ *   answer PORT BYTES      on 127.0.0.1; BYTES of JSON under the fields that model servers send
+ *
+ * It is cheaper than any proxy before it, so that the proxy is what a closed loop of requests keeps busy: a
+ * proxy that waits pays for being woken, which says little of its work. Requests have a Content-Length or no
+ * body and are not pipelined.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { REQUEST_MAX = 64 * 1024, EVENTS = 512, BACKLOG = 1024 };
+
+struct connection {
+	int fd;
+	size_t got, missing; /* of a head; of the body behind it, 0: still in the head */
+	char head[REQUEST_MAX];
+};
+
+static char *answer_text;
+static size_t answer_len;
+
+static _Noreturn void give_up(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void make_answer(size_t bytes)
+{
+	static const char start[] =
+	        "{\"outputs\":[{\"name\":\"p\",\"shape\":[1,100],\"datatype\":\"FP64\",\"data\":[0";
+	static const char end[] = "]}]}";
+	size_t fixed = sizeof start - 1 + sizeof end - 1, at;
+
+	if (bytes < fixed || !(answer_text = malloc(bytes + 512)))
+		give_up("answer: so few bytes");
+	at = (size_t)sprintf(answer_text,
+	                     "HTTP/1.1 200 OK\r\ndate: Mon, 23 Nov 2026 00:00:00 GMT\r\nserver: answer\r\n"
+	                     "content-length: %zu\r\ncontent-type: application/json\r\n\r\n%s",
+	                     bytes, start);
+	for (size_t i = 0; i < bytes - fixed; i++) /* ",0.01" as often as it fits, then spaces */
+		answer_text[at++] = i / 5 * 5 + 5 <= bytes - fixed ? ",0.01"[i % 5] : ' ';
+	memcpy(answer_text + at, end, sizeof end - 1);
+	answer_len = at + sizeof end - 1;
+}
+
+static void take(int loop, int fd)
+{
+	struct connection *c = malloc(sizeof *c);
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+	int one = 1;
+
+	if (!c || fd == -1)
+		give_up("answer: accept");
+	c->fd = fd;
+	c->got = c->missing = 0;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	if (epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event))
+		give_up("answer: epoll_ctl");
+}
+
+/* True when the request is whole. */
+static int whole(struct connection *c, size_t n)
+{
+	char *end, *length;
+
+	if (c->missing)
+		return (c->missing -= n < c->missing ? n : c->missing) == 0;
+	c->head[c->got += n] = '\0';
+	end = strstr(c->head, "\r\n\r\n");
+	if (!end)
+		return 0;
+	length = strcasestr(c->head, "\r\ncontent-length:");
+	n = (size_t)(end + 4 - c->head) + (length && length < end ? strtoul(length + 17, NULL, 10) : 0);
+	c->missing = n > c->got ? n - c->got : 0;
+	return !c->missing;
+}
+
+static void serve(struct connection *c)
+{
+	static char body[REQUEST_MAX];
+	char *to = c->missing ? body : c->head + c->got;
+	ssize_t n = recv(c->fd, to, c->missing ? sizeof body : sizeof c->head - 1 - c->got, 0);
+
+	if (n <= 0) {
+		close(c->fd);
+		free(c);
+	} else if (whole(c, (size_t)n)) {
+		c->got = 0;
+		for (size_t at = 0; at < answer_len; at += (size_t)n)
+			if ((n = send(c->fd, answer_text + at, answer_len - at, MSG_NOSIGNAL)) < 0)
+				n = (ssize_t)answer_len; /* the client is gone: recv will say so */
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0), loop = epoll_create1(0);
+	struct epoll_event events[EVENTS], accepts = {.events = EPOLLIN};
+	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	if (argc != 3)
+		return 2;
+	here.sin_port = htons((uint16_t)atoi(argv[1]));
+	make_answer((size_t)atol(argv[2]));
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (bind(listener, (struct sockaddr *)&here, sizeof here) || listen(listener, BACKLOG) ||
+	    epoll_ctl(loop, EPOLL_CTL_ADD, listener, &accepts))
+		give_up("answer: listen");
+	for (;;) {
+		int n = epoll_wait(loop, events, EVENTS, -1);
+
+		for (int i = 0; i < n; i++)
+			if (events[i].data.ptr)
+				serve(events[i].data.ptr);
+			else
+				take(loop, accept(listener, NULL, NULL));
+	}
+}

@@ -1,0 +1,419 @@
+/* Path rules on Open Inference messages, field by field; how masked messages lie over their records. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "capture/hold.h"
+#include "capture/mask.h"
+#include "proto/protobuf.h"
+
+enum { ROOM = 1 << 20, SLOTS = 32 };
+
+static struct mask_key *key;
+static struct plan_mask policy;
+static struct buf slots[SLOTS];
+static unsigned used;
+
+static int setup(void **state)
+{
+	static const uint8_t secret[32] = {1, 2, 3};
+
+	(void)state;
+	memset(&policy, 0, sizeof policy);
+	return mask_key_new(secret, &key);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	mask_key_free(&key);
+	while (used)
+		buf_fini(&slots[--used]);
+	return 0;
+}
+
+static struct buf *slot(void)
+{
+	assert_in_range(used, 0, SLOTS - 1);
+	buf_init(&slots[used], ROOM);
+	return &slots[used++];
+}
+
+/* "T$.a D$.b": operator first; lower case: the model does not read it. */
+static void rules(const char *text)
+{
+	char copy[256], *save = NULL;
+
+	memset(&policy, 0, sizeof policy);
+	snprintf(copy, sizeof copy, "%s", text);
+	for (char *one = strtok_r(copy, " ", &save); one; one = strtok_r(NULL, " ", &save)) {
+		struct plan_mask_field *f = &policy.fields[policy.field_count++];
+
+		f->with = (*one | 32) == 'd' ? MASK_DROP : (*one | 32) == 't' ? MASK_TOKEN : MASK_REDACT;
+		f->model_input = *one < 'a';
+		snprintf(f->where, sizeof f->where, "%s", one + 1);
+	}
+}
+
+/*
+ * Messages as text: NUMBER"string" NUMBER{message} NUMBER=varint NUMBER<hex>, blanks between; "string" may
+ * hold (RULE|value), which is written as its token.
+ */
+static const char *put_text(const char *at, struct buf *out);
+
+static const char *put_string(const char *at, struct buf *out)
+{
+	char token[25];
+
+	for (; *at != '"'; at++) {
+		const char *bar = *at == '(' ? strchr(at, '|') : NULL, *end = bar ? strchr(bar, ')') : NULL;
+
+		if (!end) {
+			buf_put(out, at, 1);
+			continue;
+		}
+		mask_token(key, (struct span){at + 1, (size_t)(bar - at - 1)},
+		           (struct span){bar + 1, (size_t)(end - bar - 1)}, token);
+		buf_puts(out, token);
+		at = end;
+	}
+	return at + 1;
+}
+
+static const char *put_hex(const char *at, struct buf *out)
+{
+	for (; *at != '>'; at += 2) {
+		char pair[3] = {at[0], at[1], 0}, byte = (char)strtoul(pair, NULL, 16);
+
+		buf_put(out, &byte, 1);
+	}
+	return at + 1;
+}
+
+static const char *put_text(const char *at, struct buf *out)
+{
+	while (*at && *at != '}') {
+		struct buf inside;
+		char *end;
+		uint32_t number = (uint32_t)strtoul(at, &end, 10);
+
+		at = end + 1;
+		if (*end == '=') {
+			protobuf_put_varint(out, (uint64_t)number << 3);
+			protobuf_put_varint(out, (uint64_t)strtoll(at, &end, 10));
+			at = end;
+		} else {
+			buf_init(&inside, ROOM);
+			at = *end == '"'   ? put_string(at, &inside)
+			     : *end == '<' ? put_hex(at, &inside)
+			                   : put_text(at, &inside) + 1;
+			protobuf_put_bytes(out, number, buf_span(&inside));
+			buf_fini(&inside);
+		}
+		at += strspn(at, " ");
+	}
+	return at;
+}
+
+static struct span message(const char *text)
+{
+	struct buf *out = slot();
+
+	put_text(text, out);
+	return buf_span(out);
+}
+
+static int mask_one(bool request, struct span bytes, struct buf *out, uint32_t *count, bool *input)
+{
+	struct grpc_message m = {false, bytes};
+	struct mask_rules *compiled;
+	int err = mask_rules_new(&policy, &compiled);
+
+	assert_int_equal(err, 0);
+	err = mask_grpc(compiled, key, request, SPAN(""), &m, out, count, input);
+	mask_rules_free(&compiled);
+	return err;
+}
+
+#define REQUEST    "1\"m\" 3\"id\" 4{1\"user\" 2{3\"bob\"}} 4{1\"n\" 2{2=5}} "
+#define BYTES_IN   "5{1\"x\" 2\"BYTES\" 3=2 5{8\"al\" 8\"bo\"}}"
+#define RAW_IN     "5{1\"x\" 2\"BYTES\" 3=2} 7<02000000616c02000000626f>"
+#define NUMBERS_IN "5{1\"y\" 2\"INT32\" 3=2 5{2=7 2=8}}"
+
+static const struct {
+	char side; /* q: request, p: response */
+	const char *rules, *in, *want;
+	uint32_t count; /* UINT32_MAX: the copy is dropped */
+} table[] = {
+        {'q', "T$.nothing", REQUEST BYTES_IN, REQUEST BYTES_IN, 0},
+        {'q', "T$.nothing", "", "", 0},
+        {'q', "T$.id", "1\"m\" 3\"id\"", "1\"m\" 3\"($.id|id)\"", 1},
+        {'q', "D$.id", "1\"m\" 3\"id\"", "1\"m\"", 1},
+        {'q', "R$.id T$.id", "3\"id\"", "3\"[redacted]\"", 1},
+        {'q', "T$.parameters.user", REQUEST,
+         "1\"m\" 3\"id\" 4{1\"user\" 2{3\"($.parameters.user|bob)\"}} 4{1\"n\" 2{2=5}}", 1},
+        {'q', "T$.parameters.n", REQUEST,
+         "1\"m\" 3\"id\" 4{1\"user\" 2{3\"bob\"}} 4{1\"n\" 2{3\"($.parameters.n|5)\"}}", 1},
+        {'q', "D$.parameters.n", REQUEST, "1\"m\" 3\"id\" 4{1\"user\" 2{3\"bob\"}}", 1},
+        {'q', "D$.parameters", REQUEST, "1\"m\" 3\"id\"", 2},
+        {'q', "R$.parameters", REQUEST,
+         "1\"m\" 3\"id\" 4{1\"user\" 2{3\"[redacted]\"}} 4{1\"n\" 2{3\"[redacted]\"}}", 2},
+        {'q', "R$.parameters.user.string_param", REQUEST,
+         "1\"m\" 3\"id\" 4{1\"user\" 2{3\"[redacted]\"}} 4{1\"n\" 2{2=5}}", 1},
+        {'q', "R$..user", "4{2{3\"bob\"} 1\"user\"} 5{1\"x\" 4{1\"user\" 2{1=1}}}",
+         "4{1\"user\" 2{3\"[redacted]\"}} 5{1\"x\" 4{1\"user\" 2{3\"[redacted]\"}}}", 2},
+        {'q', "R$.inputs[1].name", "5{1\"a\"} 5{1\"b\"} 6{1\"c\"}", "5{1\"a\"} 5{1\"[redacted]\"} 6{1\"c\"}",
+         1},
+        {'q', "R$.outputs[*].name", "5{1\"a\"} 6{1\"c\"}", "5{1\"a\"} 6{1\"[redacted]\"}", 1},
+        /* strings of a tensor, whatever form the policy was written for */
+        {'q', "T$.inputs[*].data", BYTES_IN,
+         "5{1\"x\" 2\"BYTES\" 3=2 5{8\"($.inputs[*].data|al)\" 8\"($.inputs[*].data|bo)\"}}", 2},
+        {'q', "R$.inputs[*].data[1]", BYTES_IN, "5{1\"x\" 2\"BYTES\" 3=2 5{8\"al\" 8\"[redacted]\"}}", 1},
+        {'q', "R$.inputs[0].contents", BYTES_IN,
+         "5{1\"x\" 2\"BYTES\" 3=2 5{8\"[redacted]\" 8\"[redacted]\"}}", 2},
+        {'q', "R$..bytes_contents[0]", BYTES_IN, "5{1\"x\" 2\"BYTES\" 3=2 5{8\"[redacted]\" 8\"bo\"}}", 1},
+        {'q', "D$..bytes_contents[*]", BYTES_IN, "5{1\"x\" 2\"BYTES\" 3=2 5{8\"\" 8\"\"}}", 2},
+        {'q', "R$.raw_input_contents[0]", BYTES_IN,
+         "5{1\"x\" 2\"BYTES\" 3=2 5{8\"[redacted]\" 8\"[redacted]\"}}", 2},
+        {'q', "R$.raw_input_contents[1]", BYTES_IN, BYTES_IN, 0},
+        {'q', "R$.inputs[*].data[1]", RAW_IN,
+         "5{1\"x\" 2\"BYTES\" 3=2} 7<02000000616c0a0000005b72656461637465645d>", 1},
+        {'q', "D$.inputs[*].contents.bytes_contents", RAW_IN, "5{1\"x\" 2\"BYTES\" 3=2} 7<0000000000000000>",
+         2},
+        {'q', "R$..raw_input_contents", RAW_IN,
+         "5{1\"x\" 2\"BYTES\" 3=2} 7<0a0000005b72656461637465645d0a0000005b72656461637465645d>", 2},
+        {'q', "R$.inputs[*].data[*][0]", BYTES_IN, NULL, UINT32_MAX},
+        /* numbers stay as they are, or the copy goes */
+        {'q', "R$.inputs[*].contents.bytes_contents", NUMBERS_IN, NUMBERS_IN, 0},
+        {'q', "D$.inputs[*].contents.int_contents", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{}}", 2},
+        {'q', "R$.inputs[*].data", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].data[1]", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "D$.inputs[*].data[1]", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].data[1][1]", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].shape[0]", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "R$", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "R$.id", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", 0},
+        {'q', "D$.inputs[*].data", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].contents.int_contents[0]", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", NULL,
+         UINT32_MAX},
+        {'q', "D$.inputs[0]", BYTES_IN, NULL, UINT32_MAX},
+        {'q', "R$.inputs[0]", "5{1\"y\" 2\"z\" 5{8\"a\"}}",
+         "5{1\"[redacted]\" 2\"[redacted]\" 5{8\"[redacted]\"}}", 3},
+        /* what no rule could be asked about */
+        {'q', "R$.id", "9\"new\"", NULL, UINT32_MAX},
+        {'q', "R$.id", "3=1", NULL, UINT32_MAX},
+        {'q', "R$.id", "5{9\"new\"}", NULL, UINT32_MAX},
+        {'q', "R$.id", "5{5{8\"a\"} 5{8\"b\"}}", NULL, UINT32_MAX},
+        {'q', "R$.id", "4{1\"a\" 1\"b\" 2{3\"c\"}}", NULL, UINT32_MAX},
+        {'q', "R$.id", "7<0000>", NULL, UINT32_MAX},
+        {'q', "R$.id", "5{2\"BYTES\"} 7<0300000061>", NULL, UINT32_MAX},
+        {'q', "R$.id", "5<2a05>", NULL, UINT32_MAX},
+        /* answers, bare and wrapped */
+        {'p', "R$.outputs[*].data[0]", "1\"m\" 5{2\"BYTES\" 5{8\"a\" 8\"b\"}}",
+         "1\"m\" 5{2\"BYTES\" 5{8\"[redacted]\" 8\"b\"}}", 1},
+        {'p', "R$.infer_response.outputs[*].data[0]", "2{5{2\"BYTES\" 5{8\"a\" 8\"b\"}}}",
+         "2{5{2\"BYTES\" 5{8\"[redacted]\" 8\"b\"}}}", 1},
+        {'p', "R$..raw_output_contents[0]", "2{5{2\"BYTES\"} 6<0100000061>}",
+         "2{5{2\"BYTES\"} 6<0a0000005b72656461637465645d>}", 1},
+        {'p', "R$.error_message", "1\"no\"", "1\"[redacted]\"", 1},
+        {'p', "R$.model_name", "1\"no\"", "1\"[redacted]\"", 1},
+        {'p', "R$.model_version", "1\"m\" 2\"v1\"", "1\"m\" 2\"[redacted]\"", 1},
+        {'p', "R$.id", "7\"x\"", NULL, UINT32_MAX},
+};
+
+static void test_fields(void **state)
+{
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct buf *out = slot();
+		uint32_t count;
+		bool input;
+		int err;
+
+		rules(table[i].rules);
+		err = mask_one(table[i].side == 'q', message(table[i].in), out, &count, &input);
+		if (!table[i].want) {
+			if (err != ERR_PROTO)
+				fail_msg("%s on %s passed", table[i].rules, table[i].in);
+		} else {
+			struct span want = message(table[i].want), got = buf_span(out);
+
+			if (err || got.len != want.len + GRPC_PREFIX_BYTES || got.data[0] ||
+			    memcmp(got.data + GRPC_PREFIX_BYTES, want.data, want.len) != 0)
+				fail_msg("%s on %s: error %d", table[i].rules, table[i].in, err);
+			assert_int_equal((unsigned char)got.data[4] + 256 * (unsigned char)got.data[3],
+			                 want.len);
+			assert_int_equal(count, table[i].count);
+			assert_int_equal(input, count > 0);
+		}
+		mask_key_free(&key);
+		teardown(state);
+		setup(state);
+	}
+}
+
+/* A value that grows past 127 bytes, and one that shrinks below: lengths around it follow, at each level. */
+static void test_lengths(void **state)
+{
+	for (size_t len = 90; len < 170; len++) {
+		struct buf *in = slot(), *out = slot(), *text = slot();
+		struct span got;
+		uint32_t count;
+		bool input;
+
+		buf_puts(text, "4{1\"k\" 2{3\"a\"}} 5{1\"");
+		for (size_t i = 0; i < len; i++)
+			buf_puts(text, "x");
+		buf_put(text, "\" 5{8\"secret\"}}", 16);
+		put_text(buf_span(text).data, in);
+		rules("r$.inputs[0].name t$..data t$.parameters.k");
+		assert_int_equal(mask_one(true, buf_span(in), out, &count, &input), 0);
+		assert_int_equal(count, 3);
+		assert_false(input);
+		got = buf_span(out);
+		got = (struct span){got.data + GRPC_PREFIX_BYTES, got.len - GRPC_PREFIX_BYTES};
+		assert_true(span_eq(got, message("4{1\"k\" 2{3\"($.parameters.k|a)\"}} "
+		                                 "5{1\"[redacted]\" 5{8\"($..data|secret)\"}}")));
+		teardown(state);
+		setup(state);
+	}
+}
+
+static void test_compressed(void **state)
+{
+	struct span plain = message(REQUEST);
+	struct buf *small = slot(), *out = slot();
+	uLongf len = compressBound(plain.len);
+	struct mask_rules *compiled;
+	struct grpc_message m;
+	uint32_t count;
+	bool input;
+
+	(void)state;
+	assert_int_equal(compress((Bytef *)buf_room(small, len), &len, (const Bytef *)plain.data, plain.len),
+	                 Z_OK);
+	m = (struct grpc_message){true, {buf_span(small).data, len}};
+	rules("T$.id");
+	assert_int_equal(mask_rules_new(&policy, &compiled), 0);
+	assert_int_equal(mask_grpc(compiled, key, true, SPAN("deflate"), &m, out, &count, &input), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(buf_span(out).data[0], 0);
+	buf_reset(out);
+	assert_int_equal(mask_grpc(compiled, key, true, SPAN("snappy"), &m, out, &count, &input), ERR_PROTO);
+	assert_int_equal(mask_grpc(compiled, key, true, SPAN(""), &m, out, &count, &input), ERR_PROTO);
+	m.bytes.len--;
+	assert_int_equal(mask_grpc(compiled, key, true, SPAN("deflate"), &m, out, &count, &input), ERR_PROTO);
+	mask_rules_free(&compiled);
+}
+
+static void test_which_calls(void **state)
+{
+	static const struct {
+		const char *head;
+		bool cannot;
+	} heads[] = {
+	        {"POST /inference.GRPCInferenceService/ModelInfer\ncontent-type: application/grpc", false},
+	        {"POST /x/GRPCInferenceService/ModelStreamInfer\ncontent-type: application/grpc+proto",
+	         false},
+	        {"POST /inference.GRPCInferenceService/ModelReady\ncontent-type: application/grpc", true},
+	        {"POST /helloworld.Greeter/ModelInfer\ncontent-type: application/grpc", true},
+	        {"POST /x\ncontent-type: application/grpc", true},
+	        {"200\ncontent-type: application/grpc", false},
+	        {"POST /helloworld.Greeter/SayHello\ncontent-type: application/json", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+		rules("D$.a");
+		assert_int_equal(mask_cannot(&policy, span_of(heads[i].head)), heads[i].cannot);
+		assert_int_equal(mask_by_message(span_of(heads[i].head)), i < 6);
+		memset(&policy, 0, sizeof policy);
+		assert_false(mask_cannot(&policy, span_of(heads[i].head)));
+	}
+}
+
+struct laid {
+	size_t lengths[8];
+	uint64_t times[8];
+	unsigned count;
+	struct buf bytes;
+};
+
+static void lay(void *arg, struct record *r, const void *payload)
+{
+	struct laid *l = arg;
+
+	l->times[l->count] = r->time_ns;
+	l->lengths[l->count++] = r->payload_len;
+	buf_put(&l->bytes, payload, r->payload_len);
+}
+
+static void bring(struct hold *h, uint64_t time_ns, size_t len)
+{
+	static char zeros[RECORD_PAYLOAD_MAX];
+	struct record r = {.type = RECORD_CHUNK, .time_ns = time_ns, .payload_len = (uint32_t)len};
+
+	assert_int_equal(hold_add(h, &r, zeros), 0);
+}
+
+/* Each message ends in the record in which it ended. */
+static void test_hold(void **state)
+{
+	static char masked[3 * RECORD_PAYLOAD_MAX];
+	struct laid l = {.count = 0};
+	struct hold h;
+
+	(void)state;
+	buf_init(&l.bytes, sizeof masked);
+	for (size_t i = 0; i < sizeof masked; i++)
+		masked[i] = (char)i;
+	hold_init(&h, ROOM);
+	for (uint64_t t = 1; t <= 4; t++)
+		bring(&h, t, 10);
+	hold_due(&h, 15, 100); /* ends in the 2nd */
+	hold_due(&h, 18, 130);
+	hold_due(&h, 20, 131);
+	hold_due(&h, 40, 200); /* in the 4th */
+	assert_int_equal(hold_release(&h, (struct span){masked, 200}, lay, &l), 0);
+	assert_int_equal(l.count, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		static const size_t want[] = {0, 131, 0, 69};
+
+		assert_int_equal(l.lengths[i], want[i]);
+		assert_int_equal(l.times[i], i + 1);
+	}
+	assert_true(span_eq(buf_span(&l.bytes), (struct span){masked, 200}));
+	/* what has no room goes before; what has none at all is refused */
+	l.count = 0;
+	buf_reset(&l.bytes);
+	for (uint64_t t = 1; t <= 3; t++)
+		bring(&h, t, 10);
+	hold_due(&h, 10, 5);
+	hold_due(&h, 30, 2 * RECORD_PAYLOAD_MAX);
+	assert_int_equal(hold_release(&h, (struct span){masked, 3 * RECORD_PAYLOAD_MAX + 1}, lay, &l),
+	                 ERR_PROTO);
+	assert_int_equal(l.count, 0);
+	assert_int_equal(hold_release(&h, (struct span){masked, 2 * RECORD_PAYLOAD_MAX}, lay, &l), 0);
+	assert_int_equal(l.lengths[0], 5);
+	assert_int_equal(l.lengths[1], RECORD_PAYLOAD_MAX - 5);
+	assert_int_equal(l.lengths[2], RECORD_PAYLOAD_MAX);
+	assert_true(span_eq(buf_span(&l.bytes), (struct span){masked, 2 * RECORD_PAYLOAD_MAX}));
+	hold_fini(&h);
+	buf_fini(&l.bytes);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	        TEST(test_fields),      TEST(test_lengths), TEST(test_compressed),
+	        TEST(test_which_calls), TEST(test_hold),
+	};
+
+	return cmocka_run_group_tests_name("capture_grpc", tests, NULL, NULL);
+}

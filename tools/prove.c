@@ -1,0 +1,378 @@
+/*
+ * prove.c - `understudy prove`: what the running roles hold, seen from outside through /proc, and whether
+ * that keeps the promises: no way back from a candidate, nothing unmasked beyond the masker, walls around
+ * all.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "capture/names.h"
+#include "proto/base/confine.h"
+#include "tools/commands.h"
+#include "tools/control_find.h"
+#include "tools/sockets.h"
+
+enum { ROLES_MAX = 64, TEXT = 512 };
+
+static struct {
+	const char *config, *socket;
+} options;
+
+struct held { /* by one role */
+	unsigned descriptors, clients, live, candidates, other, listening;
+};
+
+static struct {
+	const struct plan *plan;
+	struct sockets sockets;
+	unsigned broken;
+} proof;
+
+__attribute__((format(printf, 2, 3))) static void broken(const char *role, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("BROKEN  %s ", role);
+	vprintf(format, args);
+	putchar('\n');
+	va_end(args);
+	proof.broken++;
+}
+
+/* --- what may be where --- */
+
+/* Memory that only some may hold: by the name that the kernel knows it by. */
+static const struct {
+	const char *memory, *holders;
+} secrets[] = {
+        {"raw.", " worker masker "},       {"mask-key", " masker answers "},
+        {"sample-key", " worker "},        {"ticket-key", " worker "},
+        {"answers", " shadow answers "},   {"shadow", " masker shadow player "},
+        {"recorder", " masker recorder "},
+};
+
+static bool one_of(const char *role, const char *holders)
+{
+	char word[40];
+
+	snprintf(word, sizeof word, " %s ", role);
+	return strstr(holders, word);
+}
+
+static void judge_memory(const char *role, const char *name)
+{
+	for (unsigned i = 0; i < sizeof secrets / sizeof *secrets; i++)
+		if (!strncmp(name, secrets[i].memory, strlen(secrets[i].memory)) &&
+		    !one_of(role, secrets[i].holders))
+			broken(role, "holds the memory '%s', which is for%sonly", name, secrets[i].holders);
+}
+
+static bool is_among(const struct plan_endpoint *e, const struct socket_end *end)
+{
+	struct in6_addr at;
+
+	if (e->port != end->port)
+		return false;
+	return name_needed(e) || (name_numeric(e->address, &at) && !memcmp(&at, &end->address, sizeof at));
+}
+
+static void judge_socket(const char *role, unsigned long inode, struct held *h)
+{
+	const struct socket_row *s = sockets_find(&proof.sockets, inode);
+	const struct plan *p = proof.plan;
+
+	h->listening += s && s->listening;
+	if (!s || s->listening)
+		return;
+	for (unsigned i = 0; i < p->listen_count; i++)
+		if (s->local.port == p->listen[i].at.port) {
+			h->clients++;
+			return;
+		}
+	for (unsigned r = 0; r < p->route_count; r++) {
+		for (unsigned i = 0; i < p->routes[r].live.endpoint_count; i++)
+			if (is_among(&p->routes[r].live.endpoints[i], &s->remote)) {
+				h->live++;
+				return;
+			}
+		for (unsigned i = 0; i < p->routes[r].candidate_count; i++)
+			if (is_among(&p->routes[r].candidates[i].endpoint, &s->remote)) {
+				h->candidates++;
+				return;
+			}
+	}
+	h->other++;
+	if (!one_of(role, " worker control resolver "))
+		broken(role, "is connected to somebody who is no candidate: port %u", s->remote.port);
+}
+
+static void judge_file(const char *role, const char *path)
+{
+	if (one_of(role, " judge recorder control player worker shadow ") || !strcmp(path, "/dev/null"))
+		return;
+	broken(role, "has the file %s open", path);
+}
+
+static void judge_descriptor(const char *role, int fd, const char *link, struct held *h)
+{
+	unsigned long inode;
+	char name[64];
+
+	h->descriptors++;
+	if (sscanf(link, "/memfd:%63[^ ]", name) == 1)
+		judge_memory(role, name);
+	else if (sscanf(link, "socket:[%lu]", &inode) == 1)
+		judge_socket(role, inode, h);
+	else if (link[0] == '/' && fd > STDERR_FILENO && strncmp(link, "/dev/shm/understudy-names-", 26))
+		judge_file(role, link);
+}
+
+static void judge_sockets(const char *role, const struct held *h)
+{
+	if (h->clients && h->candidates)
+		broken(role, "holds clients and candidates: there is a way back");
+	if (h->clients && !one_of(role, " worker control "))
+		broken(role, "holds %u client sockets", h->clients);
+	if (h->candidates && !one_of(role, " shadow dialer "))
+		broken(role, "holds %u candidate sockets", h->candidates);
+	if (h->listening && !one_of(role, " worker control "))
+		broken(role, "listens");
+}
+
+/* --- /proc --- */
+
+static const char *value_of(const char *status, const char *key)
+{
+	const char *at = strstr(status, key);
+
+	return at ? at + strlen(key) : "";
+}
+
+static bool read_text(int pid, const char *name, char *out, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd == -1 ? -1 : read(fd, out, size - 1);
+	if (fd != -1)
+		close(fd);
+	out[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+static void judge_walls(const char *role, const char *status, char uid[16])
+{
+	static const char *const none[] = {"\nCapEff:\t", "\nCapPrm:\t", "\nCapInh:\t", "\nCapBnd:\t",
+	                                   "\nCapAmb:\t"};
+
+	snprintf(uid, 16, "%.*s", (int)strspn(value_of(status, "\nUid:\t"), "0123456789"),
+	         value_of(status, "\nUid:\t"));
+	if (atoi(value_of(status, "\nSeccomp:\t")) != 2 && confine_has_seccomp())
+		broken(role, "has no system call filter");
+	if (atoi(value_of(status, "\nNoNewPrivs:\t")) != 1)
+		broken(role, "could gain privileges");
+	for (unsigned i = 0; i < (unsigned)(sizeof none / sizeof *none); i++)
+		if (strtoull(value_of(status, none[i]), NULL, 16) && (i != 3 || !strcmp(uid, "0")))
+			broken(role, "has capabilities left");
+}
+
+static void judge_role(int pid, const char *role, const char *index)
+{
+	static char status[8192];
+	struct held h = {0};
+	char path[300], link[TEXT], uid[16] = "", who[48];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", pid);
+	d = opendir(path);
+	if (!d || !read_text(pid, "status", status, sizeof status)) {
+		if (d)
+			closedir(d);
+		return; /* it left meanwhile */
+	}
+	while ((e = readdir(d))) {
+		ssize_t n = readlinkat(dirfd(d), e->d_name, link, sizeof link - 1);
+
+		if (n > 0) {
+			link[n] = '\0';
+			judge_descriptor(role, atoi(e->d_name), link, &h);
+		}
+	}
+	closedir(d);
+	judge_walls(role, status, uid);
+	judge_sockets(role, &h);
+	snprintf(who, sizeof who, "%s.%s", role, index);
+	printf("%-12s %7d %6s %7d %11u %9u %8u %5u %10u %6u\n", who, pid, uid,
+	       atoi(value_of(status, "\nSeccomp_filters:\t")), h.descriptors, h.listening, h.clients, h.live,
+	       h.candidates, h.other);
+}
+
+/* The parent starts roles; it looks into none of their memory. */
+static void judge_parent(int pid)
+{
+	static char line[1024];
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/maps", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof line, f)) {
+		const char *name = strstr(line, "/memfd:");
+
+		if (name && (!strncmp(name + 7, "raw.", 4) || !strncmp(name + 7, "answers", 7)))
+			broken("parent", "maps a ring");
+	}
+	if (f)
+		fclose(f);
+}
+
+/* Is it a role that `parent` started? Its words: "understudy", "--role", NAME, INDEX, ... */
+static bool is_role(int pid, int parent, char words[TEXT])
+{
+	static char status[8192];
+
+	return read_text(pid, "status", status, sizeof status) &&
+	       atoi(value_of(status, "\nPPid:\t")) == parent && read_text(pid, "cmdline", words, TEXT) &&
+	       !strcmp(words + strlen(words) + 1, "--role");
+}
+
+static unsigned judge_roles(int parent)
+{
+	DIR *d = opendir("/proc");
+	char words[TEXT];
+	struct dirent *e;
+	unsigned found = 0;
+
+	while (d && (e = readdir(d))) {
+		int pid = atoi(e->d_name);
+		const char *role;
+
+		if (pid <= 0 || !is_role(pid, parent, words))
+			continue;
+		role = words + strlen(words) + 1 + strlen("--role") + 1;
+		judge_role(pid, role, role + strlen(role) + 1);
+		found++;
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+/* --- the running proxy --- */
+
+/* Whoever listens on the control socket; 0: it cannot be told. */
+static int parent_of(const char *path)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof peer;
+	struct reach to;
+
+	if (control_reach(path, 2000, &to))
+		return 0;
+	getsockopt(to.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	reach_close(&to);
+	return peer.pid;
+}
+
+/* Its plan, out of its descriptors: the newest. */
+static int plan_of(int parent)
+{
+	char path[64], link[TEXT];
+	int err = ERR_SYS;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		const struct plan *plan;
+		ssize_t n;
+		int plan_fd;
+
+		snprintf(path, sizeof path, "/proc/%d/fd/%d", parent, fd);
+		n = readlink(path, link, sizeof link - 1);
+		link[n > 0 ? n : 0] = '\0';
+		if (strncmp(link, "/memfd:plan ", 12))
+			continue;
+		plan_fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (plan_fd != -1 && plan_map(plan_fd, &plan) == 0) {
+			err = 0;
+			if (!proof.plan || plan->generation > proof.plan->generation)
+				proof.plan = plan;
+		}
+		if (plan_fd != -1)
+			close(plan_fd);
+	}
+	return err;
+}
+
+static int cannot(const char *what)
+{
+	fprintf(stderr, "understudy: prove: %s\n", what);
+	return 3;
+}
+
+static int run(const struct words *words)
+{
+	char path[PATH_MAX_BYTES];
+	int status, parent;
+
+	(void)words;
+	if (geteuid() != 0)
+		return cannot("only root sees what a role holds");
+	status = control_find(&prove_command, options.socket, options.config, path);
+	if (status)
+		return status;
+	parent = parent_of(path);
+	if (!parent || plan_of(parent) || sockets_read(&proof.sockets, parent))
+		return cannot("no proxy of this version answers there");
+	printf("%-12s %7s %6s %7s %11s %9s %8s %5s %10s %6s\n", "role", "pid", "uid", "filters",
+	       "descriptors", "listening", "clients", "live", "candidates", "others");
+	judge_parent(parent);
+	if (!judge_roles(parent))
+		return cannot("it has no roles");
+	sockets_free(&proof.sockets);
+	if (proof.broken)
+		printf("%u findings against the promises\n", proof.broken);
+	else
+		puts("no way back: no process holds clients and candidates\n"
+		     "masked or gone: raw rings and keys are where they belong, and nowhere else\n"
+		     "walls: every role is filtered and without privileges");
+	return proof.broken ? 1 : 0;
+}
+
+static const struct command_flag flags[] = {
+        {.name = "--config",
+         .letter = "-c",
+         .argument = "FILE",
+         .sentence = "the control socket of that configuration",
+         .to = &options.config},
+        {.name = "--control",
+         .argument = "SOCKET",
+         .sentence = "that socket",
+         .value = "the one in run/ or /run/understudy/",
+         .to = &options.socket},
+        {0},
+};
+
+const struct command prove_command = {
+        .name = "prove",
+        .does = "look at the running roles from outside: what they hold, and what keeps them",
+        .usage = "[-c FILE | --control SOCKET]",
+        .about = "One line a role: its user, how many filters its system calls pass, and whom its\n"
+                 "sockets lead to. Then whether the promises hold: who has clients has no candidate,\n"
+                 "nobody beyond the masker has unmasked memory or a key, everybody is confined.\n"
+                 "Needs root; it looks at /proc and changes nothing.",
+        .flags = flags,
+        .status = "0 the promises hold, 1 one is broken, 2 usage, 3 could not tell",
+        .examples = "understudy prove\n"
+                    "understudy prove --control /run/understudy/understudy.sock",
+        .run = run,
+};
