@@ -177,9 +177,14 @@ struct page_wish {
 	char words[WISH_WORDS_BYTES];
 };
 
+/* Of the listeners, in a drain: nothing is said yet; no connection comes any more, and those in the queue are
+ * ours to serve; the sockets are somebody else's too, who will serve what comes. */
+enum door { DOOR_OPEN = 0, DOOR_SHUT, DOOR_LEFT };
+
 struct page {
 	_Atomic uint32_t version, phase, generation;
 	_Atomic uint32_t superseded; /* set by the parent: a newer generation answers operators */
+	_Atomic uint32_t door;       /* enum door; set by the parent when it drains */
 	_Atomic uint32_t paused;     /* PAUSED_*; not 0: nothing is shadowed */
 	_Atomic uint32_t ready;      /* every role is up */
 	_Atomic uint32_t lame;       /* about to drain: serving, but no longer ready */

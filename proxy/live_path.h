@@ -74,6 +74,7 @@ struct worker {
 	uint64_t salt;             /* of the ids of our spans */
 	uint32_t session_count, in_flight;
 	uint32_t most_sessions; /* since memory was last given back */
+	uint64_t drain_ns;      /* when the drain began */
 	bool accepting, draining;
 };
 
