@@ -184,6 +184,7 @@ enum door { DOOR_OPEN = 0, DOOR_SHUT, DOOR_LEFT };
 struct page {
 	_Atomic uint32_t version, phase, generation;
 	_Atomic uint32_t superseded; /* set by the parent: a newer generation answers operators */
+	_Atomic uint32_t turns;      /* how often the parent was asked (SIGUSR1) for a new capture file */
 	_Atomic uint32_t door;       /* enum door; set by the parent when it drains */
 	_Atomic uint32_t paused;     /* PAUSED_*; not 0: nothing is shadowed */
 	_Atomic uint32_t ready;      /* every role is up */
