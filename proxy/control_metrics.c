@@ -222,6 +222,7 @@ PLAIN(log_shed, s->log_shed)
 PLAIN(requests, s->requests)
 PLAIN(connections, s->connections)
 PLAIN(in_flight, s->in_flight)
+PLAIN(buffered, s->buffered)
 PLAIN(tunnels, s->tunnels)
 PLAIN(accepted, s->accepted)
 PLAIN(upgrades, s->upgrades)
@@ -287,6 +288,12 @@ static const struct {
         {{"understudy_connections", METRIC_GAUGE, "", "client connections open", {NULL}}, put_connections},
         {{"understudy_requests_in_flight", METRIC_GAUGE, "", "requests routed, not answered yet", {NULL}},
          put_in_flight},
+        {{"understudy_live_buffer_bytes",
+          METRIC_GAUGE,
+          "",
+          "held in buffers of clients and live connections",
+          {NULL}},
+         put_buffered},
         {{"understudy_tunnels", METRIC_GAUGE, "", "upgraded connections open", {NULL}}, put_tunnels},
         {{"understudy_connections_accepted_total", METRIC_COUNTER, "", "client connections accepted", {NULL}},
          put_accepted},

@@ -185,6 +185,10 @@ void exchange_begin(struct exchange *x, const struct http_message *m)
 		refuse(x, 503, REJECT_MAX_REQUESTS);
 		return;
 	}
+	if (exhausted(w)) {
+		refuse(x, 503, REJECT_MEMORY);
+		return;
+	}
 	x->route = (uint16_t)route;
 	x->active = x->routed = true;
 	in_flight(w, 1);
@@ -296,7 +300,7 @@ void exchange_drop(struct exchange *x, enum reject_rule rule)
 
 bool exchange_full(const struct exchange *x)
 {
-	return x->live && live_full(x->live);
+	return x->live && (live_full(x->live) || (exhausted(x->worker) && !x->request_done));
 }
 
 bool exchange_unsent(const struct exchange *x)

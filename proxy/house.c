@@ -234,6 +234,11 @@ static void enter_phase(struct house *h, uint32_t phase, uint64_t now)
 	if (phase > PHASE_CONTROL)
 		return;
 	atomic_store(&h->estate.page->phase, phase);
+	if (phase == PHASE_WORKERS)
+		atomic_store(&h->estate.page->door,
+		             atomic_load(&h->estate.page->superseded) || !estate_shut(&h->estate)
+		                     ? DOOR_LEFT
+		                     : DOOR_SHUT);
 	for (unsigned i = 0; i < h->child_count; i++) {
 		struct child *c = &h->children[i];
 

@@ -359,7 +359,7 @@ static void h1_flush(struct live *l)
 
 static bool h1_full(const struct live *l)
 {
-	return buf_len(&l->conn->out) >= HIGH_BYTES;
+	return buf_len(&l->conn->out) >= high_bytes(l->worker);
 }
 
 static bool h1_unsent(const struct live *l)
@@ -412,6 +412,7 @@ static struct live_h1 *h1_new(struct worker *w, struct upstream *u, struct upstr
 	conn_init(&h->conn, w->base, h1_turn, h);
 	h->conn.received = &w->gauges->live_bytes_in;
 	h->conn.sent = &w->gauges->live_bytes_out;
+	h->conn.held_bytes = &w->gauges->buffered;
 	return h;
 }
 

@@ -56,6 +56,8 @@ struct conn {
 	const char *host;                  /* ... and the name that its certificate must have; borrowed */
 	size_t most;                       /* that one event reads; 0: CONN_READ_BYTES */
 	_Atomic uint64_t *received, *sent; /* byte counters with this one writer, or NULL */
+	_Atomic uint64_t *held_bytes;      /* gauge of what such conns hold in buffers, or NULL */
+	size_t charged;                    /* ... this one */
 	struct conn_dialer *dialer;        /* while it is asked; NULL: nobody is */
 	struct event_base *base;
 	conn_turn *turn;
