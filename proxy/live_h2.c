@@ -524,7 +524,7 @@ void live_h2_tick(struct upstream_endpoint *e, uint64_t now_ns)
 		next = c->next;
 		if (c->leg_count || !limit_ms || now_ns <= c->since_ns + limit_ms * 1000000u)
 			continue;
-		if (c->h2) {
+		if (c->h2 && !c->deaf) {
 			h2_terminate(c->h2, H2_NO_ERROR);
 			(void)drain(c);
 		}
