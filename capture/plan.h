@@ -152,8 +152,10 @@ struct plan_candidate {
 	bool baseline;
 	uint32_t sample_ppm; /* share of exchanges, 1000000 = all */
 	uint32_t timeout_ms, max_in_flight;
-	uint32_t http;                    /* enum plan_http */
-	double max_rate;                  /* requests a second; 0: no limit, as of the next two */
+	uint32_t http;               /* enum plan_http */
+	double max_tokens;           /* a second; 0: no limit */
+	double per_million, per_day; /* what tokens cost; what may be spent from midnight UTC; 0: no limit */
+	double max_rate;             /* requests a second; 0: no limit, as of the next two */
 	uint64_t max_bytes, max_queue;    /* bytes of requests: a second; waiting for an answer */
 	uint32_t warmup_count, warmup_ms; /* the first of a run are sent, not compared */
 	struct plan_breaker breaker;
@@ -290,6 +292,9 @@ struct plan {
 /* Where it listens: IPv4, IPv6 or unix. 0, or ERR_CONFIG (an address that is none). */
 int plan_address(const struct plan_endpoint *, struct sockaddr_storage *address_out,
                  socklen_t *len_out) MUST_CHECK;
+/* Writes only where they differ: most of a plan is room for more, and room that nobody wrote takes no memory.
+ * `from` NULL: the plan with nothing in it. */
+void plan_copy(struct plan *to, const struct plan *from);
 /* A sealed memfd holding a copy. 0 or ERR_SYS. */
 int plan_publish(const struct plan *, int *memfd_out) MUST_CHECK;
 /* 0, ERR_SYS or ERR_PROTO (wrong size or version). Never unmapped. */

@@ -229,6 +229,11 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 		fprintf(f, "    at most %s of requests a second\n", bytes_text(k->max_bytes, text));
 	if (k->max_queue)
 		fprintf(f, "    at most %s of requests wait for an answer\n", bytes_text(k->max_queue, text));
+	if (k->max_tokens > 0)
+		fprintf(f, "    at most %.4g tokens a second\n", k->max_tokens);
+	if (k->per_day > 0)
+		fprintf(f, "    at most %.6g a day, at %.6g for a million tokens\n", k->per_day,
+		        k->per_million);
 	if (k->ramp.stage_count) {
 		fprintf(f, "    ramp:");
 		for (uint32_t i = 0; i < k->ramp.stage_count; i++)

@@ -89,6 +89,8 @@ void config_candidate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		cfg_warn(c, cfg_child(tls, "verify"), "name the authority with 'ca_file' instead",
 		         "whoever is on the way to the candidate can read and answer the copies");
 	k->shares_live = cfg_child(n, "shares_live") != NULL;
+	if (cfg_child(n, "spend") && (!(k->per_million > 0) || !(k->per_day > 0)))
+		cfg_fail(c, cfg_child(n, "spend")->key, NULL, "both figures of 'spend' must be above 0");
 	if (k->shares_live && !cfg_child(n, "max_in_flight"))
 		k->max_in_flight = 1;
 	k->breaker.on = cfg_child(n, "breaker") != NULL;

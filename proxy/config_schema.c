@@ -351,6 +351,13 @@ static const struct cfg_row rewrite_rows[] = {
          .sentence = "$.PATH: value, where a JSON body has it; what is no JSON scalar is a string."},
         END,
 };
+static const struct cfg_row spend_rows[] = {
+        {ONE("per_million", CFG_DOUBLE, struct plan_candidate, per_million), .required = true,
+         .sentence = "what a million tokens cost, such as 2.50"},
+        {ONE("per_day", CFG_DOUBLE, struct plan_candidate, per_day), .required = true,
+         .sentence = "what may be spent on copies from midnight UTC on, in the same currency"},
+        END,
+};
 static const struct cfg_row breaker_rows[] = {
         {ONE("failures", CFG_SHARE, struct plan_breaker, failures_ppm), .value = "50%",
          .sentence = "Share of the window's requests without a usable answer that opens it."},
@@ -386,6 +393,10 @@ const struct cfg_row config_candidate_rows[] = {
          .sentence = "Bytes of copies a second; more are shed as rate. Left out: no limit."},
         {ONE("max_queue", CFG_SIZE, struct plan_candidate, max_queue), .min = "1KiB", .max = "1TiB",
          .sentence = "Bytes of copies that wait for its answer at a time; more are shed as in_flight."},
+        {ONE("max_tokens", CFG_HOOK, struct plan_candidate, max_tokens), .hook = config_rate_hook,
+         .sentence = "Tokens of requests and answers a second, as 1000/s; what is over is shed as rate."},
+        {ALL("spend", CFG_MAPPING, spend_rows),
+         .sentence = "A ceiling per day on what copies cost; past it they are shed as rate."},
         {ONE("warmup", CFG_HOOK, struct plan_candidate, warmup_count), .hook = config_warmup_hook,
          .sentence = "The first copies of a run, by number (20) or time (30s), are sent and not compared."},
         {ALL("ramp", CFG_MAPPING, ramp_rows), .offset = offsetof(struct plan_candidate, ramp),
@@ -510,8 +521,8 @@ static const struct cfg_row rows[] = {
          .hook = config_listen_hook,
          .sentence = "write listen: [{address: 127.0.0.1:8080}]"},
         {ONE("user", CFG_HOOK, struct plan, user_id), .hook = config_user_hook,
-         .sentence = "Whom the roles run as when the proxy is started by root; left out: root, without its "
-                     "privileges."},
+         .sentence =
+                 "Whom the roles run as when root starts the proxy; left out: root, without its privileges."},
         {ONE("workers", CFG_HOOK, struct plan, workers), .value = "auto", .hook = config_workers_hook,
          .sentence = "A number up to 16, or auto: the cores, at most 4."},
         {ONE("memory", CFG_SIZE, struct plan, memory_bytes), .min = "16MiB", .max = "1TiB", .value = "256MiB",

@@ -155,6 +155,8 @@ static void carry_candidate(struct page *from, unsigned s, unsigned d, struct pa
                             unsigned c)
 {
 	atomic_store(&to->sample_ppm[r][c], atomic_load(&from->sample_ppm[s][d]));
+	atomic_store(&to->candidates[r][c].spent_day, atomic_load(&from->candidates[s][d].spent_day));
+	atomic_store(&to->candidates[r][c].spent_tokens, atomic_load(&from->candidates[s][d].spent_tokens));
 	if (atomic_load(&from->paused_candidates[s]) >> d & 1)
 		atomic_fetch_or(&to->paused_candidates[r], 1u << c);
 }

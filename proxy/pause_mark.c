@@ -14,13 +14,15 @@ static void mark_path(const struct plan *p, char out[MARK_BYTES])
 	size_t n = strlen(p->run_directory);
 
 	snprintf(out, MARK_BYTES, "%s%s%s.paused", p->run_directory,
-	         n && p->run_directory[n - 1] != '/' ? "/" : "", p->run_name);
+	         p->run_directory[n - 1] != '/' ? "/" : "", p->run_name);
 }
 
 bool pause_mark_found(struct pause_mark *m, const struct plan *p)
 {
 	char path[MARK_BYTES];
 
+	if (!p->run_directory[0])
+		return false;
 	mark_path(p, path);
 	m->known = true;
 	m->there = access(path, F_OK) == 0;
@@ -47,7 +49,7 @@ void pause_mark_set(struct pause_mark *m, const struct plan *p, bool paused)
 {
 	char path[MARK_BYTES];
 
-	if (m->known && m->there == paused)
+	if (!p->run_directory[0] || (m->known && m->there == paused))
 		return;
 	mark_path(p, path);
 	m->known = true;

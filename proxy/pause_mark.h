@@ -2,7 +2,8 @@
  * pause_mark.h - a pause that outlives the proxy and the machine: the file RUN.DIRECTORY/RUN.NAME.paused.
  *
  * It is there while an operator's pause, or that of the harm switch, stands; a proxy that starts and finds it
- * begins paused. Best effort: when it cannot be written, that is said once, and the pause holds all the same.
+ * begins paused. Without a directory for runs there is none. Best effort: when it cannot be written, that is
+ * said once, and the pause holds all the same.
  */
 #ifndef PROXY_PAUSE_MARK_H
 #define PROXY_PAUSE_MARK_H

@@ -24,12 +24,17 @@ enum limit_answer limit_take(struct limit *l, size_t bytes, uint64_t now_ns)
 	if (l->queue_bytes && (bytes > l->queue_bytes || l->queued_bytes > l->queue_bytes - bytes))
 		return LIMIT_QUEUE;
 	if (!has_room(l->requests, l->requests_full_ns, now_ns) ||
-	    !has_room(l->bytes, l->bytes_full_ns, now_ns))
+	    !has_room(l->bytes, l->bytes_full_ns, now_ns) || !has_room(l->tokens, l->tokens_full_ns, now_ns))
 		return LIMIT_RATE;
 	charge(l->requests, 1, &l->requests_full_ns, now_ns);
 	charge(l->bytes, (double)bytes, &l->bytes_full_ns, now_ns);
 	l->queued_bytes += bytes;
 	return LIMIT_PASS;
+}
+
+void limit_tokens(struct limit *l, uint64_t tokens, uint64_t now_ns)
+{
+	charge(l->tokens, (double)tokens, &l->tokens_full_ns, now_ns);
 }
 
 void limit_give(struct limit *l, size_t bytes)

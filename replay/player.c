@@ -25,7 +25,7 @@
 
 static const uint64_t NAP_NS = 50000000u, RETRY_NS = 200000u, READ_MARGIN_NS = 2000000u;
 static const uint64_t PROGRESS_TTY_NS = 250000000u, PROGRESS_JSON_NS = 1000000000u,
-                      PROGRESS_NS = 10u * 1000000000u;
+                      PROGRESS_NS = 10 * UINT64_C(1000000000);
 
 struct player {
 	const struct role_env *env;

@@ -6,6 +6,7 @@
  *   results_tally.c     aggregate state: counting an observation, storing it, rebuilding it after a crash
  *   results_batch.c     the observations of the last batch, for that rebuilding
  *   results_keep.c      which pairs stay when the run grows past its bound
+ *   results_judge.c     what the gates say of a candidate, from tally and ledger
  *   results_json.c      summary.json
  *   results_manifest.c  manifest.json
  */
@@ -157,6 +158,16 @@ int results_refresh(struct results *);
 const struct tally *results_baseline(const struct results *, uint16_t route);
 /* Store what the gates say now, the slices, and a point of the timeline. 0, ERR_SYS. */
 int results_store_gates(struct results *, struct tally *, const struct judgement *);
+
+/* --- judging --- */
+
+uint64_t results_group_sum(const uint64_t counts[OUTCOMES], enum outcome_group);
+/* The latency that a candidate's is held against: its baseline's, else live's. */
+const struct sketch *results_reference_latency(const struct results *, const struct tally *);
+void results_judge(const struct results *, const struct tally *, const struct ledger_counts *,
+                   struct judgement *out);
+/* The verdict, and of an undecided one the gate that takes longest. */
+struct results_standing results_standing_of(const struct tally *, const struct judgement *);
 
 /* --- the last batch --- */
 

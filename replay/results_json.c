@@ -62,16 +62,6 @@ static double share(uint64_t k, uint64_t n)
 
 /* --- counts --- */
 
-static uint64_t group_sum(const uint64_t counts[OUTCOMES], enum outcome_group group)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < OUTCOMES; i++)
-		if (outcome_group((uint8_t)(OUTCOME_COMPARED + i)) == group)
-			sum += counts[i];
-	return sum;
-}
-
 static void put_reasons(struct buf *b, const char *key, const uint64_t counts[OUTCOMES],
                         enum outcome_group group)
 {
@@ -95,9 +85,9 @@ static void put_counts(struct buf *b, uint64_t seen, const uint64_t counts[OUTCO
 	buf_puts(b, "\"counts\":{");
 	put_integer(b, "seen", seen);
 	buf_puts(b, ",");
-	put_integer(b, "compared", group_sum(counts, GROUP_COMPARED));
+	put_integer(b, "compared", results_group_sum(counts, GROUP_COMPARED));
 	buf_puts(b, ",");
-	put_integer(b, "sampled_out", group_sum(counts, GROUP_SAMPLED_OUT));
+	put_integer(b, "sampled_out", results_group_sum(counts, GROUP_SAMPLED_OUT));
 	buf_puts(b, ",");
 	put_reasons(b, "not_compared", counts, GROUP_NOT_COMPARED);
 	buf_puts(b, ",");
@@ -124,88 +114,7 @@ static void put_capture(struct buf *b, const uint64_t counts[OUTCOMES])
 	buf_puts(b, "}}");
 }
 
-/* --- judging --- */
-
-static const struct sketch *reference_latency(const struct results *r, const struct tally *t)
-{
-	const struct tally *baseline = results_baseline(r, t->route);
-
-	return baseline && baseline->pairs ? &baseline->other : &t->live;
-}
-
-static uint64_t failures(const uint64_t counts[OUTCOMES])
-{
-	uint64_t sum = 0;
-
-	for (int o = OUTCOME_CANDIDATE_CONNECT; o <= OUTCOME_CANDIDATE_TOO_LARGE; o++)
-		sum += counts[o - OUTCOME_COMPARED];
-	return sum;
-}
-
-static void judge(const struct results *r, const struct tally *t, const struct ledger_counts *all,
-                  struct judgement *j)
-{
-	const uint64_t *counts = all->candidate[t->route][t->candidate];
-	uint64_t aside = group_sum(counts, GROUP_SAMPLED_OUT) + group_sum(counts, GROUP_EXCLUDED);
-	uint64_t seen = all->route_seen[t->route];
-	struct gate_input in = {
-	        .pairs = t->pairs,
-	        .diverged = t->diverged,
-	        .rows = t->rows,
-	        .rows_diverged = t->rows_diverged,
-	        .rows_largest = t->rows_largest,
-	        .compared = counts[0],
-	        .failed = failures(counts),
-	        .expected = seen > aside ? seen - aside : 0,
-	        .candidate = &t->other,
-	        .reference = reference_latency(r, t),
-	};
-
-	j->count = gate_list(tally_route(r, t), j->gates);
-	for (unsigned i = 0; i < j->count; i++)
-		gate_evaluate(&j->gates[i], &in, &j->results[i]);
-	j->verdict = gate_verdict(j->gates, j->results, j->count, &j->decided_by);
-}
-
-/* The verdict, and of an undecided one the gate that takes longest. */
-static struct results_standing standing_of(const struct tally *t, const struct judgement *j)
-{
-	static const uint32_t states[] = {STANDING_UNDECIDED, STANDING_PASS, STANDING_FAIL};
-	struct results_standing at = {.pairs = t->pairs,
-	                              .diverged = t->diverged,
-	                              .state = states[j->verdict],
-	                              .gate = "",
-	                              .holds = true,
-	                              .decided = j->count > 0};
-
-	if (j->decided_by >= 0)
-		at.gate = gate_metric_row(j->gates[j->decided_by].metric)->name;
-	for (unsigned i = 0; i < j->count; i++) {
-		at.holds &= gate_keeps(&j->gates[i], &j->results[i]);
-		at.failed |= j->results[i].state == GATE_FAIL;
-		at.decided &= j->results[i].state != GATE_UNDECIDED;
-	}
-	for (unsigned i = 0; i < j->count; i++)
-		if (j->verdict == GATE_UNDECIDED && j->results[i].state == GATE_UNDECIDED &&
-		    j->results[i].needed >= at.needed) {
-			at.needed = j->results[i].needed;
-			at.gate = gate_metric_row(j->gates[i].metric)->name;
-		}
-	return at;
-}
-
-void results_standing(const struct results *r, uint16_t route, uint16_t candidate,
-                      struct results_standing *out)
-{
-	*out = r->tallies[r->first_tally[route] + candidate].standing;
-	if (!out->gate)
-		out->gate = "";
-}
-
-void results_share(struct results *r, uint16_t route, uint16_t candidate, const struct results_share *s)
-{
-	r->tallies[r->first_tally[route] + candidate].share = *s;
-}
+/* --- what was judged --- */
 
 static void put_gate(struct buf *b, const struct plan_gate *gate, const struct gate_result *result)
 {
@@ -350,7 +259,7 @@ static void put_quantiles(struct buf *b, const char *key, const struct sketch *s
 static void put_latency(struct buf *b, const struct results *r, const struct tally *t)
 {
 	struct plan_gate gate = {.metric = GATE_LATENCY_P99_RATIO};
-	struct gate_input in = {.candidate = &t->other, .reference = reference_latency(r, t)};
+	struct gate_input in = {.candidate = &t->other, .reference = results_reference_latency(r, t)};
 	struct gate_result ratio;
 
 	gate_evaluate(&gate, &in, &ratio);
@@ -508,8 +417,8 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 		t->standing = (struct results_standing){
 		        .pairs = t->pairs, .diverged = t->diverged, .state = STANDING_NONE, .gate = ""};
 		if (!tally_candidate(r, t)->baseline) {
-			judge(r, t, all, &j);
-			t->standing = standing_of(t, &j);
+			results_judge(r, t, all, &j);
+			t->standing = results_standing_of(t, &j);
 			if (!judged++ || gate_worse(verdict, j.verdict) != verdict) {
 				buf_reset(why);
 				put_reason(why, r, t, &j);

@@ -27,6 +27,7 @@
 #include "replay/dial.h"
 #include "replay/request.h"
 #include "replay/turns.h"
+#include "replay/usage.h"
 
 enum {
 	PAUSE_MS = 5,
@@ -69,6 +70,7 @@ struct flight { /* one candidate's answer to one request */
 	struct flight *next;
 	struct record record;
 	struct admission_pass pass;
+	struct usage usage;
 	uint64_t sent_ns;
 	bool headed, broken;
 };
@@ -120,6 +122,8 @@ static void on_body(void *arg, struct span bytes)
 {
 	struct flight *f = arg;
 
+	if (f->pass.tokens)
+		usage_feed(&f->usage, bytes);
 	while (bytes.len) {
 		size_t n = bytes.len < RECORD_PAYLOAD_MAX ? bytes.len : RECORD_PAYLOAD_MAX;
 
@@ -177,7 +181,7 @@ static void on_done(void *arg, enum client_result result)
 	struct flight *f = arg;
 
 	admission_done(&shadow.admissions[f->record.route][cell_of(f)], &f->pass, outcomes[result],
-	               clock_mono_ns());
+	               usage_tokens(&f->usage, f->pass.bytes), clock_mono_ns());
 	if (result == CLIENT_OK)
 		emit(f, RECORD_END, clock_mono_ns(), SPAN(""));
 	else if (!f->broken)
@@ -244,7 +248,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	                          &shadow.to[x->route][candidate].model);
 	if (refused)
 		return refused;
-	request_write(&shadow.request, request, &shadow.to[x->route][candidate]);
+	request_write(&shadow.request, request, x->id, &shadow.to[x->route][candidate]);
 	if (shadow.request.err) /* a capture may hold what is no request */
 		return shadow.request.err == ERR_PROTO ? OUTCOME_UNDECODABLE : OUTCOME_MEMORY;
 	if (client_in_flight(client) >= route->candidates[candidate].max_in_flight)
@@ -256,7 +260,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	if (!err)
 		return 0;
 	refused = err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY;
-	admission_done(admission, &f->pass, refused, f->sent_ns);
+	admission_done(admission, &f->pass, refused, 0, f->sent_ns);
 	return refused;
 }
 

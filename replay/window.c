@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 enum { AHEAD_RECORDS = 256 };
-static const uint64_t REORDER_NS = 1000000000u, GIVEN_UP_NS = 180u * 1000000000u;
+static const uint64_t REORDER_NS = 1000000000u, GIVEN_UP_NS = 180 * UINT64_C(1000000000);
 
 struct window {
 	struct capfile_reader *reader;

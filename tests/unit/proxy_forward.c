@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "proxy/forward.h"
-#include "proxy/traceparent.h"
+#include "proto/traceparent.h"
 
 static char head[H1_HEAD_MAX];
 static struct h1_parser parser;

@@ -193,7 +193,7 @@ static void test_admission(void **state)
 	assert_int_equal(admission_ask(&a, 250, S, &pass[4]), OUTCOME_IN_FLIGHT);
 	assert_int_equal(gauges.queued_bytes_open, 1000);
 	for (unsigned i = 0; i < 4; i++)
-		admission_done(&a, &pass[i], OUTCOME_CANDIDATE_TIMEOUT, S);
+		admission_done(&a, &pass[i], OUTCOME_CANDIDATE_TIMEOUT, 0, S);
 	assert_int_equal(gauges.queued_bytes_open, 0);
 	assert_int_equal(admission_ask(&a, 1, S, &pass[4]), OUTCOME_BREAKER_OPEN);
 	assert_int_equal(gauges.breaker_opened, 1);
@@ -217,17 +217,49 @@ static void test_admission_neither(void **state)
 	admission_init(&a, &plan, 1, &gauges);
 	for (unsigned i = 0; i < 50; i++, now += 2 * MS) {
 		assert_int_equal(admission_ask(&a, 1, now, &pass), 0);
-		admission_done(&a, &pass, OUTCOME_PAUSED, now);
+		admission_done(&a, &pass, OUTCOME_PAUSED, 0, now);
 	}
 	for (unsigned i = 0; i < 4; i++, now += 2 * MS) {
 		assert_int_equal(admission_ask(&a, 1, now, &pass), 0);
-		admission_done(&a, &pass, OUTCOME_CANDIDATE_RESET, now);
+		admission_done(&a, &pass, OUTCOME_CANDIDATE_RESET, 0, now);
 	}
 	now = a.breaker.open_ns;
 	assert_int_equal(admission_ask(&a, 2000, now, &pass), OUTCOME_IN_FLIGHT);
 	assert_int_equal(admission_ask(&a, 1, now, &pass), 0);
-	admission_done(&a, &pass, 0, now);
+	admission_done(&a, &pass, 0, 0, now);
 	assert_int_equal(gauges.breaker, BREAKER_CLOSED);
+}
+
+/* What an answer took is charged when it is known; a day's ceiling holds until the day is over. */
+static void test_tokens(void **state)
+{
+	static const struct plan_candidate fast = {.name = "llm", .max_tokens = 1000},
+	                                   dear = {.name = "llm", .per_million = 2, .per_day = 0.01};
+	struct candidate_gauges gauges = {0};
+	struct admission_pass pass;
+	struct admission a;
+
+	(void)state;
+	admission_init(&a, &fast, 1, &gauges);
+	assert_int_equal(admission_ask(&a, 400, S, &pass), 0);
+	assert_int_equal(pass.tokens, 100);
+	assert_int_equal(admission_ask(&a, 400, S, &pass), 0);
+	admission_done(&a, &pass, 0, 3100, S);
+	assert_int_equal(gauges.tokens, 3100);
+	assert_int_equal(admission_ask(&a, 400, 3 * S, &pass), OUTCOME_RATE);
+	assert_int_equal(admission_ask(&a, 400, 4 * S, &pass), 0);
+
+	gauges = (struct candidate_gauges){0};
+	admission_init(&a, &dear, 1, &gauges);
+	assert_int_equal(admission_ask(&a, 40000, S, &pass), 0);
+	assert_int_equal(gauges.spent_tokens, 10000 - 0);
+	admission_done(&a, &pass, 0, 4999, S); /* less than was held for it */
+	assert_int_equal(gauges.spent_tokens, 4999);
+	assert_int_equal(admission_ask(&a, 4, S, &pass), 0);
+	assert_int_equal(admission_ask(&a, 4, S, &pass), OUTCOME_RATE); /* 5000 tokens are 0.01 */
+	gauges.spent_day--;
+	assert_int_equal(admission_ask(&a, 4, S, &pass), 0);
+	assert_int_equal(gauges.spent_tokens, 1);
 }
 
 int main(void)
@@ -237,6 +269,7 @@ int main(void)
 	        cmocka_unit_test(test_half_open), cmocka_unit_test(test_late_results),
 	        cmocka_unit_test(test_pauses),    cmocka_unit_test(test_never),
 	        cmocka_unit_test(test_admission), cmocka_unit_test(test_admission_neither),
+	        cmocka_unit_test(test_tokens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
