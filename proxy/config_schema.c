@@ -481,8 +481,7 @@ static const struct cfg_row mask_field_rows[] = {
         {.name = "path",
          .type = CFG_LATER,
          .sentence =
-                 "JSON path in bodies: $.user.email, $..email; of gRPC, as the Open Inference Protocol in "
-                 "JSON: $.inputs[*].data."},
+                 "JSON path in bodies, such as $.user.email; of gRPC $.parameters.user or $.inputs[*].data."},
         {.name = "header", .type = CFG_LATER, .sentence = "Header name."},
         {ONE("with", CFG_ENUM, struct plan_mask_field, with), .names = config_mask_operators,
          .required = true, .sentence = "drop, token or redact"},
