@@ -338,7 +338,7 @@ static void line_verdict(const struct stats *s, struct buf *b)
 		put_group(s, state, b);
 }
 
-/* " (stage 2 of 4)", " (enough)" */
+/* " (2/4)": the stage of a ramp; " (enough)": it has been seen enough */
 static void put_stage(struct buf *b, const struct plan_ramp *ramp, const struct stats_standing *at)
 {
 	if (at->paused)
