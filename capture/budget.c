@@ -46,6 +46,13 @@ uint64_t budget_player_bytes(const struct plan *p)
 	return share(p, BUDGET_MASKER) + budget_ring_bytes(p) * (p->workers + 1);
 }
 
+uint64_t budget_live_bytes(const struct plan *p)
+{
+	uint64_t each = p->memory_bytes / 2 / p->workers;
+
+	return each < BUDGET_LIVE_MIN ? BUDGET_LIVE_MIN : each;
+}
+
 uint64_t budget_least_bytes(uint32_t workers)
 {
 	return (uint64_t)BUDGET_RING_MIN * ring_count(workers) * PARTS / parts[BUDGET_RINGS];

@@ -38,7 +38,8 @@ enum {
 #define X(name, what) +1
 	BUDGET_SHARED_RINGS = RING_TABLE(X),
 #undef X
-	BUDGET_RING_MIN = 1 << 20, /* of a ring: some 60 full chunks, and the room for ends */
+	BUDGET_RING_MIN = 1 << 20,  /* of a ring: some 60 full chunks, and the room for ends */
+	BUDGET_LIVE_MIN = 16 << 20, /* of a worker: half a hundred answers that clients do not take */
 	BUDGET_LOG_RING = 256 << 10,
 	BUDGET_ROLES = 7, /* beside the workers: each has a log ring as they do */
 };
@@ -49,6 +50,8 @@ uint64_t budget_bytes(const struct plan *, enum budget);
 uint64_t budget_player_bytes(const struct plan *);
 /* Of each ring: a power of two; a plan that gives less than BUDGET_RING_MIN has not passed the check. */
 uint64_t budget_ring_bytes(const struct plan *);
+/* What the buffers of one worker's clients and live connections may take, beside the memory for copies. */
+uint64_t budget_live_bytes(const struct plan *);
 /* The least memory for so many workers. */
 uint64_t budget_least_bytes(uint32_t workers);
 

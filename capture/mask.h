@@ -59,7 +59,8 @@ bool mask_by_message(struct span head);
  * the fields as proto/JSON would: $.id, $.parameters.k, $.inputs[*].contents.bytes_contents[*]; a tensor's
  * contents, typed or raw, are also $.inputs[*].data as over REST. Strings and bytes are masked; of a
  * container all that is in it; a dropped element is left empty. A rule for a number that it cannot hold, or
- * that is not to be dropped, and a field that this protocol does not know, are ERR_PROTO. A compressed one
+ * that is not to be dropped, and a field that this protocol does not know, are ERR_PROTO; over 65536 fields
+ * (elements of one list that its rules treat alike count once) ERR_LIMIT. A compressed one
  * (`encoding`: grpc-encoding) leaves uncompressed. Else as mask_json(). */
 int mask_grpc(const struct mask_rules *, struct mask_key *, bool request, struct span encoding,
               const struct grpc_message *, struct buf *out, uint32_t *count_out,

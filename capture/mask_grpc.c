@@ -15,6 +15,8 @@
 #include "capture/mask.h"
 #include "proto/protobuf.h"
 
+/* A rule is looked for at most so often in a message: hostile ones hold millions of fields. */
+enum { QUESTIONS_MAX = 1 << 16 };
 enum { TENSORS_MAX = 64, STEPS_MAX = 16, LENGTH_BYTES = 4, BYTES_CONTENTS = 8, STRING_PARAM = 3 };
 enum kind { TEXT, NUMBER, NUMBERS, MESSAGE, LIST, MAP, CONTENTS, RAW };
 
@@ -96,7 +98,7 @@ struct walk {
 	const char *list, *raw; /* names in the message with tensors, at root_depth */
 	unsigned root_depth, tensor_count, raw_count;
 	bool is_bytes[TENSORS_MAX];
-	uint32_t count;
+	uint32_t count, questions; /* fields and elements that rules were asked about */
 	bool input_masked;
 };
 
@@ -286,43 +288,69 @@ static rule whole_rule(struct walk *w, const char *field, rule around)
 	return hit;
 }
 
-static int element_rule(struct walk *w, uint64_t index, rule *hit)
+/* What the rules say of a tensor's contents: asked once, for there may be millions of elements. */
+struct asked {
+	bool known;
+	rule all;    /* of every element; */
+	bool each;   /* which is named by element, not by the list */
+	bool some;   /* elements differ: ask for each */
+	bool inside; /* a rule leads to parts of an element */
+};
+
+static struct asked ask_contents(struct walk *w, const char *field, rule around)
+{
+	struct mask_step any = {.name = {NULL, 0}, .any = true},
+	                 last = {.name = {NULL, 0}, .index = UINT64_MAX};
+	struct asked a = {.known = true, .all = whole_rule(w, field, around)};
+	bool input_masked = w->input_masked;
+	rule one;
+
+	if (a.all)
+		return a;
+	one = contents_rule(w, field, &any, &a.inside);
+	a.all = contents_rule(w, field, &last, &a.inside); /* no index is that: only a rule for each is */
+	a.each = a.all != NULL;
+	a.some = a.all != one;
+	if (a.some)
+		w->input_masked = input_masked;
+	return a;
+}
+
+static int element_rule(struct walk *w, const struct asked *a, uint64_t index, rule *hit_out)
 {
 	struct mask_step at = {.name = {NULL, 0}, .index = index};
 	bool inside = false;
 
-	if (!*hit)
-		*hit = contents_rule(w, "bytes_contents", &at, &inside);
-	return inside ? ERR_PROTO : 0;
-}
-
-/* May a rule be for numbers in that field? */
-static bool numbers_asked(struct walk *w, const char *field)
-{
-	struct mask_step any = {.name = {NULL, 0}, .any = true};
-	bool inside = false;
-
-	return contents_rule(w, field, &any, &inside) || inside;
+	*hit_out = a->all;
+	if (a->inside)
+		return ERR_PROTO;
+	if (!a->some)
+		return 0;
+	*hit_out = contents_rule(w, "bytes_contents", &at, &inside);
+	return ++w->questions > QUESTIONS_MAX ? ERR_LIMIT : 0;
 }
 
 static int put_contents(struct walk *w, struct span message, rule around)
 {
+	struct asked asked[BYTES_CONTENTS + 1] = {0};
 	struct protobuf_field f;
 	uint64_t index = 0;
 	int rc;
 
 	while ((rc = protobuf_next(&message, &f)) > 0) {
 		const struct row *row = row_of(contents, &f);
+		struct asked *a = row ? &asked[row->number] : NULL;
 		rule hit;
 
 		if (!row)
 			return ERR_PROTO;
-		hit = whole_rule(w, row->name, around);
+		if (!a->known)
+			*a = ask_contents(w, row->name, around);
 		if (row->number == BYTES_CONTENTS) {
-			rc = element_rule(w, index++, &hit);
+			rc = element_rule(w, a, index++, &hit);
 			put_value(w, f.number, f.bytes, hit);
 		} else {
-			rc = put_numbers(w, &f, hit, !hit && numbers_asked(w, row->name));
+			rc = put_numbers(w, &f, a->all, a->each || a->some || a->inside);
 		}
 		if (rc)
 			return rc;
@@ -355,16 +383,18 @@ static void put_raw_element(struct walk *w, struct span value, rule hit)
 		at[i] = (char)(len >> 8 * i);
 }
 
-static int put_raw_bytes(struct walk *w, const struct protobuf_field *f, rule whole)
+static int put_raw_bytes(struct walk *w, const struct protobuf_field *f, rule around)
 {
+	struct asked asked = ask_contents(w, "bytes_contents", around);
 	size_t start = open_field(w, f->number, f->bytes.len);
 	struct span left = f->bytes;
 
 	for (uint64_t index = 0; left.len; index++) {
-		rule hit = whole;
 		size_t len = left.len >= LENGTH_BYTES ? little(left.data) : SIZE_MAX;
+		rule hit;
 
-		if (left.len < LENGTH_BYTES || len > left.len - LENGTH_BYTES || element_rule(w, index, &hit))
+		if (left.len < LENGTH_BYTES || len > left.len - LENGTH_BYTES ||
+		    element_rule(w, &asked, index, &hit))
 			return ERR_PROTO;
 		put_raw_element(w, (struct span){left.data + LENGTH_BYTES, len}, hit);
 		left = (struct span){left.data + LENGTH_BYTES + len, left.len - LENGTH_BYTES - len};
@@ -385,10 +415,13 @@ static int put_raw(struct walk *w, const struct protobuf_field *f, rule around)
 	push_name(w, w->list);
 	push_index(w, index);
 	if (w->is_bytes[index]) {
-		err = put_raw_bytes(w, f, whole_rule(w, "bytes_contents", around));
+		err = put_raw_bytes(w, f, around);
 	} else {
-		for (const struct row *row = contents; row->number && !asked; row++)
-			asked = whole_rule(w, row->name, NULL) || numbers_asked(w, row->name);
+		for (const struct row *row = contents; row->number && !asked; row++) {
+			struct asked a = ask_contents(w, row->name, NULL);
+
+			asked = a.all || a.some || a.inside;
+		}
 		err = asked ? ERR_PROTO : 0;
 		buf_span_put(w->out, f->whole);
 	}
@@ -546,6 +579,8 @@ static int put_message(struct walk *w, const struct row *table, struct span mess
 	while (!rc && (rc = protobuf_next(&message, &f)) > 0) {
 		const struct row *row = row_of(table, &f);
 
+		if (++w->questions > QUESTIONS_MAX)
+			return ERR_LIMIT;
 		/* what comes twice is merged by who reads it: no tensor has two contents */
 		if (!row || (row->kind == CONTENTS && seen[f.number]))
 			return ERR_PROTO;

@@ -44,6 +44,7 @@ enum raw_state { RAW_OK = 0, RAW_BROKEN, RAW_RETIRED };
 	X(HEADER_TIMEOUT, "header_timeout", "a head took too long to arrive")                                \
 	X(BODY_RATE, "body_rate", "a body came too slowly")                                                  \
 	X(SEND_TIMEOUT, "send_timeout", "the client did not read its answer")                                \
+	X(MEMORY, "memory", "the buffers of a worker took all that they may")                                \
 	X(SLOW_SHARE, "slow_share", "live waited for too many slow clients; this one was the slowest")       \
 	X(PROXY_PROTOCOL, "proxy_protocol", "no valid PROXY header came first")                              \
 	X(TLS_HANDSHAKE, "tls_handshake", "the TLS handshake failed")
@@ -104,9 +105,10 @@ struct worker_gauges {                        /* one writer: that worker */
 	_Atomic uint64_t rejected_rule[RULES_MAX];
 	_Atomic uint64_t responses[ORIGINS][STATUS_CLASSES]; /* by status / 100; 0: cut without one */
 	_Atomic uint64_t connections, tunnels, in_flight;    /* open now */
+	_Atomic uint64_t buffered; /* bytes that clients and live connections hold in buffers now */
 	_Atomic uint64_t accepted, upgrades, tls_handshakes;
 	_Atomic uint64_t client_bytes_in, client_bytes_out, live_bytes_in, live_bytes_out;
-	_Atomic uint64_t live_connects, live_reuses, live_retries, live_ejections;
+	_Atomic uint64_t live_connects, live_reuses, live_retries, live_ejections, live_cancels;
 	/* From the last byte read to the first byte sent on, request and answer together: the time that
 	 * we add. ns. */
 	struct hist added[ADDED_KINDS];
@@ -177,9 +179,15 @@ struct page_wish {
 	char words[WISH_WORDS_BYTES];
 };
 
+/* Of the listeners, in a drain: nothing is said yet; no connection comes any more, and those in the queue are
+ * ours to serve; the sockets are somebody else's too, who will serve what comes. */
+enum door { DOOR_OPEN = 0, DOOR_SHUT, DOOR_LEFT };
+
 struct page {
 	_Atomic uint32_t version, phase, generation;
 	_Atomic uint32_t superseded; /* set by the parent: a newer generation answers operators */
+	_Atomic uint32_t turns;      /* how often the parent was asked (SIGUSR1) for a new capture file */
+	_Atomic uint32_t door;       /* enum door; set by the parent when it drains */
 	_Atomic uint32_t paused;     /* PAUSED_*; not 0: nothing is shadowed */
 	_Atomic uint32_t ready;      /* every role is up */
 	_Atomic uint32_t lame;       /* about to drain: serving, but no longer ready */

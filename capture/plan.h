@@ -292,6 +292,9 @@ struct plan {
 /* Where it listens: IPv4, IPv6 or unix. 0, or ERR_CONFIG (an address that is none). */
 int plan_address(const struct plan_endpoint *, struct sockaddr_storage *address_out,
                  socklen_t *len_out) MUST_CHECK;
+/* Writes only where they differ: most of a plan is room for more, and room that nobody wrote takes no memory.
+ * `from` NULL: the plan with nothing in it. */
+void plan_copy(struct plan *to, const struct plan *from);
 /* A sealed memfd holding a copy. 0 or ERR_SYS. */
 int plan_publish(const struct plan *, int *memfd_out) MUST_CHECK;
 /* 0, ERR_SYS or ERR_PROTO (wrong size or version). Never unmapped. */

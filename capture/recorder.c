@@ -39,7 +39,8 @@ struct recorder {
 	struct ring *in;
 	struct capfile_writer *files[FILES];
 	uint32_t open_count[FILES], slots;
-	uint8_t now; /* the file in which exchanges begin */
+	uint8_t now;    /* the file in which exchanges begin */
+	uint32_t turns; /* page->turns when it was begun */
 	bool failed;
 	uint64_t swept_ns;
 	struct open_exchange *open; /* by slot */
@@ -180,9 +181,11 @@ static void close_beside(struct recorder *rec, struct capfile_writer **file)
 	close(fd);
 }
 
-/* Turn to a new file when this one is full and no older one is open; close the older one when it is done. */
+/* Turn to a new file when this one is full, or an operator asks, and no older one is open; close the older
+ * one when it is done. */
 static void turn(struct recorder *rec)
 {
+	uint32_t turns = atomic_load_explicit(&rec->env->page->turns, memory_order_relaxed);
 	unsigned other = !rec->now;
 	int err;
 
@@ -191,7 +194,8 @@ static void turn(struct recorder *rec)
 	if (rec->files[other] && rec->open_count[other] == 0) {
 		flush(rec);
 		close_beside(rec, &rec->files[other]);
-	} else if (!rec->files[other] && capfile_full(rec->files[rec->now])) {
+	} else if (!rec->files[other] && (capfile_full(rec->files[rec->now]) || rec->turns != turns)) {
+		rec->turns = turns;
 		err = open_file(rec, &rec->files[other]);
 		if (err)
 			stop(rec, err);
@@ -222,6 +226,7 @@ static void loop(struct recorder *rec)
 	struct role_pace pace = {.most_ms = PAUSE_MS};
 	int wake = role_fd(rec->env, "wake.recorder");
 
+	rec->turns = atomic_load(&rec->env->page->turns);
 	for (;;) {
 		uint32_t phase = atomic_load(&rec->env->page->phase);
 		unsigned n = drain(rec);

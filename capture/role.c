@@ -316,7 +316,7 @@ int role_enter(int argc, char **argv, struct role_rank rank, const struct role_w
 	return run(&env);
 }
 
-enum { CROWDED_PART = 16 };
+enum { CROWDED_PART = 16, BYTES_A_MS = 4 << 20 };
 static const uint64_t AWAKE_NS = 100000000u;
 
 unsigned role_nap_ms(struct role_pace *pace, const struct role_env *env)
@@ -339,11 +339,21 @@ bool role_crowded(struct ring **rings, unsigned count)
 	return false;
 }
 
+/* A small ring is filled sooner. */
+static unsigned most_for(unsigned most_ms, const struct ring *ring)
+{
+	size_t ms = 1 + ring_data_bytes(ring) / BYTES_A_MS;
+
+	return ms < most_ms ? (unsigned)ms : most_ms;
+}
+
 void role_rested(struct role_pace *pace, struct ring **rings, unsigned count)
 {
-	pace->nap_ms += pace->nap_ms < pace->most_ms;
-	if (role_crowded(rings, count))
-		pace->nap_ms = 1;
+	unsigned most_ms = pace->most_ms;
+
+	for (unsigned i = 0; i < count; i++)
+		most_ms = most_for(most_ms, rings[i]);
+	pace->nap_ms = role_crowded(rings, count) ? 1 : pace->nap_ms < most_ms ? pace->nap_ms + 1 : most_ms;
 }
 
 static void deep_sleep(struct ring **rings, const int *eventfds, unsigned count)

@@ -24,7 +24,7 @@
 enum {
 	H2_FIELDS_MAX = 192,          /* of a head that is sent: those received and what is added */
 	H2_QUEUE_BYTES = 64 * 1024,   /* queued on a stream: it is full */
-	H2_QUEUED_BYTES = 256 * 1024, /* on all streams of a connection */
+	H2_QUEUED_BYTES = 128 * 1024, /* on all streams of a connection */
 	H2_QUEUE_LIMIT = 8 << 20,     /* ... and past this the stream is reset */
 	H2_WINDOW_BYTES = 64 * 1024,  /* defaults of limits */
 	H2_CONNECTION_WINDOW_BYTES = 1 << 20,
@@ -169,8 +169,8 @@ void h2_end(struct h2_stream *);
 void h2_cut(struct h2_stream *);
 /* At once; not counted against the peer. `closed` follows from the next h2_drain(). */
 void h2_reset(struct h2_stream *, enum h2_code);
-/* At least H2_QUEUE_BYTES wait, or some while H2_QUEUED_BYTES of all streams do: queue no more, `room` will
- * be told. */
+/* Queue no more, `room` will be told: H2_QUEUE_BYTES wait; or H2_QUEUED_BYTES on all streams do, and some on
+ * this one or its window is shut; or four times as much. */
 bool h2_full(struct h2_stream *);
 size_t h2_waiting(const struct h2_stream *); /* bytes queued */
 /* Of what `data` told, the owner holds `bytes` less: the peer may send as much more. */

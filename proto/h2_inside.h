@@ -41,6 +41,7 @@ struct h2 {
 	struct h2_head *head; /* NULL: none is being read */
 	struct buf *out;      /* inside h2_drain() */
 	size_t up_to;
+	bool behind;                          /* the last h2_drain() left something */
 	uint64_t budget, refilled_ns, now_ns; /* 1 / 256 of a glitch */
 	int failure;
 	enum h2_rule why; /* a callback's own reason to fail */

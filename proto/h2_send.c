@@ -149,11 +149,21 @@ static bool take_frames(struct h2 *h2)
 	return n >= 0 && !h2->out->err;
 }
 
+/* Something that is queued now would leave. */
+static bool flows(const struct h2_stream *s)
+{
+	nghttp2_session *session = s->h2->session;
+
+	return s->h2->queued < 4 * H2_QUEUED_BYTES &&
+	       nghttp2_session_get_stream_remote_window_size(session, (int32_t)s->id) > 0 &&
+	       nghttp2_session_get_remote_window_size(session) > 0;
+}
+
 static bool has_room(const struct h2_stream *s)
 {
 	size_t n = buf_len(&s->out);
 
-	return n == 0 || (n < H2_QUEUE_BYTES / 2 && s->h2->queued < H2_QUEUED_BYTES / 2);
+	return n < H2_QUEUE_BYTES / 2 && (s->h2->queued < H2_QUEUED_BYTES / 2 || (n == 0 && flows(s)));
 }
 
 /* The streams that were full and no longer are; true when some were. */
@@ -343,7 +353,7 @@ void h2_reset(struct h2_stream *s, enum h2_code code)
 bool h2_full(struct h2_stream *s)
 {
 	size_t n = buf_len(&s->out);
-	bool full = n >= H2_QUEUE_BYTES || (n && s->h2->queued >= H2_QUEUED_BYTES);
+	bool full = n >= H2_QUEUE_BYTES || (s->h2->queued >= H2_QUEUED_BYTES && (n || !flows(s)));
 
 	if (full && !s->thirsty) {
 		s->thirsty = true;

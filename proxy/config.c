@@ -18,7 +18,7 @@ static uint32_t workers_auto(void)
 
 void config_start(struct plan *p)
 {
-	memset(p, 0, sizeof(*p));
+	plan_copy(p, NULL);
 	p->generation = 1;
 	p->workers = workers_auto();
 	p->slots_each = 4096;

@@ -44,7 +44,7 @@ struct config_share {
 	uint64_t bytes; /* the most that it can take */
 	enum config_share_kind kind;
 };
-enum { CONFIG_SHARES_MAX = 16 };
+enum { CONFIG_SHARES_MAX = 20 };
 /* The number of shares. *copies_out: the sum of those that are not SHARE_LIVE; those of SHARE_MEMORY add up
  * to `memory` at most. */
 unsigned config_memory(const struct plan *, struct config_share[CONFIG_SHARES_MAX], uint64_t *copies_out);

@@ -9,10 +9,9 @@ enum {
 	RECORDER_BYTES = 16 << 20,  /* two files being written: their segments, zstd, their indexes */
 	CANDIDATE_BYTES = 64 << 10, /* its tallies and their copy in the judge, its client in the shadow */
 	ROLE_BYTES = 8 << 20,       /* program, libraries, heap at rest, SQLite's cache */
-	WRITTEN_BYTES =
-	        HIGH_BYTES + 2 * CONN_READ_BYTES + H1_HEAD_MAX, /* queued when the source is stopped */
-	CONNECTION_BYTES = 2 * (2 * CONN_READ_BYTES + 2 * WRITTEN_BYTES + H1_HEAD_MAX) + RETRY_BYTES +
-	                   128 * 1024, /* two sides: in, out (its block may be twice as large), a head; TLS */
+	CLIENT_BYTES = 2 << 10,     /* a connection without its buffers */
+	TLS_BYTES = 48 << 10,       /* ... OpenSSL's part, with a record each way */
+	LIVE_BYTES = 2 * TLS_BYTES + H1_HEAD_MAX + RETRY_BYTES, /* one to live: a head, what a retry sends */
 };
 
 struct shares {
@@ -48,6 +47,18 @@ static uint64_t candidates(const struct plan *p)
 	return count;
 }
 
+static uint64_t connections(const struct plan *p)
+{
+	uint64_t to_live = 0, client = CLIENT_BYTES;
+
+	for (uint32_t i = 0; i < p->route_count; i++)
+		to_live += (uint64_t)p->routes[i].live.endpoint_count * p->routes[i].live.max_connections;
+	for (uint32_t i = 0; i < p->listen_count; i++)
+		if (p->listen[i].tls)
+			client = CLIENT_BYTES + TLS_BYTES;
+	return p->workers * (p->limits.max_connections * client + to_live * LIVE_BYTES);
+}
+
 unsigned config_memory(const struct plan *p, struct config_share out[CONFIG_SHARES_MAX], uint64_t *copies_out)
 {
 	struct shares s = {.all = out};
@@ -68,7 +79,8 @@ unsigned config_memory(const struct plan *p, struct config_share out[CONFIG_SHAR
 	*copies_out = 0;
 	for (unsigned i = 0; i < s.count; i++)
 		*copies_out += out[i].bytes;
-	add(&s, "workers", (uint64_t)p->workers * p->limits.max_connections * CONNECTION_BYTES, SHARE_LIVE,
-	    "buffers of max_connections clients, all full at once");
+	add(&s, "live buffers", budget_live_bytes(p) * p->workers, SHARE_LIVE,
+	    "of clients and to live; past it clients get 503 (memory)");
+	add(&s, "live connections", connections(p), SHARE_LIVE, "what all of them take beside their buffers");
 	return s.count;
 }

@@ -521,8 +521,8 @@ static const struct cfg_row rows[] = {
          .hook = config_listen_hook,
          .sentence = "write listen: [{address: 127.0.0.1:8080}]"},
         {ONE("user", CFG_HOOK, struct plan, user_id), .hook = config_user_hook,
-         .sentence = "Whom the roles run as when the proxy is started by root; left out: root, without its "
-                     "privileges."},
+         .sentence =
+                 "Whom the roles run as when root starts the proxy; left out: root, without its privileges."},
         {ONE("workers", CFG_HOOK, struct plan, workers), .value = "auto", .hook = config_workers_hook,
          .sentence = "A number up to 16, or auto: the cores, at most 4."},
         {ONE("memory", CFG_SIZE, struct plan, memory_bytes), .min = "16MiB", .max = "1TiB", .value = "256MiB",

@@ -222,6 +222,7 @@ PLAIN(log_shed, s->log_shed)
 PLAIN(requests, s->requests)
 PLAIN(connections, s->connections)
 PLAIN(in_flight, s->in_flight)
+PLAIN(buffered, s->buffered)
 PLAIN(tunnels, s->tunnels)
 PLAIN(accepted, s->accepted)
 PLAIN(upgrades, s->upgrades)
@@ -233,6 +234,7 @@ PLAIN(live_sent, s->live_bytes_out)
 PLAIN(live_connects, s->live_connects)
 PLAIN(live_reuses, s->live_reuses)
 PLAIN(live_retries, s->live_retries)
+PLAIN(live_cancels, s->live_cancels)
 PLAIN(live_ejections, s->live_ejections)
 PLAIN(seen, s->counts.seen)
 PLAIN(open, s->counts.open)
@@ -286,6 +288,12 @@ static const struct {
         {{"understudy_connections", METRIC_GAUGE, "", "client connections open", {NULL}}, put_connections},
         {{"understudy_requests_in_flight", METRIC_GAUGE, "", "requests routed, not answered yet", {NULL}},
          put_in_flight},
+        {{"understudy_live_buffer_bytes",
+          METRIC_GAUGE,
+          "",
+          "held in buffers of clients and live connections",
+          {NULL}},
+         put_buffered},
         {{"understudy_tunnels", METRIC_GAUGE, "", "upgraded connections open", {NULL}}, put_tunnels},
         {{"understudy_connections_accepted_total", METRIC_COUNTER, "", "client connections accepted", {NULL}},
          put_accepted},
@@ -335,6 +343,12 @@ static const struct {
           "exchanges on a live connection that was open already",
           {NULL}},
          put_live_reuses},
+        {{"understudy_live_cancels_total",
+          METRIC_COUNTER,
+          "",
+          "streams to live endpoints that we reset: the client left, or a limit passed",
+          {NULL}},
+         put_live_cancels},
         {{"understudy_live_retries_total",
           METRIC_COUNTER,
           "",

@@ -30,6 +30,7 @@ static void add_worker(struct stats *s, const struct worker_gauges *g)
 	        {&s->connections, &g->connections},
 	        {&s->tunnels, &g->tunnels},
 	        {&s->in_flight, &g->in_flight},
+	        {&s->buffered, &g->buffered},
 	        {&s->accepted, &g->accepted},
 	        {&s->upgrades, &g->upgrades},
 	        {&s->tls_handshakes, &g->tls_handshakes},
@@ -41,6 +42,7 @@ static void add_worker(struct stats *s, const struct worker_gauges *g)
 	        {&s->live_reuses, &g->live_reuses},
 	        {&s->live_retries, &g->live_retries},
 	        {&s->live_ejections, &g->live_ejections},
+	        {&s->live_cancels, &g->live_cancels},
 	};
 
 	for (unsigned i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -238,6 +240,7 @@ static void put_live(struct buf *b, const struct stats *s)
 	        {"connections", s->connections},
 	        {"accepted", s->accepted},
 	        {"in_flight", s->in_flight},
+	        {"buffered_bytes", s->buffered},
 	        {"tunnels", s->tunnels},
 	        {"client_bytes_in", s->client_bytes_in},
 	        {"client_bytes_out", s->client_bytes_out},
@@ -246,6 +249,7 @@ static void put_live(struct buf *b, const struct stats *s)
 	        {"live_connects", s->live_connects},
 	        {"live_reuses", s->live_reuses},
 	        {"live_retries", s->live_retries},
+	        {"live_cancels", s->live_cancels},
 	        {"live_ejections", s->live_ejections},
 	};
 

@@ -281,6 +281,17 @@ static int make_listeners(struct estate *e, const struct estate *former)
 	return err;
 }
 
+bool estate_shut(const struct estate *e)
+{
+	int fds[LISTEN_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < e->count; i++)
+		if (n < LISTEN_MAX && !strncmp(e->things[i].name, "listen.", 7))
+			fds[n++] = e->things[i].fd;
+	return listeners_shut(fds, n);
+}
+
 /* The control socket's path, with `suffix` while it is not shown yet. */
 static void control_path(const struct plan *plan, const char *suffix, char out[CONTROL_PATH_BYTES])
 {

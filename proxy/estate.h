@@ -38,6 +38,8 @@ int estate_open(struct estate *, const struct plan *, const char *run_directory,
                 const struct estate *former) MUST_CHECK;
 /* From here on clients and operators can connect. 0 or ERR_SYS, said on stderr. */
 int estate_listen(struct estate *) MUST_CHECK;
+/* No client connects any more (listeners_shut()). False: clients' sockets are not all ours. */
+bool estate_shut(const struct estate *);
 /* The descriptor of that name, or -1. */
 int estate_fd(const struct estate *, const char *name);
 /* All sockets that others connect to but the control socket; how many. */

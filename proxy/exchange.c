@@ -185,6 +185,10 @@ void exchange_begin(struct exchange *x, const struct http_message *m)
 		refuse(x, 503, REJECT_MAX_REQUESTS);
 		return;
 	}
+	if (exhausted(w)) {
+		refuse(x, 503, REJECT_MEMORY);
+		return;
+	}
 	x->route = (uint16_t)route;
 	x->active = x->routed = true;
 	in_flight(w, 1);
@@ -296,7 +300,7 @@ void exchange_drop(struct exchange *x, enum reject_rule rule)
 
 bool exchange_full(const struct exchange *x)
 {
-	return x->live && live_full(x->live);
+	return x->live && (live_full(x->live) || (exhausted(x->worker) && !x->request_done));
 }
 
 bool exchange_unsent(const struct exchange *x)
@@ -324,8 +328,11 @@ static bool passed(uint64_t now_ns, uint64_t since_ns, uint32_t limit_ms)
 void exchange_tick(struct exchange *x, uint64_t now_ns)
 {
 	const struct plan_live *plan = &route_of(x)->live;
+	bool waits = x->live && !x->tunnel && x->ops->full(x->front); /* for the client: no fault of live's */
 
-	if (x->live)
+	if (waits)
+		x->progress_ns = now_ns;
+	else if (x->live)
 		live_tick(x->live, now_ns);
 	slow_look(x, now_ns);
 	if (!x->live || x->tunnel)

@@ -1,6 +1,6 @@
 #include "proxy/forward.h"
 
-#include "proxy/traceparent.h"
+#include "proto/traceparent.h"
 
 static bool is(const struct http_field *f, struct span lower)
 {
@@ -86,17 +86,6 @@ struct seen {
 	char traceparent[TRACEPARENT_BYTES];
 };
 
-/* Unique within a start of ours, and unlike those of another (splitmix64 by S. Vigna: one to one). */
-static uint64_t span_id(const struct forward_request *r)
-{
-	uint64_t z = r->id ^ r->salt;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	z ^= z >> 31;
-	return z ? z : 1;
-}
-
 /* One valid traceparent goes on with our span; anything else restarts the trace. */
 static bool trace_good(struct seen *s, const struct forward_request *r)
 {
@@ -107,8 +96,10 @@ static bool trace_good(struct seen *s, const struct forward_request *r)
 		for (size_t i = 0; i < r->message->field_count; i++)
 			if (is(&r->message->fields[i], SPAN("traceparent")) && count++ == 0)
 				only = r->message->fields[i].value;
-		s->trace = count == 1 && traceparent_next(only, span_id(r), s->traceparent) ? TRACE_GOOD
-		                                                                            : TRACE_BAD;
+		s->trace =
+		        count == 1 && traceparent_next(only, traceparent_span(r->id, r->salt), s->traceparent)
+		                ? TRACE_GOOD
+		                : TRACE_BAD;
 	}
 	return s->trace == TRACE_GOOD;
 }
@@ -265,7 +256,10 @@ void forward_response(struct buf *out, const struct http_message *m, const struc
 			put_field(out, f);
 		}
 	}
-	if (!framed)
+	/* over HTTP/2 a head may say that it is all; here a length must */
+	if (!framed && framing == HTTP_NO_BODY && m->status >= 200 && m->status != 204 && !describes)
+		put_framing(out, SPAN(""), HTTP_LENGTH, 0);
+	else if (!framed)
 		put_framing(out, SPAN(""), framing, m->content_length);
 	put_edits(out, edits);
 	if (m->status == 101)

@@ -4,15 +4,24 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/grpc.h"
+#include "proto/net/client.h"
+#include "proto/protobuf.h"
+
+/* Of a HealthCheckResponse (grpc/grpc, doc/health-checking.md) */
+enum { ANSWER_BYTES = 64, STATUS_FIELD = 1, SERVING = 1 };
 
 struct check {
 	struct health *health;
 	const struct plan_route *route;
 	struct upstream *upstream;
 	struct upstream_endpoint *endpoint;
-	struct conn conn;
-	struct codec *codec; /* NULL: none is under way */
-	uint64_t due_ns;     /* the next one, or the end of this one */
+	struct client *client; /* of this question; NULL: none is under way */
+	uint64_t due_ns;       /* the next one */
+	bool asked;            /* the question left */
+	bool succeeded;        /* gRPC: its status is OK */
+	size_t answer_len;
+	char answer[ANSWER_BYTES]; /* gRPC: what came of it */
 };
 
 struct health {
@@ -43,80 +52,151 @@ static void tell(const struct check *c, bool well)
 		    log_text("endpoint", c->endpoint->plan->url));
 }
 
+static const struct plan_health *plan_of(const struct check *c)
+{
+	return &c->route->live.health;
+}
+
 static void check_end(struct check *c, bool well)
 {
 	uint64_t interval = interval_ns(c);
 
-	if (!well && conn_opening(&c->conn))
+	if (!well && !c->asked)
 		upstream_unreachable(c->endpoint);
-	conn_close(&c->conn);
-	codec_give(c->health->worker, &c->codec);
+	client_free(&c->client);
 	c->due_ns = clock_mono_ns() + interval - interval / 10 + draw(c->health, interval / 5);
 	if (upstream_checked(c->upstream, c->endpoint, well))
 		tell(c, well);
 }
 
-/* 1: well, 0: ill, ERR_AGAIN: the head is not whole. */
-static int judge(struct check *c)
+static void note_status(struct check *c, const struct http_message *m)
 {
-	struct h1_parser *p = &c->codec->parser;
+	unsigned status;
 
-	while (buf_len(&c->conn.in)) {
-		enum h1_event event = H1_NEED_MORE;
-		struct span body;
-		long n = h1_feed(p, buf_span(&c->conn.in), &event, &body);
-
-		if (n < 0)
-			return 0;
-		buf_consume(&c->conn.in, (size_t)n);
-		if (event == H1_HEAD && p->message.status / 100 != 1)
-			return p->message.status / 100 == 2;
-		if (event == H1_DONE)
-			h1_next(p);
-		if (event == H1_NEED_MORE)
-			break;
-	}
-	return ERR_AGAIN;
+	c->succeeded |= !grpc_status(http_field(m, SPAN("grpc-status")), &status) && status == 0;
 }
 
-static void check_turn(void *owner, unsigned news)
+static bool serving(const struct check *c)
 {
-	struct check *c = owner;
-	int verdict = news & CONN_INPUT ? judge(c) : ERR_AGAIN;
+	struct grpc_message message;
+	struct protobuf_field field;
+	uint64_t status = 0;
 
-	if (verdict != ERR_AGAIN)
-		check_end(c, verdict);
-	else if (news & (CONN_BROKEN | CONN_EOF))
-		check_end(c, false);
+	if (grpc_next((struct span){c->answer, c->answer_len}, ANSWER_BYTES, &message) <= 0)
+		return false;
+	while (!message.compressed && protobuf_next(&message.bytes, &field) == 1)
+		if (field.number == STATUS_FIELD && field.wire == PROTOBUF_VARINT)
+			status = field.value;
+	return status == SERVING;
 }
 
-static void write_request(struct check *c)
+static void on_sent(void *arg)
 {
-	struct buf *out = conn_out(&c->conn);
+	((struct check *)arg)->asked = true;
+}
 
-	h1_write_request(out, SPAN("GET"), span_of(c->route->live.health.path),
-	                 span_of(c->endpoint->plan->authority));
+static void on_head(void *arg, const struct http_message *m)
+{
+	struct check *c = arg;
+
+	if (plan_of(c)->grpc)
+		note_status(c, m);
+	else
+		check_end(c, m->status / 100 == 2);
+}
+
+static void on_body(void *arg, struct span bytes)
+{
+	struct check *c = arg;
+
+	memcpy(c->answer + c->answer_len, bytes.data, bytes.len); /* the client keeps to the limit */
+	c->answer_len += bytes.len;
+}
+
+static void on_trailers(void *arg, const struct http_message *m)
+{
+	note_status(arg, m);
+}
+
+static void on_done(void *arg, enum client_result result)
+{
+	struct check *c = arg;
+
+	if (c->client) /* else it was us who ended it */
+		check_end(c, result == CLIENT_OK && c->succeeded && serving(c));
+}
+
+static void put_get(struct buf *out, const struct check *c)
+{
+	h1_write_request(out, SPAN("GET"), span_of(plan_of(c)->path), span_of(c->endpoint->plan->authority));
 	h1_write_field(out, SPAN("User-Agent"), SPAN("understudy-health"));
 	h1_write_field(out, SPAN("Connection"), SPAN("close"));
 	h1_write_end(out, HTTP_NO_BODY, 0);
 }
 
-static void check_begin(struct check *c, uint64_t now_ns)
+static void put_grpc(struct buf *out, const struct check *c)
 {
+	struct span service = span_of(plan_of(c)->grpc_service);
+	char prefix[GRPC_PREFIX_BYTES];
+	struct buf message;
+
+	buf_init(&message, 2 * TEXT_MAX_BYTES);
+	if (service.len)
+		protobuf_put_bytes(&message, 1, service);
+	out->err = message.err ? message.err : grpc_prefix(buf_len(&message), prefix);
+	h1_write_request(out, SPAN("POST"), SPAN("/grpc.health.v1.Health/Check"),
+	                 span_of(c->endpoint->plan->authority));
+	h1_write_field(out, SPAN("User-Agent"), SPAN("understudy-health"));
+	h1_write_field(out, SPAN("Content-Type"), SPAN("application/grpc"));
+	h1_write_field(out, SPAN("TE"), SPAN("trailers"));
+	h1_write_end(out, HTTP_LENGTH, sizeof prefix + buf_len(&message));
+	buf_put(out, prefix, sizeof prefix);
+	buf_span_put(out, buf_span(&message));
+	buf_fini(&message);
+}
+
+static int ask(struct check *c, struct span request)
+{
+	static const struct client_events events = {
+	        .sent = on_sent, .head = on_head, .body = on_body, .trailers = on_trailers, .done = on_done};
 	const struct upstream_endpoint *e = c->endpoint;
+	const struct plan_health *h = plan_of(c);
+	bool h2 = c->route->live.http == PLAN_HTTP_2;
+	struct client_target target = {
+	        .address = e->address, .address_len = e->address_len, .h2 = h2, .host = e->plan->host};
+	struct client_limits limits = {.max_in_flight = 1,
+	                               .timeout_ms = h->timeout_ms,
+	                               .max_body_bytes = h->grpc ? ANSWER_BYTES : UINT64_MAX};
+	int err;
+
+	if (e->plan->tls) {
+		target.tls = c->upstream->tls;
+		target.tls_h2 = c->upstream->tls_h2;
+	}
+	err = client_new(c->health->worker->base, &target, limits, &c->client);
+	return err ? err : client_send(c->client, request, &(struct client_how){0}, &events, c);
+}
+
+static void check_begin(struct check *c)
+{
+	struct buf request;
 
 	upstream_locate(c->endpoint);
-	conn_init(&c->conn, c->health->worker->base, check_turn, c);
-	c->codec = codec_take(c->health->worker, H1_RESPONSE);
-	c->due_ns = now_ns + (uint64_t)c->route->live.health.timeout_ms * 1000000u;
-	if (!c->codec || conn_connect(&c->conn, (const struct sockaddr *)&e->address, e->address_len,
-	                              e->plan->tls ? c->upstream->tls : NULL, e->plan->host)) {
+	c->asked = c->succeeded = false;
+	c->answer_len = 0;
+	buf_init(&request, 8 * TEXT_MAX_BYTES);
+	if (plan_of(c)->grpc)
+		put_grpc(&request, c);
+	else
+		put_get(&request, c);
+	if (request.err || ask(c, buf_span(&request)))
 		check_end(c, false);
-		return;
-	}
-	write_request(c);
-	if (conn_flush(&c->conn))
-		check_end(c, false);
+	buf_fini(&request);
+}
+
+static bool asks(const struct plan_health *h)
+{
+	return h->path[0] || h->grpc;
 }
 
 int health_new(struct worker *w, struct health **out)
@@ -126,7 +206,7 @@ int health_new(struct worker *w, struct health **out)
 
 	*out = NULL;
 	for (uint32_t r = 0; r < w->plan->route_count; r++)
-		if (w->plan->routes[r].live.health.path[0])
+		if (asks(&w->plan->routes[r].live.health))
 			count += w->upstreams[r].count;
 	if (!count)
 		return 0;
@@ -136,7 +216,7 @@ int health_new(struct worker *w, struct health **out)
 	h->worker = w;
 	h->random = clock_mono_ns() + w->env->index;
 	for (uint32_t r = 0; r < w->plan->route_count; r++)
-		for (uint32_t e = 0; w->plan->routes[r].live.health.path[0] && e < w->upstreams[r].count;
+		for (uint32_t e = 0; asks(&w->plan->routes[r].live.health) && e < w->upstreams[r].count;
 		     e++) {
 			struct check *c = &h->checks[h->count++];
 
@@ -154,11 +234,7 @@ void health_tick(struct health *h, uint64_t now_ns)
 	for (unsigned i = 0; h && i < h->count; i++) {
 		struct check *c = &h->checks[i];
 
-		if (now_ns < c->due_ns)
-			continue;
-		if (c->codec)
-			check_end(c, false);
-		else
-			check_begin(c, now_ns);
+		if (!c->client && now_ns >= c->due_ns)
+			check_begin(c);
 	}
 }

@@ -234,6 +234,11 @@ static void enter_phase(struct house *h, uint32_t phase, uint64_t now)
 	if (phase > PHASE_CONTROL)
 		return;
 	atomic_store(&h->estate.page->phase, phase);
+	if (phase == PHASE_WORKERS)
+		atomic_store(&h->estate.page->door,
+		             atomic_load(&h->estate.page->superseded) || !estate_shut(&h->estate)
+		                     ? DOOR_LEFT
+		                     : DOOR_SHUT);
 	for (unsigned i = 0; i < h->child_count; i++) {
 		struct child *c = &h->children[i];
 
@@ -360,14 +365,14 @@ static bool people_house(struct house *h, const struct role_row *rows, unsigned 
 struct house *house_new(const struct plan *plan, const char *directory, const char *input, int self_fd)
 {
 	struct house *h = calloc(1, sizeof *h);
-	struct plan *own = malloc(sizeof *own);
+	struct plan *own = calloc(1, sizeof *own);
 
 	if (!h || !own) {
 		free(h);
 		free(own);
 		return NULL;
 	}
-	*own = *plan;
+	plan_copy(own, plan);
 	h->estate.plan = own;
 	h->self_fd = self_fd;
 	h->input = input;

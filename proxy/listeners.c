@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,60 @@ static void clear_stale(const union address *a, socklen_t len)
 		close(fd);
 }
 
+/* What this process bound, by inode: descriptors of one socket share it. */
+static struct {
+	ino_t inodes[HANDED_MAX];
+	unsigned count;
+} bound;
+
+static void remember(int fd)
+{
+	struct stat st;
+
+	if (bound.count < HANDED_MAX && fstat(fd, &st) == 0)
+		bound.inodes[bound.count++] = st.st_ino;
+}
+
+static bool is_bound_here(int fd)
+{
+	struct stat st;
+
+	for (unsigned i = 0; fstat(fd, &st) == 0 && i < bound.count; i++)
+		if (bound.inodes[i] == st.st_ino)
+			return true;
+	return false;
+}
+
+/* The kernel shows a listener's filter the TCP header. SYN alone goes; the end of a handshake passes. */
+static bool drop_syns(int fd)
+{
+	enum { FLAGS_AT = 13, SYN = 0x02, ACK = 0x10 };
+	struct sock_filter code[] = {
+	        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+	        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+	        BPF_STMT(BPF_RET | BPF_K, 0),
+	        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog program = {sizeof code / sizeof *code, code};
+	int type = 0;
+	socklen_t len = sizeof type;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &type, &len) == 0 && type == IPPROTO_TCP &&
+	       setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
+bool listeners_shut(const int *fds, unsigned count)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < count; i++)
+		all &= is_bound_here(fds[i]);
+	for (unsigned i = 0; i < count && all; i++)
+		all &= drop_syns(fds[i]);
+	return all;
+}
+
 static int bind_one(const union address *a, socklen_t len)
 {
 	int one = 1, fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -168,7 +223,7 @@ static int listener_of(struct handed *handed, const struct plan_endpoint *at)
 
 	errno = EAFNOSUPPORT;
 	if (len && fd == -1)
-		fd = bind_one(&a, len);
+		remember(fd = bind_one(&a, len));
 	if (fd == -1)
 		fprintf(stderr, "understudy: cannot listen on: %s: %s%s\n", at->url, strerror(errno),
 		        errno == EADDRINUSE      ? "; stop what listens there or choose another port"

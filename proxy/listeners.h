@@ -15,6 +15,11 @@
 int listeners_bind(const struct plan *, const int *former, unsigned former_count, int fds[LISTEN_MAX],
                    int *control_out) MUST_CHECK;
 
+/* No connection comes to the sockets any more that this process bound itself (a SYN finds nobody until they
+ * are closed; then it is refused): those that the kernel has let in can all be served. False: some are not
+ * ours, or not of TCP, and take connections on. */
+bool listeners_shut(const int *fds, unsigned count);
+
 /* The same kind of socket at a path; a file that a dead process left there gives way, one behind which
  * somebody answers does not. A descriptor, or -1 with errno (EADDRINUSE: somebody answers). */
 int listeners_bind_path(const char *path) MUST_CHECK;

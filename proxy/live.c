@@ -24,6 +24,20 @@ void live_undialled(struct upstream *u, struct upstream_endpoint *e, uint64_t no
 	upstream_failed(u, e, now_ns);
 }
 
+static struct live *take_at(struct exchange *x, struct upstream *u, struct upstream_endpoint *e,
+                            uint64_t now_ns)
+{
+	struct live *l = live_h2_spoken(u, e, now_ns) ? live_h2_take(x, u, e) : live_h1_take(x, u, e);
+
+	if (!l)
+		return NULL;
+	e->in_flight++;
+	l->exchange = x;
+	l->spoke = l->chunked = l->trailed = false;
+	l->since_ns = now_ns;
+	return l;
+}
+
 /* An endpoint that refuses at once (a unix socket does) is passed over like one that refuses later. */
 struct live *live_take(struct exchange *x, struct upstream *u, uint64_t now_ns)
 {
@@ -35,15 +49,9 @@ struct live *live_take(struct exchange *x, struct upstream *u, uint64_t now_ns)
 		if (!e)
 			return NULL;
 		upstream_locate(e);
-		l = live_h2_spoken(u, e, now_ns) ? live_h2_take(x, u, e) : live_h1_take(x, u, e);
+		l = take_at(x, u, e, now_ns);
 		x->refused_by = e;
 	} while (!l && (u->count > 1 || e->found.count > 1) && ++x->tries < u->plan->tries);
-	if (!l)
-		return NULL;
-	e->in_flight++;
-	l->exchange = x;
-	l->spoke = l->chunked = l->trailed = false;
-	l->since_ns = now_ns;
 	return l;
 }
 
@@ -56,8 +64,9 @@ void live_release(struct live **live, bool clean)
 	l->ops->release(l, clean);
 }
 
-/* Another try is sent what `text` holds; the rest follows. False: none can be had. */
-static bool move_on(struct exchange *x, struct buf *text)
+/* Another try, `at` that endpoint if it can be had, is sent what `text` holds; the rest follows. False: none
+ * can be had. */
+static bool move_on(struct exchange *x, struct buf *text, struct upstream_endpoint *at)
 {
 	struct live *l = x->live;
 	struct upstream *u = l->upstream;
@@ -67,7 +76,9 @@ static bool move_on(struct exchange *x, struct buf *text)
 
 	buf_init(text, CONN_OUT_LIMIT);
 	live_release(&x->live, false);
-	x->live = live_take(x, u, x->worker->now_ns);
+	x->live = at ? take_at(x, u, at, x->worker->now_ns) : NULL;
+	if (!x->live)
+		x->live = live_take(x, u, x->worker->now_ns);
 	under_way = x->live != NULL;
 	if (under_way) {
 		x->live->chunked = chunked;
@@ -95,14 +106,14 @@ static bool live_elsewhere(struct live *l, enum live_error why)
 	upstream_failed(u, l->endpoint, l->worker->now_ns);
 	if (!conn_opening(l->conn))
 		gauge_add(&x->worker->gauges->live_retries, 1);
-	return move_on(x, text);
+	return move_on(x, text, NULL);
 }
 
-void live_anew(struct live *l)
+void live_anew(struct live *l, struct upstream_endpoint *at)
 {
 	struct exchange *x = l->exchange;
 
-	if (l->kept.err || !move_on(x, &l->kept))
+	if (l->kept.err || !move_on(x, &l->kept, at))
 		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
 }
 
@@ -115,7 +126,7 @@ void live_unseen(struct live *l)
 		return;
 	}
 	gauge_add(&x->worker->gauges->live_retries, 1);
-	live_anew(l);
+	live_anew(l, NULL);
 }
 
 void live_broke(struct live *l, enum live_error why)

@@ -13,7 +13,7 @@
 #include "proto/base/clock.h"
 #include "proxy/live_inside.h"
 
-enum { KEPT_BYTES = 4 * 1024 };
+enum { KEPT_BYTES = 4 * 1024, FIRST_BYTES = 4 * 1024 };
 
 struct live_h1 {
 	struct live live;
@@ -184,6 +184,13 @@ static bool ended_by_close(struct live_h1 *h)
 	return h1_eof(&h->codec->parser) == 0 && h->live.exchange->response_begun && !h->deaf;
 }
 
+/* What the client does not take stays with the server. */
+static void wait_for_front(struct live_h1 *h)
+{
+	conn_read(&h->conn, false);
+	conn_rest(&h->conn);
+}
+
 static void pump(struct live_h1 *h)
 {
 	struct live *l = &h->live;
@@ -195,7 +202,7 @@ static void pump(struct live_h1 *h)
 		long n;
 
 		if (x->ops->full(x->front)) {
-			conn_read(&h->conn, false);
+			wait_for_front(h);
 			return;
 		}
 		if (!parses(h)) {
@@ -223,6 +230,7 @@ static void pump(struct live_h1 *h)
 		broke(h, LIVE_ERROR_RESET);
 	else if (l->exchange)
 		conn_read(&h->conn, true);
+	h->conn.most = 0;
 }
 
 /* A server that refuses a body may answer, close and so reset what we still send: read on. */
@@ -255,6 +263,8 @@ static void h1_turn(void *owner, unsigned news)
 		broke(h, LIVE_ERROR_RESET);
 	else if (news & (CONN_INPUT | CONN_EOF))
 		pump(h);
+	else if ((news & CONN_OPENED) && x->ops->full(x->front))
+		wait_for_front(h);
 	x->ops->turn_end(x->front);
 }
 
@@ -342,11 +352,14 @@ static void h1_flush(struct live *l)
 	h->begun = true;
 	if (h->deaf || conn_flush(&h->conn))
 		deafen(h);
+	else if (!conn_opening(&h->conn) && l->exchange->ops->full(l->exchange->front))
+		wait_for_front(h);
+	conn_rest(&h->conn);
 }
 
 static bool h1_full(const struct live *l)
 {
-	return buf_len(&l->conn->out) >= HIGH_BYTES;
+	return buf_len(&l->conn->out) >= high_bytes(l->worker);
 }
 
 static bool h1_unsent(const struct live *l)
@@ -399,6 +412,7 @@ static struct live_h1 *h1_new(struct worker *w, struct upstream *u, struct upstr
 	conn_init(&h->conn, w->base, h1_turn, h);
 	h->conn.received = &w->gauges->live_bytes_in;
 	h->conn.sent = &w->gauges->live_bytes_out;
+	h->conn.held_bytes = &w->gauges->buffered;
 	return h;
 }
 
@@ -462,6 +476,7 @@ struct live *live_h1_take(struct exchange *x, struct upstream *u, struct upstrea
 	if (!h)
 		return NULL;
 	h->last = h->deaf = h->begun = false;
+	h->conn.most = FIRST_BYTES; /* the client may take nothing of it yet */
 	return &h->live;
 }
 

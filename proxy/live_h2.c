@@ -334,7 +334,7 @@ static void move_legs(struct live_h2 *c)
 	c->leaving = true;
 	while ((leg = LIST_FIRST(&c->legs))) {
 		exchange_touch(leg->live.exchange);
-		live_anew(&leg->live);
+		live_anew(&leg->live, c->endpoint);
 	}
 }
 
@@ -649,8 +649,10 @@ static void h2_leg_release(struct live *l, bool clean)
 		h2_consumed(leg->stream, leg->held);
 	if (leg->stream) {
 		leg->stream->user = NULL;
-		if (!clean)
+		if (!clean) {
 			h2_reset(leg->stream, H2_CANCEL);
+			gauge_add(&c->worker->gauges->live_cancels, 1);
+		}
 		kick(c);
 	}
 	LIST_REMOVE(leg, link);

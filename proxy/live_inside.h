@@ -25,8 +25,8 @@ struct live_ops {
 	struct buf *(*resend)(struct live *, enum live_error why);
 };
 
-/* Nothing of the request left: it goes by another connection. */
-void live_anew(struct live *);
+/* Nothing of the request left: it goes by another connection, `at` that endpoint (NULL: any) if it can. */
+void live_anew(struct live *, struct upstream_endpoint *at);
 /* Nobody has acted on the request: it is asked again, on whatever connection, a few times. */
 void live_unseen(struct live *);
 /* The try broke off: another is made, or the exchange has failed. `l` is not to be used afterwards. */

@@ -21,6 +21,8 @@
 
 enum {
 	HIGH_BYTES = 256 * 1024, /* queued for one side: the other side is read no more */
+	LOW_BYTES = 32 * 1024,   /* ... while memory is short */
+	PRESSED_MS = 500,        /* then, who keeps it waiting for longer is ended */
 	TICK_MS = 100,           /* timeouts fire within one tick */
 	RETRY_BYTES = 64 * 1024, /* of a request, kept until the first byte of its answer */
 };
@@ -68,11 +70,31 @@ struct worker {
 	struct buf scratch;            /* one head of a record at a time */
 	uint8_t sample_key[16];
 	uint64_t sequence, now_ns; /* the clock when this turn began */
+	uint64_t memory_max;       /* of gauges->buffered */
 	uint64_t salt;             /* of the ids of our spans */
 	uint32_t session_count, in_flight;
 	uint32_t most_sessions; /* since memory was last given back */
+	uint64_t drain_ns;      /* when the drain began */
 	bool accepting, draining;
 };
+
+/* Three quarters of what buffers may take are taken: less is queued, and who does not move is ended. */
+static inline bool pressed(const struct worker *w)
+{
+	return atomic_load_explicit(&w->gauges->buffered, memory_order_relaxed) >= w->memory_max / 4 * 3;
+}
+
+/* All of it is: nobody begins, and no more of a request is read. */
+static inline bool exhausted(const struct worker *w)
+{
+	return atomic_load_explicit(&w->gauges->buffered, memory_order_relaxed) >= w->memory_max;
+}
+
+/* So much is queued for one side. */
+static inline size_t high_bytes(const struct worker *w)
+{
+	return pressed(w) ? LOW_BYTES : HIGH_BYTES;
+}
 
 /* NULL: out of memory. */
 struct codec *codec_take(struct worker *, enum h1_kind);

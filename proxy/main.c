@@ -16,6 +16,7 @@
 #include "replay/player.h"
 #include "replay/shadow.h"
 #include "tools/commands.h"
+#include "tools/sandbox.h"
 
 /* In starting order; workers last: nothing is accepted before every role has said it is ready. A replay is
  * the same house with another source: the player takes the place of worker, masker and recorder. */
@@ -142,10 +143,11 @@ int start_roles(const struct plan *plan, const char *run_directory, const char *
 }
 
 const struct command *const commands[] = {
-        &proxy_command,   &check_command,   &rehearse_command,   &replay_command,
-        &ctl_command,     &capture_command, &report_command,     &gate_command,
-        &show_command,    &doctor_command,  &prove_command,      &runs_command,
-        &version_command, &manual_command,  &completion_command, NULL,
+        &proxy_command, &check_command,   &rehearse_command, &replay_command,
+        &ctl_command,   &capture_command, &report_command,   &gate_command,
+        &show_command,  &doctor_command,  &prove_command,    &sandbox_command,
+        &runs_command,  &version_command, &manual_command,   &completion_command,
+        NULL,
 };
 
 static void usage(FILE *to)
@@ -192,6 +194,8 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "--role"))
 		return run_role(argc - 2, argv + 2);
+	if (argc > 1 && !strcmp(argv[1], "--inside"))
+		return sandbox_inside(argc - 2, argv + 2);
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))) {
 		usage(stdout);
 		return 0;

@@ -141,6 +141,8 @@ static void read_signals(struct parent *p)
 	while (read(p->signals, &s, sizeof s) == sizeof s) {
 		if (s.ssi_signo == SIGHUP && !p->hangup_stops)
 			p->hangup = true;
+		else if (s.ssi_signo == SIGUSR1)
+			atomic_fetch_add(&page_of(p->serving)->turns, 1);
 		else if (s.ssi_signo == SIGUSR2)
 			p->upgrade = true;
 		else if (s.ssi_signo != SIGCHLD)
@@ -227,7 +229,7 @@ static bool has_terminal(void)
 
 static int hear_signals(struct parent *p)
 {
-	static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGUSR2, SIGHUP};
+	static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGHUP};
 	sigset_t mask;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -264,7 +266,7 @@ static struct house *build_first(struct parent *p)
 {
 	static struct plan plan;
 
-	plan = *p->job->plan;
+	plan_copy(&plan, p->job->plan);
 	if (p->former.fd != -1) {
 		plan.generation = p->former.generation + 1;
 		plan.continues = p->former.run_id;

@@ -244,6 +244,7 @@ int session_new(struct listener *listener, int fd, const char *address)
 	conn_init(&s->conn, w->base, session_turn, s);
 	s->conn.received = &w->gauges->client_bytes_in;
 	s->conn.sent = &w->gauges->client_bytes_out;
+	s->conn.held_bytes = &w->gauges->buffered;
 	if (conn_take(&s->conn, fd)) {
 		free(s);
 		return ERR_SYS;
@@ -282,6 +283,8 @@ void session_tick(struct session *s)
 	} else if (s->conn.blocked) {
 		if (!s->dead && session_waited(s, limits->send_timeout_ms))
 			session_give_up(s, REJECT_SEND_TIMEOUT);
+		else if (!s->dead && pressed(s->worker) && session_waited(s, PRESSED_MS))
+			session_give_up(s, REJECT_MEMORY);
 		else if (s->chosen)
 			s->kind->blocked(s);
 	} else if (!s->chosen) {

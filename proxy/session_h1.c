@@ -107,7 +107,7 @@ static bool front_full(const void *front)
 {
 	const struct session *s = front;
 
-	return buf_len(&s->conn.out) >= HIGH_BYTES;
+	return buf_len(&s->conn.out) >= high_bytes(s->worker);
 }
 
 /* While draining, a client that was not told to close may be sending its next request just now. */
@@ -128,6 +128,18 @@ static bool served_out(const struct session *s)
 	return !buf_len(&s->conn.out);
 }
 
+/* What a message that is not whole holds, beside the conn's buffers, is in the gauge. */
+static void charge(struct session *s)
+{
+	const struct codec *c = s->h1.codec;
+	size_t now = s->h1.exchange.heard.cap + (c ? sizeof c->parser + c->parser.head_len : 0);
+
+	if (now == s->h1.charged)
+		return;
+	gauge_add(&s->worker->gauges->buffered, now - s->h1.charged);
+	s->h1.charged = now;
+}
+
 static void turn_end(struct session *s)
 {
 	struct exchange *x = &s->h1.exchange;
@@ -144,6 +156,11 @@ static void turn_end(struct session *s)
 	if (x->head && !s->dead) /* before its input goes */
 		h1_keep(&s->h1.codec->parser);
 	idle = !x->active && !buf_len(&s->conn.out) && !s->lingering && !s->conn.held && !s->conn.handshaking;
+	if (idle && s->close_after) { /* of what is refused no more is read */
+		s->h1.mid_message = false;
+		codec_give(s->worker, &s->h1.codec);
+	}
+	charge(s);
 	session_settle(s, idle && (s->close_after || drained(s)));
 }
 
@@ -225,6 +242,16 @@ static bool step(struct session *s)
 	return event != H1_NEED_MORE;
 }
 
+/* A head, or a body that is heard out, is not whole, and nobody is asked yet. */
+static bool unfinished(const struct session *s)
+{
+	const struct exchange *x = &s->h1.exchange;
+
+	if (x->active)
+		return x->head != NULL;
+	return s->h1.mid_message && s->h1.codec && !s->dead && !s->close_after;
+}
+
 static void pump(struct session *s)
 {
 	struct exchange *x = &s->h1.exchange;
@@ -239,6 +266,8 @@ static void pump(struct session *s)
 		if (!(buf_len(&s->conn.in) || (s->h1.mid_message && x->active)) || !step(s))
 			break;
 	}
+	if (exhausted(s->worker) && unfinished(s))
+		reject(s, 503, REJECT_MEMORY);
 	conn_read(&s->conn, s->lingering || !(exchange_full(x) || front_full(s) ||
 	                                      buf_len(&s->conn.in) >= CONN_READ_BYTES));
 }
@@ -266,6 +295,12 @@ static void turn(struct session *s, unsigned news)
 	s->close_after |= s->conn.eof && !buf_len(&s->conn.in);
 }
 
+/* A message that is not whole takes memory that is short. */
+static bool keeps_waiting(const struct session *s)
+{
+	return pressed(s->worker) && session_waited(s, PRESSED_MS);
+}
+
 static void tick(struct session *s)
 {
 	const struct plan_limits *limits = &s->worker->plan->limits;
@@ -274,15 +309,19 @@ static void tick(struct session *s)
 	if (x->active) {
 		if (!x->request_done && !exchange_full(x) && too_slow(s))
 			reject(s, 408, REJECT_BODY_RATE);
+		else if (x->head && keeps_waiting(s))
+			reject(s, 503, REJECT_MEMORY);
 		if (x->active)
 			exchange_tick(x, s->worker->now_ns);
 	} else if (s->h1.mid_message) {
 		if (session_waited(s, limits->header_timeout_ms))
 			reject(s, 408, REJECT_HEADER_TIMEOUT);
+		else if (keeps_waiting(s))
+			reject(s, 503, REJECT_MEMORY);
 	} else if (!buf_len(&s->conn.out)) {
 		s->dead |= session_waited(s, limits->idle_timeout_ms);
 	}
-	if (s->dead || buf_len(&s->conn.out) || s->close_after || s->worker->draining)
+	if (s->dead || buf_len(&s->conn.out) || s->close_after || s->worker->draining || !s->conn.reading)
 		turn_end(s);
 }
 
@@ -295,6 +334,7 @@ static void fini(struct session *s)
 {
 	exchange_abandon(&s->h1.exchange);
 	codec_give(s->worker, &s->h1.codec);
+	charge(s);
 }
 
 static const struct session_kind kind = {turn, turn_end, tick, blocked, turn_end, fini};

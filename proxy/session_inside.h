@@ -30,6 +30,7 @@ struct session_h1 {
 	bool rechunk, trailed; /* how the answer is framed */
 	uint64_t window_ns;    /* body rate window */
 	uint64_t window_bytes;
+	size_t charged; /* to the worker's buffers */
 };
 
 /* HTTP/2: an exchange a stream. */

@@ -16,6 +16,7 @@
 
 #include <event2/event.h>
 
+#include "capture/budget.h"
 #include "proto/base/clock.h"
 #include "proto/net/loop_memory.h"
 #include "proxy/health.h"
@@ -26,6 +27,7 @@
 
 enum {
 	ACCEPTS_A_TURN = 64,
+	DOOR_MS = 250,
 	KEEP_FREE_BYTES = 64 << 20,
 	CROWD = 256, /* so many clients gone are worth giving their memory back */
 	SPARE_BYTES = 1 << 20,
@@ -87,16 +89,39 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* Who was let in by the kernel is served. */
+static void accept_waiting(struct worker *w)
+{
+	uint32_t before;
+
+	for (unsigned i = 0; i < w->plan->listen_count; i++)
+		do {
+			before = w->session_count;
+			on_accept(event_get_fd(w->listeners[i].event), 0, &w->listeners[i]);
+		} while (w->session_count - before == ACCEPTS_A_TURN);
+}
+
 static void start_drain(struct worker *w)
 {
 	w->draining = true;
-	for (unsigned i = 0; i < w->plan->listen_count; i++) /* who was let in by the kernel is served */
-		on_accept(event_get_fd(w->listeners[i].event), 0, &w->listeners[i]);
+	w->drain_ns = w->now_ns;
+	accept_waiting(w);
 	accept_on(w, false);
 	for (struct session *s = w->sessions, *next; s; s = next) {
 		next = session_next(s);
 		session_drain(s);
 	}
+}
+
+/* In a drain: nobody is left for us in the queues of the listeners. Handshakes that had begun when the door
+ * was shut have a moment to end; a parent that says nothing is not waited for. */
+static bool queue_is_done(struct worker *w)
+{
+	uint32_t door = atomic_load(&w->env->page->door);
+
+	if (door == DOOR_SHUT)
+		accept_waiting(w);
+	return door == DOOR_LEFT || w->now_ns - w->drain_ns > DOOR_MS * (uint64_t)1000000;
 }
 
 static void pools_tick(struct worker *w)
@@ -146,7 +171,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		accept_on(w, true);
 	if (!w->draining && atomic_load(&w->env->page->phase) >= PHASE_WORKERS)
 		start_drain(w);
-	if (w->draining && !w->sessions)
+	if (w->draining && queue_is_done(w) && !w->sessions)
 		event_base_loopbreak(w->base);
 }
 
@@ -210,6 +235,8 @@ int worker_run(struct role_env *env)
 	w.env = env;
 	w.plan = env->plan;
 	w.gauges = &env->page->workers[env->index];
+	w.memory_max = budget_live_bytes(w.plan);
+	atomic_store(&w.gauges->buffered, 0);
 	w.salt = atomic_load(&env->page->run_id);
 	w.base = event_base_new();
 	w.tick = w.base ? event_new(w.base, -1, EV_PERSIST, on_tick, &w) : NULL;

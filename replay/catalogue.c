@@ -135,7 +135,7 @@ static void ask(struct catalogue *c)
 	c->status = 0;
 	c->state = CATALOGUE_ASKING;
 	buf_printf(&leg.head, "GET %s\naccept: application/json", places[c->place].path);
-	request_write(&request, &leg, c->to);
+	request_write(&request, &leg, 0, c->to);
 	if (request.err || client_send(c->client, buf_span(&request), &(struct client_how){0}, &events, c))
 		conclude(c, false);
 	buf_fini(&leg.head);

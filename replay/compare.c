@@ -56,6 +56,10 @@ int compare_rows_add(struct job *j, size_t count)
 	size_t had = c->row_count;
 	struct row *rows;
 
+	if (count > COMPARE_ROWS_MAX - had && j->stream && count <= had) {
+		j->rows = c->rows + had - count;
+		return 0;
+	}
 	if (count > COMPARE_ROWS_MAX - had)
 		return ERR_LIMIT;
 	rows = realloc(c->rows, (had + count + 1) * sizeof(*rows));

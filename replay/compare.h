@@ -63,7 +63,8 @@ struct comparison {
  * one by one in their order. Statuses that differ need no decodable body; with equal ones, also failed ones,
  * what was sent is compared, and grpc-message is not. ModelInfer and ModelStreamInfer of a
  * GRPCInferenceService are Open Inference answers (PROTOCOL_AUTO too), each with rows of its own; any other
- * message is compared as bytes, a row each. A differing number of messages is structure. Ignore paths:
+ * message is compared as bytes, a row each; past COMPARE_ROWS_MAX rows the last ones stand for the rest. A
+ * differing number of messages is structure. Ignore paths:
  * "$.a.b[*].c",
  * "$..name". What is read of both takes work_bytes at most, else ERR_NOMEM. */
 int compare_pair(const struct plan_route *, const struct answer *live, const struct answer *candidate,

@@ -24,7 +24,8 @@ struct job {
 
 /* The first divergence, for people; later ones are not kept. */
 void compare_note(struct job *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Append rows and make them the job's. 0, ERR_LIMIT, ERR_NOMEM. */
+/* Append rows and make them the job's. In a stream the last rows stand for those past COMPARE_ROWS_MAX. 0,
+ * ERR_LIMIT, ERR_NOMEM. */
 int compare_rows_add(struct job *, size_t count) MUST_CHECK;
 void compare_value_differs(struct job *, struct row *);
 /* As bytes, one row. */

@@ -5,12 +5,14 @@
 
 #include "capture/head.h"
 #include "capture/mask.h"
+#include "proto/base/siphash.h"
 #include "proto/grpc.h"
 #include "proto/h1.h"
 #include "proto/json_edit.h"
+#include "proto/traceparent.h"
 
 enum { CREDENTIAL_MAX = 8192 };
-static const struct span MARK = SPAN("understudy-shadow");
+static const struct span MARK = SPAN("understudy-shadow"), TRACEPARENT = SPAN("traceparent");
 
 static bool can_be_sent(struct span value)
 {
@@ -25,6 +27,7 @@ int request_to_init(struct request_to *to, const struct plan_candidate *p, uint6
 {
 	*to = (struct request_to){.plan = p};
 	snprintf(to->mark, sizeof to->mark, "%016llx/%s", (unsigned long long)run_id, p->name);
+	to->salt = siphash((const uint8_t[16]){0}, span_of(to->mark));
 	buf_init(&to->credential, CREDENTIAL_MAX);
 	while (credential.len && strchr("\r\n \t", credential.data[credential.len - 1]))
 		credential.len--;
@@ -79,6 +82,11 @@ static bool is_ours(struct span name, const struct request_to *to)
 	return false;
 }
 
+static bool is_trace(struct span name)
+{
+	return span_eq(name, TRACEPARENT) || span_eq(name, SPAN("tracestate"));
+}
+
 static void put_ours(struct buf *out, const struct request_to *to)
 {
 	const struct plan_header_edits *edits = &to->plan->rewrite.headers;
@@ -91,8 +99,23 @@ static void put_ours(struct buf *out, const struct request_to *to)
 	h1_write_field(out, MARK, span_of(to->mark));
 }
 
-static void put_head(struct buf *out, struct span head, const struct request_to *to)
+/* The one traceparent of the head, valid, with our span. */
+static bool trace_of(struct span head, uint64_t span, char out[TRACEPARENT_BYTES])
 {
+	struct span name, value, only = {0};
+	unsigned count = 0;
+	size_t at = 0;
+
+	while (head_next(head, &at, &name, &value))
+		if (span_eq(name, TRACEPARENT) && count++ == 0)
+			only = value;
+	return count == 1 && traceparent_next(only, span, out);
+}
+
+static void put_head(struct buf *out, struct span head, uint64_t id, const struct request_to *to)
+{
+	char trace[TRACEPARENT_BYTES];
+	bool traced = trace_of(head, traceparent_span(id, to->salt), trace);
 	struct span name, value;
 	struct buf target;
 	size_t at = 0;
@@ -104,8 +127,10 @@ static void put_head(struct buf *out, struct span head, const struct request_to 
 	h1_write_request(out, head_method(head), buf_span(&target), host_of(head, to->plan));
 	buf_fini(&target);
 	while (head_next(head, &at, &name, &value))
-		if (!is_ours(name, to))
-			h1_write_field(out, name, value);
+		if (!is_ours(name, to) && (traced || !is_trace(name)))
+			h1_write_field(out, name,
+			               span_eq(name, TRACEPARENT) ? (struct span){trace, sizeof trace}
+			                                          : value);
 	if (grpc_is(head_field(head, SPAN("content-type")))) /* it belongs to one hop, and gRPC asks for it */
 		h1_write_field(out, SPAN("te"), SPAN("trailers"));
 	put_ours(out, to);
@@ -171,7 +196,7 @@ static bool edit_body(struct buf *out, const struct leg *request, const struct r
 	       !json_edit(buf_span(&request->body), edits, count, out, &replaced) && replaced;
 }
 
-void request_write(struct buf *out, const struct leg *request, const struct request_to *to)
+void request_write(struct buf *out, const struct leg *request, uint64_t id, const struct request_to *to)
 {
 	struct span body = buf_span(&request->body);
 	struct buf edited;
@@ -179,7 +204,7 @@ void request_write(struct buf *out, const struct leg *request, const struct requ
 	buf_init(&edited, body.len + (REWRITES_MAX + JSON_EDITS_MAX) * TEXT_MAX_BYTES);
 	if (edit_body(&edited, request, to))
 		body = buf_span(&edited);
-	put_head(out, buf_span(&request->head), to);
+	put_head(out, buf_span(&request->head), id, to);
 	put_body(out, body, buf_span(&request->trailers));
 	buf_fini(&edited);
 }

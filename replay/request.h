@@ -14,6 +14,7 @@
 struct request_to {
 	const struct plan_candidate *plan;
 	char mark[32 + NAME_MAX_BYTES];
+	uint64_t salt;         /* of the ids of its spans: others than live's, and than another run's */
 	struct buf credential; /* the field's value; empty: none */
 	struct span model; /* JSON; what $.model becomes when the table says nothing of it; empty: as it is */
 };
@@ -22,8 +23,10 @@ struct request_to {
  * cannot be a field's value. */
 int request_to_init(struct request_to *, const struct plan_candidate *, uint64_t run_id,
                     struct span credential) MUST_CHECK;
-/* The whole request in HTTP/1.1. A body that is encoded, or no JSON, goes as it is. Errors stick in the buf.
+/* The whole request in HTTP/1.1. A valid traceparent keeps its trace and gets a span of its own, made from
+ * the exchange's id; one that is not valid goes, and tracestate with it. A body that is encoded, or no JSON,
+ * goes as it is. Errors stick in the buf.
  */
-void request_write(struct buf *, const struct leg *request, const struct request_to *);
+void request_write(struct buf *, const struct leg *request, uint64_t id, const struct request_to *);
 
 #endif

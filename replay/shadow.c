@@ -248,7 +248,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	                          &shadow.to[x->route][candidate].model);
 	if (refused)
 		return refused;
-	request_write(&shadow.request, request, &shadow.to[x->route][candidate]);
+	request_write(&shadow.request, request, x->id, &shadow.to[x->route][candidate]);
 	if (shadow.request.err) /* a capture may hold what is no request */
 		return shadow.request.err == ERR_PROTO ? OUTCOME_UNDECODABLE : OUTCOME_MEMORY;
 	if (client_in_flight(client) >= route->candidates[candidate].max_in_flight)

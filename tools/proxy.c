@@ -126,7 +126,8 @@ const struct command proxy_command = {
                  "stops now. SIGHUP (or ctl reload) reads the configuration and the certificates\n"
                  "anew, SIGUSR2 goes on with the binary that now lies at this one's path: no\n"
                  "request fails, the run is sealed and the next one opened; at an error everything\n"
-                 "stays as it is. Later runs of --run DIR go to DIR-2, DIR-3 and so on.",
+                 "stays as it is. SIGUSR1 turns to a new capture file. Later runs of --run DIR go\n"
+                 "to DIR-2, DIR-3 and so on.",
         .flags = flags,
         .status = "0 drained, 2 usage or configuration, 3 could not start",
         .examples = "understudy proxy -c configs/understudy.yaml\n"

@@ -50,6 +50,20 @@ static int read_target(const char *text, struct plan_candidate *out)
 	return -1;
 }
 
+static int read_http(const char *text, uint32_t *out)
+{
+	static const char *const names[] = {
+	        [PLAN_HTTP_AUTO] = "auto", [PLAN_HTTP_1] = "1.1", [PLAN_HTTP_2] = "2"};
+
+	for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (text && strcmp(text, names[i]))
+			continue;
+		*out = text ? i : PLAN_HTTP_AUTO;
+		return -1;
+	}
+	return command_wrong(&replay_command, "--http %s: 2, 1.1 or auto", text);
+}
+
 /* A target that is called like a candidate of the file is sent what that candidate would be. */
 static void adopt(const struct plan *file, const char *route, struct plan_candidate *to)
 {
@@ -65,6 +79,7 @@ static void adopt(const struct plan *file, const char *route, struct plan_candid
 	to->rewrite = from->rewrite;
 	to->models_ignored = from->models_ignored;
 	to->timeout_ms = from->timeout_ms;
+	to->http = options.http ? to->http : from->http;
 	to->verify = from->verify;
 	memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);
 	memcpy(to->credential_file, from->credential_file, sizeof to->credential_file);
@@ -183,6 +198,8 @@ static int fill_route(const struct replay_options *o, const struct plan *plan, c
 	}
 	for (unsigned i = 0; i < route->candidate_count; i++) {
 		route->candidates[i].max_in_flight = plan->slots_each;
+		if (status < 0)
+			status = read_http(o->http, &route->candidates[i].http);
 		adopt(file, route->name, &route->candidates[i]);
 	}
 	if (status < 0)
@@ -213,9 +230,9 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 			           plan->routes[r].gates[i].limit);
 	sha256(&text, plan->gates_hash);
 	buf_init(&text, HASHED_MAX);
-	buf_printf(&text, "speed %.17g\nslots %u\nmax lag %llu ns\nbaseline %s\n", plan->replay_speed,
-	           plan->slots_each, (unsigned long long)plan->replay_max_lag_ns,
-	           o->baseline ? o->baseline : "");
+	buf_printf(&text, "speed %.17g\nslots %u\nmax lag %llu ns\nbaseline %s\nhttp %s\n",
+	           plan->replay_speed, plan->slots_each, (unsigned long long)plan->replay_max_lag_ns,
+	           o->baseline ? o->baseline : "", o->http ? o->http : "");
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
 	buf_put(&text, plan->gates_hash, sizeof plan->gates_hash);
@@ -324,13 +341,17 @@ static const struct command_flag flags[] = {
         {.name = "--config",
          .letter = "-c",
          .argument = "FILE",
-         .sentence =
-                 "targets called like its candidates take over their\n'rewrite', credential, timeout and tls",
+         .sentence = "targets called like its candidates take over their\n'rewrite', credential, timeout, "
+                     "http and tls",
          .to = &options.config},
         {.name = "--baseline",
          .argument = "URL",
          .sentence = "a copy of live: noise floor, other side of masked inputs",
          .to = &options.baseline},
+        {.name = "--http",
+         .argument = "2|1.1",
+         .sentence = "what targets are sent; gRPC is 2; left out: what ALPN agrees\non over TLS, else 1.1",
+         .to = &options.http},
         {.name = "--speed",
          .argument = "X|max",
          .sentence = "1 = as recorded, 2 = twice as fast, max = as fast as\nthe targets take it",

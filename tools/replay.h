@@ -9,7 +9,7 @@
 
 struct replay_options {
 	const char *input, *speed, *targets[CANDIDATES_MAX], *gates[GATES_MAX];
-	const char *config, *baseline, *max_lag, *progress, *connections, *run_given;
+	const char *config, *baseline, *max_lag, *progress, *connections, *run_given, *http;
 	char run[PATH_MAX_BYTES];
 	unsigned target_count, gate_count;
 	bool dry_run, quiet;

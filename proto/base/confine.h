@@ -51,6 +51,9 @@ int confine_privileges(uid_t uid, gid_t gid) MUST_CHECK;
 int confine(const struct confine_rules *) MUST_CHECK;
 /* Of a process that starts others: only what kills. 0, or ERR_SYS with errno. */
 int confine_parent(void) MUST_CHECK;
+/* For a program that nobody knows, in namespaces of its own: a memfd with a filter under which what kills a
+ * role fails, and sockets are of unix and the internet, none raw. 0, or ERR_SYS with errno. */
+int confine_filter(int *fd_out) MUST_CHECK;
 /* The Landlock half of confine(). */
 int confine_landlock(const struct confine_rules *) MUST_CHECK;
 

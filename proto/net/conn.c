@@ -39,6 +39,17 @@ static void count(_Atomic uint64_t *counter, size_t bytes)
 		                      memory_order_relaxed);
 }
 
+/* What this conn holds now is in the gauge. */
+static void charge(struct conn *c)
+{
+	size_t now = c->in.cap + c->out.cap;
+
+	if (now == c->charged)
+		return;
+	count(c->held_bytes, now - c->charged);
+	c->charged = now;
+}
+
 /* Whole records: those that came with one read of the socket, while there is room. */
 static long receive_tls(struct conn *c, char *room, size_t size)
 {
@@ -62,7 +73,9 @@ static long receive(struct conn *c)
 	ssize_t n;
 
 	borrow(&c->in);
-	if (buf_len(&c->in) < CONN_READ_BYTES / 2)
+	if (c->most)
+		want = c->most;
+	else if (buf_len(&c->in) < CONN_READ_BYTES / 2)
 		want -= buf_len(&c->in);
 	room = buf_room(&c->in, want);
 	if (!room)
@@ -308,6 +321,7 @@ void conn_close(struct conn *c)
 		give_back(&c->in);
 	if (c->out.base)
 		give_back(&c->out);
+	charge(c);
 }
 
 struct buf *conn_out(struct conn *c)
@@ -341,6 +355,7 @@ static void sent(struct conn *c, size_t n)
 
 int conn_flush(struct conn *c)
 {
+	charge(c);
 	if (c->connecting || c->handshaking || c->held)
 		return 0;
 	while (buf_len(&c->out) && !c->blocked) {
@@ -380,4 +395,5 @@ void conn_rest(struct conn *c)
 		give_back(&c->in);
 	if (c->out.base && !buf_len(&c->out))
 		give_back(&c->out);
+	charge(c);
 }

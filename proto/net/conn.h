@@ -54,7 +54,10 @@ struct conn {
 	struct tls *tls; /* NULL: plain */
 	struct tls_context *context;       /* of a connect that will be TLS, until it is open; borrowed */
 	const char *host;                  /* ... and the name that its certificate must have; borrowed */
+	size_t most;                       /* that one event reads; 0: CONN_READ_BYTES */
 	_Atomic uint64_t *received, *sent; /* byte counters with this one writer, or NULL */
+	_Atomic uint64_t *held_bytes;      /* gauge of what such conns hold in buffers, or NULL */
+	size_t charged;                    /* ... this one */
 	struct conn_dialer *dialer;        /* while it is asked; NULL: nobody is */
 	struct event_base *base;
 	conn_turn *turn;

@@ -471,6 +471,7 @@ static int setup(void **state)
 	w.env = &env;
 	w.plan = &plan;
 	w.gauges = &env.page->workers[0];
+	w.memory_max = UINT64_MAX;
 	w.base = event_base_new();
 	w.limits = (struct h1_limits){
 	        .line_bytes = 8192, .field_bytes = 16384, .fields_bytes = 65536, .field_count = 128};

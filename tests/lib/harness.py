@@ -114,15 +114,15 @@ def infer(label):
 
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
-                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2"):
+                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2", patience="2s"):
         self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
         self.port, self.admin = free_port(), free_port()
-        rows = "".join(f"      - {{name: {n}, endpoints: [{u}], timeout: 2s, max_in_flight: 256{candidate_keys.get(n, '')}}}\n"
+        rows = "".join(f"      - {{name: {n}, endpoints: [{u}], timeout: {patience}, max_in_flight: 256{candidate_keys.get(n, '')}}}\n"
                        for n, u in candidates.items())
         if baseline:
-            rows += f"      - {{name: twin, endpoints: [{baseline}], role: baseline, sample: 100%, timeout: 2s, max_in_flight: 256}}\n"
+            rows += f"      - {{name: twin, endpoints: [{baseline}], role: baseline, sample: 100%, timeout: {patience}, max_in_flight: 256}}\n"
         config = f"""version: 1
 listen:
   - address: 127.0.0.1:{self.port}

@@ -189,6 +189,11 @@ static const struct {
         {'q', "R$..raw_input_contents", RAW_IN,
          "5{1\"x\" 2\"BYTES\" 3=2} 7<0a0000005b72656461637465645d0a0000005b72656461637465645d>", 2},
         {'q', "R$.inputs[*].data[*][0]", BYTES_IN, NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].data[1] T$.inputs[*].data[*]", BYTES_IN,
+         "5{1\"x\" 2\"BYTES\" 3=2 5{8\"($.inputs[*].data[*]|al)\" 8\"[redacted]\"}}", 2},
+        {'q', "T$.inputs[*].data[*] R$.inputs[*].data[1]", BYTES_IN,
+         "5{1\"x\" 2\"BYTES\" 3=2 5{8\"($.inputs[*].data[*]|al)\" 8\"($.inputs[*].data[*]|bo)\"}}", 2},
+        {'q', "D$.inputs[*].data[*]", NUMBERS_IN, NULL, UINT32_MAX},
         /* numbers stay as they are, or the copy goes */
         {'q', "R$.inputs[*].contents.bytes_contents", NUMBERS_IN, NUMBERS_IN, 0},
         {'q', "D$.inputs[*].contents.int_contents", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{}}", 2},
@@ -282,6 +287,40 @@ static void test_lengths(void **state)
 		teardown(state);
 		setup(state);
 	}
+}
+
+static int mask_code(struct span bytes, struct buf *out)
+{
+	uint32_t count;
+	bool input;
+
+	buf_reset(out);
+	return mask_one(true, bytes, out, &count, &input);
+}
+
+/* Elements are as many as fit when one answer holds for all; else, and fields, are counted. */
+static void test_many(void **state)
+{
+	struct buf *elements = slot(), *in = slot(), *out = slot();
+
+	(void)state;
+	for (int i = 0; i < 70000; i++)
+		protobuf_put_bytes(elements, 8, SPAN(""));
+	protobuf_put_varint(in, 5 << 3 | PROTOBUF_BYTES);
+	protobuf_put_varint(in, buf_len(elements) + 4);
+	protobuf_put_varint(in, 5 << 3 | PROTOBUF_BYTES);
+	protobuf_put_varint(in, buf_len(elements));
+	buf_span_put(in, buf_span(elements));
+	rules("R$.id");
+	assert_int_equal(mask_code(buf_span(in), out), 0);
+	rules("D$..data[*]");
+	assert_int_equal(mask_code(buf_span(in), out), 0);
+	rules("D$..data[3]");
+	assert_int_equal(mask_code(buf_span(in), out), ERR_LIMIT);
+	buf_reset(in);
+	for (int i = 0; i < 70000; i++)
+		protobuf_put_bytes(in, 4, SPAN(""));
+	assert_int_equal(mask_code(buf_span(in), out), ERR_LIMIT);
 }
 
 static void test_compressed(void **state)
@@ -411,8 +450,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_fields),      TEST(test_lengths), TEST(test_compressed),
-	        TEST(test_which_calls), TEST(test_hold),
+	        TEST(test_fields), TEST(test_lengths),     TEST(test_compressed),
+	        TEST(test_many),   TEST(test_which_calls), TEST(test_hold),
 	};
 
 	return cmocka_run_group_tests_name("capture_grpc", tests, NULL, NULL);

@@ -109,11 +109,57 @@ static void the_level_is_the_pages(void **state)
 	ring_free(&ring);
 }
 
+/* The pause after so many turns in which the ring stayed as it is. */
+static unsigned nap_after(unsigned turns, struct role_pace *pace, struct ring *ring)
+{
+	struct role_env env = {.plan = &plan, .page = page};
+
+	role_busy(pace);
+	while (turns--)
+		role_rested(pace, &ring, 1);
+	return role_nap_ms(pace, &env);
+}
+
+/* Pauses grow while a large ring stays nearly empty; a ring that fills, a small one and a replay are looked
+ * at each millisecond. */
+static void pauses_follow_the_ring(void **state)
+{
+	static char payload[RECORD_PAYLOAD_MAX];
+	struct record r = {.type = RECORD_CHUNK, .payload_len = sizeof payload};
+	struct role_pace pace = {.most_ms = 5};
+	struct ring *reader, *writer;
+	int fd, event;
+
+	(void)state;
+	assert_int_equal(ring_create("large", 32 << 20, &fd, &event), 0);
+	assert_int_equal(ring_attach_reader(fd, event, &reader), 0);
+	assert_int_equal(ring_attach_writer(fd, event, &writer), 0);
+	assert_int_equal(nap_after(0, &pace, reader), 1);
+	assert_int_equal(nap_after(3, &pace, reader), 3);
+	assert_int_equal(nap_after(30, &pace, reader), 5);
+	for (int i = 0; i < (2 << 20) / (int)sizeof payload; i++)
+		assert_int_equal(ring_put(writer, &r, payload, 0), 0);
+	ring_publish(writer);
+	assert_int_equal(nap_after(1, &pace, reader), 1);
+	while (!ring_get(reader, &r, payload))
+		;
+	assert_int_equal(nap_after(2, &pace, reader), 3);
+	plan.replay = true;
+	assert_int_equal(nap_after(2, &pace, reader), 1);
+	plan.replay = false;
+	ring_free(&reader);
+	ring_free(&writer);
+	assert_int_equal(ring_attach_reader(ring_fd, -1, &reader), 0);
+	assert_int_equal(nap_after(9, &pace, reader), 1);
+	ring_free(&reader);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup(a_full_ring_sheds_and_counts, set_up),
 	        cmocka_unit_test_setup(the_level_is_the_pages, set_up),
+	        cmocka_unit_test_setup(pauses_follow_the_ring, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

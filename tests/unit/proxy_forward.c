@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "proxy/forward.h"
-#include "proxy/traceparent.h"
+#include "proto/traceparent.h"
 
 static char head[H1_HEAD_MAX];
 static struct h1_parser parser;
@@ -314,6 +314,13 @@ static void a_length_without_a_body_describes_one(void **state)
 	static const char unchanged[] = "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n";
 
 	(void)state;
+	/* over HTTP/2 a head may end the answer: the client must hear that there is no more */
+	assert_string_equal(answered("HTTP/1.1 200 OK\r\ngrpc-status: 5\r\n\r\n", HTTP_NO_BODY, NULL, false),
+	                    "HTTP/1.1 200 OK\r\ngrpc-status: 5\r\nContent-Length: 0\r\n\r\n");
+	assert_string_equal(answered("HTTP/1.1 100 Continue\r\n\r\n", HTTP_NO_BODY, NULL, false),
+	                    "HTTP/1.1 100 Continue\r\n\r\n");
+	assert_string_equal(answered("HTTP/1.1 204 No\r\n\r\n", HTTP_NO_BODY, NULL, false),
+	                    "HTTP/1.1 204 No\r\n\r\n");
 	assert_string_equal(answered(head_answer, HTTP_NO_BODY, NULL, true), head_answer);
 	assert_string_equal(answered(unchanged, HTTP_NO_BODY, NULL, false), unchanged);
 	assert_string_equal(

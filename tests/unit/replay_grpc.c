@@ -469,6 +469,25 @@ static void other_calls(void **state)
 	done(state);
 }
 
+/* A stream longer than there are rows: the last row stands for the rest. */
+static void long_streams(void **state)
+{
+	struct buf *a = slot(), *b = slot();
+
+	(void)state;
+	target = "/helloworld.Greeter/SayMuch";
+	for (int i = 0; i < COMPARE_ROWS_MAX + 10; i++) {
+		put_message(a, SPAN("same"));
+		put_message(b, i == COMPARE_ROWS_MAX + 5 ? SPAN("samE") : SPAN("same"));
+	}
+	assert_int_equal(compare(0, buf_span(a), 0, buf_span(a)), 0);
+	counted(COMPARE_ROWS_MAX, 0, 0);
+	assert_int_equal(compare(0, buf_span(a), 0, buf_span(b)), 0);
+	counted(COMPARE_ROWS_MAX, 1, 0);
+	assert_true(got.rows[COMPARE_ROWS_MAX - 1].diverged);
+	assert_string_equal(got.where, "message 4101: bytes differ from offset 3");
+}
+
 static void compressed(void **state)
 {
 	struct span plain = labels("ab");
@@ -495,8 +514,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, reset, done)
 	const struct CMUnitTest tests[] = {
-	        TEST(as_over_rest), TEST(refused), TEST(bounded),  TEST(every_cut),   TEST(unary),
-	        TEST(streams),      TEST(wrapped), TEST(outcomes), TEST(other_calls), TEST(compressed),
+	        TEST(as_over_rest), TEST(refused),      TEST(bounded),    TEST(every_cut),
+	        TEST(unary),        TEST(streams),      TEST(wrapped),    TEST(outcomes),
+	        TEST(other_calls),  TEST(long_streams), TEST(compressed),
 	};
 
 	return cmocka_run_group_tests_name("replay_grpc", tests, NULL, NULL);

@@ -35,7 +35,7 @@ static void write_out(const char *head, const char *body, const char *credential
 	buf_puts(&leg.head, head);
 	buf_puts(&leg.body, body);
 	assert_int_equal(request_to_init(&to, candidate, 0xabc, span_of(credential)), 0);
-	request_write(out, &leg, &to);
+	request_write(out, &leg, 7, &to);
 	buf_fini(&leg.head);
 	buf_fini(&leg.body);
 	buf_fini(&to.credential);
@@ -72,12 +72,67 @@ static void test_none(void **state)
 
 #define MARK "understudy-shadow: 0000000000000abc/svc\r\n"
 
+#define TRACE  "00-4bf92f3577b34da6a3ce929d0e0e4736-"
+#define CLIENT "00f067aa0ba902b7"
+
 static void test_plain(void **state)
 {
 	(void)state;
-	check("POST /a?b=1\ncontent-type: application/json\nx-request-id: r1\ntraceparent: t", "{}", "",
+	check("POST /a?b=1\ncontent-type: application/json\nx-request-id: r1", "{}", "",
 	      "POST /a?b=1 HTTP/1.1\r\nHost: 127.0.0.1:9002\r\ncontent-type: application/json\r\n"
-	      "x-request-id: r1\r\ntraceparent: t\r\n" MARK "Content-Length: 2\r\n\r\n{}");
+	      "x-request-id: r1\r\n" MARK "Content-Length: 2\r\n\r\n{}");
+}
+
+/* The traceparent that candidate `name` gets for exchange `id`; empty: none. */
+static void traced(const char *fields, const char *name, uint64_t id, char out[64])
+{
+	struct request_to to;
+	struct leg leg = {0};
+	struct buf request;
+	const char *at;
+
+	strcpy(candidate->name, name);
+	buf_init(&leg.head, 4096);
+	buf_init(&request, 8192);
+	buf_printf(&leg.head, "POST /\n%s", fields);
+	assert_int_equal(request_to_init(&to, candidate, 0xabc, SPAN("")), 0);
+	request_write(&request, &leg, id, &to);
+	assert_int_equal(request.err, 0);
+	buf_put(&request, "", 1);
+	at = strstr(buf_span(&request).data, "traceparent: ");
+	snprintf(out, 64, "%.55s", at ? at + 13 : "");
+	assert_true(!at == !strstr(buf_span(&request).data, "tracestate: a=1"));
+	buf_fini(&leg.head);
+	buf_fini(&request);
+	buf_fini(&to.credential);
+}
+
+/* The client's trace, and a span of each copy's own; what is not valid goes. */
+static void test_trace(void **state)
+{
+	static const char good[] = "traceparent: " TRACE CLIENT "-01\ntracestate: a=1";
+	static const char *const bad[] = {"traceparent: 00-1-2-3\ntracestate: a=1",
+	                                  "traceparent: tok_abc\ntracestate: a=1", "tracestate: a=1",
+	                                  "traceparent: " TRACE CLIENT "-01\ntraceparent: " TRACE CLIENT
+	                                  "-01\ntracestate: a=1"};
+	char one[64], other[64], again[64], next[64];
+
+	(void)state;
+	traced(good, "svc", 7, one);
+	traced(good, "forest", 7, other);
+	traced(good, "svc", 7, again);
+	traced(good, "svc", 8, next);
+	assert_memory_equal(one, TRACE, sizeof TRACE - 1);
+	assert_memory_equal(other, TRACE, sizeof TRACE - 1);
+	assert_string_equal(one + 52, "-01");
+	assert_string_equal(one, again);
+	assert_string_not_equal(one, other);
+	assert_string_not_equal(one, next);
+	assert_null(strstr(one, CLIENT));
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		traced(bad[i], "svc", 7, one);
+		assert_string_equal(one, "");
+	}
 }
 
 /* Whatever stands in the copy, a mask rule that tokenises it included. */
@@ -196,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup(test_plain, fresh),
+	        cmocka_unit_test_setup(test_trace, fresh),
 	        cmocka_unit_test_setup(test_none, fresh),
 	        cmocka_unit_test_setup(test_no_credential_of_a_client, fresh),
 	        cmocka_unit_test_setup(test_credential, fresh),

@@ -301,6 +301,10 @@ static void test_bound(void **state)
 		                 0);
 		assert_int_equal(ask("SELECT COUNT(*) FROM divergences WHERE class = 'label_flip'"), 625);
 		assert_int_equal(ask("SELECT SUM(flipped) FROM predictions"), 625);
+		assert_int_equal(ask("SELECT COUNT(*) FROM least_kept WHERE band > 0"), 1);
+		assert_int_equal(ask("SELECT COUNT(*) FROM stored_pair JOIN least_kept ON stratum = n >> 47"
+		                     " WHERE n >> 40 & 127 < band"),
+		                 0);
 		kept = ask("SELECT COUNT(*) FROM pair WHERE NOT diverged");
 		sum = ask("SELECT COUNT(*) FROM pair WHERE NOT diverged AND id < '0000000000002710'");
 		assert_true(kept > 40 && kept < 15000);

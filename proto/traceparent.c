@@ -1,4 +1,4 @@
-#include "proxy/traceparent.h"
+#include "proto/traceparent.h"
 
 /* "VV-" 32 digits "-" 16 digits "-" "FF" */
 enum { TRACE_AT = 3, PARENT_AT = 36, FLAGS_AT = 53, KNOWN_FLAGS = 3 };
@@ -36,6 +36,16 @@ static bool is_valid(struct span v)
 	return p[TRACE_AT - 1] == '-' && p[PARENT_AT - 1] == '-' && p[FLAGS_AT - 1] == '-' &&
 	       is_hex(p + TRACE_AT, 32, true) && is_hex(p + PARENT_AT, 16, true) &&
 	       is_hex(p + FLAGS_AT, 2, false);
+}
+
+uint64_t traceparent_span(uint64_t id, uint64_t salt)
+{
+	uint64_t z = id ^ salt;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	z ^= z >> 31;
+	return z ? z : 1;
 }
 
 bool traceparent_next(struct span value, uint64_t span_id, char out[TRACEPARENT_BYTES])
