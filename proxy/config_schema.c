@@ -480,8 +480,8 @@ const struct cfg_row config_route_rows[] = {
 static const struct cfg_row mask_field_rows[] = {
         {.name = "path",
          .type = CFG_LATER,
-         .sentence = "JSON path in bodies, such as $.user.email or $..email; of gRPC, fields of the Open "
-                     "Inference Protocol: $.parameters.user, $.inputs[*].data."},
+         .sentence =
+                 "JSON path in bodies, such as $.user.email; of gRPC $.parameters.user or $.inputs[*].data."},
         {.name = "header", .type = CFG_LATER, .sentence = "Header name."},
         {ONE("with", CFG_ENUM, struct plan_mask_field, with), .names = config_mask_operators,
          .required = true, .sentence = "drop, token or redact"},
