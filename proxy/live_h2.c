@@ -13,11 +13,9 @@
 #include <stdlib.h>
 
 #include "proto/base/clock.h"
-#include "proto/h2_text.h"
-#include "proxy/live_inside.h"
+#include "proxy/live_h2_inside.h"
 
 enum {
-	KEPT_BYTES = 4 * 1024,
 	WAITING_MAX = 100,      /* legs of a connection that is not open, where nothing else is known */
 	LEARNED_MS = 60 * 1000, /* how long ALPN's choice of HTTP/1.1 is believed */
 	WINDOW_ALL = 1 << 30,   /* of a connection: each stream has its own bound, HIGH_BYTES */
@@ -25,135 +23,11 @@ enum {
 	GLITCHES_A_SECOND = 10 * 1000,
 };
 
-struct live_h2 {
-	struct worker *worker;
-	struct upstream *upstream;
-	struct upstream_endpoint *endpoint;
-	struct live_h2 *next, *prev; /* of the endpoint, or among the closed (next only) */
-	struct conn conn;
-	struct h2 *h2; /* NULL: not open */
-	struct event kick;
-	LIST_HEAD(, live_h2_leg) legs;
-	unsigned leg_count;
-	bool kicked, used; /* used: a leg has ended here */
-	bool leaving;      /* no new streams */
-	bool deaf;         /* it takes nothing more of us; answers may still come */
-	uint32_t moves;    /* of the endpoint, when it was opened */
-	uint64_t reads;
-	size_t charged;    /* of gauges->buffered: what waits in its streams */
-	uint64_t since_ns; /* dialled, or without legs */
-};
-
-struct live_h2_leg {
-	struct live live;
-	LIST_ENTRY(live_h2_leg) link;
-	struct live_h2_leg *next_spare;
-	struct live_h2 *on;
-	struct h2_stream *stream; /* NULL: waits for the connection */
-	size_t held;              /* received, and not consumed while the client's queue is full */
-	uint64_t reads;           /* of the connection when it began ... */
-	bool reused;              /* ... and that it had been of use before */
-	bool ended;               /* the request */
-	bool dirty;               /* something was queued that is not kicked yet */
-};
-
-static struct live_h2_leg *of(struct live *l)
-{
-	return (struct live_h2_leg *)l;
-}
-
-/* Legs. */
-
-static struct live_h2_leg *leg_new(struct worker *w)
-{
-	struct live_h2_leg *leg = w->spare_legs;
-
-	if (leg)
-		w->spare_legs = leg->next_spare;
-	else if ((leg = calloc(1, sizeof *leg)))
-		buf_init(&leg->live.kept, CONN_OUT_LIMIT);
-	return leg;
-}
-
-/* The memory of a small request serves the next one. */
-static void leg_give_back(struct live_h2_leg *leg)
-{
-	struct worker *w = leg->live.worker;
-
-	if (leg->live.kept.cap > KEPT_BYTES)
-		buf_fini(&leg->live.kept);
-	buf_reset(&leg->live.kept);
-	leg->next_spare = w->spare_legs;
-	w->spare_legs = leg;
-}
-
-static void forget_kept(struct live *l)
-{
-	buf_fini(&l->kept);
-	l->kept.err = ERR_LIMIT;
-}
-
-/* Where the request is written as text for another try; NULL: there will be none. */
-static struct buf *text_of(struct live_h2_leg *leg)
-{
-	struct live *l = &leg->live;
-
-	if (leg->stream && !l->kept.err && (l->spoke || buf_len(&l->kept) > RETRY_BYTES))
-		forget_kept(l);
-	return l->kept.err ? NULL : &l->kept;
-}
-
-static void join(struct live_h2 *c, struct live_h2_leg *leg)
-{
-	struct buf kept = leg->live.kept;
-
-	kept.limit_bytes = CONN_OUT_LIMIT;
-	*leg = (struct live_h2_leg){.on = c, .reads = c->reads, .reused = c->used};
-	leg->live = (struct live){.worker = c->worker,
-	                          .upstream = c->upstream,
-	                          .endpoint = c->endpoint,
-	                          .conn = &c->conn,
-	                          .kept = kept};
-	LIST_INSERT_HEAD(&c->legs, leg, link);
-	c->leg_count++;
-}
-
-static void kick(struct live_h2 *c)
+void live_h2_kick(struct live_h2 *c)
 {
 	if (!c->kicked && c->conn.fd != -1)
 		event_active(&c->kick, EV_TIMEOUT, 0);
 	c->kicked = true;
-}
-
-/* What the text holds goes into a stream. False: the connection takes none. */
-static bool leg_start(struct live_h2_leg *leg)
-{
-	struct live_h2 *c = leg->on;
-	struct live *l = &leg->live;
-	struct h2_fields fields;
-	struct h2_request r;
-	struct h2_text text;
-	struct span bytes;
-
-	if (!h2_text_open(&text, buf_span(&l->kept), &r, &fields))
-		return false;
-	r.scheme = c->conn.tls ? SPAN("https") : SPAN("http");
-	if (!r.authority.len)
-		r.authority = span_of(l->endpoint->plan->authority);
-	leg->stream = h2_request(c->h2, &r, leg);
-	if (!leg->stream)
-		return false;
-	leg->ended = r.end;
-	leg->dirty = true;
-	while ((bytes = h2_text_data(&text)).len)
-		h2_data(leg->stream, bytes);
-	h2_text_trailers(&text, &fields);
-	h2_trailers(leg->stream, &fields);
-	if (l->exchange->request_done && !leg->ended) {
-		h2_end(leg->stream);
-		leg->ended = true;
-	}
-	return true;
 }
 
 /* The answer: what the codec tells. Streams whose leg is gone have nobody to tell. */
@@ -353,7 +227,7 @@ static void start_legs(struct live_h2 *c)
 	for (leg = LIST_FIRST(&c->legs); leg; leg = next) {
 		next = LIST_NEXT(leg, link);
 		exchange_touch(leg->live.exchange); /* it may take more of the request now */
-		if (!leg->stream && !leg_start(leg)) {
+		if (!leg->stream && !live_h2_leg_start(leg)) {
 			live_unseen(&leg->live);
 			next = LIST_FIRST(&c->legs);
 		}
@@ -543,177 +417,16 @@ void live_h2_tick(struct upstream_endpoint *e, uint64_t now_ns)
 	}
 }
 
-/* The request. */
-
-static void h2_head(struct live *l, const struct forward_request *r)
-{
-	struct live_h2_leg *leg = of(l);
-	struct forward_request as_h2 = *r;
-
-	as_h2.te = true;
-	live_text_head(l, &l->kept, &as_h2);
-	if (leg->on->h2 && !l->kept.err)
-		(void)leg_start(leg);
-}
-
-static void h2_leg_data(struct live *l, struct span bytes)
-{
-	struct live_h2_leg *leg = of(l);
-	struct buf *text = text_of(leg);
-
-	if (text)
-		live_text_data(l, text, bytes);
-	if (leg->stream)
-		h2_data(leg->stream, bytes);
-	leg->dirty = true;
-}
-
-static void put_trailers(struct live_h2_leg *leg, const struct http_message *m)
-{
-	struct h2_fields fields;
-
-	h2_fields_reset(&fields);
-	for (size_t i = 0; i < m->field_count; i++)
-		if (!m->fields[i].hop)
-			h2_put(&fields, m->fields[i].name, m->fields[i].value);
-	h2_trailers(leg->stream, &fields);
-}
-
-static void h2_leg_trailers(struct live *l, const struct http_message *m)
-{
-	struct live_h2_leg *leg = of(l);
-	struct buf *text = text_of(leg);
-
-	if (text)
-		live_text_trailers(l, text, m);
-	if (leg->stream)
-		put_trailers(leg, m);
-	leg->dirty = true;
-}
-
-static void h2_leg_end(struct live *l)
-{
-	struct live_h2_leg *leg = of(l);
-	struct buf *text = text_of(leg);
-
-	if (text)
-		live_text_end(l, text);
-	if (leg->stream && !leg->ended)
-		h2_end(leg->stream);
-	leg->ended |= leg->stream != NULL;
-	leg->dirty = true;
-}
-
-/* All that another try left: it is the whole of this one so far. */
-static void h2_leg_text(struct live *l, struct span text)
-{
-	struct live_h2_leg *leg = of(l);
-
-	buf_span_put(&l->kept, text);
-	if (leg->on->h2 && !l->kept.err)
-		(void)leg_start(leg);
-}
-
-static void h2_leg_flush(struct live *l)
-{
-	struct live_h2_leg *leg = of(l);
-
-	if (leg->stream && leg->dirty)
-		kick(leg->on);
-	leg->dirty = false;
-	if (!leg->stream && (leg->on->h2 || l->kept.err)) /* a part of the request is lost */
-		exchange_live_failed(l->exchange, l->kept.err ? LIVE_ERROR_RESET : LIVE_ERROR_UNAVAILABLE);
-}
-
-static bool h2_leg_full(const struct live *l)
-{
-	const struct live_h2_leg *leg = (const struct live_h2_leg *)l;
-
-	return leg->stream ? h2_full(leg->stream) : buf_len(&l->kept) >= high_bytes(l->worker);
-}
-
-/* What a stream took it is told to have sent: until it is full. */
-static bool h2_leg_unsent(const struct live *l)
-{
-	const struct live_h2_leg *leg = (const struct live_h2_leg *)l;
-
-	return !leg->stream || h2_full(leg->stream);
-}
-
-static void h2_leg_resume(struct live *l)
-{
-	struct live_h2_leg *leg = of(l);
-
-	if (!leg->held)
-		return;
-	h2_consumed(leg->stream, leg->held);
-	leg->held = 0;
-	kick(leg->on);
-}
-
-static void h2_leg_release(struct live *l, bool clean)
-{
-	struct live_h2_leg *leg = of(l);
-	struct live_h2 *c = leg->on;
-
-	if (leg->stream && leg->held)
-		h2_consumed(leg->stream, leg->held);
-	if (leg->stream) {
-		leg->stream->user = NULL;
-		if (!clean) {
-			h2_reset(leg->stream, H2_CANCEL);
-			gauge_add(&c->worker->gauges->live_cancels, 1);
-		}
-		kick(c);
-	}
-	LIST_REMOVE(leg, link);
-	c->used = true;
-	if (--c->leg_count == 0)
-		c->since_ns = c->worker->now_ns;
-	l->exchange = NULL;
-	leg_give_back(leg);
-}
-
-/* All of it while it waits; after a try that took too long, what was kept. */
-static struct buf *h2_leg_resend(struct live *l, enum live_error why)
-{
-	bool again = conn_opening(l->conn) || (why == LIVE_ERROR_TIMEOUT && live_repeatable(l->exchange));
-
-	return again && !l->spoke && !l->kept.err ? &l->kept : NULL;
-}
-
-static const struct live_ops leg_ops = {
-        .head = h2_head,
-        .data = h2_leg_data,
-        .trailers = h2_leg_trailers,
-        .end = h2_leg_end,
-        .text = h2_leg_text,
-        .flush = h2_leg_flush,
-        .full = h2_leg_full,
-        .unsent = h2_leg_unsent,
-        .resume = h2_leg_resume,
-        .release = h2_leg_release,
-        .resend = h2_leg_resend,
-};
-
 struct live *live_h2_take(struct exchange *x, struct upstream *u, struct upstream_endpoint *e)
 {
 	uint32_t limit = u->plan->max_connections;
-	struct live_h2_leg *leg = leg_new(x->worker);
-	struct live_h2 *c = leg ? with_room(e) : NULL;
+	struct live_h2 *c = with_room(e);
+	struct live_h2_leg *leg;
 
 	if (c && c->h2)
 		gauge_add(&x->worker->gauges->live_reuses, 1);
-	if (leg && !c && (!limit || e->connections < limit))
+	if (!c && (!limit || e->connections < limit))
 		c = h2_dial(x->worker, u, e);
-	if (c) {
-		join(c, leg);
-		leg->live.ops = &leg_ops;
-		return &leg->live;
-	}
-	if (leg) {
-		leg->live.worker = x->worker;
-		leg_give_back(leg);
-	}
-	return NULL;
+	leg = c ? live_h2_leg_new(c) : NULL;
+	return leg ? &leg->live : NULL;
 }
