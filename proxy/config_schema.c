@@ -193,8 +193,8 @@ static const struct cfg_row health_rows[] = {
         {.name = "grpc",
          .type = CFG_HOOK,
          .hook = config_health_grpc_hook,
-         .sentence = "Asked by grpc.health.v1 over HTTP/2 instead, about this service, or * for the whole "
-                     "server. SERVING is well."},
+         .sentence =
+                 "A service, or *: it is asked by grpc.health.v1 over HTTP/2 instead, and SERVING is well."},
         {ONE("interval", CFG_DURATION, struct plan_health, interval_ms), .min = "100ms", .max = "1h",
          .value = "5s", .sentence = "Between two questions, give or take a tenth."},
         {ONE("timeout", CFG_DURATION, struct plan_health, timeout_ms), .min = "10ms", .max = "10m",
@@ -216,8 +216,8 @@ static const struct cfg_row live_rows[] = {
         {ONE("balance", CFG_ENUM, struct plan_live, balance), .names = config_balances,
          .value = "round_robin", .sentence = "Which endpoint is next."},
         {ONE("http", CFG_ENUM, struct plan_live, http), .names = config_https, .value = "auto",
-         .sentence = "1.1, 2 (over TLS by ALPN, else from the first byte) or auto: what ALPN agrees on over "
-                     "TLS, else 1.1."},
+         .sentence = "2: over TLS by ALPN, else from the first byte. auto: what ALPN chooses over TLS, else "
+                     "1.1."},
         {ONE("timeout", CFG_DURATION, struct plan_live, timeout_ms), .min = "1ms", .max = "1h",
          .value = "30s", .sentence = "How long live may be silent before the client gets 504."},
         {ONE("connect_timeout", CFG_DURATION, struct plan_live, connect_timeout_ms), .min = "1ms",

@@ -338,15 +338,15 @@ static void line_verdict(const struct stats *s, struct buf *b)
 		put_group(s, state, b);
 }
 
-/* " (stage 2 of 4)", " (seen enough)" */
+/* " (2/4)": the stage of a ramp; " (enough)": it has been seen enough */
 static void put_stage(struct buf *b, const struct plan_ramp *ramp, const struct stats_standing *at)
 {
 	if (at->paused)
 		buf_puts(b, " (paused)");
 	else if (at->stopped)
-		buf_puts(b, " (seen enough)");
+		buf_puts(b, " (enough)");
 	else if (ramp->stage_count)
-		buf_printf(b, " (stage %u of %u)", at->stage + 1, ramp->stage_count);
+		buf_printf(b, " (%u/%u)", at->stage + 1, ramp->stage_count);
 }
 
 /* "svc 100 %, twin (baseline) 10 %" */

@@ -2,8 +2,8 @@
  * health.h - active checks: each worker asks each endpoint of a route with `health.path` (one GET, that the
  * answer's head ends) or `health.grpc` (grpc.health.v1, the unary Check), on a connection of its own.
  *
- * A check goes the way that requests go (plain, TLS, unix socket, the version of HTTP), beside the pool and its
- * limits. Only its outcome leaves this file (upstream_checked()).
+ * A check goes the way that requests go (plain, TLS, unix socket, the version of HTTP), beside the pool and
+ * its limits. Only its outcome leaves this file (upstream_checked()).
  */
 #ifndef PROXY_HEALTH_H
 #define PROXY_HEALTH_H

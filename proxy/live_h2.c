@@ -40,6 +40,7 @@ struct live_h2 {
 	bool deaf;         /* it takes nothing more of us; answers may still come */
 	uint32_t moves;    /* of the endpoint, when it was opened */
 	uint64_t reads;
+	size_t charged;    /* of gauges->buffered: what waits in its streams */
 	uint64_t since_ns; /* dialled, or without legs */
 };
 
@@ -278,10 +279,17 @@ static void h2_leave(struct live_h2 *c)
 	c->prev = c->next = NULL;
 }
 
+static void charge(struct live_h2 *c, size_t bytes)
+{
+	gauge_add(&c->worker->gauges->buffered, bytes - c->charged);
+	c->charged = bytes;
+}
+
 /* Without legs. The memory lives on until the next tick. */
 static void h2_close(struct live_h2 *c)
 {
 	h2_leave(c);
+	charge(c, 0);
 	event_del(&c->kick);
 	conn_close(&c->conn);
 	h2_free(&c->h2);
@@ -409,12 +417,14 @@ static void turn_end(struct live_h2 *c)
 	struct worker *w = c->worker;
 	bool open = c->h2 != NULL;
 
-	if (open && !c->deaf && drain(c))
+	if (open && !c->deaf && drain(c)) {
 		lost(c, LIVE_ERROR_PROTOCOL);
-	else if (open && (h2_over(c->h2) || (c->leaving && !c->leg_count && !h2_streams(c->h2))))
+	} else if (open && (h2_over(c->h2) || (c->leaving && !c->leg_count && !h2_streams(c->h2)))) {
 		lost(c, LIVE_ERROR_RESET);
-	else
+	} else {
+		charge(c, open ? h2_queued(c->h2) : 0);
 		conn_rest(&c->conn);
+	}
 	exchange_settle(w);
 }
 
@@ -470,6 +480,7 @@ static struct live_h2 *h2_dial(struct worker *w, struct upstream *u, struct upst
 	conn_init(&c->conn, w->base, h2_turn, c);
 	c->conn.received = &w->gauges->live_bytes_in;
 	c->conn.sent = &w->gauges->live_bytes_out;
+	c->conn.held_bytes = &w->gauges->buffered;
 	event_assign(&c->kick, w->base, -1, 0, on_kick, c);
 	errno = 0;
 	if (conn_connect(&c->conn, (const struct sockaddr *)&e->address, e->address_len,
@@ -524,7 +535,7 @@ void live_h2_tick(struct upstream_endpoint *e, uint64_t now_ns)
 		next = c->next;
 		if (c->leg_count || !limit_ms || now_ns <= c->since_ns + limit_ms * 1000000u)
 			continue;
-		if (c->h2) {
+		if (c->h2 && !c->deaf) {
 			h2_terminate(c->h2, H2_NO_ERROR);
 			(void)drain(c);
 		}
@@ -618,7 +629,7 @@ static bool h2_leg_full(const struct live *l)
 {
 	const struct live_h2_leg *leg = (const struct live_h2_leg *)l;
 
-	return leg->stream ? h2_full(leg->stream) : buf_len(&l->kept) >= HIGH_BYTES;
+	return leg->stream ? h2_full(leg->stream) : buf_len(&l->kept) >= high_bytes(l->worker);
 }
 
 /* What a stream took it is told to have sent: until it is full. */

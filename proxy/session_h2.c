@@ -331,10 +331,21 @@ static const struct h2_ops h2_ops = {on_head,   on_refuse, on_data, on_trailers,
 
 /* A turn. */
 
-/* What live has taken, the client may send again. True when there is some. */
+/* What the streams hold beside the conn's buffers is in the gauge. */
+static void charge(struct session *s)
+{
+	size_t now = h2_queued(s->h2.h2) + s->h2.running * sizeof(struct stream);
+
+	if (now == s->h2.charged)
+		return;
+	gauge_add(&s->worker->gauges->buffered, now - s->h2.charged);
+	s->h2.charged = now;
+}
+
+/* What live has taken, the client may send again, unless memory is short. True when there is some. */
 static bool consume(struct stream *st)
 {
-	if (!st->h2 || !st->owed || exchange_unsent(&st->exchange))
+	if (!st->h2 || !st->owed || exchange_unsent(&st->exchange) || exhausted(st->session->worker))
 		return false;
 	h2_consumed(st->h2, st->owed);
 	st->owed = 0;
@@ -407,6 +418,7 @@ static void turn_end(struct session *s)
 	if (flush_lives(s)) /* streams that had room again since */
 		send_later(s);
 	settle_streams(s);
+	charge(s);
 	s->dead |= s->conn.eof && !h2_streams(s->h2.h2) && !buf_len(&s->conn.out);
 	done = !buf_len(&s->conn.out) && (s->close_after || h2_over(s->h2.h2));
 	session_settle(s, done);
@@ -494,7 +506,8 @@ static bool unread(struct stream *st)
 		st->sent = st->h2->sent;
 		st->sent_ns = s->worker->now_ns;
 	}
-	return passed(s, st->sent_ns, s->worker->plan->limits.send_timeout_ms);
+	return passed(s, st->sent_ns,
+	              pressed(s->worker) ? PRESSED_MS : s->worker->plan->limits.send_timeout_ms);
 }
 
 static void tick_stream(struct stream *st)
@@ -505,6 +518,8 @@ static void tick_stream(struct stream *st)
 		reject(st, REJECT_SEND_TIMEOUT);
 		return;
 	}
+	if (st->owed) /* withheld, or live is slow */
+		touch(st);
 	if (!x->active)
 		return;
 	if (!x->request_done && !st->owed && too_slow(st))
@@ -559,6 +574,7 @@ static void fini(struct session *s)
 			st->h2 = NULL;
 	}
 	settle_streams(s);
+	gauge_add(&s->worker->gauges->buffered, (uint64_t)0 - s->h2.charged);
 	h2_free(&s->h2.h2);
 	event_del(&s->h2.later);
 }

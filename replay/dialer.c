@@ -103,6 +103,7 @@ static void place_all(void)
 		}
 }
 
+/* Until the drain, or until nobody is left who could ask: the shadow and, for its next one, the parent. */
 int dialer_run(struct role_env *env)
 {
 	const struct dial_answer hello = {.ticket = 0};
@@ -115,8 +116,10 @@ int dialer_run(struct role_env *env)
 	place_all();
 	role_ready(env);
 	tell(line, &hello, -1);
-	while (atomic_load(&env->page->phase) < PHASE_ANSWERS)
+	while (atomic_load(&env->page->phase) < PHASE_ANSWERS && !(news.revents & (POLLHUP | POLLERR))) {
+		news.revents = 0;
 		if (poll(&news, 1, LOOK_MS) > 0)
 			serve(line);
+	}
 	return 0;
 }

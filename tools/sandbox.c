@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,6 +48,7 @@ struct run {
 	int listener, self, filter, output[2], go[2];
 	struct sandbox_cage cage;
 	uint64_t passed;
+	pid_t keeper; /* this process */
 };
 
 static volatile sig_atomic_t stopped_by;
@@ -273,6 +275,9 @@ static _Noreturn void become_bubblewrap(const struct run *r, const struct args *
 	    (r->uid &&
 	     (setgroups(0, NULL) || setresgid(r->gid, r->gid, r->gid) || setresuid(r->uid, r->uid, r->uid))))
 		_exit(cannot("cannot give up root"));
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* bubblewrap asks for the same, later */
+	if (getppid() != r->keeper)
+		_exit(3);
 	execvp(a->at[0], (char *const *)a->at);
 	fprintf(stderr, "understudy: sandbox: %s: %s; bubblewrap is needed: apt-get install bubblewrap\n",
 	        a->at[0], strerror(errno));
@@ -325,6 +330,7 @@ static int start(struct run *r, const struct args *a)
 	int status = 3;
 	pid_t pid;
 
+	r->keeper = getpid();
 	sandbox_cage_make(&r->cage, &r->limits);
 	fprintf(stderr, "understudy: sandbox: %s; limits by %s\n", options.socket,
 	        *r->cage.how ? r->cage.how : "nothing");

@@ -1,6 +1,7 @@
 /* Memory, cpu and pids of a sandbox: cgroup v2 where it has the controllers, else v1, else rlimits. */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #include "tools/sandbox.h"
 
+#define GROUP "understudy-sandbox-"
 enum { CPU_PERIOD_US = 100000, REMOVE_TRIES = 100 };
 
 static int put(const char *folder, const char *file, unsigned long long value)
@@ -43,6 +45,20 @@ static int put_text(const char *folder, const char *file, const char *text)
 	return err;
 }
 
+/* Groups whose keeper was killed; those that are in use stay. */
+static void sweep(const char *folder)
+{
+	char pattern[300];
+	glob_t found = {0};
+
+	snprintf(pattern, sizeof pattern, "%s" GROUP "*", folder);
+	glob(pattern, 0, NULL, &found);
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		if (kill(atoi(strrchr(found.gl_pathv[i], '-') + 1), 0) == -1 && errno == ESRCH)
+			rmdir(found.gl_pathv[i]);
+	globfree(&found);
+}
+
 /* A folder of our own below where we are in that tree ("0::" is version 2's), or at its root. */
 static int make_group(struct sandbox_cage *c, const char *mounted, const char *tree)
 {
@@ -60,9 +76,13 @@ static int make_group(struct sandbox_cage *c, const char *mounted, const char *t
 	if (f)
 		fclose(f);
 	for (int i = 0; i < 2; i++, below = "") {
-		int n = snprintf(group, sizeof c->groups[0], "%s%s%sunderstudy-sandbox-%d", mounted, below,
-		                 *below && below[strlen(below) - 1] == '/' ? "" : "/", (int)getpid());
+		int n = snprintf(group, sizeof c->groups[0], "%s%s%s", mounted, below,
+		                 *below && below[strlen(below) - 1] == '/' ? "" : "/");
 
+		if (n >= (int)sizeof c->groups[0])
+			continue;
+		sweep(group);
+		n += snprintf(group + n, sizeof c->groups[0] - (size_t)n, GROUP "%d", (int)getpid());
 		if (n < (int)sizeof c->groups[0] && mkdir(group, 0755) == 0)
 			return 0;
 	}

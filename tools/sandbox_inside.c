@@ -146,7 +146,7 @@ static short wants(const struct half *own, const struct half *other)
 
 static void relay_turn(const char *where)
 {
-	static struct pollfd fds[2 * LINKS_MAX + 1];
+	static struct pollfd fds[2 * LINKS_MAX + 2];
 	unsigned count = link_count;
 
 	for (unsigned i = 0; i < count; i++) {
@@ -161,8 +161,13 @@ static void relay_turn(const char *where)
 	}
 	fds[2 * count] =
 	        (struct pollfd){.fd = count < LINKS_MAX && waiting == -1 ? LISTENER : -1, .events = POLLIN};
-	if (poll(fds, 2 * count + 1, waiting == -1 ? LOOK_MS : RETRY_MS) > 0)
+	fds[2 * count + 1] = (struct pollfd){.fd = STDOUT_FILENO}; /* whoever keeps us reads it */
+	if (poll(fds, 2 * count + 2, waiting == -1 ? LOOK_MS : RETRY_MS) > 0)
 		move_all(fds, count);
+	if (fds[2 * count + 1].revents & POLLERR) {
+		kill(-1, SIGKILL); /* all that is inside, but for us */
+		_exit(3);
+	}
 	if ((fds[2 * count].revents || waiting != -1) && link_count < LINKS_MAX)
 		accept_one(where);
 }

@@ -228,6 +228,8 @@ void conn_move(struct conn *to, struct conn *from)
 	buf_init(&from->in, in.limit_bytes);
 	buf_init(&from->out, out.limit_bytes);
 	from->reading = from->blocked = false;
+	charge(from);
+	charge(to);
 	conn_read(to, true);
 }
 

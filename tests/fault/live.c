@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "proto/base/clock.h"
+#include "proto/h2.h"
 #include "proxy/live.h"
 #include "proxy/session.h"
 #include "tests/fault/fail.h"
@@ -40,6 +41,10 @@ struct end { /* of a connection, held by the test */
 	struct tls *tls;
 	bool shaken, over;
 	struct buf in, out;
+	struct h2 *h2; /* of a live server that speaks it */
+	struct {
+		unsigned number, got;
+	} streams[64]; /* by id / 2 */
 };
 
 static struct plan plan = {
@@ -119,6 +124,7 @@ static void end_close(struct end *e)
 		tls_close(e->tls);
 	tls_free(&e->tls);
 	close(e->fd);
+	h2_free(&e->h2);
 	buf_fini(&e->in);
 	buf_fini(&e->out);
 	e->fd = -1;
@@ -185,6 +191,96 @@ static int message(struct end *e, unsigned *status_out, struct span *body_out)
 	return which;
 }
 
+/* Over HTTP/2 the same. */
+
+static void on_head(void *owner, struct h2_stream *s, const struct http_message *m)
+{
+	struct end *e = owner;
+	struct span number = http_field(m, SPAN("x-number"));
+
+	assert_true(s->id < 128 && number.len == 1);
+	s->user = &e->streams[s->id / 2];
+	e->streams[s->id / 2].number = (unsigned)(number.data[0] - '0');
+	e->streams[s->id / 2].got = 0;
+}
+
+static void on_data(void *owner, struct h2_stream *s, struct span bytes)
+{
+	struct end *e = owner;
+	unsigned which = e->streams[s->id / 2].number, *got = &e->streams[s->id / 2].got;
+
+	for (size_t i = 0; i < bytes.len; i++)
+		assert_int_equal(bytes.data[i], letter(which, *got + i));
+	*got += (unsigned)bytes.len;
+	h2_consumed(s, bytes.len);
+}
+
+static void on_end(void *owner, struct h2_stream *s)
+{
+	struct end *e = owner;
+	unsigned which = e->streams[s->id / 2].number;
+	char number[2] = {(char)('0' + which), 0}, length[16];
+	struct h2_fields fields = {.count = 0};
+	struct buf body;
+
+	assert_int_equal(e->streams[s->id / 2].got, which == 1 ? 0 : REQUEST_BYTES);
+	snprintf(length, sizeof length, "%d", ANSWER_BYTES);
+	h2_put(&fields, SPAN("x-number"), span_of(number));
+	h2_put(&fields, SPAN("content-length"), span_of(length));
+	h2_respond(s, 200, &fields, false);
+	buf_init(&body, ANSWER_BYTES);
+	put_body(&body, 100u + which, ANSWER_BYTES);
+	h2_data(s, buf_span(&body));
+	h2_end(s);
+	buf_fini(&body);
+}
+
+static void on_closed(void *owner, struct h2_stream *s, uint32_t code)
+{
+	(void)owner, (void)s, (void)code;
+}
+
+static void on_refuse(void *owner, struct h2_stream *s, const struct http_message *m, enum h2_rule rule)
+{
+	(void)owner, (void)s, (void)m;
+	fail_msg("live refuses: %s", h2_rule_text(rule));
+}
+
+static void on_broken(void *owner, enum h2_rule rule)
+{
+	(void)owner, (void)rule; /* a stream that is cancelled while it is answered */
+}
+
+static void on_room(void *owner, struct h2_stream *s)
+{
+	(void)owner, (void)s;
+}
+
+static const struct h2_ops live_ops_h2 = {.head = on_head,
+                                          .refuse = on_refuse,
+                                          .data = on_data,
+                                          .trailers = on_head,
+                                          .end = on_end,
+                                          .closed = on_closed,
+                                          .broken = on_broken,
+                                          .room = on_room};
+
+static bool live_move_h2(struct end *e)
+{
+	bool moved = end_move(e);
+
+	if (e->fd == -1)
+		return moved;
+	if (!e->h2)
+		e->h2 = h2_new(H2_SERVER, &(struct h2_limits){0}, &live_ops_h2, e);
+	assert_non_null(e->h2);
+	if (buf_len(&e->in))
+		assert_int_equal(h2_feed(e->h2, buf_span(&e->in), clock_mono_ns()), 0);
+	buf_consume(&e->in, buf_len(&e->in));
+	assert_int_equal(h2_drain(e->h2, &e->out, SIZE_MAX), 0);
+	return end_move(e) || moved;
+}
+
 /* Live answers each request by its number; half a request must be the right half. */
 static bool live_move(struct end *e)
 {
@@ -215,7 +311,8 @@ static bool outside_moves(void)
 		moved = true;
 	}
 	for (unsigned i = 0; i < lives_count; i++)
-		moved |= live_move(&lives[i]);
+		moved |= plan.routes[0].live.http == PLAN_HTTP_2 ? live_move_h2(&lives[i])
+		                                                 : live_move(&lives[i]);
 	return moved;
 }
 
@@ -332,8 +429,13 @@ static unsigned one_client(void)
 	return good;
 }
 
-static void mode(bool tls)
+enum kind { PLAIN, TLS, H2 };
+
+static void mode(enum kind kind)
 {
+	bool tls = kind == TLS;
+
+	plan.routes[0].live.http = kind == H2 ? PLAN_HTTP_2 : PLAN_HTTP_AUTO;
 	plan.listen[0].tls = plan.routes[0].live.endpoints[0].tls = tls;
 	w.listeners[0] = (struct listener){&w, &plan.listen[0], NULL, tls ? site : NULL};
 	w.upstreams[0].tls = tls ? ours : NULL;
@@ -348,14 +450,14 @@ static unsigned next(unsigned n)
 	return n + 1 + n / 40;
 }
 
-static void calls_fail(bool tls)
+static void calls_fail(enum kind kind)
 {
 	static const int errors[] = {EINTR, EAGAIN, FAIL_SHORT, ENOMEM, ECONNRESET};
 	static const unsigned calls[] = {FAIL_RECV, FAIL_SEND, FAIL_SOCKET, FAIL_CONNECT, FAIL_EPOLL};
 	unsigned good, cut = 0, n;
 	long before;
 
-	mode(tls);
+	mode(kind);
 	before = fail_live_blocks();
 	for (unsigned e = 0; e < sizeof errors / sizeof *errors; e++)
 		for (unsigned c = 0; c < sizeof calls / sizeof *calls; c++) {
@@ -385,12 +487,12 @@ static void calls_fail(bool tls)
 	assert_int_equal(one_client(), REQUESTS);
 }
 
-static void allocations_fail(bool tls)
+static void allocations_fail(enum kind kind)
 {
 	unsigned n, cut = 0, good;
 	long before;
 
-	mode(tls);
+	mode(kind);
 	before = fail_live_blocks();
 	for (unsigned for_good = 0; for_good < 2; for_good++) {
 		for (n = 0;; n = next(n)) {
@@ -407,19 +509,24 @@ static void allocations_fail(bool tls)
 	assert_int_equal(one_client(), REQUESTS);
 }
 
-#define BOTH(what)                                                                                           \
+#define EACH(what)                                                                                           \
 	static void test_##what##_plain(void **state)                                                        \
 	{                                                                                                    \
 		(void)state;                                                                                 \
-		what(false);                                                                                 \
+		what(PLAIN);                                                                                 \
 	}                                                                                                    \
 	static void test_##what##_tls(void **state)                                                          \
 	{                                                                                                    \
 		(void)state;                                                                                 \
-		what(true);                                                                                  \
+		what(TLS);                                                                                   \
+	}                                                                                                    \
+	static void test_##what##_h2(void **state)                                                           \
+	{                                                                                                    \
+		(void)state;                                                                                 \
+		what(H2);                                                                                    \
 	}
-BOTH(calls_fail)
-BOTH(allocations_fail)
+EACH(calls_fail)
+EACH(allocations_fail)
 
 static int open_listener(void)
 {
@@ -483,10 +590,9 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_calls_fail_plain),
-	        cmocka_unit_test(test_allocations_fail_plain),
-	        cmocka_unit_test(test_calls_fail_tls),
-	        cmocka_unit_test(test_allocations_fail_tls),
+	        cmocka_unit_test(test_calls_fail_plain), cmocka_unit_test(test_allocations_fail_plain),
+	        cmocka_unit_test(test_calls_fail_tls),   cmocka_unit_test(test_allocations_fail_tls),
+	        cmocka_unit_test(test_calls_fail_h2),    cmocka_unit_test(test_allocations_fail_h2),
 	};
 
 	return cmocka_run_group_tests_name("live", tests, setup, NULL);

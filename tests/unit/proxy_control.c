@@ -150,6 +150,41 @@ static void what_shadowing_costs(void **state)
 	assert_non_null(strstr(line(4), "the file PAUSE"));
 }
 
+static void the_harm_switch(void **state)
+{
+	(void)state;
+	added(ADDED_COPIED, 50000, 5000);
+	added(ADDED_PLAIN, 40000, 5000);
+	plan.harm.on = true;
+	assert_string_equal(line(4),
+	                    "shadowing    on; its cost is not known yet: too few exchanges with and without");
+	stats.harm_groups = 40;
+	stats.harm_cost_ns = 120000;
+	stats.harm_low_ns = -30500;
+	stats.harm_high_ns = 1234567;
+	assert_string_equal(line(4), "shadowing    on; costs 120 us at p50 (95 %: -30.5 us to 1.23 ms)");
+	stats.paused = PAUSED_BY_HARM;
+	stats.harm_cost_ns = stats.harm_high_ns = INT64_C(239999000000);
+	stats.harm_low_ns = INT64_C(100000000000);
+	assert_string_equal(line(4),
+	                    "shadowing    OFF, it cost 240 s (100 s to 240 s); understudy ctl resume");
+}
+
+static void what_a_candidate_gets(void **state)
+{
+	struct stats_standing *at = &stats.standings[0][0];
+
+	(void)state;
+	plan.routes[0].candidates[0].ramp.stage_count = 4;
+	at->sample_ppm = 100000;
+	at->stage = 1;
+	assert_non_null(strstr(line(10), ", svc 10 % (2/4), twin"));
+	at->stopped = 3;
+	assert_non_null(strstr(line(10), ", svc 10 % (enough), twin"));
+	at->paused = true;
+	assert_non_null(strstr(line(10), ", svc 10 % (paused), twin"));
+}
+
 static void verdicts_with_pairs_had_and_needed(void **state)
 {
 	struct stats_standing *at = &stats.standings[0][0];
@@ -349,6 +384,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(twelve_lines_in_their_order, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(numbers_are_for_people, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(what_shadowing_costs, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(the_harm_switch, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(what_a_candidate_gets, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(verdicts_with_pairs_had_and_needed, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(many_candidates_stand_in_groups, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(what_one_candidate_missed_is_said, set_up, tear_down),
