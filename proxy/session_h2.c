@@ -477,14 +477,15 @@ static bool passed(const struct session *s, uint64_t since_ns, uint32_t limit_ms
 	return limit_ms && since_ns && s->worker->now_ns > since_ns + (uint64_t)limit_ms * 1000000u;
 }
 
-/* A client that sends its body by drops holds a live connection with it. */
+/* A client that sends its body by drops holds a live connection with it. A gRPC call may be quiet for long:
+ * its deadline ends it, or the share of those that live waits for. */
 static bool too_slow(struct stream *st)
 {
 	uint64_t window_ms = (st->session->worker->now_ns - st->window_ns) / 1000000u;
 	uint32_t rate = st->session->worker->plan->limits.body_min_rate;
 	bool slow;
 
-	if (!rate || window_ms < RATE_WINDOW_MS)
+	if (!rate || st->grpc || window_ms < RATE_WINDOW_MS)
 		return false;
 	slow = st->window_bytes < (uint64_t)rate * window_ms / 1000u;
 	st->window_ns = st->session->worker->now_ns;
