@@ -453,6 +453,14 @@ static void no_more_input(struct session *s)
 	}
 }
 
+static void time_head(struct session *s)
+{
+	if (!h2_midway(s->h2.h2))
+		s->h2.midway_ns = 0;
+	else if (!s->h2.midway_ns)
+		s->h2.midway_ns = s->worker->now_ns;
+}
+
 static void turn(struct session *s, unsigned news)
 {
 	struct span in = buf_span(&s->conn.in);
@@ -465,10 +473,7 @@ static void turn(struct session *s, unsigned news)
 	buf_consume(&s->conn.in, in.len);
 	if (s->conn.eof)
 		no_more_input(s);
-	if (!h2_midway(s->h2.h2))
-		s->h2.midway_ns = 0;
-	else if (!s->h2.midway_ns)
-		s->h2.midway_ns = s->worker->now_ns;
+	time_head(s);
 	conn_read(&s->conn, true);
 }
 
@@ -543,6 +548,7 @@ static void tick(struct session *s)
 	for (struct h2_stream *h = NULL; (h = h2_next(s->h2.h2, h));)
 		if (h->user)
 			tick_stream(h->user);
+	time_head(s); /* what was sent may have ended one */
 	if (passed(s, s->h2.midway_ns, limits->header_timeout_ms) && !s->close_after) {
 		gauges_reject(s->worker->gauges, REJECT_HEADER_TIMEOUT);
 		abandon(s);
