@@ -91,14 +91,12 @@ static enum h2_rule blame(const struct h2_stream *s, uint32_t code)
 {
 	if (s && s->invalid)
 		return s->invalid;
-	if (code == H2_REFUSED_STREAM)
-		return H2_RULE_streams;
 	return code == H2_PROTOCOL_ERROR ? H2_RULE_malformed : H2_RULE_stream;
 }
 
 static void reset_sent(struct h2 *h2, const struct h2_stream *s, uint32_t code)
 {
-	if (s && s->ours)
+	if (s ? s->ours : code == H2_REFUSED_STREAM) /* counted when it was queued */
 		return;
 	h2->ops->broken(h2->owner, blame(s, code));
 	(void)h2_spend(h2, H2_RESET_GLITCHES);
