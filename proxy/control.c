@@ -26,6 +26,7 @@ enum {
 	CUT_WAIT_US = 20000,
 	REPLY_BYTES = 4 << 20,
 	CONNECTIONS = 64,
+	TOKEN_FILE_BYTES = 64 * 1024, /* it is read by 16 KiB; a configuration accepts 8 */
 };
 
 struct control {
@@ -44,9 +45,15 @@ static struct control control;
 
 /* --- changes --- */
 
+/* Who asked: the uid of a peer on the unix socket, or whoever holds the token. */
+static struct log_pair asker(const struct server_request *q)
+{
+	return q->by_token ? log_text("with", "token") : log_int("uid", q->uid);
+}
+
 static void audit(const struct server_request *q, const char *what, const char *name, const char *value)
 {
-	LOG(INFO, "audit", log_text("change", what), log_text(name, value), log_int("uid", q->uid));
+	LOG(INFO, "audit", log_text("change", what), log_text(name, value), asker(q));
 }
 
 /* Calls for every candidate of that name, or of any when it is empty; how many there are. */
@@ -170,7 +177,7 @@ static void post_sample(struct control *c, const struct server_request *q, struc
 	buf_printf(&r->body, "at most %.4g %% to %s; a lower configured sample stands\n", (double)ppm / 1e4,
 	           *candidate ? candidate : "each candidate");
 	LOG(INFO, "audit", log_text("change", "sample"), log_uint("ppm", ppm),
-	    log_text("candidate", *candidate ? candidate : "*"), log_int("uid", q->uid));
+	    log_text("candidate", *candidate ? candidate : "*"), asker(q));
 }
 
 static void post_log(struct control *c, const struct server_request *q, struct server_reply *r)
@@ -432,6 +439,25 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(c->base);
 }
 
+/* The token of control.token_file, without its line end, when there is one. */
+static int trust(struct control *c)
+{
+	struct buf text;
+	struct span token;
+	int err;
+
+	buf_init(&text, TOKEN_FILE_BYTES);
+	role_read(c->env, "control-token", &text);
+	token = buf_span(&text);
+	if (token.len && token.data[token.len - 1] == '\n')
+		token.len--;
+	err = text.err ? text.err : token.len ? server_trust(c->server, token) : 0;
+	if (text.base)
+		explicit_bzero(text.base, text.cap);
+	buf_fini(&text);
+	return err;
+}
+
 static int serve(struct control *c)
 {
 	static const struct server_limits limits = {.connections = CONNECTIONS,
@@ -446,7 +472,7 @@ static int serve(struct control *c)
 	c->base = event_base_new();
 	if (!c->base || server_new(c->base, limits, answer, c, &c->server) ||
 	    (local != -1 && server_listen(c->server, local, true)) ||
-	    (tcp != -1 && server_listen(c->server, tcp, false)))
+	    (tcp != -1 && server_listen(c->server, tcp, false)) || trust(c))
 		return ERR_NOMEM;
 	c->tick = event_new(c->base, -1, EV_PERSIST, on_tick, c);
 	return c->tick && !event_add(c->tick, &tick) ? 0 : ERR_NOMEM;

@@ -27,7 +27,7 @@ static const struct role_row roles[] = {
          STAGE_NONE,
          PHASE_CONTROL,
          false,
-         {"plan", "ledger", "page", "run", "control", "control-address", "ring.log.*"},
+         {"plan", "ledger", "page", "run", "control", "control-address", "control-token", "ring.log.*"},
          {0, 300},
          0,
          {MAY_ACCEPT | MAY_TALK | MAY_LOOK, DIALS_NOBODY}},

@@ -140,6 +140,8 @@ static const struct bad bads[] = {
         {LIST "      - {name: a, credential_file: none, endpoints: [http://127.0.0.1:9002]}\n",
          "f.yaml:8:36: error: cannot open none: No such file or directory",
          "relative paths are against the configuration's folder"},
+        {ROUTES "control: {token_file: none}\n",
+         "f.yaml:6:23: error: cannot open none: No such file or directory", NULL},
         {LIST "      - {name: a, credential_header: host, endpoints: [http://127.0.0.1:9002]}\n",
          "f.yaml:8:38: error: 'host' cannot be set or removed", NULL},
 };
