@@ -113,8 +113,10 @@ static const struct cfg_row control_rows[] = {
         {ONE("socket", CFG_STRING, struct plan, control_socket), .value = "run/understudy.sock",
          .hook = config_socket_hook, .sentence = "Unix socket of the commands status, pause and resume."},
         {ONE("address", CFG_HOOK, struct plan, control_address), .hook = config_address_hook,
-         .sentence = "HOST:PORT of the read-only control endpoint: metrics, health, figures."},
-        NOT_YET("token_file"),
+         .sentence = "HOST:PORT of the control endpoint: metrics, health, figures; to read only, without a "
+                     "token."},
+        {ONE("token_file", CFG_STRING, struct plan, control_token_file), .hook = config_token_file_hook,
+         .sentence = "A line, mode 0600: who shows it at 'address' as a bearer token may change things too."},
         END,
 };
 static const struct cfg_row run_rows[] = {
