@@ -246,9 +246,37 @@ static void test_preface(void **state)
 	end_fini(&e);
 }
 
+/* Crumbs are short, the field that they join to is not. */
+static void test_crumbs(void **state)
+{
+	static const char crumb[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	struct buf head, input;
+	struct end e;
+
+	(void)state;
+	buf_init(&head, 1 << 16);
+	buf_init(&input, 1 << 16);
+	end_init(&e, H2_SERVER, &(struct h2_limits){.head.field_bytes = 64});
+	put_preface(&input);
+	for (uint32_t n = 1; n <= 2; n++) {
+		buf_reset(&head);
+		buf_puts(&head, GET);
+		for (uint32_t i = 0; i < n; i++)
+			put_literal(&head, SPAN("cookie"), span_of(crumb + n - 1));
+		put_frame(&input, HEADERS, ENDS, 2 * n - 1, buf_span(&head));
+	}
+	feed(&e, buf_span(&input));
+	assert_string_equal(end_text(&e), "1:H0(GET / h cookie=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa) 1:E "
+	                                  "3:!h2_field_bytes 3:C0 1:C0 ");
+	buf_fini(&head);
+	buf_fini(&input);
+	end_fini(&e);
+}
+
 int main(void)
 {
-	const struct CMUnitTest all[] = {cmocka_unit_test(test_cases), cmocka_unit_test(test_preface)};
+	const struct CMUnitTest all[] = {cmocka_unit_test(test_cases), cmocka_unit_test(test_preface),
+	                                 cmocka_unit_test(test_crumbs)};
 
 	return cmocka_run_group_tests(all, NULL, NULL);
 }
