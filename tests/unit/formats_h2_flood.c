@@ -38,6 +38,12 @@ static void unanswerable(struct buf *b, uint32_t id)
 	                   "expect\x01x"));
 }
 
+/* Behind those that may be open, each is refused. */
+static void too_many(struct buf *b, uint32_t id)
+{
+	put_frame(b, HEADERS, 4, id, SPAN(POST));
+}
+
 static void ping(struct buf *b, uint32_t id)
 {
 	(void)id;
@@ -159,6 +165,9 @@ static const struct flood {
         {"rapid reset, unread", rapid_reset, 201, true, H2_RULE_glitches},
         {"window overflow", overflow, 201, false, H2_RULE_glitches},
         {"malformed head", malformed, 201, false, H2_RULE_glitches},
+        {"malformed head, unread", malformed, 128 + 201, true, H2_RULE_glitches},
+        {"streams too many", too_many, 128 + 201, false, H2_RULE_glitches},
+        {"streams too many, unread", too_many, 128 + 201, true, H2_RULE_glitches},
         {"refused head, body to come", unanswerable, 201, false, H2_RULE_glitches},
         {"PING", ping, 2001, false, H2_RULE_glitches},
         {"PING, unread", ping, 202, true, H2_RULE_ack_flood},
@@ -213,8 +222,7 @@ static void test_floods(void **state)
 	}
 }
 
-/* Time gives back: the same, slower, is nobody's attack. (The library has a clock of its own, from 1000 on.)
- */
+/* Time gives back: the same, slower, is nobody's attack. */
 static void test_patience(void **state)
 {
 	struct end e;
@@ -226,7 +234,7 @@ static void test_patience(void **state)
 	e.answers = false;
 	put_preface(&b);
 	assert_int_equal(feed(&e, &b, 1, false), 0);
-	for (uint32_t i = 0; i < 900; i++) {
+	for (uint32_t i = 0; i < 2000; i++) {
 		rapid_reset(&b, 2 * i + 1);
 		assert_int_equal(feed(&e, &b, 1 + i * 51000000ull, false), 0);
 	}
