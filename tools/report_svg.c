@@ -262,6 +262,8 @@ void svg_timeline(struct buf *out, sqlite3 *db, const struct node *c)
 
 	if (n < 3)
 		return;
+	buf_puts(out, "<h3>Divergence rate as pairs came <span class=\"dim\">band: 95 % interval; "
+	              "dashed: limit</span></h3>\n");
 	top = fmin(1, fmax(fmax(top, points[n - 1].high * 1.5), 0.001));
 	open_svg(out, height, "interval of the divergence rate as pairs came in");
 	for (double v = 0, step = round_step(top); v <= top * 1.0001; v += step) {
