@@ -260,8 +260,10 @@ struct plan {
 	char run_name[NAME_MAX_BYTES], run_directory[PATH_MAX_BYTES], hypothesis[TEXT_MAX_BYTES];
 	char owner[NAME_MAX_BYTES], ticket[NAME_MAX_BYTES];
 	char control_socket[PATH_MAX_BYTES];
-	struct plan_endpoint control_address; /* of the read-only control endpoint; no address: none */
-	char mask_key_file[PATH_MAX_BYTES];   /* empty: a key that lives in memory only */
+	struct plan_endpoint control_address;    /* of the control endpoint over TCP; no address: none */
+	char control_token_file[PATH_MAX_BYTES]; /* who shows its line there may change things; empty: nobody
+	                                          */
+	char mask_key_file[PATH_MAX_BYTES];      /* empty: a key that lives in memory only */
 	uint64_t memory_bytes, capture_segment_bytes;
 	uint64_t run_max_bytes; /* of results.db; 0: 1 GiB */
 	uint64_t seed;          /* of sampling */

@@ -278,7 +278,7 @@ bool h2_pending(const struct h2 *h2)
 
 bool h2_midway(const struct h2 *h2)
 {
-	return h2->head || !h2->settled;
+	return !h2->failure && (h2->head || !h2->settled);
 }
 
 void h2_shutdown(struct h2 *h2, bool final)

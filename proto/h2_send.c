@@ -92,14 +92,13 @@ static enum h2_rule blame(const struct h2_stream *s, uint32_t code)
 {
 	if (s && s->invalid)
 		return s->invalid;
-	if (code == H2_REFUSED_STREAM)
-		return H2_RULE_streams;
 	return code == H2_PROTOCOL_ERROR ? H2_RULE_malformed : H2_RULE_stream;
 }
 
 static void reset_sent(struct h2 *h2, const struct h2_stream *s, uint32_t code)
 {
-	if ((s && s->ours) || code == H2_INTERNAL_ERROR)
+	/* counted when it was queued; a want of memory is ours */
+	if (code == H2_INTERNAL_ERROR || (s ? s->ours : code == H2_REFUSED_STREAM))
 		return;
 	h2->ops->broken(h2->owner, blame(s, code));
 	(void)h2_spend(h2, H2_RESET_GLITCHES);

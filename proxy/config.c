@@ -70,6 +70,9 @@ static void paths_anchor(struct cfg *c, const char *folder, struct plan *p)
 	if (!config_anchor(p->run_directory, sizeof(p->run_directory), folder))
 		cfg_fail(c, cfg_child(run, "directory"), NULL,
 		         "the path is too long with the configuration's folder");
+	if (p->control_token_file[0] && !p->control_address.address[0])
+		cfg_fail(c, cfg_child(control, "token_file"), "add 'address', or leave it out",
+		         "'token_file' is for 'address', which is not there");
 	config_check_folder(c, cfg_child(run, "directory"), p->run_directory, false);
 	config_check_folder(c, cfg_child(control, "socket"), p->control_socket, true);
 }

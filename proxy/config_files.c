@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "proxy/config_inside.h"
 
-enum { FILE_MAX_BYTES = 4 << 20, CREDENTIAL_MAX_BYTES = 8000 };
+enum { FILE_MAX_BYTES = 4 << 20, LINE_MAX_BYTES = 8000, TOKEN_LEAST_BYTES = 16 };
 
 struct content {
 	char *bytes;
@@ -208,7 +208,9 @@ void config_check_mask_key(struct cfg *c, const struct cfg_node *n, const char *
 	content_free(&f);
 }
 
-void config_check_credential(struct cfg *c, const struct cfg_node *n, const char *path)
+/* A secret `what` of one line: at least `least` bytes, none below `first`, nor DEL. */
+static void check_line(struct cfg *c, const struct cfg_node *n, const char *path, const char *what,
+                       size_t least, unsigned char first, const char *hint)
 {
 	struct content f;
 	size_t len = 0;
@@ -218,15 +220,24 @@ void config_check_credential(struct cfg *c, const struct cfg_node *n, const char
 		return;
 	snprintf(remedy, sizeof(remedy), "chmod 600 %.250s", path);
 	if (f.mode & (S_IRWXG | S_IRWXO))
-		cfg_fail(c, n, remedy, "the credential %.200s is open to others (mode %04o)", path,
+		cfg_fail(c, n, remedy, "the %s %.200s is open to others (mode %04o)", what, path,
 		         (unsigned)(f.mode & 07777));
-	while (len < f.len && (unsigned char)f.bytes[len] >= 0x20 && f.bytes[len] != 0x7f)
+	while (len < f.len && (unsigned char)f.bytes[len] >= first && f.bytes[len] != 0x7f)
 		len++;
-	if (len == 0 || len > CREDENTIAL_MAX_BYTES || f.len - len > 1 ||
-	    (f.len > len && f.bytes[len] != '\n'))
-		cfg_fail(c, n, "it is what the header holds, such as: Bearer abc",
-		         "the credential %.200s is not one line of at most 8KiB", path);
+	if (len < least || len > LINE_MAX_BYTES || f.len - len > 1 || (f.len > len && f.bytes[len] != '\n'))
+		cfg_fail(c, n, hint, "the %s %.200s is not one line of at most 8KiB", what, path);
 	content_free(&f);
+}
+
+void config_check_credential(struct cfg *c, const struct cfg_node *n, const char *path)
+{
+	check_line(c, n, path, "credential", 1, ' ', "it is what the header holds, such as: Bearer abc");
+}
+
+void config_check_token(struct cfg *c, const struct cfg_node *n, const char *path)
+{
+	check_line(c, n, path, "token", TOKEN_LEAST_BYTES, '!',
+	           "16 bytes and more without blanks; openssl rand -hex 32 makes one");
 }
 
 /* The folder that holds the last part of a path. */

@@ -183,6 +183,15 @@ void config_file_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		cfg_fail(c, n, NULL, "the path is too long with the configuration's folder");
 }
 
+void config_token_file_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	unsigned before = cfg_errors(c);
+
+	config_file_hook(c, n, at);
+	if (cfg_errors(c) == before)
+		config_check_token(c, n, at);
+}
+
 void config_mask_use_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	const struct plan *p = config_plan(c);

@@ -35,7 +35,8 @@ cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook
 /* config_candidate.c: what a candidate gets. */
 cfg_hook config_rate_hook, config_warmup_hook, config_microseconds_hook, config_ramp_stage_hook,
         config_rewrite_path_hook, config_rewrite_host_hook, config_rewrite_header_hook,
-        config_rewrite_body_hook, config_credential_header_hook, config_credential_file_hook;
+        config_rewrite_body_hook, config_credential_header_hook, config_credential_file_hook,
+        config_token_file_hook;
 /* config_live.c: the live side of a route. */
 cfg_hook config_listen_tls_hook, config_certificate_hook, config_live_endpoint_hook, config_live_tls_hook,
         config_live_hook, config_health_grpc_hook, config_prefix_hook, config_host_hook,
@@ -79,6 +80,8 @@ void config_check_ca(struct cfg *, const struct cfg_node *n, const char *key, co
 void config_check_folder(struct cfg *, const struct cfg_node *n, const char *path, bool file);
 /* A credential: a line of text, for its owner only. */
 void config_check_credential(struct cfg *, const struct cfg_node *n, const char *path);
+/* A token: such a line of 16 bytes and more without blanks. */
+void config_check_token(struct cfg *, const struct cfg_node *n, const char *path);
 /* A mask key: 32 raw bytes or 64 hex digits, for its owner only. */
 void config_check_mask_key(struct cfg *, const struct cfg_node *n, const char *path);
 

@@ -90,7 +90,8 @@ static const struct cfg_row limits_rows[] = {
         {ONE("send_timeout", CFG_DURATION, struct plan_limits, send_timeout_ms), .min = "100ms", .max = "1d",
          .value = "60s", .sentence = "A client that takes no byte of its answer for this long is cut."},
         {ONE("body_min_rate", CFG_SIZE, struct plan_limits, body_min_rate), .max = "1GiB", .value = "128B",
-         .sentence = "A second, measured over 10 s: a slower request body is cut. 0B: none."},
+         .sentence = "A second, measured over 10 s: a slower request body is cut, unless it is a gRPC "
+                     "call's. 0B: none."},
         {ONE("line", CFG_SIZE, struct plan_limits, line_bytes), .min = "256B", .max = "8KiB", .value = "8KiB",
          .sentence = "Of a request's first line."},
         {ONE("field", CFG_SIZE, struct plan_limits, field_bytes), .min = "256B", .max = "16KiB",
@@ -112,8 +113,10 @@ static const struct cfg_row control_rows[] = {
         {ONE("socket", CFG_STRING, struct plan, control_socket), .value = "run/understudy.sock",
          .hook = config_socket_hook, .sentence = "Unix socket of the commands status, pause and resume."},
         {ONE("address", CFG_HOOK, struct plan, control_address), .hook = config_address_hook,
-         .sentence = "HOST:PORT of the read-only control endpoint: metrics, health, figures."},
-        NOT_YET("token_file"),
+         .sentence = "HOST:PORT of the control endpoint: metrics, health, figures; to read only, without a "
+                     "token."},
+        {ONE("token_file", CFG_STRING, struct plan, control_token_file), .hook = config_token_file_hook,
+         .sentence = "A line, mode 0600: who shows it at 'address' as a bearer token may change things too."},
         END,
 };
 static const struct cfg_row run_rows[] = {

@@ -26,6 +26,7 @@ enum {
 	CUT_WAIT_US = 20000,
 	REPLY_BYTES = 4 << 20,
 	CONNECTIONS = 64,
+	TOKEN_FILE_BYTES = 64 * 1024, /* it is read by 16 KiB; a configuration accepts 8 */
 };
 
 struct control {
@@ -36,6 +37,7 @@ struct control {
 	int run_fd; /* the run directory, looked at only; -1: none */
 	pid_t parent;
 	bool announced;
+	char who[32];
 	struct control_log log;
 	struct stats stats;
 };
@@ -44,9 +46,34 @@ static struct control control;
 
 /* --- changes --- */
 
+/* Who asked: the uid of a peer on the unix socket, or whoever holds the token. */
+static struct log_pair asker(const struct server_request *q)
+{
+	return q->by_token ? log_text("with", "token") : log_int("uid", q->uid);
+}
+
+/* A change: told on stderr, and to the judge, who keeps it in the run when one is open. */
+static void record_change(const struct log_pair *pairs, unsigned count)
+{
+	const struct role_env *env = control.env;
+	char text[LOG_LINE_MAX];
+	struct span line = {text, log_format(text, sizeof text, clock_wall_ns(), LOG_INFO, control.who,
+	                                     "audit", pairs, count)};
+	struct record r = {.time_ns = clock_mono_ns(), .payload_len = (uint32_t)line.len};
+
+	if (log_on(LOG_INFO))
+		control_log_put(&control.log, line);
+	if (!env->log || env->plan->run_closed)
+		return;
+	if (ring_put(env->log, &r, line.data, 0))
+		atomic_fetch_add(&env->page->log_shed, 1);
+	else
+		ring_publish(env->log);
+}
+
 static void audit(const struct server_request *q, const char *what, const char *name, const char *value)
 {
-	LOG(INFO, "audit", log_text("change", what), log_text(name, value), log_int("uid", q->uid));
+	record_change((struct log_pair[]){log_text("change", what), log_text(name, value), asker(q)}, 3);
 }
 
 /* Calls for every candidate of that name, or of any when it is empty; how many there are. */
@@ -169,8 +196,9 @@ static void post_sample(struct control *c, const struct server_request *q, struc
 	}
 	buf_printf(&r->body, "at most %.4g %% to %s; a lower configured sample stands\n", (double)ppm / 1e4,
 	           *candidate ? candidate : "each candidate");
-	LOG(INFO, "audit", log_text("change", "sample"), log_uint("ppm", ppm),
-	    log_text("candidate", *candidate ? candidate : "*"), log_int("uid", q->uid));
+	record_change((struct log_pair[]){log_text("change", "sample"), log_uint("ppm", ppm),
+	                                  log_text("candidate", *candidate ? candidate : "*"), asker(q)},
+	              4);
 }
 
 static void post_log(struct control *c, const struct server_request *q, struct server_reply *r)
@@ -391,7 +419,9 @@ static void look_for_file(struct control *c)
 	} else {
 		atomic_fetch_and(&c->env->page->paused, ~(uint32_t)PAUSED_BY_FILE);
 	}
-	LOG(INFO, "audit", log_text("change", there ? "pause" : "resume"), log_text("by", "file"));
+	record_change(
+	        (struct log_pair[]){log_text("change", there ? "pause" : "resume"), log_text("by", "file")},
+	        2);
 }
 
 /* Without a parent nobody ends the phases of a drain: control does, half a second each, once clients have
@@ -432,6 +462,25 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(c->base);
 }
 
+/* The token of control.token_file, without its line end, when there is one. */
+static int trust(struct control *c)
+{
+	struct buf text;
+	struct span token;
+	int err;
+
+	buf_init(&text, TOKEN_FILE_BYTES);
+	role_read(c->env, "control-token", &text);
+	token = buf_span(&text);
+	if (token.len && token.data[token.len - 1] == '\n')
+		token.len--;
+	err = text.err ? text.err : token.len ? server_trust(c->server, token) : 0;
+	if (text.base)
+		explicit_bzero(text.base, text.cap);
+	buf_fini(&text);
+	return err;
+}
+
 static int serve(struct control *c)
 {
 	static const struct server_limits limits = {.connections = CONNECTIONS,
@@ -446,7 +495,7 @@ static int serve(struct control *c)
 	c->base = event_base_new();
 	if (!c->base || server_new(c->base, limits, answer, c, &c->server) ||
 	    (local != -1 && server_listen(c->server, local, true)) ||
-	    (tcp != -1 && server_listen(c->server, tcp, false)))
+	    (tcp != -1 && server_listen(c->server, tcp, false)) || trust(c))
 		return ERR_NOMEM;
 	c->tick = event_new(c->base, -1, EV_PERSIST, on_tick, c);
 	return c->tick && !event_add(c->tick, &tick) ? 0 : ERR_NOMEM;
@@ -454,14 +503,12 @@ static int serve(struct control *c)
 
 int control_run(struct role_env *env)
 {
-	char who[32];
-
 	control.env = env;
 	control.parent = getppid();
 	control.run_fd = role_fd(env, "run");
-	snprintf(who, sizeof who, "%s.%u", env->name, env->index);
+	snprintf(control.who, sizeof control.who, "%s.%u", env->name, env->index);
 	control_log_init(&control.log, env, STDERR_FILENO);
-	log_open(who, control_log_put, &control.log); /* its own lines need no ring */
+	log_open(control.who, control_log_put, &control.log); /* its own lines need no ring */
 	if (serve(&control))
 		return 3;
 	role_ready(env);

@@ -240,11 +240,11 @@ static int open_candidate_files(struct estate *e, unsigned r)
 	return err;
 }
 
-/* Certificates and keys reach workers, authorities and candidates' credentials the shadow, as open
- * descriptors; their contents stay unread here. */
-static int open_tls_files(struct estate *e)
+/* Certificates and keys reach workers, authorities and candidates' credentials the shadow, the token control,
+ * as open descriptors; their contents stay unread here. */
+static int open_files(struct estate *e)
 {
-	int err = 0;
+	int err = own_file(e, e->plan->control_token_file, "control-token");
 
 	for (unsigned l = 0; l < e->plan->listen_count && !err; l++)
 		err = open_listener_files(e, l);
@@ -487,7 +487,7 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 	if (!err && input)
 		err = own_file(e, input, "input");
 	if (!err)
-		err = open_tls_files(e);
+		err = open_files(e);
 	if (!err)
 		err = make_secrets(e, former);
 	if (!err)

@@ -222,8 +222,8 @@ static int listener_of(struct handed *handed, const struct plan_endpoint *at)
 	int fd = plan_address(at, &a.all, &len) ? -1 : from_handed(handed, &a);
 
 	errno = EAFNOSUPPORT;
-	if (len && fd == -1)
-		remember(fd = bind_one(&a, len));
+	if (len && fd == -1 && (fd = bind_one(&a, len)) != -1)
+		remember(fd);
 	if (fd == -1)
 		fprintf(stderr, "understudy: cannot listen on: %s: %s%s\n", at->url, strerror(errno),
 		        errno == EADDRINUSE      ? "; stop what listens there or choose another port"

@@ -58,6 +58,7 @@ int rehearse_prepare(struct plan *plan, bool copies, struct rehearse_proxy *p)
 	plan->listen_count = 1;
 	plan->listen[0].at = p->at;
 	memset(&plan->control_address, 0, sizeof plan->control_address);
+	plan->control_token_file[0] = 0;
 	snprintf(plan->control_socket, sizeof plan->control_socket, "%s/control.sock", p->folder);
 	snprintf(plan->run_directory, sizeof plan->run_directory, "%s", p->folder);
 	plan->capture = false;

@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include <event2/event_struct.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include "proto/h1.h"
 
-enum { INPUT_BYTES = 4096, LISTENERS_MAX = 4, HEAD_ROOM_BYTES = 1024 };
+enum { INPUT_BYTES = 4096, LISTENERS_MAX = 4, HEAD_ROOM_BYTES = 1024, DIGEST_BYTES = 32 };
 
 /* Each stage has one deadline, which starts when the stage does: a byte now and then buys no time. */
 enum stage { STAGE_NEW, STAGE_IDLE, STAGE_READING, STAGE_WRITING };
@@ -54,6 +56,8 @@ struct server {
 	struct server_listener listeners[LISTENERS_MAX];
 	unsigned listener_count;
 	struct server_conns conns;
+	bool trusting;
+	uint8_t token[DIGEST_BYTES]; /* SHA-256 of it */
 };
 
 static struct timeval after_ms(unsigned ms)
@@ -100,7 +104,8 @@ static void put_reply(struct server_conn *c, struct server_reply *r, bool is_hea
 	h1_write_field(&c->out, SPAN("cache-control"), SPAN("no-store"));
 	if (r->status == 405)
 		h1_write_field(&c->out, SPAN("allow"),
-		               c->listener->changes ? SPAN("GET, HEAD, POST") : SPAN("GET, HEAD"));
+		               c->listener->changes || c->listener->server->trusting ? SPAN("GET, HEAD, POST")
+		                                                                     : SPAN("GET, HEAD"));
 	if (c->close_after)
 		h1_write_field(&c->out, SPAN("connection"), SPAN("close"));
 	h1_write_end(&c->out, HTTP_LENGTH, buf_len(&r->body));
@@ -119,6 +124,25 @@ static void refuse(struct server_conn *c, unsigned status)
 	buf_fini(&r.body);
 }
 
+static bool digest(struct span text, uint8_t out[DIGEST_BYTES])
+{
+	return EVP_Digest(text.data ? text.data : "", text.len, out, NULL, EVP_sha256(), NULL) == 1;
+}
+
+/* Digests are compared: neither a first byte nor a length is found sooner than another. */
+static bool shows_token(const struct server *s, const struct http_message *m)
+{
+	static const struct span scheme = SPAN("Bearer ");
+	struct span shown = http_field(m, SPAN("authorization"));
+	uint8_t hash[DIGEST_BYTES];
+
+	if (!s->trusting || shown.len < scheme.len ||
+	    !span_eq_nocase((struct span){shown.data, scheme.len}, scheme))
+		return false;
+	shown = (struct span){shown.data + scheme.len, shown.len - scheme.len};
+	return digest(shown, hash) && CRYPTO_memcmp(hash, s->token, sizeof hash) == 0;
+}
+
 static void answer(struct server_conn *c)
 {
 	const struct http_message *m = &c->parser.message;
@@ -129,15 +153,15 @@ static void answer(struct server_conn *c)
 	                           .path = {m->target.data, path_len},
 	                           .query = {m->target.data + path_len, 0},
 	                           .body = buf_span(&c->body),
-	                           .changes = c->listener->changes,
+	                           .by_token = post && !c->listener->changes,
 	                           .uid = c->uid};
 	struct server_reply r = {.status = 200, .content_type = "text/plain; charset=utf-8"};
 
 	if (mark)
 		q.query = (struct span){mark + 1, m->target.len - path_len - 1};
 	c->close_after |= !m->keep_alive;
-	if (!is_head && !span_eq(m->method, SPAN("GET")) && !(post && c->listener->changes)) {
-		refuse(c, 405);
+	if (q.by_token ? !shows_token(c->listener->server, m) : !post && !span_eq(q.method, SPAN("GET"))) {
+		refuse(c, post && c->listener->server->trusting ? 403 : 405);
 		return;
 	}
 	buf_init(&r.body, c->listener->server->limits.reply_bytes);
@@ -338,6 +362,12 @@ int server_listen(struct server *s, int fd, bool changes)
 		return ERR_SYS;
 	s->listener_count++;
 	return 0;
+}
+
+int server_trust(struct server *s, struct span token)
+{
+	s->trusting = digest(token, s->token);
+	return s->trusting ? 0 : ERR_SYS;
 }
 
 void server_deafen(struct server *s)

@@ -2,10 +2,10 @@
  * server.h - a small HTTP/1.1 server for an operator's endpoint: one handler, short answers, all bounded.
  *
  * Runs on one libevent loop and blocks nothing. Requests are read by proto/h1, one at a time on a
- * connection; the handler answers at once, from memory. GET and HEAD are served everywhere, POST only on
- * listeners that allow changes; anything else is 405. A listener over its bound stops accepting until a
- * connection has left. A head or body that is not whole in request_ms, an answer that is not read in
- * request_ms, and a connection idle for idle_ms are closed.
+ * connection; the handler answers at once, from memory. GET and HEAD are served everywhere, POST on
+ * listeners that allow changes and to who shows the token; without a token anything else is 405. A listener
+ * over its bound stops accepting until a connection has left. A head or body that is not whole in request_ms,
+ * an answer that is not read in request_ms, and a connection idle for idle_ms are closed.
  */
 #ifndef PROTO_NET_SERVER_H
 #define PROTO_NET_SERVER_H
@@ -20,8 +20,8 @@ struct server_request {
 	struct span method;      /* GET (HEAD too) or POST */
 	struct span path, query; /* "/sample" and "ppm=1"; as sent, nothing is decoded */
 	struct span body;
-	bool changes; /* the listener allows changes */
-	int64_t uid;  /* of the peer on a unix socket; -1 elsewhere */
+	bool by_token; /* a change that is allowed because the token was shown */
+	int64_t uid;   /* of the peer on a unix socket; -1 elsewhere */
 };
 
 struct server_reply {
@@ -45,6 +45,9 @@ int server_new(struct event_base *, struct server_limits, server_handler *, void
                struct server **server_out) MUST_CHECK;
 /* Serve a listening, non-blocking socket, which stays the caller's. 0, ERR_NOMEM, ERR_SYS. */
 int server_listen(struct server *, int fd, bool changes) MUST_CHECK;
+/* From now on listeners that allow no changes serve POST with "authorization: Bearer TOKEN" (RFC 6750 2.1),
+ * compared in constant time; other POSTs there are 403. The token stays the caller's. 0, ERR_SYS. */
+int server_trust(struct server *, struct span token) MUST_CHECK;
 /* Accept nobody any more; who is connected is served on. */
 void server_deafen(struct server *);
 /* Close all connections; accepts NULL, sets NULL. Not from the handler. */

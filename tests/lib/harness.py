@@ -112,9 +112,26 @@ def infer(label):
         {"model_name": "m", "outputs": [{"name": "p", "shape": [1, 3], "datatype": "FP64", "data": probabilities}]}).encode()
 
 
+OFF_LIVE = ("masker", "recorder", "shadow", "dialer", "answers", "judge", "control")
+
+
+def rollup(pid):
+    figures = dict.fromkeys(("Pss", "Private_Dirty", "Private_Clean"), 0)
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as f:
+            for line in f:
+                name, _, rest = line.partition(":")
+                if name in figures:
+                    figures[name] = int(rest.split()[0]) << 10
+    except OSError:  # it has just died
+        pass
+    return figures
+
+
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
-                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2", patience="2s"):
+                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2", patience="2s",
+                 control_keys="", mirror_keys=""):
         self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
@@ -127,7 +144,7 @@ class Proxy:
 listen:
   - address: 127.0.0.1:{self.port}
 {listen}workers: {workers}
-control: {{socket: {self.control}, address: 127.0.0.1:{self.admin}}}
+control: {{socket: {self.control}, address: 127.0.0.1:{self.admin}{control_keys}}}
 run: {{directory: {self.folder}, name: test}}
 capture: {{enabled: true{capture_keys}}}
 routes:
@@ -135,7 +152,7 @@ routes:
     match: {{path_prefix: {prefix}}}
     protocol: openinference
 {route}    live: {{endpoints: [{live}], timeout: 5s{live_keys}}}
-    mirror: {{sample: 100%, methods: [POST], mask: default}}
+    mirror: {{sample: 100%, methods: [POST], mask: default{mirror_keys}}}
     candidates:
 {rows}masks:
   default:
@@ -181,6 +198,31 @@ routes:
 
     def ctl(self, word):
         return subprocess.run([BINARY, "ctl", "--control", self.control, word], capture_output=True, text=True, timeout=10)
+
+    def ask(self, line):
+        """The body of the answer of the control socket to "GET /stats.json", "POST /pause" and the like."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(self.control)
+            s.sendall(f"{line} HTTP/1.1\r\nHost: u\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+            return s.makefile("rb").read().partition(b"\r\n\r\n")[2]
+
+    def copies_take(self):
+        """Bytes: all of the roles off the live path, and of workers what they share, the rings among it; and MiB of each role's own."""
+        total, own = 0, {}
+        for role in (*OFF_LIVE, "worker"):
+            for pid in self.pids(role):
+                f = rollup(pid)
+                private = f["Private_Dirty"] + f["Private_Clean"]
+                total += f["Pss"] - (private if role == "worker" else 0)
+                if role != "worker":
+                    own[role] = f["Private_Dirty"] >> 20
+        return total, own
+
+    def ceiling(self):
+        """What `check` prints about this configuration, as JSON."""
+        done = subprocess.run([BINARY, "check", "-c", self.config, "--format", "json"], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
 
     def summary(self):
         with open(os.path.join(self.run, "summary.json")) as f:

@@ -40,6 +40,12 @@ static void unanswerable(struct buf *b, uint32_t id)
 	                   "expect\x01x"));
 }
 
+/* Behind those that may be open, each is refused. */
+static void too_many(struct buf *b, uint32_t id)
+{
+	put_frame(b, HEADERS, 4, id, SPAN(POST));
+}
+
 static void ping(struct buf *b, uint32_t id)
 {
 	(void)id;
@@ -161,6 +167,9 @@ static const struct flood {
         {"rapid reset, unread", rapid_reset, 201, true, H2_RULE_glitches},
         {"window overflow", overflow, 201, false, H2_RULE_glitches},
         {"malformed head", malformed, 201, false, H2_RULE_glitches},
+        {"malformed head, unread", malformed, 128 + 201, true, H2_RULE_glitches},
+        {"streams too many", too_many, 128 + 201, false, H2_RULE_glitches},
+        {"streams too many, unread", too_many, 128 + 201, true, H2_RULE_glitches},
         {"refused head, body to come", unanswerable, 201, false, H2_RULE_glitches},
         {"PING", ping, 2001, false, H2_RULE_glitches},
         {"PING, unread", ping, 202, true, H2_RULE_ack_flood},

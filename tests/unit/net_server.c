@@ -198,6 +198,43 @@ static void what_is_refused(void **state)
 	close(fd);
 }
 
+static void changes_by_token(void **state)
+{
+	static const struct {
+		const char *field, *status;
+	} cases[] = {
+	        {"X: y", "HTTP/1.1 403 "},
+	        {"Authorization: Bearer open sesame", "HTTP/1.1 200 "},
+	        {"authorization: bearer open sesame", "HTTP/1.1 200 "},
+	        {"Authorization: Bearer open sesam", "HTTP/1.1 403 "},
+	        {"Authorization: Bearer open sesame!", "HTTP/1.1 403 "},
+	        {"Authorization: Bearer  open sesame", "HTTP/1.1 403 "},
+	        {"Authorization: Bearer ", "HTTP/1.1 403 "},
+	        {"Authorization: Basic open sesame", "HTTP/1.1 403 "},
+	        {"Authorization: open sesame", "HTTP/1.1 403 "},
+	};
+	char request[256];
+	int fd;
+
+	(void)state;
+	start(false, 60000, 60000);
+	assert_int_equal(server_trust(server, SPAN("open sesame")), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(request, sizeof request,
+		         "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n\r\n", cases[i].field);
+		fd = reach();
+		put(fd, request);
+		assert_true(read_until(fd, NULL));
+		assert_memory_equal(got, cases[i].status, strlen(cases[i].status));
+		close(fd);
+	}
+	fd = reach();
+	asks(fd, "GET /echo?a HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ", "\r\n\r\na:");
+	asks(fd, "DELETE /echo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer open sesame\r\n\r\n",
+	     "HTTP/1.1 405 ", NULL);
+	close(fd);
+}
+
 static void a_large_answer_waits_for_its_reader(void **state)
 {
 	int fd;
@@ -306,6 +343,7 @@ int main(void)
 	        cmocka_unit_test_teardown(a_connection_serves_many_requests, stop),
 	        cmocka_unit_test_teardown(a_request_may_come_byte_by_byte, stop),
 	        cmocka_unit_test_teardown(what_is_refused, stop),
+	        cmocka_unit_test_teardown(changes_by_token, stop),
 	        cmocka_unit_test_teardown(a_large_answer_waits_for_its_reader, stop),
 	        cmocka_unit_test_teardown(too_many_wait_until_one_leaves, stop),
 	        cmocka_unit_test_teardown(a_trickle_is_cut, stop),

@@ -60,7 +60,7 @@ static const struct bad bads[] = {
          "a list of at least one route"},
         {"version: 2\nlisten: [{address: 127.0.0.1:8080}]\nroutes: [{name: r, live: {endpoints: "
          "['http://127.0.0.1:1']}}]\n",
-         "f.yaml:1:10: error: 'version' must be between 1 and 1, not '2'", NULL},
+         "f.yaml:1:10: error: 'version' must be 1, not '2'", NULL},
         {"version: 1\nlisten: [{address: 127.0.0.1, tls: {}}]\nroutes: []\n",
          "f.yaml:2:20: error: cannot listen on '127.0.0.1'", "a port is missing: write HOST:PORT"},
         {HEAD "routes:\n  - name: r\n", "f.yaml:4:5: error: 'live' is missing", NULL},
@@ -140,6 +140,8 @@ static const struct bad bads[] = {
         {LIST "      - {name: a, credential_file: none, endpoints: [http://127.0.0.1:9002]}\n",
          "f.yaml:8:36: error: cannot open none: No such file or directory",
          "relative paths are against the configuration's folder"},
+        {ROUTES "control: {token_file: none}\n",
+         "f.yaml:6:23: error: cannot open none: No such file or directory", NULL},
         {LIST "      - {name: a, credential_header: host, endpoints: [http://127.0.0.1:9002]}\n",
          "f.yaml:8:38: error: 'host' cannot be set or removed", NULL},
 };
