@@ -162,7 +162,7 @@ static bool flows(const struct h2_stream *s)
 {
 	nghttp2_session *session = s->h2->session;
 
-	return s->h2->queued < 4 * H2_QUEUED_BYTES &&
+	return s->h2->queued < 2 * H2_QUEUED_BYTES &&
 	       nghttp2_session_get_stream_remote_window_size(session, (int32_t)s->id) > 0 &&
 	       nghttp2_session_get_remote_window_size(session) > 0;
 }
