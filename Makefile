@@ -120,6 +120,14 @@ deb:
 clean:
 	rm -rf build
 help:
-	@echo 'all check asan fuzz cover bench lint format install deb clean help'
+	@echo 'all      the program, $B/understudy'
+	@echo 'check    every test;  asan: the same under sanitizers'
+	@echo 'fuzz     each engine for FUZZ_SECONDS, with clang'
+	@echo 'cover    which lines the tests reach'
+	@echo 'bench    what a request costs, beside nginx'
+	@echo 'lint     layers and format;  format: clang-format over all of it'
+	@echo 'install  PREFIX, DESTDIR: program, pages, completions, units, examples'
+	@echo 'deb      a Debian package, with dpkg-dev'
+	@echo 'clean    removes build/'
 -include $(shell find $B -name '*.d' 2>/dev/null)
 .PHONY: all units faults fuzzers engines check asan cover lint bench fuzz format install deb clean help

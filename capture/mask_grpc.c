@@ -86,6 +86,7 @@ static const struct row wrapped[] = {
         {0},
 };
 enum { TENSOR_NUMBER = 5, DATATYPE_NUMBER = 2 }; /* of request and response alike */
+enum { WRAPPED_NUMBER = 2 };
 
 typedef const struct plan_mask_field *rule;
 
@@ -581,8 +582,9 @@ static int put_message(struct walk *w, const struct row *table, struct span mess
 
 		if (++w->questions > QUESTIONS_MAX)
 			return ERR_LIMIT;
-		/* what comes twice is merged by who reads it: no tensor has two contents */
-		if (!row || (row->kind == CONTENTS && seen[f.number]))
+		/* what comes twice is merged by who reads it: no tensor has two contents, no answer two
+		 * insides */
+		if (!row || ((row->kind == CONTENTS || row->kind == MESSAGE) && seen[f.number]))
 			return ERR_PROTO;
 		rc = put_field(w, &f, row, seen[f.number]++, around);
 	}
@@ -599,25 +601,43 @@ static bool is_wrapped(struct span message)
 
 		if (!row_of(wrapped, &f))
 			return false;
-		while (f.number == 2 && (rc = protobuf_next(&left, &inside)) != 0)
+		while (f.number == WRAPPED_NUMBER && (rc = protobuf_next(&left, &inside)) != 0)
 			if (rc < 0 || !row_of(response, &inside))
 				return false;
 	}
 	return rc == 0;
 }
 
+static bool has_control(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.data[i] < ' ')
+			return true;
+	return false;
+}
+
+/* A wrapped answer that is not known as a whole must not pass as a bare one with a strange version. */
+static int check_bare(struct span message)
+{
+	struct protobuf_field f;
+	int rc;
+
+	while ((rc = protobuf_next(&message, &f)) > 0)
+		if (f.number == WRAPPED_NUMBER && has_control(f.bytes))
+			return ERR_PROTO;
+	return rc;
+}
+
 static int put_frame(struct walk *w, bool is_request, struct span message)
 {
 	size_t start = buf_len(w->out);
 	char prefix[GRPC_PREFIX_BYTES] = {0};
-	int err;
+	const struct row *table = is_request ? request : is_wrapped(message) ? wrapped : response;
+	int err = table == response ? check_bare(message) : 0;
 
 	buf_put(w->out, prefix, sizeof prefix);
-	err = put_message(w,
-	                  is_request            ? request
-	                  : is_wrapped(message) ? wrapped
-	                                        : response,
-	                  message, rule_here(w));
+	if (!err)
+		err = put_message(w, table, message, rule_here(w));
 	if (!err)
 		err = mask_result(w->key, w->out);
 	if (!err)

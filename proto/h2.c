@@ -151,6 +151,7 @@ static const nghttp2_option *options(void)
 		return o;
 	nghttp2_option_set_no_auto_window_update(o, 1);
 	nghttp2_option_set_max_continuations(o, PIECES_MAX);
+	nghttp2_option_set_stream_reset_rate_limit(o, UINT32_MAX, UINT32_MAX); /* the budget has them */
 	nghttp2_option_set_no_closed_streams(o, 1);
 	nghttp2_option_set_max_outbound_ack(o, OUTBOUND_ACK_MAX);
 	nghttp2_option_set_peer_max_concurrent_streams(o, H2_STREAMS);
@@ -277,7 +278,7 @@ bool h2_pending(const struct h2 *h2)
 
 bool h2_midway(const struct h2 *h2)
 {
-	return h2->head || !h2->settled;
+	return !h2->failure && (h2->head || !h2->settled);
 }
 
 void h2_shutdown(struct h2 *h2, bool final)

@@ -170,7 +170,7 @@ void h2_cut(struct h2_stream *);
 /* At once; not counted against the peer. `closed` follows from the next h2_drain(). */
 void h2_reset(struct h2_stream *, enum h2_code);
 /* Queue no more, `room` will be told: H2_QUEUE_BYTES wait; or H2_QUEUED_BYTES on all streams do, and some on
- * this one or its window is shut; or four times as much. */
+ * this one or its window is shut; or twice as much. */
 bool h2_full(struct h2_stream *);
 size_t h2_waiting(const struct h2_stream *); /* bytes queued */
 /* Of what `data` told, the owner holds `bytes` less: the peer may send as much more. */

@@ -110,10 +110,15 @@ static void add_pseudo(struct h2_head *head, const struct h1_limits *limits, str
 }
 
 /* A further crumb of Cookie joins the first (RFC 9113 8.2.3), which moves behind all else when it must. */
-static void add_crumb(struct h2_head *head, struct http_field *cookie, struct span crumb)
+static void add_crumb(struct h2_head *head, const struct h1_limits *limits, struct http_field *cookie,
+                      struct span crumb)
 {
 	const char *end = head->text + head->used;
 
+	if (cookie->name.len + cookie->value.len + 2 + crumb.len > limits->field_bytes) {
+		head->rule = H2_RULE_field_bytes;
+		return;
+	}
 	if (cookie->value.data + cookie->value.len != end)
 		cookie->value = keep(head, cookie->value);
 	keep(head, SPAN("; "));
@@ -129,7 +134,7 @@ static void add_field(struct h2_head *head, const struct h1_limits *limits, stru
 	struct http_name_read n = http_read_name(name);
 
 	if (n.id == HTTP_NAME_COOKIE && !n.underscore && m->known[HTTP_NAME_COOKIE]) {
-		add_crumb(head, &m->fields[m->known[HTTP_NAME_COOKIE] - 1], value);
+		add_crumb(head, limits, &m->fields[m->known[HTTP_NAME_COOKIE] - 1], value);
 		return;
 	}
 	if (m->field_count == limits->field_count) {

@@ -20,6 +20,7 @@ struct h2_head {
 	struct h2_head *next; /* among the spare */
 	struct http_message message;
 	struct span scheme, authority;
+	int32_t of; /* its stream */
 	bool trailers;
 	enum h2_rule rule; /* the first that was broken; the rest is only counted */
 	uint32_t repeated; /* bit per enum http_name */

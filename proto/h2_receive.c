@@ -55,7 +55,10 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	}
 	if (frame->hd.flags & NGHTTP2_FLAG_PRIORITY && forget_priority(session, frame->hd.stream_id))
 		s = NULL;
-	return s && h2_head_begin(h2, s->headed) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (!s || !h2_head_begin(h2, s->headed))
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	h2->head->of = frame->hd.stream_id;
+	return 0;
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
@@ -91,6 +94,20 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
 	return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, H2_PROTOCOL_ERROR)
 	               ? NGHTTP2_ERR_CALLBACK_FAILURE
 	               : 0;
+}
+
+/* Nothing more of its head will be told. A stream that is refused is none: its reset costs when it is queued,
+ * for it may never be sent. */
+static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int err, void *arg)
+{
+	struct h2 *h2 = arg;
+
+	(void)session, (void)frame;
+	h2_head_give(h2);
+	if (err != NGHTTP2_ERR_REFUSED_STREAM)
+		return 0;
+	h2->ops->broken(h2->owner, H2_RULE_streams);
+	return h2_spend(h2, H2_RESET_GLITCHES) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static void told_end(struct h2_stream *s)
@@ -196,6 +213,8 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *a
 	struct h2 *h2 = arg;
 	struct h2_stream *s = stream_of(session, id);
 
+	if (h2->head && h2->head->of == id)
+		h2_head_give(h2);
 	if (!s)
 		return 0;
 	if (s->unconsumed)
@@ -222,6 +241,7 @@ void h2_use_receiving(nghttp2_session_callbacks *c)
 	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(c, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(c, on_close);

@@ -86,22 +86,30 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
 	return h2->out->err ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
-/* A reset that is not ours names what the peer did. */
+/* A reset that is not ours names what the peer did; of the library's own only INTERNAL_ERROR says that it was
+ * memory that lacked. */
 static enum h2_rule blame(const struct h2_stream *s, uint32_t code)
 {
 	if (s && s->invalid)
 		return s->invalid;
-	if (code == H2_REFUSED_STREAM)
-		return H2_RULE_streams;
 	return code == H2_PROTOCOL_ERROR ? H2_RULE_malformed : H2_RULE_stream;
 }
 
 static void reset_sent(struct h2 *h2, const struct h2_stream *s, uint32_t code)
 {
-	if (s && s->ours)
+	/* counted when it was queued; a want of memory is ours */
+	if (code == H2_INTERNAL_ERROR || (s ? s->ours : code == H2_REFUSED_STREAM))
 		return;
 	h2->ops->broken(h2->owner, blame(s, code));
 	(void)h2_spend(h2, H2_RESET_GLITCHES);
+}
+
+static void goaway_sent(struct h2 *h2, uint32_t code)
+{
+	if (code == H2_INTERNAL_ERROR)
+		h2_fail(h2, H2_RULE_none, ERR_NOMEM);
+	else if (code != H2_NO_ERROR)
+		h2_fail(h2, H2_RULE_connection, ERR_PROTO);
 }
 
 /* An answer before the end of its request: the rest is not wanted (RFC 9113 8.1). */
@@ -124,8 +132,8 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *a
 	if (frame->hd.type == NGHTTP2_RST_STREAM) {
 		reset_sent(h2, s, frame->rst_stream.error_code);
 	} else if (frame->hd.type == NGHTTP2_GOAWAY) {
-		if (frame->goaway.error_code != H2_NO_ERROR && !h2->ended)
-			h2_fail(h2, H2_RULE_connection, ERR_PROTO);
+		if (!h2->ended)
+			goaway_sent(h2, frame->goaway.error_code);
 	} else if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
 	           frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
 		answered(h2, s);
@@ -154,7 +162,7 @@ static bool flows(const struct h2_stream *s)
 {
 	nghttp2_session *session = s->h2->session;
 
-	return s->h2->queued < 4 * H2_QUEUED_BYTES &&
+	return s->h2->queued < 2 * H2_QUEUED_BYTES &&
 	       nghttp2_session_get_stream_remote_window_size(session, (int32_t)s->id) > 0 &&
 	       nghttp2_session_get_remote_window_size(session) > 0;
 }

@@ -76,9 +76,9 @@ static void print_harm(const struct plan_harm *h, FILE *f)
 
 	if (h->on)
 		fprintf(f,
-		        "harm switch: blocks of %s, %.4g%% of them without shadowing; off for good over %u "
-		        "us\n",
-		        time_text(h->block_ms, text), h->off_ppm / 1e4, h->max_us);
+		        "harm switch: blocks of %s, %.4g%% of them without shadowing; over %.4g ms it pauses "
+		        "itself until ctl resume\n",
+		        time_text(h->block_ms, text), h->off_ppm / 1e4, h->max_us / 1e3);
 	else
 		fprintf(f, "harm switch: not declared: shadowing is not paused for what it costs\n");
 }
@@ -305,10 +305,11 @@ static void print_masks(const struct plan *p, FILE *f)
 {
 	fprintf(f, "mask builtin: credentials and cookies dropped, query values masked; bodies untouched\n");
 	for (uint32_t i = 1; i < p->mask_count; i++)
-		fprintf(f, "mask %s: the built-in policy and %u fields%s\n", p->masks[i].name,
-		        p->masks[i].field_count,
-		        mask_wants_body(&p->masks[i]) ? "; a body that is not JSON is dropped, not copied"
-		                                      : "");
+		fprintf(f, "mask %s: the built-in policy and %u field%s%s\n", p->masks[i].name,
+		        p->masks[i].field_count, p->masks[i].field_count == 1 ? "" : "s",
+		        mask_wants_body(&p->masks[i])
+		                ? "; a copy whose body is neither JSON nor gRPC inference is dropped"
+		                : "");
 	if (p->mask_key_file[0])
 		fprintf(f, "mask key: %s\n", p->mask_key_file);
 	else

@@ -90,7 +90,8 @@ static const struct cfg_row limits_rows[] = {
         {ONE("send_timeout", CFG_DURATION, struct plan_limits, send_timeout_ms), .min = "100ms", .max = "1d",
          .value = "60s", .sentence = "A client that takes no byte of its answer for this long is cut."},
         {ONE("body_min_rate", CFG_SIZE, struct plan_limits, body_min_rate), .max = "1GiB", .value = "128B",
-         .sentence = "A second, measured over 10 s: a slower request body is cut. 0B: none."},
+         .sentence = "A second, measured over 10 s: a slower request body is cut, unless it is a gRPC "
+                     "call's. 0B: none."},
         {ONE("line", CFG_SIZE, struct plan_limits, line_bytes), .min = "256B", .max = "8KiB", .value = "8KiB",
          .sentence = "Of a request's first line."},
         {ONE("field", CFG_SIZE, struct plan_limits, field_bytes), .min = "256B", .max = "16KiB",

@@ -37,6 +37,7 @@ struct control {
 	int run_fd; /* the run directory, looked at only; -1: none */
 	pid_t parent;
 	bool announced;
+	char who[32];
 	struct control_log log;
 	struct stats stats;
 };
@@ -51,9 +52,28 @@ static struct log_pair asker(const struct server_request *q)
 	return q->by_token ? log_text("with", "token") : log_int("uid", q->uid);
 }
 
+/* A change: told on stderr, and to the judge, who keeps it in the run when one is open. */
+static void record_change(const struct log_pair *pairs, unsigned count)
+{
+	const struct role_env *env = control.env;
+	char text[LOG_LINE_MAX];
+	struct span line = {text, log_format(text, sizeof text, clock_wall_ns(), LOG_INFO, control.who,
+	                                     "audit", pairs, count)};
+	struct record r = {.time_ns = clock_mono_ns(), .payload_len = (uint32_t)line.len};
+
+	if (log_on(LOG_INFO))
+		control_log_put(&control.log, line);
+	if (!env->log || env->plan->run_closed)
+		return;
+	if (ring_put(env->log, &r, line.data, 0))
+		atomic_fetch_add(&env->page->log_shed, 1);
+	else
+		ring_publish(env->log);
+}
+
 static void audit(const struct server_request *q, const char *what, const char *name, const char *value)
 {
-	LOG(INFO, "audit", log_text("change", what), log_text(name, value), asker(q));
+	record_change((struct log_pair[]){log_text("change", what), log_text(name, value), asker(q)}, 3);
 }
 
 /* Calls for every candidate of that name, or of any when it is empty; how many there are. */
@@ -176,8 +196,9 @@ static void post_sample(struct control *c, const struct server_request *q, struc
 	}
 	buf_printf(&r->body, "at most %.4g %% to %s; a lower configured sample stands\n", (double)ppm / 1e4,
 	           *candidate ? candidate : "each candidate");
-	LOG(INFO, "audit", log_text("change", "sample"), log_uint("ppm", ppm),
-	    log_text("candidate", *candidate ? candidate : "*"), asker(q));
+	record_change((struct log_pair[]){log_text("change", "sample"), log_uint("ppm", ppm),
+	                                  log_text("candidate", *candidate ? candidate : "*"), asker(q)},
+	              4);
 }
 
 static void post_log(struct control *c, const struct server_request *q, struct server_reply *r)
@@ -398,7 +419,9 @@ static void look_for_file(struct control *c)
 	} else {
 		atomic_fetch_and(&c->env->page->paused, ~(uint32_t)PAUSED_BY_FILE);
 	}
-	LOG(INFO, "audit", log_text("change", there ? "pause" : "resume"), log_text("by", "file"));
+	record_change(
+	        (struct log_pair[]){log_text("change", there ? "pause" : "resume"), log_text("by", "file")},
+	        2);
 }
 
 /* Without a parent nobody ends the phases of a drain: control does, half a second each, once clients have
@@ -480,14 +503,12 @@ static int serve(struct control *c)
 
 int control_run(struct role_env *env)
 {
-	char who[32];
-
 	control.env = env;
 	control.parent = getppid();
 	control.run_fd = role_fd(env, "run");
-	snprintf(who, sizeof who, "%s.%u", env->name, env->index);
+	snprintf(control.who, sizeof control.who, "%s.%u", env->name, env->index);
 	control_log_init(&control.log, env, STDERR_FILENO);
-	log_open(who, control_log_put, &control.log); /* its own lines need no ring */
+	log_open(control.who, control_log_put, &control.log); /* its own lines need no ring */
 	if (serve(&control))
 		return 3;
 	role_ready(env);

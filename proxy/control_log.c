@@ -57,16 +57,6 @@ static bool flush(struct control_log *c)
 	return true;
 }
 
-static bool is_line(const char *text, size_t n)
-{
-	if (n < 3 || n > LOG_LINE_MAX || text[0] != '{' || text[n - 2] != '}' || text[n - 1] != '\n')
-		return false;
-	for (size_t i = 0; i + 1 < n; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			return false;
-	return true;
-}
-
 static void hold(struct control_log *c, struct span text)
 {
 	if (text.len > sizeof c->held - c->held_len && (!flush(c) || text.len > sizeof c->held)) {
@@ -93,7 +83,7 @@ static void drain_ring(struct control_log *c, unsigned index)
 		if (sizeof c->held - c->held_len < LOG_LINE_MAX && !flush(c))
 			return;
 		err = ring_get(c->rings[index], &r, c->line);
-		if (!err && is_line(c->line, r.payload_len))
+		if (!err && log_is_line((struct span){c->line, r.payload_len}))
 			hold(c, (struct span){c->line, r.payload_len});
 		else if (!err)
 			atomic_fetch_add(&c->page->log_shed, 1);

@@ -240,6 +240,14 @@ static void deafen(struct live_h1 *h)
 	buf_consume(&h->conn.out, buf_len(&h->conn.out));
 }
 
+/* The front may have become full by the answers of other connections. */
+static bool h1_wanted(void *owner)
+{
+	const struct exchange *x = of(owner)->live.exchange;
+
+	return !x || !x->ops->full(x->front);
+}
+
 static void h1_turn(void *owner, unsigned news)
 {
 	struct live_h1 *h = owner;
@@ -265,6 +273,7 @@ static void h1_turn(void *owner, unsigned news)
 		pump(h);
 	else if ((news & CONN_OPENED) && x->ops->full(x->front))
 		wait_for_front(h);
+	conn_rest(&h->conn);
 	x->ops->turn_end(x->front);
 }
 
@@ -410,6 +419,7 @@ static struct live_h1 *h1_new(struct worker *w, struct upstream *u, struct upstr
 	h->moves = e->moves;
 	buf_init(&h->live.kept, RETRY_BYTES);
 	conn_init(&h->conn, w->base, h1_turn, h);
+	h->conn.wanted = h1_wanted;
 	h->conn.received = &w->gauges->live_bytes_in;
 	h->conn.sent = &w->gauges->live_bytes_out;
 	h->conn.held_bytes = &w->gauges->buffered;

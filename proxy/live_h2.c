@@ -39,7 +39,7 @@ static struct exchange *heard(struct h2_stream *s)
 
 	if (!x)
 		return NULL;
-	leg->live.spoke = true;
+	live_h2_leg_heard(leg);
 	x->progress_ns = x->worker->now_ns;
 	exchange_touch(x);
 	return x;

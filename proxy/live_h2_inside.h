@@ -33,6 +33,7 @@ struct live_h2_leg {
 	struct live_h2_leg *next_spare;
 	struct live_h2 *on;
 	struct h2_stream *stream; /* NULL: waits for the connection */
+	size_t charged;           /* of gauges->buffered: what is kept of the request */
 	size_t held;              /* received, and not consumed while the client's queue is full */
 	uint64_t reads;           /* of the connection when it began ... */
 	bool reused;              /* ... and that it had been of use before */
@@ -44,6 +45,8 @@ struct live_h2_leg {
 struct live_h2_leg *live_h2_leg_new(struct live_h2 *);
 /* What its text holds goes into a stream. False: the connection takes none. */
 bool live_h2_leg_start(struct live_h2_leg *);
+/* A byte of its answer came: nothing is kept for another try. */
+void live_h2_leg_heard(struct live_h2_leg *);
 /* What is queued leaves before the loop waits. */
 void live_h2_kick(struct live_h2 *);
 

@@ -7,7 +7,7 @@
 #include "proto/h2_text.h"
 #include "proxy/live_h2_inside.h"
 
-enum { KEPT_BYTES = 4 * 1024 };
+enum { KEPT_BYTES = 4 * 1024, SPARES_MAX = 256 };
 
 static struct live_h2_leg *of(struct live *l)
 {
@@ -18,29 +18,54 @@ static struct live_h2_leg *leg_take(struct worker *w)
 {
 	struct live_h2_leg *leg = w->spare_legs;
 
-	if (leg)
+	if (leg) {
 		w->spare_legs = leg->next_spare;
-	else if ((leg = calloc(1, sizeof *leg)))
+		w->spare_leg_count--;
+	} else if ((leg = calloc(1, sizeof *leg))) {
 		buf_init(&leg->live.kept, CONN_OUT_LIMIT);
+	}
 	return leg;
 }
 
+/* What is kept is in the gauge of buffers. */
+static void charge(struct live_h2_leg *leg, size_t bytes)
+{
+	gauge_add(&leg->live.worker->gauges->buffered, bytes - leg->charged);
+	leg->charged = bytes;
+}
+
 /* The memory of a small request serves the next one. */
+static void forget_kept(struct live *l)
+{
+	if (l->kept.cap > KEPT_BYTES)
+		buf_fini(&l->kept);
+	buf_reset(&l->kept);
+	l->kept.err = ERR_LIMIT;
+	charge(of(l), l->kept.cap);
+}
+
 static void leg_give_back(struct live_h2_leg *leg)
 {
 	struct worker *w = leg->live.worker;
 
-	if (leg->live.kept.cap > KEPT_BYTES)
+	forget_kept(&leg->live);
+	leg->live.kept.err = 0;
+	charge(leg, 0);
+	if (w->spare_leg_count == SPARES_MAX) {
 		buf_fini(&leg->live.kept);
-	buf_reset(&leg->live.kept);
+		free(leg);
+		return;
+	}
 	leg->next_spare = w->spare_legs;
 	w->spare_legs = leg;
+	w->spare_leg_count++;
 }
 
-static void forget_kept(struct live *l)
+void live_h2_leg_heard(struct live_h2_leg *leg)
 {
-	buf_fini(&l->kept);
-	l->kept.err = ERR_LIMIT;
+	if (!leg->live.spoke)
+		forget_kept(&leg->live);
+	leg->live.spoke = true;
 }
 
 /* Where the request is written as text for another try; NULL: there will be none. */
@@ -48,7 +73,7 @@ static struct buf *text_of(struct live_h2_leg *leg)
 {
 	struct live *l = &leg->live;
 
-	if (leg->stream && !l->kept.err && (l->spoke || buf_len(&l->kept) > RETRY_BYTES))
+	if (leg->stream && !l->kept.err && buf_len(&l->kept) > RETRY_BYTES)
 		forget_kept(l);
 	return l->kept.err ? NULL : &l->kept;
 }
@@ -159,6 +184,7 @@ static void h2_leg_flush(struct live *l)
 	if (leg->stream && leg->dirty)
 		live_h2_kick(leg->on);
 	leg->dirty = false;
+	charge(leg, l->kept.cap);
 	if (!leg->stream && (leg->on->h2 || l->kept.err)) /* a part of the request is lost */
 		exchange_live_failed(l->exchange, l->kept.err ? LIVE_ERROR_RESET : LIVE_ERROR_UNAVAILABLE);
 }

@@ -64,6 +64,7 @@ struct worker {
 	struct live_h1 *closed_lives; /* freed at the next tick */
 	struct live_h2 *closed_h2s;
 	struct live_h2_leg *spare_legs;
+	unsigned spare_leg_count;
 	LIST_HEAD(, exchange) touched; /* by what another connection of this turn brought */
 	struct health *health;         /* NULL: no endpoint is checked */
 	struct codec *codecs[2];       /* spare, by enum h1_kind: those of one kind need no new beginning */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "proto/base/clock.h"
+#include "proto/grpc.h"
 #include "proxy/forward.h"
 
 enum {
@@ -121,7 +122,7 @@ static void front_end(void *front)
 }
 
 /* gRPC tells of failure in fields (the status codes of its own specification). */
-static const char *grpc_status(unsigned status)
+static const char *grpc_code(unsigned status)
 {
 	switch (status) {
 	case 404:
@@ -145,7 +146,7 @@ static void refuse_grpc(struct h2_stream *h, unsigned status, const char *why)
 	struct h2_fields fields = {.count = 0};
 
 	h2_put(&fields, SPAN("content-type"), SPAN("application/grpc"));
-	h2_put(&fields, SPAN("grpc-status"), span_of(grpc_status(status)));
+	h2_put(&fields, SPAN("grpc-status"), span_of(grpc_code(status)));
 	h2_put(&fields, SPAN("grpc-message"), span_of(why));
 	h2_respond(h, 200, &fields, true);
 }
@@ -218,11 +219,6 @@ static const struct front_ops front_ops = {front_head,   front_data,   front_tra
 
 /* What the codec tells. */
 
-static bool is_grpc(const struct http_message *m)
-{
-	return span_starts(http_known(m, HTTP_NAME_CONTENT_TYPE), SPAN("application/grpc"));
-}
-
 static void on_broken(void *owner, enum h2_rule rule)
 {
 	struct session *s = owner;
@@ -230,23 +226,33 @@ static void on_broken(void *owner, enum h2_rule rule)
 	gauges_reject(s->worker->gauges, REJECT_H2 + rule);
 }
 
-static void on_head(void *owner, struct h2_stream *h, const struct http_message *m)
+/* NULL: it was reset. */
+static struct stream *begin(struct session *s, struct h2_stream *h, const struct http_message *m)
 {
-	struct session *s = owner;
 	struct stream *st;
 
 	if (s->h2.running >= s->worker->plan->limits.http2.streams) {
 		on_broken(s, H2_RULE_streams);
 		h2_reset(h, H2_REFUSED_STREAM);
-		return;
+		return NULL;
 	}
 	st = stream_new(s, h);
 	if (!st) {
 		h2_reset(h, H2_INTERNAL_ERROR);
-		return;
+		return NULL;
 	}
-	st->grpc = is_grpc(m);
+	st->grpc = grpc_is(http_known(m, HTTP_NAME_CONTENT_TYPE));
 	session_exchange(s, &st->exchange, &front_ops, st);
+	return st;
+}
+
+static void on_head(void *owner, struct h2_stream *h, const struct http_message *m)
+{
+	struct session *s = owner;
+	struct stream *st = begin(s, h, m);
+
+	if (!st)
+		return;
 	gauge_add(&s->worker->gauges->protocol[PROTOCOL_HTTP2], 1);
 	touch(st);
 	exchange_begin(&st->exchange, m);
@@ -254,15 +260,16 @@ static void on_head(void *owner, struct h2_stream *h, const struct http_message 
 		h2_respond(h, 100, &(struct h2_fields){.count = 0}, false);
 }
 
+/* Its answer may wait for the client as any other: it has a stream, whose exchange never begins. */
 static void on_refuse(void *owner, struct h2_stream *h, const struct http_message *m, enum h2_rule rule)
 {
-	unsigned status = h2_rule_status(rule);
+	struct stream *st = begin(owner, h, m);
 
 	on_broken(owner, rule);
-	if (is_grpc(m))
-		refuse_grpc(h, status, h2_rule_name(rule));
-	else
-		refuse(h, span_eq(m->method, SPAN("HEAD")), status, h2_rule_name(rule));
+	if (!st)
+		return;
+	st->exchange.head_request = span_eq(m->method, SPAN("HEAD"));
+	front_refuse(st, h2_rule_status(rule), h2_rule_name(rule));
 }
 
 static void on_data(void *owner, struct h2_stream *h, struct span bytes)
@@ -446,6 +453,14 @@ static void no_more_input(struct session *s)
 	}
 }
 
+static void time_head(struct session *s)
+{
+	if (!h2_midway(s->h2.h2))
+		s->h2.midway_ns = 0;
+	else if (!s->h2.midway_ns)
+		s->h2.midway_ns = s->worker->now_ns;
+}
+
 static void turn(struct session *s, unsigned news)
 {
 	struct span in = buf_span(&s->conn.in);
@@ -458,10 +473,7 @@ static void turn(struct session *s, unsigned news)
 	buf_consume(&s->conn.in, in.len);
 	if (s->conn.eof)
 		no_more_input(s);
-	if (!h2_midway(s->h2.h2))
-		s->h2.midway_ns = 0;
-	else if (!s->h2.midway_ns)
-		s->h2.midway_ns = s->worker->now_ns;
+	time_head(s);
 	conn_read(&s->conn, true);
 }
 
@@ -470,14 +482,15 @@ static bool passed(const struct session *s, uint64_t since_ns, uint32_t limit_ms
 	return limit_ms && since_ns && s->worker->now_ns > since_ns + (uint64_t)limit_ms * 1000000u;
 }
 
-/* A client that sends its body by drops holds a live connection with it. */
+/* A client that sends its body by drops holds a live connection with it. A gRPC call may be quiet for long:
+ * its deadline ends it, or the share of those that live waits for. */
 static bool too_slow(struct stream *st)
 {
 	uint64_t window_ms = (st->session->worker->now_ns - st->window_ns) / 1000000u;
 	uint32_t rate = st->session->worker->plan->limits.body_min_rate;
 	bool slow;
 
-	if (!rate || window_ms < RATE_WINDOW_MS)
+	if (!rate || st->grpc || window_ms < RATE_WINDOW_MS)
 		return false;
 	slow = st->window_bytes < (uint64_t)rate * window_ms / 1000u;
 	st->window_ns = st->session->worker->now_ns;
@@ -535,6 +548,7 @@ static void tick(struct session *s)
 	for (struct h2_stream *h = NULL; (h = h2_next(s->h2.h2, h));)
 		if (h->user)
 			tick_stream(h->user);
+	time_head(s); /* what was sent may have ended one */
 	if (passed(s, s->h2.midway_ns, limits->header_timeout_ms) && !s->close_after) {
 		gauges_reject(s->worker->gauges, REJECT_HEADER_TIMEOUT);
 		abandon(s);

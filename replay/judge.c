@@ -19,6 +19,7 @@
 #include "proto/base/log.h"
 #include "proto/grpc.h"
 #include "replay/allot.h"
+#include "replay/audit.h"
 #include "replay/results.h"
 #include "replay/safeguard.h"
 
@@ -33,6 +34,7 @@ struct judge {
 	struct fold *fold;
 	size_t limit_bytes; /* the fold has three quarters at most; comparing takes what it leaves */
 	struct results *results;
+	struct audit audit;
 	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, reaped_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
 	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
@@ -396,6 +398,7 @@ static void housekeeping(void)
 	uint64_t now = clock_mono_ns();
 
 	safeguard_tick(judge.env, now);
+	audit_take(&judge.audit);
 	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
 		commit();
 	if (judge.committed_ns >= now || now - judge.harvested_ns > HARVEST_NS) {
@@ -478,6 +481,8 @@ static void seal(void)
 	ledger_harvest(judge.env->ledger, NULL, NULL);
 	reap_lost(true, OUTCOME_DRAIN);
 	ledger_harvest(judge.env->ledger, NULL, NULL);
+	audit_take(&judge.audit);
+	audit_close(&judge.audit);
 	summary(state, reason);
 	if (results_seal(judge.results, state))
 		fprintf(stderr, "understudy: judge: manifest.json cannot be written\n");
@@ -497,7 +502,8 @@ int judge_run(struct role_env *env)
 	judge.wall_anchor_us = clock_wall_ns() / 1000u;
 	judge.mono_anchor_ns = clock_mono_ns();
 	if (!judge.fold || role_ring_reader(env, "judge", &judge.in[0]) ||
-	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env))
+	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env) ||
+	    audit_open(&judge.audit, env))
 		return 3;
 	allot_begin(env);
 	safeguard_begin(env);

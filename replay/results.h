@@ -47,7 +47,8 @@ int results_commit(struct results *) MUST_CHECK;
 /* Write summary.json atomically. `state`: running, final, partial, void. `lag` and `cost` may be NULL. */
 int results_summary(struct results *, const struct ledger_counts *, const char *state, const char *reason,
                     const struct results_lag *lag, const struct safeguard_cost *cost) MUST_CHECK;
-/* Complete manifest.json: the time it ended, its state, and the SHA-256 of DIRECTORY/capture/ *.cap. */
+/* Complete manifest.json: the time it ended, its state, and the SHA-256 of DIRECTORY/capture/ *.cap and
+ * of audit.log. */
 int results_seal(struct results *, const char *state) MUST_CHECK;
 /* Where a candidate stood at the last results_summary(); state STANDING_NONE for a baseline or before it. */
 struct results_standing {

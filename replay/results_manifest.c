@@ -141,6 +141,19 @@ static void put_recorded(struct buf *b, const char *run)
 		close(directory);
 }
 
+/* Where the chain of audit.log ends. */
+static void put_audit(struct buf *b, const char *run)
+{
+	int directory = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint8_t hash[32];
+	uint64_t bytes;
+
+	if (directory >= 0 && !hash_file(directory, "audit.log", hash, &bytes))
+		put_file(b, "audit.log", bytes, hash);
+	if (directory >= 0)
+		close(directory);
+}
+
 /* --- the file --- */
 
 static void put_about(struct buf *b, const struct results *r)
@@ -209,6 +222,9 @@ static void put_manifest(struct buf *b, const struct results *r, const char *sta
 	buf_puts(b, "],\"captures\":[");
 	if (state)
 		put_recorded(b, r->directory);
+	buf_puts(b, "],\"audit\":[");
+	if (state)
+		put_audit(b, r->directory);
 	buf_puts(b, "]}\n");
 }
 

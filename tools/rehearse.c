@@ -3,21 +3,22 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/clock.h"
-#include "proto/base/order.h"
 #include "proxy/config.h"
 #include "tools/commands.h"
 #include "tools/reach.h"
 #include "tools/rehearse_compare.h"
+#include "tools/rehearse_print.h"
 
 enum { PAIRS_WANTED = 100, PAIRS_MAX = 1000000, ASK_MS = 60000, CA_FILE_MAX = 4 << 20 };
 
 static struct {
-	const char *config, *requests, *repeat, *ignore[IGNORED_MAX];
+	const char *config, *requests, *repeat, *format, *ignore[IGNORED_MAX];
 	unsigned ignore_count;
 	bool copies;
 } options;
@@ -37,12 +38,15 @@ struct rehearsal {
 	struct rehearse_proxy proxy;
 	struct tls_context *contexts[ROUTES_MAX]; /* of https live endpoints */
 	struct side direct, through;
-	struct ignored ignored;
-	unsigned repeat, pairs, identical, unsteady, timed;
-	int64_t *added_ns;
+	struct rehearse_outcome outcome;
 };
 
 static volatile sig_atomic_t interrupted;
+
+static bool as_json(void)
+{
+	return options.format && !strcmp(options.format, "json");
+}
 
 static void interrupt(int signal)
 {
@@ -85,6 +89,18 @@ static int direct_failed(const struct side *s, const struct rehearse_request *r,
 	return 3;
 }
 
+static int __attribute__((format(printf, 3, 4)))
+differs(struct rehearsal *h, const struct rehearse_request *r, const char *format, ...)
+{
+	va_list args;
+
+	h->outcome.differs = r->label;
+	va_start(args, format);
+	vsnprintf(h->outcome.why, sizeof h->outcome.why, format, args);
+	va_end(args);
+	return 1;
+}
+
 /* Live is asked again: does it say the same twice? An exit status, or -1: it does, and the proxy differs. */
 static int judge_difference(struct rehearsal *h, const struct rehearse_request *r, const char *why)
 {
@@ -94,16 +110,15 @@ static int judge_difference(struct rehearsal *h, const struct rehearse_request *
 
 	reach_answer_init(&h->direct.answer);
 	rc = ask(&h->direct, r);
-	same = rc ? 0 : compare_answers(&h->ignored, &first, &h->direct.answer, again);
+	same = rc ? 0 : compare_answers(&h->outcome.ignored, &first, &h->direct.answer, again);
 	if (rc || same) {
 		reach_answer_fini(&first);
 		if (rc)
 			return direct_failed(&h->direct, r, rc);
-		printf("differs: %s: %s\n", r->label, why);
-		return 1;
+		return differs(h, r, "%s", why);
 	}
 	reach_answer_fini(&first);
-	h->unsteady++;
+	h->outcome.unsteady++;
 	return -1;
 }
 
@@ -121,17 +136,16 @@ static int ask_both(struct rehearsal *h, const struct rehearse_request *r, bool 
 		return 130;
 	if (rc[0])
 		return direct_failed(&h->direct, r, rc[0]);
-	h->pairs++;
-	if (rc[1]) {
-		printf("differs: %s: live answers %u, through the proxy no whole answer came: %s\n", r->label,
-		       h->direct.answer.status, rc[1] == ERR_SYS ? strerror(errno) : err_text(rc[1]));
-		return 1;
-	}
-	if (!compare_answers(&h->ignored, &h->direct.answer, &h->through.answer, why))
+	h->outcome.pairs++;
+	if (rc[1])
+		return differs(h, r, "live answers %u, through the proxy no whole answer came: %s",
+		               h->direct.answer.status, rc[1] == ERR_SYS ? strerror(errno) : err_text(rc[1]));
+	if (!compare_answers(&h->outcome.ignored, &h->direct.answer, &h->through.answer, why))
 		return judge_difference(h, r, why);
-	h->identical++;
+	h->outcome.identical++;
 	if (timed)
-		h->added_ns[h->timed++] = (int64_t)h->through.took_ns - (int64_t)h->direct.took_ns;
+		h->outcome.added_ns[h->outcome.timed++] =
+		        (int64_t)h->through.took_ns - (int64_t)h->direct.took_ns;
 	return -1;
 }
 
@@ -140,46 +154,23 @@ static int send_all(struct rehearsal *h)
 {
 	int status = -1;
 
-	for (unsigned round = 0; round < h->repeat && status < 0; round++)
+	for (unsigned round = 0; round < h->outcome.repeat && status < 0; round++)
 		for (unsigned i = 0; i < h->requests.count && status < 0; i++)
 			status = ask_both(h, &h->requests.list[i], (round + i) & 1, round > 0);
 	return status;
 }
 
-/* --- what came out --- */
-
-static void print_quantile(struct rehearsal *h, const char *name, double q)
+/* What came out, and the exit status. */
+static int tell_outcome(struct rehearsal *h, int status)
 {
-	struct order_quantile v = order_quantile(h->added_ns, h->timed, q);
-	char low[32] = "unknown", high[32] = "unknown";
-
-	if (v.low)
-		snprintf(low, sizeof low, "%.0f", (double)*v.low / 1e3);
-	if (v.high)
-		snprintf(high, sizeof high, "%.0f", (double)*v.high / 1e3);
-	printf("  %s %.0f us, between %s and %s us\n", name, (double)v.value / 1e3, low, high);
-}
-
-static int print_outcome(struct rehearsal *h, int status)
-{
-	printf("identical answers %u/%u: status, header fields but", h->identical, h->pairs - h->unsteady);
-	for (unsigned i = 0; i < h->ignored.count; i++)
-		printf(" %s", h->ignored.names[i]);
-	printf(", body bytes\n");
-	if (h->unsteady)
-		printf("left out %u: live itself answers these differently each time\n", h->unsteady);
-	if (h->requests.unrouted)
-		printf("left out %u requests that no route takes\n", h->requests.unrouted);
-	if (h->timed) {
-		printf("added time of one request after the other, %u pairs, 95 %% intervals:\n", h->timed);
-		print_quantile(h, "p50", 0.5);
-		print_quantile(h, "p99", 0.99);
-	}
-	if (status < 0 && !h->identical) {
+	h->outcome.status = status < 0 && !h->outcome.identical ? 3 : status < 0 ? 0 : status;
+	if (as_json())
+		rehearse_json(&h->outcome, stdout);
+	else
+		rehearse_text(&h->outcome, stdout);
+	if (status < 0 && !h->outcome.identical)
 		fprintf(stderr, "understudy: rehearse: nothing could be compared\n");
-		return 3;
-	}
-	return status < 0 ? 0 : status;
+	return h->outcome.status;
 }
 
 /* --- before and after --- */
@@ -236,12 +227,12 @@ static void choose_ignored(struct rehearsal *h)
 	        "date", "age", "connection", "keep-alive", "transfer-encoding", "x-request-id", "via"};
 
 	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-		ignore_field(&h->ignored, ours[i]);
+		ignore_field(&h->outcome.ignored, ours[i]);
 	for (uint32_t r = 0; r < h->plan->route_count; r++)
 		for (uint32_t i = 0; i < h->plan->routes[r].response_headers.count; i++)
-			ignore_field(&h->ignored, h->plan->routes[r].response_headers.edits[i].name);
+			ignore_field(&h->outcome.ignored, h->plan->routes[r].response_headers.edits[i].name);
 	for (unsigned i = 0; i < options.ignore_count; i++)
-		ignore_field(&h->ignored, options.ignore[i]);
+		ignore_field(&h->outcome.ignored, options.ignore[i]);
 }
 
 /* How often each request is sent: as asked, or what makes PAIRS_WANTED pairs and a round more. */
@@ -257,11 +248,12 @@ static int choose_repeat(struct rehearsal *h)
 		fprintf(stderr, "understudy: rehearse: no request that a route takes; see --requests\n");
 		return 3;
 	}
-	h->repeat = n ? (unsigned)n : (PAIRS_WANTED + h->requests.count - 1) / h->requests.count + 1;
-	h->added_ns = calloc((size_t)h->repeat * h->requests.count, sizeof *h->added_ns);
-	if (!h->added_ns || (uint64_t)h->repeat * h->requests.count > PAIRS_MAX) {
+	h->outcome.repeat = n ? (unsigned)n : (PAIRS_WANTED + h->requests.count - 1) / h->requests.count + 1;
+	h->outcome.added_ns =
+	        calloc((size_t)h->outcome.repeat * h->requests.count, sizeof *h->outcome.added_ns);
+	if (!h->outcome.added_ns || (uint64_t)h->outcome.repeat * h->requests.count > PAIRS_MAX) {
 		fprintf(stderr, "understudy: rehearse: %u requests %u times are too many\n",
-		        h->requests.count, h->repeat);
+		        h->requests.count, h->outcome.repeat);
 		return 3;
 	}
 	return -1;
@@ -270,6 +262,7 @@ static int choose_repeat(struct rehearsal *h)
 static int rehearse(struct rehearsal *h)
 {
 	struct sigaction act = {.sa_handler = interrupt};
+	struct rehearse_outcome *o = &h->outcome;
 	int status;
 
 	if (rehearse_read(options.requests, h->plan, h->proxy.at.port, &h->requests))
@@ -283,11 +276,13 @@ static int rehearse(struct rehearsal *h)
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	aim(&h->through, &h->proxy.at, NULL);
-	printf("%u requests %u times, to live and through a proxy on %s (clear text, %s)\n",
-	       h->requests.count, h->repeat, h->proxy.at.authority,
-	       options.copies ? "with copies" : "no copies");
-	fflush(stdout);
-	return print_outcome(h, send_all(h));
+	o->requests = h->requests.count;
+	o->unrouted = h->requests.unrouted;
+	o->proxy = h->proxy.at.authority;
+	o->copies = options.copies;
+	if (!as_json())
+		rehearse_begin(o, stdout);
+	return tell_outcome(h, send_all(h));
 }
 
 static int run(const struct words *words)
@@ -317,7 +312,7 @@ static int run(const struct words *words)
 		if (h.contexts[i])
 			tls_context_unref(&h.contexts[i]);
 	rehearse_free(&h.requests);
-	free(h.added_ns);
+	free(h.outcome.added_ns);
 	return status;
 }
 
@@ -344,6 +339,11 @@ static const struct command_flag flags[] = {
          .to = options.ignore,
          .most = IGNORED_MAX / 2,
          .count = &options.ignore_count},
+        {.name = "--format",
+         .argument = "text|json",
+         .sentence = "json: one object with the figures, when all is done",
+         .value = "text",
+         .to = &options.format},
         {.name = "--copies", .sentence = "mirror to the candidates as well", .set = &options.copies},
         {0},
 };
@@ -352,7 +352,7 @@ const struct command rehearse_command = {
         .name = "rehearse",
         .does = "each request directly and through the proxy: is the answer the same?",
         .usage = "-c FILE [--requests FILE] [--repeat N]\n"
-                 " [--ignore HEADER...] [--copies]",
+                 " [--ignore HEADER...] [--format text|json] [--copies]",
         .about = "Sends each request to its route's first live endpoint and through a proxy that is\n"
                  "started for it from that configuration (a free port, clear text, a temporary run).\n"
                  "Live answers all of them, twice. Prints identical answers N/N and the added time,\n"

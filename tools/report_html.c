@@ -402,7 +402,7 @@ static void latency(struct buf *out, const struct node *c)
 	doc_interval(ratio, "ci", &low, &high);
 	buf_printf(out, "<p class=\"dim\">p99 ratio to the baseline, or to live without one: %s %s</p>\n",
 	           run_figure(doc_number(ratio, "value"), "ratio", value),
-	           run_figures(low, high, "ratio", ci));
+	           isfinite(high) ? run_figures(low, high, "ratio", ci) : "(too few pairs for its interval)");
 }
 
 static void slices(struct buf *out, const struct node *list)
@@ -433,6 +433,23 @@ static void slices(struct buf *out, const struct node *list)
 
 /* --- examples --- */
 
+/* Text as it is; of what is none, such as messages of gRPC, the size and what can be printed. */
+static void put_body(struct buf *out, struct span body, size_t max)
+{
+	if (!body.len || !memchr(body.data, 0, body.len)) {
+		report_escape(out, body.len ? body : SPAN(""), max);
+		return;
+	}
+	buf_printf(out, "%zu bytes: ", body.len);
+	for (size_t i = 0; i < body.len && i < max; i++)
+		put_char(out,
+		         body.data[i] >= ' ' && body.data[i] < 0x7f ? (struct span){body.data + i, 1}
+		                                                    : SPAN("."),
+		         1);
+	if (body.len > max)
+		buf_puts(out, "\xe2\x80\xa6");
+}
+
 static void side(struct buf *out, const char *title, int status, sqlite3_stmt *s, int column)
 {
 	struct span body = {sqlite3_column_blob(s, column), (size_t)sqlite3_column_bytes(s, column)};
@@ -442,7 +459,7 @@ static void side(struct buf *out, const char *title, int status, sqlite3_stmt *s
 	buf_puts(out, "<div><b>");
 	put_word(out, title);
 	buf_printf(out, "</b> <span class=\"dim\">%s</span><pre dir=\"ltr\">", text);
-	report_escape(out, body.data ? body : SPAN(""), BODY_MAX);
+	put_body(out, body, BODY_MAX);
 	buf_puts(out, "</pre></div>");
 }
 
@@ -459,7 +476,7 @@ static void example(struct buf *out, const char *candidate, const char *class, s
 	buf_puts(out, "</code> ");
 	put_word(out, where ? where : "");
 	buf_puts(out, "</summary><pre dir=\"ltr\">");
-	report_escape(out, request.data ? request : SPAN(""), BODY_MAX / 4);
+	put_body(out, request, BODY_MAX / 4);
 	buf_puts(out, "</pre><div class=\"pair\">");
 	side(out, against ? against : "live", sqlite3_column_int(s, 4), s, 2);
 	side(out, candidate, sqlite3_column_int(s, 5), s, 3);
@@ -531,7 +548,7 @@ static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const
 		badge(out, doc_text(c, "verdict"));
 	buf_printf(out, "</h2>\n<p>%.0f pairs, %.0f diverged (%s)", doc_number(c, "pairs"),
 	           doc_number(c, "diverged"), run_figure(doc_number(c, "divergence_rate"), "", rate));
-	if (!baseline)
+	if (!baseline && isfinite(doc_number(c, "noise_rate")))
 		buf_printf(out, "; noise between live and baseline %s",
 		           run_figure(doc_number(c, "noise_rate"), "", noise));
 	if (against > 0)
@@ -541,9 +558,6 @@ static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const
 	           run_figure(doc_number(c, "comparable_share"), "", comparable));
 	share(out, c);
 	gates(out, doc_get(c, "gates"));
-	if (doc_number(c, "pairs") > 0)
-		buf_puts(out, "<h3>Divergence rate as pairs came <span class=\"dim\">band: 95 % interval; "
-		              "dashed: limit</span></h3>\n");
 	svg_timeline(out, db, c);
 	buf_puts(out, "<h3>Divergence</h3>\n");
 	classes(out, c);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "tools/report_html.h"
+#include "tools/run.h"
 
 enum {
 	WIDTH = 1040,
@@ -124,17 +125,6 @@ static double log_scale(double us, struct range r)
 	return LABEL + (log(us) - log(r.low)) / (log(r.high) - log(r.low)) * (RIGHT - LABEL);
 }
 
-static void time_text(double us, char out[24])
-{
-	snprintf(out, 24,
-	         us < 1000  ? "%.3g us"
-	         : us < 1e6 ? "%.3g ms"
-	                    : "%.3g s",
-	         us < 1000  ? us
-	         : us < 1e6 ? us / 1e3
-	                    : us / 1e6);
-}
-
 static struct range latency_range(const struct node *candidates)
 {
 	static const char *const sides[] = {"live", "candidate"};
@@ -169,7 +159,7 @@ static void latency_axis(struct buf *out, struct range r, int height)
 			if (v < r.low || v > r.high)
 				continue;
 			x = log_scale(v, r);
-			time_text(v, text);
+			run_time(v, text);
 			buf_printf(out,
 			           "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"8\" y2=\"%d\"/><text "
 			           "x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" class=\"dim\">%s</text>\n",
@@ -272,6 +262,8 @@ void svg_timeline(struct buf *out, sqlite3 *db, const struct node *c)
 
 	if (n < 3)
 		return;
+	buf_puts(out, "<h3>Divergence rate as pairs came <span class=\"dim\">band: 95 % interval; "
+	              "dashed: limit</span></h3>\n");
 	top = fmin(1, fmax(fmax(top, points[n - 1].high * 1.5), 0.001));
 	open_svg(out, height, "interval of the divergence rate as pairs came in");
 	for (double v = 0, step = round_step(top); v <= top * 1.0001; v += step) {

@@ -247,11 +247,12 @@ void run_share(const struct node *candidate, struct buf *out)
 {
 	const struct node *share = doc_get(candidate, "share");
 	const char *stopped = doc_text(share, "stopped");
-	double stages = doc_number(share, "stages");
+	double stages = doc_number(share, "stages"), falls = doc_number(share, "falls");
 
 	if (stages > 0)
-		buf_printf(out, "ramp at stage %.0f of %.0f, went back %.0f times",
-		           doc_number(share, "stage"), stages, doc_number(share, "falls"));
+		buf_printf(out, "ramp at stage %.0f of %.0f", doc_number(share, "stage"), stages);
+	if (stages > 0 && falls > 0)
+		buf_printf(out, ", went back %.0f time%s", falls, falls > 1 ? "s" : "");
 	if (!*stopped)
 		return;
 	buf_printf(out, "%sseen enough (%s): watched at %.4g %%, about %.0f copies saved",
@@ -259,21 +260,37 @@ void run_share(const struct node *candidate, struct buf *out)
 	           doc_number(share, "saved"));
 }
 
+const char *run_time(double us, char out[24])
+{
+	double size = fabs(us);
+
+	if (!isfinite(us))
+		snprintf(out, 24, "unknown");
+	else if (size < 1e3)
+		snprintf(out, 24, "%.3g us", us);
+	else if (size < 1e6)
+		snprintf(out, 24, "%.3g ms", us / 1e3);
+	else
+		snprintf(out, 24, "%.3g s", us / 1e6);
+	return out;
+}
+
 void run_cost(const struct run *run, struct buf *out)
 {
 	const struct node *s = doc_get(run->summary, "shadowing"), *off = doc_get(s, "switched_off");
 	double cost = doc_number(s, "cost_us"), limit = doc_number(s, "limit_us"), low, high;
+	char value[24], from[24], to[24];
 
 	if (!s)
 		return;
 	doc_interval(s, "ci", &low, &high);
 	if (isfinite(cost))
-		buf_printf(out, "shadowing cost the live path %.4g us at the median [%.4g, %.4g] us", cost,
-		           low, high);
+		buf_printf(out, "shadowing cost the live path %s at the median (95 %%: %s to %s)",
+		           run_time(cost, value), run_time(low, from), run_time(high, to));
 	else
 		buf_puts(out, "what shadowing cost the live path is not known: too few exchanges");
 	if (limit > 0)
-		buf_printf(out, ", limit %.4g us%s", limit,
+		buf_printf(out, ", limit %s%s", run_time(limit, value),
 		           off && off->type == JSON_TRUE ? ": it has been switched off" : "");
 }
 

@@ -38,6 +38,8 @@ void run_counts_line(const struct node *counts, struct buf *out);
 double run_left_out(const struct node *counts, struct buf *out);
 /* What share a candidate got and what its stop has saved; nothing when it had neither ramp nor stop. */
 void run_share(const struct node *candidate, struct buf *out);
+/* "163 us", "3.28 ms", "2 s", also below zero; "unknown" of what is not finite. Returns `out`. */
+const char *run_time(double us, char out[24]);
 /* What shadowing cost the live path; nothing in a replay. */
 void run_cost(const struct run *, struct buf *out);
 /* "svc", or "svc on ROUTE" when routes share the name, in printable ASCII. */

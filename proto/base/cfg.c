@@ -406,6 +406,8 @@ static void print_place(struct cfg *c, const struct note *n, FILE *f)
 	struct span line = line_of(c->text, n->line);
 	size_t i = 0;
 
+	if (!line.len)
+		return;
 	fputs("    ", f);
 	for (size_t j = 0; j < line.len; j++)
 		fputc(line.data[j] == '\t' || ((unsigned char)line.data[j] >= ' ' && line.data[j] != 0x7f)

@@ -136,7 +136,9 @@ static bool quantity_fill(struct cfg *c, const struct cfg_row *row, const struct
 		return false;
 	}
 	if (!in_bounds(row, value)) {
-		if (row->max)
+		if (row->max && row->min && strcmp(row->min, row->max) == 0)
+			cfg_fail(c, n, NULL, "'%s' must be %s, not '%.80s'", row->name, row->max, n->text);
+		else if (row->max)
 			cfg_fail(c, n, NULL, "'%s' must be between %s and %s, not '%.80s'", row->name,
 			         row->min ? row->min : "0", row->max, n->text);
 		else

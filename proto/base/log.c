@@ -222,3 +222,16 @@ void log_access(const struct log_access *a)
 	    log_uint("total_us", a->total_us), log_uint("live_us", a->live_us),
 	    log_bool("copied", a->copied));
 }
+
+bool log_is_line(struct span line)
+{
+	size_t n = line.len;
+
+	if (n < 3 || n > LOG_LINE_MAX || line.data[0] != '{' || line.data[n - 2] != '}' ||
+	    line.data[n - 1] != '\n')
+		return false;
+	for (size_t i = 0; i + 1 < n; i++)
+		if ((unsigned char)line.data[i] < 0x20 || line.data[i] == 0x7f)
+			return false;
+	return true;
+}

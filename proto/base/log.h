@@ -104,6 +104,10 @@ void log_put(enum log_level, const char *event, const struct log_pair *pairs, un
 size_t log_format(char *line, size_t size, uint64_t wall_ns, enum log_level, const char *role,
                   const char *event, const struct log_pair *pairs, unsigned count);
 
+/* Could log_format() have written it: one object on one line of at most LOG_LINE_MAX bytes, LF included,
+ * without control bytes? For who takes lines from another process. */
+bool log_is_line(struct span line);
+
 /* One request as the access log tells it. There is no room for a path, a query or a header's value. */
 struct log_access {
 	uint64_t id;

@@ -134,6 +134,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			opened(c);
 		return;
 	}
+	if (c->wanted && !c->wanted(c->owner)) {
+		conn_read(c, false);
+		conn_rest(c);
+		return;
+	}
 	n = receive(c);
 	if (n == ERR_AGAIN)
 		return;
@@ -326,9 +331,11 @@ void conn_close(struct conn *c)
 	charge(c);
 }
 
+/* Many may wait for a connect at once, with a head each: they take no block. */
 struct buf *conn_out(struct conn *c)
 {
-	borrow(&c->out);
+	if (!conn_opening(c))
+		borrow(&c->out);
 	return &c->out;
 }
 

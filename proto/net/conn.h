@@ -43,6 +43,8 @@ struct conn_dialer {
 };
 
 typedef void conn_turn(void *owner, unsigned news);
+/* Asked before each read: false leaves it with the peer, and reading is stopped. */
+typedef bool conn_wanted(void *owner);
 
 struct conn {
 	int fd; /* -1: closed */
@@ -55,6 +57,7 @@ struct conn {
 	struct tls_context *context;       /* of a connect that will be TLS, until it is open; borrowed */
 	const char *host;                  /* ... and the name that its certificate must have; borrowed */
 	size_t most;                       /* that one event reads; 0: CONN_READ_BYTES */
+	conn_wanted *wanted;               /* NULL: always */
 	_Atomic uint64_t *received, *sent; /* byte counters with this one writer, or NULL */
 	_Atomic uint64_t *held_bytes;      /* gauge of what such conns hold in buffers, or NULL */
 	size_t charged;                    /* ... this one */

@@ -1,62 +1,47 @@
 /*
  * live.c - the live path in this process, between a client and a live server that this test plays itself,
- * while the n-th allocation or the n-th call of the socket and of the loop fails, for every n, plain and TLS:
- * whatever reaches the client as an answer of live is right to its last byte or is visibly cut, what reaches
- * live is right, and everything is given back. What only interrupts must change nothing.
+ * while the n-th allocation or the n-th call of the socket and of the loop fails, for every n, plain and TLS,
+ * HTTP/1.1 and HTTP/2 on either side: whatever reaches the client as an answer of live is right to its last
+ * byte or is visibly cut, what reaches live is right, another client's connection is not harmed, every
+ * request is in the books once, and everything is given back. What only interrupts must change nothing.
  */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/fault/ends_h2.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "proto/base/clock.h"
-#include "proto/h2.h"
 #include "proxy/live.h"
 #include "proxy/session.h"
 #include "tests/fault/fail.h"
 #include "tests/lib/certificate.h"
 
-enum {
-	REQUESTS = 3,
-	REQUEST_BYTES = 9000,
-	ANSWER_BYTES = 50000,
-	LIVES_MAX = 8,
-	QUIET_TURNS = 40,
-	QUIET_BYTES = 4000
-};
+enum { CLIENTS_MAX = 2, LIVES_MAX = 8, SLOTS = 64, QUIET_TURNS = 40, QUIET_BYTES = 4000 };
 
-struct end { /* of a connection, held by the test */
-	int fd;
-	struct tls *tls;
-	bool shaken, over;
-	struct buf in, out;
-	struct h2 *h2; /* of a live server that speaks it */
-	struct {
-		unsigned number, got;
-	} streams[64]; /* by id / 2 */
+/* How a client is connected, and live behind. */
+static const struct way {
+	bool front_h2, back_h2, tls;
+	unsigned clients; /* with a connection each */
+} ways[] = {
+        {.clients = 1},
+        {.tls = true, .clients = 1},
+        {.back_h2 = true, .clients = 1},
+        {.front_h2 = true, .clients = 2},
+        {.front_h2 = true, .back_h2 = true, .tls = true, .clients = 1},
 };
 
 static struct plan plan = {
         .workers = 1,
         .listen_count = 1,
+        .capture = true,
         .limits = {.header_timeout_ms = 1000,
                    .idle_timeout_ms = 1000,
                    .send_timeout_ms = 1000,
                    .line_bytes = 8192,
                    .field_bytes = 16384,
                    .fields_bytes = 65536,
-                   .fields = 128},
+                   .fields = 128,
+                   .http2 = {.streams = H2_STREAMS}},
         .route_count = 1,
         .routes = {{.name = "r",
                     .path_prefix = "/",
@@ -75,96 +60,15 @@ static struct plan plan = {
 };
 static struct role_env env = {.name = "worker", .plan = &plan};
 static struct worker w;
-static struct tls_context *site, *visitor, *ours;
+static struct tls_context *site, *visitor[2], *ours[2]; /* [1]: of HTTP/2 */
 static struct certificate ca, certificate;
-static struct end client, lives[LIVES_MAX];
+static const struct way *way;
+static struct end clients[CLIENTS_MAX], lives[LIVES_MAX];
 static unsigned lives_count;
+static bool harms_one; /* at most one call fails */
+static struct ring *copies;
 static int listener;
 static unsigned quiet_turns = QUIET_TURNS;
-
-static char letter(unsigned which, size_t at)
-{
-	return (char)('a' + (which * 7 + at * 3 + at / 256) % 26);
-}
-
-static void put_body(struct buf *b, unsigned which, size_t n)
-{
-	char *room = buf_room(b, n);
-
-	assert_non_null(room);
-	for (size_t i = 0; i < n; i++)
-		room[i] = letter(which, i);
-	buf_grown(b, n);
-}
-
-static void check_body(struct span body, unsigned which)
-{
-	for (size_t i = 0; i < body.len; i++)
-		if (body.data[i] != letter(which, i))
-			fail_msg("message %u differs at byte %zu", which, i);
-}
-
-static void end_open(struct end *e, int fd, struct tls_context *context, const char *host)
-{
-	*e = (struct end){.fd = fd, .shaken = !context};
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1},
-	                 sizeof(int)); /* nothing is under way unseen */
-	buf_init(&e->in, 4 << 20);
-	buf_init(&e->out, 4 << 20);
-	if (context)
-		assert_int_equal(tls_new(context, fd, host, &e->tls), 0);
-}
-
-static void end_close(struct end *e)
-{
-	if (e->fd == -1)
-		return;
-	if (e->tls)
-		tls_close(e->tls);
-	tls_free(&e->tls);
-	close(e->fd);
-	h2_free(&e->h2);
-	buf_fini(&e->in);
-	buf_fini(&e->out);
-	e->fd = -1;
-}
-
-static ssize_t end_send(struct end *e)
-{
-	struct span s = buf_span(&e->out);
-
-	return e->tls ? tls_write(e->tls, s.data, s.len) : send(e->fd, s.data, s.len, MSG_NOSIGNAL);
-}
-
-/* Moves what can be moved; true when something did. */
-static bool end_move(struct end *e)
-{
-	bool moved = false;
-	char *room = buf_room(&e->in, 65536);
-	ssize_t n;
-
-	if (e->over || e->fd == -1)
-		return false;
-	if (!e->shaken) {
-		int err = tls_handshake(e->tls);
-
-		e->shaken = err == 0;
-		e->over = err && err != ERR_AGAIN;
-		return e->shaken;
-	}
-	while (buf_len(&e->out) && (n = end_send(e)) > 0) {
-		buf_consume(&e->out, (size_t)n);
-		moved = true;
-	}
-	while ((n = e->tls ? tls_read(e->tls, room, 65536) : recv(e->fd, room, 65536, 0)) > 0) {
-		buf_grown(&e->in, (size_t)n);
-		room = buf_room(&e->in, 65536);
-		moved = true;
-	}
-	e->over = n == 0 || (n < 0 && (e->tls ? n != ERR_AGAIN : errno != EAGAIN));
-	return moved;
-}
 
 /* One whole message at the front of `in`: its number, as its head says, or -1. Consumes it. */
 static int message(struct end *e, unsigned *status_out, struct span *body_out)
@@ -191,96 +95,6 @@ static int message(struct end *e, unsigned *status_out, struct span *body_out)
 	return which;
 }
 
-/* Over HTTP/2 the same. */
-
-static void on_head(void *owner, struct h2_stream *s, const struct http_message *m)
-{
-	struct end *e = owner;
-	struct span number = http_field(m, SPAN("x-number"));
-
-	assert_true(s->id < 128 && number.len == 1);
-	s->user = &e->streams[s->id / 2];
-	e->streams[s->id / 2].number = (unsigned)(number.data[0] - '0');
-	e->streams[s->id / 2].got = 0;
-}
-
-static void on_data(void *owner, struct h2_stream *s, struct span bytes)
-{
-	struct end *e = owner;
-	unsigned which = e->streams[s->id / 2].number, *got = &e->streams[s->id / 2].got;
-
-	for (size_t i = 0; i < bytes.len; i++)
-		assert_int_equal(bytes.data[i], letter(which, *got + i));
-	*got += (unsigned)bytes.len;
-	h2_consumed(s, bytes.len);
-}
-
-static void on_end(void *owner, struct h2_stream *s)
-{
-	struct end *e = owner;
-	unsigned which = e->streams[s->id / 2].number;
-	char number[2] = {(char)('0' + which), 0}, length[16];
-	struct h2_fields fields = {.count = 0};
-	struct buf body;
-
-	assert_int_equal(e->streams[s->id / 2].got, which == 1 ? 0 : REQUEST_BYTES);
-	snprintf(length, sizeof length, "%d", ANSWER_BYTES);
-	h2_put(&fields, SPAN("x-number"), span_of(number));
-	h2_put(&fields, SPAN("content-length"), span_of(length));
-	h2_respond(s, 200, &fields, false);
-	buf_init(&body, ANSWER_BYTES);
-	put_body(&body, 100u + which, ANSWER_BYTES);
-	h2_data(s, buf_span(&body));
-	h2_end(s);
-	buf_fini(&body);
-}
-
-static void on_closed(void *owner, struct h2_stream *s, uint32_t code)
-{
-	(void)owner, (void)s, (void)code;
-}
-
-static void on_refuse(void *owner, struct h2_stream *s, const struct http_message *m, enum h2_rule rule)
-{
-	(void)owner, (void)s, (void)m;
-	fail_msg("live refuses: %s", h2_rule_text(rule));
-}
-
-static void on_broken(void *owner, enum h2_rule rule)
-{
-	(void)owner, (void)rule; /* a stream that is cancelled while it is answered */
-}
-
-static void on_room(void *owner, struct h2_stream *s)
-{
-	(void)owner, (void)s;
-}
-
-static const struct h2_ops live_ops_h2 = {.head = on_head,
-                                          .refuse = on_refuse,
-                                          .data = on_data,
-                                          .trailers = on_head,
-                                          .end = on_end,
-                                          .closed = on_closed,
-                                          .broken = on_broken,
-                                          .room = on_room};
-
-static bool live_move_h2(struct end *e)
-{
-	bool moved = end_move(e);
-
-	if (e->fd == -1)
-		return moved;
-	if (!e->h2)
-		e->h2 = h2_new(H2_SERVER, &(struct h2_limits){0}, &live_ops_h2, e);
-	assert_non_null(e->h2);
-	if (buf_len(&e->in))
-		assert_int_equal(h2_feed(e->h2, buf_span(&e->in), clock_mono_ns()), 0);
-	buf_consume(&e->in, buf_len(&e->in));
-	assert_int_equal(h2_drain(e->h2, &e->out, SIZE_MAX), 0);
-	return end_move(e) || moved;
-}
-
 /* Live answers each request by its number; half a request must be the right half. */
 static bool live_move(struct end *e)
 {
@@ -293,7 +107,7 @@ static bool live_move(struct end *e)
 		check_body(body, (unsigned)which);
 		buf_printf(&e->out, "HTTP/1.1 200 OK\r\nX-Number: %d\r\nContent-Length: %d\r\n\r\n", which,
 		           ANSWER_BYTES);
-		put_body(&e->out, 100u + (unsigned)which, ANSWER_BYTES);
+		put_body(&e->out, ANSWERS + (unsigned)which, ANSWER_BYTES);
 		moved = true;
 	}
 	if (which <= -2)
@@ -303,16 +117,17 @@ static bool live_move(struct end *e)
 
 static bool outside_moves(void)
 {
-	bool moved = end_move(&client);
+	bool moved = false;
 	int fd;
 
+	for (unsigned i = 0; i < way->clients; i++)
+		moved |= way->front_h2 ? h2_move(&clients[i]) : end_move(&clients[i]);
 	while (lives_count < LIVES_MAX && (fd = accept(listener, NULL, NULL)) != -1) {
 		end_open(&lives[lives_count++], fd, w.upstreams[0].tls ? site : NULL, NULL);
 		moved = true;
 	}
 	for (unsigned i = 0; i < lives_count; i++)
-		moved |= plan.routes[0].live.http == PLAN_HTTP_2 ? live_move_h2(&lives[i])
-		                                                 : live_move(&lives[i]);
+		moved |= way->back_h2 ? h2_move(&lives[i]) : live_move(&lives[i]);
 	return moved;
 }
 
@@ -351,13 +166,13 @@ static void settle(void)
 }
 
 /* Right answers of live; every other byte must be a refusal of ours, or the front of a right answer. */
-static unsigned judge(void)
+static unsigned judge(struct end *client)
 {
 	unsigned good = 0, expected = 0, status;
 	struct span body;
 	int which;
 
-	while ((which = message(&client, &status, &body)) >= 0) {
+	while ((which = message(client, &status, &body)) >= 0) {
 		if (which == 99) {
 			assert_true(status >= 500 || status == 408);
 			continue;
@@ -365,45 +180,99 @@ static unsigned judge(void)
 		assert_int_equal(status, 200);
 		assert_int_equal(which, expected++);
 		assert_int_equal(body.len, ANSWER_BYTES);
-		check_body(body, 100u + (unsigned)which);
+		check_body(body, ANSWERS + (unsigned)which);
 		good++;
 	}
 	if (which <= -2 && status == 200)
-		check_body(body, 100u + (unsigned)(-2 - which));
+		check_body(body, ANSWERS + (unsigned)(-2 - which));
 	if (good < REQUESTS)
-		assert_true(client.over); /* nobody is left waiting */
+		assert_true(client->over); /* nobody is left waiting */
 	return good;
 }
 
-static void ask(void)
+static void ask(struct end *client)
 {
 	for (int i = 0; i < REQUESTS; i++) {
-		size_t n = i == 1 ? 0 : REQUEST_BYTES;
+		size_t n = request_bytes((unsigned)i);
 
-		buf_printf(&client.out,
+		buf_printf(&client->out,
 		           "POST /x HTTP/1.1\r\nHost: a\r\nX-Number: %d\r\nContent-Length: %zu\r\n\r\n", i,
 		           n);
-		put_body(&client.out, (unsigned)i, n);
+		put_body(&client->out, (unsigned)i, n);
 	}
 }
 
-/* One client from its connection to its end, and everything given back: the right answers it had. */
-static unsigned one_client(void)
+/* What was copied, as a masker would take it. */
+static void take_copies(void)
 {
-	unsigned good;
+	static char payload[RECORD_PAYLOAD_MAX];
+	struct record r;
+
+	while (ring_get(copies, &r, payload) == 0) {
+		if (r.leg != LEG_LIVE || (r.type != RECORD_END && r.type != RECORD_ERROR))
+			continue;
+		ledger_settle_candidates(env.ledger, r.slot, r.id, STAGE_WORKER, OUTCOME_COMPARED);
+		ledger_move(env.ledger, r.slot, r.id, CELL_LIVE, STAGE_WORKER, OUTCOME_COMPARED);
+		ledger_move(env.ledger, r.slot, r.id, CELL_CAPTURE, STAGE_WORKER, OUTCOME_CAPTURED);
+	}
+}
+
+/* Every request was counted once, and none is open. */
+static void audit(void)
+{
+	struct ledger_counts counts;
+	uint64_t exchanges = 0, captures = 0;
+
+	take_copies();
+	ledger_harvest(env.ledger, NULL, NULL);
+	ledger_read(env.ledger, &counts);
+	for (unsigned i = 0; i < OUTCOMES; i++) {
+		exchanges += counts.exchange[i];
+		captures += counts.capture[i];
+	}
+	assert_int_equal(counts.open, 0);
+	assert_int_equal(counts.seen, w.gauges->requests);
+	assert_int_equal(counts.seen, exchanges);
+	assert_int_equal(counts.seen, captures);
+}
+
+/* Nothing is left of anybody. */
+static void nothing_held(void)
+{
+	for (unsigned i = REJECT_H1; i < RULES_MAX; i++) /* nobody sent what is not HTTP, in clear or not */
+		if (w.gauges->rejected_rule[i])
+			fail_msg("rejected: %s", reject_name(i));
+	assert_null(w.sessions);
+	assert_int_equal(w.session_count, 0);
+	assert_int_equal(w.in_flight, 0);
+	assert_int_equal(w.gauges->buffered, 0);
+	assert_int_equal(w.upstreams[0].endpoints[0].connections, 0);
+	assert_int_equal(w.upstreams[0].endpoints[0].in_flight, 0);
+	audit();
+}
+
+static void client_open(struct end *client)
+{
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-	end_open(&client, pair[1], w.listeners[0].tls ? visitor : NULL, "localhost");
-	lives_count = 0;
-	ask();
+	end_open(client, pair[1], w.listeners[0].tls ? visitor[way->front_h2] : NULL, "localhost");
+	if (way->front_h2)
+		h2_ask(client);
+	else
+		ask(client);
 	fail_alloc_pause(false);
 	fail_io_pause(false);
 	if (session_new(&w.listeners[0], pair[0], "192.0.2.1"))
-		client.over = false; /* it is closed; the client will see that */
-	tick(0);
-	settle();
-	for (unsigned i = 0; i < 4 && w.sessions; i++) { /* what hangs runs into its limits */
+		client->over = false; /* it is closed; the client will see that */
+	fail_alloc_pause(true);
+	fail_io_pause(true);
+}
+
+/* Time passes for who is still there: what hangs runs into its limits. */
+static void wait_for_all(void)
+{
+	for (unsigned i = 0; i < 4 && w.sessions; i++) {
 		fail_alloc_pause(false);
 		fail_io_pause(false);
 		tick(5000 * (i + 1));
@@ -411,38 +280,64 @@ static unsigned one_client(void)
 	}
 	fail_alloc_pause(true);
 	fail_io_pause(true);
-	good = judge();
-	end_close(&client);
+}
+
+/* The right answers of the client that had the fewest. */
+static unsigned judge_all(void)
+{
+	unsigned least = REQUESTS, most = 0;
+
+	for (unsigned i = 0; i < way->clients; i++) {
+		unsigned good = way->front_h2 ? h2_judge(&clients[i]) : judge(&clients[i]);
+
+		least = good < least ? good : least;
+		most = good > most ? good : most;
+	}
+	if (harms_one && way->clients > 1)
+		assert_int_equal(most, REQUESTS);
+	return least;
+}
+
+/* Clients from their connection to their end, and everything given back: the right answers they had. */
+static unsigned one_round(void)
+{
+	unsigned good;
+
+	lives_count = 0;
+	for (unsigned i = 0; i < way->clients; i++)
+		client_open(&clients[i]);
+	fail_alloc_pause(false);
+	fail_io_pause(false);
+	tick(0);
+	settle();
+	wait_for_all();
+	good = judge_all();
+	for (unsigned i = 0; i < way->clients; i++)
+		end_close(&clients[i]);
 	settle();
 	tick(60000);
 	settle();
 	tick(120000);
 	for (unsigned i = 0; i < lives_count; i++)
 		end_close(&lives[i]);
-	for (unsigned i = REJECT_H1; i < RULES_MAX; i++) /* nobody sent what is not HTTP, in clear or not */
-		assert_int_equal(w.gauges->rejected_rule[i], 0);
-	assert_null(w.sessions);
-	assert_int_equal(w.session_count, 0);
-	assert_int_equal(w.in_flight, 0);
-	assert_int_equal(w.upstreams[0].endpoints[0].connections, 0);
-	assert_int_equal(w.upstreams[0].endpoints[0].in_flight, 0);
+	nothing_held();
 	return good;
 }
 
-enum kind { PLAIN, TLS, H2 };
-
-static void mode(enum kind kind)
+static void choose(const struct way *wanted)
 {
-	bool tls = kind == TLS;
+	bool tls = wanted->tls;
 
-	plan.routes[0].live.http = kind == H2 ? PLAN_HTTP_2 : PLAN_HTTP_AUTO;
+	way = wanted;
+	plan.routes[0].live.http = way->back_h2 ? PLAN_HTTP_2 : PLAN_HTTP_AUTO;
 	plan.listen[0].tls = plan.routes[0].live.endpoints[0].tls = tls;
 	w.listeners[0] = (struct listener){&w, &plan.listen[0], NULL, tls ? site : NULL};
-	w.upstreams[0].tls = tls ? ours : NULL;
+	w.upstreams[0].tls = tls ? ours[0] : NULL;
+	w.upstreams[0].tls_h2 = tls && way->back_h2 ? ours[1] : NULL;
 	fail_alloc_pause(true);
 	fail_io_pause(true);
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(one_client(), REQUESTS);
+		assert_int_equal(one_round(), REQUESTS);
 }
 
 static unsigned next(unsigned n)
@@ -450,14 +345,14 @@ static unsigned next(unsigned n)
 	return n + 1 + n / 40;
 }
 
-static void calls_fail(enum kind kind)
+static void calls_fail(const struct way *wanted)
 {
 	static const int errors[] = {EINTR, EAGAIN, FAIL_SHORT, ENOMEM, ECONNRESET};
 	static const unsigned calls[] = {FAIL_RECV, FAIL_SEND, FAIL_SOCKET, FAIL_CONNECT, FAIL_EPOLL};
 	unsigned good, cut = 0, n;
 	long before;
 
-	mode(kind);
+	choose(wanted);
 	before = fail_live_blocks();
 	for (unsigned e = 0; e < sizeof errors / sizeof *errors; e++)
 		for (unsigned c = 0; c < sizeof calls / sizeof *calls; c++) {
@@ -466,8 +361,9 @@ static void calls_fail(enum kind kind)
 			if (c >= 2 && errors[e] != ENOMEM)
 				continue;
 			for (n = 0;; n = next(n)) {
+				harms_one = true;
 				fail_io(calls[c], n, errors[e], false);
-				good = one_client();
+				good = one_round();
 				if (!fail_io_end())
 					break;
 				if (harmless && good != REQUESTS)
@@ -480,24 +376,25 @@ static void calls_fail(enum kind kind)
 	assert_true(cut > 0);
 	quiet_turns = QUIET_BYTES; /* a record takes many turns */
 	fail_io(FAIL_RECV | FAIL_SEND, 0, FAIL_SHORT, true);
-	assert_int_equal(one_client(), REQUESTS); /* every call moves one byte */
+	assert_int_equal(one_round(), REQUESTS); /* every call moves one byte */
 	quiet_turns = QUIET_TURNS;
 	assert_true(fail_io_end());
 	assert_true(fail_live_blocks() < before + 200);
-	assert_int_equal(one_client(), REQUESTS);
+	assert_int_equal(one_round(), REQUESTS);
 }
 
-static void allocations_fail(enum kind kind)
+static void allocations_fail(const struct way *wanted)
 {
 	unsigned n, cut = 0, good;
 	long before;
 
-	mode(kind);
+	choose(wanted);
 	before = fail_live_blocks();
 	for (unsigned for_good = 0; for_good < 2; for_good++) {
 		for (n = 0;; n = next(n)) {
+			harms_one = !for_good;
 			fail_alloc(n, for_good);
-			good = one_client();
+			good = one_round();
 			if (!fail_alloc_end())
 				break;
 			cut += good != REQUESTS;
@@ -506,27 +403,18 @@ static void allocations_fail(enum kind kind)
 	}
 	assert_true(cut > 0);
 	assert_true(fail_live_blocks() < before + 200);
-	assert_int_equal(one_client(), REQUESTS);
+	assert_int_equal(one_round(), REQUESTS);
 }
 
-#define EACH(what)                                                                                           \
-	static void test_##what##_plain(void **state)                                                        \
-	{                                                                                                    \
-		(void)state;                                                                                 \
-		what(PLAIN);                                                                                 \
-	}                                                                                                    \
-	static void test_##what##_tls(void **state)                                                          \
-	{                                                                                                    \
-		(void)state;                                                                                 \
-		what(TLS);                                                                                   \
-	}                                                                                                    \
-	static void test_##what##_h2(void **state)                                                           \
-	{                                                                                                    \
-		(void)state;                                                                                 \
-		what(H2);                                                                                    \
-	}
-EACH(calls_fail)
-EACH(allocations_fail)
+static void test_calls(void **state)
+{
+	calls_fail(*state);
+}
+
+static void test_allocations(void **state)
+{
+	allocations_fail(*state);
+}
 
 static int open_listener(void)
 {
@@ -545,25 +433,29 @@ static int open_shared(void)
 {
 	int fd, wake;
 
-	if (ledger_create(1, 64, &fd) || ledger_attach(fd, &env.ledger) || page_create(&fd) ||
+	if (ledger_create(1, SLOTS, &fd) || ledger_attach(fd, &env.ledger) || page_create(&fd) ||
 	    page_map(fd, &env.page) || ring_create("raw", 1 << 20, &fd, &wake))
 		return -1;
-	return ring_attach_writer(fd, wake, &w.ring);
+	return ring_attach_writer(fd, wake, &w.ring) || ring_attach_reader(fd, wake, &copies);
 }
 
 static int open_contexts(void)
 {
+	static const char *const names[] = {"h2", "http/1.1"};
 	struct tls_pair pair;
 	int err;
 
 	ca = certificate_make("authority", NULL, NULL, -60, CERTIFICATE_DAY);
 	certificate = certificate_make("site", "DNS:localhost", &ca, -60, CERTIFICATE_DAY);
 	pair = (struct tls_pair){span_of(certificate.pem), span_of(certificate.key_pem)};
-	err = tls_server_context(&(struct tls_server_config){.pairs = &pair, .pairs_count = 1}, NULL, 0,
-	                         &site);
-	for (unsigned i = 0; i < 2 && !err; i++)
-		err = tls_client_context(&(struct tls_client_config){.ca_pem = span_of(ca.pem)}, NULL, 0,
-		                         i ? &ours : &visitor);
+	err = tls_server_context(
+	        &(struct tls_server_config){.pairs = &pair, .pairs_count = 1, .alpn = names, .alpn_count = 2},
+	        NULL, 0, &site);
+	for (unsigned i = 0; i < 4 && !err; i++)
+		err = tls_client_context(&(struct tls_client_config){.ca_pem = span_of(ca.pem),
+		                                                     .alpn = names,
+		                                                     .alpn_count = i & 1},
+		                         NULL, 0, i & 2 ? &ours[i & 1] : &visitor[i & 1]);
 	return err;
 }
 
@@ -587,13 +479,18 @@ static int setup(void **state)
 	return upstream_init(&w.upstreams[0], &plan.routes[0].live, NULL, w.gauges);
 }
 
+#define EACH_WAY(test)                                                                                       \
+	{#test " plain", test, NULL, NULL, (void *)&ways[0]},                                                \
+	        {#test " TLS", test, NULL, NULL, (void *)&ways[1]},                                          \
+	        {#test " HTTP/2 behind", test, NULL, NULL, (void *)&ways[2]},                                \
+	        {#test " HTTP/2 in front", test, NULL, NULL, (void *)&ways[3]},                              \
+	{                                                                                                    \
+#test " HTTP/2 over TLS", test, NULL, NULL, (void *)&ways[4]                                 \
+	}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_calls_fail_plain), cmocka_unit_test(test_allocations_fail_plain),
-	        cmocka_unit_test(test_calls_fail_tls),   cmocka_unit_test(test_allocations_fail_tls),
-	        cmocka_unit_test(test_calls_fail_h2),    cmocka_unit_test(test_allocations_fail_h2),
-	};
+	const struct CMUnitTest tests[] = {EACH_WAY(test_calls), EACH_WAY(test_allocations)};
 
 	return cmocka_run_group_tests_name("live", tests, setup, NULL);
 }

@@ -1,14 +1,11 @@
 """HTTP/2 frame by frame, either side, for scripts: heads are decoded by libnghttp2, all else is written here."""
-import collections, ctypes, ctypes.util, ssl, struct, threading
+import collections, ctypes, ctypes.util, struct, threading
+from frames import (ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, MAX_STREAMS, NO_ERROR, PING, PREFACE, PRIORITY, SETTINGS,
+                    Frame, frame, literal)
+from frames import INTERNAL as INTERNAL_ERROR, PROTOCOL as PROTOCOL_ERROR, PUSH_PROMISE as PUSH, REFUSED as REFUSED_STREAM
+from frames import RST_STREAM as RST, WINDOW as INITIAL_WINDOW, WINDOW_UPDATE as WINDOW
 from wire import Live
 
-DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
-END_STREAM, ACK, END_HEADERS = 1, 1, 4
-NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, REFUSED_STREAM, CANCEL = 0, 1, 2, 7, 8
-MAX_STREAMS, INITIAL_WINDOW = 3, 4
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-Frame = collections.namedtuple("Frame", "type flags stream payload")
 Request = collections.namedtuple("Request", "stream head body trailers")
 library = ctypes.CDLL(ctypes.util.find_library("nghttp2"))
 
@@ -43,23 +40,12 @@ class Inflater:
                 return out
 
 
-def integer(value, bits, first=0):
-    most = (1 << bits) - 1
-    if value < most:
-        return bytes([first | value])
-    out, value = [first | most], value - most
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes(out + [value])
-
-
 def block(fields):
     """Literals without index, as bytes."""
     out = b""
     for name, value in fields:
         name, value = (v.encode() if isinstance(v, str) else v for v in (name, value))
-        out += b"\0" + integer(len(name), 7) + name + integer(len(value), 7) + value
+        out += literal(name, value)
     return out
 
 
@@ -81,7 +67,7 @@ class H2:
         self.send(SETTINGS, 0, 0, b"".join(struct.pack(">HI", k, v) for k, v in settings.items()))
 
     def send(self, kind, flags, stream, payload=b""):
-        self.peer.send(struct.pack(">I", len(payload))[1:], bytes([kind, flags]), struct.pack(">I", stream), payload)
+        self.peer.send(frame(kind, flags, stream, payload))
 
     def read(self):
         """The next frame from the wire; what keeps the connection alive is answered here."""

@@ -230,6 +230,9 @@ static const struct {
         {'p', "R$.model_name", "1\"no\"", "1\"[redacted]\"", 1},
         {'p', "R$.model_version", "1\"m\" 2\"v1\"", "1\"m\" 2\"[redacted]\"", 1},
         {'p', "R$.id", "7\"x\"", NULL, UINT32_MAX},
+        {'p', "R$.infer_response.outputs[1].data", "2{5{5{8\"a\"}}} 2{5{5{8\"b\"}}}", NULL, UINT32_MAX},
+        {'p', "R$..id", "2{1\"m\" 3\"secret\" 9\"new\"}", NULL, UINT32_MAX},
+        {'p', "R$..id", "2{1\"m\" 3\"secret\"} 3\"new\"", NULL, UINT32_MAX},
 };
 
 static void test_fields(void **state)

@@ -2,6 +2,8 @@
  * formats_h2_flood.c - attacks that are made of too much: each ends its connection within its budget, and an
  * honest client that does the same for a reason does not.
  */
+#include <time.h>
+
 #include "tests/unit/h2_transcript.h"
 
 #define GET  "\x82\x86\x84\x01\x01h"
@@ -36,6 +38,12 @@ static void unanswerable(struct buf *b, uint32_t id)
 	put_frame(b, HEADERS, 4, id,
 	          SPAN(GET "\0\x06"
 	                   "expect\x01x"));
+}
+
+/* Behind those that may be open, each is refused. */
+static void too_many(struct buf *b, uint32_t id)
+{
+	put_frame(b, HEADERS, 4, id, SPAN(POST));
 }
 
 static void ping(struct buf *b, uint32_t id)
@@ -159,6 +167,9 @@ static const struct flood {
         {"rapid reset, unread", rapid_reset, 201, true, H2_RULE_glitches},
         {"window overflow", overflow, 201, false, H2_RULE_glitches},
         {"malformed head", malformed, 201, false, H2_RULE_glitches},
+        {"malformed head, unread", malformed, 128 + 201, true, H2_RULE_glitches},
+        {"streams too many", too_many, 128 + 201, false, H2_RULE_glitches},
+        {"streams too many, unread", too_many, 128 + 201, true, H2_RULE_glitches},
         {"refused head, body to come", unanswerable, 201, false, H2_RULE_glitches},
         {"PING", ping, 2001, false, H2_RULE_glitches},
         {"PING, unread", ping, 202, true, H2_RULE_ack_flood},
@@ -213,8 +224,76 @@ static void test_floods(void **state)
 	}
 }
 
-/* Time gives back: the same, slower, is nobody's attack. (The library has a clock of its own, from 1000 on.)
- */
+/* What one read of a socket may bring, and what serving as many bytes of small requests costs. */
+enum { READ_BYTES = 32 * 1024, READ_ROUNDS = READ_BYTES / 9 + 1, REPEATS = 5, CHEAPER_MIN = 4 };
+
+static void get(struct buf *b, uint32_t id)
+{
+	put_frame(b, HEADERS, 5, id, SPAN(GET));
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* CPU time of one read full of `round`, fed `at_once` bytes at a time: the best of a few. */
+static uint64_t cost_of(attack *round, size_t at_once)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned n = 0; n < REPEATS; n++) {
+		struct end e;
+		struct buf b;
+		uint64_t begun, took;
+
+		buf_init(&b, 1 << 20);
+		end_init(&e, H2_SERVER, &(struct h2_limits){0});
+		e.answers = round == get;
+		put_preface(&b);
+		assert_int_equal(feed(&e, &b, 1, false), 0);
+		for (uint32_t i = 0; i < READ_ROUNDS && buf_len(&b) < READ_BYTES; i++)
+			round(&b, 2 * i + 1);
+		begun = cpu_ns();
+		for (size_t at = 0, len = buf_len(&b) < READ_BYTES ? buf_len(&b) : READ_BYTES; at < len;
+		     at += at_once) {
+			size_t step = len - at < at_once ? len - at : at_once;
+			int err = h2_feed(e.h2, (struct span){b.base + b.head + at, step}, 1);
+
+			if (h2_drain(e.h2, &e.out, ALL) || err)
+				break;
+			buf_reset(&e.out);
+			buf_reset(&e.text);
+		}
+		took = cpu_ns() - begun;
+		best = took < best ? took : best;
+		buf_fini(&b);
+		end_fini(&e);
+	}
+	return best;
+}
+
+/* A read that is full of an attack holds the loop for a fraction of what one of honest requests does. */
+static void test_cost(void **state)
+{
+	uint64_t honest = cost_of(get, 1024);
+
+	(void)state;
+	print_message("a read of small requests: %llu us\n", (unsigned long long)honest / 1000);
+	for (const struct flood *f = floods; f < floods + sizeof floods / sizeof *floods; f++) {
+		uint64_t cost = cost_of(f->round, READ_BYTES);
+
+		print_message("  %-28s %5llu us\n", f->name, (unsigned long long)cost / 1000);
+		if (cost * CHEAPER_MIN > honest)
+			fail_msg("%s: a read costs %llu us, of honest requests %llu", f->name,
+			         (unsigned long long)cost / 1000, (unsigned long long)honest / 1000);
+	}
+}
+
+/* Time gives back: the same, slower, is nobody's attack. */
 static void test_patience(void **state)
 {
 	struct end e;
@@ -226,7 +305,7 @@ static void test_patience(void **state)
 	e.answers = false;
 	put_preface(&b);
 	assert_int_equal(feed(&e, &b, 1, false), 0);
-	for (uint32_t i = 0; i < 900; i++) {
+	for (uint32_t i = 0; i < 2000; i++) {
 		rapid_reset(&b, 2 * i + 1);
 		assert_int_equal(feed(&e, &b, 1 + i * 51000000ull, false), 0);
 	}
@@ -266,6 +345,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_floods),
+	        cmocka_unit_test(test_cost),
 	        cmocka_unit_test(test_patience),
 	        cmocka_unit_test(test_honest),
 	};

@@ -22,8 +22,13 @@ struct seen {
 	int peer;
 	unsigned news; /* all that was told so far */
 	unsigned turns;
-	bool close_in_turn;
+	bool close_in_turn, full;
 };
+
+static bool wanted(void *owner)
+{
+	return !((struct seen *)owner)->full;
+}
 
 static void turn(void *owner, unsigned news)
 {
@@ -182,6 +187,25 @@ static void test_stopped_reading(void **state)
 	assert_int_equal(buf_len(&s->conn.in), 4);
 }
 
+/* Asked before it reads: what is not wanted stays with the peer, and nothing is held for it. */
+static void test_unwanted(void **state)
+{
+	struct seen *s = *state;
+
+	s->conn.wanted = wanted;
+	s->full = true;
+	assert_int_equal(send(s->peer, "abc", 3, 0), 3);
+	for (unsigned i = 0; i < 5; i++)
+		event_base_loop(s->base, EVLOOP_NONBLOCK);
+	assert_int_equal(s->turns, 0);
+	assert_false(s->conn.reading);
+	assert_null(s->conn.in.base);
+	s->full = false;
+	conn_read(&s->conn, true);
+	until(s, CONN_INPUT);
+	assert_int_equal(buf_len(&s->conn.in), 3);
+}
+
 static void test_memory_given_back(void **state)
 {
 	struct seen *s = *state;
@@ -251,9 +275,10 @@ static void test_has_news(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(test_connect),           TEST(test_connect_refused),    TEST(test_input_and_end),
-	        TEST(test_partial_writes),    TEST(test_broken_by_write),    TEST(test_stopped_reading),
-	        TEST(test_memory_given_back), TEST(test_closed_in_its_turn), TEST(test_has_news),
+	        TEST(test_connect),        TEST(test_connect_refused),   TEST(test_input_and_end),
+	        TEST(test_partial_writes), TEST(test_broken_by_write),   TEST(test_stopped_reading),
+	        TEST(test_unwanted),       TEST(test_memory_given_back), TEST(test_closed_in_its_turn),
+	        TEST(test_has_news),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

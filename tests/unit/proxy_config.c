@@ -60,7 +60,7 @@ static const struct bad bads[] = {
          "a list of at least one route"},
         {"version: 2\nlisten: [{address: 127.0.0.1:8080}]\nroutes: [{name: r, live: {endpoints: "
          "['http://127.0.0.1:1']}}]\n",
-         "f.yaml:1:10: error: 'version' must be between 1 and 1, not '2'", NULL},
+         "f.yaml:1:10: error: 'version' must be 1, not '2'", NULL},
         {"version: 1\nlisten: [{address: 127.0.0.1, tls: {}}]\nroutes: []\n",
          "f.yaml:2:20: error: cannot listen on '127.0.0.1'", "a port is missing: write HOST:PORT"},
         {HEAD "routes:\n  - name: r\n", "f.yaml:4:5: error: 'live' is missing", NULL},
