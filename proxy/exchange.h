@@ -35,6 +35,7 @@ struct exchange {
 	const char *client_address; /* text of the peer, for Forwarded */
 	uint16_t listen_port;
 	bool client_tls;
+	bool shared;      /* the client's connection holds other exchanges */
 	bool keeps_heads; /* the front keeps what exchange_begin() gets until exchange_end() */
 
 	struct live *live;               /* NULL: none, not yet, or no longer */

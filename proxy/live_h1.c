@@ -486,7 +486,7 @@ struct live *live_h1_take(struct exchange *x, struct upstream *u, struct upstrea
 	if (!h)
 		return NULL;
 	h->last = h->deaf = h->begun = false;
-	h->conn.most = FIRST_BYTES; /* the client may take nothing of it yet */
+	h->conn.most = x->shared ? FIRST_BYTES : 0; /* the client may take nothing of it yet */
 	return &h->live;
 }
 

@@ -243,6 +243,7 @@ static struct stream *begin(struct session *s, struct h2_stream *h, const struct
 	}
 	st->grpc = grpc_is(http_known(m, HTTP_NAME_CONTENT_TYPE));
 	session_exchange(s, &st->exchange, &front_ops, st);
+	st->exchange.shared = true;
 	return st;
 }
 
