@@ -98,7 +98,10 @@ static bool is_first(const struct role_env *env)
 	return env->plan->generation == 1;
 }
 
-/* What each script asks for is in its name; its worker stays to the end of its generation. */
+/*
+ * What each script asks for is in its name; its worker stays to the end of its generation. A generation that
+ * is to be seen before the other's end notes itself before it is ready: then the one before it leaves.
+ */
 
 static int refused_run(struct role_env *env)
 {
@@ -113,8 +116,8 @@ static int refused_run(struct role_env *env)
 
 static int waits_run(struct role_env *env)
 {
-	role_ready(env);
 	note("goes %u\n", env->plan->generation);
+	role_ready(env);
 	if (env->plan->generation == 3) {
 		finish(env);
 		return stay(env, PHASE_JUDGE);
@@ -169,8 +172,8 @@ static int closes_run(struct role_env *env)
 
 static int upgrades_run(struct role_env *env)
 {
-	role_ready(env);
 	note("goes %u continues %d\n", env->plan->generation, env->plan->continues != 0);
+	role_ready(env);
 	if (is_first(env)) {
 		kill(getppid(), SIGUSR2);
 	} else {
@@ -183,13 +186,13 @@ static int upgrades_run(struct role_env *env)
 /* A reload that is asked for behind an upgrade waits until that has failed. */
 static int stays_run(struct role_env *env)
 {
+	note("goes %u\n", env->plan->generation);
 	role_ready(env);
 	if (is_first(env)) {
 		kill(getppid(), SIGUSR2);
 		await("tried");
 		wish_for(env, WISH_RELOAD, "");
 	} else {
-		note("goes %u\n", env->plan->generation);
 		finish(env);
 	}
 	return stay(env, PHASE_JUDGE);
