@@ -112,7 +112,7 @@ static void line_requests(const struct stats *s, struct buf *b)
 	uint64_t by[ORIGINS] = {0};
 
 	for (unsigned o = 0; o < ORIGINS; o++)
-		for (unsigned i = 0; i < STATUS_CLASSES; i++)
+		for (unsigned i = 1; i < STATUS_CLASSES; i++) /* 0: ended without one */
 			by[o] += s->responses[o][i];
 	put_count(b, s->requests);
 	put_counted(b, " (answered by live ", by[ORIGIN_LIVE]);
