@@ -381,6 +381,9 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 		buf_puts(b, "null,");
 	else
 		buf_printf(b, "\"%s\",", gate_state_name(j->verdict));
+	buf_puts(b, "\"gate\":");
+	buf_json_string(b, span_of(t->standing.gate));
+	buf_puts(b, ",");
 	put_counts(b, all->route_seen[t->route], all->candidate[t->route][t->candidate],
 	           all->candidate_open[t->route][t->candidate]);
 	buf_puts(b, ",");
