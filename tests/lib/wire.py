@@ -95,7 +95,7 @@ class Peer:
         else:
             body = self.rest()
             clean = body is not None
-        return Answer(status, reason.strip().decode(), head, fields, body, clean)
+        return Answer(status, reason.strip().decode("latin-1"), head, fields, body, clean)
 
     def gone(self):
         """True when the other side closes without another byte."""

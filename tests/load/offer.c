@@ -6,11 +6,13 @@
  * Request i is due at i / RATE. It goes out on a connection without a request; when there is none it waits
  * for one. Its latency counts from when it was due, so that an endpoint that stands still for a moment is
  * seen by every request of that moment, not by one a connection (coordinated omission). Answers are 200
- * with a Content-Length, or they have failed. Prints one line; status 1 when a request failed.
+ * with a Content-Length, or they have failed; behind one that says "Connection: close", and for a connection
+ * that ends between requests, another is opened. Prints one line; status 1 when a request failed.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +31,14 @@ struct connection {
 	uint64_t due_ns;
 	size_t got;     /* of an answer */
 	size_t missing; /* of a body whose head was read; 0: still in the head */
+	bool waits;     /* for an answer */
+	bool closes;    /* the answer is the last here */
 	char head[HEAD_MAX];
 };
 
 static struct {
 	int loop;
+	struct sockaddr_in to;
 	uint64_t start_ns, count, sent, answered;
 	double step_ns;
 	struct connection *idle;
@@ -81,23 +86,30 @@ static void read_body(const char *path)
 static void rest(struct connection *c)
 {
 	c->got = c->missing = 0;
+	c->waits = false;
 	c->next = o.idle;
 	o.idle = c;
 }
 
-static void dial(uint16_t port)
+static void dial(struct connection *c)
 {
-	struct sockaddr_in to = {
-	        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct connection *c = calloc(1, sizeof *c);
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
 	int one = 1;
 
-	if (!c || (c->fd = socket(AF_INET, SOCK_STREAM, 0)) == -1 ||
-	    connect(c->fd, (struct sockaddr *)&to, sizeof to) ||
+	if ((c->fd = socket(AF_INET, SOCK_STREAM, 0)) == -1 ||
+	    connect(c->fd, (struct sockaddr *)&o.to, sizeof o.to) ||
 	    epoll_ctl(o.loop, EPOLL_CTL_ADD, c->fd, &event))
 		give_up("offer: connect");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+static void add(void)
+{
+	struct connection *c = calloc(1, sizeof *c);
+
+	if (!c)
+		give_up("offer: calloc");
+	dial(c);
 	rest(c);
 }
 
@@ -108,6 +120,7 @@ static void send_due(void)
 
 		o.idle = c->next;
 		c->due_ns = due(o.sent);
+		c->waits = true;
 		o.late_ns[o.sent++] = at - c->due_ns;
 		if (send(c->fd, o.request, o.request_len, MSG_NOSIGNAL) != (ssize_t)o.request_len)
 			give_up("offer: send");
@@ -117,7 +130,7 @@ static void send_due(void)
 /* What the head leaves to come; SIZE_MAX: it is not whole yet. */
 static size_t after_head(struct connection *c)
 {
-	char *end, *length;
+	char *end, *length, *last;
 
 	c->head[c->got] = '\0';
 	end = strstr(c->head, "\r\n\r\n");
@@ -128,6 +141,8 @@ static size_t after_head(struct connection *c)
 		fprintf(stderr, "offer: not an answer of 200: %.60s\n", c->head);
 		exit(1);
 	}
+	last = strcasestr(c->head, "\r\nconnection: close\r\n");
+	c->closes = last && last < end;
 	return (size_t)(end + 4 - c->head) + strtoul(length + 17, NULL, 10) - c->got;
 }
 
@@ -138,6 +153,11 @@ static void answer(struct connection *c)
 	size_t room = c->missing ? sizeof body : sizeof c->head - 1 - c->got;
 	ssize_t n = recv(c->fd, to, room, 0);
 
+	if (n <= 0 && !c->waits) {
+		close(c->fd);
+		dial(c);
+		return;
+	}
 	if (n <= 0)
 		give_up("offer: recv");
 	c->got += (size_t)n;
@@ -146,6 +166,10 @@ static void answer(struct connection *c)
 		c->missing = 0;
 	} else if (!c->missing) {
 		o.latency_ns[o.answered++] = now() - c->due_ns;
+		if (c->closes) {
+			close(c->fd);
+			dial(c);
+		}
 		rest(c);
 	}
 }
@@ -188,8 +212,11 @@ int main(int argc, char **argv)
 	if (!o.latency_ns || !o.late_ns)
 		give_up("offer: malloc");
 	read_body(argv[5]);
+	o.to = (struct sockaddr_in){.sin_family = AF_INET,
+	                            .sin_port = htons((uint16_t)atoi(argv[1])),
+	                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	for (int i = 0; i < atoi(argv[4]); i++)
-		dial((uint16_t)atoi(argv[1]));
+		add();
 	prctl(PR_SET_TIMERSLACK, 1ul);
 	o.start_ns = now();
 	end_ns = due(o.count) + (uint64_t)GRACE_S * 1000000000u;
