@@ -1,13 +1,14 @@
 /*
  * offer.c - requests that leave by the clock, whatever has been answered (an open loop).
  *
- *   offer PORT RATE SECONDS CONNECTIONS BODY_FILE      on 127.0.0.1, POST /v2/x
+ *   offer PORT RATE SECONDS CONNECTIONS BODY_FILE [GRACE]      on 127.0.0.1, POST /v2/x
  *
  * Request i is due at i / RATE. It goes out on a connection without a request; when there is none it waits
  * for one. Its latency counts from when it was due, so that an endpoint that stands still for a moment is
- * seen by every request of that moment, not by one a connection (coordinated omission). Answers are 200
- * with a Content-Length, or they have failed; behind one that says "Connection: close", and for a connection
- * that ends between requests, another is opened. Prints one line; status 1 when a request failed.
+ * seen by every request of that moment, not by one a connection (coordinated omission). Answers are 200 with
+ * a Content-Length, at most GRACE seconds (2) after the last is due, or they have failed; behind one that
+ * says "Connection: close", and for a connection that ends between requests, another is opened. Prints one
+ * line; status 1 when a request failed.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -202,7 +203,7 @@ int main(int argc, char **argv)
 {
 	uint64_t end_ns;
 
-	if (argc != 6 || atof(argv[2]) <= 0)
+	if (argc < 6 || argc > 7 || atof(argv[2]) <= 0)
 		return 2;
 	o.loop = epoll_create1(0);
 	o.step_ns = 1e9 / atof(argv[2]);
@@ -219,7 +220,7 @@ int main(int argc, char **argv)
 		add();
 	prctl(PR_SET_TIMERSLACK, 1ul);
 	o.start_ns = now();
-	end_ns = due(o.count) + (uint64_t)GRACE_S * 1000000000u;
+	end_ns = due(o.count) + (uint64_t)(argc == 7 ? atoi(argv[6]) : GRACE_S) * 1000000000u;
 	while (o.answered < o.count && now() < end_ns) {
 		send_due();
 		wait_for(o.idle && o.sent < o.count ? due(o.sent) : end_ns);
