@@ -15,6 +15,7 @@ enum {
 	OUT_BYTES = 64 * 1024, /* handed to the kernel at once; the rest waits in the streams, in turn */
 	NOTICE_MS = 1000,      /* between the two GOAWAYs of a drain: what was sent before it was seen */
 	RATE_WINDOW_MS = 10000,
+	TURN_HEADS = 32, /* requests that begin before others have their turn */
 };
 
 /* What the codec tells. */
@@ -232,13 +233,45 @@ static void turn_end(struct session *s)
 	session_settle(s, done);
 }
 
+static void time_head(struct session *s)
+{
+	if (!h2_midway(s->h2.h2))
+		s->h2.midway_ns = 0;
+	else if (!s->h2.midway_ns)
+		s->h2.midway_ns = s->worker->now_ns;
+}
+
+/* What was read, as far as a turn may take; the rest is fed after others had theirs: a timer runs only when
+ * the loop has looked at its sockets again. */
+static void feed(struct session *s)
+{
+	static const struct timeval at_once;
+	size_t unfed;
+
+	if (h2_feed(s->h2.h2, buf_span(&s->conn.in), s->worker->now_ns)) {
+		abandon(s);
+		s->close_after = s->unread = true;
+	}
+	s->h2.unfed = h2_unfed(s->h2.h2, &unfed);
+	buf_consume(&s->conn.in, buf_len(&s->conn.in) - unfed);
+	if (s->h2.unfed)
+		event_add(&s->h2.later, &at_once);
+}
+
 static void on_later(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
+	struct worker *w = s->worker;
 
 	(void)fd, (void)what;
-	s->worker->now_ns = clock_mono_ns();
+	w->now_ns = clock_mono_ns();
+	if (s->h2.unfed && !s->lingering && !s->dead) {
+		feed(s);
+		time_head(s);
+		conn_read(&s->conn, !s->h2.unfed);
+	}
 	turn_end(s);
+	worker_turned(w);
 }
 
 /* Nobody will say the rest of these requests. */
@@ -254,28 +287,15 @@ static void no_more_input(struct session *s)
 	}
 }
 
-static void time_head(struct session *s)
-{
-	if (!h2_midway(s->h2.h2))
-		s->h2.midway_ns = 0;
-	else if (!s->h2.midway_ns)
-		s->h2.midway_ns = s->worker->now_ns;
-}
-
 static void turn(struct session *s, unsigned news)
 {
-	struct span in = buf_span(&s->conn.in);
-
 	(void)news;
-	if (in.len && h2_feed(s->h2.h2, in, s->worker->now_ns)) {
-		abandon(s);
-		s->close_after = s->unread = true;
-	}
-	buf_consume(&s->conn.in, in.len);
+	if (buf_len(&s->conn.in) && !s->h2.unfed)
+		feed(s);
 	if (s->conn.eof)
 		no_more_input(s);
 	time_head(s);
-	conn_read(&s->conn, true);
+	conn_read(&s->conn, !s->h2.unfed);
 }
 
 static bool passed(const struct session *s, uint64_t since_ns, uint32_t limit_ms)
@@ -403,7 +423,8 @@ int session_h2_init(struct session *s)
 	                                 .streams = plan->streams,
 	                                 .window = plan->window_bytes,
 	                                 .connection_window = plan->connection_window_bytes,
-	                                 .glitches = plan->glitches};
+	                                 .glitches = plan->glitches,
+	                                 .turn = TURN_HEADS};
 	struct h2 *h2 = h2_new(H2_SERVER, &limits, &h2_ops, s);
 
 	if (!h2)
