@@ -105,6 +105,7 @@ struct worker_gauges {                        /* one writer: that worker */
 	_Atomic uint64_t rejected_rule[RULES_MAX];
 	_Atomic uint64_t responses[ORIGINS][STATUS_CLASSES]; /* by status / 100; 0: cut without one */
 	_Atomic uint64_t connections, tunnels, in_flight;    /* open now */
+	_Atomic uint64_t stalls;   /* turns of a connection for which others waited too long */
 	_Atomic uint64_t buffered; /* bytes that clients and live connections hold in buffers now */
 	_Atomic uint64_t accepted, upgrades, tls_handshakes;
 	_Atomic uint64_t client_bytes_in, client_bytes_out, live_bytes_in, live_bytes_out;

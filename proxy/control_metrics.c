@@ -224,6 +224,7 @@ PLAIN(connections, s->connections)
 PLAIN(in_flight, s->in_flight)
 PLAIN(buffered, s->buffered)
 PLAIN(tunnels, s->tunnels)
+PLAIN(stalls, s->stalls)
 PLAIN(accepted, s->accepted)
 PLAIN(upgrades, s->upgrades)
 PLAIN(tls_handshakes, s->tls_handshakes)
@@ -297,6 +298,12 @@ static const struct {
         {{"understudy_tunnels", METRIC_GAUGE, "", "upgraded connections open", {NULL}}, put_tunnels},
         {{"understudy_connections_accepted_total", METRIC_COUNTER, "", "client connections accepted", {NULL}},
          put_accepted},
+        {{"understudy_stalls_total",
+          METRIC_COUNTER,
+          "",
+          "turns of one connection that kept a worker from the others for over 5 ms",
+          {NULL}},
+         put_stalls},
         {{"understudy_upgrades_total", METRIC_COUNTER, "", "connections that became tunnels", {NULL}},
          put_upgrades},
         {{"understudy_tls_handshakes_total",
