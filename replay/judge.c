@@ -185,11 +185,16 @@ static bool orphaned(const struct exchange *x)
 	       judge.emptied_ns > judge.watch[x->slot].since_ns;
 }
 
+/* Settled otherwise, the live answer does not count, though it may have come. */
+static bool fell(uint8_t live)
+{
+	return live > OUTCOME_FIRST && live != OUTCOME_COMPARED;
+}
+
 /* Compare what has become comparable; true when nothing is left to wait for. */
 static bool advance(struct exchange *x)
 {
 	const struct plan_route *route = &judge.env->plan->routes[x->route];
-	/* settled otherwise, the live answer does not count, though it may have come */
 	uint8_t live = ledger_cell(judge.env->ledger, x->slot, x->id, CELL_LIVE);
 	bool all = true;
 
@@ -200,7 +205,7 @@ static bool advance(struct exchange *x)
 			continue;
 		if (at == STAGE_JUDGE && orphaned(x))
 			ledger_move(judge.env->ledger, x->slot, x->id, c, STAGE_JUDGE, OUTCOME_ROLE_LOST);
-		else if (at == STAGE_JUDGE && live > OUTCOME_FIRST && live != OUTCOME_COMPARED)
+		else if (at == STAGE_JUDGE && fell(live))
 			ledger_move(judge.env->ledger, x->slot, x->id, c, at, live);
 		else if (at != STAGE_JUDGE || !complete(x, LEG_CLIENT) || !complete(x, LEG_LIVE) ||
 		         !complete(x, LEG_CANDIDATE + c) || reference_pending(x, c))
@@ -211,20 +216,27 @@ static bool advance(struct exchange *x)
 	return all;
 }
 
-/* The reader of an end pulls its cell to its own stage, and settles it when the leg broke. */
-static void pull(const struct record *r, const struct leg *leg)
+static bool is_last(const struct record *r)
+{
+	return r->type == RECORD_END || r->type == RECORD_ERROR;
+}
+
+static bool in_plan(const struct record *r)
+{
+	return r->route < judge.env->plan->route_count && r->leg < LEGS_MAX;
+}
+
+/* The reader of an end pulls its cell to its own stage. */
+static void claim(const struct record *r)
 {
 	struct ledger *l = judge.env->ledger;
 
-	if (r->leg == LEG_CLIENT) {
+	if (!is_last(r) || !in_plan(r))
 		return;
-	} else if (r->leg == LEG_LIVE) {
+	if (r->leg == LEG_LIVE)
 		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_MASKER, STAGE_JUDGE);
-		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_JUDGE,
-		            leg->error ? leg->error : OUTCOME_COMPARED);
-	} else {
+	else if (r->leg >= LEG_CANDIDATE)
 		ledger_move(l, r->slot, r->id, r->leg - LEG_CANDIDATE, STAGE_ANSWERS, STAGE_JUDGE);
-	}
 }
 
 static void watch(uint32_t slot, uint64_t id, uint64_t now)
@@ -233,11 +245,38 @@ static void watch(uint32_t slot, uint64_t id, uint64_t now)
 	judge.watch[slot].since_ns = now;
 }
 
-/* The rest of an exchange that was shed: its slot may be held by its capture alone. */
+/* The rest of what was shed: its slot may be held by its capture alone, or by other candidates. */
 static bool is_remainder(const struct record *r, uint8_t live)
 {
-	return r->leg <= LEG_LIVE && live > OUTCOME_FIRST && live != OUTCOME_COMPARED &&
-	       !fold_find(judge.fold, r->id);
+	if (r->leg <= LEG_LIVE)
+		return fell(live) && !fold_find(judge.fold, r->id);
+	return ledger_cell(judge.env->ledger, r->slot, r->id, r->leg - LEG_CANDIDATE) > OUTCOME_FIRST;
+}
+
+static void settle_all(const struct record *r, uint8_t outcome)
+{
+	commit(); /* what is in the batch is settled first: a stored pair is a compared one */
+	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_JUDGE; stage++) {
+		ledger_settle_candidates(judge.env->ledger, r->slot, r->id, stage, outcome);
+		ledger_move(judge.env->ledger, r->slot, r->id, CELL_LIVE, stage, outcome);
+	}
+}
+
+/* A record does not follow what is known of its leg: its beginning went down with an earlier judge, or did
+ * not fit into a ring, which settled the cell and leaves the other candidates alone. True: nothing is waited
+ * for. */
+static bool take_rest(const struct record *r, uint8_t live)
+{
+	struct exchange *x = fold_find(judge.fold, r->id);
+
+	if (r->leg <= LEG_LIVE) {
+		settle_all(r, fell(live) ? live : OUTCOME_ROLE_LOST);
+		return true;
+	}
+	for (uint8_t stage = STAGE_SHADOW; stage <= STAGE_JUDGE; stage++)
+		ledger_move(judge.env->ledger, r->slot, r->id, r->leg - LEG_CANDIDATE, stage,
+		            OUTCOME_ROLE_LOST);
+	return !x || advance(x);
 }
 
 static void take(const struct record *r)
@@ -246,7 +285,7 @@ static void take(const struct record *r)
 	uint8_t live;
 	int err;
 
-	if (r->route >= judge.env->plan->route_count || r->leg >= LEGS_MAX)
+	if (!in_plan(r))
 		return;
 	live = ledger_cell(judge.env->ledger, r->slot, r->id, CELL_LIVE);
 	if (live == 0 || is_remainder(r, live))
@@ -254,22 +293,21 @@ static void take(const struct record *r)
 	if (r->slot < SLOTS_WATCHED)
 		watch(r->slot, r->id, judge.turn_ns);
 	err = fold_add(judge.fold, r, judge.payload, &x);
-	if (err) { /* its beginning went down with an earlier judge, or memory is short */
-		uint8_t outcome = err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY;
-
-		commit(); /* what is in the batch is settled first: a stored pair is a compared one */
-		for (uint8_t stage = STAGE_WORKER; stage <= STAGE_JUDGE; stage++) {
-			ledger_settle_candidates(judge.env->ledger, r->slot, r->id, stage, outcome);
-			ledger_move(judge.env->ledger, r->slot, r->id, CELL_LIVE, stage, outcome);
-		}
-		x = fold_find(judge.fold, r->id);
-	} else if (r->type != RECORD_END && r->type != RECORD_ERROR) {
+	if (err == ERR_PROTO) {
+		if (!take_rest(r, live))
+			return;
+	} else if (err) {
+		settle_all(r, OUTCOME_MEMORY);
+	} else if (!is_last(r)) {
 		return;
 	} else {
-		pull(r, x->legs[r->leg]);
+		if (r->leg == LEG_LIVE)
+			ledger_move(judge.env->ledger, r->slot, r->id, CELL_LIVE, STAGE_JUDGE,
+			            x->legs[LEG_LIVE]->error ? x->legs[LEG_LIVE]->error : OUTCOME_COMPARED);
 		if (!advance(x))
 			return;
 	}
+	x = fold_find(judge.fold, r->id);
 	if (x)
 		fold_drop(judge.fold, &x);
 }
@@ -427,8 +465,10 @@ static unsigned drain(void)
 		int err = 0;
 
 		for (unsigned n = 0; n < TURN_RECORDS && !err; n++) {
-			err = ring_get(judge.in[i], &r, judge.payload);
+			err = ring_peek(judge.in[i], &r, judge.payload);
 			if (!err) {
+				claim(&r);
+				ring_advance(judge.in[i], &r);
 				take(&r);
 				total++;
 			}
