@@ -2,7 +2,9 @@
  * judge.c - folds masked live and candidate legs into pairs, compares them, keeps the counts.
  *
  * Order of truth: a pair is committed to results.db first, then its cell is settled, then the slot is
- * harvested. After a crash, pairs of the last commit whose cells were not settled are forgotten.
+ * harvested. After a crash, pairs of the last commit whose cells were not settled are forgotten. A batch that
+ * the disk does not take is taken back and its cells are settled as disk, and so are all that follow until a
+ * trial succeeds, one a second: what is counted as compared is stored, and nothing waits for a disk.
  *
  * An exchange whose model input was masked is no question to live: its candidates are compared with the
  * baseline's answer, which was asked the same masked question, or they are not_compared{masked_input}. The
@@ -25,7 +27,7 @@
 
 enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 10 };
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
-                      REAP_NS = 5000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
+                      REAP_NS = 5000000000u, TRY_NS = 1000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
 struct judge {
 	const struct role_env *env;
@@ -38,6 +40,9 @@ struct judge {
 	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, reaped_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
 	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
+	bool failing;                 /* the disk took the last batch, or the last trial, not */
+	bool unsummed;                /* ... nor the last summary */
+	uint64_t tried_ns;
 	struct {
 		uint64_t id, since_ns;
 	} watch[SLOTS_WATCHED]; /* by slot: who holds it, and the last sign of it */
@@ -71,17 +76,49 @@ static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
 	return to_ns > from_ns ? (to_ns - from_ns) / 1000u : 0;
 }
 
-static void commit(void)
+static void settle_batch(uint8_t outcome)
 {
-	if (judge.batch_count && results_commit(judge.results)) {
-		LOG(ERROR, "results_failed", log_text("why", "results.db cannot be written"));
-		exit(3);
-	}
 	for (unsigned i = 0; i < judge.batch_count; i++)
 		ledger_move(judge.env->ledger, judge.batch[i].slot, judge.batch[i].id, judge.batch[i].cell,
-		            STAGE_JUDGE, OUTCOME_COMPARED);
+		            STAGE_JUDGE, outcome);
 	judge.batch_count = 0;
+}
+
+static void tell(bool failing)
+{
+	judge.failing = failing;
+	judge.tried_ns = clock_mono_ns();
+	atomic_store(&judge.env->page->results_failing, failing);
+}
+
+static void give_up_batch(void)
+{
+	LOG(ERROR, "results_stopped", log_text("why", "results.db cannot be written"));
+	tell(true);
+	if (results_abandon(judge.results)) {
+		LOG(ERROR, "results_failed", log_text("why", "results.db cannot be read"));
+		exit(3);
+	}
+	settle_batch(OUTCOME_DISK);
+}
+
+static void commit(void)
+{
+	if (judge.batch_count && results_commit(judge.results))
+		give_up_batch();
+	settle_batch(OUTCOME_COMPARED);
 	judge.committed_ns = clock_mono_ns();
+}
+
+static void try_again(uint64_t now)
+{
+	if (!judge.failing || now - judge.tried_ns < TRY_NS)
+		return;
+	judge.tried_ns = now;
+	if (results_try(judge.results))
+		return;
+	tell(false);
+	LOG(WARN, "results_resumed", log_text("why", "the disk takes what is written again"));
 }
 
 static bool complete(const struct exchange *x, unsigned leg)
@@ -135,11 +172,12 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	struct comparison comparison = {0};
 	struct results_pair pair = {
 	        .id = x->id, .route = x->route, .candidate = (uint16_t)candidate, .comparison = &comparison};
-	uint8_t outcome = OUTCOME_COMPARED;
 	int err;
 
 	if (!against)
 		return OUTCOME_MASKED_INPUT;
+	if (judge.failing)
+		return OUTCOME_DISK;
 	pair.against_baseline = against != live;
 	pair.live = answer_of(client, against);
 	pair.other = answer_of(client, other);
@@ -152,10 +190,11 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	pair.request_body = buf_span(&client->body);
 	pair.live_us = us_between(client->end_ns, live->end_ns);
 	pair.other_us = us_between(other->start_ns, other->end_ns);
-	if (results_add(judge.results, &pair))
-		outcome = OUTCOME_UNDECODABLE;
+	err = results_add(judge.results, &pair);
 	comparison_fini(&comparison);
-	return outcome;
+	if (err && err != ERR_NOMEM)
+		give_up_batch();
+	return !err ? OUTCOME_COMPARED : err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_DISK;
 }
 
 static void settle_compared(struct exchange *x, unsigned candidate)
@@ -385,14 +424,17 @@ static void summary(const char *state, const char *reason)
 	        .max_us = atomic_load(&replay->lag_max_us),
 	};
 	struct safeguard_cost cost;
+	bool failed;
 
 	ledger_read(judge.env->ledger, &counts);
 	if (!judge.env->plan->replay)
 		allot_all(judge.env, judge.results, &counts);
 	safeguard_cost(judge.env, &cost);
-	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
-	                    judge.env->plan->replay ? NULL : &cost))
+	failed = results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
+	                         judge.env->plan->replay ? NULL : &cost);
+	if (failed && !judge.unsummed)
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
+	judge.unsummed = failed;
 	publish();
 	judge.summed_ns = clock_mono_ns();
 }
@@ -437,6 +479,7 @@ static void housekeeping(void)
 
 	safeguard_tick(judge.env, now);
 	audit_take(&judge.audit);
+	try_again(now);
 	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
 		commit();
 	if (judge.committed_ns >= now || now - judge.harvested_ns > HARVEST_NS) {
@@ -545,6 +588,7 @@ int judge_run(struct role_env *env)
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env) ||
 	    audit_open(&judge.audit, env))
 		return 3;
+	tell(false);
 	allot_begin(env);
 	safeguard_begin(env);
 	summary("running", NULL);
