@@ -199,7 +199,9 @@ struct page {
 	_Atomic uint64_t paused_at_ns, last_candidate_byte_ns;
 	_Atomic uint32_t raw_state[WORKERS_MAX];                 /* enum raw_state */
 	_Atomic uint32_t sample_ppm[ROUTES_MAX][CANDIDATES_MAX]; /* the operator's; never raises the plan's */
-	_Atomic uint64_t log_shed; /* lines that found their log ring full; any role adds */
+	_Atomic uint64_t log_shed;        /* lines that found their log ring full; any role adds */
+	_Atomic uint32_t results_failing; /* 1: pairs cannot be stored; one writer: the judge */
+	_Atomic uint32_t capture_failing; /* 1: nothing can be captured; one writer: the recorder */
 	struct standing standings[ROUTES_MAX][CANDIDATES_MAX];
 	struct candidate_gauges candidates[ROUTES_MAX][CANDIDATES_MAX];
 	struct worker_gauges workers[WORKERS_MAX];

@@ -245,6 +245,12 @@ static void put_uptime(const struct metric *m, const struct stats *s, struct buf
 	metric_real(b, m, NULL, (double)s->uptime_ns / 1e9);
 }
 
+static void put_disk(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){"results"}, s->results_failing);
+	metric_uint(b, m, (const char *const[]){"capture"}, s->capture_failing);
+}
+
 /* One row a metric: the family, and who writes its samples. */
 static const struct {
 	struct metric metric;
@@ -261,6 +267,12 @@ static const struct {
           "log lines that found their ring full",
           {NULL}},
          put_log_shed},
+        {{"understudy_disk_failing",
+          METRIC_GAUGE,
+          "",
+          "1 while the disk does not take what is to be stored: it is counted as disk",
+          {"what"}},
+         put_disk},
         {{"understudy_requests_total", METRIC_COUNTER, "", "request heads read whole", {NULL}}, put_requests},
         {{"understudy_requests_by_protocol_total",
           METRIC_COUNTER,

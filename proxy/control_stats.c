@@ -111,6 +111,8 @@ void stats_read(const struct role_env *env, struct stats *s)
 	s->paused = atomic_load(&page->paused);
 	s->ready = atomic_load(&page->ready);
 	s->log_level = atomic_load(&page->log_level);
+	s->results_failing = atomic_load(&page->results_failing);
+	s->capture_failing = atomic_load(&page->capture_failing);
 	s->run_id = atomic_load(&page->run_id);
 	s->log_shed = atomic_load(&page->log_shed);
 	s->uptime_ns = started ? clock_mono_ns() - started : 0;
@@ -352,6 +354,8 @@ void stats_json(const struct stats *s, struct buf *b)
 	put_number(b, "uptime_us", s->uptime_ns / 1000);
 	put_text(b, "log_level", log_level_name(s->log_level));
 	put_number(b, "log_lines_shed", s->log_shed);
+	buf_printf(b, "\"disk_failing\":{\"results\":%s,\"capture\":%s},",
+	           s->results_failing ? "true" : "false", s->capture_failing ? "true" : "false");
 	put_live(b, s);
 	put_endpoints(b, s);
 	put_added(b, s);

@@ -26,6 +26,7 @@ struct stats {
 	const struct plan *plan;
 	struct ledger_counts counts;
 	uint32_t phase, paused, ready, log_level;
+	bool results_failing, capture_failing; /* the disk does not take them */
 	uint64_t run_id, uptime_ns, log_shed;
 	uint64_t requests, live_errors, rejected;
 	uint64_t protocol[PROTOCOLS];

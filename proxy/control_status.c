@@ -267,7 +267,12 @@ static void line_captured(const struct stats *s, struct buf *b)
 	put_count(b, s->counts.capture[0]);
 	put_counted(b, " + not_captured ", missed);
 	put_counted(b, " + open ", s->counts.open);
-	if (!s->plan->capture)
+	if (s->results_failing || s->capture_failing)
+		buf_printf(b, " (THE DISK FAILS: %s)",
+		           !s->capture_failing   ? "results"
+		           : !s->results_failing ? "capture"
+		                                 : "both");
+	else if (!s->plan->capture)
 		buf_puts(b, " (capture is off)");
 }
 
