@@ -25,6 +25,7 @@
 #include "replay/admission.h"
 #include "replay/catalogue.h"
 #include "replay/dial.h"
+#include "replay/drill.h"
 #include "replay/request.h"
 #include "replay/turns.h"
 #include "replay/usage.h"
@@ -50,6 +51,7 @@ struct shadow {
 	struct client_budget
 	        held; /* by requests in flight: half of the role's budget, the fold has the other */
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
+	struct drill drills[ROUTES_MAX][CANDIDATES_MAX];
 	struct admission admissions[ROUTES_MAX][CANDIDATES_MAX];
 	struct request_to to[ROUTES_MAX][CANDIDATES_MAX];
 	struct catalogue catalogues[ROUTES_MAX][CANDIDATES_MAX];
@@ -229,12 +231,13 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	const struct leg *request = x->legs[LEG_CLIENT];
-	struct client *client = shadow.clients[x->route][candidate];
+	struct drill *drill = &shadow.drills[x->route][candidate];
 	struct admission *admission = &shadow.admissions[x->route][candidate];
 	struct span head = buf_span(&request->head);
 	struct client_how how = {.is_head = span_eq(head_method(head), SPAN("HEAD")),
 	                         .timeout_ms = deadline_ms(head)};
 	uint8_t refused;
+	bool hit;
 	int err;
 
 	f->record = (struct record){.id = x->id,
@@ -251,12 +254,14 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	request_write(&shadow.request, request, x->id, &shadow.to[x->route][candidate]);
 	if (shadow.request.err) /* a capture may hold what is no request */
 		return shadow.request.err == ERR_PROTO ? OUTCOME_UNDECODABLE : OUTCOME_MEMORY;
-	if (client_in_flight(client) >= route->candidates[candidate].max_in_flight)
+	if (drill_in_flight(drill) >= route->candidates[candidate].max_in_flight)
 		return OUTCOME_IN_FLIGHT;
 	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
 	if (refused)
 		return refused;
-	err = client_send(client, buf_span(&shadow.request), &how, &events, f);
+	err = drill_send(drill, x->id, buf_span(&shadow.request), &how, &events, f, &hit);
+	if (hit)
+		f->record.flags |= RECORD_DRILLED;
 	if (!err)
 		return 0;
 	refused = err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY;
@@ -376,7 +381,7 @@ static void obey_pause(void)
 			bool paused = page_paused(shadow.env->page, r, c);
 
 			if (paused && !shadow.was_paused[r][c])
-				client_cut(shadow.clients[r][c]);
+				drill_cut(&shadow.drills[r][c]);
 			shadow.was_paused[r][c] = paused;
 		}
 }
@@ -554,6 +559,11 @@ static int make_client(unsigned route, unsigned candidate)
 		err = ERR_CONFIG;
 	if (!err)
 		err = client_new(shadow.base, &target, limits, &shadow.clients[route][candidate]);
+	if (!err)
+		drill_init(&shadow.drills[route][candidate], shadow.base, shadow.clients[route][candidate],
+		           &shadow.held,
+		           &(struct drill_place){shadow.env->page, shadow.env->plan, (uint16_t)route,
+		                                 candidate});
 	if (!err)
 		catalogue_init(&shadow.catalogues[route][candidate], p, shadow.clients[route][candidate],
 		               &shadow.to[route][candidate]);

@@ -187,6 +187,8 @@ const char *run_why(const struct node *candidate)
 	const struct node *gates = doc_get(candidate, "gates");
 	const char *verdict = doc_text(candidate, "verdict");
 
+	if (doc_get(candidate, "drill"))
+		return "a drill";
 	for (const struct node *g = gates ? gates->child : NULL; g; g = g->next)
 		if (strcmp(verdict, "pass") && !strcmp(doc_text(g, "state"), verdict))
 			return doc_text(g, "metric");
