@@ -95,7 +95,7 @@ const struct command drill_command = {
                  "a drill decides nothing about that candidate: ctl run start opens the next one.",
         .flags = flags,
         .words = "[WORD]...",
-        .status = "0 done, and every promise kept, 1 a promise broken, 2 usage, 3 it could not be tried",
+        .status = "0 done, all promises kept, 1 one is broken, 2 usage, 3 it could not be tried",
         .examples = "understudy drill svc delay 200ms 20% for 1m\n"
                     "understudy drill svc hang 5% from 10s\n"
                     "understudy drill --stop\n"
