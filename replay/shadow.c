@@ -226,8 +226,14 @@ static void empty_request(uint64_t limit)
 	shadow.request.limit_bytes = limit;
 }
 
+struct together {          /* what the copies of an exchange have in common */
+	struct span model; /* that it names */
+	bool fresh;        /* each goes on a connection of its own that had no request before */
+};
+
 /* 0, or the outcome that keeps it from being sent. */
-static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate, struct span model)
+static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate,
+                           const struct together *with)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	const struct leg *request = x->legs[LEG_CLIENT];
@@ -235,6 +241,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	struct admission *admission = &shadow.admissions[x->route][candidate];
 	struct span head = buf_span(&request->head);
 	struct client_how how = {.is_head = span_eq(head_method(head), SPAN("HEAD")),
+	                         .fresh = with->fresh,
 	                         .timeout_ms = deadline_ms(head)};
 	uint8_t refused;
 	bool hit;
@@ -247,7 +254,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
 	empty_request(route->max_body_bytes + H1_HEAD_MAX);
-	refused = catalogue_apply(&shadow.catalogues[x->route][candidate], model,
+	refused = catalogue_apply(&shadow.catalogues[x->route][candidate], with->model,
 	                          &shadow.to[x->route][candidate].model);
 	if (refused)
 		return refused;
@@ -269,11 +276,12 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	return refused;
 }
 
-static void send_one(struct exchange *x, const struct record *end, unsigned candidate, struct span model)
+static void send_one(struct exchange *x, const struct record *end, unsigned candidate,
+                     const struct together *with)
 {
 	struct flight *f = new_flight();
 	uint8_t refused =
-	        f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate, model) : OUTCOME_MEMORY;
+	        f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate, with) : OUTCOME_MEMORY;
 
 	if (!refused) {
 		shadow.in_flight++;
@@ -287,10 +295,27 @@ static void send_one(struct exchange *x, const struct record *end, unsigned cand
 		give_back(f);
 }
 
+/* A baseline is the measure of the others, and has often a smaller sample: where it takes part, either all
+ * find an open connection, or none has one. */
+static bool any_is_cold(const struct exchange *x)
+{
+	const struct plan_route *route = &shadow.env->plan->routes[x->route];
+	bool cold = false, baseline = false;
+
+	for (unsigned i = 0; i < route->candidate_count; i++) {
+		if (page_paused(shadow.env->page, x->route, i) ||
+		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) != STAGE_MASKER)
+			continue;
+		baseline |= route->candidates[i].baseline;
+		cold |= !client_warm(shadow.clients[x->route][i]);
+	}
+	return baseline && cold;
+}
+
 static void send_all(struct exchange *x, const struct record *end)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
-	struct span model = catalogue_model(x->legs[LEG_CLIENT]);
+	struct together with = {catalogue_model(x->legs[LEG_CLIENT]), any_is_cold(x)};
 	uint8_t order[CANDIDATES_MAX];
 
 	turns_draw(shadow.env->plan->seed, x->id, route->candidate_count, order);
@@ -302,7 +327,7 @@ static void send_all(struct exchange *x, const struct record *end)
 		if (page_paused(shadow.env->page, x->route, i))
 			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, OUTCOME_PAUSED);
 		else
-			send_one(x, end, i, model);
+			send_one(x, end, i, &with);
 	}
 }
 
