@@ -107,6 +107,16 @@ int page_map(int memfd, struct page **page_out)
 	return 0;
 }
 
+bool page_drilled(const struct page *p, const struct plan *plan, uint16_t route, unsigned candidate)
+{
+	uint32_t count = atomic_load_explicit(&p->drill_count, memory_order_acquire);
+
+	for (uint32_t i = 0; i < count && i < DRILLS_MAX; i++)
+		if (p->drills[i].route == route && p->drills[i].candidate == candidate)
+			return true;
+	return plan->routes[route].candidates[candidate].fault_count > 0;
+}
+
 bool page_paused(const struct page *p, uint16_t route, unsigned candidate)
 {
 	return atomic_load_explicit(&p->paused, memory_order_relaxed) ||

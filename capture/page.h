@@ -146,6 +146,16 @@ struct standing { /* one writer: the judge */
 void standing_gate_set(struct standing *, const char *name);
 void standing_gate(const struct standing *, char name_out[STANDING_GATE_BYTES + 1]);
 
+/* Faults that an operator has begun in this run, in their order; those of the plan are not among them. One
+ * writer: control, which counts a drill when it is whole. */
+enum { DRILLS_MAX = 64 };
+struct page_drill {
+	uint16_t route, candidate;
+	struct plan_fault fault;
+	uint64_t begun_ns;
+	_Atomic uint64_t ended_ns; /* 0: nobody has stopped it */
+};
+
 /* What the shadow says of one candidate. */
 struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint64_t sent; /* copies that were sent, warm-up included */
@@ -154,6 +164,7 @@ struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint64_t breaker_opened;
 	_Atomic uint64_t tokens;                  /* of requests and answers, where a limit asks for them */
 	_Atomic uint64_t spent_day, spent_tokens; /* the day (UTC, since 1970), and what it took */
+	_Atomic uint64_t drilled[FAULT_KINDS];    /* copies that met such a fault of ours */
 	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
 };
 
@@ -209,6 +220,8 @@ struct page {
 	_Atomic uint8_t endpoints[WORKERS_MAX][ROUTES_MAX][LIVE_ENDPOINTS_MAX];
 	struct harm_gauges harm;
 	struct replay_gauges replay;
+	_Atomic uint32_t drill_count;
+	struct page_drill drills[DRILLS_MAX];
 	struct page_wish wish;
 };
 
@@ -216,6 +229,8 @@ struct page {
 int page_create(int *memfd_out) MUST_CHECK;
 int page_map(int memfd, struct page **page_out) MUST_CHECK; /* 0, ERR_SYS, ERR_PROTO; never unmapped */
 
+/* Has that candidate met faults of ours in this run, or is it to? */
+bool page_drilled(const struct page *, const struct plan *, uint16_t route, unsigned candidate);
 /* Is nothing to be sent to that candidate now? */
 bool page_paused(const struct page *, uint16_t route, unsigned candidate);
 /* The share that a candidate gets: the least of what is configured, what the operator left, and what its

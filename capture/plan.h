@@ -29,6 +29,7 @@ enum {
 	HEADER_EDITS_MAX = 16,
 	REWRITES_MAX = 8,
 	RAMP_STAGES_MAX = 8,
+	FAULTS_MAX = 4,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -147,6 +148,22 @@ struct plan_stop { /* when a candidate has been seen enough; any of what is set 
 	uint32_t watch_ppm;       /* what it gets from then on */
 };
 
+enum fault_kind {
+	FAULT_DELAY,
+	FAULT_RESET,
+	FAULT_HANG,
+	FAULT_GARBAGE,
+	FAULT_OUTAGE,
+	FAULT_SLOW,
+	FAULT_KINDS
+};
+
+struct plan_fault { /* that the shadow makes up, in a drill: capture/fault.h, replay/drill.h */
+	uint32_t kind, share_ppm;
+	uint32_t amount;           /* ms of a delay; bytes a second of what is slow */
+	uint32_t start_ms, for_ms; /* for 0: without end */
+};
+
 struct plan_candidate {
 	char name[NAME_MAX_BYTES];
 	bool baseline;
@@ -161,6 +178,8 @@ struct plan_candidate {
 	struct plan_breaker breaker;
 	struct plan_ramp ramp;
 	struct plan_rewrite rewrite;
+	uint32_t fault_count;
+	struct plan_fault faults[FAULTS_MAX];
 	bool shares_live;                       /* it is, or may be, on a server that is live */
 	bool models_ignored;                    /* it is not asked which models it serves */
 	char credential_header[NAME_MAX_BYTES]; /* lower case; its value is in the file, that of

@@ -36,7 +36,7 @@ cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook
 cfg_hook config_rate_hook, config_warmup_hook, config_microseconds_hook, config_ramp_stage_hook,
         config_rewrite_path_hook, config_rewrite_host_hook, config_rewrite_header_hook,
         config_rewrite_body_hook, config_credential_header_hook, config_credential_file_hook,
-        config_token_file_hook;
+        config_token_file_hook, config_fault_hook;
 /* config_live.c: the live side of a route. */
 cfg_hook config_listen_tls_hook, config_certificate_hook, config_live_endpoint_hook, config_live_tls_hook,
         config_live_hook, config_health_grpc_hook, config_prefix_hook, config_host_hook,

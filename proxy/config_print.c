@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "capture/budget.h"
+#include "capture/fault.h"
 #include "capture/mask.h"
 #include "capture/names.h"
 #include "proxy/config.h"
@@ -189,6 +190,16 @@ static void print_compare(const struct plan_route *r, FILE *f)
 		fprintf(f, "%s no tolerance declared: numbers must be equal\n", r->ignore_count ? ";" : "");
 }
 
+static void print_faults(const struct plan_candidate *k, FILE *f)
+{
+	char text[FAULT_TEXT_BYTES];
+
+	for (uint32_t i = 0; i < k->fault_count; i++) {
+		fault_write(&k->faults[i], text);
+		fprintf(f, "    drill: %s: of our own making; the run decides nothing about it\n", text);
+	}
+}
+
 static void print_breaker(const struct plan_breaker *b, FILE *f)
 {
 	char a[32], c[32];
@@ -247,6 +258,7 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 		fprintf(f, "    warm-up: copies of the first %s are not compared\n",
 		        time_text(k->warmup_ms, text));
 	print_breaker(&k->breaker, f);
+	print_faults(k, f);
 	print_rewrite(&k->rewrite, f);
 	if (k->models_ignored)
 		fprintf(f, "    models: not asked which it serves\n");

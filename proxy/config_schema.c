@@ -409,6 +409,9 @@ const struct cfg_row config_candidate_rows[] = {
          .sentence = "When a candidate that fails is left alone; left out: never."},
         {ALL("rewrite", CFG_MAPPING, rewrite_rows), .offset = offsetof(struct plan_candidate, rewrite),
          .sentence = "What a copy has otherwise than its request."},
+        {ONE("faults", CFG_EACH, struct plan_candidate, faults), .hook = config_fault_hook,
+         .sentence = "A drill: what the shadow makes up, such as [delay 200ms 20% from 10s for 1m]; the run "
+                     "decides nothing."},
         {ONE("models", CFG_ENUM, struct plan_candidate, models_ignored), .names = models, .value = "ask",
          .sentence = "Which it serves, before a copy with a $.model: one other name is put there, several "
                      "refuse it."},

@@ -3,6 +3,7 @@
  */
 #include "proxy/control_stats.h"
 
+#include "capture/fault.h"
 #include "proto/base/log.h"
 
 static const char *const origins[ORIGINS] = {"live", "ours"};
@@ -182,6 +183,13 @@ static void breaker_of(const struct metric *m, const struct stats *s, unsigned r
 		            s->standings[r][c].breaker == i);
 }
 
+static void drilled_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	for (uint32_t i = 0; s->standings[r][c].drill && i < FAULT_KINDS; i++)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c), fault_name(i)},
+		            s->standings[r][c].drilled[i]);
+}
+
 static void verdict_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
 {
 	static const char *const states[] = {NULL, "undecided", "pass", "fail"};
@@ -210,6 +218,7 @@ ALL(candidate_tokens, tokens_of)
 ALL(candidate_queued, queued_of)
 ALL(candidate_opened, opened_of)
 ALL(candidate_breaker, breaker_of)
+ALL(candidate_drilled, drilled_of)
 
 #define PLAIN(name, expression)                                                                              \
 	static void put_##name(const struct metric *m, const struct stats *s, struct buf *b)                 \
@@ -490,6 +499,12 @@ static const struct {
           "1 for the state that a candidate's breaker is in",
           {"route", "candidate", "state"}},
          put_candidate_breaker},
+        {{"understudy_candidate_drilled_total",
+          METRIC_COUNTER,
+          "",
+          "copies that met a fault of a drill: what is told of that candidate is none of its own",
+          {"route", "candidate", "fault"}},
+         put_candidate_drilled},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "capture/fault.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
@@ -75,6 +76,8 @@ static void read_candidate(const struct candidate_gauges *from, struct stats_sta
 	to->queued_bytes = load(&from->queued_bytes_open);
 	to->breaker_opened = load(&from->breaker_opened);
 	to->breaker = atomic_load_explicit(&from->breaker, memory_order_relaxed);
+	for (unsigned i = 0; i < FAULT_KINDS; i++)
+		to->drilled[i] = load(&from->drilled[i]);
 }
 
 static void read_standings(struct stats *s, const struct page *page)
@@ -97,6 +100,7 @@ static void read_standings(struct stats *s, const struct page *page)
 			to->saved = atomic_load(&from->saved);
 			standing_gate(from, to->gate);
 			read_candidate(&page->candidates[r][c], to);
+			to->drill = page_drilled(page, s->plan, r, c);
 		}
 }
 
@@ -316,6 +320,19 @@ static void put_added(struct buf *b, const struct stats *s)
 	close_with(b, "}");
 }
 
+/* "drill": null, or how many copies met which fault of ours. */
+static void put_drill(struct buf *b, const struct stats_standing *at)
+{
+	if (!at->drill) {
+		buf_puts(b, "\"drill\":null,");
+		return;
+	}
+	buf_puts(b, "\"drill\":{");
+	for (uint32_t i = 0; i < FAULT_KINDS; i++)
+		put_number(b, fault_name(i), at->drilled[i]);
+	close_with(b, "}");
+}
+
 static void put_candidate(struct buf *b, const struct stats *s, unsigned route, unsigned candidate)
 {
 	static const char *const states[] = {"\"none\"", "\"undecided\"", "\"pass\"", "\"fail\""};
@@ -335,6 +352,7 @@ static void put_candidate(struct buf *b, const struct stats *s, unsigned route, 
 	else
 		put_number(b, "needed", at->needed);
 	put_text(b, "gate", at->gate);
+	put_drill(b, at);
 	put_counts(b, s->counts.route_seen[route], s->counts.candidate[route][candidate],
 	           s->counts.candidate_open[route][candidate]);
 	close_with(b, "}");

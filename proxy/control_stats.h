@@ -20,6 +20,8 @@ struct stats_standing {
 	uint32_t breaker;               /* closed, open, half open */
 	uint32_t stage, falls, stopped; /* of its ramp; why it gets the watch share, 0: it does not */
 	uint64_t saved;
+	bool drill; /* faults of ours: its figures are none of its own */
+	uint64_t drilled[FAULT_KINDS];
 };
 
 struct stats {

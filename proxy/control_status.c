@@ -283,13 +283,15 @@ static void put_standing(struct buf *b, const char *name, const struct stats_sta
 	buf_printf(b, "%s %s, ", name, standing_names[at->state <= STANDING_FAIL ? at->state : 0]);
 	put_count(b, at->pairs);
 	buf_puts(b, " pairs");
-	if (at->state == STANDING_FAIL && at->gate[0]) {
+	if (at->drill)
+		buf_puts(b, " (a drill)");
+	else if (at->state == STANDING_FAIL && at->gate[0])
 		buf_printf(b, " (%s)", at->gate);
-	} else if (at->state == STANDING_UNDECIDED && !at->gate[0]) {
+	else if (at->state == STANDING_UNDECIDED && !at->gate[0])
 		buf_puts(b, " (no gate declared)");
-	} else if (at->state == STANDING_UNDECIDED && at->needed == UINT64_MAX) {
+	else if (at->state == STANDING_UNDECIDED && at->needed == UINT64_MAX)
 		buf_printf(b, ", more needed for %s", at->gate);
-	} else if (at->state == STANDING_UNDECIDED) {
+	else if (at->state == STANDING_UNDECIDED) {
 		put_counted(b, ", about ", at->needed);
 		buf_printf(b, " more for %s", at->gate);
 	}
@@ -323,7 +325,7 @@ static void put_group(const struct stats *s, unsigned state, struct buf *b)
 				buf_printf(b, "%s%s: ", before, standing_names[state]);
 			else
 				buf_puts(b, before);
-			buf_printf(b, "%s ", candidate->name);
+			buf_printf(b, "%s%s ", candidate->name, at->drill ? " (drill)" : "");
 			put_count(b, at->pairs);
 			buf_puts(b, after);
 			before = ", ";
@@ -348,6 +350,8 @@ static void put_stage(struct buf *b, const struct plan_ramp *ramp, const struct 
 {
 	if (at->paused)
 		buf_puts(b, " (paused)");
+	else if (at->drill)
+		buf_puts(b, " (drill)");
 	else if (at->stopped)
 		buf_puts(b, " (enough)");
 	else if (ramp->stage_count)

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "capture/budget.h"
+#include "capture/fault.h"
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "proto/base/clock.h"
@@ -179,6 +180,7 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	if (judge.failing)
 		return OUTCOME_DISK;
 	pair.against_baseline = against != live;
+	pair.drilled = (other->flags | (pair.against_baseline ? against->flags : 0)) & RECORD_DRILLED;
 	pair.live = answer_of(client, against);
 	pair.other = answer_of(client, other);
 	err = compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other,
@@ -413,6 +415,38 @@ static void publish(void)
 		}
 }
 
+/* The faults of ours that this run has, and how many copies met them. */
+static void tell_drill(uint16_t r, uint16_t c)
+{
+	const struct plan_candidate *p = &judge.env->plan->routes[r].candidates[c];
+	const struct page *page = judge.env->page;
+	uint32_t drills = atomic_load_explicit(&page->drill_count, memory_order_acquire);
+	uint64_t drilled[FAULT_KINDS];
+	char fault[FAULT_TEXT_BYTES];
+	struct buf text;
+
+	buf_init(&text, RESULTS_DRILL_BYTES - 1);
+	for (uint32_t i = 0; i < p->fault_count + drills && i < FAULTS_MAX + DRILLS_MAX; i++) {
+		const struct page_drill *d = i < p->fault_count ? NULL : &page->drills[i - p->fault_count];
+
+		if (d && (d->route != r || d->candidate != c))
+			continue;
+		fault_write(d ? &d->fault : &p->faults[i], fault);
+		buf_printf(&text, "%s%s", buf_len(&text) ? ", " : "", fault);
+	}
+	for (uint32_t i = 0; i < FAULT_KINDS; i++)
+		drilled[i] = atomic_load(&page->candidates[r][c].drilled[i]);
+	results_drill(judge.results, r, c, text.err ? SPAN("of many faults") : buf_span(&text), drilled);
+	buf_fini(&text);
+}
+
+static void tell_drills(void)
+{
+	for (uint16_t r = 0; r < judge.env->plan->route_count; r++)
+		for (uint16_t c = 0; c < judge.env->plan->routes[r].candidate_count; c++)
+			tell_drill(r, c);
+}
+
 static void summary(const char *state, const char *reason)
 {
 	static struct ledger_counts counts;
@@ -430,6 +464,7 @@ static void summary(const char *state, const char *reason)
 	if (!judge.env->plan->replay)
 		allot_all(judge.env, judge.results, &counts);
 	safeguard_cost(judge.env, &cost);
+	tell_drills();
 	failed = results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
 	                         judge.env->plan->replay ? NULL : &cost);
 	if (failed && !judge.unsummed)

@@ -21,6 +21,7 @@ struct results_pair {
 	uint64_t id;
 	uint16_t route, candidate;              /* candidate: index in the route */
 	uint64_t seen_us;                       /* wall clock of the request's head */
+	bool drilled;                           /* `other` met a fault of ours */
 	bool against_baseline;                  /* `live` holds the baseline's answer: the input was masked */
 	struct answer live, other;              /* masked */
 	struct span request_head, request_body; /* masked */
@@ -72,6 +73,11 @@ struct results_share {
 	uint64_t saved;      /* copies, about */
 };
 void results_share(struct results *, uint16_t route, uint16_t candidate, const struct results_share *);
+/* Faults of ours that a candidate has met, or its baseline has: figures are told, no verdict. `text`: which,
+ * or nothing when there are none; copied. */
+enum { RESULTS_DRILL_BYTES = 512 };
+void results_drill(struct results *, uint16_t route, uint16_t candidate, struct span text,
+                   const uint64_t drilled[FAULT_KINDS]);
 void results_close(struct results **);
 
 #endif

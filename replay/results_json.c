@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "capture/fault.h"
 #include "proto/base/clock.h"
 #include "replay/results_inside.h"
 #include "replay/safeguard.h"
@@ -192,7 +193,9 @@ static void put_reason(struct buf *b, const struct results *r, const struct tall
 		if (&r->tallies[i] != t && !strcmp(tally_candidate(r, &r->tallies[i])->name, name))
 			snprintf(candidate, sizeof candidate, "%s on %s", name, tally_route(r, t)->name);
 	buf_init(&text, 1024);
-	if (j->decided_by >= 0)
+	if (*results_drilled(r, t))
+		buf_printf(&text, "%s: a drill, %s", candidate, results_drilled(r, t));
+	else if (j->decided_by >= 0)
 		put_decided(&text, candidate, &j->gates[j->decided_by], &j->results[j->decided_by]);
 	else if (j->verdict == GATE_UNDECIDED)
 		buf_printf(&text, "%s: no gate declared", candidate);
@@ -302,6 +305,20 @@ static void put_share(struct buf *b, const struct results_share *s)
 	buf_puts(b, "},");
 }
 
+/* Only of a drill: what it was, and how many copies met which fault. */
+static void put_drill(struct buf *b, const struct results *r, const struct tally *t)
+{
+	if (!*results_drilled(r, t))
+		return;
+	buf_puts(b, "\"drill\":{");
+	put_text(b, "faults", results_drilled(r, t));
+	for (uint32_t i = 0; i < FAULT_KINDS; i++) {
+		buf_puts(b, ",");
+		put_integer(b, fault_name(i), t->drilled[i]);
+	}
+	buf_puts(b, "},");
+}
+
 static void put_gates(struct buf *b, const struct judgement *j)
 {
 	buf_puts(b, "\"gates\":[");
@@ -398,6 +415,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_latency(b, r, t);
 	put_throughput(b, t, all->route_seen[t->route]);
 	put_share(b, &t->share);
+	put_drill(b, r, t);
 	put_gates(b, j);
 	put_slices(b, t);
 	buf_puts(b, "}");

@@ -193,14 +193,15 @@ static void junit_case(struct junit *j, const char *class, const char *name, con
 	buf_reset(why);
 }
 
-static void junit_gate(struct junit *j, const char *class, const struct node *g, struct buf *why)
+/* Of a drill no gate is kept or broken. */
+static void junit_gate(struct junit *j, const char *class, const struct node *g, bool drill, struct buf *why)
 {
 	const char *metric = doc_text(g, "metric"), *unit = run_metric_unit(metric);
 	char limit[32], value[32];
 
 	buf_printf(why, "%s is %s, limit %s %s", metric, run_figure(doc_number(g, "value"), unit, value),
 	           run_metric_bound(metric), run_figure(doc_number(g, "limit"), unit, limit));
-	junit_case(j, class, metric, doc_text(g, "state"), why);
+	junit_case(j, class, metric, drill ? "undecided" : doc_text(g, "state"), why);
 }
 
 /* Each gate is a case, and each verdict: where no gate is declared, gates alone would look passed. */
@@ -224,7 +225,7 @@ static void report_junit(const struct run *run, struct buf *out)
 		           is_void ? doc_text(run->summary, "reason") : run_why(c));
 		junit_case(&j, who, "verdict", is_void ? "void" : doc_text(c, "verdict"), &why);
 		for (const struct node *g = gates ? gates->child : NULL; g; g = g->next)
-			junit_gate(&j, who, g, &why);
+			junit_gate(&j, who, g, doc_get(c, "drill"), &why);
 	}
 	buf_printf(out,
 	           "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"understudy\" tests=\"%u\" "

@@ -186,6 +186,8 @@ const char *run_why(const struct node *candidate)
 {
 	const char *verdict = doc_text(candidate, "verdict"), *gate = doc_text(candidate, "gate");
 
+	if (doc_get(candidate, "drill"))
+		return "a drill";
 	if (*gate)
 		return gate;
 	return !strcmp(verdict, "pass")        ? "every gate holds"

@@ -47,7 +47,7 @@ const char *run_who(const struct run *, const struct node *candidate, char out[1
 /* The verdict sentence: what decided, who else has the same verdict, and that a run is not over. */
 void run_sentence(const struct run *, struct buf *out);
 /* Of one candidate's verdict: the first gate that made it, or that every gate holds, or that none is
- * declared. */
+ * declared, or that faults were of our own making. */
 const char *run_why(const struct node *candidate);
 /* All of that and the gates, in 80 columns. */
 void run_text(const struct run *, struct buf *out);
