@@ -77,6 +77,8 @@ static void adopt(const struct plan *file, const char *route, struct plan_candid
 	if (!from)
 		return;
 	to->rewrite = from->rewrite;
+	to->fault_count = from->fault_count;
+	memcpy(to->faults, from->faults, sizeof to->faults);
 	to->models_ignored = from->models_ignored;
 	to->timeout_ms = from->timeout_ms;
 	to->http = options.http ? to->http : from->http;
@@ -253,6 +255,7 @@ static int fill(const struct replay_options *o, struct plan *plan)
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
 	if (status < 0 && o->config && config_read(o->config, &file, stderr))
 		status = 2;
+	plan->seed = file.seed;
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
@@ -342,7 +345,7 @@ static const struct command_flag flags[] = {
          .letter = "-c",
          .argument = "FILE",
          .sentence = "targets called like its candidates take over their 'rewrite', credential, timeout, "
-                     "http and tls",
+                     "http, tls and faults",
          .to = &options.config},
         {.name = "--baseline",
          .argument = "URL",
