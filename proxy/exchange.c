@@ -337,14 +337,14 @@ static bool passed(uint64_t now_ns, uint64_t since_ns, uint32_t limit_ms)
 	return limit_ms && now_ns > since_ns + (uint64_t)limit_ms * 1000000u;
 }
 
-void exchange_tick(struct exchange *x, uint64_t now_ns)
+void exchange_tick(struct exchange *x, uint64_t now_ns, bool blocked)
 {
 	const struct plan_live *plan = &route_of(x)->live;
-	bool waits = x->live && !x->tunnel && x->ops->full(x->front); /* for the client: no fault of live's */
+	bool waits = x->live && !x->tunnel && (blocked || x->ops->full(x->front)); /* for the client */
 
 	if (waits)
 		x->progress_ns = now_ns;
-	else if (x->live)
+	if (x->live)
 		live_tick(x->live, now_ns);
 	slow_look(x, now_ns);
 	if (!x->live || x->tunnel)

@@ -91,8 +91,9 @@ void exchange_resume(struct exchange *);
 void exchange_flush(struct exchange *);
 /* A turn's work for this exchange took so long. */
 void exchange_added(struct exchange *, uint64_t ns);
-/* Called each tick. */
-void exchange_tick(struct exchange *, uint64_t now_ns);
+/* Called each tick; `blocked`: the client's connection takes nothing now, so that silence is no fault of
+ * live's. */
+void exchange_tick(struct exchange *, uint64_t now_ns, bool blocked);
 
 void exchange_response_head(struct exchange *, const struct http_message *);
 void exchange_response_data(struct exchange *, struct span);

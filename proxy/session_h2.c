@@ -361,7 +361,7 @@ static void tick_stream(struct stream *st)
 	if (!x->request_done && !st->owed && too_slow(st))
 		reject(st, REJECT_BODY_RATE);
 	if (x->active)
-		exchange_tick(x, st->session->worker->now_ns);
+		exchange_tick(x, st->session->worker->now_ns, st->session->conn.blocked);
 }
 
 static void tick(struct session *s)

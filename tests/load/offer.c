@@ -114,12 +114,24 @@ static void add(void)
 	rest(c);
 }
 
+/* The other side has ended it meanwhile: a client looks before it asks again. */
+static bool ended(const struct connection *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void send_due(void)
 {
 	for (uint64_t at = now(); o.idle && o.sent < o.count && due(o.sent) <= at; at = now()) {
 		struct connection *c = o.idle;
 
 		o.idle = c->next;
+		if (ended(c)) {
+			close(c->fd);
+			dial(c);
+		}
 		c->due_ns = due(o.sent);
 		c->waits = true;
 		o.late_ns[o.sent++] = at - c->due_ns;
