@@ -16,7 +16,7 @@
 #include "replay/player.h"
 #include "replay/shadow.h"
 #include "tools/commands.h"
-#include "tools/sandbox.h"
+#include "replay/sandbox.h"
 
 /* In starting order; workers last: nothing is accepted before every role has said it is ready. A replay is
  * the same house with another source: the player takes the place of worker, masker and recorder. */
