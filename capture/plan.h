@@ -164,7 +164,9 @@ struct plan_sandbox {
 	uint64_t memory_bytes, output_bytes, tmp_bytes;
 	char health[TEXT_MAX_BYTES]; /* answers GET with 2xx once it is ready; empty: it takes connections */
 	struct plan_words command, ro, env; /* the folders it reads; NAME=VALUE each */
-	uint8_t digest[32];                 /* SHA-256 of its program and the files that its command names */
+	uint8_t digest[32];                 /* SHA-256 of its program */
+	uint8_t content[32]; /* ... of what `sha256sum` would print of the files that it can read, below `ro`
+	                        and named in `command` */
 };
 
 struct plan_candidate {

@@ -17,13 +17,13 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/confine.h"
+#include "proto/base/fds.h"
 
 enum {
 	ARGS_MAX = 512,
 	SELF_FD = SANDBOX_LISTENER + 1, /* this program and the filter: bubblewrap takes both */
 	FILTER_FD,
 	FDS = SANDBOX_NEWS + 1,
-	HIGH_FD = 100,
 	NOBODY = 65534,
 	LOOK_MS = 50,
 	CANNOT = 3
@@ -200,18 +200,14 @@ static _Noreturn void become_bubblewrap(const struct sandbox *s, const struct st
 	                         how->news[1]};
 	static struct args args;
 	sigset_t none;
-	int high[FDS];
 	char one;
 
-	close(how->go[1]); /* so that it ends when nobody else has it */
+	close(how->go[1]);             /* so that it ends when nobody else has it */
+	lseek(how->self, 0, SEEK_SET); /* bubblewrap reads it to its end */
 	say_all(&args, s->spec);
-	for (int i = 0; i < FDS; i++)
-		high[i] = fcntl(wanted[i], F_DUPFD_CLOEXEC, HIGH_FD);
 	if (read(how->go[0], &one, 1) != 1)
 		_exit(CANNOT);
-	for (int i = 0; i < FDS; i++)
-		dup2(high[i], i);
-	close_range(FDS, ~0u, 0);
+	fds_place(0, wanted, FDS);
 	if (sandbox_cage_rlimits(&s->cage) || !give_up_root(s->spec))
 		cannot("cannot give up root");
 	for (int i = 1; i < NSIG; i++)
