@@ -117,7 +117,7 @@ bool check_vat_luhn(const char *d)
 
 bool check_vat_be(const char *d)
 {
-	return 97 - check_mod(d + 2, 8, 97) == check_mod(d + 10, 2, 97);
+	return 97 - check_mod(d + 2, 8, 97) == check_mod(d + 10, 2, 100);
 }
 
 bool check_vat_pt(const char *d)

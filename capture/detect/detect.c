@@ -7,12 +7,13 @@
  */
 #include "capture/detect/detect.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "capture/detect/fold.h"
 #include "capture/detect/inside.h"
 
-enum { WINDOW = 4096, WAITING_MAX = 16, NAME_REACH = 64 };
+enum { WINDOW = 4096, WAITING_MAX = 16, NAME_REACH = 64, BEFORE = 64 };
 _Static_assert(SIEVE_BLOCK + DETECT_AHEAD + DETECT_BEHIND + FOLD_SEQUENCE_MAX <= DETECT_HELD, "what is held");
 
 struct detectors {
@@ -33,15 +34,16 @@ struct scan { /* offsets are in the folded text */
 	struct sieve sieve;
 	enum detect_run run; /* the last that waits goes on at its end */
 	unsigned dashes, bars;
+	const struct fold *fold; /* NULL: offsets are as fed */
 	unsigned waiting;
 	uint64_t given; /* the end of the last hit that was reported */
 	uint64_t given_source;
+	struct recent recent;
 	struct match_at {
 		uint64_t start, end;
 		uint64_t source; /* of the start, as fed */
 		uint8_t class, score;
 	} wait[WAITING_MAX];
-	const struct fold *fold; /* NULL: offsets are as fed */
 };
 
 struct detect {
@@ -77,30 +79,70 @@ void detectors_portable(struct detectors *d)
 	d->sort = sieve_sort_portable;
 }
 
-bool detect_wants(const struct view *v, unsigned class)
+/* Words that begin in the last `reach` bytes before the anchor. All that may matter later are read: 22 fit
+ * in. */
+static void look_back(struct view *v, size_t reach)
 {
-	return detect_set_has(&v->d->policy->classes, class);
+	struct recent *r = v->recent;
+	uint64_t first = v->base + (v->at > BEFORE ? v->at - BEFORE : 0), at = r->read;
+	uint64_t from = v->base + (v->at > reach ? v->at - reach : 0);
+
+	if (at < first)
+		for (at = first; at > v->base && is_letter(v->text[at - v->base]) &&
+		                 is_letter(v->text[at - 1 - v->base]);)
+			at++;
+	while (at < v->base + v->at) {
+		struct recent_word *w = &r->words[r->count % RECENT_WORDS];
+		size_t start, behind;
+
+		w->classes = (struct detect_set){{0, 0}};
+		start = words_next(v->text, v->at, (size_t)(at - v->base), &behind, &w->classes);
+		if (start == v->at)
+			break;
+		w->at = v->base + start;
+		r->count++;
+		at = v->base + behind;
+	}
+	r->read = v->base + v->at;
+	for (uint64_t i = 1; i <= RECENT_WORDS && i <= r->count; i++) {
+		const struct recent_word *w = &r->words[(r->count - i) % RECENT_WORDS];
+
+		if (w->at < from)
+			break;
+		v->around.bits[0] |= w->classes.bits[0];
+		v->around.bits[1] |= w->classes.bits[1];
+	}
 }
 
-/* The words in the 64 bytes before and the 32 behind the number or word at the anchor. */
+/* The words in the 64 bytes before and the 32 behind the number or word at the anchor; what is short, such as
+ * an age, must have its word near. */
+static void look_around(struct view *v)
+{
+	enum { AFTER = 32, BEFORE_SHORT = 32, SHORT = 6 };
+	size_t behind = v->at;
+
+	while (behind < v->hi && behind < v->at + AFTER && v->text[behind] != ' ')
+		behind++;
+	look_back(v, behind - v->at <= SHORT ? BEFORE_SHORT : BEFORE);
+	if (behind - v->at > SHORT)
+		words_classes(v->text + behind, v->hi - behind < AFTER ? v->hi - behind : AFTER, &v->around);
+	v->around_known = true;
+}
+
+bool detect_context_any(struct view *v, const struct detect_set *classes)
+{
+	if (!v->around_known)
+		look_around(v);
+	return ((v->around.bits[0] & classes->bits[0]) | (v->around.bits[1] & classes->bits[1])) ||
+	       (v->name && ((v->name->bits[0] & classes->bits[0]) | (v->name->bits[1] & classes->bits[1])));
+}
+
 bool detect_context(struct view *v, unsigned class)
 {
-	enum { BEFORE = 64, AFTER = 32 };
-
 	if (v->name && detect_set_has(v->name, class))
 		return true;
-	if (!v->around_known) {
-		size_t from = v->at > v->lo + BEFORE ? v->at - BEFORE : v->lo, behind = v->at;
-
-		while (from < v->at && is_letter(v->text[from]) && is_letter(peek(v, from - 1)))
-			from++;
-		v->around = (struct detect_set){{0, 0}};
-		words_classes(v->text + from, v->at - from, &v->around);
-		while (behind < v->hi && behind < v->at + AFTER && v->text[behind] != ' ')
-			behind++;
-		words_classes(v->text + behind, v->hi - behind < AFTER ? v->hi - behind : AFTER, &v->around);
-		v->around_known = true;
-	}
+	if (!v->around_known)
+		look_around(v);
 	return detect_set_has(&v->around, class);
 }
 
@@ -156,7 +198,9 @@ void offer(struct view *v, unsigned class, size_t start, size_t end, int alone, 
 		return;
 	if (with > alone && (with > v->best.score || !v->best.class) && detect_context(v, class))
 		score = with;
-	take(v, &(struct match){start, end, (uint8_t) class, (uint8_t)(score < 0 ? 0 : score), RUN_NONE});
+	if (score < (int)v->d->policy->min_score)
+		return;
+	take(v, &(struct match){start, end, (uint8_t) class, (uint8_t)score, RUN_NONE});
 }
 
 /* A token runs on when the view's end cut it. */
@@ -268,7 +312,7 @@ enum anchor { NUMBER = 1, AT = 2, PAIR = 4, LONG = 8, DASHES = 16, SS = 32, WORD
 
 static void match_anchor(struct view *v, unsigned kinds)
 {
-	if (kinds & NUMBER) {
+	if (kinds & NUMBER && !match_short(v)) {
 		match_rules(v);
 		match_numbers(v);
 		match_codes(v);
@@ -295,13 +339,22 @@ static void match_anchor(struct view *v, unsigned kinds)
 static void look(struct scan *s, uint64_t at, unsigned kinds)
 {
 	size_t here = (size_t)(at - s->base);
-	struct view v = {.text = s->text, .at = here, .d = s->d};
+	struct view v;
 
 	/* inside a number or a word that was found; an @ makes more of it */
 	if (s->waiting && s->wait[s->waiting - 1].end > at)
 		kinds &= s->run == RUN_NONE ? AT : 0;
 	if (!kinds)
 		return;
+	v.text = s->text;
+	v.base = s->base;
+	v.at = here;
+	v.d = s->d;
+	v.wanted = &s->d->policy->classes;
+	v.recent = &s->recent;
+	v.best = (struct match){0, 0, DETECT_NONE, 0, RUN_NONE};
+	v.around_known = false;
+	v.around = (struct detect_set){{0, 0}};
 	v.lo = here > DETECT_BEHIND ? here - DETECT_BEHIND : 0;
 	v.hi = (size_t)(s->len - s->base);
 	if (v.hi > here + DETECT_AHEAD)
@@ -359,7 +412,10 @@ static void scan_on(struct scan *s)
 static void scan_begin(struct scan *s, const struct detectors *d, struct span name, detect_found *found,
                        void *arg)
 {
-	*s = (struct scan){.d = d, .found = found, .arg = arg};
+	memset(s, 0, offsetof(struct scan, recent.words));
+	s->d = d;
+	s->found = found;
+	s->arg = arg;
 	if (name.len)
 		words_classes((const unsigned char *)name.data, name.len < 64 ? name.len : 64, &s->name);
 }

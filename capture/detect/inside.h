@@ -11,6 +11,8 @@
 #include "capture/detect/detect.h"
 #include "capture/detect/sieve.h"
 
+enum { RECENT_WORDS = 32 };
+
 /* How a hit goes on behind its view. */
 enum detect_run {
 	RUN_NONE,
@@ -23,12 +25,25 @@ struct match { /* class DETECT_NONE: nothing yet */
 	uint8_t class, score, run;
 };
 
+/* The last words that speak for a class, so that none is read twice. */
+struct recent {
+	uint64_t read; /* the text up to here */
+	uint64_t count;
+	struct recent_word {
+		uint64_t at;
+		struct detect_set classes;
+	} words[RECENT_WORDS];
+};
+
 struct view {
 	const unsigned char *text;
+	uint64_t base;     /* the offset of text[0] */
 	size_t lo, hi, at; /* the anchor */
 	const struct detectors *d;
+	const struct detect_set *wanted;
 	const struct detect_set *name; /* classes that the name of the value speaks for; NULL: none here */
 	struct match best;
+	struct recent *recent;
 	bool around_known;
 	struct detect_set around; /* classes that the words around speak for */
 };
@@ -70,16 +85,25 @@ static inline bool in_token(unsigned char c)
 	       c == '=';
 }
 
-bool detect_wants(const struct view *, unsigned class);
+static inline bool detect_wants(const struct view *v, unsigned class)
+{
+	return detect_set_has(v->wanted, class);
+}
+
 /* Do the words around the anchor, or the name, speak for the class? */
 bool detect_context(struct view *, unsigned class);
+bool detect_context_any(struct view *, const struct detect_set *);
 /* A find: it counts `alone`, or `with` when the context speaks for it. */
 void offer(struct view *, unsigned class, size_t start, size_t end, int alone, int with);
 void offer_run(struct view *, unsigned class, size_t start, size_t end, int score, enum detect_run);
 
 /* words.c: before the first use of the next; again does nothing. */
 void words_init(void);
-/* The classes that the words of a text speak for; letters of other cases begin new words. */
+/* The next word, from `at` on, that speaks for classes, which are added: where it starts, or len. A capital
+ * behind a small letter begins a word. */
+size_t words_next(const unsigned char *text, size_t len, size_t at, size_t *behind_out,
+                  struct detect_set *out);
+/* All of them. */
 void words_classes(const unsigned char *text, size_t len, struct detect_set *out);
 
 /* Is it a number or a word of its own, not part of a longer one, of a decimal, or of a UUID? */
@@ -89,6 +113,8 @@ bool stands_alone(const struct view *, size_t start, size_t end);
 void rules_init(void);
 
 /* The matchers, by their anchors. */
+/* places.c: is it a short number that only a context could make a find of, and has none? */
+bool match_short(struct view *);
 void match_rules(struct view *);    /* rules.c: fixed shapes, a first digit */
 void match_numbers(struct view *);  /* numbers.c: cards, telephones, accounts; a first digit */
 void match_codes(struct view *);    /* numbers.c: IBAN, VIN, what only its context tells; a first digit */

@@ -44,12 +44,14 @@ static void read_number(const struct view *v, struct number *n)
 {
 	size_t at = v->at;
 
-	*n = (struct number){.start = at};
+	n->start = at;
+	n->groups = n->count = 0;
 	n->parenthesis = peek(v, at - 1) == '(';
 	n->plus = peek(v, at - 1 - n->parenthesis) == '+' || (n->parenthesis && peek(v, at - 2) == '+');
 	do {
 		unsigned g = n->groups;
 
+		n->len[g] = 0;
 		while (is_digit(peek(v, at)) && n->count < DIGITS_MAX) {
 			n->digits[n->count++] = (char)peek(v, at++);
 			n->len[g]++;
@@ -60,6 +62,7 @@ static void read_number(const struct view *v, struct number *n)
 		at = separator_at(v, at, &n->separator[g]);
 	} while (at && n->groups < GROUPS_MAX && n->count < DIGITS_MAX);
 	n->separator[n->groups - 1] = 0;
+	n->digits[n->count] = '\0';
 }
 
 static bool same_separators(const struct number *n, unsigned groups, const char *allowed)
@@ -337,8 +340,14 @@ static void match_phone(struct view *v, const struct number *n)
 void match_numbers(struct view *v)
 {
 	struct number n;
+	size_t end = v->at;
+	char separator;
 
 	if (is_letter(peek(v, v->at - 1)) && peek(v, v->at - 2) != '%')
+		return;
+	while (end - v->at < 7 && is_digit(peek(v, end)))
+		end++;
+	if (end - v->at < 7 && !separator_at(v, end, &separator))
 		return;
 	read_number(v, &n);
 	if (n.count < 7)
@@ -415,7 +424,12 @@ void match_codes(struct view *v)
 	size_t start = v->at, end = v->at;
 	unsigned digits = 0;
 
-	match_iban(v);
+	unsigned char before = peek(v, v->at - 1), next = peek(v, v->at + 1);
+
+	if (!is_alnum(before) && before != '-' && !is_alnum(next) && next != '-')
+		return;
+	if (is_letter(before) && is_letter(peek(v, v->at - 2)))
+		match_iban(v);
 	while (v->at - start < CODE_MAX &&
 	       (is_alnum(peek(v, start - 1)) || (peek(v, start - 1) == '-' && is_alnum(peek(v, start - 2)))))
 		start--;

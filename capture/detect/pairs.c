@@ -7,64 +7,62 @@ enum { NAME_WORD_MAX = 40, VALUE_MAX = 256, VALUE_LEAST = 3 };
 
 static const struct pair_name {
 	const char *text; /* the name ends with it, in either case */
-	uint8_t class, score;
+	uint8_t len, class, score;
 } names[] = {
-        {"password", DETECT_PASSWORD, 75},
-        {"passwd", DETECT_PASSWORD, 75},
-        {"passwort", DETECT_PASSWORD, 75},
-        {"kennwort", DETECT_PASSWORD, 75},
-        {"passphrase", DETECT_PASSWORD, 75},
-        {"passcode", DETECT_PASSWORD, 75},
-        {"contrasena", DETECT_PASSWORD, 75},
-        {"mot de passe", DETECT_PASSWORD, 75},
-        {"pwd", DETECT_PASSWORD, 75},
-        {"secret", DETECT_TOKEN, 70},
-        {"apikey", DETECT_TOKEN, 75},
-        {"api_key", DETECT_TOKEN, 75},
-        {"api-key", DETECT_TOKEN, 75},
-        {"api key", DETECT_TOKEN, 75},
-        {"access_key", DETECT_TOKEN, 75},
-        {"accesskey", DETECT_TOKEN, 75},
-        {"secret_key", DETECT_TOKEN, 75},
-        {"secret key", DETECT_TOKEN, 75},
-        {"private_key", DETECT_TOKEN, 75},
-        {"token", DETECT_TOKEN, 60},
-        {"authorization", DETECT_TOKEN, 75},
-        {"cookie", DETECT_TOKEN, 70},
-        {"credential", DETECT_TOKEN, 60},
-        {"sig", DETECT_TOKEN, 60},
-        {"sessionid", DETECT_TOKEN, 70},
-        {"session_id", DETECT_TOKEN, 70},
-        {"phpsessid", DETECT_TOKEN, 80},
-        {"jsessionid", DETECT_TOKEN, 80},
-        {"username", DETECT_USERNAME, 70},
-        {"user name", DETECT_USERNAME, 70},
-        {"user_name", DETECT_USERNAME, 70},
-        {"login", DETECT_USERNAME, 55},
-        {"userid", DETECT_USERNAME, 65},
-        {"user_id", DETECT_USERNAME, 65},
-        {"bic", DETECT_BIC, 75},
-        {"swift", DETECT_BIC, 75},
-        {"swift code", DETECT_BIC, 75},
-        {"religion", DETECT_SPECIAL, 75},
-        {"ethnicity", DETECT_SPECIAL, 75},
-        {"race", DETECT_SPECIAL, 60},
-        {"nationality", DETECT_SPECIAL, 75},
-        {"political party", DETECT_SPECIAL, 75},
-        {"political affiliation", DETECT_SPECIAL, 75},
-        {"political views", DETECT_SPECIAL, 75},
-        {"trade union", DETECT_SPECIAL, 75},
-        {"union membership", DETECT_SPECIAL, 75},
-        {"sexual orientation", DETECT_SPECIAL, 80},
-        {"sexual_orientation", DETECT_SPECIAL, 80},
-        {"gender identity", DETECT_SPECIAL, 75},
-        {"biometric", DETECT_SPECIAL, 70},
+        {"password", sizeof "password" - 1, DETECT_PASSWORD, 75},
+        {"passwd", sizeof "passwd" - 1, DETECT_PASSWORD, 75},
+        {"passwort", sizeof "passwort" - 1, DETECT_PASSWORD, 75},
+        {"kennwort", sizeof "kennwort" - 1, DETECT_PASSWORD, 75},
+        {"passphrase", sizeof "passphrase" - 1, DETECT_PASSWORD, 75},
+        {"passcode", sizeof "passcode" - 1, DETECT_PASSWORD, 75},
+        {"contrasena", sizeof "contrasena" - 1, DETECT_PASSWORD, 75},
+        {"mot de passe", sizeof "mot de passe" - 1, DETECT_PASSWORD, 75},
+        {"pwd", sizeof "pwd" - 1, DETECT_PASSWORD, 75},
+        {"secret", sizeof "secret" - 1, DETECT_TOKEN, 70},
+        {"apikey", sizeof "apikey" - 1, DETECT_TOKEN, 75},
+        {"api_key", sizeof "api_key" - 1, DETECT_TOKEN, 75},
+        {"api-key", sizeof "api-key" - 1, DETECT_TOKEN, 75},
+        {"api key", sizeof "api key" - 1, DETECT_TOKEN, 75},
+        {"access_key", sizeof "access_key" - 1, DETECT_TOKEN, 75},
+        {"accesskey", sizeof "accesskey" - 1, DETECT_TOKEN, 75},
+        {"secret_key", sizeof "secret_key" - 1, DETECT_TOKEN, 75},
+        {"secret key", sizeof "secret key" - 1, DETECT_TOKEN, 75},
+        {"private_key", sizeof "private_key" - 1, DETECT_TOKEN, 75},
+        {"token", sizeof "token" - 1, DETECT_TOKEN, 60},
+        {"authorization", sizeof "authorization" - 1, DETECT_TOKEN, 75},
+        {"cookie", sizeof "cookie" - 1, DETECT_TOKEN, 70},
+        {"credential", sizeof "credential" - 1, DETECT_TOKEN, 60},
+        {"sig", sizeof "sig" - 1, DETECT_TOKEN, 60},
+        {"sessionid", sizeof "sessionid" - 1, DETECT_TOKEN, 70},
+        {"session_id", sizeof "session_id" - 1, DETECT_TOKEN, 70},
+        {"phpsessid", sizeof "phpsessid" - 1, DETECT_TOKEN, 80},
+        {"jsessionid", sizeof "jsessionid" - 1, DETECT_TOKEN, 80},
+        {"username", sizeof "username" - 1, DETECT_USERNAME, 70},
+        {"user name", sizeof "user name" - 1, DETECT_USERNAME, 70},
+        {"user_name", sizeof "user_name" - 1, DETECT_USERNAME, 70},
+        {"login", sizeof "login" - 1, DETECT_USERNAME, 55},
+        {"userid", sizeof "userid" - 1, DETECT_USERNAME, 65},
+        {"user_id", sizeof "user_id" - 1, DETECT_USERNAME, 65},
+        {"bic", sizeof "bic" - 1, DETECT_BIC, 75},
+        {"swift", sizeof "swift" - 1, DETECT_BIC, 75},
+        {"swift code", sizeof "swift code" - 1, DETECT_BIC, 75},
+        {"religion", sizeof "religion" - 1, DETECT_SPECIAL, 75},
+        {"ethnicity", sizeof "ethnicity" - 1, DETECT_SPECIAL, 75},
+        {"race", sizeof "race" - 1, DETECT_SPECIAL, 60},
+        {"nationality", sizeof "nationality" - 1, DETECT_SPECIAL, 75},
+        {"political party", sizeof "political party" - 1, DETECT_SPECIAL, 75},
+        {"political affiliation", sizeof "political affiliation" - 1, DETECT_SPECIAL, 75},
+        {"political views", sizeof "political views" - 1, DETECT_SPECIAL, 75},
+        {"trade union", sizeof "trade union" - 1, DETECT_SPECIAL, 75},
+        {"union membership", sizeof "union membership" - 1, DETECT_SPECIAL, 75},
+        {"sexual orientation", sizeof "sexual orientation" - 1, DETECT_SPECIAL, 80},
+        {"sexual_orientation", sizeof "sexual_orientation" - 1, DETECT_SPECIAL, 80},
+        {"gender identity", sizeof "gender identity" - 1, DETECT_SPECIAL, 75},
+        {"biometric", sizeof "biometric" - 1, DETECT_SPECIAL, 70},
 };
 
-static bool name_ends(const struct view *v, size_t end, const char *name)
+static bool name_ends(const struct view *v, size_t end, const char *name, size_t n)
 {
-	size_t n = strlen(name);
-
 	for (size_t i = 0; i < n; i++)
 		if ((peek(v, end - n + i) | 32) != ((unsigned char)name[i] | 32))
 			return false;
@@ -78,7 +76,7 @@ static const struct pair_name *name_before(const struct view *v, size_t end)
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const char *text = names[i].text;
 
-		if ((unsigned char)text[strlen(text) - 1] == last && name_ends(v, end, text))
+		if ((unsigned char)text[names[i].len - 1] == last && name_ends(v, end, text, names[i].len))
 			return &names[i];
 	}
 	return NULL;
@@ -184,7 +182,7 @@ void match_pair(struct view *v)
 /* Behind "passw": "password is x", "passwort lautet x", "password x" when x is no word. */
 void match_password(struct view *v)
 {
-	static const struct pair_name password = {"password", DETECT_PASSWORD, 65};
+	static const struct pair_name password = {"password", sizeof "password" - 1, DETECT_PASSWORD, 65};
 	static const char *const verbs[] = {" is ", " was ", " lautet ", " ist ", " es ", " est "};
 	size_t end = v->at;
 

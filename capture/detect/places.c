@@ -92,6 +92,8 @@ static size_t month_at(const struct view *v, size_t at)
 	                                     "may",       "june",     "july",     "august",
 	                                     "september", "october",  "november", "december"};
 
+	if (!is_letter(peek(v, at)) || !strchr("jfmasond", peek(v, at) | 32))
+		return 0;
 	for (unsigned i = 0; i < 12; i++) {
 		size_t n = 0;
 
@@ -165,6 +167,35 @@ static void match_age(struct view *v)
 	    word_at(v, end + 1, "year-old") || word_at(v, end + 1, "years of age") ||
 	    word_at(v, end + 1, "yo") || word_at(v, end, "yo"))
 		offer(v, DETECT_AGE, v->at, end, 70, 80);
+}
+
+/* A short number that stands by itself in a sentence says nothing without its context; most are such. */
+bool match_short(struct view *v)
+{
+	static struct detect_set speaks;
+	unsigned char before = peek(v, v->at - 1), behind;
+	size_t end = v->at;
+
+	while (end < v->at + 4 && is_digit(peek(v, end)))
+		end++;
+	behind = peek(v, end);
+	if (behind == ',' || behind == '.' || behind == ' ' || behind == ':')
+		behind = is_digit(peek(v, end + 1)) || peek(v, end + 1) == '(' ? '0' : ' ';
+	if (before > ' ' && before != '"' && before != '$' && before != ',')
+		return false;
+	if (behind > ' ' && behind != '%' && behind != '?' && behind != '!' && behind != '"' && behind != ';')
+		return false;
+	if ((peek(v, v->at - 3) | 32) == 'r' && (peek(v, v->at - 4) | 32) == 'h')
+		return false;
+	if (!speaks.bits[0])
+		for (unsigned i = 1; i < DETECT_CLASSES; i++)
+			if (i != DETECT_PHONE && i != DETECT_EMAIL && i != DETECT_TOKEN)
+				detect_set_add(&speaks, i);
+	if (detect_context_any(v, &speaks))
+		return false;
+	if (detect_wants(v, DETECT_AGE))
+		match_age(v);
+	return true;
 }
 
 void match_places(struct view *v)

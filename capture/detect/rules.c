@@ -195,43 +195,65 @@ static const struct rule {
 };
 enum { RULES = sizeof rules / sizeof *rules };
 
-/* By the digits that follow the first one without a break: rows[from[n]] to rows[from[n + 1]]. */
+/* What stands before the first digit and behind the digits that follow it without a break: few rows are left
+ * that may fit. */
+enum neighbour { LETTER, BLANK, DASH, DOT, SLASH, PLUS, OTHER, NEIGHBOURS };
+enum { LISTED_MAX = 2048 };
+
 static struct {
 	bool full;
-	uint16_t from[BUCKETS + 1];
-	uint8_t rows[2 * RULES], back[2 * RULES]; /* back: characters of the pattern before its first digit */
-} index_of;
+	uint16_t from[BUCKETS][2][NEIGHBOURS + 1]; /* by digits, a letter before, what is behind */
+	uint8_t rows[LISTED_MAX], back[RULES]; /* back: characters of the pattern before its first digit */
+} listed;
 _Static_assert(RULES < 256, "rows are numbered by a byte");
 
-static unsigned leading_digits(const char *pattern, unsigned *back_out)
+static enum neighbour neighbour(unsigned char c)
+{
+	static const char marks[] = " -./+";
+	const char *at = c ? strchr(marks, c) : NULL;
+
+	return is_letter(c) ? LETTER : at ? BLANK + (enum neighbour)(at - marks) : OTHER;
+}
+
+static bool may_stand(char p, enum neighbour n)
+{
+	if (p == '~')
+		return n == BLANK || n == DASH || n == DOT;
+	return n == neighbour((unsigned char)p);
+}
+
+static bool may_fit(const char *pattern, unsigned digits, bool letter, enum neighbour behind)
 {
 	unsigned back = (unsigned)strcspn(pattern, "9"), n = (unsigned)strspn(pattern + back, "9");
+	char next = pattern[back + n];
 
-	*back_out = back;
-	return n;
+	if (letter != (back && neighbour((unsigned char)pattern[back - 1]) == LETTER))
+		return false;
+	if (next == 'X' && digits == n + 1) /* it is one more digit */
+		next = pattern[back + n + 1];
+	else if (digits != n)
+		return false;
+	return next ? may_stand(next, behind) : behind != LETTER;
 }
 
 void rules_init(void)
 {
-	unsigned back, filled = 0;
+	unsigned filled = 0;
 
-	if (index_of.full)
+	if (listed.full)
 		return;
-	for (unsigned n = 0; n < BUCKETS; n++) {
-		index_of.from[n] = (uint16_t)filled;
-		for (unsigned i = 0; i < RULES; i++) {
-			unsigned digits = leading_digits(rules[i].pattern, &back);
-			/* an X behind them may be one more */
-			bool more = rules[i].pattern[back + digits] == 'X' && n == digits + 1;
+	for (unsigned i = 0; i < RULES; i++)
+		listed.back[i] = (uint8_t)strcspn(rules[i].pattern, "9");
+	for (unsigned n = 0; n < BUCKETS * 2 * NEIGHBOURS; n++) {
+		unsigned digits = n / (2 * NEIGHBOURS), letter = n / NEIGHBOURS % 2, behind = n % NEIGHBOURS;
 
-			if (digits != n && !more)
-				continue;
-			index_of.rows[filled] = (uint8_t)i;
-			index_of.back[filled++] = (uint8_t)back;
-		}
+		listed.from[digits][letter][behind] = (uint16_t)filled;
+		for (unsigned i = 0; i < RULES && filled < LISTED_MAX; i++)
+			if (may_fit(rules[i].pattern, digits, letter, behind))
+				listed.rows[filled++] = (uint8_t)i;
+		listed.from[digits][letter][behind + 1] = (uint16_t)filled;
 	}
-	index_of.from[BUCKETS] = (uint16_t)filled;
-	index_of.full = true;
+	listed.full = filled < LISTED_MAX;
 }
 
 static bool fits(char p, unsigned char c, unsigned char *separator)
@@ -293,15 +315,17 @@ bool stands_alone(const struct view *v, size_t start, size_t end)
 void match_rules(struct view *v)
 {
 	char compact[COMPACT_MAX];
+	const uint16_t *from;
 	size_t run = 0;
 
 	while (run < BUCKETS && is_digit(peek(v, v->at + run)))
 		run++;
 	if (run == BUCKETS)
 		return;
-	for (unsigned i = index_of.from[run]; i < index_of.from[run + 1]; i++) {
-		const struct rule *r = &rules[index_of.rows[i]];
-		size_t start = v->at - index_of.back[i], end;
+	from = listed.from[run][is_letter(peek(v, v->at - 1))] + neighbour(peek(v, v->at + run));
+	for (unsigned i = from[0]; i < from[1]; i++) {
+		const struct rule *r = &rules[listed.rows[i]];
+		size_t start = v->at - listed.back[listed.rows[i]], end;
 
 		if (!detect_wants(v, r->class))
 			continue;

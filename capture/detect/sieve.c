@@ -1,5 +1,7 @@
 #include "capture/detect/sieve.h"
 
+#include <string.h>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -141,9 +143,16 @@ void sieve_next(struct sieve *s, const struct sieve_bytes *in, struct sieve_anch
 
 bool sieve_foldable(const unsigned char *text, size_t len)
 {
-	bool found = false;
+	for (size_t i = 0; i < len; i += 8) {
+		uint64_t eight = 0;
+		size_t n = len - i < 8 ? len - i : 8;
 
-	for (size_t i = 0; i < len; i++)
-		found |= text[i] == 0xc2 || text[i] == 0xe2 || text[i] == 0xe3 || text[i] == 0xef;
-	return found;
+		memcpy(&eight, text + i, n);
+		if (!(eight & 0x8080808080808080))
+			continue;
+		for (size_t j = i; j < i + n; j++)
+			if (text[j] == 0xc2 || text[j] == 0xe2 || text[j] == 0xe3 || text[j] == 0xef)
+				return true;
+	}
+	return false;
 }

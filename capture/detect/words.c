@@ -271,7 +271,8 @@ static const struct word {
         {"insured", {C(INSURANCE_ID)}},
 };
 
-static uint16_t slots[SLOTS]; /* open addressing: a place in the table, plus one */
+static uint16_t slots[SLOTS];    /* open addressing: a place in the table, plus one */
+static uint32_t lengths[26][26]; /* bit n: a word of n letters begins with these two */
 static bool slots_full;
 
 static unsigned hash_more(unsigned h, unsigned char c)
@@ -289,40 +290,56 @@ void words_init(void)
 
 		for (const char *c = table[i].text; *c; c++)
 			h = hash_more(h, (unsigned char)*c);
+		lengths[table[i].text[0] - 'a'][table[i].text[1] - 'a'] |= 1u << strlen(table[i].text) % 32;
 		for (h ^= h >> 15; slots[h % SLOTS]; h++)
 			;
 		slots[h % SLOTS] = (uint16_t)(i + 1);
 	}
 }
 
-static void speak(const unsigned char *word, size_t len, unsigned h, struct detect_set *out)
+/* The word's row, or NULL. Most words are told from their first two letters and their length. */
+static const struct word *find(const unsigned char *word, size_t len)
 {
+	unsigned h = 2166136261u;
+
+	if (len < 2 || !(lengths[(word[0] | 32) - 'a'][(word[1] | 32) - 'a'] >> len % 32 & 1))
+		return NULL;
+	for (size_t i = 0; i < len; i++)
+		h = hash_more(h, word[i]);
 	for (h ^= h >> 15; slots[h % SLOTS]; h++) {
 		const struct word *w = &table[slots[h % SLOTS] - 1];
 
-		if (strncasecmp((const char *)word, w->text, len) != 0 || w->text[len])
-			continue;
-		for (unsigned i = 0; i < CLASSES_MAX && w->classes[i]; i++)
-			detect_set_add(out, w->classes[i]);
-		return;
+		if (strncasecmp((const char *)word, w->text, len) == 0 && !w->text[len])
+			return w;
 	}
+	return NULL;
+}
+
+size_t words_next(const unsigned char *text, size_t len, size_t at, size_t *behind_out,
+                  struct detect_set *out)
+{
+	while (at < len) {
+		const struct word *w;
+		size_t start = at;
+
+		while (at < len && is_letter(text[at]) &&
+		       !(at > start && !(text[at] & 32) && text[at - 1] & 32))
+			at++;
+		w = find(text + start, at - start);
+		if (w) {
+			for (unsigned i = 0; i < CLASSES_MAX && w->classes[i]; i++)
+				detect_set_add(out, w->classes[i]);
+			*behind_out = at;
+			return start;
+		}
+		at += at == start;
+	}
+	return len;
 }
 
 void words_classes(const unsigned char *text, size_t len, struct detect_set *out)
 {
-	size_t i = 0;
-
-	while (i < len) {
-		unsigned h = 2166136261u;
-		size_t start = i;
-
-		for (; i < len && is_letter(text[i]); i++) {
-			if (i > start && !(text[i] & 32) && text[i - 1] & 32)
-				break;
-			h = hash_more(h, text[i]);
-		}
-		if (i > start + 1)
-			speak(text + start, i - start, h, out);
-		i += i == start;
-	}
+	for (size_t at = 0; at < len;)
+		if (words_next(text, len, at, &at, out) == len)
+			return;
 }
