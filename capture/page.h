@@ -105,6 +105,7 @@ struct worker_gauges {                        /* one writer: that worker */
 	_Atomic uint64_t rejected_rule[RULES_MAX];
 	_Atomic uint64_t responses[ORIGINS][STATUS_CLASSES]; /* by status / 100; 0: cut without one */
 	_Atomic uint64_t connections, tunnels, in_flight;    /* open now */
+	_Atomic uint64_t stalls;   /* turns of a connection for which others waited too long */
 	_Atomic uint64_t buffered; /* bytes that clients and live connections hold in buffers now */
 	_Atomic uint64_t accepted, upgrades, tls_handshakes;
 	_Atomic uint64_t client_bytes_in, client_bytes_out, live_bytes_in, live_bytes_out;
@@ -209,7 +210,9 @@ struct page {
 	_Atomic uint64_t paused_at_ns, last_candidate_byte_ns;
 	_Atomic uint32_t raw_state[WORKERS_MAX];                 /* enum raw_state */
 	_Atomic uint32_t sample_ppm[ROUTES_MAX][CANDIDATES_MAX]; /* the operator's; never raises the plan's */
-	_Atomic uint64_t log_shed; /* lines that found their log ring full; any role adds */
+	_Atomic uint64_t log_shed;        /* lines that found their log ring full; any role adds */
+	_Atomic uint32_t results_failing; /* 1: pairs cannot be stored; one writer: the judge */
+	_Atomic uint32_t capture_failing; /* 1: nothing can be captured; one writer: the recorder */
 	struct standing standings[ROUTES_MAX][CANDIDATES_MAX];
 	struct candidate_gauges candidates[ROUTES_MAX][CANDIDATES_MAX];
 	struct worker_gauges workers[WORKERS_MAX];

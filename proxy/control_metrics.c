@@ -233,6 +233,7 @@ PLAIN(connections, s->connections)
 PLAIN(in_flight, s->in_flight)
 PLAIN(buffered, s->buffered)
 PLAIN(tunnels, s->tunnels)
+PLAIN(stalls, s->stalls)
 PLAIN(accepted, s->accepted)
 PLAIN(upgrades, s->upgrades)
 PLAIN(tls_handshakes, s->tls_handshakes)
@@ -253,6 +254,12 @@ static void put_uptime(const struct metric *m, const struct stats *s, struct buf
 	metric_real(b, m, NULL, (double)s->uptime_ns / 1e9);
 }
 
+static void put_disk(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){"results"}, s->results_failing);
+	metric_uint(b, m, (const char *const[]){"capture"}, s->capture_failing);
+}
+
 /* One row a metric: the family, and who writes its samples. */
 static const struct {
 	struct metric metric;
@@ -269,6 +276,12 @@ static const struct {
           "log lines that found their ring full",
           {NULL}},
          put_log_shed},
+        {{"understudy_disk_failing",
+          METRIC_GAUGE,
+          "",
+          "1 while the disk does not take what is to be stored: it is counted as disk",
+          {"what"}},
+         put_disk},
         {{"understudy_requests_total", METRIC_COUNTER, "", "request heads read whole", {NULL}}, put_requests},
         {{"understudy_requests_by_protocol_total",
           METRIC_COUNTER,
@@ -306,6 +319,12 @@ static const struct {
         {{"understudy_tunnels", METRIC_GAUGE, "", "upgraded connections open", {NULL}}, put_tunnels},
         {{"understudy_connections_accepted_total", METRIC_COUNTER, "", "client connections accepted", {NULL}},
          put_accepted},
+        {{"understudy_stalls_total",
+          METRIC_COUNTER,
+          "",
+          "turns of one connection that kept a worker from the others for over 5 ms",
+          {NULL}},
+         put_stalls},
         {{"understudy_upgrades_total", METRIC_COUNTER, "", "connections that became tunnels", {NULL}},
          put_upgrades},
         {{"understudy_tls_handshakes_total",

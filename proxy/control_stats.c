@@ -31,6 +31,7 @@ static void add_worker(struct stats *s, const struct worker_gauges *g)
 	        {&s->connections, &g->connections},
 	        {&s->tunnels, &g->tunnels},
 	        {&s->in_flight, &g->in_flight},
+	        {&s->stalls, &g->stalls},
 	        {&s->buffered, &g->buffered},
 	        {&s->accepted, &g->accepted},
 	        {&s->upgrades, &g->upgrades},
@@ -114,6 +115,8 @@ void stats_read(const struct role_env *env, struct stats *s)
 	s->paused = atomic_load(&page->paused);
 	s->ready = atomic_load(&page->ready);
 	s->log_level = atomic_load(&page->log_level);
+	s->results_failing = atomic_load(&page->results_failing);
+	s->capture_failing = atomic_load(&page->capture_failing);
 	s->run_id = atomic_load(&page->run_id);
 	s->log_shed = atomic_load(&page->log_shed);
 	s->uptime_ns = started ? clock_mono_ns() - started : 0;
@@ -246,6 +249,7 @@ static void put_live(struct buf *b, const struct stats *s)
 	        {"in_flight", s->in_flight},
 	        {"buffered_bytes", s->buffered},
 	        {"tunnels", s->tunnels},
+	        {"stalls", s->stalls},
 	        {"client_bytes_in", s->client_bytes_in},
 	        {"client_bytes_out", s->client_bytes_out},
 	        {"live_bytes_in", s->live_bytes_in},
@@ -368,6 +372,8 @@ void stats_json(const struct stats *s, struct buf *b)
 	put_number(b, "uptime_us", s->uptime_ns / 1000);
 	put_text(b, "log_level", log_level_name(s->log_level));
 	put_number(b, "log_lines_shed", s->log_shed);
+	buf_printf(b, "\"disk_failing\":{\"results\":%s,\"capture\":%s},",
+	           s->results_failing ? "true" : "false", s->capture_failing ? "true" : "false");
 	put_live(b, s);
 	put_endpoints(b, s);
 	put_added(b, s);

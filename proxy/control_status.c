@@ -112,7 +112,7 @@ static void line_requests(const struct stats *s, struct buf *b)
 	uint64_t by[ORIGINS] = {0};
 
 	for (unsigned o = 0; o < ORIGINS; o++)
-		for (unsigned i = 0; i < STATUS_CLASSES; i++)
+		for (unsigned i = 1; i < STATUS_CLASSES; i++) /* 0: ended without one */
 			by[o] += s->responses[o][i];
 	put_count(b, s->requests);
 	put_counted(b, " (answered by live ", by[ORIGIN_LIVE]);
@@ -267,7 +267,12 @@ static void line_captured(const struct stats *s, struct buf *b)
 	put_count(b, s->counts.capture[0]);
 	put_counted(b, " + not_captured ", missed);
 	put_counted(b, " + open ", s->counts.open);
-	if (!s->plan->capture)
+	if (s->results_failing || s->capture_failing)
+		buf_printf(b, " (THE DISK FAILS: %s)",
+		           !s->capture_failing   ? "results"
+		           : !s->results_failing ? "capture"
+		                                 : "both");
+	else if (!s->plan->capture)
 		buf_puts(b, " (capture is off)");
 }
 

@@ -157,7 +157,7 @@ static void usage(FILE *to)
 	for (unsigned i = 0; commands[i]; i++)
 		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->does);
 	fputs("\nunderstudy COMMAND --help tells more.\n\nexamples:\n"
-	      "  understudy proxy --live http://127.0.0.1:9001 --candidate new=http://127.0.0.1:9002\n"
+	      "  understudy proxy --live http://127.0.0.1:9001 --listen 127.0.0.1:8080\n"
 	      "  understudy report runs/demo\n",
 	      to);
 }

@@ -20,10 +20,14 @@ static int hash(const char *line, size_t n, uint8_t out[AUDIT_HASH_BYTES])
 	return EVP_Digest(line, n, out, NULL, EVP_sha256(), NULL) == 1 ? 0 : ERR_SYS;
 }
 
+/* After a failure it is opened anew: a part of the line may be there. */
 static int put(struct audit *a, const char *text, size_t n)
 {
-	if (write(a->fd, text, n) != (ssize_t)n || fdatasync(a->fd))
+	if (write(a->fd, text, n) != (ssize_t)n || fdatasync(a->fd)) {
+		close(a->fd);
+		a->fd = -1;
 		return ERR_SYS;
+	}
 	a->bytes += n;
 	return 0;
 }
@@ -53,12 +57,18 @@ static int go_on(struct audit *a)
 static int open_file(struct audit *a, int flags)
 {
 	struct stat st;
+	int err = ERR_SYS;
 
 	a->fd = openat(a->directory, "audit.log", O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
-	if (a->fd == -1 || fstat(a->fd, &st) || !S_ISREG(st.st_mode))
-		return ERR_SYS;
-	a->bytes = (uint64_t)st.st_size;
-	return go_on(a);
+	if (a->fd != -1 && !fstat(a->fd, &st) && S_ISREG(st.st_mode)) {
+		a->bytes = (uint64_t)st.st_size;
+		err = go_on(a);
+	}
+	if (err && a->fd != -1) {
+		close(a->fd);
+		a->fd = -1;
+	}
+	return err;
 }
 
 int audit_append(struct audit *a, struct span line)

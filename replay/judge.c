@@ -2,7 +2,9 @@
  * judge.c - folds masked live and candidate legs into pairs, compares them, keeps the counts.
  *
  * Order of truth: a pair is committed to results.db first, then its cell is settled, then the slot is
- * harvested. After a crash, pairs of the last commit whose cells were not settled are forgotten.
+ * harvested. After a crash, pairs of the last commit whose cells were not settled are forgotten. A batch that
+ * the disk does not take is taken back and its cells are settled as disk, and so are all that follow until a
+ * trial succeeds, one a second: what is counted as compared is stored, and nothing waits for a disk.
  *
  * An exchange whose model input was masked is no question to live: its candidates are compared with the
  * baseline's answer, which was asked the same masked question, or they are not_compared{masked_input}. The
@@ -26,7 +28,7 @@
 
 enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 10 };
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
-                      REAP_NS = 5000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
+                      REAP_NS = 5000000000u, TRY_NS = 1000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
 struct judge {
 	const struct role_env *env;
@@ -39,6 +41,9 @@ struct judge {
 	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, reaped_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
 	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
+	bool failing;                 /* the disk took the last batch, or the last trial, not */
+	bool unsummed;                /* ... nor the last summary */
+	uint64_t tried_ns;
 	struct {
 		uint64_t id, since_ns;
 	} watch[SLOTS_WATCHED]; /* by slot: who holds it, and the last sign of it */
@@ -72,17 +77,49 @@ static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
 	return to_ns > from_ns ? (to_ns - from_ns) / 1000u : 0;
 }
 
-static void commit(void)
+static void settle_batch(uint8_t outcome)
 {
-	if (judge.batch_count && results_commit(judge.results)) {
-		LOG(ERROR, "results_failed", log_text("why", "results.db cannot be written"));
-		exit(3);
-	}
 	for (unsigned i = 0; i < judge.batch_count; i++)
 		ledger_move(judge.env->ledger, judge.batch[i].slot, judge.batch[i].id, judge.batch[i].cell,
-		            STAGE_JUDGE, OUTCOME_COMPARED);
+		            STAGE_JUDGE, outcome);
 	judge.batch_count = 0;
+}
+
+static void tell(bool failing)
+{
+	judge.failing = failing;
+	judge.tried_ns = clock_mono_ns();
+	atomic_store(&judge.env->page->results_failing, failing);
+}
+
+static void give_up_batch(void)
+{
+	LOG(ERROR, "results_stopped", log_text("why", "results.db cannot be written"));
+	tell(true);
+	if (results_abandon(judge.results)) {
+		LOG(ERROR, "results_failed", log_text("why", "results.db cannot be read"));
+		exit(3);
+	}
+	settle_batch(OUTCOME_DISK);
+}
+
+static void commit(void)
+{
+	if (judge.batch_count && results_commit(judge.results))
+		give_up_batch();
+	settle_batch(OUTCOME_COMPARED);
 	judge.committed_ns = clock_mono_ns();
+}
+
+static void try_again(uint64_t now)
+{
+	if (!judge.failing || now - judge.tried_ns < TRY_NS)
+		return;
+	judge.tried_ns = now;
+	if (results_try(judge.results))
+		return;
+	tell(false);
+	LOG(WARN, "results_resumed", log_text("why", "the disk takes what is written again"));
 }
 
 static bool complete(const struct exchange *x, unsigned leg)
@@ -136,11 +173,12 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	struct comparison comparison = {0};
 	struct results_pair pair = {
 	        .id = x->id, .route = x->route, .candidate = (uint16_t)candidate, .comparison = &comparison};
-	uint8_t outcome = OUTCOME_COMPARED;
 	int err;
 
 	if (!against)
 		return OUTCOME_MASKED_INPUT;
+	if (judge.failing)
+		return OUTCOME_DISK;
 	pair.against_baseline = against != live;
 	pair.drilled = (other->flags | (pair.against_baseline ? against->flags : 0)) & RECORD_DRILLED;
 	pair.live = answer_of(client, against);
@@ -154,10 +192,11 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	pair.request_body = buf_span(&client->body);
 	pair.live_us = us_between(client->end_ns, live->end_ns);
 	pair.other_us = us_between(other->start_ns, other->end_ns);
-	if (results_add(judge.results, &pair))
-		outcome = OUTCOME_UNDECODABLE;
+	err = results_add(judge.results, &pair);
 	comparison_fini(&comparison);
-	return outcome;
+	if (err && err != ERR_NOMEM)
+		give_up_batch();
+	return !err ? OUTCOME_COMPARED : err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_DISK;
 }
 
 static void settle_compared(struct exchange *x, unsigned candidate)
@@ -187,11 +226,16 @@ static bool orphaned(const struct exchange *x)
 	       judge.emptied_ns > judge.watch[x->slot].since_ns;
 }
 
+/* Settled otherwise, the live answer does not count, though it may have come. */
+static bool fell(uint8_t live)
+{
+	return live > OUTCOME_FIRST && live != OUTCOME_COMPARED;
+}
+
 /* Compare what has become comparable; true when nothing is left to wait for. */
 static bool advance(struct exchange *x)
 {
 	const struct plan_route *route = &judge.env->plan->routes[x->route];
-	/* settled otherwise, the live answer does not count, though it may have come */
 	uint8_t live = ledger_cell(judge.env->ledger, x->slot, x->id, CELL_LIVE);
 	bool all = true;
 
@@ -202,7 +246,7 @@ static bool advance(struct exchange *x)
 			continue;
 		if (at == STAGE_JUDGE && orphaned(x))
 			ledger_move(judge.env->ledger, x->slot, x->id, c, STAGE_JUDGE, OUTCOME_ROLE_LOST);
-		else if (at == STAGE_JUDGE && live > OUTCOME_FIRST && live != OUTCOME_COMPARED)
+		else if (at == STAGE_JUDGE && fell(live))
 			ledger_move(judge.env->ledger, x->slot, x->id, c, at, live);
 		else if (at != STAGE_JUDGE || !complete(x, LEG_CLIENT) || !complete(x, LEG_LIVE) ||
 		         !complete(x, LEG_CANDIDATE + c) || reference_pending(x, c))
@@ -213,20 +257,27 @@ static bool advance(struct exchange *x)
 	return all;
 }
 
-/* The reader of an end pulls its cell to its own stage, and settles it when the leg broke. */
-static void pull(const struct record *r, const struct leg *leg)
+static bool is_last(const struct record *r)
+{
+	return r->type == RECORD_END || r->type == RECORD_ERROR;
+}
+
+static bool in_plan(const struct record *r)
+{
+	return r->route < judge.env->plan->route_count && r->leg < LEGS_MAX;
+}
+
+/* The reader of an end pulls its cell to its own stage. */
+static void claim(const struct record *r)
 {
 	struct ledger *l = judge.env->ledger;
 
-	if (r->leg == LEG_CLIENT) {
+	if (!is_last(r) || !in_plan(r))
 		return;
-	} else if (r->leg == LEG_LIVE) {
+	if (r->leg == LEG_LIVE)
 		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_MASKER, STAGE_JUDGE);
-		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_JUDGE,
-		            leg->error ? leg->error : OUTCOME_COMPARED);
-	} else {
+	else if (r->leg >= LEG_CANDIDATE)
 		ledger_move(l, r->slot, r->id, r->leg - LEG_CANDIDATE, STAGE_ANSWERS, STAGE_JUDGE);
-	}
 }
 
 static void watch(uint32_t slot, uint64_t id, uint64_t now)
@@ -235,11 +286,38 @@ static void watch(uint32_t slot, uint64_t id, uint64_t now)
 	judge.watch[slot].since_ns = now;
 }
 
-/* The rest of an exchange that was shed: its slot may be held by its capture alone. */
+/* The rest of what was shed: its slot may be held by its capture alone, or by other candidates. */
 static bool is_remainder(const struct record *r, uint8_t live)
 {
-	return r->leg <= LEG_LIVE && live > OUTCOME_FIRST && live != OUTCOME_COMPARED &&
-	       !fold_find(judge.fold, r->id);
+	if (r->leg <= LEG_LIVE)
+		return fell(live) && !fold_find(judge.fold, r->id);
+	return ledger_cell(judge.env->ledger, r->slot, r->id, r->leg - LEG_CANDIDATE) > OUTCOME_FIRST;
+}
+
+static void settle_all(const struct record *r, uint8_t outcome)
+{
+	commit(); /* what is in the batch is settled first: a stored pair is a compared one */
+	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_JUDGE; stage++) {
+		ledger_settle_candidates(judge.env->ledger, r->slot, r->id, stage, outcome);
+		ledger_move(judge.env->ledger, r->slot, r->id, CELL_LIVE, stage, outcome);
+	}
+}
+
+/* A record does not follow what is known of its leg: its beginning went down with an earlier judge, or did
+ * not fit into a ring, which settled the cell and leaves the other candidates alone. True: nothing is waited
+ * for. */
+static bool take_rest(const struct record *r, uint8_t live)
+{
+	struct exchange *x = fold_find(judge.fold, r->id);
+
+	if (r->leg <= LEG_LIVE) {
+		settle_all(r, fell(live) ? live : OUTCOME_ROLE_LOST);
+		return true;
+	}
+	for (uint8_t stage = STAGE_SHADOW; stage <= STAGE_JUDGE; stage++)
+		ledger_move(judge.env->ledger, r->slot, r->id, r->leg - LEG_CANDIDATE, stage,
+		            OUTCOME_ROLE_LOST);
+	return !x || advance(x);
 }
 
 static void take(const struct record *r)
@@ -248,7 +326,7 @@ static void take(const struct record *r)
 	uint8_t live;
 	int err;
 
-	if (r->route >= judge.env->plan->route_count || r->leg >= LEGS_MAX)
+	if (!in_plan(r))
 		return;
 	live = ledger_cell(judge.env->ledger, r->slot, r->id, CELL_LIVE);
 	if (live == 0 || is_remainder(r, live))
@@ -256,22 +334,21 @@ static void take(const struct record *r)
 	if (r->slot < SLOTS_WATCHED)
 		watch(r->slot, r->id, judge.turn_ns);
 	err = fold_add(judge.fold, r, judge.payload, &x);
-	if (err) { /* its beginning went down with an earlier judge, or memory is short */
-		uint8_t outcome = err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY;
-
-		commit(); /* what is in the batch is settled first: a stored pair is a compared one */
-		for (uint8_t stage = STAGE_WORKER; stage <= STAGE_JUDGE; stage++) {
-			ledger_settle_candidates(judge.env->ledger, r->slot, r->id, stage, outcome);
-			ledger_move(judge.env->ledger, r->slot, r->id, CELL_LIVE, stage, outcome);
-		}
-		x = fold_find(judge.fold, r->id);
-	} else if (r->type != RECORD_END && r->type != RECORD_ERROR) {
+	if (err == ERR_PROTO) {
+		if (!take_rest(r, live))
+			return;
+	} else if (err) {
+		settle_all(r, OUTCOME_MEMORY);
+	} else if (!is_last(r)) {
 		return;
 	} else {
-		pull(r, x->legs[r->leg]);
+		if (r->leg == LEG_LIVE)
+			ledger_move(judge.env->ledger, r->slot, r->id, CELL_LIVE, STAGE_JUDGE,
+			            x->legs[LEG_LIVE]->error ? x->legs[LEG_LIVE]->error : OUTCOME_COMPARED);
 		if (!advance(x))
 			return;
 	}
+	x = fold_find(judge.fold, r->id);
 	if (x)
 		fold_drop(judge.fold, &x);
 }
@@ -381,15 +458,18 @@ static void summary(const char *state, const char *reason)
 	        .max_us = atomic_load(&replay->lag_max_us),
 	};
 	struct safeguard_cost cost;
+	bool failed;
 
 	ledger_read(judge.env->ledger, &counts);
 	if (!judge.env->plan->replay)
 		allot_all(judge.env, judge.results, &counts);
 	safeguard_cost(judge.env, &cost);
 	tell_drills();
-	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
-	                    judge.env->plan->replay ? NULL : &cost))
+	failed = results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
+	                         judge.env->plan->replay ? NULL : &cost);
+	if (failed && !judge.unsummed)
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
+	judge.unsummed = failed;
 	publish();
 	judge.summed_ns = clock_mono_ns();
 }
@@ -434,6 +514,7 @@ static void housekeeping(void)
 
 	safeguard_tick(judge.env, now);
 	audit_take(&judge.audit);
+	try_again(now);
 	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
 		commit();
 	if (judge.committed_ns >= now || now - judge.harvested_ns > HARVEST_NS) {
@@ -462,8 +543,10 @@ static unsigned drain(void)
 		int err = 0;
 
 		for (unsigned n = 0; n < TURN_RECORDS && !err; n++) {
-			err = ring_get(judge.in[i], &r, judge.payload);
+			err = ring_peek(judge.in[i], &r, judge.payload);
 			if (!err) {
+				claim(&r);
+				ring_advance(judge.in[i], &r);
 				take(&r);
 				total++;
 			}
@@ -540,6 +623,7 @@ int judge_run(struct role_env *env)
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env) ||
 	    audit_open(&judge.audit, env))
 		return 3;
+	tell(false);
 	allot_begin(env);
 	safeguard_begin(env);
 	summary("running", NULL);

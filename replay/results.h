@@ -45,7 +45,13 @@ int results_forget(struct results *, uint64_t id, uint16_t route, uint16_t candi
  * (ERR_SYS, ERR_NOMEM) nothing of the pair is kept or counted. */
 int results_add(struct results *, const struct results_pair *) MUST_CHECK;
 int results_commit(struct results *) MUST_CHECK;
-/* Write summary.json atomically. `state`: running, final, partial, void. `lag` and `cost` may be NULL. */
+/* After results_add() or results_commit() failed with ERR_SYS: take the open batch back. Its pairs are
+ * neither stored nor counted, those committed before are. 0, or ERR_*: what was committed cannot be read. */
+int results_abandon(struct results *) MUST_CHECK;
+/* Outside a batch: does the disk take what is written? 0, ERR_SYS. */
+int results_try(struct results *) MUST_CHECK;
+/* Write summary.json atomically, also when the tables that follow its figures cannot be. `state`: running,
+ * final, partial, void. `lag` and `cost` may be NULL. */
 int results_summary(struct results *, const struct ledger_counts *, const char *state, const char *reason,
                     const struct results_lag *lag, const struct safeguard_cost *cost) MUST_CHECK;
 /* Complete manifest.json: the time it ended, its state, and the SHA-256 of DIRECTORY/capture/ *.cap and

@@ -120,6 +120,8 @@ struct results {
 	unsigned stratum_count, condemned; /* the one whose bands below its least are being dropped */
 	uint64_t sequence;                 /* of the next pair */
 	struct stratum *strata;
+	struct stratum *strata_before; /* as they were when the open batch began */
+	unsigned condemned_before;
 	char (*route_slices)[SLICE_NAME_BYTES]; /* by route: the slice that all its pairs are in */
 };
 
@@ -143,6 +145,8 @@ int results_prepare(struct results *);
 /* Step, reset and clear a statement that gives no row. 0, ERR_SYS. */
 int results_run(sqlite3_stmt *);
 int results_execute(struct results *, const char *sql);
+/* End a transaction that failed, if SQLite has not: after some failures it has. */
+void results_roll_back(struct results *);
 
 /* --- tallies --- */
 
@@ -195,6 +199,9 @@ int64_t results_place(struct results *, unsigned stratum, uint64_t id);
 /* Read how much each stratum holds, and from which band on. 0, ERR_SYS, ERR_NOMEM. */
 int results_load_strata(struct results *);
 void results_kept(struct results *, unsigned stratum, uint64_t bytes);
+/* Note them where a batch begins; go back there. */
+void results_mark_strata(struct results *);
+void results_reset_strata(struct results *);
 /* Inside a transaction: drop pairs until the database is within its bound. Not `now`: only when much was
  * stored since the last look. 0, ERR_SYS. */
 int results_bound(struct results *, bool now);

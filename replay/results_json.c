@@ -398,6 +398,9 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 		buf_puts(b, "null,");
 	else
 		buf_printf(b, "\"%s\",", gate_state_name(j->verdict));
+	buf_puts(b, "\"gate\":");
+	buf_json_string(b, span_of(t->standing.gate));
+	buf_puts(b, ",");
 	put_counts(b, all->route_seen[t->route], all->candidate[t->route][t->candidate],
 	           all->candidate_open[t->route][t->candidate]);
 	buf_puts(b, ",");
@@ -420,7 +423,8 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 
 /* --- the files --- */
 
-/* Every candidate into `candidates`; the run's verdict and the sentence for it. */
+/* Every candidate into `candidates`; the run's verdict and the sentence for it. 0, or why a table was not
+ * written: the texts are whole. */
 static int judge_all(struct results *r, const struct ledger_counts *all, struct buf *candidates,
                      struct buf *why, enum gate_state *verdict_out)
 {
@@ -428,7 +432,7 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 	unsigned judged = 0;
 	int rc = 0;
 
-	for (unsigned i = 0; !rc && i < r->tally_count; i++) {
+	for (unsigned i = 0; i < r->tally_count; i++) {
 		struct tally *t = &r->tallies[i];
 		struct judgement j = {.count = 0};
 
@@ -446,7 +450,8 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 		if (i)
 			buf_puts(candidates, ",");
 		put_candidate(candidates, r, t, all, &j);
-		rc = results_store_gates(r, t, &j);
+		if (!rc)
+			rc = results_store_gates(r, t, &j);
 	}
 	if (!judged)
 		buf_puts(why, "\"no candidate\"");
@@ -454,17 +459,20 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 	return rc;
 }
 
-/* The tables that follow the figures, in one transaction. */
+/* The same, and the tables that follow the figures, in one transaction. */
 static int judge_stored(struct results *r, const struct ledger_counts *all, struct buf *candidates,
                         struct buf *why, enum gate_state *verdict_out)
 {
 	bool own = !r->in_transaction;
-	int rc = own ? results_execute(r, "BEGIN IMMEDIATE") : 0;
+	int begun = own ? results_execute(r, "BEGIN IMMEDIATE") : 0;
+	int rc = judge_all(r, all, candidates, why, verdict_out);
 
 	if (!rc)
-		rc = judge_all(r, all, candidates, why, verdict_out);
-	if (own && results_execute(r, rc ? "ROLLBACK" : "COMMIT") && !rc)
-		rc = ERR_SYS;
+		rc = begun;
+	if (own && !rc)
+		rc = results_execute(r, "COMMIT");
+	if (own && rc)
+		results_roll_back(r);
 	return rc;
 }
 
@@ -522,16 +530,14 @@ int results_summary(struct results *r, const struct ledger_counts *all, const ch
 {
 	struct buf text, candidates, why;
 	enum gate_state verdict;
-	int rc = results_refresh(r);
+	int tables, rc = results_refresh(r);
 
 	buf_init(&text, JSON_LIMIT_BYTES);
 	buf_init(&candidates, JSON_LIMIT_BYTES);
 	buf_init(&why, JSON_LIMIT_BYTES);
 	if (rc)
 		goto out;
-	rc = judge_stored(r, all, &candidates, &why, &verdict);
-	if (rc)
-		goto out;
+	tables = judge_stored(r, all, &candidates, &why, &verdict);
 	if (reason && *reason) {
 		buf_reset(&why);
 		buf_json_string(&why, span_of(reason));
@@ -542,6 +548,8 @@ int results_summary(struct results *r, const struct ledger_counts *all, const ch
 	rc = text.err ? text.err : candidates.err ? candidates.err : why.err;
 	if (!rc)
 		rc = results_write_file(r->directory, "summary.json", buf_span(&text));
+	if (!rc)
+		rc = tables;
 out:
 	buf_fini(&text);
 	buf_fini(&candidates);

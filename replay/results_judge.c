@@ -84,19 +84,15 @@ struct results_standing results_standing_of(const struct tally *t, const struct 
 	                              .holds = true,
 	                              .decided = j->count > 0};
 
-	if (j->decided_by >= 0)
+	if (j->decided_by >= 0) {
 		at.gate = gate_metric_row(j->gates[j->decided_by].metric)->name;
+		at.needed = j->results[j->decided_by].needed;
+	}
 	for (unsigned i = 0; i < j->count; i++) {
 		at.holds &= gate_keeps(&j->gates[i], &j->results[i]);
 		at.failed |= j->results[i].state == GATE_FAIL;
 		at.decided &= j->results[i].state != GATE_UNDECIDED;
 	}
-	for (unsigned i = 0; i < j->count; i++)
-		if (j->verdict == GATE_UNDECIDED && j->results[i].state == GATE_UNDECIDED &&
-		    j->results[i].needed >= at.needed) {
-			at.needed = j->results[i].needed;
-			at.gate = gate_metric_row(j->gates[i].metric)->name;
-		}
 	return at;
 }
 

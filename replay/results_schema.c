@@ -105,3 +105,9 @@ int results_execute(struct results *r, const char *text)
 {
 	return sqlite3_exec(r->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : ERR_SYS;
 }
+
+void results_roll_back(struct results *r)
+{
+	if (!sqlite3_get_autocommit(r->db))
+		(void)results_execute(r, "ROLLBACK");
+}

@@ -322,7 +322,7 @@ static void send_all(struct exchange *x, const struct record *end)
 	for (unsigned n = 0; n < route->candidate_count; n++) {
 		unsigned i = order[n];
 
-		if (!ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_MASKER, STAGE_SHADOW))
+		if (ledger_cell(shadow.env->ledger, end->slot, end->id, i) != STAGE_SHADOW)
 			continue;
 		if (page_paused(shadow.env->page, x->route, i))
 			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, OUTCOME_PAUSED);
@@ -341,7 +341,7 @@ static bool must_wait(const struct exchange *x)
 		return false;
 	for (unsigned i = 0; i < route->candidate_count; i++)
 		if (!page_paused(shadow.env->page, x->route, i) &&
-		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_MASKER)
+		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_SHADOW)
 			wait |= catalogue_asks(&shadow.catalogues[x->route][i], clock_mono_ns());
 	return wait;
 }
@@ -361,18 +361,35 @@ static bool send_waiting(void)
 	return true;
 }
 
+static bool is_for_us(const struct record *r)
+{
+	return r->leg == LEG_CLIENT && r->route < shadow.env->plan->route_count;
+}
+
+/* The reader of a request's end pulls its cells to its own stage. */
+static void claim(const struct record *r)
+{
+	if (r->type == RECORD_END && is_for_us(r))
+		ledger_settle_candidates(shadow.env->ledger, r->slot, r->id, STAGE_MASKER, STAGE_SHADOW);
+}
+
+/* The copy ends here, wherever its cells are when what comes first cannot be kept. */
+static void give_up(const struct record *r, uint8_t outcome)
+{
+	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_SHADOW; stage++)
+		ledger_settle_candidates(shadow.env->ledger, r->slot, r->id, stage, outcome);
+}
+
 static void take(const struct record *r)
 {
 	struct exchange *x = NULL;
 	int err;
 
-	if (r->leg != LEG_CLIENT || r->route >= shadow.env->plan->route_count)
+	if (!is_for_us(r))
 		return;
 	err = fold_add(shadow.fold, r, shadow.payload, &x);
 	if (err) {
-		uint8_t outcome = err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY;
-
-		ledger_settle_candidates(shadow.env->ledger, r->slot, r->id, STAGE_MASKER, outcome);
+		give_up(r, err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY);
 		x = fold_find(shadow.fold, r->id);
 	} else if (r->type == RECORD_END && must_wait(x)) {
 		shadow.asked_for = *r;
@@ -454,7 +471,9 @@ static bool drain(void)
 
 	shadow.sent = shadow.read = 0;
 	while (shadow.read < TURN_RECORDS && shadow.sent < sends && send_waiting() &&
-	       (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
+	       (err = ring_peek(shadow.in, &r, shadow.payload)) == 0) {
+		claim(&r);
+		ring_advance(shadow.in, &r);
 		take(&r);
 		shadow.read++;
 	}

@@ -364,7 +364,7 @@ static const struct command_flag flags[] = {
 
 const struct command prove_command = {
         .name = "prove",
-        .does = "look at the running roles from outside: what they hold, and what keeps them",
+        .does = "look at running roles from outside: what they hold, what keeps them",
         .usage = "[-c FILE | --control SOCKET]",
         .about = "One line a role: its user, how many filters its system calls pass, whom its\n"
                  "sockets lead to, and which of the calls that matter the filters let through.\n"

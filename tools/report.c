@@ -326,7 +326,8 @@ static const struct command_flag flags[] = {
 const struct command report_command = {
         .name = "report",
         .does = "render a run as html, md, json, junit or text",
-        .usage = "[RUN] [--format html|md|json|junit|text] [-o FILE] [-c FILE]",
+        .usage = "[RUN] [--format html|md|json|junit|text] [-o FILE]\n"
+                 " [-c FILE]",
         .about = "Renders a run as the judge left it; nothing is computed again.\n"
                  "RUN is a directory, the beginning of a run's id or name, or \"last\" (the\n"
                  "default); runs are looked for in runs/ and in run.directory of -c FILE.",

@@ -184,14 +184,12 @@ void run_sentence(const struct run *run, struct buf *out)
 
 const char *run_why(const struct node *candidate)
 {
-	const struct node *gates = doc_get(candidate, "gates");
-	const char *verdict = doc_text(candidate, "verdict");
+	const char *verdict = doc_text(candidate, "verdict"), *gate = doc_text(candidate, "gate");
 
 	if (doc_get(candidate, "drill"))
 		return "a drill";
-	for (const struct node *g = gates ? gates->child : NULL; g; g = g->next)
-		if (strcmp(verdict, "pass") && !strcmp(doc_text(g, "state"), verdict))
-			return doc_text(g, "metric");
+	if (*gate)
+		return gate;
 	return !strcmp(verdict, "pass")        ? "every gate holds"
 	       : !strcmp(verdict, "undecided") ? "no gate declared"
 	                                       : "";
