@@ -29,7 +29,7 @@ enum {
 	HEADER_EDITS_MAX = 16,
 	REWRITES_MAX = 8,
 	RAMP_STAGES_MAX = 8,
-	FAULTS_MAX = 4,
+	FAULTS_MAX = 8,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
