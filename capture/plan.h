@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include "capture/guard.h"
 #include "capture/ledger.h"
 
 enum {
@@ -26,6 +27,7 @@ enum {
 	ALPN_BYTES = 32,
 	LIVE_ENDPOINTS_MAX = 8,
 	SLICES_MAX = 4,
+	SAFEGUARDS_MAX = 8,
 	HEADER_EDITS_MAX = 16,
 	REWRITES_MAX = 8,
 	RAMP_STAGES_MAX = 8,
@@ -206,6 +208,14 @@ struct plan_gate {
 	char because[TEXT_MAX_BYTES];
 };
 
+struct plan_safeguard {          /* replay/rule.h */
+	uint32_t metric, action; /* enum guard_metric, enum guard_action */
+	double max, leave;       /* ms, or a share in 0..1 */
+	uint32_t window_ms, for_ms, hold_ms;
+	uint32_t to_ppm; /* of GUARD_LOWER */
+	char because[TEXT_MAX_BYTES];
+};
+
 struct plan_slice { /* exchanges grouped by the masked value of a request header */
 	char name[NAME_MAX_BYTES];
 	char header[NAME_MAX_BYTES]; /* lower case */
@@ -237,6 +247,8 @@ struct plan_route {
 	struct plan_stop stop;
 	uint32_t gate_count;
 	struct plan_gate gates[GATES_MAX];
+	uint32_t safeguard_count;
+	struct plan_safeguard safeguards[SAFEGUARDS_MAX];
 	uint32_t slice_count;
 	struct plan_slice slices[SLICES_MAX];
 };
@@ -279,6 +291,7 @@ struct plan {
 	char run_name[NAME_MAX_BYTES], run_directory[PATH_MAX_BYTES], hypothesis[TEXT_MAX_BYTES];
 	char owner[NAME_MAX_BYTES], ticket[NAME_MAX_BYTES];
 	char control_socket[PATH_MAX_BYTES];
+	char config_file[PATH_MAX_BYTES];        /* that it was read from; empty: none */
 	struct plan_endpoint control_address;    /* of the control endpoint over TCP; no address: none */
 	char control_token_file[PATH_MAX_BYTES]; /* who shows its line there may change things; empty: nobody
 	                                          */

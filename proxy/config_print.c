@@ -281,6 +281,27 @@ static void print_stop(const struct plan_stop *s, FILE *f)
 	fprintf(f, "%s\n", s->decided ? " every gate is decided" : "");
 }
 
+static void print_safeguard(const struct plan_safeguard *s, FILE *f)
+{
+	const struct guard_row *row = guard_row(s->metric);
+	double scale = row->unit == GUARD_MS ? 1 : 100;
+	const char *unit = row->unit == GUARD_MS ? " ms" : "%";
+	char window[32], held[32], hold[32];
+
+	fprintf(f, "  safeguard: %s over %.4g%s for %s", row->name, s->max * scale, unit,
+	        time_text(s->for_ms, held));
+	if (row->scope != GUARD_HOST)
+		fprintf(f, ", of the last %s", time_text(s->window_ms, window));
+	fprintf(f, ": %s", guard_action_name(s->action));
+	if (s->action == GUARD_LOWER)
+		fprintf(f, " to %.4g%%", s->to_ppm / 1e4);
+	if (s->action == GUARD_STOP)
+		fprintf(f, ", until ctl resume and ctl run start\n");
+	else
+		fprintf(f, ", until at most %.4g%s for %s\n", s->leave * scale, unit,
+		        time_text(s->hold_ms, hold));
+}
+
 static void print_route(const struct plan *p, const struct plan_route *r, FILE *f)
 {
 	char text[32];
@@ -311,6 +332,8 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 	print_compare(r, f);
 	for (uint32_t i = 0; i < r->gate_count; i++)
 		print_gate(&r->gates[i], f);
+	for (uint32_t i = 0; i < r->safeguard_count; i++)
+		print_safeguard(&r->safeguards[i], f);
 }
 
 static void print_masks(const struct plan *p, FILE *f)

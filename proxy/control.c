@@ -155,7 +155,8 @@ static void post_resume(struct control *c, const struct server_request *q, struc
 	}
 	audit(q, "resume", *name ? "candidate" : "by", *name ? name : "operator");
 	if (!*name)
-		atomic_fetch_and(&page->paused, ~(uint32_t)(PAUSED_BY_OPERATOR | PAUSED_BY_HARM));
+		atomic_fetch_and(&page->paused,
+		                 ~(uint32_t)(PAUSED_BY_OPERATOR | PAUSED_BY_HARM | PAUSED_BY_SAFEGUARD));
 	if (!atomic_load(&page->paused)) {
 		buf_printf(&r->body, "%s%sresumed\n", name, *name ? " is " : "");
 		return;
@@ -302,23 +303,30 @@ static void post_log(struct control *c, const struct server_request *q, struct s
 
 /* Nobody's own figures: what the parent is to do. Only while nothing is open, so that the page holds one
  * wish. */
+static bool wish(struct control *c, enum wish what, const char *name)
+{
+	struct page_wish *w = &c->env->page->wish;
+	uint32_t done = atomic_load(&w->done), asked = done;
+
+	if (atomic_load(&w->asked) == done) {
+		atomic_store(&w->what, what);
+		snprintf(w->name, sizeof w->name, "%s", name);
+	}
+	return atomic_compare_exchange_strong(&w->asked, &asked, done + 1);
+}
+
 static void put_wish(struct control *c, const struct server_request *q, struct server_reply *r,
                      enum wish what, const char *name)
 {
 	static const char *const words[] = {"reload", "run_stop", "run_start"};
-	struct page_wish *w = &c->env->page->wish;
-	uint32_t done = atomic_load(&w->done), asked = done;
+	uint32_t done = atomic_load(&c->env->page->wish.done);
 
 	if (getppid() != c->parent) {
 		r->status = 503;
 		buf_puts(&r->body, "the parent process is gone: start the proxy anew\n");
 		return;
 	}
-	if (atomic_load(&w->asked) == done) {
-		atomic_store(&w->what, what);
-		snprintf(w->name, sizeof w->name, "%s", name);
-	}
-	if (!atomic_compare_exchange_strong(&w->asked, &asked, done + 1)) {
+	if (!wish(c, what, name)) {
 		r->status = 409;
 		buf_puts(&r->body, "another reload is under way; ask again when it is done\n");
 		return;
@@ -539,6 +547,21 @@ static void drain_orphaned(const struct control *c)
 	atomic_store(&env->page->phase, phase + 1);
 }
 
+/* A safeguard ends the run as an operator would. While another wish is open it waits; without a parent, who
+ * would seal it, all stays paused. */
+static void stop_run(struct control *c)
+{
+	struct page *page = c->env->page;
+
+	if (!atomic_load(&page->guard_stop) || atomic_load(&page->superseded) ||
+	    atomic_load(&page->phase) != PHASE_RUN || getppid() != c->parent)
+		return;
+	if (!wish(c, WISH_RUN_STOP, ""))
+		return;
+	atomic_store(&page->guard_stop, 0);
+	record_change((struct log_pair[]){log_text("change", "run_stop"), log_text("by", "safeguard")}, 2);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct control *c = arg;
@@ -547,6 +570,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	control_log_drain(&c->log);
 	announce(c);
 	look_for_file(c);
+	stop_run(c);
 	drain_orphaned(c);
 	if (atomic_load(&c->env->page->superseded))
 		server_deafen(c->server);

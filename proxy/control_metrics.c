@@ -3,6 +3,8 @@
  */
 #include "proxy/control_stats.h"
 
+#include <math.h>
+
 #include "capture/fault.h"
 #include "proto/base/log.h"
 
@@ -197,6 +199,61 @@ static void verdict_of(const struct metric *m, const struct stats *s, unsigned r
 	for (unsigned v = STANDING_UNDECIDED; v <= STANDING_FAIL; v++)
 		metric_uint(b, m, (const char *const[]){NAMES(s, r, c), states[v]},
 		            s->standings[r][c].state == v);
+}
+
+typedef void guard_sample(const struct metric *, const char *const *names, const struct stats_guard *,
+                          struct buf *);
+
+static void each_guard(const struct metric *m, const struct stats *s, struct buf *b, guard_sample *put)
+{
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned i = 0; i < s->plan->routes[r].safeguard_count; i++) {
+			const struct plan_route *route = &s->plan->routes[r];
+			const struct plan_safeguard *g = &route->safeguards[i];
+			bool own = guard_row(g->metric)->scope == GUARD_CANDIDATE;
+
+			for (unsigned c = 0; c < stats_guarded(route, g); c++)
+				put(m,
+				    (const char *const[]){route->name, own ? route->candidates[c].name : "",
+				                          guard_row(g->metric)->name,
+				                          guard_action_name(g->action)},
+				    &s->guards[r][i][c], b);
+		}
+}
+
+static void tripped_of(const struct metric *m, const char *const *names, const struct stats_guard *g,
+                       struct buf *b)
+{
+	metric_uint(b, m, names, g->tripped);
+}
+
+static void trips_of(const struct metric *m, const char *const *names, const struct stats_guard *g,
+                     struct buf *b)
+{
+	metric_uint(b, m, names, g->trips);
+}
+
+/* Absent while it is not known. */
+static void value_of(const struct metric *m, const char *const *names, const struct stats_guard *g,
+                     struct buf *b)
+{
+	if (!isnan(g->value))
+		metric_real(b, m, names, g->value);
+}
+
+static void put_guard_tripped(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	each_guard(m, s, b, tripped_of);
+}
+
+static void put_guard_trips(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	each_guard(m, s, b, trips_of);
+}
+
+static void put_guard_value(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	each_guard(m, s, b, value_of);
 }
 
 #define ALL(name, sample)                                                                                    \
@@ -505,6 +562,24 @@ static const struct {
           "copies that met a fault of a drill: what is told of that candidate is none of its own",
           {"route", "candidate", "fault"}},
          put_candidate_drilled},
+        {{"understudy_safeguard_tripped",
+          METRIC_GAUGE,
+          "",
+          "1 while a safeguard acts",
+          {"route", "candidate", "metric", "action"}},
+         put_guard_tripped},
+        {{"understudy_safeguard_trips_total",
+          METRIC_COUNTER,
+          "",
+          "times that a safeguard began to act",
+          {"route", "candidate", "metric", "action"}},
+         put_guard_trips},
+        {{"understudy_safeguard_value",
+          METRIC_GAUGE,
+          "",
+          "the figure that a safeguard watches: ms, or a share",
+          {"route", "candidate", "metric", "action"}},
+         put_guard_value},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 

@@ -93,7 +93,10 @@ static void read_standings(struct stats *s, const struct page *page)
 			to->state = atomic_load(&from->state);
 			to->sample_ppm =
 			        page_sample_ppm(page, r, c, s->plan->routes[r].candidates[c].sample_ppm);
-			to->paused = atomic_load(&page->paused_candidates[r]) >> c & 1;
+			to->paused = (atomic_load(&page->paused_candidates[r]) |
+			              atomic_load(&page->guard_pauses[r])) >>
+			                     c &
+			             1;
 			to->stage = atomic_load(&from->stage);
 			to->falls = atomic_load(&from->falls);
 			to->stopped = atomic_load(&from->stopped);
@@ -102,6 +105,27 @@ static void read_standings(struct stats *s, const struct page *page)
 			read_candidate(&page->candidates[r][c], to);
 			to->drill = page_drilled(page, s->plan, r, c);
 		}
+}
+
+unsigned stats_guarded(const struct plan_route *route, const struct plan_safeguard *s)
+{
+	return guard_row(s->metric)->scope == GUARD_CANDIDATE ? route->candidate_count : 1;
+}
+
+static void read_guards(struct stats *s, const struct page *page)
+{
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned i = 0; i < s->plan->routes[r].safeguard_count; i++)
+			for (unsigned c = 0;
+			     c < stats_guarded(&s->plan->routes[r], &s->plan->routes[r].safeguards[i]); c++) {
+				const struct guard_gauges *from = &page->guards[r][i][c];
+				struct stats_guard *to = &s->guards[r][i][c];
+				uint64_t bits = atomic_load(&from->value);
+
+				to->tripped = atomic_load(&from->tripped);
+				to->trips = atomic_load(&from->trips);
+				memcpy(&to->value, &bits, sizeof bits);
+			}
 }
 
 void stats_read(const struct role_env *env, struct stats *s)
@@ -129,6 +153,7 @@ void stats_read(const struct role_env *env, struct stats *s)
 	s->harm_low_ns = atomic_load(&page->harm.low_ns);
 	s->harm_high_ns = atomic_load(&page->harm.high_ns);
 	read_standings(s, page);
+	read_guards(s, page);
 	ledger_read(env->ledger, &s->counts);
 }
 
@@ -420,6 +445,7 @@ static void put_route(struct buf *b, const struct plan *plan, const struct plan_
 	}
 	close_with(b, "]");
 	put_number(b, "gates", r->gate_count);
+	put_number(b, "safeguards", r->safeguard_count);
 	close_with(b, "}");
 }
 

@@ -160,6 +160,31 @@ static void line_harmed(const struct hist_range *cost, double at, struct buf *b)
 	buf_puts(b, "); understudy ctl resume");
 }
 
+/* What safeguards do now: "held back: svc divergence_rate 25 % (pause), and 1 more"; false: nothing. */
+static bool put_guards(const struct stats *s, struct buf *b)
+{
+	unsigned more = 0;
+
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned i = 0; i < s->plan->routes[r].safeguard_count; i++) {
+			const struct plan_route *route = &s->plan->routes[r];
+			const struct plan_safeguard *g = &route->safeguards[i];
+
+			for (unsigned c = 0; c < stats_guarded(route, g); c++) {
+				if (!s->guards[r][i][c].tripped || more++)
+					continue;
+				buf_printf(b, "held back: %s %s (%s)",
+				           guard_row(g->metric)->scope == GUARD_CANDIDATE
+				                   ? route->candidates[c].name
+				                   : route->name,
+				           guard_row(g->metric)->name, guard_action_name(g->action));
+			}
+		}
+	if (more > 1)
+		buf_printf(b, ", and %u more", more - 1);
+	return more > 0;
+}
+
 static void line_shadowing(const struct stats *s, struct buf *b)
 {
 	double at;
@@ -169,6 +194,12 @@ static void line_shadowing(const struct stats *s, struct buf *b)
 		line_harmed(&cost, at, b);
 		return;
 	}
+	if (s->paused & PAUSED_BY_SAFEGUARD) {
+		buf_puts(b, "OFF by a safeguard: understudy ctl resume");
+		return;
+	}
+	if (!s->paused && put_guards(s, b))
+		return;
 	if (s->paused) {
 		buf_puts(b, s->paused & PAUSED_BY_OPERATOR ? "paused (understudy ctl resume)"
 		                                           : "paused (the file PAUSE in the run directory)");

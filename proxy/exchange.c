@@ -361,6 +361,19 @@ void exchange_tick(struct exchange *x, uint64_t now_ns)
 	}
 }
 
+/* What safeguards go by. A client that takes its answer slowly is in the time, too: live's end is not ours.
+ */
+static void count_live(const struct exchange *x, bool failed)
+{
+	struct live_gauges *g = &x->worker->env->page->live[x->worker->env->index][x->route];
+
+	gauge_add(&g->answers, 1);
+	if (failed || x->status >= 500)
+		gauge_add(&g->failed, 1);
+	if (!failed && x->request_done && !x->tunnel)
+		hist_add(&g->times, x->worker->now_ns - x->asked_ns);
+}
+
 void exchange_live_failed(struct exchange *x, enum live_error why)
 {
 	static const unsigned statuses[LIVE_ERRORS] = {
@@ -369,6 +382,7 @@ void exchange_live_failed(struct exchange *x, enum live_error why)
 	};
 
 	gauges_live_error(x->worker->gauges, why);
+	count_live(x, true);
 	tap_error(&x->tap, OUTCOME_LIVE_FAILED);
 	finish(x, false);
 	answer_ourselves(x, statuses[why], live_error_name(why));
@@ -433,6 +447,7 @@ void exchange_response_end(struct exchange *x)
 {
 	bool clean = x->request_done && !x->tunnel;
 
+	count_live(x, false);
 	if (x->request_done)
 		tap_end(&x->tap, LEG_LIVE);
 	else /* nobody else can be asked with half a request */

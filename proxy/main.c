@@ -38,7 +38,7 @@ static const struct role_row roles[] = {
          PHASE_JUDGE,
          false,
          {"plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
-          "wake.masked-answers", "ring.log.control.*"},
+          "wake.masked-answers", "ring.log.control.*", "host.memory", "host.cpu", "config"},
          {5, 700},
          0,
          {MAY_STORE, DIALS_NOBODY}},

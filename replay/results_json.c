@@ -500,7 +500,7 @@ static void put_cost(struct buf *b, const struct safeguard_cost *c)
 static void put_summary(struct buf *b, const struct results *r, const struct ledger_counts *all,
                         const char *state, enum gate_state verdict, struct span reason,
                         struct span candidates, const struct results_lag *lag,
-                        const struct safeguard_cost *cost)
+                        const struct safeguard_cost *cost, struct span more)
 {
 	buf_puts(b, "{\"schema\":1,");
 	put_text(b, "run", r->run_id);
@@ -520,13 +520,17 @@ static void put_summary(struct buf *b, const struct results *r, const struct led
 	}
 	if (cost)
 		put_cost(b, cost);
+	if (more.len) {
+		buf_puts(b, ",");
+		buf_span_put(b, more);
+	}
 	buf_puts(b, ",\"candidates\":[");
 	buf_span_put(b, candidates);
 	buf_puts(b, "]}\n");
 }
 
 int results_summary(struct results *r, const struct ledger_counts *all, const char *state, const char *reason,
-                    const struct results_lag *lag, const struct safeguard_cost *cost)
+                    const struct results_lag *lag, const struct safeguard_cost *cost, struct span more)
 {
 	struct buf text, candidates, why;
 	enum gate_state verdict;
@@ -544,7 +548,7 @@ int results_summary(struct results *r, const struct ledger_counts *all, const ch
 	}
 	if (!strcmp(state, "void"))
 		verdict = GATE_UNDECIDED;
-	put_summary(&text, r, all, state, verdict, buf_span(&why), buf_span(&candidates), lag, cost);
+	put_summary(&text, r, all, state, verdict, buf_span(&why), buf_span(&candidates), lag, cost, more);
 	rc = text.err ? text.err : candidates.err ? candidates.err : why.err;
 	if (!rc)
 		rc = results_write_file(r->directory, "summary.json", buf_span(&text));

@@ -104,6 +104,15 @@ void results_standing(const struct results *r, uint16_t route, uint16_t candidat
 		out->gate = "";
 }
 
+void results_pairs(const struct results *r, uint16_t route, uint16_t candidate, uint64_t *pairs,
+                   uint64_t *diverged)
+{
+	const struct tally *t = tally_at(r, route, candidate);
+
+	*pairs = t->pairs;
+	*diverged = t->diverged;
+}
+
 void results_share(struct results *r, uint16_t route, uint16_t candidate, const struct results_share *s)
 {
 	r->tallies[r->first_tally[route] + candidate].share = *s;

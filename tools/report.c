@@ -6,7 +6,7 @@
 #include "tools/commands.h"
 #include "tools/report_html.h"
 
-enum { REPORT_LIMIT_BYTES = 64 << 20, WORD_MAX = 200, SENTENCE_MAX = 2000 };
+enum { REPORT_LIMIT_BYTES = 64 << 20, WORD_MAX = 200, SENTENCE_MAX = 2000, TOLD_BYTES = 1 << 16 };
 
 static struct {
 	const char *format, *output, *config;
@@ -122,12 +122,12 @@ static void md_share(const struct run *run, const struct node *c, struct buf *ou
 	buf_fini(&text);
 }
 
-static void md_cost(const struct run *run, struct buf *out)
+static void md_told(const struct run *run, void (*tell)(const struct run *, struct buf *), struct buf *out)
 {
 	struct buf text;
 
-	buf_init(&text, 1024);
-	run_cost(run, &text);
+	buf_init(&text, TOLD_BYTES);
+	tell(run, &text);
 	if (buf_len(&text))
 		buf_printf(out, "- %.*s\n", (int)buf_len(&text), buf_span(&text).data);
 	buf_fini(&text);
@@ -156,7 +156,8 @@ static void report_md(const struct run *run, struct buf *out)
 		md_counts(run_who(run, c, who), doc_get(c, "counts"), out);
 	for (const struct node *c = first; c; c = c->next)
 		md_share(run, c, out);
-	md_cost(run, out);
+	md_told(run, run_cost, out);
+	md_told(run, run_guards, out);
 	if (first && first->next)
 		buf_puts(out, "\nAll: an exchange is compared when any candidate's answer was.\n");
 	buf_printf(out, "\nrun %s, understudy %s, config %.12s, gates %.12s, %s to %s\n",
