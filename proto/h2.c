@@ -174,6 +174,7 @@ static void set_limits(struct h2 *h2, const struct h2_limits *l)
 	        .connection_window = chosen(l->connection_window, H2_CONNECTION_WINDOW_BYTES),
 	        .glitches = chosen(l->glitches, H2_GLITCHES),
 	        .glitches_a_second = chosen(l->glitches_a_second, H2_GLITCHES_A_SECOND),
+	        .turn = l->turn,
 	};
 	h2->budget = (uint64_t)h2->limits.glitches * GLITCH_BYTES;
 }
@@ -260,10 +261,26 @@ int h2_feed(struct h2 *h2, struct span input, uint64_t now_ns)
 	if (!h2->refilled_ns)
 		h2->refilled_ns = now_ns;
 	h2->now_ns = now_ns;
+	h2->pieces = 0;
+	h2->paused = false;
 	n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)input.data, input.len);
 	if (n < 0)
 		library_failed(h2, n);
+	h2->unfed = h2->paused && !h2->failure ? input.len - (size_t)n : 0;
 	return h2->failure;
+}
+
+int h2_used(struct h2 *h2, unsigned pieces)
+{
+	h2->pieces += pieces;
+	h2->paused = h2->limits.turn && h2->pieces >= (uint64_t)h2->limits.turn * H2_HEAD_PIECES;
+	return h2->paused ? NGHTTP2_ERR_PAUSE : 0;
+}
+
+bool h2_unfed(const struct h2 *h2, size_t *bytes_out)
+{
+	*bytes_out = h2->unfed;
+	return h2->paused && !h2->failure;
 }
 
 bool h2_over(const struct h2 *h2)

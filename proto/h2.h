@@ -54,6 +54,8 @@ struct h2_limits {
 	uint32_t glitches;          /* the budget: 1 for a frame that carries nothing, 10 for a reset or a
 	                             * malformed frame */
 	uint32_t glitches_a_second; /* how fast it refills */
+	uint32_t turn;              /* server: heads that one h2_feed() takes, 0: all; 16 pieces of DATA count
+	                             * as one */
 };
 
 struct h2;
@@ -124,9 +126,13 @@ struct span h2_preface(void);
 struct h2 *h2_new(enum h2_side, const struct h2_limits *, const struct h2_ops *, void *owner);
 void h2_free(struct h2 **); /* accepts NULL, sets NULL */
 
-/* Takes all of `input`. 0, or the connection is over: ERR_PROTO, ERR_LIMIT, ERR_NOMEM, from then on; `broken`
- * was told why and h2_drain() has a GOAWAY. `now_ns` is of CLOCK_MONOTONIC. */
+/* Takes all of `input`, or what limits.turn allows: see h2_unfed(). 0, or the connection is over: ERR_PROTO,
+ * ERR_LIMIT, ERR_NOMEM, from then on; `broken` was told why and h2_drain() has a GOAWAY. `now_ns` is of
+ * CLOCK_MONOTONIC. */
 int h2_feed(struct h2 *, struct span input, uint64_t now_ns) MUST_CHECK;
+/* The last h2_feed() stopped early: it is due again, in another turn, with these last bytes of its input
+ * (which may be none) and what came behind them. */
+bool h2_unfed(const struct h2 *, size_t *bytes_out);
 /* Appends frames to `out` while it holds less than `up_to` bytes and there are some. 0 or ERR_NOMEM. */
 int h2_drain(struct h2 *, struct buf *out, size_t up_to) MUST_CHECK;
 /* Neither side will say anything more: close when all is sent. */

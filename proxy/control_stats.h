@@ -20,6 +20,14 @@ struct stats_standing {
 	uint32_t breaker;               /* closed, open, half open */
 	uint32_t stage, falls, stopped; /* of its ramp; why it gets the watch share, 0: it does not */
 	uint64_t saved;
+	bool drill; /* faults of ours: its figures are none of its own */
+	uint64_t drilled[FAULT_KINDS];
+};
+
+struct stats_guard {
+	bool tripped;
+	uint64_t trips;
+	double value; /* NaN: not known */
 };
 
 struct stats {
@@ -32,7 +40,7 @@ struct stats {
 	uint64_t protocol[PROTOCOLS];
 	uint64_t live_error[LIVE_ERRORS], rejected_rule[RULES_MAX];
 	uint64_t responses[ORIGINS][STATUS_CLASSES];
-	uint64_t connections, tunnels, in_flight, buffered, accepted, upgrades, tls_handshakes;
+	uint64_t connections, tunnels, in_flight, stalls, buffered, accepted, upgrades, tls_handshakes;
 	uint64_t client_bytes_in, client_bytes_out, live_bytes_in, live_bytes_out;
 	uint64_t live_connects, live_reuses, live_retries, live_cancels, live_ejections;
 	uint32_t endpoint_states[ROUTES_MAX][LIVE_ENDPOINTS_MAX][ENDPOINT_STATES]; /* workers that see each */
@@ -40,6 +48,7 @@ struct stats {
 	uint64_t harm_groups;
 	int64_t harm_cost_ns, harm_low_ns, harm_high_ns;
 	struct stats_standing standings[ROUTES_MAX][CANDIDATES_MAX];
+	struct stats_guard guards[ROUTES_MAX][SAFEGUARDS_MAX][CANDIDATES_MAX];
 };
 
 enum { STATUS_LINES = 12, STATUS_COLUMNS = 80 };
@@ -56,6 +65,8 @@ const struct metric *stats_metric(unsigned index);
  * printed either. */
 void stats_config(const struct plan *, struct buf *out);
 
+/* How many figures a safeguard watches: one, or one a candidate. */
+unsigned stats_guarded(const struct plan_route *, const struct plan_safeguard *);
 /* Endpoints of a route that no worker sends to. */
 unsigned stats_endpoints_out(const struct stats *, unsigned route);
 /* The sum of a group's outcomes. */

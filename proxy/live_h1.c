@@ -253,14 +253,15 @@ static void h1_turn(void *owner, unsigned news)
 	struct live_h1 *h = owner;
 	struct live *l = &h->live;
 	struct exchange *x = l->exchange;
+	struct worker *w = l->worker;
 
-	l->worker->now_ns = clock_mono_ns();
+	w->now_ns = clock_mono_ns();
 	if (!x) { /* closed by the server, or bytes that nobody asked for */
 		pool_leave(h);
 		h1_close(h);
 		return;
 	}
-	x->progress_ns = l->worker->now_ns;
+	x->progress_ns = w->now_ns;
 	if (news & CONN_INPUT) {
 		l->spoke = true;
 		forget_kept(l);
@@ -275,6 +276,7 @@ static void h1_turn(void *owner, unsigned news)
 		wait_for_front(h);
 	conn_rest(&h->conn);
 	x->ops->turn_end(x->front);
+	worker_turned(w);
 }
 
 static void h1_resume(struct live *l)

@@ -300,6 +300,7 @@ static void turn_end(struct live_h2 *c)
 		conn_rest(&c->conn);
 	}
 	exchange_settle(w);
+	worker_turned(w);
 }
 
 static void on_kick(evutil_socket_t fd, short what, void *arg)

@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "capture/role.h"
+#include "proto/base/clock.h"
 #include "proto/h1.h"
 #include "proto/net/conn.h"
 #include "proxy/route.h"
@@ -24,6 +25,7 @@ enum {
 	LOW_BYTES = 32 * 1024,   /* ... while memory is short */
 	PRESSED_MS = 500,        /* then, who keeps it waiting for longer is ended */
 	TICK_MS = 100,           /* timeouts fire within one tick */
+	STALL_MS = 5,            /* a turn that takes longer is counted */
 	RETRY_BYTES = 64 * 1024, /* of a request, kept until the first byte of its answer */
 };
 
@@ -95,6 +97,13 @@ static inline bool exhausted(const struct worker *w)
 static inline size_t high_bytes(const struct worker *w)
 {
 	return pressed(w) ? LOW_BYTES : HIGH_BYTES;
+}
+
+/* A turn of one connection ends: others waited for it. */
+static inline void worker_turned(struct worker *w)
+{
+	if (clock_mono_ns() - w->now_ns > (uint64_t)STALL_MS * 1000000u)
+		gauge_add(&w->gauges->stalls, 1);
 }
 
 /* NULL: out of memory. */

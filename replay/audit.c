@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 
 enum {
@@ -87,6 +88,23 @@ int audit_append(struct audit *a, struct span line)
 	return put(a, text, n) ? ERR_SYS : hash(text, n - 1, a->prev);
 }
 
+static void report_lost(struct audit *a, int lost)
+{
+	if (lost && !a->full)
+		LOG(ERROR, "audit_failed", log_text("why", err_text(lost)));
+	a->full |= lost == ERR_LIMIT;
+}
+
+void audit_say(struct audit *a, const struct log_pair *pairs, unsigned count)
+{
+	char text[LOG_LINE_MAX];
+	struct span line = {text, log_format(text, sizeof text, clock_wall_ns(), LOG_INFO, "judge.0", "audit",
+	                                     pairs, count)};
+
+	log_put(LOG_INFO, "audit", pairs, count);
+	report_lost(a, audit_append(a, line));
+}
+
 int audit_open(struct audit *a, const struct role_env *env)
 {
 	int ring = role_fd(env, "ring.log.control.0");
@@ -114,11 +132,8 @@ void audit_take(struct audit *a)
 
 	while (!err && !(err = ring_get(a->ring, &r, a->payload))) {
 		struct span line = {a->payload, r.payload_len};
-		int lost = is_change(line) ? audit_append(a, line) : 0;
 
-		if (lost && !a->full)
-			LOG(ERROR, "audit_failed", log_text("why", err_text(lost)));
-		a->full |= lost == ERR_LIMIT;
+		report_lost(a, is_change(line) ? audit_append(a, line) : 0);
 	}
 	if (err == ERR_PROTO) {
 		LOG(ERROR, "audit_failed", log_text("why", "control's ring is broken"));

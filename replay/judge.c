@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "capture/budget.h"
+#include "capture/fault.h"
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "proto/base/clock.h"
@@ -22,10 +23,19 @@
 #include "proto/grpc.h"
 #include "replay/allot.h"
 #include "replay/audit.h"
+#include "replay/guards.h"
+#include "replay/incident.h"
 #include "replay/results.h"
 #include "replay/safeguard.h"
 
-enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 10 };
+enum {
+	BATCH_MAX = 4096,
+	TURN_RECORDS = 1024,
+	SLOTS_WATCHED = 65536,
+	PAUSE_MS = 10,
+	SUMMARY_MORE_BYTES = 4 << 20,
+	INCIDENT_BYTES_MAX = 16 << 20
+};
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
                       REAP_NS = 5000000000u, TRY_NS = 1000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
@@ -37,6 +47,7 @@ struct judge {
 	size_t limit_bytes; /* the fold has three quarters at most; comparing takes what it leaves */
 	struct results *results;
 	struct audit audit;
+	struct incidents incidents;
 	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, reaped_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
 	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
@@ -179,6 +190,7 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	if (judge.failing)
 		return OUTCOME_DISK;
 	pair.against_baseline = against != live;
+	pair.drilled = (other->flags | (pair.against_baseline ? against->flags : 0)) & RECORD_DRILLED;
 	pair.live = answer_of(client, against);
 	pair.other = answer_of(client, other);
 	err = compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other,
@@ -413,6 +425,45 @@ static void publish(void)
 		}
 }
 
+/* The faults of ours that this run has, and how many copies met them. */
+static void tell_drill(uint16_t r, uint16_t c)
+{
+	const struct plan_candidate *p = &judge.env->plan->routes[r].candidates[c];
+	const struct page *page = judge.env->page;
+	uint32_t drills = atomic_load_explicit(&page->drill_count, memory_order_acquire);
+	uint64_t drilled[FAULT_KINDS];
+	char fault[FAULT_TEXT_BYTES];
+	struct buf text;
+
+	buf_init(&text, RESULTS_DRILL_BYTES - 1);
+	for (uint32_t i = 0; i < p->fault_count + drills && i < FAULTS_MAX + DRILLS_MAX; i++) {
+		const struct page_drill *d = i < p->fault_count ? NULL : &page->drills[i - p->fault_count];
+
+		if (d && (d->route != r || d->candidate != c))
+			continue;
+		fault_write(d ? &d->fault : &p->faults[i], fault);
+		buf_printf(&text, "%s%s", buf_len(&text) ? ", " : "", fault);
+	}
+	for (uint32_t i = 0; i < FAULT_KINDS; i++)
+		drilled[i] = atomic_load(&page->candidates[r][c].drilled[i]);
+	results_drill(judge.results, r, c, text.err ? SPAN("of many faults") : buf_span(&text), drilled);
+	buf_fini(&text);
+}
+
+static void tell_drills(void)
+{
+	for (uint16_t r = 0; r < judge.env->plan->route_count; r++)
+		for (uint16_t c = 0; c < judge.env->plan->routes[r].candidate_count; c++)
+			tell_drill(r, c);
+}
+
+static void put_more(struct buf *b)
+{
+	guards_summary(judge.env, b);
+	buf_puts(b, ",");
+	incidents_summary(&judge.incidents, b);
+}
+
 static void summary(const char *state, const char *reason)
 {
 	static struct ledger_counts counts;
@@ -424,17 +475,24 @@ static void summary(const char *state, const char *reason)
 	        .max_us = atomic_load(&replay->lag_max_us),
 	};
 	struct safeguard_cost cost;
+	struct buf more;
 	bool failed;
 
+	buf_init(&more, SUMMARY_MORE_BYTES);
 	ledger_read(judge.env->ledger, &counts);
 	if (!judge.env->plan->replay)
 		allot_all(judge.env, judge.results, &counts);
 	safeguard_cost(judge.env, &cost);
-	failed = results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
-	                         judge.env->plan->replay ? NULL : &cost);
+	if (!judge.env->plan->replay)
+		put_more(&more);
+	tell_drills();
+	failed = more.err || results_summary(judge.results, &counts, state, reason,
+	                                     judge.env->plan->replay ? &lag : NULL,
+	                                     judge.env->plan->replay ? NULL : &cost, buf_span(&more));
 	if (failed && !judge.unsummed)
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
 	judge.unsummed = failed;
+	buf_fini(&more);
 	publish();
 	judge.summed_ns = clock_mono_ns();
 }
@@ -473,11 +531,51 @@ static unsigned batch_enough(void)
 	return quarter < BATCH_MAX / 2 ? (unsigned)quarter : BATCH_MAX / 2;
 }
 
+/* Something was held back for its own good: what is known of it is kept. */
+static void freeze(const char *what, const char *sentence)
+{
+	char name[INCIDENT_NAME_BYTES] = "";
+	int err;
+
+	commit();
+	summary("running", NULL);
+	err = incidents_freeze(&judge.incidents, what, sentence, clock_mono_ns(), name);
+	if (err)
+		LOG(ERROR, "incident_failed", log_text("what", what), log_text("why", err_text(err)));
+	else
+		audit_say(&judge.audit,
+		          (struct log_pair[]){log_text("change", "incident"), log_text("by", "safeguard"),
+		                              log_text("name", name)},
+		          3);
+}
+
+static void on_guard(void *arg, const struct guard_event *e)
+{
+	char sentence[256];
+
+	(void)arg;
+	if (!e->tripped)
+		return;
+	guards_sentence(judge.env->plan, e, sentence);
+	freeze(guard_row(judge.env->plan->routes[e->route].safeguards[e->rule].metric)->name, sentence);
+}
+
+static void guard(uint64_t now)
+{
+	uint32_t before = atomic_load(&judge.env->page->paused);
+
+	safeguard_tick(judge.env, now);
+	if (~before & atomic_load(&judge.env->page->paused) & PAUSED_BY_HARM)
+		freeze("harm", "shadowing cost the live path more than it may, and was switched off");
+	guards_tick(judge.env, judge.results, now);
+}
+
 static void housekeeping(void)
 {
 	uint64_t now = clock_mono_ns();
 
-	safeguard_tick(judge.env, now);
+	if (!judge.env->plan->replay)
+		guard(now);
 	audit_take(&judge.audit);
 	try_again(now);
 	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
@@ -512,6 +610,8 @@ static unsigned drain(void)
 			if (!err) {
 				claim(&r);
 				ring_advance(judge.in[i], &r);
+				if (!judge.env->plan->replay)
+					incidents_note(&judge.incidents, &r, judge.payload, judge.turn_ns);
 				take(&r);
 				total++;
 			}
@@ -567,9 +667,20 @@ static void seal(void)
 	audit_take(&judge.audit);
 	audit_close(&judge.audit);
 	summary(state, reason);
+	incidents_fini(&judge.incidents);
 	if (results_seal(judge.results, state))
 		fprintf(stderr, "understudy: judge: manifest.json cannot be written\n");
 	results_close(&judge.results);
+}
+
+/* Of what the judge may keep, at most INCIDENT_BYTES_MAX, for the last records. */
+static size_t take_eighth(void)
+{
+	size_t bytes = judge.limit_bytes / 8;
+
+	bytes = bytes < INCIDENT_BYTES_MAX ? bytes : INCIDENT_BYTES_MAX;
+	judge.limit_bytes -= bytes;
+	return bytes;
 }
 
 int judge_run(struct role_env *env)
@@ -580,6 +691,8 @@ int judge_run(struct role_env *env)
 	judge.wake[0] = role_fd(env, "wake.judge");
 	judge.wake[1] = role_fd(env, "wake.masked-answers");
 	judge.limit_bytes = budget_bytes(env->plan, BUDGET_JUDGE);
+	if (!env->plan->replay)
+		incidents_init(&judge.incidents, env, take_eighth());
 	judge.fold = fold_new(judge.limit_bytes / 4 * 3);
 	judge.lost_ns = longest_silence_ns(env->plan);
 	judge.wall_anchor_us = clock_wall_ns() / 1000u;
@@ -591,6 +704,7 @@ int judge_run(struct role_env *env)
 	tell(false);
 	allot_begin(env);
 	safeguard_begin(env);
+	guards_begin(env, &judge.audit, on_guard, NULL);
 	summary("running", NULL);
 	role_ready(env);
 	for (;;) {

@@ -19,7 +19,14 @@ enum {
 	WAITING_MAX_BYTES = 1 << 20
 };
 /* Of a pair, and two bits further up of its first row; of a row. */
-enum { DIVERGED = 1, AGAINST_BASELINE = 2, ROW_DIVERGED = 1, ROW_FLIPPED = 2, FIRST_ROW_SHIFT = 2 };
+enum {
+	DIVERGED = 1,
+	AGAINST_BASELINE = 2,
+	DRILLED = 16,
+	ROW_DIVERGED = 1,
+	ROW_FLIPPED = 2,
+	FIRST_ROW_SHIFT = 2
+};
 
 /* Binding copies nothing: texts and blobs outlive the step. */
 static void bind_text(sqlite3_stmt *s, int at, const char *text)
@@ -319,7 +326,7 @@ static void describe(const struct results *r, const struct results_pair *p, sqli
 	        .first = c->row_count ? c->rows[0] : (struct row){0},
 	};
 	out->flags = (c->diverged ? DIVERGED : 0) | (p->against_baseline ? AGAINST_BASELINE : 0) |
-	             row_flags(&out->first) << FIRST_ROW_SHIFT;
+	             (p->drilled ? DRILLED : 0) | row_flags(&out->first) << FIRST_ROW_SHIFT;
 }
 
 static void bind_pair(sqlite3_stmt *s, const struct stored_pair *p)

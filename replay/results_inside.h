@@ -56,6 +56,8 @@ struct tally {
 	struct slice slices[SLICES_COUNTED];
 	struct results_standing standing;
 	struct results_share share;
+	char drill[RESULTS_DRILL_BYTES]; /* "": none */
+	uint64_t drilled[FAULT_KINDS];
 };
 
 /* What the gates say of one candidate; a baseline has none. */
@@ -64,7 +66,7 @@ struct judgement {
 	int decided_by;
 	struct plan_gate gates[GATE_LIST_MAX];
 	struct gate_result results[GATE_LIST_MAX];
-	enum gate_state verdict;
+	enum gate_state verdict; /* never decided where faults are of our own making */
 };
 
 enum statement {
@@ -170,6 +172,8 @@ uint64_t results_group_sum(const uint64_t counts[OUTCOMES], enum outcome_group);
 const struct sketch *results_reference_latency(const struct results *, const struct tally *);
 void results_judge(const struct results *, const struct tally *, const struct ledger_counts *,
                    struct judgement *out);
+/* Which faults of ours made its figures, its own or its baseline's; "": none. */
+const char *results_drilled(const struct results *, const struct tally *);
 /* The verdict, and of an undecided one the gate that takes longest. */
 struct results_standing results_standing_of(const struct tally *, const struct judgement *);
 
