@@ -32,6 +32,8 @@ enum {
 	REWRITES_MAX = 8,
 	RAMP_STAGES_MAX = 8,
 	FAULTS_MAX = 4,
+	SANDBOXES_MAX = 8, /* of a plan */
+	SANDBOX_TEXT_BYTES = 1024,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -166,6 +168,26 @@ struct plan_fault { /* that the shadow makes up, in a drill: capture/fault.h, re
 	uint32_t start_ms, for_ms; /* for 0: without end */
 };
 
+struct plan_words { /* NUL-terminated, one behind the other */
+	uint32_t count, bytes;
+	char text[SANDBOX_TEXT_BYTES];
+};
+
+/* A candidate that we start ourselves: replay/sandbox.h. Limits that are 0 are none. */
+struct plan_sandbox {
+	bool on, gpu;
+	uint16_t port; /* that it listens on, on 127.0.0.1 inside; 0: the unix socket that it is told */
+	uint32_t user, group;   /* whom root starts it as; 0: nobody */
+	uint32_t cpu_percent;   /* 100: one core */
+	uint32_t pids, time_ms; /* from each start on */
+	uint64_t memory_bytes, output_bytes, tmp_bytes;
+	char health[TEXT_MAX_BYTES]; /* answers GET with 2xx once it is ready; empty: it takes connections */
+	struct plan_words command, ro, env; /* the folders it reads; NAME=VALUE each */
+	uint8_t digest[32];                 /* SHA-256 of its program */
+	uint8_t content[32]; /* ... of what `sha256sum` would print of the files that it can read, below `ro`
+	                        and named in `command` */
+};
+
 struct plan_candidate {
 	char name[NAME_MAX_BYTES];
 	bool baseline;
@@ -187,7 +209,8 @@ struct plan_candidate {
 	char credential_header[NAME_MAX_BYTES]; /* lower case; its value is in the file, that of
 	                                           "credential.R.C" */
 	char credential_file[PATH_MAX_BYTES];   /* empty: none */
-	struct plan_endpoint endpoint;
+	struct plan_endpoint endpoint;          /* of a sandbox: made when its generation is */
+	struct plan_sandbox sandbox;
 	bool verify;                  /* the name and chain of an https endpoint */
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
 };
@@ -322,6 +345,14 @@ struct plan {
 	struct plan_mask masks[MASKS_MAX]; /* 0 is the built-in policy */
 	uint8_t config_hash[32], gates_hash[32];
 };
+
+/* False: there is no room for it. */
+bool plan_words_add(struct plan_words *, const char *word) MUST_CHECK;
+/* The first word, or the one behind `word`; NULL: there is none. */
+const char *plan_words_next(const struct plan_words *, const char *word);
+/* The n-th candidate of a plan that is a sandbox, in the order of the plan; NULL: there is none. */
+struct plan_candidate *plan_sandboxed(const struct plan *, unsigned n, unsigned *route_out,
+                                      unsigned *candidate_out);
 
 /* Where it listens: IPv4, IPv6 or unix. 0, or ERR_CONFIG (an address that is none). */
 int plan_address(const struct plan_endpoint *, struct sockaddr_storage *address_out,

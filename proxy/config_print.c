@@ -266,6 +266,29 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 		fprintf(f, "    credential: %s from %s\n", k->credential_header, k->credential_file);
 }
 
+static void print_sandbox(const struct plan_sandbox *s, FILE *f)
+{
+	char a[32], b[32];
+
+	if (!s->on)
+		return;
+	fprintf(f, "    sandbox:");
+	for (const char *at = plan_words_next(&s->command, NULL); at; at = plan_words_next(&s->command, at))
+		fprintf(f, " %s", at);
+	fprintf(f, "\n      memory %s, %u processes, /tmp %s, ", bytes_text(s->memory_bytes, a), s->pids,
+	        bytes_text(s->tmp_bytes, b));
+	if (s->cpu_percent)
+		fprintf(f, "%.4g cores", s->cpu_percent / 100.0);
+	else
+		fprintf(f, "all cores");
+	if (s->time_ms)
+		fprintf(f, ", %s at most", time_text(s->time_ms, a));
+	fprintf(f, "; ready when %s%s%s\n", s->health[0] ? "GET " : "it takes connections", s->health,
+	        s->health[0] ? " is well" : "");
+	for (const char *at = plan_words_next(&s->ro, NULL); at; at = plan_words_next(&s->ro, at))
+		fprintf(f, "      reads %s\n", at);
+}
+
 static void print_stop(const struct plan_stop *s, FILE *f)
 {
 	char text[32];
@@ -324,6 +347,7 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url,
 		        config_https[k->http], k->sample_ppm / 1e4, time_text(k->timeout_ms, text),
 		        k->max_in_flight);
+		print_sandbox(&k->sandbox, f);
 		print_limits_of(k, f);
 		if (k->endpoint.tls)
 			print_trust(k->verify, k->ca_file, "", f);

@@ -121,6 +121,7 @@ void config_candidate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	const struct cfg_node *tls = cfg_child(n, "tls");
 	struct plan_candidate *k = at;
 
+	config_sandbox_check(c, n, k);
 	if (tls && k->endpoint.url[0] && !k->endpoint.tls)
 		cfg_warn(c, tls->key, "write https:// to use it",
 		         "'tls' is not used: the endpoint is not https");
@@ -408,6 +409,7 @@ static void memory_check(struct cfg *c, const struct plan *p)
 void config_check_whole(struct cfg *c, const struct plan *p)
 {
 	memory_check(c, p);
+	config_sandboxes_check(c, p);
 	for (uint32_t i = 0; i < p->route_count; i++) {
 		const struct cfg_node *route = config_item(cfg_root(c), "routes", i);
 

@@ -41,6 +41,10 @@ struct control {
 	char who[32];
 	struct control_log log;
 	struct stats stats;
+	sandbox_looks looks;
+	struct {
+		uint64_t starts, times_ready, ends;
+	} told[ROUTES_MAX][CANDIDATES_MAX]; /* of sandboxes */
 };
 
 static struct control control;
@@ -391,7 +395,7 @@ static void tell_routes_out(struct control *c, struct buf *b)
 {
 	const struct plan *p = c->env->plan;
 
-	stats_read(c->env, &c->stats);
+	stats_read(c->env, c->looks, &c->stats);
 	for (unsigned i = 0; i < p->route_count; i++)
 		if (stats_endpoints_out(&c->stats, i) == p->routes[i].live.endpoint_count)
 			buf_printf(b, "route %s: every endpoint is out, all are tried\n", p->routes[i].name);
@@ -414,7 +418,7 @@ static void get_readyz(struct control *c, const struct server_request *q, struct
 static void get_metrics(struct control *c, const struct server_request *q, struct server_reply *r)
 {
 	(void)q;
-	stats_read(c->env, &c->stats);
+	stats_read(c->env, c->looks, &c->stats);
 	stats_metrics(&c->stats, &r->body);
 	r->content_type = METRIC_CONTENT_TYPE;
 }
@@ -422,7 +426,7 @@ static void get_metrics(struct control *c, const struct server_request *q, struc
 static void get_stats(struct control *c, const struct server_request *q, struct server_reply *r)
 {
 	(void)q;
-	stats_read(c->env, &c->stats);
+	stats_read(c->env, c->looks, &c->stats);
 	stats_json(&c->stats, &r->body);
 	r->content_type = "application/json";
 }
@@ -430,7 +434,7 @@ static void get_stats(struct control *c, const struct server_request *q, struct 
 static void get_status(struct control *c, const struct server_request *q, struct server_reply *r)
 {
 	(void)q;
-	stats_read(c->env, &c->stats);
+	stats_read(c->env, c->looks, &c->stats);
 	stats_status(&c->stats, &r->body);
 }
 
@@ -500,7 +504,7 @@ static void announce(struct control *c)
 	if (c->env->epoch > 0 || c->env->plan->generation > 1) /* it was printed */
 		return;
 	buf_init(&text, 64 * 1024);
-	stats_read(c->env, &c->stats);
+	stats_read(c->env, c->looks, &c->stats);
 	stats_status(&c->stats, &text);
 	control_log_put(&c->log, buf_span(&text));
 	buf_fini(&text);
@@ -522,6 +526,45 @@ static void look_for_file(struct control *c)
 	record_change(
 	        (struct log_pair[]){log_text("change", there ? "pause" : "resume"), log_text("by", "file")},
 	        2);
+}
+
+static void tell_sandbox(const char *candidate, const char *what, uint64_t times, const uint32_t *status)
+{
+	record_change((struct log_pair[]){log_text("change", what), log_text("candidate", candidate),
+	                                  log_uint("times", times), log_uint("status", status ? *status : 0)},
+	              status ? 4 : 3);
+}
+
+/* What became of it since the last look, in the order in which it happens. `silent`: somebody was told. */
+static void look_at_sandbox(struct control *c, unsigned r, unsigned i, bool silent)
+{
+	const struct sandbox_gauges *g = c->looks[r][i];
+	const char *name = c->env->plan->routes[r].candidates[i].name;
+	uint64_t starts, ready, ends;
+	uint32_t status;
+
+	if (!g)
+		return;
+	ends = atomic_load(&g->ends);
+	status = atomic_load(&g->status);
+	ready = atomic_load(&g->times_ready);
+	starts = atomic_load(&g->starts);
+	if (starts != c->told[r][i].starts && !silent)
+		tell_sandbox(name, "sandbox_started", starts, NULL);
+	if (ready != c->told[r][i].times_ready && !silent)
+		tell_sandbox(name, "sandbox_ready", ready, NULL);
+	if (ends != c->told[r][i].ends && !silent)
+		tell_sandbox(name, "sandbox_ended", ends, &status);
+	c->told[r][i].starts = starts;
+	c->told[r][i].times_ready = ready;
+	c->told[r][i].ends = ends;
+}
+
+static void look_at_sandboxes(struct control *c, bool silent)
+{
+	for (unsigned r = 0; r < c->env->plan->route_count; r++)
+		for (unsigned i = 0; i < c->env->plan->routes[r].candidate_count; i++)
+			look_at_sandbox(c, r, i, silent);
 }
 
 /* Without a parent nobody ends the phases of a drain: control does, half a second each, once clients have
@@ -571,6 +614,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	announce(c);
 	look_for_file(c);
 	stop_run(c);
+	look_at_sandboxes(c, false);
 	drain_orphaned(c);
 	if (atomic_load(&c->env->page->superseded))
 		server_deafen(c->server);
@@ -625,8 +669,9 @@ int control_run(struct role_env *env)
 	snprintf(control.who, sizeof control.who, "%s.%u", env->name, env->index);
 	control_log_init(&control.log, env, STDERR_FILENO);
 	log_open(control.who, control_log_put, &control.log); /* its own lines need no ring */
-	if (serve(&control))
+	if (sandbox_gauges_watch(env, control.looks) || serve(&control))
 		return 3;
+	look_at_sandboxes(&control, true);
 	role_ready(env);
 	event_base_dispatch(control.base);
 	control_log_drain(&control.log);

@@ -256,6 +256,28 @@ static void put_guard_value(const struct metric *m, const struct stats *s, struc
 	each_guard(m, s, b, value_of);
 }
 
+static void sandbox_starts_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c,
+                              struct buf *b)
+{
+	if (s->standings[r][c].sandbox.ours)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sandbox.starts);
+}
+
+static void sandbox_ends_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c,
+                            struct buf *b)
+{
+	if (s->standings[r][c].sandbox.ours)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sandbox.ends);
+}
+
+static void sandbox_state_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c,
+                             struct buf *b)
+{
+	for (unsigned i = 0; i < SANDBOX_STATES && s->standings[r][c].sandbox.ours; i++)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c), sandbox_state_name(i)},
+		            s->standings[r][c].sandbox.state == i);
+}
+
 #define ALL(name, sample)                                                                                    \
 	static void put_##name(const struct metric *m, const struct stats *s, struct buf *b)                 \
 	{                                                                                                    \
@@ -276,6 +298,9 @@ ALL(candidate_queued, queued_of)
 ALL(candidate_opened, opened_of)
 ALL(candidate_breaker, breaker_of)
 ALL(candidate_drilled, drilled_of)
+ALL(sandbox_starts, sandbox_starts_of)
+ALL(sandbox_ends, sandbox_ends_of)
+ALL(sandbox_state, sandbox_state_of)
 
 #define PLAIN(name, expression)                                                                              \
 	static void put_##name(const struct metric *m, const struct stats *s, struct buf *b)                 \
@@ -580,6 +605,24 @@ static const struct {
           "the figure that a safeguard watches: ms, or a share",
           {"route", "candidate", "metric", "action"}},
          put_guard_value},
+        {{"understudy_sandbox_starts_total",
+          METRIC_COUNTER,
+          "",
+          "times that a candidate's sandbox was started",
+          {"route", "candidate"}},
+         put_sandbox_starts},
+        {{"understudy_sandbox_ends_total",
+          METRIC_COUNTER,
+          "",
+          "times that a candidate's sandbox ended by itself or by its time",
+          {"route", "candidate"}},
+         put_sandbox_ends},
+        {{"understudy_sandbox_state",
+          METRIC_GAUGE,
+          "",
+          "1 for the state that a candidate's sandbox is in",
+          {"route", "candidate", "state"}},
+         put_sandbox_state},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 

@@ -80,7 +80,20 @@ static void read_candidate(const struct candidate_gauges *from, struct stats_sta
 		to->drilled[i] = load(&from->drilled[i]);
 }
 
-static void read_standings(struct stats *s, const struct page *page)
+static void read_sandbox(const struct sandbox_gauges *from, struct stats_standing *to)
+{
+	if (!from)
+		return;
+	to->sandbox.ours = true;
+	to->sandbox.state = atomic_load(&from->state);
+	to->sandbox.status = atomic_load(&from->status);
+	to->sandbox.starts = atomic_load(&from->starts);
+	to->sandbox.ends = atomic_load(&from->ends);
+	to->sandbox.dropped_bytes = atomic_load(&from->dropped_bytes);
+	sandbox_how(from, to->sandbox.how);
+}
+
+static void read_standings(struct stats *s, const struct page *page, sandbox_looks looks)
 {
 	for (uint16_t r = 0; r < s->plan->route_count; r++)
 		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++) {
@@ -104,6 +117,7 @@ static void read_standings(struct stats *s, const struct page *page)
 			standing_gate(from, to->gate);
 			read_candidate(&page->candidates[r][c], to);
 			to->drill = page_drilled(page, s->plan, r, c);
+			read_sandbox(looks[r][c], to);
 		}
 }
 
@@ -128,7 +142,7 @@ static void read_guards(struct stats *s, const struct page *page)
 			}
 }
 
-void stats_read(const struct role_env *env, struct stats *s)
+void stats_read(const struct role_env *env, sandbox_looks looks, struct stats *s)
 {
 	const struct page *page = env->page;
 	uint64_t started = atomic_load(&page->started_ns);
@@ -152,7 +166,7 @@ void stats_read(const struct role_env *env, struct stats *s)
 	s->harm_cost_ns = atomic_load(&page->harm.cost_ns);
 	s->harm_low_ns = atomic_load(&page->harm.low_ns);
 	s->harm_high_ns = atomic_load(&page->harm.high_ns);
-	read_standings(s, page);
+	read_standings(s, page, looks);
 	read_guards(s, page);
 	ledger_read(env->ledger, &s->counts);
 }
@@ -358,6 +372,20 @@ static void put_drill(struct buf *b, const struct stats_standing *at)
 	close_with(b, "}");
 }
 
+static void put_sandbox(struct buf *b, const struct stats_standing *at)
+{
+	if (!at->sandbox.ours)
+		return;
+	buf_puts(b, "\"sandbox\":{");
+	put_text(b, "state", sandbox_state_name(at->sandbox.state));
+	put_number(b, "starts", at->sandbox.starts);
+	put_number(b, "ends", at->sandbox.ends);
+	put_number(b, "last_status", at->sandbox.status);
+	put_number(b, "dropped_output_bytes", at->sandbox.dropped_bytes);
+	put_text(b, "limits", at->sandbox.how);
+	close_with(b, "}");
+}
+
 static void put_candidate(struct buf *b, const struct stats *s, unsigned route, unsigned candidate)
 {
 	static const char *const states[] = {"\"none\"", "\"undecided\"", "\"pass\"", "\"fail\""};
@@ -378,6 +406,7 @@ static void put_candidate(struct buf *b, const struct stats *s, unsigned route, 
 		put_number(b, "needed", at->needed);
 	put_text(b, "gate", at->gate);
 	put_drill(b, at);
+	put_sandbox(b, at);
 	put_counts(b, s->counts.route_seen[route], s->counts.candidate[route][candidate],
 	           s->counts.candidate_open[route][candidate]);
 	close_with(b, "}");

@@ -1,13 +1,14 @@
 /*
  * control_stats.h - what the control endpoint knows, read once into plain numbers, and its three texts.
  *
- * Everything is read from the control page, the ledger and the plan; nothing is kept. The texts are pure:
- * the same stats give the same bytes.
+ * Everything is read from the control page, the ledger, the gauges of sandboxes and the plan; nothing is
+ * kept. The texts are pure: the same stats give the same bytes.
  */
 #ifndef PROXY_CONTROL_STATS_H
 #define PROXY_CONTROL_STATS_H
 
 #include "capture/role.h"
+#include "capture/sandbox_gauges.h"
 #include "proto/base/buf.h"
 #include "proto/base/metric.h"
 
@@ -22,6 +23,12 @@ struct stats_standing {
 	uint64_t saved;
 	bool drill; /* faults of ours: its figures are none of its own */
 	uint64_t drilled[FAULT_KINDS];
+	struct {
+		bool ours;              /* we start it; else the rest is 0 */
+		uint32_t state, status; /* enum sandbox_state; of its last end */
+		uint64_t starts, ends, dropped_bytes;
+		char how[8 * SANDBOX_HOW_WORDS + 1];
+	} sandbox;
 };
 
 struct stats_guard {
@@ -53,7 +60,7 @@ struct stats {
 
 enum { STATUS_LINES = 12, STATUS_COLUMNS = 80 };
 
-void stats_read(const struct role_env *, struct stats *out);
+void stats_read(const struct role_env *, sandbox_looks, struct stats *out);
 /* The twelve lines of the start banner and of `ctl status`, none over STATUS_COLUMNS. */
 void stats_status(const struct stats *, struct buf *out);
 void stats_json(const struct stats *, struct buf *out);

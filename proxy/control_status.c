@@ -376,13 +376,18 @@ static void line_verdict(const struct stats *s, struct buf *b)
 		put_group(s, state, b);
 }
 
-/* " (2/4)": the stage of a ramp; " (enough)": it has been seen enough */
+/* " (2/4)": the stage of a ramp; " (enough)": it has been seen enough; " (down, 3 ends)": its sandbox */
 static void put_stage(struct buf *b, const struct plan_ramp *ramp, const struct stats_standing *at)
 {
+	bool fine = !at->sandbox.ours || (at->sandbox.state == SANDBOX_READY && !at->sandbox.ends);
+
 	if (at->paused)
 		buf_puts(b, " (paused)");
 	else if (at->drill)
 		buf_puts(b, " (drill)");
+	else if (!fine)
+		buf_printf(b, " (%s, %llu ends)", sandbox_state_name(at->sandbox.state),
+		           (unsigned long long)at->sandbox.ends);
 	else if (at->stopped)
 		buf_puts(b, " (enough)");
 	else if (ramp->stage_count)

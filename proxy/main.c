@@ -8,15 +8,17 @@
 #include "capture/masker.h"
 #include "capture/recorder.h"
 #include "proxy/control.h"
+#include "proxy/launcher.h"
 #include "proxy/parent.h"
 #include "proxy/resolver.h"
 #include "proxy/worker.h"
 #include "replay/dialer.h"
 #include "replay/judge.h"
+#include "replay/keeper.h"
 #include "replay/player.h"
+#include "replay/sandbox.h"
 #include "replay/shadow.h"
 #include "tools/commands.h"
-#include "tools/sandbox.h"
 
 /* In starting order; workers last: nothing is accepted before every role has said it is ready. A replay is
  * the same house with another source: the player takes the place of worker, masker and recorder. */
@@ -27,7 +29,9 @@ static const struct role_row roles[] = {
          STAGE_NONE,
          PHASE_CONTROL,
          false,
-         {"plan", "ledger", "page", "run", "control", "control-address", "control-token", "ring.log.*"},
+         false,
+         {"plan", "ledger", "page", "run", "control", "control-address", "control-token", "ring.log.*",
+          "sandbox.look.*"},
          {0, 300},
          0,
          {MAY_ACCEPT | MAY_TALK | MAY_LOOK, DIALS_NOBODY}},
@@ -36,6 +40,7 @@ static const struct role_row roles[] = {
          judge_run,
          STAGE_JUDGE,
          PHASE_JUDGE,
+         false,
          false,
          {"plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
           "wake.masked-answers", "ring.log.control.*", "host.memory", "host.cpu", "config"},
@@ -48,6 +53,7 @@ static const struct role_row roles[] = {
          STAGE_ANSWERS,
          PHASE_ANSWERS,
          false,
+         false,
          {"plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
           "wake.masked-answers"},
          {5, 600},
@@ -59,8 +65,9 @@ static const struct role_row roles[] = {
          STAGE_SHADOW,
          PHASE_SHADOW,
          false,
+         false,
          {"plan", "ledger", "page", "trust.*", "credential.*", "ring.shadow", "wake.shadow", "ring.answers",
-          "wake.answers", "names.read", "dial.ask"},
+          "wake.answers", "names.read", "dial.ask", "sandbox.look.*"},
          {5, 900},
          0,
          {MAY_TALK | MAY_RECEIVE, DIALS_NOBODY}},
@@ -70,15 +77,28 @@ static const struct role_row roles[] = {
          STAGE_NONE,
          PHASE_ANSWERS,
          false,
-         {"plan", "ledger", "page", "names.read", "dial.answer"},
+         false,
+         {"plan", "ledger", "page", "names.read", "dial.answer", "sandbox.hold.*"},
          {5, 850},
          0,
          {MAY_TALK | MAY_PASS, DIALS_CANDIDATES}},
+        {"keeper",
+         IN_MIRROR,
+         keeper_run,
+         STAGE_NONE,
+         PHASE_ANSWERS,
+         false,
+         true,
+         {"plan", "ledger", "page", "sandbox.listen.%", "sandbox.gauges.%", "sandbox.life.%"},
+         {5, 950},
+         0,
+         {MAY_LAUNCH, DIALS_NOBODY}},
         {"recorder",
          IN_MIRROR,
          recorder_run,
          STAGE_RECORDER,
          PHASE_SHADOW,
+         false,
          false,
          {"plan", "ledger", "page", "captures", "ring.recorder", "wake.recorder"},
          {5, 800},
@@ -90,6 +110,7 @@ static const struct role_row roles[] = {
          STAGE_NONE,
          PHASE_MASKER,
          false,
+         false,
          {"plan", "ledger", "page", "names"},
          {0, 300},
          0,
@@ -99,6 +120,7 @@ static const struct role_row roles[] = {
          masker_run,
          STAGE_MASKER,
          PHASE_MASKER,
+         false,
          false,
          {"plan", "ledger", "page", "mask-key", "ring.raw.*", "wake.raw.*", "ring.shadow", "wake.shadow",
           "ring.judge", "wake.judge", "ring.recorder", "wake.recorder"},
@@ -111,6 +133,7 @@ static const struct role_row roles[] = {
          STAGE_MASKER,
          PHASE_WORKERS,
          false,
+         false,
          {"plan", "ledger", "page", "input", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge"},
          {0, 300},
          0,
@@ -121,6 +144,7 @@ static const struct role_row roles[] = {
          STAGE_WORKER,
          PHASE_WORKERS,
          true,
+         false,
          {"plan", "ledger", "page", "sample-key", "ticket-key", "listen.*", "tls.*", "ring.raw.%",
           "wake.raw.%", "names.read"},
          {0, -500},
@@ -167,6 +191,8 @@ static int run_role(int argc, char **argv)
 	for (unsigned i = 0; i < ROLES && argc > 0; i++)
 		if (!strcmp(roles[i].name, argv[0]))
 			return role_enter(argc, argv, roles[i].rank, &roles[i].walls, roles[i].run);
+	if (argc > 0 && !strcmp(argv[0], "launcher"))
+		return launcher_run();
 	fprintf(stderr, "understudy: there is no role '%s'; --role is how the program starts its own parts\n",
 	        argc > 0 ? argv[0] : "");
 	return 2;

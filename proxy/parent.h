@@ -22,6 +22,7 @@ struct role_row {
 	uint8_t stage;   /* whose cells are lost when it dies; 0: none */
 	uint32_t leaves; /* the phase in which it exits */
 	bool per_worker;
+	bool per_sandbox; /* of the plan; it is handed on to the next generation when that has the same one */
 	const char *holds[ROLE_HOLDS_MAX];
 	struct role_rank rank;
 	uint32_t ready_ms; /* to say that it is ready; 0: 20 s */

@@ -486,9 +486,9 @@ static void summary(const char *state, const char *reason)
 	if (!judge.env->plan->replay)
 		put_more(&more);
 	tell_drills();
-	failed = more.err || results_summary(judge.results, &counts, state, reason,
-	                                     judge.env->plan->replay ? &lag : NULL,
-	                                     judge.env->plan->replay ? NULL : &cost, buf_span(&more));
+	failed = more.err ||
+	         results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
+	                         judge.env->plan->replay ? NULL : &cost, buf_span(&more));
 	if (failed && !judge.unsummed)
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
 	judge.unsummed = failed;

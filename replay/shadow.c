@@ -17,6 +17,7 @@
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "capture/names.h"
+#include "capture/sandbox_gauges.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/grpc.h"
@@ -53,6 +54,7 @@ struct shadow {
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
 	struct drill drills[ROUTES_MAX][CANDIDATES_MAX];
 	struct admission admissions[ROUTES_MAX][CANDIDATES_MAX];
+	sandbox_looks looks;
 	struct request_to to[ROUTES_MAX][CANDIDATES_MAX];
 	struct catalogue catalogues[ROUTES_MAX][CANDIDATES_MAX];
 	struct record asked_for;   /* the end of a request that waits until its candidates have said what they
@@ -295,6 +297,21 @@ static void send_one(struct exchange *x, const struct record *end, unsigned cand
 		give_back(f);
 }
 
+/* Why nothing goes to that candidate now; 0: it may. A sandbox that was not ready yet is warming up; one that
+ * has ended is a candidate that cannot be connected to. */
+static uint8_t held_back(uint16_t route, unsigned candidate)
+{
+	const struct sandbox_gauges *g = shadow.looks[route][candidate];
+
+	if (page_paused(shadow.env->page, route, candidate))
+		return OUTCOME_PAUSED;
+	if (!g || atomic_load(&g->state) == SANDBOX_READY)
+		return 0;
+	return atomic_load(&g->times_ready) || atomic_load(&g->state) == SANDBOX_OVER
+	               ? OUTCOME_CANDIDATE_CONNECT
+	               : OUTCOME_WARM_UP;
+}
+
 /* A baseline is the measure of the others, and has often a smaller sample: where it takes part, either all
  * find an open connection, or none has one. */
 static bool any_is_cold(const struct exchange *x)
@@ -303,8 +320,8 @@ static bool any_is_cold(const struct exchange *x)
 	bool cold = false, baseline = false;
 
 	for (unsigned i = 0; i < route->candidate_count; i++) {
-		if (page_paused(shadow.env->page, x->route, i) ||
-		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) != STAGE_MASKER)
+		if (held_back(x->route, i) ||
+		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) != STAGE_SHADOW)
 			continue;
 		baseline |= route->candidates[i].baseline;
 		cold |= !client_warm(shadow.clients[x->route][i]);
@@ -321,11 +338,12 @@ static void send_all(struct exchange *x, const struct record *end)
 	turns_draw(shadow.env->plan->seed, x->id, route->candidate_count, order);
 	for (unsigned n = 0; n < route->candidate_count; n++) {
 		unsigned i = order[n];
+		uint8_t why = held_back(x->route, i);
 
 		if (ledger_cell(shadow.env->ledger, end->slot, end->id, i) != STAGE_SHADOW)
 			continue;
-		if (page_paused(shadow.env->page, x->route, i))
-			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, OUTCOME_PAUSED);
+		if (why)
+			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, why);
 		else
 			send_one(x, end, i, &with);
 	}
@@ -340,7 +358,7 @@ static bool must_wait(const struct exchange *x)
 	if (!catalogue_model(x->legs[LEG_CLIENT]).len)
 		return false;
 	for (unsigned i = 0; i < route->candidate_count; i++)
-		if (!page_paused(shadow.env->page, x->route, i) &&
+		if (!held_back(x->route, i) &&
 		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_SHADOW)
 			wait |= catalogue_asks(&shadow.catalogues[x->route][i], clock_mono_ns());
 	return wait;
@@ -621,7 +639,7 @@ static int make_clients(void)
 	const struct plan *plan = shadow.env->plan;
 	int fd = role_fd(shadow.env, "names.read");
 
-	if ((fd != -1 && names_watch(fd, &shadow.names)) ||
+	if ((fd != -1 && names_watch(fd, &shadow.names)) || sandbox_gauges_watch(shadow.env, shadow.looks) ||
 	    dial_new(shadow.base, role_fd(shadow.env, "dial.ask"), &shadow.dial))
 		return ERR_SYS;
 	for (unsigned r = 0; r < plan->route_count; r++) {
