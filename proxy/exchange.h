@@ -35,7 +35,8 @@ struct exchange {
 	const char *client_address; /* text of the peer, for Forwarded */
 	uint16_t listen_port;
 	bool client_tls;
-	bool shared;      /* the client's connection holds other exchanges */
+	uint32_t share; /* bytes held of it on behalf of its client: kept for another try, or answered and not
+	                 * taken */
 	bool keeps_heads; /* the front keeps what exchange_begin() gets until exchange_end() */
 
 	struct live *live;               /* NULL: none, not yet, or no longer */

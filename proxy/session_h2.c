@@ -15,7 +15,6 @@ enum {
 	OUT_BYTES = 64 * 1024, /* handed to the kernel at once; the rest waits in the streams, in turn */
 	NOTICE_MS = 1000,      /* between the two GOAWAYs of a drain: what was sent before it was seen */
 	RATE_WINDOW_MS = 10000,
-	TURN_HEADS = 32, /* requests that begin before others have their turn */
 };
 
 /* What the codec tells. */
@@ -44,7 +43,7 @@ static struct stream *begin(struct session *s, struct h2_stream *h, const struct
 	}
 	st->grpc = grpc_is(http_known(m, HTTP_NAME_CONTENT_TYPE));
 	session_exchange(s, &st->exchange, &session_stream_front, st);
-	st->exchange.shared = true;
+	st->exchange.share = SHARE_BYTES + st->granted;
 	return st;
 }
 
@@ -58,6 +57,8 @@ static void on_head(void *owner, struct h2_stream *h, const struct http_message 
 	gauge_add(&s->worker->gauges->protocol[PROTOCOL_HTTP2], 1);
 	session_stream_touch(st);
 	exchange_begin(&st->exchange, m);
+	if (++s->worker->work - s->h2.work >= TURN_WORK)
+		h2_enough(s->h2.h2);
 	if (m->expect_continue && st->exchange.active && m->framing != HTTP_NO_BODY)
 		h2_respond(h, 100, &(struct h2_fields){.count = 0}, false);
 }
@@ -248,6 +249,7 @@ static void feed(struct session *s)
 	static const struct timeval at_once;
 	size_t unfed;
 
+	s->h2.work = s->worker->work;
 	if (h2_feed(s->h2.h2, buf_span(&s->conn.in), s->worker->now_ns)) {
 		abandon(s);
 		s->close_after = s->unread = true;
@@ -424,7 +426,7 @@ int session_h2_init(struct session *s)
 	                                 .window = plan->window_bytes,
 	                                 .connection_window = plan->connection_window_bytes,
 	                                 .glitches = plan->glitches,
-	                                 .turn = TURN_HEADS};
+	                                 .turn = TURN_WORK};
 	struct h2 *h2 = h2_new(H2_SERVER, &limits, &h2_ops, s);
 
 	if (!h2)

@@ -14,7 +14,8 @@ struct stream {
 	struct exchange exchange;
 	bool touched, grpc;
 	uint64_t touched_ns;
-	size_t owed; /* received, and not told to be consumed */
+	size_t owed;      /* received, and not told to be consumed */
+	uint32_t granted; /* of the session's */
 	uint64_t window_ns, window_bytes;
 	uint64_t sent, sent_ns; /* progress of the answer, as last seen */
 };

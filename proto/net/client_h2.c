@@ -294,7 +294,7 @@ static void step_down(struct client_h2 *k)
 /* False: it is gone. */
 static bool opened(struct client_h2 *k)
 {
-	static const struct h2_limits limits;
+	static const struct h2_limits limits = {.connection_window = 1 << 20};
 
 	if (k->conn.tls && !span_eq(tls_alpn(k->conn.tls), SPAN("h2"))) {
 		if (k->client->target.tls)
@@ -445,6 +445,17 @@ static bool has_room(const struct client_h2 *k)
 	return k->h2 ? h2_room(k->h2) > 0 : k->leg_count < (c->streams ? c->streams : H2_STREAMS);
 }
 
+/* A peer that takes no streams for now is not asked for them on ever more connections. */
+static bool takes_none(const struct client *c)
+{
+	const struct client_h2 *k;
+
+	LIST_FOREACH(k, &c->shared, link)
+	if (k->h2 && !k->leaving && k->moves == c->moves && !h2_streams_max(k->h2))
+		return true;
+	return false;
+}
+
 bool client_h2_spoken(const struct client *c)
 {
 	return secure(c) ? c->target.tls_h2 && (!c->h1_until_ns || clock_mono_ns() >= c->h1_until_ns)
@@ -454,11 +465,11 @@ bool client_h2_spoken(const struct client *c)
 int client_h2_join(struct slot *s)
 {
 	struct client_h2 *k = LIST_FIRST(&s->client->shared);
-	int err;
+	int err = ERR_SYS;
 
 	while (k && !has_room(k))
 		k = LIST_NEXT(k, link);
-	if (!k)
+	if (!k && !takes_none(s->client))
 		k = dial(s->client, &err);
 	if (!k)
 		return err;

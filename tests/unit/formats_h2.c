@@ -15,7 +15,7 @@ static void ask(struct end *client, const char *method, const char *path, struct
 	h2_put(&trailers, SPAN("X-End"), SPAN("yes"));
 	s = h2_request(client->h2,
 	               &(struct h2_request){span_of(method), SPAN("http"), SPAN("h:80"), span_of(path),
-	                                    &fields, body.data == NULL},
+	                                    &fields, 0, body.data == NULL},
 	               NULL);
 	assert_non_null(s);
 	if (!body.data)
