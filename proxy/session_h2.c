@@ -15,6 +15,8 @@ enum {
 	OUT_BYTES = 64 * 1024, /* handed to the kernel at once; the rest waits in the streams, in turn */
 	NOTICE_MS = 1000,      /* between the two GOAWAYs of a drain: what was sent before it was seen */
 	RATE_WINDOW_MS = 10000,
+	HEARING_MAX =
+	        8, /* bodies that are heard out at once: what comes by drops on more streams is not small */
 };
 
 /* What the codec tells. */
@@ -44,6 +46,7 @@ static struct stream *begin(struct session *s, struct h2_stream *h, const struct
 	st->grpc = grpc_is(http_known(m, HTTP_NAME_CONTENT_TYPE));
 	session_exchange(s, &st->exchange, &session_stream_front, st);
 	st->exchange.share = SHARE_BYTES + st->granted;
+	st->exchange.keeps_text = s->h2.hearing < HEARING_MAX;
 	return st;
 }
 
@@ -57,6 +60,7 @@ static void on_head(void *owner, struct h2_stream *h, const struct http_message 
 	gauge_add(&s->worker->gauges->protocol[PROTOCOL_HTTP2], 1);
 	session_stream_touch(st);
 	exchange_begin(&st->exchange, m);
+	session_stream_hear(st);
 	if (++s->worker->work - s->h2.work >= TURN_WORK)
 		h2_enough(s->h2.h2);
 	if (m->expect_continue && st->exchange.active && m->framing != HTTP_NO_BODY)
@@ -85,6 +89,7 @@ static void on_data(void *owner, struct h2_stream *h, struct span bytes)
 		return;
 	}
 	exchange_data(&st->exchange, bytes);
+	session_stream_hear(st);
 	st->owed += bytes.len;
 	st->window_bytes += bytes.len;
 	session_stream_touch(st);
@@ -144,7 +149,8 @@ static const struct h2_ops h2_ops = {on_head,   on_refuse, on_data, on_trailers,
 /* What the streams hold beside the conn's buffers is in the gauge. */
 static void charge(struct session *s)
 {
-	size_t now = h2_queued(s->h2.h2) + s->h2.running * sizeof(struct stream);
+	size_t now = h2_queued(s->h2.h2) + s->h2.running * sizeof(struct stream) +
+	             s->h2.hearing * (size_t)EXCHANGE_HEARD_BYTES;
 
 	if (now == s->h2.charged)
 		return;

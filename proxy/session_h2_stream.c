@@ -35,8 +35,17 @@ struct stream *session_stream_new(struct session *s, struct h2_stream *h)
 	return st;
 }
 
+void session_stream_hear(struct stream *st)
+{
+	bool hearing = st->exchange.hearing != 0;
+
+	st->session->h2.hearing += (unsigned)hearing - (unsigned)st->hearing;
+	st->hearing = hearing;
+}
+
 void session_stream_free(struct stream *st)
 {
+	session_stream_hear(st);
 	st->session->h2.running--;
 	st->session->h2.granted -= st->granted;
 	if (spares.count == SPARES_MAX) {
