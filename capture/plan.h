@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include "capture/guard.h"
 #include "capture/ledger.h"
 
 enum {
@@ -26,9 +27,11 @@ enum {
 	ALPN_BYTES = 32,
 	LIVE_ENDPOINTS_MAX = 8,
 	SLICES_MAX = 4,
+	SAFEGUARDS_MAX = 8,
 	HEADER_EDITS_MAX = 16,
 	REWRITES_MAX = 8,
 	RAMP_STAGES_MAX = 8,
+	FAULTS_MAX = 4,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -147,6 +150,22 @@ struct plan_stop { /* when a candidate has been seen enough; any of what is set 
 	uint32_t watch_ppm;       /* what it gets from then on */
 };
 
+enum fault_kind {
+	FAULT_DELAY,
+	FAULT_RESET,
+	FAULT_HANG,
+	FAULT_GARBAGE,
+	FAULT_OUTAGE,
+	FAULT_SLOW,
+	FAULT_KINDS
+};
+
+struct plan_fault { /* that the shadow makes up, in a drill: capture/fault.h, replay/drill.h */
+	uint32_t kind, share_ppm;
+	uint32_t amount;           /* ms of a delay; bytes a second of what is slow */
+	uint32_t start_ms, for_ms; /* for 0: without end */
+};
+
 struct plan_candidate {
 	char name[NAME_MAX_BYTES];
 	bool baseline;
@@ -161,6 +180,8 @@ struct plan_candidate {
 	struct plan_breaker breaker;
 	struct plan_ramp ramp;
 	struct plan_rewrite rewrite;
+	uint32_t fault_count;
+	struct plan_fault faults[FAULTS_MAX];
 	bool shares_live;                       /* it is, or may be, on a server that is live */
 	bool models_ignored;                    /* it is not asked which models it serves */
 	char credential_header[NAME_MAX_BYTES]; /* lower case; its value is in the file, that of
@@ -184,6 +205,14 @@ enum gate_metric { /* order of replay/gate.c's table */
 struct plan_gate {
 	uint32_t metric; /* enum gate_metric */
 	double limit;    /* a rate in 0..1, or a ratio */
+	char because[TEXT_MAX_BYTES];
+};
+
+struct plan_safeguard {          /* replay/rule.h */
+	uint32_t metric, action; /* enum guard_metric, enum guard_action */
+	double max, leave;       /* ms, or a share in 0..1 */
+	uint32_t window_ms, for_ms, hold_ms;
+	uint32_t to_ppm; /* of GUARD_LOWER */
 	char because[TEXT_MAX_BYTES];
 };
 
@@ -218,6 +247,8 @@ struct plan_route {
 	struct plan_stop stop;
 	uint32_t gate_count;
 	struct plan_gate gates[GATES_MAX];
+	uint32_t safeguard_count;
+	struct plan_safeguard safeguards[SAFEGUARDS_MAX];
 	uint32_t slice_count;
 	struct plan_slice slices[SLICES_MAX];
 };
@@ -260,6 +291,7 @@ struct plan {
 	char run_name[NAME_MAX_BYTES], run_directory[PATH_MAX_BYTES], hypothesis[TEXT_MAX_BYTES];
 	char owner[NAME_MAX_BYTES], ticket[NAME_MAX_BYTES];
 	char control_socket[PATH_MAX_BYTES];
+	char config_file[PATH_MAX_BYTES];        /* that it was read from; empty: none */
 	struct plan_endpoint control_address;    /* of the control endpoint over TCP; no address: none */
 	char control_token_file[PATH_MAX_BYTES]; /* who shows its line there may change things; empty: nobody
 	                                          */

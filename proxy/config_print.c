@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "capture/budget.h"
+#include "capture/fault.h"
 #include "capture/mask.h"
 #include "capture/names.h"
 #include "proxy/config.h"
@@ -189,6 +190,16 @@ static void print_compare(const struct plan_route *r, FILE *f)
 		fprintf(f, "%s no tolerance declared: numbers must be equal\n", r->ignore_count ? ";" : "");
 }
 
+static void print_faults(const struct plan_candidate *k, FILE *f)
+{
+	char text[FAULT_TEXT_BYTES];
+
+	for (uint32_t i = 0; i < k->fault_count; i++) {
+		fault_write(&k->faults[i], text);
+		fprintf(f, "    drill: %s: of our own making; the run decides nothing about it\n", text);
+	}
+}
+
 static void print_breaker(const struct plan_breaker *b, FILE *f)
 {
 	char a[32], c[32];
@@ -247,6 +258,7 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 		fprintf(f, "    warm-up: copies of the first %s are not compared\n",
 		        time_text(k->warmup_ms, text));
 	print_breaker(&k->breaker, f);
+	print_faults(k, f);
 	print_rewrite(&k->rewrite, f);
 	if (k->models_ignored)
 		fprintf(f, "    models: not asked which it serves\n");
@@ -267,6 +279,27 @@ static void print_stop(const struct plan_stop *s, FILE *f)
 	if (s->pairs)
 		fprintf(f, " %u pairs are there%s", s->pairs, s->decided ? " or" : "");
 	fprintf(f, "%s\n", s->decided ? " every gate is decided" : "");
+}
+
+static void print_safeguard(const struct plan_safeguard *s, FILE *f)
+{
+	const struct guard_row *row = guard_row(s->metric);
+	double scale = row->unit == GUARD_MS ? 1 : 100;
+	const char *unit = row->unit == GUARD_MS ? " ms" : "%";
+	char window[32], held[32], hold[32];
+
+	fprintf(f, "  safeguard: %s over %.4g%s for %s", row->name, s->max * scale, unit,
+	        time_text(s->for_ms, held));
+	if (row->scope != GUARD_HOST)
+		fprintf(f, ", of the last %s", time_text(s->window_ms, window));
+	fprintf(f, ": %s", guard_action_name(s->action));
+	if (s->action == GUARD_LOWER)
+		fprintf(f, " to %.4g%%", s->to_ppm / 1e4);
+	if (s->action == GUARD_STOP)
+		fprintf(f, ", until ctl resume and ctl run start\n");
+	else
+		fprintf(f, ", until at most %.4g%s for %s\n", s->leave * scale, unit,
+		        time_text(s->hold_ms, hold));
 }
 
 static void print_route(const struct plan *p, const struct plan_route *r, FILE *f)
@@ -299,6 +332,8 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 	print_compare(r, f);
 	for (uint32_t i = 0; i < r->gate_count; i++)
 		print_gate(&r->gates[i], f);
+	for (uint32_t i = 0; i < r->safeguard_count; i++)
+		print_safeguard(&r->safeguards[i], f);
 }
 
 static void print_masks(const struct plan *p, FILE *f)

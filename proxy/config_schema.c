@@ -22,6 +22,19 @@ _Static_assert(H1_LINE_MAX >= 8 * 1024 && H1_FIELD_MAX >= 16 * 1024 && H1_HEAD_M
 const char *const config_protocols[] = {"auto", "openinference", "json", "bytes", NULL};
 const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",          "divergence_rate",
                                            "row_divergence_rate",    "latency_p99_ratio", NULL};
+const char *const config_guard_metrics[] = {
+#define X(id, name, unit, scope, meaning) name,
+        GUARD_TABLE(X)
+#undef X
+                NULL};
+/* Gates or words of the design for which there is no figure of the last while. */
+static const char *const guard_metrics_later[] = {
+        "coverage", "row_divergence_rate", "latency_p99_ratio", "drift", "privacy_new", "fairness", NULL};
+static const char *const guard_actions[] = {
+#define X(id, name, meaning) name,
+        GUARD_ACTION_TABLE(X)
+#undef X
+                NULL};
 const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
 const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
 const char *const config_https[] = {"auto", "1.1", "2", NULL};
@@ -410,6 +423,9 @@ const struct cfg_row config_candidate_rows[] = {
          .sentence = "When a candidate that fails is left alone; left out: never."},
         {ALL("rewrite", CFG_MAPPING, rewrite_rows), .offset = offsetof(struct plan_candidate, rewrite),
          .sentence = "What a copy has otherwise than its request."},
+        {ONE("faults", CFG_EACH, struct plan_candidate, faults), .hook = config_fault_hook,
+         .sentence = "A drill: what the shadow makes up, such as [delay 200ms 20% from 10s for 1m]; the run "
+                     "decides nothing."},
         {ONE("models", CFG_ENUM, struct plan_candidate, models_ignored), .names = models, .value = "ask",
          .sentence = "Which it serves, before a copy with a $.model: one other name is put there, several "
                      "refuse it."},
@@ -431,6 +447,32 @@ static const struct cfg_row gate_rows[] = {
         {.name = "max", .type = CFG_LATER, .sentence = "Upper limit: a percentage, or a number for a ratio."},
         {.name = "min", .type = CFG_LATER, .sentence = "Lower limit, for coverage."},
         {ONE("because", CFG_STRING, struct plan_gate, because), .sentence = "Why this limit."},
+        END,
+};
+static const struct cfg_row safeguard_rows[] = {
+        {ONE("metric", CFG_ENUM, struct plan_safeguard, metric), .names = config_guard_metrics,
+         .unsupported = guard_metrics_later, .required = true,
+         .sentence = "live_latency_p99, live_error_rate, candidate_failure_rate, divergence_rate, "
+                     "host_memory or host_cpu, each of the last while"},
+        {.name = "max",
+         .type = CFG_LATER,
+         .sentence = "Over this it acts: a time for live_latency_p99, else a percentage."},
+        {.name = "leave",
+         .type = CFG_LATER,
+         .sentence = "What it does is taken back when the figure was not over this; left out: 80% of max."},
+        {ONE("window", CFG_DURATION, struct plan_safeguard, window_ms), .min = "1s", .max = "1h",
+         .value = "30s",
+         .sentence = "The last while, in which 20 observations are the least; not of host_*."},
+        {ONE("for", CFG_DURATION, struct plan_safeguard, for_ms), .min = "0s", .max = "1h", .value = "5s",
+         .sentence = "How long it must be over max."},
+        {ONE("hold", CFG_DURATION, struct plan_safeguard, hold_ms), .min = "1s", .max = "24h", .value = "1m",
+         .sentence = "How long it acts at least, and must not have been over leave."},
+        {ONE("action", CFG_ENUM, struct plan_safeguard, action), .names = guard_actions, .required = true,
+         .sentence =
+                 "shed (copy nothing), lower, pause, or stop (the run, for good); of a candidate's figure "
+                 "that candidate"},
+        {ONE("to", CFG_SHARE, struct plan_safeguard, to_ppm), .sentence = "The share that lower leaves."},
+        {ONE("because", CFG_STRING, struct plan_safeguard, because), .sentence = "Why this limit."},
         END,
 };
 static const struct cfg_row slice_rows[] = {
@@ -476,7 +518,12 @@ const struct cfg_row config_route_rows[] = {
          CFG_ITEMS(struct plan_route, slices, slice_count),
          .rows = slice_rows,
          .sentence = "Groups of exchanges that reports tell apart."},
-        NOT_YET("safeguards"),
+        {.name = "safeguards",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan_route, safeguards, safeguard_count),
+         .rows = safeguard_rows,
+         .hook = config_safeguard_hook,
+         .sentence = "Limits on figures of the last while, and what is done when one is passed."},
         NOT_YET("rewrite"),
         NOT_YET("tls"),
         END,

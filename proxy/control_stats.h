@@ -20,12 +20,21 @@ struct stats_standing {
 	uint32_t breaker;               /* closed, open, half open */
 	uint32_t stage, falls, stopped; /* of its ramp; why it gets the watch share, 0: it does not */
 	uint64_t saved;
+	bool drill; /* faults of ours: its figures are none of its own */
+	uint64_t drilled[FAULT_KINDS];
+};
+
+struct stats_guard {
+	bool tripped;
+	uint64_t trips;
+	double value; /* NaN: not known */
 };
 
 struct stats {
 	const struct plan *plan;
 	struct ledger_counts counts;
 	uint32_t phase, paused, ready, log_level;
+	bool results_failing, capture_failing; /* the disk does not take them */
 	uint64_t run_id, uptime_ns, log_shed;
 	uint64_t requests, live_errors, rejected;
 	uint64_t protocol[PROTOCOLS];
@@ -39,6 +48,7 @@ struct stats {
 	uint64_t harm_groups;
 	int64_t harm_cost_ns, harm_low_ns, harm_high_ns;
 	struct stats_standing standings[ROUTES_MAX][CANDIDATES_MAX];
+	struct stats_guard guards[ROUTES_MAX][SAFEGUARDS_MAX][CANDIDATES_MAX];
 };
 
 enum { STATUS_LINES = 12, STATUS_COLUMNS = 80 };
@@ -55,6 +65,8 @@ const struct metric *stats_metric(unsigned index);
  * printed either. */
 void stats_config(const struct plan *, struct buf *out);
 
+/* How many figures a safeguard watches: one, or one a candidate. */
+unsigned stats_guarded(const struct plan_route *, const struct plan_safeguard *);
 /* Endpoints of a route that no worker sends to. */
 unsigned stats_endpoints_out(const struct stats *, unsigned route);
 /* The sum of a group's outcomes. */

@@ -242,9 +242,56 @@ static int open_candidate_files(struct estate *e, unsigned r)
 
 /* Certificates and keys reach workers, authorities and candidates' credentials the shadow, the token control,
  * as open descriptors; their contents stay unread here. */
+static bool watches(const struct plan *p, enum guard_metric metric)
+{
+	bool wanted = false;
+
+	for (unsigned r = 0; r < p->route_count; r++)
+		for (unsigned i = 0; i < p->routes[r].safeguard_count; i++)
+			wanted |= p->routes[r].safeguards[i].metric == metric;
+	return wanted;
+}
+
+/* What a safeguard watches of this machine is opened for the judge, who may open nothing. Where the kernel
+ * does not tell it, the figure is not known. */
+static int open_host(struct estate *e)
+{
+	static const struct {
+		enum guard_metric metric;
+		const char *path, *name;
+	} files[] = {{GUARD_HOST_MEMORY, "/proc/meminfo", "host.memory"},
+	             {GUARD_HOST_CPU, "/proc/pressure/cpu", "host.cpu"}};
+
+	for (unsigned f = 0; f < 2; f++) {
+		int fd;
+
+		if (!watches(e->plan, files[f].metric))
+			continue;
+		fd = open(files[f].path, O_RDONLY | O_CLOEXEC);
+		if (fd == -1)
+			(void)complain("a safeguard has no figure", files[f].path);
+		else if (own(e, fd, "%s", files[f].name))
+			return ERR_LIMIT;
+	}
+	return 0;
+}
+
+/* For what a safeguard leaves behind when it acts; the file may be gone by now. */
+static int open_config(struct estate *e)
+{
+	int fd = e->plan->config_file[0] ? open(e->plan->config_file, O_RDONLY | O_CLOEXEC) : -1;
+
+	return fd == -1 ? 0 : own(e, fd, "config");
+}
+
 static int open_files(struct estate *e)
 {
 	int err = own_file(e, e->plan->control_token_file, "control-token");
+
+	if (!err)
+		err = open_host(e);
+	if (!err)
+		err = open_config(e);
 
 	for (unsigned l = 0; l < e->plan->listen_count && !err; l++)
 		err = open_listener_files(e, l);

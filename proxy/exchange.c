@@ -25,14 +25,14 @@ void exchange_init(struct exchange *x, struct worker *w, const struct front_ops 
 static void record(struct exchange *x)
 {
 	struct worker *w = x->worker;
-	enum origin origin = x->rule ? ORIGIN_OURS : ORIGIN_LIVE;
+	enum origin origin = x->rule && !x->response_begun ? ORIGIN_OURS : ORIGIN_LIVE;
 
 	gauges_response(w->gauges, origin, x->status);
 	if (!log_on(LOG_ACCESS))
 		return;
 	log_access(&(struct log_access){.id = x->id,
 	                                .route = x->routed ? route_of(x)->name : NULL,
-	                                .origin = x->rule ? "ours" : "live",
+	                                .origin = origin == ORIGIN_OURS ? "ours" : "live",
 	                                .method = span_of(x->method),
 	                                .status = x->status,
 	                                .rule = x->rule,
@@ -73,20 +73,25 @@ static void finish(struct exchange *x, bool clean)
 	x->response_done = true;
 }
 
+/* An answer of ours; when half of live's is out only a cut tells the client. */
 static void answer_ourselves(struct exchange *x, unsigned status, const char *why)
 {
-	x->status = status;
 	x->rule = why;
 	x->request_done = x->response_done = true;
-	x->ops->refuse(x->front, status, why);
+	if (x->response_begun) {
+		x->ops->cut(x->front);
+	} else {
+		x->status = status;
+		x->ops->refuse(x->front, status, why);
+	}
+	record(x);
 }
 
-/* Before routing: rejected{rule}, and not seen. */
+/* rejected{rule}. */
 static void refuse(struct exchange *x, unsigned status, enum reject_rule rule)
 {
 	gauges_reject(x->worker->gauges, rule);
 	answer_ourselves(x, status, reject_name(rule));
-	record(x);
 }
 
 static void remember(struct exchange *x, const struct http_message *m)
@@ -94,9 +99,10 @@ static void remember(struct exchange *x, const struct http_message *m)
 	struct worker *w = x->worker;
 	size_t n = m->method.len < sizeof x->method ? m->method.len : sizeof x->method - 1;
 
-	x->id = (uint64_t)w->env->index << 56 | (uint64_t)(w->env->epoch & 0xffff) << 40 | ++w->sequence;
-	memcpy(x->method, m->method.data, n);
+	if (n)
+		memcpy(x->method, m->method.data, n);
 	x->method[n] = 0;
+	x->id = (uint64_t)w->env->index << 56 | (uint64_t)(w->env->epoch & 0xffff) << 40 | ++w->sequence;
 	x->client_10 = m->minor == 0;
 	x->head_request = span_eq(m->method, SPAN("HEAD"));
 	x->request_done = x->response_begun = x->response_done = x->tunnel = false;
@@ -179,6 +185,12 @@ static uint64_t deadline_of(const struct exchange *x, const struct http_message 
 	    grpc_timeout(http_field(m, SPAN("grpc-timeout")), &ns))
 		return 0;
 	return ns < UINT64_MAX - x->begun_ns ? x->begun_ns + ns : 0;
+}
+
+void exchange_refuse(struct exchange *x, const struct http_message *m, unsigned status, enum reject_rule rule)
+{
+	remember(x, m);
+	refuse(x, status, rule);
 }
 
 void exchange_begin(struct exchange *x, const struct http_message *m)
@@ -307,26 +319,26 @@ void exchange_settle(struct worker *w)
 	}
 }
 
-void exchange_abandon(struct exchange *x)
+static void let_go(struct exchange *x)
+{
+	tap_error(&x->tap, OUTCOME_CLIENT_GONE);
+	finish(x, false);
+}
+
+void exchange_abandon(struct exchange *x, const char *why)
 {
 	untouch(x);
 	if (!x->active)
 		return;
-	tap_error(&x->tap, OUTCOME_CLIENT_GONE);
-	finish(x, false);
+	let_go(x);
+	x->rule = why;
 	record(x);
 }
 
-void exchange_drop(struct exchange *x, enum reject_rule rule)
+void exchange_drop(struct exchange *x, unsigned status, enum reject_rule rule)
 {
-	gauges_reject(x->worker->gauges, rule);
-	tap_error(&x->tap, OUTCOME_CLIENT_GONE);
-	finish(x, false);
-	if (x->response_begun)
-		x->ops->cut(x->front);
-	else
-		answer_ourselves(x, 408, reject_name(rule));
-	record(x);
+	let_go(x);
+	refuse(x, status, rule);
 }
 
 bool exchange_full(const struct exchange *x)
@@ -380,6 +392,19 @@ void exchange_tick(struct exchange *x, uint64_t now_ns)
 	}
 }
 
+/* What safeguards go by. A client that takes its answer slowly is in the time, too: live's end is not ours.
+ */
+static void count_live(const struct exchange *x, bool failed)
+{
+	struct live_gauges *g = &x->worker->env->page->live[x->worker->env->index][x->route];
+
+	gauge_add(&g->answers, 1);
+	if (failed || x->status >= 500)
+		gauge_add(&g->failed, 1);
+	if (!failed && x->request_done && !x->tunnel)
+		hist_add(&g->times, x->worker->now_ns - x->asked_ns);
+}
+
 void exchange_live_failed(struct exchange *x, enum live_error why)
 {
 	static const unsigned statuses[LIVE_ERRORS] = {
@@ -388,13 +413,10 @@ void exchange_live_failed(struct exchange *x, enum live_error why)
 	};
 
 	gauges_live_error(x->worker->gauges, why);
+	count_live(x, true);
 	tap_error(&x->tap, OUTCOME_LIVE_FAILED);
 	finish(x, false);
-	if (x->response_begun) /* half an answer is out: only a cut tells the client */
-		x->ops->cut(x->front);
-	else
-		answer_ourselves(x, statuses[why], live_error_name(why));
-	record(x);
+	answer_ourselves(x, statuses[why], live_error_name(why));
 }
 
 static void interim_head(struct exchange *x, const struct http_message *m)
@@ -456,6 +478,7 @@ void exchange_response_end(struct exchange *x)
 {
 	bool clean = x->request_done && !x->tunnel;
 
+	count_live(x, false);
 	if (x->request_done)
 		tap_end(&x->tap, LEG_LIVE);
 	else /* nobody else can be asked with half a request */

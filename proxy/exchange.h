@@ -63,7 +63,7 @@ struct exchange {
 	uint64_t live_ns;               /* request head read to response end read */
 	uint64_t bytes_in, bytes_out;
 	unsigned status, interim;
-	const char *rule; /* why the answer is ours, or NULL */
+	const char *rule; /* why the answer is ours or broke off by us, or NULL */
 	char method[HTTP_METHOD_MAX + 1];
 	struct tap tap;
 	struct slow slow;
@@ -75,10 +75,14 @@ void exchange_begin(struct exchange *, const struct http_message *);
 void exchange_data(struct exchange *, struct span);
 void exchange_trailers(struct exchange *, const struct http_message *);
 void exchange_end(struct exchange *);
-/* The client is gone: the live request is cut, nothing is answered. Due before the front goes. */
-void exchange_abandon(struct exchange *);
-/* The client is not served any longer: 408 while its answer has not begun, else a cut. turn_end follows. */
-void exchange_drop(struct exchange *, enum reject_rule);
+/* A head that is none, as far as it was understood: refused, and told as an exchange that ended at once. */
+void exchange_refuse(struct exchange *, const struct http_message *, unsigned status, enum reject_rule);
+/* Of one under way no more is served, by this rule: `status` while its answer has not begun, else a cut.
+ * turn_end follows. */
+void exchange_drop(struct exchange *, unsigned status, enum reject_rule);
+/* The client is gone, or given up by the rule `why`, else NULL: the live request is cut, nothing is answered.
+ * Due before the front goes. */
+void exchange_abandon(struct exchange *, const char *why);
 /* Something happened to it that was no event of its front: the front's turn end is due. */
 void exchange_touch(struct exchange *);
 /* The turn ends of the fronts of all that were touched. */

@@ -38,7 +38,7 @@ static const struct role_row roles[] = {
          PHASE_JUDGE,
          false,
          {"plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
-          "wake.masked-answers", "ring.log.control.*"},
+          "wake.masked-answers", "ring.log.control.*", "host.memory", "host.cpu", "config"},
          {5, 700},
          0,
          {MAY_STORE, DIALS_NOBODY}},
@@ -143,11 +143,12 @@ int start_roles(const struct plan *plan, const char *run_directory, const char *
 }
 
 const struct command *const commands[] = {
-        &proxy_command, &check_command,   &rehearse_command, &replay_command,
-        &ctl_command,   &capture_command, &report_command,   &gate_command,
-        &show_command,  &doctor_command,  &prove_command,    &sandbox_command,
-        &runs_command,  &version_command, &manual_command,   &completion_command,
-        NULL,
+        &proxy_command,   &check_command,      &rehearse_command,
+        &replay_command,  &ctl_command,        &capture_command,
+        &report_command,  &gate_command,       &show_command,
+        &doctor_command,  &drill_command,      &prove_command,
+        &sandbox_command, &runs_command,       &version_command,
+        &manual_command,  &completion_command, NULL,
 };
 
 static void usage(FILE *to)
@@ -156,7 +157,7 @@ static void usage(FILE *to)
 	for (unsigned i = 0; commands[i]; i++)
 		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->does);
 	fputs("\nunderstudy COMMAND --help tells more.\n\nexamples:\n"
-	      "  understudy proxy --live http://127.0.0.1:9001 --candidate new=http://127.0.0.1:9002\n"
+	      "  understudy proxy --live http://127.0.0.1:9001 --listen 127.0.0.1:8080\n"
 	      "  understudy report runs/demo\n",
 	      to);
 }

@@ -8,6 +8,7 @@
  * stream's memory goes when the codec says `closed`, or at the end of that turn.
  */
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 #include "proto/grpc.h"
 #include "proxy/session_h2_inside.h"
 
@@ -26,6 +27,7 @@ static void on_broken(void *owner, enum h2_rule rule)
 	struct session *s = owner;
 
 	gauges_reject(s->worker->gauges, REJECT_H2 + rule);
+	LOG(ACCESS, "refused", log_text("rule", reject_name(REJECT_H2 + rule)));
 }
 
 /* NULL: it was reset. */
@@ -72,11 +74,10 @@ static void on_refuse(void *owner, struct h2_stream *h, const struct http_messag
 {
 	struct stream *st = begin(owner, h, m);
 
-	on_broken(owner, rule);
-	if (!st)
-		return;
-	st->exchange.head_request = span_eq(m->method, SPAN("HEAD"));
-	session_stream_refuse(st, h2_rule_status(rule), h2_rule_name(rule));
+	if (st)
+		exchange_refuse(&st->exchange, m, h2_rule_status(rule), REJECT_H2 + rule);
+	else
+		on_broken(owner, rule);
 }
 
 static void on_data(void *owner, struct h2_stream *h, struct span bytes)
@@ -124,7 +125,7 @@ static void on_closed(void *owner, struct h2_stream *h, uint32_t code)
 	s->h2.idle_ns = s->worker->now_ns;
 	if (!st)
 		return;
-	exchange_abandon(&st->exchange);
+	exchange_abandon(&st->exchange, NULL);
 	st->h2 = NULL;
 	if (!st->touched)
 		session_stream_free(st);
@@ -200,7 +201,7 @@ static void abandon(struct session *s)
 		struct stream *st = h->user;
 
 		if (st)
-			exchange_abandon(&st->exchange);
+			exchange_abandon(&st->exchange, s->given_up);
 	}
 }
 
@@ -289,7 +290,7 @@ static void no_more_input(struct session *s)
 		struct stream *st = h->user;
 
 		if (st && st->exchange.active && !st->exchange.request_done) {
-			exchange_abandon(&st->exchange);
+			exchange_abandon(&st->exchange, NULL);
 			h2_reset(h, H2_CANCEL);
 		}
 	}
@@ -329,14 +330,15 @@ static bool too_slow(struct stream *st)
 
 static void reject(struct stream *st, enum reject_rule rule)
 {
-	gauges_reject(st->session->worker->gauges, rule);
-	if (st->exchange.response_begun || rule == REJECT_SEND_TIMEOUT) {
-		exchange_abandon(&st->exchange);
-		h2_reset(st->h2, H2_CANCEL);
+	struct exchange *x = &st->exchange;
+
+	if (x->active && !x->response_begun) {
+		exchange_drop(x, 408, rule);
 		return;
 	}
-	exchange_abandon(&st->exchange);
-	session_stream_refuse(st, 408, reject_name(rule));
+	gauges_reject(st->session->worker->gauges, rule);
+	exchange_abandon(x, reject_name(rule));
+	h2_reset(st->h2, H2_CANCEL);
 }
 
 /* Its window stays shut, though the connection reads. */
@@ -356,7 +358,7 @@ static void tick_stream(struct stream *st)
 {
 	struct exchange *x = &st->exchange;
 
-	if (unread(st)) {
+	if (!st->session->conn.blocked && unread(st)) {
 		reject(st, REJECT_SEND_TIMEOUT);
 		return;
 	}
@@ -380,6 +382,7 @@ static void tick(struct session *s)
 	time_head(s); /* what was sent may have ended one */
 	if (passed(s, s->h2.midway_ns, limits->header_timeout_ms) && !s->close_after) {
 		gauges_reject(s->worker->gauges, REJECT_HEADER_TIMEOUT);
+		s->given_up = reject_name(REJECT_HEADER_TIMEOUT);
 		abandon(s);
 		h2_terminate(s->h2.h2, H2_ENHANCE_YOUR_CALM);
 		s->close_after = s->unread = true;
@@ -389,13 +392,6 @@ static void tick(struct session *s)
 		h2_shutdown(s->h2.h2, true);
 	if (s->dead || s->close_after || s->h2.touched || h2_pending(s->h2.h2) || h2_over(s->h2.h2))
 		turn_end(s);
-}
-
-static void blocked(struct session *s)
-{
-	for (struct h2_stream *h = NULL; (h = h2_next(s->h2.h2, h));)
-		if (h->user)
-			slow_look(&((struct stream *)h->user)->exchange, s->worker->now_ns);
 }
 
 static void drain(struct session *s)
@@ -422,7 +418,7 @@ static void fini(struct session *s)
 	event_del(&s->h2.later);
 }
 
-static const struct session_kind kind = {turn, turn_end, tick, blocked, drain, fini};
+static const struct session_kind kind = {turn, turn_end, tick, drain, fini};
 
 int session_h2_init(struct session *s)
 {

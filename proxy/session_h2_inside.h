@@ -31,7 +31,5 @@ void session_stream_touch(struct stream *);
 void session_h2_later(struct session *);
 
 extern const struct front_ops session_stream_front;
-/* A whole answer of ours, in the client's own terms. */
-void session_stream_refuse(struct stream *, unsigned status, const char *why);
 
 #endif

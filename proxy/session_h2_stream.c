@@ -156,17 +156,15 @@ static void refuse(struct h2_stream *h, bool head_request, unsigned status, cons
 	buf_fini(&text);
 }
 
-void session_stream_refuse(struct stream *st, unsigned status, const char *why)
+/* A whole answer of ours, in the client's own terms. */
+static void front_refuse(void *front, unsigned status, const char *why)
 {
+	struct stream *st = front;
+
 	if (st->h2 && st->grpc)
 		refuse_grpc(st->h2, status, why);
 	else if (st->h2)
 		refuse(st->h2, st->exchange.head_request, status, why);
-}
-
-static void front_refuse(void *front, unsigned status, const char *why)
-{
-	session_stream_refuse(front, status, why);
 }
 
 static void front_cut(void *front)

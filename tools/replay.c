@@ -80,6 +80,8 @@ static void adopt(const struct plan *file, const char *route, struct plan_candid
 	if (!from)
 		return;
 	to->rewrite = from->rewrite;
+	to->fault_count = from->fault_count;
+	memcpy(to->faults, from->faults, sizeof to->faults);
 	to->models_ignored = from->models_ignored;
 	to->timeout_ms = from->timeout_ms;
 	to->http = options.http ? to->http : from->http;
@@ -271,6 +273,7 @@ static int fill(const struct replay_options *o, struct plan *plan)
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
 	if (status < 0 && o->config && config_read(o->config, &file, stderr))
 		status = 2;
+	plan->seed = file.seed;
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
@@ -359,8 +362,8 @@ static const struct command_flag flags[] = {
         {.name = "--config",
          .letter = "-c",
          .argument = "FILE",
-         .sentence = "targets called like its candidates take over their\n'rewrite', credential, timeout, "
-                     "http and tls",
+         .sentence = "targets called like its candidates take over their 'rewrite', credential, timeout, "
+                     "http, tls and faults",
          .to = &options.config},
         {.name = "--baseline",
          .argument = "URL",
@@ -368,17 +371,17 @@ static const struct command_flag flags[] = {
          .to = &options.baseline},
         {.name = "--http",
          .argument = "2|1.1",
-         .sentence = "what targets are sent; left out: what ALPN agrees on over TLS,\nelse 2 where the "
+         .sentence = "what targets are sent; left out: what ALPN agrees on over TLS, else 2 where the "
                      "capture begins with gRPC, else 1.1",
          .to = &options.http},
         {.name = "--speed",
          .argument = "X|max",
-         .sentence = "1 = as recorded, 2 = twice as fast, max = as fast as\nthe targets take it",
+         .sentence = "1 = as recorded, 2 = twice as fast, max = as fast as the targets take it",
          .value = "1",
          .to = &options.speed},
         {.name = "--gate",
          .argument = "EXPR",
-         .sentence = "e.g. 'divergence_rate<=2%'; may be given again; the exit\nstatus is the verdict",
+         .sentence = "e.g. 'divergence_rate<=2%'; may be given again; the exit status is the verdict",
          .to = options.gates,
          .most = GATES_MAX - 2,
          .count = &options.gate_count},

@@ -274,6 +274,18 @@ static void standings(struct buf *out, const struct run *run)
 	close_table(out);
 }
 
+static void tell(const struct run *run, void (*what)(const struct run *, struct buf *), struct buf *text,
+                 struct buf *out)
+{
+	buf_reset(text);
+	what(run, text);
+	if (!buf_len(text))
+		return;
+	buf_puts(out, "<p>");
+	report_escape(out, buf_span(text), SENTENCE_MAX);
+	buf_puts(out, ".</p>\n");
+}
+
 static void top(struct buf *out, const struct run *run)
 {
 	const char *verdict = doc_text(run->summary, "verdict");
@@ -299,13 +311,8 @@ static void top(struct buf *out, const struct run *run)
 	standings(out, run);
 	counts(out, doc_get(run->summary, "counts"));
 	buf_puts(out, "<p class=\"dim\">Exchanges; one is compared when any candidate's answer was.</p>\n");
-	buf_reset(&text);
-	run_cost(run, &text);
-	if (buf_len(&text)) {
-		buf_puts(out, "<p>");
-		report_escape(out, buf_span(&text), SENTENCE_MAX);
-		buf_puts(out, ".</p>\n");
-	}
+	tell(run, run_cost, &text, out);
+	tell(run, run_guards, &text, out);
 	buf_fini(&text);
 }
 

@@ -387,11 +387,11 @@ static const struct command_flag flags[] = {
          .to = &options.socket},
         {.name = "--port",
          .argument = "N",
-         .sentence = "it listens on 127.0.0.1:N; left out:\non the unix socket $UNDERSTUDY_SOCKET",
+         .sentence = "it listens on 127.0.0.1:N; left out: on the unix socket $UNDERSTUDY_SOCKET",
          .to = &options.port},
         {.name = "--ro",
          .argument = "DIR",
-         .sentence = "let it read that folder, such as one of weights;\nmay be given again, the first is "
+         .sentence = "let it read that folder, such as one of weights; may be given again, the first is "
                      "where it starts",
          .to = options.ro,
          .most = RO_MAX,
@@ -441,8 +441,9 @@ const struct command sandbox_command = {
                  "no other socket. Says by what it is limited: cgroup v2, v1, or rlimits.",
         .flags = flags,
         .words = "COMMAND...",
-        .status = "the candidate's own; 124 its time was over, 2 usage, 3 could not run,\n130 interrupted",
-        .examples = "understudy sandbox --socket run/new.sock --port 9000 --ro models/ -- python3 serve.py\n"
-                    "understudy sandbox --socket run/new.sock --memory 2GiB --cpus 2 -- /usr/bin/server",
+        .status = "the candidate's own; 124 its time was over, 2 usage, 3 could not run, 130 interrupted",
+        .examples = "understudy sandbox --socket run/new.sock --port 9000 --ro models/ \\\n      -- python3 "
+                    "serve.py\n"
+                    "understudy sandbox --socket run/new.sock --memory 2GiB -- /usr/bin/server",
         .run = run,
 };

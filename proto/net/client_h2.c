@@ -462,13 +462,46 @@ bool client_h2_spoken(const struct client *c)
 	                 : c->target.h2;
 }
 
-int client_h2_join(struct slot *s)
+bool client_h2_warm(const struct client *c)
 {
-	struct client_h2 *k = LIST_FIRST(&s->client->shared);
-	int err = ERR_SYS;
+	const struct client_h2 *k;
+
+	LIST_FOREACH(k, &c->shared, link)
+	if (k->h2 && has_room(k))
+		return true;
+	return false;
+}
+
+/* One that opens just now is as fresh as can be; one in use gives way to it. */
+static struct client_h2 *find_fresh(const struct client *c)
+{
+	struct client_h2 *k;
+
+	LIST_FOREACH(k, &c->shared, link)
+	if (!k->h2 && has_room(k))
+		return k;
+	LIST_FOREACH(k, &c->shared, link)
+	{
+		k->leaving = true;
+		kick(k);
+	}
+	return NULL;
+}
+
+static struct client_h2 *find_connection(const struct client *c)
+{
+	struct client_h2 *k = LIST_FIRST(&c->shared);
 
 	while (k && !has_room(k))
 		k = LIST_NEXT(k, link);
+	return k;
+}
+
+int client_h2_join(struct slot *s)
+{
+	struct client_h2 *k = s->fresh ? find_fresh(s->client) : find_connection(s->client);
+	int err = ERR_SYS;
+
 	if (!k && !takes_none(s->client))
 		k = dial(s->client, &err);
 	if (!k)

@@ -99,7 +99,7 @@ static char *summary(struct results *r)
 
 	counts.seen = counts.route_seen[0] = 100;
 	counts.exchange[0] = counts.candidate[0][0][0] = counts.candidate[0][1][0] = 100;
-	assert_int_equal(results_summary(r, &counts, "running", NULL, NULL, NULL), 0);
+	assert_int_equal(results_summary(r, &counts, "running", NULL, NULL, NULL, SPAN("")), 0);
 	snprintf(path, sizeof path, "%s/deep/run/summary.json", directory);
 	f = fopen(path, "r");
 	assert_non_null(f);
