@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "proto/base/clock.h"
+#include "proto/net/conn_h2.h"
 #include "proxy/live_h2_inside.h"
 
 enum {
@@ -262,28 +263,22 @@ static bool opened(struct live_h2 *c)
 	return true;
 }
 
-/* A peer that ends a connection may say why, close and so reset what we still send: read on. */
+/* It takes nothing more of us; answers may still come. */
 static void deafen(struct live_h2 *c)
 {
 	c->leaving = c->deaf = true;
-	buf_consume(&c->conn.out, buf_len(&c->conn.out));
+	conn_h2_mute(&c->conn);
 }
 
-/* What the codec has to say leaves as far as the kernel takes it. 0, or the codec has failed. */
+/* 0, or the codec has failed. */
 static int drain(struct live_h2 *c)
 {
-	struct buf *out;
-	size_t queued;
-	int err;
+	int err = conn_h2_send(&c->conn, c->h2);
 
-	do {
-		out = conn_out(&c->conn);
-		err = h2_drain(c->h2, out, CONN_READ_BYTES);
-		queued = buf_len(out);
-		if (conn_flush(&c->conn))
-			deafen(c);
-	} while (!err && queued && !c->conn.blocked && !c->deaf);
-	return err;
+	if (err != ERR_CLOSED)
+		return err;
+	deafen(c);
+	return 0;
 }
 
 static void turn_end(struct live_h2 *c)

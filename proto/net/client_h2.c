@@ -11,6 +11,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/net/client_inside.h"
+#include "proto/net/conn_h2.h"
 
 enum {
 	CONNECTION_BYTES = 64 * 1024, /* what the codec takes for one, about */
@@ -312,28 +313,22 @@ static bool opened(struct client_h2 *k)
 	return true;
 }
 
-/* A peer that ends a connection may say why, close and so reset what we still send: read on. */
+/* It takes nothing more of us; answers may still come. */
 static void deafen(struct client_h2 *k)
 {
 	k->leaving = k->deaf = true;
-	buf_consume(&k->conn.out, buf_len(&k->conn.out));
+	conn_h2_mute(&k->conn);
 }
 
 /* 0, or the codec has failed. */
 static int drain(struct client_h2 *k)
 {
-	size_t queued;
-	int err;
+	int err = conn_h2_send(&k->conn, k->h2);
 
-	do {
-		struct buf *out = conn_out(&k->conn);
-
-		err = h2_drain(k->h2, out, CLIENT_OUT_BYTES);
-		queued = buf_len(out);
-		if (conn_flush(&k->conn))
-			deafen(k);
-	} while (!err && queued && !k->conn.blocked && !k->deaf);
-	return err;
+	if (err != ERR_CLOSED)
+		return err;
+	deafen(k);
+	return 0;
 }
 
 /* Whose last byte has left? */
