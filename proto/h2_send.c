@@ -134,11 +134,16 @@ static void answered(struct h2 *h2, struct h2_stream *s)
 		h2_reset(s, H2_NO_ERROR);
 }
 
-/* The library knows the stream from its head on. */
+/* The library knows the stream from its head on, and until our settings are acknowledged by a window that is
+ * not limits.window: only the difference stands for itself. */
 static void open_window(struct h2_stream *s)
 {
-	if (nghttp2_session_set_local_window_size(s->h2->session, NGHTTP2_FLAG_NONE, (int32_t)s->id,
-	                                          (int32_t)s->window))
+	nghttp2_session *session = s->h2->session;
+	int32_t id = (int32_t)s->id;
+	int64_t now = nghttp2_session_get_stream_effective_local_window_size(session, id);
+	int64_t wanted = now + s->window - s->h2->limits.window;
+
+	if (nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, id, (int32_t)wanted))
 		h2_fail(s->h2, H2_RULE_none, ERR_NOMEM);
 	s->window = 0;
 }
