@@ -76,7 +76,7 @@ static void head(const char *in, const char *want, uint32_t want_count)
 	uint32_t count;
 
 	buf_init(&out, 1 << 16);
-	assert_int_equal(mask_head(&policy, key, span_of(in), &out, &count), 0);
+	assert_int_equal(mask_head(&policy, NULL, key, span_of(in), &out, &count), 0);
 	same(&out, want);
 	assert_int_equal(count, want_count);
 	buf_fini(&out);
@@ -127,11 +127,11 @@ static void test_head_failures(void **state)
 	buf_init(&out, 1 << 10);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		buf_reset(&out);
-		assert_int_equal(mask_head(&policy, key, span_of(bad[i]), &out, &count), ERR_PROTO);
+		assert_int_equal(mask_head(&policy, NULL, key, span_of(bad[i]), &out, &count), ERR_PROTO);
 	}
 	buf_fini(&out);
 	buf_init(&out, 4);
-	assert_int_equal(mask_head(&policy, key, SPAN("GET /abc"), &out, &count), ERR_LIMIT);
+	assert_int_equal(mask_head(&policy, NULL, key, SPAN("GET /abc"), &out, &count), ERR_LIMIT);
 	buf_fini(&out);
 }
 
