@@ -249,7 +249,7 @@ static void put_detectors(FILE *f)
 	      ".Bl -tag -width Ds\n",
 	      f);
 	for (unsigned i = 1; i < DETECT_CLASSES; i++)
-		fprintf(f, ".It Ic %s Pq %s\n\\&%s\n", detect_class_name(i), detect_class_group(i),
+		fprintf(f, ".It Sy %s Pq %s\n\\&%s\n", detect_class_name(i), detect_class_group(i),
 		        detect_class_sentence(i));
 	fputs(".El\n", f);
 }
