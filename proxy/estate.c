@@ -161,7 +161,19 @@ static int make_secrets(struct estate *e, const struct estate *former)
 		err = estate_own(e, sample, "sample-key");
 	if (!err)
 		err = secrets_ticket_key(former ? estate_fd(former, "ticket-key") : -1, &ticket);
-	return err ? err : estate_own(e, ticket, "ticket-key");
+	if (!err)
+		err = estate_own(e, ticket, "ticket-key");
+	for (uint32_t i = 0; i < e->plan->mask_count && !err; i++) {
+		const char *file = e->plan->masks[i].detect.gazetteer_file;
+		int fd = -1;
+
+		if (!file[0])
+			continue;
+		err = secrets_gazetteer(file, &fd);
+		if (!err)
+			err = estate_own(e, fd, "gazetteer.%u", i);
+	}
+	return err;
 }
 
 static int own_file(struct estate *e, const char *path, const char *name)

@@ -59,10 +59,10 @@ __attribute__((format(printf, 2, 3))) static void broken(const char *role, const
 static const struct {
 	const char *memory, *holders;
 } secrets[] = {
-        {"raw.", " worker masker "},       {"mask-key", " masker answers "},
-        {"sample-key", " worker "},        {"ticket-key", " worker "},
-        {"answers", " shadow answers "},   {"shadow", " masker shadow player "},
-        {"recorder", " masker recorder "},
+        {"raw.", " worker masker "},          {"mask-key", " masker answers "},
+        {"gazetteer", " masker answers "},    {"sample-key", " worker "},
+        {"ticket-key", " worker "},           {"answers", " shadow answers "},
+        {"shadow", " masker shadow player "}, {"recorder", " masker recorder "},
 };
 
 static bool one_of(const char *role, const char *holders)
