@@ -10,6 +10,7 @@
  */
 #include "replay/judge.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "capture/budget.h"
@@ -23,7 +24,13 @@
 #include "replay/results.h"
 #include "replay/safeguard.h"
 
-enum { BATCH_MAX = 4096, TURN_RECORDS = 1024, SLOTS_WATCHED = 65536, PAUSE_MS = 10 };
+enum {
+	BATCH_MAX = 4096,
+	TURN_RECORDS = 1024,
+	SLOTS_WATCHED = 65536,
+	PAUSE_MS = 10,
+	CROWD_BYTES = 1 << 20, /* of exchanges that are gone: worth giving back */
+};
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
                       REAP_NS = 5000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
@@ -33,6 +40,7 @@ struct judge {
 	int wake[2];
 	struct fold *fold;
 	size_t limit_bytes; /* the fold has three quarters at most; comparing takes what it leaves */
+	size_t most_bytes;  /* that the fold had since memory was given back */
 	struct results *results;
 	struct audit audit;
 	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, reaped_ns, wall_anchor_us, mono_anchor_ns;
@@ -393,6 +401,16 @@ static unsigned batch_enough(void)
 	return quarter < BATCH_MAX / 2 ? (unsigned)quarter : BATCH_MAX / 2;
 }
 
+/* A crowd of exchanges has left: what they took goes back to the system, which free() does not do as long as
+ * one of them lies at the end. */
+static void give_back(void)
+{
+	if (judge.most_bytes < fold_bytes(judge.fold) + CROWD_BYTES)
+		return;
+	judge.most_bytes = fold_bytes(judge.fold);
+	malloc_trim(CROWD_BYTES);
+}
+
 static void housekeeping(void)
 {
 	uint64_t now = clock_mono_ns();
@@ -405,8 +423,11 @@ static void housekeeping(void)
 		ledger_harvest(judge.env->ledger, NULL, NULL);
 		judge.harvested_ns = now;
 	}
+	if (fold_bytes(judge.fold) > judge.most_bytes)
+		judge.most_bytes = fold_bytes(judge.fold);
 	if (now - judge.swept_ns > 1000000000u) {
 		fold_each(judge.fold, drop_settled, NULL);
+		give_back();
 		judge.swept_ns = now;
 	}
 	if (now - judge.reaped_ns > REAP_NS) {
