@@ -177,7 +177,7 @@ static int own_file(struct estate *e, const char *path, const char *name)
 static int open_listener_files(struct estate *e, unsigned l)
 {
 	const struct plan_listen *p = &e->plan->listen[l];
-	char name[ESTATE_NAME_BYTES];
+	char name[ESTATE_NAME_BYTES + 8];
 	int err = 0;
 
 	for (unsigned n = 0; n < p->certificate_count && !err; n++) {
@@ -210,7 +210,7 @@ static const char *system_authorities(void)
 static int open_live_files(struct estate *e, unsigned r)
 {
 	const struct plan_live *p = &e->plan->routes[r].live;
-	char name[ESTATE_NAME_BYTES];
+	char name[ESTATE_NAME_BYTES + 8];
 	int err;
 
 	snprintf(name, sizeof name, "tls.live.%u.ca", r);
@@ -225,7 +225,7 @@ static int open_live_files(struct estate *e, unsigned r)
 static int open_candidate_files(struct estate *e, unsigned r)
 {
 	const struct plan_route *route = &e->plan->routes[r];
-	char name[ESTATE_NAME_BYTES];
+	char name[ESTATE_NAME_BYTES + 8];
 	int err = 0;
 
 	for (unsigned c = 0; c < route->candidate_count && !err; c++) {
