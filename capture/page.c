@@ -108,11 +108,18 @@ int page_map(int memfd, struct page **page_out)
 	return 0;
 }
 
-bool page_drilled(const struct page *p, const struct plan *plan, uint16_t route, unsigned candidate)
+uint32_t page_drills(const struct page *p)
 {
 	uint32_t count = atomic_load_explicit(&p->drill_count, memory_order_acquire);
 
-	for (uint32_t i = 0; i < count && i < DRILLS_MAX; i++)
+	return count < DRILLS_MAX ? count : DRILLS_MAX;
+}
+
+bool page_drilled(const struct page *p, const struct plan *plan, uint16_t route, unsigned candidate)
+{
+	uint32_t count = page_drills(p);
+
+	for (uint32_t i = 0; i < count; i++)
 		if (p->drills[i].route == route && p->drills[i].candidate == candidate)
 			return true;
 	return plan->routes[route].candidates[candidate].fault_count > 0;

@@ -249,6 +249,8 @@ struct page {
 int page_create(int *memfd_out) MUST_CHECK;
 int page_map(int memfd, struct page **page_out) MUST_CHECK; /* 0, ERR_SYS, ERR_PROTO; never unmapped */
 
+/* How many drills there are: never more than there is room for, whatever stands on the page. */
+uint32_t page_drills(const struct page *);
 /* Has that candidate met faults of ours in this run, or is it to? */
 bool page_drilled(const struct page *, const struct plan *, uint16_t route, unsigned candidate);
 /* Is nothing to be sent to that candidate now? */

@@ -188,7 +188,7 @@ static int find_named(const struct plan *plan, const char *name, int n)
 /* False: no more of them fit into this run. */
 static bool begin_drill(struct page *page, int at, const struct plan_fault *fault)
 {
-	uint32_t n = atomic_load(&page->drill_count);
+	uint32_t n = page_drills(page);
 
 	if (n == DRILLS_MAX)
 		return false;
@@ -231,6 +231,12 @@ static void post_drill(struct control *c, const struct server_request *q, struct
 	buf_printf(&r->body, "%s: %s; this run decides nothing about it any more\n", name, text);
 }
 
+static bool is_named(const struct plan *plan, const struct page_drill *d, const char *name)
+{
+	return d->route < plan->route_count && d->candidate < plan->routes[d->route].candidate_count &&
+	       !strcmp(name, plan->routes[d->route].candidates[d->candidate].name);
+}
+
 /* Those that operators began, of one candidate or of all; the plan's go on. */
 static void post_drill_stop(struct control *c, const struct server_request *q, struct server_reply *r)
 {
@@ -242,13 +248,10 @@ static void post_drill_stop(struct control *c, const struct server_request *q, s
 		no_candidate(r);
 		return;
 	}
-	for (uint32_t i = 0; i < atomic_load(&page->drill_count); i++) {
-		struct page_drill *d = &page->drills[i];
-		uint64_t running = 0;
-
-		if (!*name || !strcmp(name, c->env->plan->routes[d->route].candidates[d->candidate].name))
-			count += atomic_compare_exchange_strong(&d->ended_ns, &running, clock_mono_ns());
-	}
+	for (uint32_t i = 0; i < page_drills(page); i++)
+		if (!*name || is_named(c->env->plan, &page->drills[i], name))
+			count += atomic_compare_exchange_strong(&page->drills[i].ended_ns, &(uint64_t){0},
+			                                        clock_mono_ns());
 	audit(q, "drill_stop", *name ? "candidate" : "by", *name ? name : "operator");
 	buf_printf(&r->body, "%u stopped\n", count);
 }

@@ -336,4 +336,5 @@ void session_h1_init(struct session *s)
 	s->kind = &kind;
 	session_exchange(s, &s->h1.exchange, &front_ops, s);
 	s->h1.exchange.keeps_heads = true;
+	s->h1.exchange.share = HIGH_BYTES;
 }

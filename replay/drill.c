@@ -54,13 +54,13 @@ static bool hits(const struct drill *d, const struct plan_fault *f, uint64_t beg
 
 static const struct plan_fault *find(const struct drill *d, uint64_t id, uint64_t now_ns)
 {
-	uint32_t drills = atomic_load_explicit(&d->page->drill_count, memory_order_acquire);
+	uint32_t drills = page_drills(d->page);
 	uint64_t started = atomic_load_explicit(&d->page->started_ns, memory_order_relaxed);
 
 	for (uint32_t i = 0; i < d->plan->fault_count; i++)
 		if (hits(d, &d->plan->faults[i], started ? started : now_ns, now_ns, id, i))
 			return &d->plan->faults[i];
-	for (uint32_t i = 0; i < drills && i < DRILLS_MAX; i++) {
+	for (uint32_t i = 0; i < drills; i++) {
 		const struct page_drill *p = &d->page->drills[i];
 
 		if (p->route == d->route && p->candidate == d->candidate && !atomic_load(&p->ended_ns) &&

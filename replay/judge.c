@@ -430,13 +430,13 @@ static void tell_drill(uint16_t r, uint16_t c)
 {
 	const struct plan_candidate *p = &judge.env->plan->routes[r].candidates[c];
 	const struct page *page = judge.env->page;
-	uint32_t drills = atomic_load_explicit(&page->drill_count, memory_order_acquire);
+	uint32_t drills = page_drills(page);
 	uint64_t drilled[FAULT_KINDS];
 	char fault[FAULT_TEXT_BYTES];
 	struct buf text;
 
 	buf_init(&text, RESULTS_DRILL_BYTES - 1);
-	for (uint32_t i = 0; i < p->fault_count + drills && i < FAULTS_MAX + DRILLS_MAX; i++) {
+	for (uint32_t i = 0; i < p->fault_count + drills; i++) {
 		const struct page_drill *d = i < p->fault_count ? NULL : &page->drills[i - p->fault_count];
 
 		if (d && (d->route != r || d->candidate != c))

@@ -85,7 +85,7 @@ static const struct command_flag flags[] = {
 
 const struct command drill_command = {
         .name = "drill",
-        .does = "make a candidate ill, or roles die, and see what becomes of it",
+        .does = "make a candidate ill on purpose, or roles die, and look on",
         .usage = "[-c FILE | --control SOCKET] CANDIDATE FAULT\n"
                  "[-c FILE | --control SOCKET] --stop [CANDIDATE]\n"
                  "[-c FILE | --control SOCKET] --recovery",
