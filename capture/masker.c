@@ -14,10 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 #include "capture/budget.h"
+#include "capture/detect/gazetteer.h"
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "capture/hold.h"
 #include "capture/mask.h"
+#include "capture/mask_text.h"
 #include "proto/base/clock.h"
 
 enum { PAUSE_MS = 5, ANSWERS_PAUSE_MS = 10 };
@@ -44,6 +46,7 @@ struct masker {
 	const struct role_env *env;
 	struct mask_key *key;
 	struct mask_rules *rules[MASKS_MAX];
+	struct mask_finder *finders[MASKS_MAX];
 	bool answers;
 	struct ring *in[WORKERS_MAX];
 	int wake[WORKERS_MAX];
@@ -112,6 +115,11 @@ static bool is_for(const struct masker *m, const struct record *r)
 static const struct plan_mask *policy_of(const struct masker *m, uint16_t route)
 {
 	return &m->env->plan->masks[m->env->plan->routes[route].mask];
+}
+
+static const struct mask_finder *finder_of(const struct masker *m, uint16_t route)
+{
+	return m->finders[m->env->plan->routes[route].mask];
 }
 
 static void settle(struct masker *m, const struct record *r, unsigned cell, uint8_t outcome)
@@ -193,7 +201,7 @@ static int begin(struct masker *m, struct record *r)
 	struct track **at = track_at(m, r->id, r->leg), *t;
 	int err;
 
-	err = mask_head(policy, m->key, head, scratch(m), &r->mask_count);
+	err = mask_head(policy, finder_of(m, r->route), m->key, head, scratch(m), &r->mask_count);
 	if (err || m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX || mask_cannot(policy, head))
 		return ERR_PROTO;
 	if (*at)
@@ -328,8 +336,8 @@ static int trailers(struct masker *m, struct track *t, struct record *r)
 	t->trailed = true;
 	if (err)
 		return err;
-	if (mask_head(policy_of(m, r->route), m->key, (struct span){m->payload, r->payload_len}, scratch(m),
-	              &r->mask_count) ||
+	if (mask_head(policy_of(m, r->route), finder_of(m, r->route), m->key,
+	              (struct span){m->payload, r->payload_len}, scratch(m), &r->mask_count) ||
 	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
 		return ERR_PROTO;
 	r->payload_len = (uint32_t)buf_len(&m->scratch);
@@ -470,8 +478,20 @@ static int load_rules(struct masker *m)
 	const struct plan *plan = m->env->plan;
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < plan->mask_count; i++)
-		err = mask_rules_new(&plan->masks[i], &m->rules[i]);
+	for (uint32_t i = 0; !err && i < plan->mask_count; i++) {
+		struct buf gazetteer;
+		char name[32];
+
+		snprintf(name, sizeof name, "gazetteer.%u", i);
+		buf_init(&gazetteer, 2 * GAZETTEER_BYTES_MAX);
+		role_read(m->env, name, &gazetteer);
+		err = mask_finder_new(&plan->masks[i], buf_span(&gazetteer), &m->finders[i]);
+		buf_fini(&gazetteer);
+		if (!err)
+			err = mask_rules_new(&plan->masks[i], &m->rules[i]);
+		if (!err)
+			mask_rules_find(m->rules[i], m->finders[i]);
+	}
 	return err;
 }
 

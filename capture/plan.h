@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include "capture/detect/detect.h"
 #include "capture/guard.h"
 #include "capture/ledger.h"
 
@@ -285,11 +286,21 @@ struct plan_mask_field {
 	bool model_input;           /* masking it changes what the model reads (default true) */
 };
 
+struct plan_detect { /* what is found in texts, and what becomes of it */
+	struct detect_policy find;
+	uint32_t with;      /* enum mask_operator: of what was found; drop: of all of its text */
+	uint32_t least_ppm; /* the score, as find.min_score */
+	bool drop_prose;    /* free text goes as a whole */
+	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
+	uint8_t gazetteer_hash[32];          /* SHA-256 */
+};
+
 struct plan_mask {
 	char name[NAME_MAX_BYTES];
 	uint8_t hash[32]; /* SHA-256 of the rules */
 	uint32_t field_count;
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
+	struct plan_detect detect;
 };
 
 struct plan_harm { /* replay/harm.h */

@@ -13,7 +13,9 @@
 enum {
 	H2_RESET_GLITCHES = 10,  /* what a reset or a malformed frame costs */
 	H2_MESSAGE_BYTES = 1024, /* what a whole answer is worth beside its body */
-	H2_HEAD_PIECES = 16,     /* what a head takes of a turn, in pieces of DATA */
+	H2_SPARE_STREAMS = 8,    /* kept for the next ones, with queues of at most: */
+	H2_SPARE_BYTES = 4 * 1024,
+	H2_HEAD_PIECES = 16, /* what a head takes of a turn, in pieces of DATA */
 };
 
 /* A head while it is read: lent to a connection from its first byte to its last. */

@@ -360,6 +360,27 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 		print_safeguard(&r->safeguards[i], f);
 }
 
+/* What it looks for, as names of classes. */
+static void print_detectors(const struct plan_mask *m, FILE *f)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 1; i < DETECT_CLASSES; i++)
+		count += detect_set_has(&m->detect.find.classes, i);
+	if (count)
+		fprintf(f, "mask %s finds in strings, header values and paths, from %u%%:", m->name,
+		        m->detect.find.min_score);
+	for (unsigned i = 1; i < DETECT_CLASSES; i++)
+		if (detect_set_has(&m->detect.find.classes, i))
+			fprintf(f, " %s", detect_class_name(i));
+	if (count)
+		fprintf(f, "\n");
+	if (mask_finds(m))
+		fprintf(f, "mask %s: numbers stay; a copy of a gRPC call is dropped\n", m->name);
+	if (m->detect.drop_prose)
+		fprintf(f, "mask %s: strings that read like prose are redacted\n", m->name);
+}
+
 static void print_masks(const struct plan *p, FILE *f)
 {
 	fprintf(f, "mask builtin: credentials and cookies dropped, query values masked; bodies untouched\n");
@@ -369,6 +390,8 @@ static void print_masks(const struct plan *p, FILE *f)
 		        mask_wants_body(&p->masks[i])
 		                ? "; a copy whose body is neither JSON nor gRPC inference is dropped"
 		                : "");
+	for (uint32_t i = 1; i < p->mask_count; i++)
+		print_detectors(&p->masks[i], f);
 	if (p->mask_key_file[0])
 		fprintf(f, "mask key: %s\n", p->mask_key_file);
 	else

@@ -1,6 +1,7 @@
 /* Listeners, routes, candidates and gates as wholes: what a single key cannot tell. */
 #include <string.h>
 #include "capture/budget.h"
+#include "capture/mask.h"
 #include "proxy/config_endpoint.h"
 #include "proxy/config_inside.h"
 
@@ -248,6 +249,12 @@ static void headline_check(struct cfg *c, const struct cfg_node *n, const struct
 		baseline |= r->candidates[i].baseline;
 	if (!r->mirror || r->candidate_count == 0 || baseline)
 		return;
+	if (mask_finds(m))
+		cfg_warn(c, cfg_child(cfg_child(n, "mirror"), "mask"), "add a candidate with role: baseline",
+		         "the mask '%s' changes what the model reads where a detector finds something: such "
+		         "pairs "
+		         "are not compared",
+		         m->name);
 	for (uint32_t i = 0; i < m->field_count; i++) {
 		if (m->fields[i].header || !m->fields[i].model_input)
 			continue;

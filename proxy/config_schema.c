@@ -43,6 +43,8 @@ static const char *const protocols_later[] = {"openai",    "anthropic", "ollama"
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};
+static const char *const free_texts[] = {"keep", "drop", NULL}, *const free_texts_later[] = {"recogniser",
+                                                                                             NULL};
 static const char *const modes[] = {"deny", NULL}, *const modes_later[] = {"allow", NULL};
 static const char *const models[] = {"ask", "ignore", NULL};
 static const char *const roles[] = {"candidate", "baseline", NULL};
@@ -89,7 +91,8 @@ static const struct cfg_row http2_rows[] = {
         {ONE("window", CFG_SIZE, struct plan_http2, window_bytes), .min = "16KiB", .max = "16MiB",
          .value = "64KiB", .sentence = "Of a request's body, sent by the client and not yet taken by live."},
         {ONE("connection_window", CFG_SIZE, struct plan_http2, connection_window_bytes), .min = "64KiB",
-         .max = "256MiB", .value = "1MiB", .sentence = "The same of all requests of a connection together."},
+         .max = "256MiB", .value = "256KiB",
+         .sentence = "The same of all requests of a connection together."},
         {ONE("glitches", CFG_INTEGER, struct plan_http2, glitches), .min = "100", .max = "1000000",
          .value = "2000",
          .sentence = "What carries nothing: a reset costs 10, a PING 1; 200 a second come back."},
@@ -591,7 +594,33 @@ static const struct cfg_row mask_rows[] = {
          .type = CFG_HOOK,
          .hook = config_mask_key_hook,
          .sentence = "32 raw bytes or 64 hex digits, mode 0600; left out: in memory only."},
-        NOT_YET("detectors"),
+        {.name = "detectors",
+         .type = CFG_EACH,
+         .offset = offsetof(struct plan_mask, detect.find.classes),
+         .hook = config_detector_hook,
+         .sentence = "What is found in strings, header values and paths: classes and groups of DETECTORS, or "
+                     "all."},
+        {ONE("detected", CFG_ENUM, struct plan_mask, detect.with), .names = config_mask_operators,
+         .value = "token",
+         .sentence = "What becomes of it: token, redact, or drop, which redacts the text that it is in."},
+        {ONE("min_score", CFG_SHARE, struct plan_mask, detect.least_ppm), .min = "1%", .value = "50%",
+         .sentence = "How sure a detector must be; context and checks raise a score."},
+        {.name = "allow",
+         .type = CFG_STRINGS,
+         CFG_ITEMS(struct plan_mask, detect.find.allow, detect.find.allow_count),
+         .hook = config_allow_hook,
+         .sentence = "Values that stay clear, such as support@example.com or '*@example.com'."},
+        {ONE("gazetteer_file", CFG_HOOK, struct plan_mask, detect.gazetteer_file),
+         .hook = config_gazetteer_hook,
+         .sentence = "Names and places, one a line, that are found as detector 'gazetteer'; at most 4MiB."},
+        {.name = "free_text",
+         .type = CFG_ENUM,
+         CFG_FIELD(struct plan_mask, detect.drop_prose),
+         .names = free_texts,
+         .unsupported = free_texts_later,
+         .value = "keep",
+         .sentence = "drop: strings that read like prose, which may name people and places, are redacted."},
+        NOT_YET("patterns"),
         END,
 };
 /* masks before routes: a route names one. */

@@ -161,7 +161,19 @@ static int make_secrets(struct estate *e, const struct estate *former)
 		err = estate_own(e, sample, "sample-key");
 	if (!err)
 		err = secrets_ticket_key(former ? estate_fd(former, "ticket-key") : -1, &ticket);
-	return err ? err : estate_own(e, ticket, "ticket-key");
+	if (!err)
+		err = estate_own(e, ticket, "ticket-key");
+	for (uint32_t i = 0; i < e->plan->mask_count && !err; i++) {
+		const char *file = e->plan->masks[i].detect.gazetteer_file;
+		int fd = -1;
+
+		if (!file[0])
+			continue;
+		err = secrets_gazetteer(file, &fd);
+		if (!err)
+			err = estate_own(e, fd, "gazetteer.%u", i);
+	}
+	return err;
 }
 
 static int own_file(struct estate *e, const char *path, const char *name)
@@ -177,7 +189,7 @@ static int own_file(struct estate *e, const char *path, const char *name)
 static int open_listener_files(struct estate *e, unsigned l)
 {
 	const struct plan_listen *p = &e->plan->listen[l];
-	char name[ESTATE_NAME_BYTES];
+	char name[ESTATE_NAME_BYTES + 8];
 	int err = 0;
 
 	for (unsigned n = 0; n < p->certificate_count && !err; n++) {
@@ -210,7 +222,7 @@ static const char *system_authorities(void)
 static int open_live_files(struct estate *e, unsigned r)
 {
 	const struct plan_live *p = &e->plan->routes[r].live;
-	char name[ESTATE_NAME_BYTES];
+	char name[ESTATE_NAME_BYTES + 8];
 	int err;
 
 	snprintf(name, sizeof name, "tls.live.%u.ca", r);
@@ -225,7 +237,7 @@ static int open_live_files(struct estate *e, unsigned r)
 static int open_candidate_files(struct estate *e, unsigned r)
 {
 	const struct plan_route *route = &e->plan->routes[r];
-	char name[ESTATE_NAME_BYTES];
+	char name[ESTATE_NAME_BYTES + 8];
 	int err = 0;
 
 	for (unsigned c = 0; c < route->candidate_count && !err; c++) {

@@ -37,7 +37,7 @@ static bool same_sandbox(const struct estate *e, unsigned route, const struct pl
 
 static int share_sandbox(struct estate *e, unsigned n, const struct estate *former, unsigned theirs)
 {
-	char name[ESTATE_NAME_BYTES];
+	char name[ESTATE_NAME_BYTES + 8];
 	int err = 0;
 
 	for (unsigned i = 0; i < sizeof sandbox_things / sizeof *sandbox_things && !err; i++) {

@@ -64,7 +64,7 @@ static void start(struct house *h, struct child *c, uint64_t now)
 {
 	uint32_t retired = RAW_RETIRED;
 
-	if (c->row->per_worker)
+	if (c->row->each == PER_WORKER)
 		atomic_compare_exchange_strong(&h->estate.page->raw_state[c->index], &retired, RAW_OK);
 	if (child_start(c, &h->estate, &h->starter, now) == 0)
 		return;
@@ -107,7 +107,7 @@ static void replace_ring(struct house *h, const char *ring, uint64_t now)
 	for (unsigned i = 0; i < h->child_count; i++) {
 		struct child *c = &h->children[i];
 
-		if (c->pid > 0 && c->row->per_worker && child_holds(c, full)) {
+		if (c->pid > 0 && c->row->each == PER_WORKER && child_holds(c, full)) {
 			spare_worker(h, c, ring, now);
 			return;
 		}
@@ -162,7 +162,8 @@ static void bury(struct house *h, struct child *c, int status, uint64_t now)
 		return;
 	}
 	if (c->row->stage)
-		ledger_role_lost(h->estate.ledger, c->row->stage, c->row->per_worker ? (int)c->index : -1);
+		ledger_role_lost(h->estate.ledger, c->row->stage,
+		                 c->row->each == PER_WORKER ? (int)c->index : -1);
 	back_off(h, c, now);
 	if (broken)
 		replace_ring(h, ring, now);
@@ -326,7 +327,7 @@ void house_retire(struct house *h)
 static struct child *keeper_of(struct house *h, unsigned index)
 {
 	for (unsigned i = 0; i < h->child_count; i++)
-		if (h->children[i].row->per_sandbox && h->children[i].index == index)
+		if (h->children[i].row->each == PER_SANDBOX && h->children[i].index == index)
 			return &h->children[i];
 	return NULL;
 }
@@ -374,16 +375,18 @@ unsigned house_pipes(const struct house *h, struct pollfd *fds)
 
 static unsigned copies_of(const struct house *h, const struct role_row *row)
 {
-	return row->per_worker ? h->estate.plan->workers : row->per_sandbox ? h->estate.sandbox_count : 1;
+	return row->each == PER_WORKER    ? h->estate.plan->workers
+	       : row->each == PER_SANDBOX ? h->estate.sandbox_count
+	                                  : 1;
 }
 
 /* A keeper's lines go to stderr: it may outlive its generation. */
 static bool add_child(struct house *h, const struct role_row *row, unsigned index)
 {
-	bool lent = row->per_sandbox && h->estate.sandboxes[index].former != -1;
+	bool lent = row->each == PER_SANDBOX && h->estate.sandboxes[index].former != -1;
 
-	if (h->child_count == CHILDREN_MAX ||
-	    (!h->estate.plan->replay && !row->per_sandbox && estate_log_ring(&h->estate, row->name, index)))
+	if (h->child_count == CHILDREN_MAX || (!h->estate.plan->replay && row->each != PER_SANDBOX &&
+	                                       estate_log_ring(&h->estate, row->name, index)))
 		return false;
 	h->children[h->child_count++] = (struct child){
 	        .row = row, .index = index, .state = lent ? CHILD_LENT : CHILD_WAITING, .from = -1, .go = -1};

@@ -110,8 +110,10 @@ void launcher_close(struct launcher *l)
 {
 	if (l->fd != -1)
 		close(l->fd);
-	if (l->pid > 0)
+	if (l->pid > 0) {
+		kill(l->pid, SIGKILL); /* it holds nothing */
 		waitpid(l->pid, NULL, 0);
+	}
 	*l = (struct launcher){.fd = -1};
 }
 

@@ -37,7 +37,7 @@ struct launch {
 int launcher_open(struct launcher *, int self_fd) MUST_CHECK;
 /* Its pid, or ERR_SYS with errno: nothing was started. Waits for the launcher, at most some seconds. */
 pid_t launcher_start(const struct launcher *, const struct launch *) MUST_CHECK;
-/* Let it end, and wait for that. */
+/* End it. */
 void launcher_close(struct launcher *);
 
 /* `understudy --role launcher`: the process itself; its exit status. */

@@ -24,8 +24,12 @@ enum {
 	HIGH_BYTES = 256 * 1024, /* queued for one side: the other side is read no more */
 	LOW_BYTES = 32 * 1024,   /* ... while memory is short */
 	PRESSED_MS = 500,        /* then, who keeps it waiting for longer is ended */
+	SHARE_BYTES = 2 * 1024,  /* held of an exchange at least, however many its connection has */
 	TICK_MS = 100,           /* timeouts fire within one tick */
 	STALL_MS = 5,            /* a turn that takes longer is counted */
+	TURN_WORK = 16,          /* what others wait for: requests begun, and what live connections cost */
+	DIAL_WORK = 8,
+	CLOSE_WORK = 4,
 	RETRY_BYTES = 64 * 1024, /* of a request, kept until the first byte of its answer */
 };
 
@@ -76,6 +80,7 @@ struct worker {
 	uint64_t memory_max;       /* of gauges->buffered */
 	uint64_t salt;             /* of the ids of our spans */
 	uint32_t session_count, in_flight;
+	uint32_t work;          /* done so far, see TURN_WORK; it wraps */
 	uint32_t most_sessions; /* since memory was last given back */
 	uint64_t drain_ns;      /* when the drain began */
 	bool accepting, draining;

@@ -16,7 +16,8 @@ enum {
 	OUT_BYTES = 64 * 1024, /* handed to the kernel at once; the rest waits in the streams, in turn */
 	NOTICE_MS = 1000,      /* between the two GOAWAYs of a drain: what was sent before it was seen */
 	RATE_WINDOW_MS = 10000,
-	TURN_HEADS = 32, /* requests that begin before others have their turn */
+	HEARING_MAX =
+	        8, /* bodies that are heard out at once: what comes by drops on more streams is not small */
 };
 
 /* What the codec tells. */
@@ -46,7 +47,8 @@ static struct stream *begin(struct session *s, struct h2_stream *h, const struct
 	}
 	st->grpc = grpc_is(http_known(m, HTTP_NAME_CONTENT_TYPE));
 	session_exchange(s, &st->exchange, &session_stream_front, st);
-	st->exchange.shared = true;
+	st->exchange.share = SHARE_BYTES + st->granted;
+	st->exchange.keeps_text = s->h2.hearing < HEARING_MAX;
 	return st;
 }
 
@@ -60,6 +62,9 @@ static void on_head(void *owner, struct h2_stream *h, const struct http_message 
 	gauge_add(&s->worker->gauges->protocol[PROTOCOL_HTTP2], 1);
 	session_stream_touch(st);
 	exchange_begin(&st->exchange, m);
+	session_stream_hear(st);
+	if (++s->worker->work - s->h2.work >= TURN_WORK)
+		h2_enough(s->h2.h2);
 	if (m->expect_continue && st->exchange.active && m->framing != HTTP_NO_BODY)
 		h2_respond(h, 100, &(struct h2_fields){.count = 0}, false);
 }
@@ -85,6 +90,7 @@ static void on_data(void *owner, struct h2_stream *h, struct span bytes)
 		return;
 	}
 	exchange_data(&st->exchange, bytes);
+	session_stream_hear(st);
 	st->owed += bytes.len;
 	st->window_bytes += bytes.len;
 	session_stream_touch(st);
@@ -144,7 +150,8 @@ static const struct h2_ops h2_ops = {on_head,   on_refuse, on_data, on_trailers,
 /* What the streams hold beside the conn's buffers is in the gauge. */
 static void charge(struct session *s)
 {
-	size_t now = h2_queued(s->h2.h2) + s->h2.running * sizeof(struct stream);
+	size_t now = h2_queued(s->h2.h2) + s->h2.running * sizeof(struct stream) +
+	             s->h2.hearing * (size_t)EXCHANGE_HEARD_BYTES;
 
 	if (now == s->h2.charged)
 		return;
@@ -249,6 +256,7 @@ static void feed(struct session *s)
 	static const struct timeval at_once;
 	size_t unfed;
 
+	s->h2.work = s->worker->work;
 	if (h2_feed(s->h2.h2, buf_span(&s->conn.in), s->worker->now_ns)) {
 		abandon(s);
 		s->close_after = s->unread = true;
@@ -361,7 +369,7 @@ static void tick_stream(struct stream *st)
 	if (!x->request_done && !st->owed && too_slow(st))
 		reject(st, REJECT_BODY_RATE);
 	if (x->active)
-		exchange_tick(x, st->session->worker->now_ns);
+		exchange_tick(x, st->session->worker->now_ns, st->session->conn.blocked);
 }
 
 static void tick(struct session *s)
@@ -420,7 +428,7 @@ int session_h2_init(struct session *s)
 	                                 .window = plan->window_bytes,
 	                                 .connection_window = plan->connection_window_bytes,
 	                                 .glitches = plan->glitches,
-	                                 .turn = TURN_HEADS};
+	                                 .turn = TURN_WORK};
 	struct h2 *h2 = h2_new(H2_SERVER, &limits, &h2_ops, s);
 
 	if (!h2)

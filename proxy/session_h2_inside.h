@@ -12,9 +12,10 @@ struct stream {
 	struct h2_stream *h2; /* NULL: closed */
 	struct stream *next;  /* touched, or spare */
 	struct exchange exchange;
-	bool touched, grpc;
+	bool touched, grpc, hearing;
 	uint64_t touched_ns;
-	size_t owed; /* received, and not told to be consumed */
+	size_t owed;      /* received, and not told to be consumed */
+	uint32_t granted; /* of the session's */
 	uint64_t window_ns, window_bytes;
 	uint64_t sent, sent_ns; /* progress of the answer, as last seen */
 };
@@ -22,6 +23,8 @@ struct stream {
 /* NULL: out of memory. */
 struct stream *session_stream_new(struct session *, struct h2_stream *);
 void session_stream_free(struct stream *);
+/* Is it still being heard out? */
+void session_stream_hear(struct stream *);
 /* The turn of the connection has something to send for it. */
 void session_stream_touch(struct stream *);
 /* The turn ends once more, soon. */

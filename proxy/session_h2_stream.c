@@ -7,7 +7,8 @@
 #include "proxy/forward.h"
 #include "proxy/session_h2_inside.h"
 
-enum { SPARES_MAX = 256 };
+/* What streams may hold beyond SHARE_BYTES each: the first one half of it, the next one half of the rest. */
+enum { SPARES_MAX = 256, GRANT_BYTES = 192 * 1024 };
 
 /* Streams that connections hand round, so that they stay in the cache. */
 static struct {
@@ -27,14 +28,26 @@ struct stream *session_stream_new(struct session *s, struct h2_stream *h)
 	}
 	*st = (struct stream){.session = s, .h2 = h};
 	st->sent_ns = st->window_ns = s->worker->now_ns;
+	st->granted = (GRANT_BYTES - (uint32_t)s->h2.granted) / 2;
+	s->h2.granted += st->granted;
 	h->user = st;
 	s->h2.running++;
 	return st;
 }
 
+void session_stream_hear(struct stream *st)
+{
+	bool hearing = st->exchange.hearing != 0;
+
+	st->session->h2.hearing += (unsigned)hearing - (unsigned)st->hearing;
+	st->hearing = hearing;
+}
+
 void session_stream_free(struct stream *st)
 {
+	session_stream_hear(st);
 	st->session->h2.running--;
+	st->session->h2.granted -= st->granted;
 	if (spares.count == SPARES_MAX) {
 		free(st);
 		return;

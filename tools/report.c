@@ -133,6 +133,25 @@ static void md_told(const struct run *run, void (*tell)(const struct run *, stru
 	buf_fini(&text);
 }
 
+static void md_containment(const struct run *run, struct buf *out)
+{
+	const struct node *routes = doc_get(run->manifest, "routes");
+
+	for (const struct node *r = routes ? routes->child : NULL; r; r = r->next) {
+		const struct node *list = doc_get(r, "candidates");
+
+		for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
+			if (!doc_get(c, "containment"))
+				continue;
+			buf_puts(out, "- ");
+			md_text(out, doc_text(c, "name"));
+			buf_puts(out, ": ");
+			run_containment(c, out);
+			buf_puts(out, "\n");
+		}
+	}
+}
+
 static void report_md(const struct run *run, struct buf *out)
 {
 	const struct node *list = doc_get(run->summary, "candidates"), *first = list ? list->child : NULL;
@@ -156,6 +175,7 @@ static void report_md(const struct run *run, struct buf *out)
 		md_counts(run_who(run, c, who), doc_get(c, "counts"), out);
 	for (const struct node *c = first; c; c = c->next)
 		md_share(run, c, out);
+	md_containment(run, out);
 	md_told(run, run_cost, out);
 	md_told(run, run_guards, out);
 	if (first && first->next)

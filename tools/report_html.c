@@ -596,6 +596,20 @@ static void files(struct buf *out, const char *name, const struct node *list)
 	}
 }
 
+static void containment(struct buf *out, const struct node *candidate)
+{
+	char text[256];
+	struct buf words;
+
+	buf_init(&words, sizeof text);
+	run_containment(candidate, &words);
+	snprintf(text, sizeof text, "%.*s", (int)buf_len(&words),
+	         buf_len(&words) ? buf_span(&words).data : "");
+	if (*text)
+		fact(out, "containment", text);
+	buf_fini(&words);
+}
+
 static void provenance_route(struct buf *out, const struct node *r)
 {
 	const struct node *list = doc_get(r, "candidates");
@@ -604,8 +618,10 @@ static void provenance_route(struct buf *out, const struct node *r)
 	fact(out, "live", doc_text(r, "live"));
 	fact(out, "mask policy", doc_text(doc_get(r, "mask"), "name"));
 	fact(out, "mask hash", doc_text(doc_get(r, "mask"), "hash"));
-	for (const struct node *c = list ? list->child : NULL; c; c = c->next)
+	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
 		fact(out, doc_text(c, "role")[0] == 'b' ? "baseline" : "candidate", doc_text(c, "url"));
+		containment(out, c);
+	}
 }
 
 static void provenance(struct buf *out, const struct run *run)

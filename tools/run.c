@@ -275,6 +275,20 @@ const char *run_time(double us, char out[24])
 	return out;
 }
 
+void run_containment(const struct node *candidate, struct buf *out)
+{
+	const struct node *sandbox = doc_get(candidate, "sandbox");
+	bool contained = !strcmp(doc_text(candidate, "containment"), "contained");
+
+	if (!doc_get(candidate, "containment"))
+		return;
+	if (!contained || !sandbox)
+		buf_puts(out, "remote, not contained by us");
+	else
+		buf_printf(out, "contained, its program sha256 %.64s, what it read sha256 %.64s",
+		           doc_text(candidate, "digest"), doc_text(sandbox, "content_digest"));
+}
+
 void run_cost(const struct run *run, struct buf *out)
 {
 	const struct node *s = doc_get(run->summary, "shadowing"), *off = doc_get(s, "switched_off");

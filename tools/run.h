@@ -42,6 +42,9 @@ void run_share(const struct node *candidate, struct buf *out);
 const char *run_time(double us, char out[24]);
 /* What shadowing cost the live path; nothing in a replay. */
 void run_cost(const struct run *, struct buf *out);
+/* Of a candidate in the manifest: that it ran contained, with the digests of its program and of what it read,
+ * or that it did not; nothing when the manifest is older than that. */
+void run_containment(const struct node *candidate, struct buf *out);
 /* What its safeguards did, and the incidents that were frozen; nothing when none is declared. */
 void run_guards(const struct run *, struct buf *out);
 /* "svc", or "svc on ROUTE" when routes share the name, in printable ASCII. */

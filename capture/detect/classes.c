@@ -8,11 +8,18 @@ enum group {
 #undef X
 };
 
+static const char *const groups[] = {
+#define X(name, text) text,
+        DETECT_GROUP_TABLE(X)
+#undef X
+};
+
 static const struct {
 	const char *name;
 	enum group group;
-} classes[] = {{"none", GROUP_CUSTOM},
-#define X(name, text, group, sentence) {text, GROUP_##group},
+	const char *sentence;
+} classes[] = {{"none", GROUP_CUSTOM, ""},
+#define X(name, text, group, sentence) {text, GROUP_##group, sentence},
                DETECT_TABLE(X)
 #undef X
 };
@@ -23,13 +30,18 @@ const char *detect_class_name(unsigned class)
 	return class < DETECT_CLASSES ? classes[class].name : "none";
 }
 
+const char *detect_class_group(unsigned class)
+{
+	return groups[classes[class].group];
+}
+
+const char *detect_class_sentence(unsigned class)
+{
+	return classes[class].sentence;
+}
+
 bool detect_set_add_name(struct detect_set *set, const char *name)
 {
-	static const char *const groups[] = {
-#define X(name, text) text,
-	        DETECT_GROUP_TABLE(X)
-#undef X
-	};
 	bool all = strcmp(name, "all") == 0, found = false;
 
 	for (unsigned i = 1; i < DETECT_CLASSES; i++) {

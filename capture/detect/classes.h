@@ -94,8 +94,7 @@
 	X(HICN, "hicn", HEALTH, "former Medicare numbers")                                                   \
 	X(INSURANCE_ID, "insurance_id", HEALTH, "by context")                                                \
 	X(SPECIAL, "special", SPECIAL, "religion, origin, party, union, orientation: after their name")      \
-	X(GAZETTEER, "gazetteer", CUSTOM, "what the policy's gazetteer file lists")                          \
-	X(PATTERN, "pattern", CUSTOM, "what the policy's patterns match")
+	X(GAZETTEER, "gazetteer", CUSTOM, "what the policy's gazetteer file lists")
 
 enum detect_class {
 	DETECT_NONE,
@@ -133,7 +132,10 @@ static inline void detect_set_add(struct detect_set *s, unsigned class)
 	s->bits[class / 64] |= 1ull << class % 64;
 }
 
+/* Of a class: its name, its group's, and what it is told by. */
 const char *detect_class_name(unsigned class);
+const char *detect_class_group(unsigned class);
+const char *detect_class_sentence(unsigned class);
 /* Add a class, the classes of a group, or "all". False: there is none of that name. */
 bool detect_set_add_name(struct detect_set *, const char *name);
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "proto/base/clock.h"
+#include "proxy/launcher.h"
 #include "proxy/parent.h"
 
 static char run[] = "/tmp/understudy-parent-XXXXXX";
@@ -270,47 +271,47 @@ static int rank_run(struct role_env *env)
 
 /* clang-format off */
 static const struct role_row calm[] = {
-	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"other", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"worker", IN_MIRROR, worker_run, 0, PHASE_WORKERS, true, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"other", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"worker", IN_MIRROR, worker_run, 0, PHASE_WORKERS, true, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
 };
 static const struct role_row muted[] = {
-	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"mute", IN_MIRROR, mute_run, 0, PHASE_SHADOW, false, false, {"plan", "ledger", "page", "run"}, {0, 0}, 300, {0, 0}},
-	{"worker", IN_MIRROR, worker_run, 0, PHASE_WORKERS, true, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"mute", IN_MIRROR, mute_run, 0, PHASE_SHADOW, false, {"plan", "ledger", "page", "run"}, {0, 0}, 300, {0, 0}},
+	{"worker", IN_MIRROR, worker_run, 0, PHASE_WORKERS, true, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
 };
 static const struct role_row ending[] = {
-	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"ends", IN_MIRROR, ends_run, 0, PHASE_SHADOW, false, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"ends", IN_MIRROR, ends_run, 0, PHASE_SHADOW, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
 };
 static const struct role_row hanging[] = {
-	{"hangs", IN_MIRROR, hangs_run, STAGE_JUDGE, PHASE_JUDGE, false, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"fickle", IN_MIRROR, fickle_run, STAGE_SHADOW, PHASE_SHADOW, false, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"hangs", IN_MIRROR, hangs_run, STAGE_JUDGE, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"fickle", IN_MIRROR, fickle_run, STAGE_SHADOW, PHASE_SHADOW, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
 };
 static const struct role_row breaking[] = {
-	{"reader", IN_MIRROR, reader_run, STAGE_JUDGE, PHASE_JUDGE, false, false,
+	{"reader", IN_MIRROR, reader_run, STAGE_JUDGE, PHASE_JUDGE, false,
 	 {"plan", "ledger", "page", "run", "ring.judge", "wake.judge"}, {0, 0}, 0, {0, 0}},
-	{"writer", IN_MIRROR, writer_run, STAGE_MASKER, PHASE_MASKER, false, false,
+	{"writer", IN_MIRROR, writer_run, STAGE_MASKER, PHASE_MASKER, false,
 	 {"plan", "ledger", "page", "run", "ring.judge", "wake.judge"}, {0, 0}, 0, {0, 0}},
 };
 static const struct role_row sparing[] = {
-	{"mask", IN_MIRROR, mask_run, STAGE_MASKER, PHASE_MASKER, false, false,
+	{"mask", IN_MIRROR, mask_run, STAGE_MASKER, PHASE_MASKER, false,
 	 {"plan", "ledger", "page", "run", "ring.raw.*", "wake.raw.*"}, {0, 0}, 0, {0, 0}},
-	{"tap", IN_MIRROR, tap_run, STAGE_WORKER, PHASE_WORKERS, true, false,
+	{"tap", IN_MIRROR, tap_run, STAGE_WORKER, PHASE_WORKERS, true,
 	 {"plan", "ledger", "page", "run", "ring.raw.%", "wake.raw.%"}, {0, 0}, 0, {0, 0}},
 };
 static const struct role_row retiring[] = {
-	{"breaks", IN_MIRROR, breaks_run, STAGE_MASKER, PHASE_MASKER, false, false,
+	{"breaks", IN_MIRROR, breaks_run, STAGE_MASKER, PHASE_MASKER, false,
 	 {"plan", "ledger", "page", "run", "ring.raw.*", "wake.raw.*"}, {0, 0}, 0, {0, 0}},
-	{"retired", IN_MIRROR, retired_run, STAGE_WORKER, PHASE_WORKERS, true, false,
+	{"retired", IN_MIRROR, retired_run, STAGE_WORKER, PHASE_WORKERS, true,
 	 {"plan", "ledger", "page", "run", "ring.raw.%", "wake.raw.%"}, {0, 0}, 0, {0, 0}},
 };
 static const struct role_row signalling[] = {
-	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"signals", IN_MIRROR, signals_run, 0, PHASE_MASKER, false, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"signals", IN_MIRROR, signals_run, 0, PHASE_MASKER, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
 };
 static const struct role_row ranked[] = {
-	{"rank", IN_MIRROR, rank_run, 0, PHASE_WORKERS, false, false, {"plan", "ledger", "page", "run"}, {3, 700}, 0, {0, 0}},
+	{"rank", IN_MIRROR, rank_run, 0, PHASE_WORKERS, false, {"plan", "ledger", "page", "run"}, {3, 700}, 0, {0, 0}},
 };
 /* clang-format on */
 
@@ -485,6 +486,8 @@ int main(int argc, char **argv)
 	char path[64];
 	int failed;
 
+	if (argc > 4 && !strcmp(argv[1], "--role") && !strcmp(argv[2], "launcher"))
+		return launcher_run();
 	if (argc > 4 && !strcmp(argv[1], "--role"))
 		return role(argc - 2, argv + 2);
 	if (!mkdtemp(run))

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proxy/launcher.h"
 #include "proxy/parent.h"
 
 enum { LOG_BYTES = 16384, PATH_BYTES = 96 };
@@ -206,8 +207,8 @@ static int worker_run(struct role_env *env)
 
 /* clang-format off */
 #define HOLDS {"plan", "ledger", "page", "run"}
-#define SCRIPT(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_JUDGE, false, false, HOLDS, {0, 0}, 0, {0, 0}}
-#define WORKER(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_WORKERS, false, false, HOLDS, {0, 0}, 0, {0, 0}}
+#define SCRIPT(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_JUDGE, false, HOLDS, {0, 0}, 0, {0, 0}}
+#define WORKER(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_WORKERS, false, HOLDS, {0, 0}, 0, {0, 0}}
 static const struct role_row refused[] = {SCRIPT(refused), WORKER(worker)}, waiting[] = {SCRIPT(waits), WORKER(slow)},
 	weak[] = {SCRIPT(weak), WORKER(worker)}, closing[] = {SCRIPT(closes), WORKER(worker)},
 	upgrading[] = {SCRIPT(upgrades), WORKER(worker)}, staying[] = {SCRIPT(stays), WORKER(worker)};
@@ -392,6 +393,8 @@ int main(int argc, char **argv)
 	int failed;
 
 	folder = getenv("GENERATIONS_FOLDER");
+	if (argc > 4 && !strcmp(argv[1], "--role") && !strcmp(argv[2], "launcher"))
+		return launcher_run();
 	if (folder && argc > 4 && !strcmp(argv[1], "--role"))
 		return role(argc - 2, argv + 2);
 	if (folder && getenv("UNDERSTUDY_FORMER"))
