@@ -50,15 +50,9 @@ static const struct role_row roles[] = {
          answers_run,
          STAGE_ANSWERS,
          PHASE_ANSWERS,
-<<<<<<< HEAD
          ONE_ROLE,
-         {"plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
-          "wake.masked-answers"},
-=======
-         false,
          {"plan", "ledger", "page", "mask-key", "gazetteer.*", "ring.answers", "wake.answers",
           "ring.masked-answers", "wake.masked-answers"},
->>>>>>> h-detect
          {5, 600},
          0,
          {0, DIALS_NOBODY}},
@@ -118,15 +112,9 @@ static const struct role_row roles[] = {
          masker_run,
          STAGE_MASKER,
          PHASE_MASKER,
-<<<<<<< HEAD
          ONE_ROLE,
-         {"plan", "ledger", "page", "mask-key", "ring.raw.*", "wake.raw.*", "ring.shadow", "wake.shadow",
-          "ring.judge", "wake.judge", "ring.recorder", "wake.recorder"},
-=======
-         false,
          {"plan", "ledger", "page", "mask-key", "gazetteer.*", "ring.raw.*", "wake.raw.*", "ring.shadow",
           "wake.shadow", "ring.judge", "wake.judge", "ring.recorder", "wake.recorder"},
->>>>>>> h-detect
          {5, 600},
          0,
          {0, DIALS_NOBODY}},
