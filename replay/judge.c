@@ -12,6 +12,7 @@
  */
 #include "replay/judge.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "capture/budget.h"
@@ -33,6 +34,7 @@ enum {
 	TURN_RECORDS = 1024,
 	SLOTS_WATCHED = 65536,
 	PAUSE_MS = 10,
+	CROWD_BYTES = 1 << 20, /* of exchanges that are gone: worth giving back */
 	SUMMARY_MORE_BYTES = 4 << 20,
 	INCIDENT_BYTES_MAX = 16 << 20
 };
@@ -45,6 +47,7 @@ struct judge {
 	int wake[2];
 	struct fold *fold;
 	size_t limit_bytes; /* the fold has three quarters at most; comparing takes what it leaves */
+	size_t most_bytes;  /* that the fold had since memory was given back */
 	struct results *results;
 	struct audit audit;
 	struct incidents incidents;
@@ -570,6 +573,16 @@ static void guard(uint64_t now)
 	guards_tick(judge.env, judge.results, now);
 }
 
+/* A crowd of exchanges has left: what they took goes back to the system, which free() does not do as long as
+ * one of them lies at the end. */
+static void give_back(void)
+{
+	if (judge.most_bytes < fold_bytes(judge.fold) + CROWD_BYTES)
+		return;
+	judge.most_bytes = fold_bytes(judge.fold);
+	malloc_trim(CROWD_BYTES);
+}
+
 static void housekeeping(void)
 {
 	uint64_t now = clock_mono_ns();
@@ -584,8 +597,11 @@ static void housekeeping(void)
 		ledger_harvest(judge.env->ledger, NULL, NULL);
 		judge.harvested_ns = now;
 	}
+	if (fold_bytes(judge.fold) > judge.most_bytes)
+		judge.most_bytes = fold_bytes(judge.fold);
 	if (now - judge.swept_ns > 1000000000u) {
 		fold_each(judge.fold, drop_settled, NULL);
+		give_back();
 		judge.swept_ns = now;
 	}
 	if (now - judge.reaped_ns > REAP_NS) {

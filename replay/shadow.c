@@ -183,15 +183,16 @@ static void on_done(void *arg, enum client_result result)
 	        [CLIENT_MEMORY] = OUTCOME_MEMORY,
 	};
 	struct flight *f = arg;
+	uint64_t now_ns = clock_mono_ns();
 
 	admission_done(&shadow.admissions[f->record.route][cell_of(f)], &f->pass, outcomes[result],
-	               usage_tokens(&f->usage, f->pass.bytes), clock_mono_ns());
+	               usage_tokens(&f->usage, f->pass.bytes), now_ns);
 	if (result == CLIENT_OK)
-		emit(f, RECORD_END, clock_mono_ns(), SPAN(""));
+		emit(f, RECORD_END, now_ns, SPAN(""));
 	else if (!f->broken)
 		settle(f, outcomes[result]);
 	ring_publish(shadow.out);
-	atomic_store(&shadow.env->page->last_candidate_byte_ns, clock_mono_ns());
+	atomic_store(&shadow.env->page->last_candidate_byte_ns, now_ns);
 	shadow.in_flight--;
 	shadow.answered++;
 	give_back(f);
@@ -329,10 +330,10 @@ static bool any_is_cold(const struct exchange *x)
 	return baseline && cold;
 }
 
-static void send_all(struct exchange *x, const struct record *end)
+static void send_all(struct exchange *x, const struct record *end, struct span model)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
-	struct together with = {catalogue_model(x->legs[LEG_CLIENT]), any_is_cold(x)};
+	struct together with = {model, any_is_cold(x)};
 	uint8_t order[CANDIDATES_MAX];
 
 	turns_draw(shadow.env->plan->seed, x->id, route->candidate_count, order);
@@ -350,12 +351,12 @@ static void send_all(struct exchange *x, const struct record *end)
 }
 
 /* Some of its candidates are being asked which models they serve. */
-static bool must_wait(const struct exchange *x)
+static bool must_wait(const struct exchange *x, struct span model)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	bool wait = false;
 
-	if (!catalogue_model(x->legs[LEG_CLIENT]).len)
+	if (!model.len)
 		return false;
 	for (unsigned i = 0; i < route->candidate_count; i++)
 		if (!held_back(x->route, i) &&
@@ -368,11 +369,12 @@ static bool must_wait(const struct exchange *x)
 static bool send_waiting(void)
 {
 	struct exchange *x = shadow.asked_for.id ? fold_find(shadow.fold, shadow.asked_for.id) : NULL;
+	struct span model = x ? catalogue_model(x->legs[LEG_CLIENT]) : SPAN("");
 
-	if (x && must_wait(x))
+	if (x && must_wait(x, model))
 		return false;
 	if (x) {
-		send_all(x, &shadow.asked_for);
+		send_all(x, &shadow.asked_for, model);
 		fold_drop(shadow.fold, &x);
 	}
 	shadow.asked_for.id = 0;
@@ -398,6 +400,18 @@ static void give_up(const struct record *r, uint8_t outcome)
 		ledger_settle_candidates(shadow.env->ledger, r->slot, r->id, stage, outcome);
 }
 
+/* The request of x is whole. True when it has left, or never will. */
+static bool ask(struct exchange *x, const struct record *end)
+{
+	struct span model = catalogue_model(x->legs[LEG_CLIENT]);
+
+	if (must_wait(x, model))
+		shadow.asked_for = *end;
+	else
+		send_all(x, end, model);
+	return !shadow.asked_for.id;
+}
+
 static void take(const struct record *r)
 {
 	struct exchange *x = NULL;
@@ -409,12 +423,7 @@ static void take(const struct record *r)
 	if (err) {
 		give_up(r, err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY);
 		x = fold_find(shadow.fold, r->id);
-	} else if (r->type == RECORD_END && must_wait(x)) {
-		shadow.asked_for = *r;
-		return;
-	} else if (r->type == RECORD_END) {
-		send_all(x, r);
-	} else if (r->type != RECORD_ERROR) {
+	} else if (r->type == RECORD_END ? !ask(x, r) : r->type != RECORD_ERROR) {
 		return;
 	}
 	if (x)
