@@ -102,8 +102,8 @@ BENCHES := $(patsubst %.c,$B/%,$(wildcard tests/bench_*.c))
 $(BENCHES): $B/%: $B/%.o $(foreach l,replay capture net formats base,$(call lib,$l))
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
 LOADS := $(patsubst %.c,$B/%,$(wildcard tests/load/*.c))
-$(LOADS): $B/%: $B/%.o
-	$(CC) $(LDFLAGS) $(SAN) -o $@ $^
+$(LOADS): $B/%: $B/%.o $(foreach l,formats base,$(call lib,$l))
+	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
 bench: all $(BENCHES) $(LOADS)
 	$(foreach b,$(BENCHES),$b &&) true
 	B=$B python3 tests/bench

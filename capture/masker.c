@@ -100,6 +100,18 @@ static struct buf *scratch(struct masker *m)
 	return &m->scratch;
 }
 
+static bool is_last(const struct record *r)
+{
+	return r->type == RECORD_END || r->type == RECORD_ERROR;
+}
+
+/* Of a leg that this role masks. */
+static bool is_for(const struct masker *m, const struct record *r)
+{
+	return r->route < m->env->plan->route_count && r->leg < LEGS_MAX &&
+	       m->answers == (r->leg >= LEG_CANDIDATE);
+}
+
 static const struct plan_mask *policy_of(const struct masker *m, uint16_t route)
 {
 	return &m->env->plan->masks[m->env->plan->routes[route].mask];
@@ -116,7 +128,7 @@ static void settle(struct masker *m, const struct record *r, unsigned cell, uint
 		ledger_move(m->env->ledger, r->slot, r->id, cell, stage, outcome);
 }
 
-/* The cells of a leg are at the writer's stage until its end is read, then at this one. */
+/* The cells of a leg are at the writer's stage until its end is there to be read, then at this one. */
 static void settle_candidates(struct masker *m, const struct record *r, uint8_t outcome)
 {
 	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_MASKER; stage++)
@@ -154,8 +166,7 @@ static void refused_by_judge(struct masker *m, const struct record *r)
  * independently: capture never waits for shadow or judge. */
 static void emit(struct masker *m, struct record *r, const void *payload)
 {
-	bool last = r->type == RECORD_END || r->type == RECORD_ERROR;
-	size_t reserve = last ? 0 : RING_RESERVE_BYTES;
+	size_t reserve = is_last(r) ? 0 : RING_RESERVE_BYTES;
 
 	r->flags |= RECORD_MASKED;
 	if (ring_put(m->to_judge, r, payload, reserve))
@@ -167,10 +178,12 @@ static void emit(struct masker *m, struct record *r, const void *payload)
 }
 
 /* The reader of a leg's end pulls the exchange's cells from the writer's stage to its own. */
-static void pull(struct masker *m, const struct record *r)
+static void claim(struct masker *m, const struct record *r)
 {
 	struct ledger *l = m->env->ledger;
 
+	if (!is_last(r) || !is_for(m, r))
+		return;
 	if (m->answers) {
 		ledger_move(l, r->slot, r->id, r->leg - LEG_CANDIDATE, STAGE_SHADOW, STAGE_ANSWERS);
 	} else if (r->leg == LEG_CLIENT) {
@@ -310,10 +323,8 @@ static int finish(struct masker *m, struct track **at, struct record *r)
 			r->flags |= RECORD_INPUT_MASKED;
 	}
 	track_free(m, at);
-	if (!err) {
-		pull(m, r);
+	if (!err)
 		emit(m, r, m->payload);
-	}
 	return err;
 }
 
@@ -353,8 +364,7 @@ static void take(struct masker *m, struct record *r)
 	struct track **at;
 	int err = 0;
 
-	if (r->route >= m->env->plan->route_count || r->leg >= LEGS_MAX ||
-	    m->answers != (r->leg >= LEG_CANDIDATE) || is_remainder(m, r))
+	if (!is_for(m, r) || is_remainder(m, r))
 		return;
 	if (r->type == RECORD_END)
 		r->payload_len = 0;
@@ -365,7 +375,6 @@ static void take(struct masker *m, struct record *r)
 	} else if (r->type == RECORD_HEAD) {
 		err = begin(m, r);
 	} else if (r->type == RECORD_ERROR && !*at) { /* a leg that broke before its head */
-		pull(m, r);
 		emit(m, r, m->payload);
 	} else if (!*at) { /* its head went down with an earlier process */
 		give_up(m, r, OUTCOME_ROLE_LOST);
@@ -377,7 +386,7 @@ static void take(struct masker *m, struct record *r)
 		emit(m, r, m->payload);
 	} else if (r->type == RECORD_TRAILERS) {
 		err = trailers(m, *at, r);
-	} else if (r->type == RECORD_END || r->type == RECORD_ERROR) {
+	} else if (is_last(r)) {
 		err = finish(m, at, r);
 	} else {
 		err = ERR_PROTO;
@@ -420,13 +429,15 @@ static unsigned drain_rings(struct masker *m)
 		struct record r;
 
 		for (unsigned n = 0; n < 256; n++) {
-			int err = ring_get(m->in[i], &r, m->payload);
+			int err = ring_peek(m->in[i], &r, m->payload);
 
 			if (err == ERR_PROTO)
 				role_ring_broken(m->env, m->in[i]);
 			if (err)
 				break;
 			total++;
+			claim(m, &r);
+			ring_advance(m->in[i], &r);
 			take(m, &r);
 		}
 	}

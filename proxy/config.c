@@ -155,6 +155,7 @@ int config_read(const char *path, struct plan *out, FILE *errors)
 	rc = file_read(path, &text, errors);
 	if (rc == 0)
 		rc = text_read(path, buf_span(&text), false, out, errors);
+	snprintf(out->config_file, sizeof out->config_file, "%s", path);
 	buf_fini(&text);
 	return rc;
 }

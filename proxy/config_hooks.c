@@ -85,13 +85,11 @@ void config_seed_hook(struct cfg *c, const struct cfg_node *n, void *at)
 }
 
 /* Root is what leaving it out means: whoever writes it wants something else. */
-void config_user_hook(struct cfg *c, const struct cfg_node *n, void *at)
+void config_user(struct cfg *c, const struct cfg_node *n, uint32_t *user_out, uint32_t *group_out)
 {
 	const char *name = config_text(c, "user", n);
-	struct plan *p = config_plan(c);
-	struct passwd *user;
+	const struct passwd *user;
 
-	(void)at;
 	if (!name || ((struct reading *)cfg_user(c))->offline)
 		return;
 	user = getpwnam(name);
@@ -101,9 +99,17 @@ void config_user_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	} else if (user->pw_uid == 0) {
 		cfg_fail(c, n, "leave it out, or name another user", "'%.80s' is root", name);
 	} else {
-		p->user_id = user->pw_uid;
-		p->group_id = user->pw_gid;
+		*user_out = user->pw_uid;
+		*group_out = user->pw_gid;
 	}
+}
+
+void config_user_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan *p = config_plan(c);
+
+	(void)at;
+	config_user(c, n, &p->user_id, &p->group_id);
 }
 
 void config_name_hook(struct cfg *c, const struct cfg_node *n, void *at)

@@ -6,7 +6,7 @@
 #include "proxy/forward.h"
 #include "proxy/live.h"
 
-enum { INTERIM_MAX = 8, HEARD_BYTES = 16 * 1024 };
+enum { INTERIM_MAX = 8 };
 
 static const struct plan_route *route_of(const struct exchange *x)
 {
@@ -25,14 +25,14 @@ void exchange_init(struct exchange *x, struct worker *w, const struct front_ops 
 static void record(struct exchange *x)
 {
 	struct worker *w = x->worker;
-	enum origin origin = x->rule ? ORIGIN_OURS : ORIGIN_LIVE;
+	enum origin origin = x->rule && !x->response_begun ? ORIGIN_OURS : ORIGIN_LIVE;
 
 	gauges_response(w->gauges, origin, x->status);
 	if (!log_on(LOG_ACCESS))
 		return;
 	log_access(&(struct log_access){.id = x->id,
 	                                .route = x->routed ? route_of(x)->name : NULL,
-	                                .origin = x->rule ? "ours" : "live",
+	                                .origin = origin == ORIGIN_OURS ? "ours" : "live",
 	                                .method = span_of(x->method),
 	                                .status = x->status,
 	                                .rule = x->rule,
@@ -52,6 +52,7 @@ static void in_flight(struct worker *w, int by)
 /* Nothing is being heard out any more. */
 static void hear_no_more(struct exchange *x)
 {
+	x->hearing = 0;
 	x->head = NULL;
 	if (x->heard.base)
 		buf_fini(&x->heard);
@@ -72,20 +73,25 @@ static void finish(struct exchange *x, bool clean)
 	x->response_done = true;
 }
 
+/* An answer of ours; when half of live's is out only a cut tells the client. */
 static void answer_ourselves(struct exchange *x, unsigned status, const char *why)
 {
-	x->status = status;
 	x->rule = why;
 	x->request_done = x->response_done = true;
-	x->ops->refuse(x->front, status, why);
+	if (x->response_begun) {
+		x->ops->cut(x->front);
+	} else {
+		x->status = status;
+		x->ops->refuse(x->front, status, why);
+	}
+	record(x);
 }
 
-/* Before routing: rejected{rule}, and not seen. */
+/* rejected{rule}. */
 static void refuse(struct exchange *x, unsigned status, enum reject_rule rule)
 {
 	gauges_reject(x->worker->gauges, rule);
 	answer_ourselves(x, status, reject_name(rule));
-	record(x);
 }
 
 static void remember(struct exchange *x, const struct http_message *m)
@@ -93,9 +99,10 @@ static void remember(struct exchange *x, const struct http_message *m)
 	struct worker *w = x->worker;
 	size_t n = m->method.len < sizeof x->method ? m->method.len : sizeof x->method - 1;
 
-	x->id = (uint64_t)w->env->index << 56 | (uint64_t)(w->env->epoch & 0xffff) << 40 | ++w->sequence;
-	memcpy(x->method, m->method.data, n);
+	if (n)
+		memcpy(x->method, m->method.data, n);
 	x->method[n] = 0;
+	x->id = (uint64_t)w->env->index << 56 | (uint64_t)(w->env->epoch & 0xffff) << 40 | ++w->sequence;
 	x->client_10 = m->minor == 0;
 	x->head_request = span_eq(m->method, SPAN("HEAD"));
 	x->request_done = x->response_begun = x->response_done = x->tunnel = false;
@@ -114,17 +121,17 @@ static bool wants_tunnel(const struct exchange *x, const struct http_message *m)
 	       span_eq_nocase(m->upgrade_protocol, SPAN("websocket"));
 }
 
-static void send_head(struct exchange *x, const struct http_message *m)
+static struct forward_request request_of(const struct exchange *x, const struct http_message *m)
 {
-	live_head(x->live, &(struct forward_request){.message = m,
-	                                             .edits = &route_of(x)->request_headers,
-	                                             .framing = m->framing,
-	                                             .forwarded = x->worker->plan->forwarded,
-	                                             .client_address = x->client_address,
-	                                             .client_tls = x->client_tls,
-	                                             .id = x->id,
-	                                             .salt = x->worker->salt,
-	                                             .upgrade = wants_tunnel(x, m)});
+	return (struct forward_request){.message = m,
+	                                .edits = &route_of(x)->request_headers,
+	                                .framing = m->framing,
+	                                .forwarded = x->worker->plan->forwarded,
+	                                .client_address = x->client_address,
+	                                .client_tls = x->client_tls,
+	                                .id = x->id,
+	                                .salt = x->worker->salt,
+	                                .upgrade = wants_tunnel(x, m)};
 }
 
 /* "http://..." on a TLS listener, or the other way round (RFC 9110 7.4). */
@@ -133,24 +140,40 @@ static bool wrong_scheme(const struct exchange *x, const struct http_message *m)
 	return m->scheme != HTTP_SCHEME_NONE && (m->scheme == HTTP_SCHEME_HTTPS) != x->client_tls;
 }
 
+static void take_live(struct exchange *x)
+{
+	x->live = live_take(x, &x->worker->upstreams[x->route], x->worker->now_ns);
+}
+
 /* Live is asked: the head is queued for it. */
 static void ask(struct exchange *x, const struct http_message *m)
 {
-	x->live = live_take(x, &x->worker->upstreams[x->route], x->worker->now_ns);
+	struct forward_request r = request_of(x, m);
+
+	take_live(x);
 	if (x->live)
-		send_head(x, m);
+		live_head(x->live, &r);
 }
 
+/* As text a head is the same for every version of HTTP, but for what gRPC says in TE. */
 static bool heard_out(const struct exchange *x, const struct http_message *m)
 {
-	return x->keeps_heads && m->framing == HTTP_LENGTH && m->content_length &&
-	       m->content_length <= HEARD_BYTES;
+	return (x->keeps_heads || (x->keeps_text && !m->te_trailers)) && m->framing == HTTP_LENGTH &&
+	       m->content_length && m->content_length <= EXCHANGE_HEARD_BYTES;
 }
 
 static void hear(struct exchange *x, const struct http_message *m)
 {
-	x->head = m;
-	buf_init(&x->heard, HEARD_BYTES);
+	struct forward_request r;
+
+	x->hearing = m->content_length;
+	buf_init(&x->heard, EXCHANGE_HEARD_BYTES + (x->keeps_heads ? 0 : 2 * H1_HEAD_MAX));
+	if (x->keeps_heads) {
+		x->head = m;
+	} else {
+		r = request_of(x, m);
+		forward_request(&x->heard, &r);
+	}
 }
 
 /* A gRPC call says how long it may take (grpc-timeout); 0: it does not. */
@@ -162,6 +185,12 @@ static uint64_t deadline_of(const struct exchange *x, const struct http_message 
 	    grpc_timeout(http_field(m, SPAN("grpc-timeout")), &ns))
 		return 0;
 	return ns < UINT64_MAX - x->begun_ns ? x->begun_ns + ns : 0;
+}
+
+void exchange_refuse(struct exchange *x, const struct http_message *m, unsigned status, enum reject_rule rule)
+{
+	remember(x, m);
+	refuse(x, status, rule);
 }
 
 void exchange_begin(struct exchange *x, const struct http_message *m)
@@ -198,38 +227,52 @@ void exchange_begin(struct exchange *x, const struct http_message *m)
 	else
 		ask(x, m);
 	tap_head(&x->tap, LEG_CLIENT, m);
-	if (!x->live && !x->head)
+	if (!x->live && !x->hearing)
 		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
+}
+
+/* What was heard out, and its last bytes. */
+static void ask_heard(struct exchange *x, struct span bytes)
+{
+	if (x->head) {
+		ask(x, x->head);
+		if (x->live && buf_len(&x->heard))
+			live_data(x->live, buf_span(&x->heard));
+		if (x->live)
+			live_data(x->live, bytes);
+		return;
+	}
+	buf_span_put(&x->heard, bytes);
+	if (!x->heard.err)
+		take_live(x);
+	if (x->live)
+		live_text(x->live, buf_span(&x->heard));
 }
 
 /* Of a request that is heard out; with its last byte live is asked. */
 static void hear_data(struct exchange *x, struct span bytes)
 {
-	if (x->bytes_in < x->head->content_length) {
+	if (x->bytes_in < x->hearing) {
 		buf_span_put(&x->heard, bytes);
 		return;
 	}
 	if (!x->heard.err)
-		ask(x, x->head);
-	if (x->live && buf_len(&x->heard))
-		live_data(x->live, buf_span(&x->heard));
-	if (x->live)
-		live_data(x->live, bytes);
+		ask_heard(x, bytes);
 	hear_no_more(x);
 }
 
 void exchange_data(struct exchange *x, struct span bytes)
 {
-	if (!(x->live || x->head) || !bytes.len)
+	if (!(x->live || x->hearing) || !bytes.len)
 		return;
 	x->bytes_in += bytes.len;
 	x->progress_ns = x->worker->now_ns;
-	if (x->head)
+	if (x->hearing)
 		hear_data(x, bytes);
 	else
 		live_data(x->live, bytes);
 	tap_chunk(&x->tap, LEG_CLIENT, bytes);
-	if (!x->live && !x->head)
+	if (!x->live && !x->hearing)
 		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
 }
 
@@ -276,26 +319,26 @@ void exchange_settle(struct worker *w)
 	}
 }
 
-void exchange_abandon(struct exchange *x)
+static void let_go(struct exchange *x)
+{
+	tap_error(&x->tap, OUTCOME_CLIENT_GONE);
+	finish(x, false);
+}
+
+void exchange_abandon(struct exchange *x, const char *why)
 {
 	untouch(x);
 	if (!x->active)
 		return;
-	tap_error(&x->tap, OUTCOME_CLIENT_GONE);
-	finish(x, false);
+	let_go(x);
+	x->rule = why;
 	record(x);
 }
 
-void exchange_drop(struct exchange *x, enum reject_rule rule)
+void exchange_drop(struct exchange *x, unsigned status, enum reject_rule rule)
 {
-	gauges_reject(x->worker->gauges, rule);
-	tap_error(&x->tap, OUTCOME_CLIENT_GONE);
-	finish(x, false);
-	if (x->response_begun)
-		x->ops->cut(x->front);
-	else
-		answer_ourselves(x, 408, reject_name(rule));
-	record(x);
+	let_go(x);
+	refuse(x, status, rule);
 }
 
 bool exchange_full(const struct exchange *x)
@@ -325,14 +368,14 @@ static bool passed(uint64_t now_ns, uint64_t since_ns, uint32_t limit_ms)
 	return limit_ms && now_ns > since_ns + (uint64_t)limit_ms * 1000000u;
 }
 
-void exchange_tick(struct exchange *x, uint64_t now_ns)
+void exchange_tick(struct exchange *x, uint64_t now_ns, bool blocked)
 {
 	const struct plan_live *plan = &route_of(x)->live;
-	bool waits = x->live && !x->tunnel && x->ops->full(x->front); /* for the client: no fault of live's */
+	bool waits = x->live && !x->tunnel && (blocked || x->ops->full(x->front)); /* for the client */
 
 	if (waits)
 		x->progress_ns = now_ns;
-	else if (x->live)
+	if (x->live)
 		live_tick(x->live, now_ns);
 	slow_look(x, now_ns);
 	if (!x->live || x->tunnel)
@@ -349,6 +392,19 @@ void exchange_tick(struct exchange *x, uint64_t now_ns)
 	}
 }
 
+/* What safeguards go by. A client that takes its answer slowly is in the time, too: live's end is not ours.
+ */
+static void count_live(const struct exchange *x, bool failed)
+{
+	struct live_gauges *g = &x->worker->env->page->live[x->worker->env->index][x->route];
+
+	gauge_add(&g->answers, 1);
+	if (failed || x->status >= 500)
+		gauge_add(&g->failed, 1);
+	if (!failed && x->request_done && !x->tunnel)
+		hist_add(&g->times, x->worker->now_ns - x->asked_ns);
+}
+
 void exchange_live_failed(struct exchange *x, enum live_error why)
 {
 	static const unsigned statuses[LIVE_ERRORS] = {
@@ -357,13 +413,10 @@ void exchange_live_failed(struct exchange *x, enum live_error why)
 	};
 
 	gauges_live_error(x->worker->gauges, why);
+	count_live(x, true);
 	tap_error(&x->tap, OUTCOME_LIVE_FAILED);
 	finish(x, false);
-	if (x->response_begun) /* half an answer is out: only a cut tells the client */
-		x->ops->cut(x->front);
-	else
-		answer_ourselves(x, statuses[why], live_error_name(why));
-	record(x);
+	answer_ourselves(x, statuses[why], live_error_name(why));
 }
 
 static void interim_head(struct exchange *x, const struct http_message *m)
@@ -425,6 +478,7 @@ void exchange_response_end(struct exchange *x)
 {
 	bool clean = x->request_done && !x->tunnel;
 
+	count_live(x, false);
 	if (x->request_done)
 		tap_end(&x->tap, LEG_LIVE);
 	else /* nobody else can be asked with half a request */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 #include "proto/proxy_protocol.h"
 
 enum { LINGER_BYTES = 64 * 1024, LINGER_MS = 2000 };
@@ -117,7 +118,9 @@ static void set_address(struct session *s, const struct proxy_header *h)
 void session_give_up(struct session *s, unsigned rule)
 {
 	gauges_reject(s->worker->gauges, rule);
+	s->given_up = reject_name(rule);
 	s->dead = true;
+	LOG(ACCESS, "refused", log_text("rule", s->given_up));
 }
 
 /* The client's own protocol was never reached. */
@@ -204,8 +207,9 @@ static void broken(struct session *s)
 static void session_turn(void *owner, unsigned news)
 {
 	struct session *s = owner;
+	struct worker *w = s->worker;
 
-	s->worker->now_ns = clock_mono_ns();
+	w->now_ns = clock_mono_ns();
 	if (s->conn.held) {
 		read_proxy_header(s);
 	} else if (s->lingering) {
@@ -224,6 +228,7 @@ static void session_turn(void *owner, unsigned news)
 		s->kind->turn(s, news);
 	}
 	s->kind->turn_end(s);
+	worker_turned(w);
 }
 
 int session_new(struct listener *listener, int fd, const char *address)
@@ -285,11 +290,10 @@ void session_tick(struct session *s)
 			session_give_up(s, REJECT_SEND_TIMEOUT);
 		else if (!s->dead && pressed(s->worker) && session_waited(s, PRESSED_MS))
 			session_give_up(s, REJECT_MEMORY);
-		else if (s->chosen)
-			s->kind->blocked(s);
 	} else if (!s->chosen) {
 		await_tick(s, limits);
-	} else {
+	}
+	if (!s->dead && s->chosen && !s->lingering) {
 		s->kind->tick(s);
 		return;
 	}

@@ -175,15 +175,12 @@ static const struct front_ops front_ops = {front_head,   front_data,   front_tra
 
 static void reject(struct session *s, unsigned status, unsigned rule)
 {
-	gauges_reject(s->worker->gauges, rule);
-	if (s->h1.exchange.active && s->h1.exchange.response_begun) {
-		s->dead = true;
-		return;
-	}
-	if (!s->h1.exchange.active)
-		s->h1.exchange.head_request = span_eq(s->h1.codec->parser.message.method, SPAN("HEAD"));
-	exchange_abandon(&s->h1.exchange);
-	front_refuse(s, status, reject_name(rule));
+	struct exchange *x = &s->h1.exchange;
+
+	if (x->active)
+		exchange_drop(x, status, rule);
+	else
+		exchange_refuse(x, &s->h1.codec->parser.message, status, rule);
 }
 
 static void begin(struct session *s)
@@ -312,8 +309,8 @@ static void tick(struct session *s)
 		else if (x->head && keeps_waiting(s))
 			reject(s, 503, REJECT_MEMORY);
 		if (x->active)
-			exchange_tick(x, s->worker->now_ns);
-	} else if (s->h1.mid_message) {
+			exchange_tick(x, s->worker->now_ns, s->conn.blocked);
+	} else if (s->h1.mid_message && !s->conn.blocked) {
 		if (session_waited(s, limits->header_timeout_ms))
 			reject(s, 408, REJECT_HEADER_TIMEOUT);
 		else if (keeps_waiting(s))
@@ -325,23 +322,19 @@ static void tick(struct session *s)
 		turn_end(s);
 }
 
-static void blocked(struct session *s)
-{
-	slow_look(&s->h1.exchange, s->worker->now_ns);
-}
-
 static void fini(struct session *s)
 {
-	exchange_abandon(&s->h1.exchange);
+	exchange_abandon(&s->h1.exchange, s->given_up);
 	codec_give(s->worker, &s->h1.codec);
 	charge(s);
 }
 
-static const struct session_kind kind = {turn, turn_end, tick, blocked, turn_end, fini};
+static const struct session_kind kind = {turn, turn_end, tick, turn_end, fini};
 
 void session_h1_init(struct session *s)
 {
 	s->kind = &kind;
 	session_exchange(s, &s->h1.exchange, &front_ops, s);
 	s->h1.exchange.keeps_heads = true;
+	s->h1.exchange.share = HIGH_BYTES;
 }

@@ -14,10 +14,8 @@ struct session_kind {
 	void (*turn)(struct session *, unsigned news);
 	/* Send what there is, go on or end. */
 	void (*turn_end)(struct session *);
-	/* Timeouts; the common ones were looked at before. */
+	/* Timeouts, also while the client takes nothing; the common ones were looked at before. */
 	void (*tick)(struct session *);
-	/* Instead of tick(), while the client takes nothing. */
-	void (*blocked)(struct session *);
 	void (*drain)(struct session *);
 	void (*fini)(struct session *);
 };
@@ -39,6 +37,10 @@ struct session_h2 {
 	struct stream *touched; /* what this turn has to send for */
 	struct event later;     /* what one turn of the loop queued is sent together */
 	unsigned running;       /* exchanges whose memory is held */
+	unsigned hearing;       /* ... of which so many are being heard out */
+	size_t granted;         /* of GRANT_BYTES, by their streams */
+	bool unfed;             /* bytes that were read wait for another turn */
+	uint32_t work;          /* of the worker when this turn began */
 	size_t charged;         /* of the worker's gauge of buffers */
 	uint64_t midway_ns;     /* since when a head is not whole; 0: none */
 	uint64_t noticed_ns;    /* the first GOAWAY of a drain; 0: none */
@@ -55,8 +57,9 @@ struct session {
 	bool close_after; /* the connection ends behind what is in `out` */
 	bool unread;      /* ... and the client may still be sending: linger */
 	bool lingering, dead, reset;
-	uint64_t since_ns;  /* when this wait began: idle, head, lingering, blocked send */
-	uint64_t discarded; /* bytes thrown away while lingering */
+	uint64_t since_ns;    /* when this wait began: idle, head, lingering, blocked send */
+	uint64_t discarded;   /* bytes thrown away while lingering */
+	const char *given_up; /* the rule by which nothing more can be said to this client, or NULL */
 	bool client_tls;
 	char address[46];
 	union {

@@ -91,7 +91,7 @@ static void relieve(struct worker *w, uint32_t max, const struct upstream_endpoi
 		x = slowest(w, e, &waiting);
 		if (waiting <= max / 2)
 			return;
-		exchange_drop(x, REJECT_SLOW_SHARE);
+		exchange_drop(x, 408, REJECT_SLOW_SHARE);
 		x->ops->turn_end(x->front);
 	}
 }

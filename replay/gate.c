@@ -175,7 +175,9 @@ enum gate_state gate_verdict(const struct plan_gate *gates, const struct gate_re
 	for (unsigned i = 0; i < count; i++) {
 		enum gate_state worse = gate_worse(verdict, results[i].state);
 
-		if (worse != verdict)
+		if (worse != verdict ||
+		    (*decided_by_out >= 0 && worse == GATE_UNDECIDED && results[i].state == GATE_UNDECIDED &&
+		     results[i].needed > results[*decided_by_out].needed))
 			*decided_by_out = (int)i;
 		verdict = worse;
 		declared |= !table[gates[i].metric].standing;

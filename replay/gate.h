@@ -65,7 +65,8 @@ bool gate_keeps(const struct plan_gate *, const struct gate_result *);
 /* The standing gates, with the plan's limits when it declares them, then the others. Returns how many. */
 unsigned gate_list(const struct plan_route *, struct plan_gate out[GATE_LIST_MAX]);
 /* One candidate's verdict over `count` results of `gates`. *decided_by_out: the index of the gate that
- * decided, or -1 when none did (everything passed, or no gate beside the standing two is declared). */
+ * decided, the first that failed or of the undecided the one that needs most, or -1 when none did (everything
+ * passed, or no gate beside the standing two is declared). */
 enum gate_state gate_verdict(const struct plan_gate *gates, const struct gate_result *, unsigned count,
                              int *decided_by_out);
 /* The worse of two: fail, undecided, pass. */

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { FLAG_COLUMN = 28 };
+enum { FLAG_COLUMN = 28, COLUMNS = 80 };
 
 int command_wrong(const struct command *c, const char *format, ...)
 {
@@ -186,6 +186,25 @@ static void put_lines(FILE *f, const char *text, int indent)
 	fputc('\n', f);
 }
 
+/* `text` word by word, from `column` on; lines but the first begin behind `indent`. */
+static void put_words(FILE *f, const char *text, int column, int indent)
+{
+	int at = column;
+
+	while (*text) {
+		int n = (int)strcspn(text, " \n");
+		bool fits = at + (at > indent) + n <= COLUMNS;
+
+		if (at > column && !fits)
+			fprintf(f, "\n%*s", at = indent, "");
+		else if (at > column)
+			at += fprintf(f, " ");
+		at += fprintf(f, "%.*s", n, text);
+		text += n + strspn(text + n, " \n");
+	}
+	fputc('\n', f);
+}
+
 static void help_row(FILE *f, const char *left, const char *sentence)
 {
 	int n = fprintf(f, "  %s", left);
@@ -193,7 +212,7 @@ static void help_row(FILE *f, const char *left, const char *sentence)
 	if (n >= FLAG_COLUMN)
 		fputs("\n", f);
 	fprintf(f, "%*s", n < FLAG_COLUMN ? FLAG_COLUMN - n : FLAG_COLUMN, "");
-	put_lines(f, sentence, FLAG_COLUMN);
+	put_words(f, sentence, FLAG_COLUMN, FLAG_COLUMN);
 }
 
 static void help_flag(FILE *f, const struct command_flag *flag)
@@ -228,8 +247,10 @@ void command_help(const struct command *c, FILE *f)
 	char left[128];
 
 	help_usage(f, c);
-	if (c->about)
-		fprintf(f, "\n%s\n", c->about);
+	if (c->about) {
+		fputc('\n', f);
+		put_words(f, c->about, 0, 0);
+	}
 	fputc('\n', f);
 	for (const struct command_verb *v = c->verbs; v && v->name; v++) {
 		snprintf(left, sizeof left, "%s%s%s", v->name, v->words ? " " : "", v->words ? v->words : "");
@@ -240,6 +261,8 @@ void command_help(const struct command *c, FILE *f)
 	for (const struct command_flag *flag = c->flags; flag && flag->name; flag++)
 		help_flag(f, flag);
 	help_flag(f, command_help_flag());
-	fprintf(f, "\nexit status: %s\n\nexamples:\n  ", c->status);
+	fputs("\nexit status: ", f);
+	put_words(f, c->status, sizeof "exit status: " - 1, sizeof "exit status: " - 1);
+	fputs("\nexamples:\n  ", f);
 	put_lines(f, c->examples, 2);
 }

@@ -17,7 +17,7 @@ struct command_flag {
 	const char *name;     /* "--format" */
 	const char *letter;   /* "-f", or NULL */
 	const char *argument; /* NULL: a switch */
-	const char *sentence; /* without capital and full stop; '\n' where --help breaks the line */
+	const char *sentence; /* without capital and full stop */
 	const char *value;    /* what leaving it out means, or NULL */
 	bool *set;            /* a switch */
 	const char **to;      /* a value; with `most` an array of them */
@@ -40,7 +40,7 @@ struct command {
 	const char *name, *does; /* the sentence of the list of commands */
 	const char
 	        *usage; /* a line each form, behind "understudy NAME"; one that begins with a blank goes on */
-	const char *about;                /* lines of at most 80 columns, or NULL */
+	const char *about;                /* or NULL */
 	const struct command_flag *flags; /* ends with a row without name; -h, --help is understood */
 	const struct command_verb *verbs; /* or `words` and `run` */
 	const char *words;

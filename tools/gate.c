@@ -216,7 +216,7 @@ static const struct command_flag flags[] = {
          .to = &options.wait},
         {.name = "--gate",
          .argument = "EXPR",
-         .sentence = "a limit made up after the run, e.g. 'divergence_rate<=2%':\n"
+         .sentence = "a limit made up after the run, e.g. 'divergence_rate<=2%': "
                      "EXPLORATORY, never a pass; may be given again",
          .to = options.gates,
          .most = GATES_MAX,
@@ -242,7 +242,7 @@ const struct command gate_command = {
                  "default); runs are looked for in runs/ and in run.directory of -c FILE.",
         .flags = flags,
         .words = "[RUN]",
-        .status = "0 pass, 1 fail, 4 undecided, 2 usage, 3 the run is void or cannot\nbe read",
+        .status = "0 pass, 1 fail, 4 undecided, 2 usage, 3 the run is void or cannot be read",
         .examples = "understudy gate\n"
                     "understudy gate runs/digits-svc-17 --wait 10m && ./promote\n"
                     "understudy gate --list",

@@ -324,8 +324,8 @@ static const struct command_flag flags[] = {
          .to = &options.config},
         {.name = "--requests",
          .argument = "FILE",
-         .sentence = "a .cap file, or JSON lines {\"method\", \"path\", \"headers\": {},\n"
-                     "\"body\" or \"body_base64\"}; - is standard input; left out:\n"
+         .sentence = "a .cap file, or JSON lines {\"method\", \"path\", \"headers\": {}, "
+                     "\"body\" or \"body_base64\"}; - is standard input; left out: "
                      "GET of each route's prefix and health path",
          .to = &options.requests},
         {.name = "--repeat",
@@ -350,7 +350,7 @@ static const struct command_flag flags[] = {
 
 const struct command rehearse_command = {
         .name = "rehearse",
-        .does = "each request directly and through the proxy: is the answer the same?",
+        .does = "each request directly and through the proxy: equal answers?",
         .usage = "-c FILE [--requests FILE] [--repeat N]\n"
                  " [--ignore HEADER...] [--format text|json] [--copies]",
         .about = "Sends each request to its route's first live endpoint and through a proxy that is\n"

@@ -158,7 +158,7 @@ static int manual_run(const struct words *words)
 
 const struct command manual_command = {
         .name = "manual",
-        .does = "print a manual page: of the program, of a command, of understudy.yaml",
+        .does = "print the manual page of the program, a command or the file",
         .usage = "[COMMAND | understudy.yaml]",
         .about = "Manual pages are mdoc; man and mandoc read them.",
         .words = "[COMMAND]",

@@ -109,13 +109,33 @@ static void test_verdict(void **state)
 	}
 }
 
+/* Of those that are undecided the one that will be for longest; a failed one is in the way whatever they
+ * need. */
+static void test_decided_by(void **state)
+{
+	const struct plan_gate gates[3] = {{GATE_CANDIDATE_FAILURE_RATE, 0.01, ""},
+	                                   {GATE_DIVERGENCE_RATE, 0.02, ""},
+	                                   {GATE_LATENCY_P99_RATIO, 1.2, ""}};
+	struct gate_result r[3] = {{.needed = 40}, {.needed = 500}, {.needed = 300}};
+	int by;
+
+	(void)state;
+	assert_int_equal(gate_verdict(gates, r, 3, &by), GATE_UNDECIDED);
+	assert_int_equal(by, 1);
+	r[2].needed = UINT64_MAX;
+	assert_int_equal(gate_verdict(gates, r, 3, &by), GATE_UNDECIDED);
+	assert_int_equal(by, 2);
+	r[1].state = GATE_FAIL;
+	assert_int_equal(gate_verdict(gates, r, 3, &by), GATE_FAIL);
+	assert_int_equal(by, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_states),
-	        cmocka_unit_test(test_latency),
-	        cmocka_unit_test(test_list),
-	        cmocka_unit_test(test_verdict),
+	        cmocka_unit_test(test_states),     cmocka_unit_test(test_latency),
+	        cmocka_unit_test(test_list),       cmocka_unit_test(test_verdict),
+	        cmocka_unit_test(test_decided_by),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
