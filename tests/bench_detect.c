@@ -9,9 +9,10 @@
 
 #include "capture/detect/detect.h"
 #include "capture/detect/sieve.h"
+#include "capture/mask_text.h"
 #include "proto/base/buf.h"
 
-enum { ROUNDS = 7, TOTAL = 8 << 20 };
+enum { ROUNDS = 7, TOTAL = 8 << 20, LARGE = 64 << 20 };
 
 static struct detectors *detectors;
 static struct detect *pieces;
@@ -76,7 +77,7 @@ static void in_pieces(struct span text)
 
 static void measure(const char *what, const struct buf *text, void (*work)(struct span))
 {
-	unsigned times = (unsigned)(TOTAL / buf_len(text));
+	unsigned times = buf_len(text) < TOTAL ? (unsigned)(TOTAL / buf_len(text)) : 1;
 	double best = 1e9;
 
 	for (int round = 0; round < ROUNDS; round++) {
@@ -87,8 +88,52 @@ static void measure(const char *what, const struct buf *text, void (*work)(struc
 			work(buf_span(text));
 		best = now() - start < best ? now() - start : best;
 	}
-	printf("%6zu bytes  %-28s %8.0f MB/s  %6.2f hits\n", buf_len(text), what,
+	printf("%8zu bytes  %-28s %8.0f MB/s  %6.2f hits\n", buf_len(text), what,
 	       (double)buf_len(text) * times / best / 1e6, (double)found_count / times);
+}
+
+static struct mask_key *key;
+static struct mask_rules *fields, *both;
+static struct buf masked;
+
+static void mask_with(const struct mask_rules *rules, struct span body)
+{
+	uint32_t count;
+	bool input;
+
+	buf_reset(&masked);
+	if (mask_json(rules, key, body, &masked, &count, &input))
+		abort();
+	found_count += count;
+}
+
+static void masked_by_fields(struct span body)
+{
+	mask_with(fields, body);
+}
+
+static void masked_by_both(struct span body)
+{
+	mask_with(both, body);
+}
+
+static int load_rules(void)
+{
+	static const uint8_t secret[32] = {1};
+	static struct plan_mask policy = {.field_count = 2,
+	                                  .fields = {{.where = "$.user", .with = MASK_TOKEN},
+	                                             {.where = "$.metadata.email", .with = MASK_DROP}}};
+	static struct mask_finder *finder;
+
+	policy.detect.with = MASK_TOKEN;
+	policy.detect.find.min_score = DETECT_SCORE;
+	detect_set_add_name(&policy.detect.find.classes, "all");
+	buf_init(&masked, 1 << 20);
+	if (mask_key_new(secret, &key) || mask_rules_new(&policy, &fields) ||
+	    mask_rules_new(&policy, &both) || mask_finder_new(&policy, SPAN(""), &finder))
+		return ERR_NOMEM;
+	mask_rules_find(both, finder);
+	return 0;
 }
 
 static void prose(struct buf *out, size_t len)
@@ -115,17 +160,43 @@ static void numbers(struct buf *out, size_t len)
 	out->tail = out->head + len;
 }
 
+static void chat(struct buf *out, size_t len)
+{
+	static const char *const turns[] = {
+	        "Could you explain how the seasons come about? I always thought it was the distance to the "
+	        "sun, but "
+	        "my daughter says that is wrong, and now I would like to know.",
+	        "The seasons come about because the axis of the Earth is tilted by about 23.5 degrees. While "
+	        "it "
+	        "travels around the sun, one half leans towards it and the other away from it.\\n\\n1. In "
+	        "June the "
+	        "north leans towards the sun.\\n2. In December the south does.",
+	        "Thanks! And what would happen if it were not tilted at all? Please keep it short: two "
+	        "sentences.",
+	        "Days and nights would be equally long everywhere, all year round. There would be no seasons "
+	        "to speak "
+	        "of; only the climate of each latitude would remain.",
+	};
+
+	buf_puts(out, "{\"model\":\"m-1\",\"user\":\"u-17\",\"temperature\":0.7,\"messages\":[");
+	for (unsigned i = 0; buf_len(out) < len - 40; i++)
+		buf_printf(out, "%s{\"role\":\"%s\",\"content\":\"%s\"}", i ? "," : "",
+		           i % 2 ? "assistant" : "user", turns[i % 4]);
+	buf_puts(out, "],\"stream\":true,\"seed\":7}");
+}
+
 int main(void)
 {
 	static struct detect_policy policy = {.min_score = DETECT_SCORE};
 	static const size_t sizes[] = {1024, 4096, 16384};
 	struct buf text;
 
-	copy = malloc(1 << 20);
+	copy = malloc(LARGE);
 	detect_set_add_name(&policy.classes, "all");
-	if (!copy || detectors_new(&policy, NULL, &detectors) || detect_new(detectors, &pieces))
+	if (!copy || detectors_new(&policy, NULL, &detectors) || detect_new(detectors, &pieces) ||
+	    load_rules())
 		return 1;
-	buf_init(&text, 1 << 20);
+	buf_init(&text, 2 * LARGE);
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		buf_reset(&text);
 		prose(&text, sizes[i]);
@@ -138,7 +209,15 @@ int main(void)
 		numbers(&text, sizes[i]);
 		measure("numbers", &text, whole);
 		measure("numbers in 64-byte pieces", &text, in_pieces);
+		buf_reset(&text);
+		chat(&text, sizes[i]);
+		measure("chat body, field rules", &text, masked_by_fields);
+		measure("chat body, rules, detectors", &text, masked_by_both);
 	}
+	buf_reset(&text);
+	prose(&text, LARGE);
+	measure("memcpy", &text, copied);
+	measure("sieve", &text, sieved);
 	printf("%zu bytes hold a text in pieces\n", detect_size());
 	buf_fini(&text);
 	detect_free(&pieces);

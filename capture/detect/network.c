@@ -94,7 +94,7 @@ static void match_email(struct view *v)
 	}
 	end = domain_end(v, &file);
 	if (end)
-		offer(v, DETECT_EMAIL, start, end, file ? 20 : 90, file ? 60 : 98);
+		offer(v, DETECT_EMAIL, start, end, file ? 20 : 90, file ? 40 : 98);
 }
 
 /* RFC 3986 3.2.1: what is between "://" and '@'. */

@@ -277,7 +277,7 @@ static void match_nanp(struct view *v, const struct number *n)
 		            95);
 	} else if (groups_are(n, trunk, "37") && bracket) {
 		offer_phone(v, n, trunk + 2, 65, 95);
-	} else if (!trunk && n->len[0] == 10) {
+	} else if (!trunk && n->len[0] == 10 && d[0] > '1') {
 		offer_phone(v, n, 1, 25, d[0] >= '2' && d[3] >= '2' ? 80 : 65);
 	} else if (!trunk && n->len[0] == 11 && d[0] == '1') {
 		offer_phone(v, n, 1, 25, 75);
@@ -332,8 +332,10 @@ static void match_phone(struct view *v, const struct number *n)
 		match_trunk_zero(v, n);
 	while (groups > 1 && n->upto[groups - 1] > 12)
 		groups--;
-	if (!is_date(n) && n->upto[groups - 1] >= 7 && n->upto[groups - 1] <= 12 && groups > 1 &&
-	    n->len[0] <= 5 && n->separator[0] != '/' && n->len[0] + n->len[1] > 3)
+	if (!is_date(n) && !groups_are(n, 0, "324") && n->upto[groups - 1] >= 7 &&
+	    n->upto[groups - 1] <= 12 && groups > 1 && n->len[0] <= 5 && n->separator[0] != '/' &&
+	    n->len[0] + n->len[1] > 3 &&
+	    (groups > 2 || n->digits[0] == '0' || (groups_are(n, 0, "44") && n->separator[0] == ' ')))
 		offer_phone(v, n, groups, 15, 65);
 }
 
@@ -402,7 +404,7 @@ static void match_vin(struct view *v, size_t start, size_t end)
 
 /* Codes without a check: letters, digits and dashes with three digits or more, where the context names them.
  */
-static void match_by_context(struct view *v, size_t start, size_t end)
+static void match_by_context(struct view *v, size_t start, size_t end, bool letters)
 {
 	static const struct {
 		uint8_t class, shortest, longest, score;
@@ -415,14 +417,15 @@ static void match_by_context(struct view *v, size_t start, size_t end)
 	size_t len = end - start;
 
 	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-		if (len >= codes[i].shortest && len <= codes[i].longest)
+		if ((letters || codes[i].class != DETECT_PLATE) && len >= codes[i].shortest &&
+		    len <= codes[i].longest)
 			offer(v, codes[i].class, start, end, 0, codes[i].score);
 }
 
 void match_codes(struct view *v)
 {
 	size_t start = v->at, end = v->at;
-	unsigned digits = 0;
+	unsigned digits = 0, letters = 0;
 
 	unsigned char before = peek(v, v->at - 1), next = peek(v, v->at + 1);
 
@@ -436,6 +439,7 @@ void match_codes(struct view *v)
 	while (end - start < 2 * CODE_MAX &&
 	       (is_alnum(peek(v, end)) || (peek(v, end) == '-' && is_alnum(peek(v, end + 1))))) {
 		digits += is_digit(peek(v, end));
+		letters += is_letter(peek(v, end));
 		end++;
 	}
 	if (end - start == 17)
@@ -444,5 +448,5 @@ void match_codes(struct view *v)
 	    peek(v, end) == '_' || (peek(v, start - 1) == '.' && is_digit(peek(v, start - 2))) ||
 	    (peek(v, end) == '.' && is_digit(peek(v, end + 1))))
 		return;
-	match_by_context(v, start, end);
+	match_by_context(v, start, end, letters > 0);
 }

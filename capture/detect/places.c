@@ -169,15 +169,20 @@ static void match_age(struct view *v)
 		offer(v, DETECT_AGE, v->at, end, 70, 80);
 }
 
-/* A short number that stands by itself in a sentence says nothing without its context; most are such. */
+/* A short number, or one with up to three decimals, that stands by itself in a sentence says nothing without
+ * its context; most are such. */
 bool match_short(struct view *v)
 {
 	static struct detect_set speaks;
 	unsigned char before = peek(v, v->at - 1), behind;
-	size_t end = v->at;
+	size_t end = v->at, point;
 
 	while (end < v->at + 4 && is_digit(peek(v, end)))
 		end++;
+	if (peek(v, end) == '.' && is_digit(peek(v, end + 1)))
+		for (point = end++; is_digit(peek(v, end)); end++)
+			if (end > point + 3)
+				return false;
 	behind = peek(v, end);
 	if (behind == ',' || behind == '.' || behind == ' ' || behind == ':')
 		behind = is_digit(peek(v, end + 1)) || peek(v, end + 1) == '(' ? '0' : ' ';

@@ -143,12 +143,15 @@ void sieve_next(struct sieve *s, const struct sieve_bytes *in, struct sieve_anch
 
 bool sieve_foldable(const unsigned char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i += 8) {
-		uint64_t eight = 0;
-		size_t n = len - i < 8 ? len - i : 8;
+	for (size_t i = 0; i < len; i += 32) {
+		uint64_t words[4] = {0};
+		size_t n = len - i < sizeof words ? len - i : sizeof words;
 
-		memcpy(&eight, text + i, n);
-		if (!(eight & 0x8080808080808080))
+		if (n == sizeof words)
+			memcpy(words, text + i, sizeof words);
+		else
+			memcpy(words, text + i, n);
+		if (!((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080))
 			continue;
 		for (size_t j = i; j < i + n; j++)
 			if (text[j] == 0xc2 || text[j] == 0xe2 || text[j] == 0xe3 || text[j] == 0xef)

@@ -11,10 +11,10 @@ static const struct word {
 	const char *text;
 	uint8_t classes[CLASSES_MAX]; /* ends with DETECT_NONE */
 } table[] = {
-        {"card", {C(PAN), C(CVV), C(CARD_TRACK)}},
+        {"card", {C(PAN)}},
         {"cards", {C(PAN)}},
-        {"credit", {C(PAN), C(CVV)}},
-        {"debit", {C(PAN), C(CVV)}},
+        {"credit", {C(PAN)}},
+        {"debit", {C(PAN)}},
         {"visa", {C(PAN), C(PASSPORT)}},
         {"mastercard", {C(PAN)}},
         {"amex", {C(PAN)}},
@@ -256,7 +256,6 @@ static const struct word {
         {"ethereum", {C(ETH)}},
         {"mrn", {C(MRN)}},
         {"medical", {C(MRN)}},
-        {"chart", {C(MRN)}},
         {"icd", {C(ICD)}},
         {"diagnosis", {C(ICD)}},
         {"diagnosed", {C(ICD)}},
