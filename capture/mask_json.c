@@ -6,8 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "capture/mask.h"
-#include "capture/mask_text.h"
+#include "capture/mask_inside.h"
 #include "proto/json.h"
 
 enum { PATH_STEPS_MAX = 31 };
@@ -27,6 +26,7 @@ struct rule {
 };
 
 struct mask_rules {
+	const struct plan_mask *policy;
 	const struct mask_finder *finder; /* NULL: none */
 	unsigned count;
 	struct rule rules[];
@@ -147,8 +147,10 @@ int mask_rules_new(const struct plan_mask *policy, struct mask_rules **rules_out
 	size_t at;
 	int err = r ? 0 : ERR_NOMEM;
 
+	if (r)
+		r->policy = policy;
 	for (uint32_t i = 0; !err && i < policy->field_count; i++)
-		if (!policy->fields[i].header)
+		if (policy->fields[i].place == MASK_PATH)
 			err = parse_path(&r->rules[r->count++], &policy->fields[i], &at);
 	if (err)
 		mask_rules_free(&r);
@@ -159,6 +161,11 @@ int mask_rules_new(const struct plan_mask *policy, struct mask_rules **rules_out
 void mask_rules_find(struct mask_rules *rules, const struct mask_finder *finder)
 {
 	rules->finder = finder;
+}
+
+const struct mask_finder *mask_rules_finder(const struct mask_rules *rules)
+{
+	return rules->finder;
 }
 
 void mask_rules_free(struct mask_rules **rules)
@@ -199,6 +206,23 @@ const struct plan_mask_field *mask_rules_at(const struct mask_rules *rules, cons
 			continue;
 		hit = hit ? hit : r->field;
 		*input_masked |= r->field->model_input;
+	}
+	return hit;
+}
+
+const struct plan_mask_field *mask_rules_form(const struct mask_rules *rules, struct span name,
+                                              bool *input_masked)
+{
+	struct mask_step place = {.name = name};
+	const struct plan_mask_field *hit = mask_rules_at(rules, &place, 1, input_masked);
+
+	for (uint32_t i = 0; i < rules->policy->field_count; i++) {
+		const struct plan_mask_field *f = &rules->policy->fields[i];
+
+		if (f->place != MASK_FORM || !span_eq(span_of(f->where), name))
+			continue;
+		*input_masked |= f->model_input;
+		hit = !hit || f < hit ? f : hit;
 	}
 	return hit;
 }
@@ -423,31 +447,63 @@ static int rewrite_all(struct rewrite *w)
 	return err;
 }
 
+/* The steps that are due in the value of a member of that name, outermost. */
+static void reach_member(struct rewrite *w, struct span name)
+{
+	for (uint32_t i = 0; i < w->rules->count; i++) {
+		const struct rule *r = &w->rules->rules[i];
+		uint32_t due = r->of_kind[STEP_DEEP] & 1;
+
+		if ((r->of_kind[STEP_MEMBER] | due) & 1 && span_eq(r->steps[0].name, name))
+			due |= 2;
+		reach(w, i, due);
+	}
+}
+
+static void rewrite_init(struct rewrite *w, const struct mask_work *work, struct span text)
+{
+	w->rules = work->rules;
+	w->key = work->key;
+	w->out = work->out;
+	w->copied = w->count = 0;
+	w->input_masked = false;
+	w->hit = NULL;
+	w->next.count = 0;
+	w->name = (struct span){"", 0};
+	buf_init(&w->found, work->out->limit_bytes);
+	buf_init(&w->plain, text.len < work->out->limit_bytes ? text.len : work->out->limit_bytes);
+	json_reader_init(&w->reader, text, JSON_NONFINITE);
+}
+
+static int rewrite_fini(struct rewrite *w, struct mask_work *work, int err)
+{
+	work->count += w->count;
+	work->input_masked |= w->input_masked;
+	buf_fini(&w->plain);
+	buf_fini(&w->found);
+	return err ? err : mask_result(w->key, w->out);
+}
+
+int mask_json_within(struct mask_work *work, struct span name, struct span text)
+{
+	struct rewrite w; /* frames and states are set when they are entered */
+
+	rewrite_init(&w, work, text);
+	if (name.data)
+		reach_member(&w, name);
+	else
+		for (uint32_t i = 0; i < w.rules->count; i++)
+			reach(&w, i, 1);
+	return rewrite_fini(&w, work, rewrite_all(&w));
+}
+
 int mask_json(const struct mask_rules *rules, struct mask_key *key, struct span body, struct buf *out,
               uint32_t *count_out, bool *input_masked_out)
 {
-	struct rewrite w; /* frames and states are set when they are entered */
-	int err;
+	struct mask_work work = {.rules = rules, .key = key, .out = out};
+	int err = mask_json_within(&work, (struct span){NULL, 0}, body);
 
-	w.rules = rules;
-	w.key = key;
-	w.out = out;
-	w.copied = w.count = 0;
-	w.input_masked = false;
-	w.hit = NULL;
-	w.next.count = 0;
-	w.name = (struct span){"", 0};
-	buf_init(&w.found, out->limit_bytes);
-	buf_init(&w.plain, body.len < out->limit_bytes ? body.len : out->limit_bytes);
-	json_reader_init(&w.reader, body, JSON_NONFINITE);
-	for (uint32_t i = 0; i < rules->count; i++)
-		reach(&w, i, 1);
-	err = rewrite_all(&w);
-	if (!err)
-		err = mask_result(key, out);
-	*count_out = w.count;
-	*input_masked_out = w.input_masked;
-	buf_fini(&w.plain);
-	buf_fini(&w.found);
+	*count_out = work.count;
+	*input_masked_out = work.input_masked;
 	return err;
 }

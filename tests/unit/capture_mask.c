@@ -35,7 +35,7 @@ static void rule(const char *where, enum mask_operator with)
 {
 	struct plan_mask_field *field = &policy.fields[policy.field_count++];
 
-	*field = (struct plan_mask_field){.header = where[0] != '$', .with = with};
+	*field = (struct plan_mask_field){.place = where[0] == '$' ? MASK_PATH : MASK_HEADER, .with = with};
 	snprintf(field->where, sizeof(field->where), "%s", where);
 }
 
