@@ -218,6 +218,19 @@ static bool is_back(int parent, const struct role *killed)
 	return false;
 }
 
+/* Of an older generation that drains, roles leave by themselves: until it has gone. */
+static bool is_alone(int parent, struct roles *all)
+{
+	*all = (struct roles){0};
+	running_each(parent, note, all);
+	for (unsigned i = 0; i < all->count; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (!strcmp(all->at[i].name, all->at[k].name) &&
+			    !strcmp(all->at[i].index, all->at[k].index))
+				return false;
+	return true;
+}
+
 static int kill_role(const char *path, int parent, const struct role *r)
 {
 	uint64_t at = clock_mono_ns();
@@ -238,10 +251,12 @@ static int kill_role(const char *path, int parent, const struct role *r)
 
 static int kill_roles(const char *path, int parent)
 {
-	struct roles all = {0};
+	uint64_t at = clock_mono_ns();
+	struct roles all;
 	int status = 0;
 
-	running_each(parent, note, &all);
+	while (!is_alone(parent, &all) && ms_since(at) < GIVE_UP_MS)
+		usleep(LOOK_US);
 	for (unsigned i = 0; !status && i < all.count; i++)
 		status = kill_role(path, parent, &all.at[i]);
 	return status;

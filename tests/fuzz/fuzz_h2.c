@@ -173,7 +173,7 @@ static void ask(struct session *s)
 		struct h2_stream *st =
 		        h2_request(s->h2,
 		                   &(struct h2_request){i ? SPAN("POST") : SPAN("HEAD"), SPAN("http"),
-		                                        SPAN("h"), SPAN("/"), &none, i != 1},
+		                                        SPAN("h"), SPAN("/"), &none, 0, i != 1},
 		                   (void *)MINE);
 
 		must(st != NULL);
