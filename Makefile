@@ -12,7 +12,7 @@ LIBS   := $(shell pkg-config --libs $(PKG) 2>/dev/null) -lm
 src_base    := $(wildcard proto/base/*.c)
 src_formats := $(wildcard proto/*.c)
 src_net     := $(wildcard proto/net/*.c)
-src_capture := $(wildcard capture/*.c)
+src_capture := $(wildcard capture/*.c capture/detect/*.c)
 src_replay  := $(wildcard replay/*.c)
 src_proxy   := $(filter-out proxy/main.c,$(wildcard proxy/*.c))
 src_tools   := $(wildcard tools/*.c)
@@ -102,8 +102,8 @@ BENCHES := $(patsubst %.c,$B/%,$(wildcard tests/bench_*.c))
 $(BENCHES): $B/%: $B/%.o $(foreach l,replay capture net formats base,$(call lib,$l))
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
 LOADS := $(patsubst %.c,$B/%,$(wildcard tests/load/*.c))
-$(LOADS): $B/%: $B/%.o
-	$(CC) $(LDFLAGS) $(SAN) -o $@ $^
+$(LOADS): $B/%: $B/%.o $(foreach l,formats base,$(call lib,$l))
+	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
 bench: all $(BENCHES) $(LOADS)
 	$(foreach b,$(BENCHES),$b &&) true
 	B=$B python3 tests/bench

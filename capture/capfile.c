@@ -251,6 +251,23 @@ out:
 	return err;
 }
 
+int capfile_try(const char *path)
+{
+	static const uint8_t bytes[CAPFILE_TRY_BYTES];
+	bool named;
+	int saved, err, fd = open_new(path, &named);
+
+	if (fd < 0)
+		return ERR_SYS;
+	err = write_all(fd, bytes, sizeof bytes);
+	saved = errno;
+	if (named)
+		unlink(path);
+	close(fd);
+	errno = saved;
+	return err;
+}
+
 static void describe(struct capfile_writer *w, const struct record *r)
 {
 	SegmentIndex *s = &w->next;

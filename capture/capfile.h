@@ -28,6 +28,10 @@ int capfile_flush(struct capfile_writer *) MUST_CHECK;
 int capfile_close(struct capfile_writer **);
 /* The same without the sync: *fd_out is the caller's, for fdatasync() elsewhere; also on failure. */
 int capfile_finish(struct capfile_writer **, int *fd_out) MUST_CHECK;
+/* Would the folder of that path take CAPFILE_TRY_BYTES more? They are written to a file without a name, or
+ * one that loses it at once. 0, ERR_SYS (errno set). */
+enum { CAPFILE_TRY_BYTES = 256 << 10 };
+int capfile_try(const char *path) MUST_CHECK;
 uint64_t capfile_pending(const struct capfile_writer *); /* records buffered, not yet written */
 uint64_t capfile_written(const struct capfile_writer *); /* records in the file */
 /* Reached segment_limit, or has as many segments as an index should hold: its memory is bounded. */

@@ -10,6 +10,7 @@
  *   live cell:       worker -> masker -> judge -> outcome (OUTCOME_COMPARED = complete)
  *   capture cell:    worker -> masker -> recorder -> outcome (OUTCOME_CAPTURED or a reason)
  *
+ * The reader of a leg's end claims its cells, then takes the record out of the ring, then works on it.
  * When a role dies the parent turns every cell at its stage into OUTCOME role_lost. The judge
  * harvests slots whose cells are all settled into totals, under a one-entry redo record of absolute
  * values: a crash in the middle is repaired by applying it again.

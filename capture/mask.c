@@ -7,6 +7,7 @@
 
 #include "capture/fold.h"
 #include "capture/head.h"
+#include "capture/mask_text.h"
 
 enum { TOKEN_LEN = 24 };
 
@@ -140,6 +141,34 @@ bool mask_is_credential(struct span name)
 	return false;
 }
 
+/* What says how the message is read, and whose values are ours or the protocol's. */
+static bool is_plain(struct span name)
+{
+	static const struct span names[] = {
+	        NAME("accept"),
+	        NAME("accept-encoding"),
+	        NAME("connection"),
+	        NAME("content-encoding"),
+	        NAME("content-length"),
+	        NAME("content-type"),
+	        NAME("date"),
+	        NAME("grpc-encoding"),
+	        NAME("grpc-status"),
+	        NAME("host"),
+	        NAME("last-modified"),
+	        NAME("te"),
+	        NAME("traceparent"),
+	        NAME("trailer"),
+	        NAME("transfer-encoding"),
+	        NAME("inference-header-content-length"),
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (span_eq_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
 static const struct plan_mask_field *header_rule(const struct plan_mask *policy, struct span name)
 {
 	for (uint32_t i = 0; i < policy->field_count; i++) {
@@ -150,9 +179,23 @@ static const struct plan_mask_field *header_rule(const struct plan_mask *policy,
 	return NULL;
 }
 
+/* A text as it is, or with what was found in it masked. */
+static void put_text(const struct mask_finder *finder, struct mask_key *key, struct span name,
+                     struct span text, struct buf *out, uint32_t *count)
+{
+	bool whole = false;
+	uint32_t finds = finder ? mask_text(finder, key, name, text, out, &whole) : 0;
+
+	*count += finds;
+	if (whole)
+		buf_puts(out, "[redacted]");
+	else if (!finds)
+		buf_span_put(out, text);
+}
+
 /* A line but the first: as it is, masked, or not at all. */
-static void put_field(const struct plan_mask *policy, struct mask_key *key, struct span line, struct buf *out,
-                      uint32_t *count)
+static void put_field(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
+                      struct span line, struct buf *out, uint32_t *count)
 {
 	struct span value, name = cut(line, ':', &value);
 	const struct plan_mask_field *rule = header_rule(policy, name);
@@ -163,7 +206,7 @@ static void put_field(const struct plan_mask *policy, struct mask_key *key, stru
 		return;
 	if (buf_len(out))
 		buf_puts(out, "\n");
-	if (!rule) {
+	if (!rule && (!finder || is_plain(name))) {
 		buf_span_put(out, line);
 		return;
 	}
@@ -171,7 +214,9 @@ static void put_field(const struct plan_mask *policy, struct mask_key *key, stru
 		value = (struct span){value.data + 1, value.len - 1};
 	buf_span_put(out, name);
 	buf_puts(out, ": ");
-	if (rule->with == MASK_TOKEN)
+	if (!rule)
+		put_text(finder, key, name, value, out, count);
+	else if (rule->with == MASK_TOKEN)
 		put_token(key, span_of(rule->where), value, out);
 	else
 		buf_puts(out, "[redacted]");
@@ -197,11 +242,18 @@ static void put_query(struct mask_key *key, struct span query, struct buf *out, 
 	}
 }
 
-static void put_first_line(struct mask_key *key, struct span line, struct buf *out, uint32_t *count)
+static void put_first_line(const struct mask_finder *finder, struct mask_key *key, struct span line,
+                           struct buf *out, uint32_t *count)
 {
-	struct span query, path = cut(line, '?', &query);
+	struct span query, target = cut(line, '?', &query), path, method = cut(target, ' ', &path);
 
-	buf_span_put(out, path);
+	if (finder && path.data && !head_status(line)) {
+		buf_span_put(out, method);
+		buf_puts(out, " ");
+		put_text(finder, key, SPAN("path"), path, out, count);
+	} else {
+		buf_span_put(out, target);
+	}
 	if (query.data) {
 		buf_puts(out, "?");
 		put_query(key, query, out, count);
@@ -221,8 +273,8 @@ static bool is_first_line(struct span line)
 	return head_method(line).len || head_status(line);
 }
 
-int mask_head(const struct plan_mask *policy, struct mask_key *key, struct span head, struct buf *out,
-              uint32_t *count_out)
+int mask_head(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
+              struct span head, struct buf *out, uint32_t *count_out)
 {
 	struct span line, rest = head;
 
@@ -230,9 +282,9 @@ int mask_head(const struct plan_mask *policy, struct mask_key *key, struct span 
 	while (rest.len) {
 		line = cut(rest, '\n', &rest);
 		if (is_field(line))
-			put_field(policy, key, line, out, count_out);
+			put_field(policy, finder, key, line, out, count_out);
 		else if (line.data == head.data && is_first_line(line))
-			put_first_line(key, line, out, count_out);
+			put_first_line(finder, key, line, out, count_out);
 		else
 			return ERR_PROTO;
 	}
@@ -247,9 +299,15 @@ static bool has_paths(const struct plan_mask *policy)
 	return false;
 }
 
+bool mask_finds(const struct plan_mask *policy)
+{
+	return policy->detect.find.classes.bits[0] || policy->detect.find.classes.bits[1] ||
+	       policy->detect.drop_prose;
+}
+
 bool mask_wants_body(const struct plan_mask *policy)
 {
-	return has_paths(policy);
+	return has_paths(policy) || mask_finds(policy);
 }
 
 bool mask_by_message(struct span head)
@@ -281,5 +339,7 @@ bool mask_cannot(const struct plan_mask *policy, struct span head)
 			coded |= value.len && !span_eq_nocase(value, SPAN("identity"));
 		tail |= span_eq_nocase(name, SPAN("inference-header-content-length"));
 	}
-	return (coded || tail || unknown_call(head)) && has_paths(policy);
+	if (mask_finds(policy) && mask_by_message(head))
+		return true;
+	return (coded || tail || unknown_call(head)) && mask_wants_body(policy);
 }

@@ -20,16 +20,20 @@ struct mask_key; /* HMAC-SHA-256 with a kept context */
 int mask_key_new(const uint8_t key[32], struct mask_key **key_out) MUST_CHECK;
 void mask_key_free(struct mask_key **);
 
-/* Rewrite a HEAD's or TRAILERS' text form into an empty buf. *count_out: values masked. 0, ERR_LIMIT,
- * ERR_NOMEM, ERR_PROTO. */
-int mask_head(const struct plan_mask *, struct mask_key *, struct span head, struct buf *out,
-              uint32_t *count_out) MUST_CHECK;
+struct mask_finder; /* mask_text.h */
+/* Rewrite a HEAD's or TRAILERS' text form into an empty buf. *count_out: values masked. The finder, if there
+ * is one, looks into the path and into fields that nobody on the way needs to read. 0, ERR_LIMIT, ERR_NOMEM,
+ * ERR_PROTO. */
+int mask_head(const struct plan_mask *, const struct mask_finder *, struct mask_key *, struct span head,
+              struct buf *out, uint32_t *count_out) MUST_CHECK;
 /* A field that the built-in rules drop, by its name: credentials and cookies. */
 bool mask_is_credential(struct span name);
-/* True when the policy has JSON-path rules: bodies are held and must be JSON. */
+/* True when the policy looks into texts: detectors, or prose that must go. */
+bool mask_finds(const struct plan_mask *);
+/* True when the policy has JSON-path rules or looks into texts: bodies are held and must be JSON. */
 bool mask_wants_body(const struct plan_mask *);
-/* True when path rules cannot reach this head's body: it is encoded, binary tensors follow the JSON, or it is
- * a gRPC call other than the two that mask_grpc() knows. */
+/* True when the policy cannot reach this head's body: it is encoded, binary tensors follow the JSON, it is a
+ * gRPC call other than the two that mask_grpc() knows, or gRPC at all and the policy looks into texts. */
 bool mask_cannot(const struct plan_mask *, struct span head);
 /* A policy's path rules, read once: borrows the policy, which must stay. ERR_CONFIG: a path cannot be read;
  * ERR_LIMIT, ERR_NOMEM. */
@@ -48,9 +52,11 @@ const struct plan_mask_field *mask_rules_at(const struct mask_rules *, const str
                                             unsigned depth, bool *input_masked);
 /* Does a rule lead on from there to elements of it? */
 bool mask_rules_inside(const struct mask_rules *, const struct mask_step *place, unsigned depth);
+/* Look into strings and member names, too, with what the caller keeps. */
+void mask_rules_find(struct mask_rules *, const struct mask_finder *);
 /* Rewrite a whole JSON body. Paths: $.a.b $.a[*].c $.a[3] $..name, at most 31 steps; of two rules for one
  * value the first acts, and a masked value is not looked into. *input_masked_out: a rule with model_input
- * matched. ERR_PROTO: not JSON; ERR_LIMIT, ERR_NOMEM. */
+ * matched, or something was found in a text. ERR_PROTO: not JSON; ERR_LIMIT, ERR_NOMEM. */
 int mask_json(const struct mask_rules *, struct mask_key *, struct span body, struct buf *out,
               uint32_t *count_out, bool *input_masked_out) MUST_CHECK;
 /* Is the body of this head gRPC: messages, each masked by itself? */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "capture/mask.h"
+#include "capture/mask_text.h"
 #include "proto/json.h"
 
 enum { PATH_STEPS_MAX = 31 };
@@ -26,6 +27,7 @@ struct rule {
 };
 
 struct mask_rules {
+	const struct mask_finder *finder; /* NULL: none */
 	unsigned count;
 	struct rule rules[];
 };
@@ -45,6 +47,7 @@ struct frame {
 	bool kept, dropped; /* members */
 	bool elements;      /* a step is due that may match an element: else scalars are of no interest */
 	uint64_t index;     /* of the next element */
+	struct span name;   /* of the member that it is, or that it is in */
 	struct states states;
 };
 
@@ -54,6 +57,8 @@ struct rewrite {
 	struct json_reader reader;
 	struct buf *out;
 	struct buf plain; /* a decoded string */
+	struct buf found; /* the same with what was found in it masked */
+	struct span name; /* the last member's, without quotes */
 	uint64_t copied;  /* source bytes before it are in `out` or gone */
 	uint32_t count;
 	bool input_masked;
@@ -149,6 +154,11 @@ int mask_rules_new(const struct plan_mask *policy, struct mask_rules **rules_out
 		mask_rules_free(&r);
 	*rules_out = r;
 	return err;
+}
+
+void mask_rules_find(struct mask_rules *rules, const struct mask_finder *finder)
+{
+	rules->finder = finder;
 }
 
 void mask_rules_free(struct mask_rules **rules)
@@ -251,6 +261,7 @@ static void enter_child(struct rewrite *w, const struct frame *in, struct span k
 static bool enter(struct rewrite *w, struct frame *frame, bool object)
 {
 	frame->object = object;
+	frame->name = w->name;
 	frame->kept = frame->dropped = frame->elements = false;
 	frame->index = 0;
 	frame->states.count = 0;
@@ -263,7 +274,7 @@ static bool enter(struct rewrite *w, struct frame *frame, bool object)
 		if (here || s->due & r->of_kind[STEP_DEEP])
 			frame->states.at[frame->states.count++] = *s;
 	}
-	return frame->states.count > 0;
+	return frame->states.count > 0 || w->rules->finder;
 }
 
 static void copy_to(struct rewrite *w, uint64_t end)
@@ -326,6 +337,30 @@ static int drop_member(struct rewrite *w, struct frame *in, uint64_t before)
 	return err;
 }
 
+/* The string or key just read: as it is, or as the finder leaves it. */
+static int search(struct rewrite *w, struct span name)
+{
+	struct span text = plain_value(w, JSON_STRING, w->reader.text);
+	bool whole;
+	uint32_t finds;
+
+	buf_reset(&w->found);
+	if (w->plain.err)
+		return w->out->err = w->plain.err;
+	finds = mask_text(w->rules->finder, w->key, name, text, &w->found, &whole);
+	if (!finds)
+		return 0;
+	copy_to(w, w->reader.scanner.start);
+	w->copied = w->reader.scanner.end;
+	w->count += finds;
+	w->input_masked = true;
+	if (whole)
+		buf_puts(w->out, "\"[redacted]\"");
+	else
+		buf_json_string(w->out, buf_span(&w->found));
+	return w->found.err ? (w->out->err = w->found.err) : 0;
+}
+
 /* `before`: the end of the token before the key. */
 static int on_key(struct rewrite *w, uint64_t before)
 {
@@ -337,7 +372,8 @@ static int on_key(struct rewrite *w, uint64_t before)
 	if (in->dropped && !in->kept)
 		w->copied = w->reader.scanner.start;
 	in->kept = true;
-	return 0;
+	w->name = (struct span){w->reader.text.data + 1, w->reader.text.len - 2};
+	return w->rules->finder && !w->hit ? search(w, SPAN("")) : 0;
 }
 
 static int on_value(struct rewrite *w, enum json_token token)
@@ -348,6 +384,8 @@ static int on_value(struct rewrite *w, enum json_token token)
 
 	if (in && !in->object) {
 		if (!opens && !in->elements) {
+			if (token == JSON_STRING && w->rules->finder)
+				return search(w, in->name);
 			if (token == JSON_NUMBER)
 				json_skip_numbers(&w->reader);
 			return 0;
@@ -357,6 +395,8 @@ static int on_value(struct rewrite *w, enum json_token token)
 	}
 	if (w->hit)
 		return mask_value(w, token);
+	if (token == JSON_STRING && w->rules->finder)
+		return search(w, in && !in->object ? in->name : w->name);
 	if (opens && !enter(w, &w->frames[parents], token == JSON_OBJECT))
 		return json_skip(&w->reader, token);
 	return 0;
@@ -396,6 +436,8 @@ int mask_json(const struct mask_rules *rules, struct mask_key *key, struct span 
 	w.input_masked = false;
 	w.hit = NULL;
 	w.next.count = 0;
+	w.name = (struct span){"", 0};
+	buf_init(&w.found, out->limit_bytes);
 	buf_init(&w.plain, body.len < out->limit_bytes ? body.len : out->limit_bytes);
 	json_reader_init(&w.reader, body, JSON_NONFINITE);
 	for (uint32_t i = 0; i < rules->count; i++)
@@ -406,5 +448,6 @@ int mask_json(const struct mask_rules *rules, struct mask_key *key, struct span 
 	*count_out = w.count;
 	*input_masked_out = w.input_masked;
 	buf_fini(&w.plain);
+	buf_fini(&w.found);
 	return err;
 }

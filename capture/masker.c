@@ -14,10 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 #include "capture/budget.h"
+#include "capture/detect/gazetteer.h"
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "capture/hold.h"
 #include "capture/mask.h"
+#include "capture/mask_text.h"
 #include "proto/base/clock.h"
 
 enum { PAUSE_MS = 5, ANSWERS_PAUSE_MS = 10 };
@@ -44,6 +46,7 @@ struct masker {
 	const struct role_env *env;
 	struct mask_key *key;
 	struct mask_rules *rules[MASKS_MAX];
+	struct mask_finder *finders[MASKS_MAX];
 	bool answers;
 	struct ring *in[WORKERS_MAX];
 	int wake[WORKERS_MAX];
@@ -97,9 +100,26 @@ static struct buf *scratch(struct masker *m)
 	return &m->scratch;
 }
 
+static bool is_last(const struct record *r)
+{
+	return r->type == RECORD_END || r->type == RECORD_ERROR;
+}
+
+/* Of a leg that this role masks. */
+static bool is_for(const struct masker *m, const struct record *r)
+{
+	return r->route < m->env->plan->route_count && r->leg < LEGS_MAX &&
+	       m->answers == (r->leg >= LEG_CANDIDATE);
+}
+
 static const struct plan_mask *policy_of(const struct masker *m, uint16_t route)
 {
 	return &m->env->plan->masks[m->env->plan->routes[route].mask];
+}
+
+static const struct mask_finder *finder_of(const struct masker *m, uint16_t route)
+{
+	return m->finders[m->env->plan->routes[route].mask];
 }
 
 static void settle(struct masker *m, const struct record *r, unsigned cell, uint8_t outcome)
@@ -108,7 +128,7 @@ static void settle(struct masker *m, const struct record *r, unsigned cell, uint
 		ledger_move(m->env->ledger, r->slot, r->id, cell, stage, outcome);
 }
 
-/* The cells of a leg are at the writer's stage until its end is read, then at this one. */
+/* The cells of a leg are at the writer's stage until its end is there to be read, then at this one. */
 static void settle_candidates(struct masker *m, const struct record *r, uint8_t outcome)
 {
 	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_MASKER; stage++)
@@ -146,8 +166,7 @@ static void refused_by_judge(struct masker *m, const struct record *r)
  * independently: capture never waits for shadow or judge. */
 static void emit(struct masker *m, struct record *r, const void *payload)
 {
-	bool last = r->type == RECORD_END || r->type == RECORD_ERROR;
-	size_t reserve = last ? 0 : RING_RESERVE_BYTES;
+	size_t reserve = is_last(r) ? 0 : RING_RESERVE_BYTES;
 
 	r->flags |= RECORD_MASKED;
 	if (ring_put(m->to_judge, r, payload, reserve))
@@ -159,10 +178,12 @@ static void emit(struct masker *m, struct record *r, const void *payload)
 }
 
 /* The reader of a leg's end pulls the exchange's cells from the writer's stage to its own. */
-static void pull(struct masker *m, const struct record *r)
+static void claim(struct masker *m, const struct record *r)
 {
 	struct ledger *l = m->env->ledger;
 
+	if (!is_last(r) || !is_for(m, r))
+		return;
 	if (m->answers) {
 		ledger_move(l, r->slot, r->id, r->leg - LEG_CANDIDATE, STAGE_SHADOW, STAGE_ANSWERS);
 	} else if (r->leg == LEG_CLIENT) {
@@ -180,7 +201,7 @@ static int begin(struct masker *m, struct record *r)
 	struct track **at = track_at(m, r->id, r->leg), *t;
 	int err;
 
-	err = mask_head(policy, m->key, head, scratch(m), &r->mask_count);
+	err = mask_head(policy, finder_of(m, r->route), m->key, head, scratch(m), &r->mask_count);
 	if (err || m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX || mask_cannot(policy, head))
 		return ERR_PROTO;
 	if (*at)
@@ -302,10 +323,8 @@ static int finish(struct masker *m, struct track **at, struct record *r)
 			r->flags |= RECORD_INPUT_MASKED;
 	}
 	track_free(m, at);
-	if (!err) {
-		pull(m, r);
+	if (!err)
 		emit(m, r, m->payload);
-	}
 	return err;
 }
 
@@ -317,8 +336,8 @@ static int trailers(struct masker *m, struct track *t, struct record *r)
 	t->trailed = true;
 	if (err)
 		return err;
-	if (mask_head(policy_of(m, r->route), m->key, (struct span){m->payload, r->payload_len}, scratch(m),
-	              &r->mask_count) ||
+	if (mask_head(policy_of(m, r->route), finder_of(m, r->route), m->key,
+	              (struct span){m->payload, r->payload_len}, scratch(m), &r->mask_count) ||
 	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
 		return ERR_PROTO;
 	r->payload_len = (uint32_t)buf_len(&m->scratch);
@@ -345,8 +364,7 @@ static void take(struct masker *m, struct record *r)
 	struct track **at;
 	int err = 0;
 
-	if (r->route >= m->env->plan->route_count || r->leg >= LEGS_MAX ||
-	    m->answers != (r->leg >= LEG_CANDIDATE) || is_remainder(m, r))
+	if (!is_for(m, r) || is_remainder(m, r))
 		return;
 	if (r->type == RECORD_END)
 		r->payload_len = 0;
@@ -357,7 +375,6 @@ static void take(struct masker *m, struct record *r)
 	} else if (r->type == RECORD_HEAD) {
 		err = begin(m, r);
 	} else if (r->type == RECORD_ERROR && !*at) { /* a leg that broke before its head */
-		pull(m, r);
 		emit(m, r, m->payload);
 	} else if (!*at) { /* its head went down with an earlier process */
 		give_up(m, r, OUTCOME_ROLE_LOST);
@@ -369,7 +386,7 @@ static void take(struct masker *m, struct record *r)
 		emit(m, r, m->payload);
 	} else if (r->type == RECORD_TRAILERS) {
 		err = trailers(m, *at, r);
-	} else if (r->type == RECORD_END || r->type == RECORD_ERROR) {
+	} else if (is_last(r)) {
 		err = finish(m, at, r);
 	} else {
 		err = ERR_PROTO;
@@ -412,13 +429,15 @@ static unsigned drain_rings(struct masker *m)
 		struct record r;
 
 		for (unsigned n = 0; n < 256; n++) {
-			int err = ring_get(m->in[i], &r, m->payload);
+			int err = ring_peek(m->in[i], &r, m->payload);
 
 			if (err == ERR_PROTO)
 				role_ring_broken(m->env, m->in[i]);
 			if (err)
 				break;
 			total++;
+			claim(m, &r);
+			ring_advance(m->in[i], &r);
 			take(m, &r);
 		}
 	}
@@ -459,8 +478,20 @@ static int load_rules(struct masker *m)
 	const struct plan *plan = m->env->plan;
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < plan->mask_count; i++)
-		err = mask_rules_new(&plan->masks[i], &m->rules[i]);
+	for (uint32_t i = 0; !err && i < plan->mask_count; i++) {
+		struct buf gazetteer;
+		char name[32];
+
+		snprintf(name, sizeof name, "gazetteer.%u", i);
+		buf_init(&gazetteer, 2 * GAZETTEER_BYTES_MAX);
+		role_read(m->env, name, &gazetteer);
+		err = mask_finder_new(&plan->masks[i], buf_span(&gazetteer), &m->finders[i]);
+		buf_fini(&gazetteer);
+		if (!err)
+			err = mask_rules_new(&plan->masks[i], &m->rules[i]);
+		if (!err)
+			mask_rules_find(m->rules[i], m->finders[i]);
+	}
 	return err;
 }
 

@@ -2,13 +2,10 @@
 #include "capture/names.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "capture/shared.h"
 
 bool name_numeric(const char *text, struct in6_addr *out)
 {
@@ -61,31 +58,9 @@ bool names_needed(const struct plan *p)
 	return false;
 }
 
-/* Shared memory by name has two ends with rights of their own, which a memfd has not. */
 int names_create(int *writable_out, int *readable_out)
 {
-	uint64_t random = 0;
-	char name[64];
-	int rw, ro = -1;
-
-	if (getrandom(&random, sizeof random, 0) != sizeof random)
-		return ERR_SYS;
-	snprintf(name, sizeof name, "/understudy-names-%016llx", (unsigned long long)random);
-	rw = shm_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (rw != -1) {
-		ro = shm_open(name, O_RDONLY | O_CLOEXEC, 0);
-		shm_unlink(name);
-	}
-	if (ro == -1 || ftruncate(rw, sizeof(struct names)) || fchmod(rw, 0400)) {
-		if (rw != -1)
-			close(rw);
-		if (ro != -1)
-			close(ro);
-		return ERR_SYS;
-	}
-	*writable_out = rw;
-	*readable_out = ro;
-	return 0;
+	return shared_create("names", sizeof(struct names), writable_out, readable_out);
 }
 
 int names_map(int writable, struct names **out)

@@ -83,6 +83,7 @@ int page_create(int *memfd_out)
 		for (unsigned c = 0; c < CANDIDATES_MAX; c++) {
 			atomic_store(&p->sample_ppm[r][c], SAMPLE_ALL_PPM);
 			atomic_store(&p->standings[r][c].sample_ppm, SAMPLE_ALL_PPM);
+			atomic_store(&p->guard_ppm[r][c], SAMPLE_ALL_PPM);
 		}
 	atomic_store(&p->log_level, LOG_INFO);
 	munmap(p, sizeof *p);
@@ -107,19 +108,43 @@ int page_map(int memfd, struct page **page_out)
 	return 0;
 }
 
+uint32_t page_drills(const struct page *p)
+{
+	uint32_t count = atomic_load_explicit(&p->drill_count, memory_order_acquire);
+
+	return count < DRILLS_MAX ? count : DRILLS_MAX;
+}
+
+bool page_drilled(const struct page *p, const struct plan *plan, uint16_t route, unsigned candidate)
+{
+	uint32_t count = page_drills(p);
+
+	for (uint32_t i = 0; i < count; i++)
+		if (p->drills[i].route == route && p->drills[i].candidate == candidate)
+			return true;
+	return plan->routes[route].candidates[candidate].fault_count > 0;
+}
+
 bool page_paused(const struct page *p, uint16_t route, unsigned candidate)
 {
 	return atomic_load_explicit(&p->paused, memory_order_relaxed) ||
-	       atomic_load_explicit(&p->paused_candidates[route], memory_order_relaxed) >> candidate & 1;
+	       (atomic_load_explicit(&p->paused_candidates[route], memory_order_relaxed) |
+	        atomic_load_explicit(&p->guard_pauses[route], memory_order_relaxed)) >>
+	                       candidate &
+	               1;
+}
+
+static uint32_t least(uint32_t a, const _Atomic uint32_t *b)
+{
+	uint32_t other = atomic_load_explicit(b, memory_order_relaxed);
+
+	return a < other ? a : other;
 }
 
 uint32_t page_sample_ppm(const struct page *p, uint16_t route, unsigned candidate, uint32_t configured_ppm)
 {
-	uint32_t left = atomic_load_explicit(&p->sample_ppm[route][candidate], memory_order_relaxed);
+	uint32_t ppm = least(configured_ppm, &p->sample_ppm[route][candidate]);
 
-	uint32_t judged =
-	        atomic_load_explicit(&p->standings[route][candidate].sample_ppm, memory_order_relaxed);
-
-	left = left < judged ? left : judged;
-	return left < configured_ppm ? left : configured_ppm;
+	ppm = least(ppm, &p->standings[route][candidate].sample_ppm);
+	return least(ppm, &p->guard_ppm[route][candidate]);
 }

@@ -2,7 +2,7 @@
  * page.h - the control page: one shared memfd of switches that roles read between records, and of gauges.
  *
  * Switches are written by the parent (phase, ready, raw_state, superseded) and by control (paused*, sample,
- * log level; the parent carries those over to a newer generation), paused by the judge's harm switch too;
+ * log level; the parent carries those over to a newer generation), paused by the judge's safeguards too;
  * everybody else reads. Every gauge has one
  * writer, named beside it; a reader adds up. Gauges outlive their writer: a role that is started again goes
  * on from the values it finds, and sets its own *_open gauges to 0.
@@ -96,6 +96,19 @@ struct harm_gauges {             /* one writer: the judge */
 	_Atomic int64_t cost_ns, low_ns, high_ns;
 };
 
+/* What live gave to the clients of one route. */
+struct live_gauges {                      /* one writer: that worker */
+	_Atomic uint64_t answers, failed; /* exchanges that ended; those without a whole answer below 500 */
+	struct hist times;                /* from the end of the request to that of its answer. ns */
+};
+
+/* One safeguard, of one candidate when its figure is one's own (else the first stands for all). */
+struct guard_gauges { /* one writer: the judge */
+	_Atomic uint32_t tripped;
+	_Atomic uint64_t trips;
+	_Atomic uint64_t value; /* the bits of a double; NaN: not known */
+};
+
 struct worker_gauges {                        /* one writer: that worker */
 	_Atomic uint64_t requests;            /* heads that were read whole */
 	_Atomic uint64_t protocol[PROTOCOLS]; /* the same by version */
@@ -105,6 +118,7 @@ struct worker_gauges {                        /* one writer: that worker */
 	_Atomic uint64_t rejected_rule[RULES_MAX];
 	_Atomic uint64_t responses[ORIGINS][STATUS_CLASSES]; /* by status / 100; 0: cut without one */
 	_Atomic uint64_t connections, tunnels, in_flight;    /* open now */
+	_Atomic uint64_t stalls;   /* turns of a connection for which others waited too long */
 	_Atomic uint64_t buffered; /* bytes that clients and live connections hold in buffers now */
 	_Atomic uint64_t accepted, upgrades, tls_handshakes;
 	_Atomic uint64_t client_bytes_in, client_bytes_out, live_bytes_in, live_bytes_out;
@@ -145,6 +159,16 @@ struct standing { /* one writer: the judge */
 void standing_gate_set(struct standing *, const char *name);
 void standing_gate(const struct standing *, char name_out[STANDING_GATE_BYTES + 1]);
 
+/* Faults that an operator has begun in this run, in their order; those of the plan are not among them. One
+ * writer: control, which counts a drill when it is whole. */
+enum { DRILLS_MAX = 64 };
+struct page_drill {
+	uint16_t route, candidate;
+	struct plan_fault fault;
+	uint64_t begun_ns;
+	_Atomic uint64_t ended_ns; /* 0: nobody has stopped it */
+};
+
 /* What the shadow says of one candidate. */
 struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint64_t sent; /* copies that were sent, warm-up included */
@@ -153,10 +177,11 @@ struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint64_t breaker_opened;
 	_Atomic uint64_t tokens;                  /* of requests and answers, where a limit asks for them */
 	_Atomic uint64_t spent_day, spent_tokens; /* the day (UTC, since 1970), and what it took */
+	_Atomic uint64_t drilled[FAULT_KINDS];    /* copies that met such a fault of ours */
 	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
 };
 
-enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2, PAUSED_BY_HARM = 4 };
+enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2, PAUSED_BY_HARM = 4, PAUSED_BY_SAFEGUARD = 8 };
 
 struct replay_gauges { /* one writer: the player */
 	_Atomic uint64_t total, played;
@@ -198,14 +223,25 @@ struct page {
 	_Atomic uint64_t paused_at_ns, last_candidate_byte_ns;
 	_Atomic uint32_t raw_state[WORKERS_MAX];                 /* enum raw_state */
 	_Atomic uint32_t sample_ppm[ROUTES_MAX][CANDIDATES_MAX]; /* the operator's; never raises the plan's */
-	_Atomic uint64_t log_shed; /* lines that found their log ring full; any role adds */
+	_Atomic uint64_t log_shed;        /* lines that found their log ring full; any role adds */
+	_Atomic uint32_t results_failing; /* 1: pairs cannot be stored; one writer: the judge */
+	_Atomic uint32_t capture_failing; /* 1: nothing can be captured; one writer: the recorder */
 	struct standing standings[ROUTES_MAX][CANDIDATES_MAX];
 	struct candidate_gauges candidates[ROUTES_MAX][CANDIDATES_MAX];
 	struct worker_gauges workers[WORKERS_MAX];
 	/* enum endpoint_state; one writer: that worker */
 	_Atomic uint8_t endpoints[WORKERS_MAX][ROUTES_MAX][LIVE_ENDPOINTS_MAX];
+	/* What safeguards ask for; one writer: the judge. 0 and SAMPLE_ALL_PPM: nothing. */
+	_Atomic uint32_t guard_sheds[ROUTES_MAX];  /* nothing is copied */
+	_Atomic uint32_t guard_pauses[ROUTES_MAX]; /* a bit for each candidate */
+	_Atomic uint32_t guard_ppm[ROUTES_MAX][CANDIDATES_MAX];
+	_Atomic uint32_t guard_stop; /* the run is to be sealed: control asks for it */
+	struct guard_gauges guards[ROUTES_MAX][SAFEGUARDS_MAX][CANDIDATES_MAX];
+	struct live_gauges live[WORKERS_MAX][ROUTES_MAX];
 	struct harm_gauges harm;
 	struct replay_gauges replay;
+	_Atomic uint32_t drill_count;
+	struct page_drill drills[DRILLS_MAX];
 	struct page_wish wish;
 };
 
@@ -213,10 +249,14 @@ struct page {
 int page_create(int *memfd_out) MUST_CHECK;
 int page_map(int memfd, struct page **page_out) MUST_CHECK; /* 0, ERR_SYS, ERR_PROTO; never unmapped */
 
+/* How many drills there are: never more than there is room for, whatever stands on the page. */
+uint32_t page_drills(const struct page *);
+/* Has that candidate met faults of ours in this run, or is it to? */
+bool page_drilled(const struct page *, const struct plan *, uint16_t route, unsigned candidate);
 /* Is nothing to be sent to that candidate now? */
 bool page_paused(const struct page *, uint16_t route, unsigned candidate);
 /* The share that a candidate gets: the least of what is configured, what the operator left, and what its
- * ramp and its stop allow. */
+ * ramp, its stop and the safeguards allow. */
 uint32_t page_sample_ppm(const struct page *, uint16_t route, unsigned candidate, uint32_t configured_ppm);
 
 #endif

@@ -11,6 +11,39 @@
 
 enum { COPIED_BYTES = 4096, PLAN_VERSION = 1 };
 
+bool plan_words_add(struct plan_words *w, const char *word)
+{
+	size_t n = strlen(word) + 1;
+
+	if (n > sizeof w->text - w->bytes)
+		return false;
+	memcpy(w->text + w->bytes, word, n);
+	w->bytes += (uint32_t)n;
+	w->count++;
+	return true;
+}
+
+const char *plan_words_next(const struct plan_words *w, const char *word)
+{
+	const char *next = word ? word + strlen(word) + 1 : w->text;
+
+	return next < w->text + w->bytes ? next : NULL;
+}
+
+struct plan_candidate *plan_sandboxed(const struct plan *p, unsigned n, unsigned *route_out,
+                                      unsigned *candidate_out)
+{
+	for (unsigned r = 0; r < p->route_count; r++)
+		for (unsigned c = 0; c < p->routes[r].candidate_count; c++) {
+			if (!p->routes[r].candidates[c].sandbox.on || n-- > 0)
+				continue;
+			*route_out = r;
+			*candidate_out = c;
+			return (struct plan_candidate *)&p->routes[r].candidates[c];
+		}
+	return NULL;
+}
+
 int plan_address(const struct plan_endpoint *e, struct sockaddr_storage *address_out, socklen_t *len_out)
 {
 	struct sockaddr_un *path = (struct sockaddr_un *)address_out;

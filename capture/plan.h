@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include "capture/detect/detect.h"
+#include "capture/guard.h"
 #include "capture/ledger.h"
 
 enum {
@@ -26,9 +28,13 @@ enum {
 	ALPN_BYTES = 32,
 	LIVE_ENDPOINTS_MAX = 8,
 	SLICES_MAX = 4,
+	SAFEGUARDS_MAX = 8,
 	HEADER_EDITS_MAX = 16,
 	REWRITES_MAX = 8,
 	RAMP_STAGES_MAX = 8,
+	FAULTS_MAX = 8,
+	SANDBOXES_MAX = 8, /* of a plan */
+	SANDBOX_TEXT_BYTES = 1024,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -147,6 +153,42 @@ struct plan_stop { /* when a candidate has been seen enough; any of what is set 
 	uint32_t watch_ppm;       /* what it gets from then on */
 };
 
+enum fault_kind {
+	FAULT_DELAY,
+	FAULT_RESET,
+	FAULT_HANG,
+	FAULT_GARBAGE,
+	FAULT_OUTAGE,
+	FAULT_SLOW,
+	FAULT_KINDS
+};
+
+struct plan_fault { /* that the shadow makes up, in a drill: capture/fault.h, replay/drill.h */
+	uint32_t kind, share_ppm;
+	uint32_t amount;           /* ms of a delay; bytes a second of what is slow */
+	uint32_t start_ms, for_ms; /* for 0: without end */
+};
+
+struct plan_words { /* NUL-terminated, one behind the other */
+	uint32_t count, bytes;
+	char text[SANDBOX_TEXT_BYTES];
+};
+
+/* A candidate that we start ourselves: replay/sandbox.h. Limits that are 0 are none. */
+struct plan_sandbox {
+	bool on, gpu;
+	uint16_t port; /* that it listens on, on 127.0.0.1 inside; 0: the unix socket that it is told */
+	uint32_t user, group;   /* whom root starts it as; 0: nobody */
+	uint32_t cpu_percent;   /* 100: one core */
+	uint32_t pids, time_ms; /* from each start on */
+	uint64_t memory_bytes, output_bytes, tmp_bytes;
+	char health[TEXT_MAX_BYTES]; /* answers GET with 2xx once it is ready; empty: it takes connections */
+	struct plan_words command, ro, env; /* the folders it reads; NAME=VALUE each */
+	uint8_t digest[32];                 /* SHA-256 of its program */
+	uint8_t content[32]; /* ... of what `sha256sum` would print of the files that it can read, below `ro`
+	                        and named in `command` */
+};
+
 struct plan_candidate {
 	char name[NAME_MAX_BYTES];
 	bool baseline;
@@ -161,12 +203,15 @@ struct plan_candidate {
 	struct plan_breaker breaker;
 	struct plan_ramp ramp;
 	struct plan_rewrite rewrite;
+	uint32_t fault_count;
+	struct plan_fault faults[FAULTS_MAX];
 	bool shares_live;                       /* it is, or may be, on a server that is live */
 	bool models_ignored;                    /* it is not asked which models it serves */
 	char credential_header[NAME_MAX_BYTES]; /* lower case; its value is in the file, that of
 	                                           "credential.R.C" */
 	char credential_file[PATH_MAX_BYTES];   /* empty: none */
-	struct plan_endpoint endpoint;
+	struct plan_endpoint endpoint;          /* of a sandbox: made when its generation is */
+	struct plan_sandbox sandbox;
 	bool verify;                  /* the name and chain of an https endpoint */
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
 };
@@ -184,6 +229,14 @@ enum gate_metric { /* order of replay/gate.c's table */
 struct plan_gate {
 	uint32_t metric; /* enum gate_metric */
 	double limit;    /* a rate in 0..1, or a ratio */
+	char because[TEXT_MAX_BYTES];
+};
+
+struct plan_safeguard {          /* replay/rule.h */
+	uint32_t metric, action; /* enum guard_metric, enum guard_action */
+	double max, leave;       /* ms, or a share in 0..1 */
+	uint32_t window_ms, for_ms, hold_ms;
+	uint32_t to_ppm; /* of GUARD_LOWER */
 	char because[TEXT_MAX_BYTES];
 };
 
@@ -218,6 +271,8 @@ struct plan_route {
 	struct plan_stop stop;
 	uint32_t gate_count;
 	struct plan_gate gates[GATES_MAX];
+	uint32_t safeguard_count;
+	struct plan_safeguard safeguards[SAFEGUARDS_MAX];
 	uint32_t slice_count;
 	struct plan_slice slices[SLICES_MAX];
 };
@@ -231,11 +286,21 @@ struct plan_mask_field {
 	bool model_input;           /* masking it changes what the model reads (default true) */
 };
 
+struct plan_detect { /* what is found in texts, and what becomes of it */
+	struct detect_policy find;
+	uint32_t with;      /* enum mask_operator: of what was found; drop: of all of its text */
+	uint32_t least_ppm; /* the score, as find.min_score */
+	bool drop_prose;    /* free text goes as a whole */
+	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
+	uint8_t gazetteer_hash[32];          /* SHA-256 */
+};
+
 struct plan_mask {
 	char name[NAME_MAX_BYTES];
 	uint8_t hash[32]; /* SHA-256 of the rules */
 	uint32_t field_count;
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
+	struct plan_detect detect;
 };
 
 struct plan_harm { /* replay/harm.h */
@@ -260,6 +325,7 @@ struct plan {
 	char run_name[NAME_MAX_BYTES], run_directory[PATH_MAX_BYTES], hypothesis[TEXT_MAX_BYTES];
 	char owner[NAME_MAX_BYTES], ticket[NAME_MAX_BYTES];
 	char control_socket[PATH_MAX_BYTES];
+	char config_file[PATH_MAX_BYTES];        /* that it was read from; empty: none */
 	struct plan_endpoint control_address;    /* of the control endpoint over TCP; no address: none */
 	char control_token_file[PATH_MAX_BYTES]; /* who shows its line there may change things; empty: nobody
 	                                          */
@@ -290,6 +356,14 @@ struct plan {
 	struct plan_mask masks[MASKS_MAX]; /* 0 is the built-in policy */
 	uint8_t config_hash[32], gates_hash[32];
 };
+
+/* False: there is no room for it. */
+bool plan_words_add(struct plan_words *, const char *word) MUST_CHECK;
+/* The first word, or the one behind `word`; NULL: there is none. */
+const char *plan_words_next(const struct plan_words *, const char *word);
+/* The n-th candidate of a plan that is a sandbox, in the order of the plan; NULL: there is none. */
+struct plan_candidate *plan_sandboxed(const struct plan *, unsigned n, unsigned *route_out,
+                                      unsigned *candidate_out);
 
 /* Where it listens: IPv4, IPv6 or unix. 0, or ERR_CONFIG (an address that is none). */
 int plan_address(const struct plan_endpoint *, struct sockaddr_storage *address_out,

@@ -2,7 +2,8 @@
  * record.h - one captured event of an exchange, as it travels through the rings.
  *
  * A record is a fixed header and at most RECORD_PAYLOAD_MAX payload bytes. An exchange is the fold
- * of its records; per leg the order is HEAD, CHUNK*, TRAILERS?, then exactly one END or ERROR.
+ * of its records; per leg the order is HEAD, CHUNK*, TRAILERS?, then exactly one END or ERROR. The
+ * request's comes before live's: a live leg that ends behind a request that has not has lost its beginning.
  * Types and legs are append-only: stored captures stay readable.
  *
  * A HEAD's payload is text, LF between lines, no final LF: first "METHOD TARGET" (request) or
@@ -34,6 +35,7 @@ enum record_leg {
 enum record_flag {
 	RECORD_MASKED = 1,       /* never masked again */
 	RECORD_INPUT_MASKED = 2, /* on a request's END: a rule changed what the model reads */
+	RECORD_DRILLED = 4,      /* of a candidate's answer: it met a fault of ours on its way */
 };
 
 struct record {

@@ -6,7 +6,11 @@
  * An exchange lies in one file, whole: it goes to the file in which its request began, and a file that has
  * reached capture.segment is closed when its last exchange is. `captured` moves only after write(), when the
  * ends of both legs and all before them were written by this process: what lost its beginning to an earlier
- * recorder is role_lost. When the disk refuses, capturing stops, live goes on.
+ * recorder, or its request's end to an earlier masker, is role_lost. The request's end comes before live's.
+ *
+ * When the disk refuses, nothing is captured: what was open or not yet written, and all that begins
+ * meanwhile, is settled as disk. Each second a trial write asks whether there is room again; then a new file
+ * begins.
  */
 #include "capture/recorder.h"
 
@@ -19,19 +23,14 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
-enum {
-	PENDING_MAX = 4096,
-	FILES = 2,
-	ENDED_CLIENT = 1,
-	ENDED_LIVE = 2,
-	ENDED_BOTH = 3,
-	NAME_TRIES = 100,
-	PAUSE_MS = 10
-};
+enum { PENDING_MAX = 4096, FILES = 2, NAME_TRIES = 100, PATH_BYTES = 128, PAUSE_MS = 10 };
+static const uint64_t second_ns = 1000000000u;
 
 struct open_exchange { /* of a ledger slot; id 0: none */
 	uint64_t id;
-	uint8_t file, ended;
+	uint8_t file;
+	bool asked;   /* the end of its request was written */
+	bool spoiled; /* of its records one was not: it is in no file's count */
 };
 
 struct recorder {
@@ -41,8 +40,8 @@ struct recorder {
 	uint32_t open_count[FILES], slots;
 	uint8_t now;    /* the file in which exchanges begin */
 	uint32_t turns; /* page->turns when it was begun */
-	bool failed;
-	uint64_t swept_ns;
+	bool failed;    /* the disk takes nothing; there is no file */
+	uint64_t swept_ns, tried_ns;
 	struct open_exchange *open; /* by slot */
 	unsigned pending_count;
 	struct {
@@ -60,27 +59,54 @@ static void settle_pending(struct recorder *rec, uint8_t outcome)
 	rec->pending_count = 0;
 }
 
+/* Its index and what is left of it; a disk may take seconds to sync, in which the ring would fill up: another
+ * process waits. 0, or what kept it from being whole. */
+static int close_beside(struct capfile_writer **file)
+{
+	int fd, err = capfile_finish(file, &fd);
+
+	if (!err && fork() == 0)
+		_exit(fdatasync(fd) ? 3 : 0);
+	close(fd);
+	return err;
+}
+
+static void tell(struct recorder *rec, bool failed)
+{
+	rec->failed = failed;
+	rec->tried_ns = clock_mono_ns();
+	atomic_store(&rec->env->page->capture_failing, failed && rec->env->plan->capture);
+}
+
 static void stop(struct recorder *rec, int err)
 {
-	rec->failed = true;
 	LOG(ERROR, "capture_stopped", log_text("what", "the capture file cannot be written"),
 	    log_text("why", err == ERR_SYS ? strerror(errno) : err_text(err)));
+	tell(rec, true);
+	settle_pending(rec, OUTCOME_DISK);
+	for (uint32_t slot = 0; slot < rec->slots; slot++)
+		rec->open[slot].spoiled = true;
+	for (unsigned i = 0; i < FILES; i++) {
+		rec->open_count[i] = 0;
+		if (rec->files[i])
+			(void)close_beside(&rec->files[i]);
+	}
 }
 
 static void flush(struct recorder *rec)
 {
 	for (unsigned i = 0; i < FILES; i++) {
-		int err = rec->failed || !rec->files[i] ? 0 : capfile_flush(rec->files[i]);
+		int err = rec->files[i] ? capfile_flush(rec->files[i]) : 0;
 
 		if (err)
 			stop(rec, err);
 	}
-	settle_pending(rec, rec->failed ? OUTCOME_DISK : OUTCOME_CAPTURED);
+	settle_pending(rec, OUTCOME_CAPTURED);
 }
 
 static void release(struct recorder *rec, struct open_exchange *o)
 {
-	if (o->id)
+	if (o->id && !o->spoiled)
 		rec->open_count[o->file]--;
 	o->id = 0;
 }
@@ -95,26 +121,45 @@ static struct open_exchange *exchange_of(struct recorder *rec, const struct reco
 	if (r->type != RECORD_HEAD || r->leg != LEG_CLIENT)
 		return NULL;
 	release(rec, o);
-	*o = (struct open_exchange){.id = r->id, .file = rec->now};
-	rec->open_count[rec->now]++;
+	*o = (struct open_exchange){.id = r->id, .file = rec->now, .spoiled = rec->failed};
+	rec->open_count[rec->now] += !o->spoiled;
 	return o;
+}
+
+static bool is_end_of(const struct record *r, uint8_t leg)
+{
+	return r->leg == leg && (r->type == RECORD_END || r->type == RECORD_ERROR);
+}
+
+/* The reader of the live leg's end pulls the cell to its own stage. */
+static void claim(struct recorder *rec, const struct record *r)
+{
+	if (is_end_of(r, LEG_LIVE))
+		ledger_move(rec->env->ledger, r->slot, r->id, CELL_CAPTURE, STAGE_MASKER, STAGE_RECORDER);
+}
+
+/* Wherever the cell is. */
+static void give_up(struct recorder *rec, const struct record *r, uint8_t outcome)
+{
+	static const uint8_t stages[] = {STAGE_WORKER, STAGE_MASKER, STAGE_RECORDER};
+
+	for (unsigned i = 0; i < sizeof stages; i++)
+		ledger_move(rec->env->ledger, r->slot, r->id, CELL_CAPTURE, stages[i], outcome);
 }
 
 static void complete(struct recorder *rec, struct open_exchange *o, const struct record *r)
 {
+	bool asked = o->asked, spoiled = o->spoiled;
+
 	release(rec, o);
-	if (!ledger_move(rec->env->ledger, r->slot, r->id, CELL_CAPTURE, STAGE_MASKER, STAGE_RECORDER))
+	if (spoiled || !asked) {
+		give_up(rec, r, spoiled ? OUTCOME_DISK : OUTCOME_ROLE_LOST);
 		return;
+	}
 	rec->pending[rec->pending_count].id = r->id;
 	rec->pending[rec->pending_count++].slot = r->slot;
 	if (rec->pending_count == PENDING_MAX)
 		flush(rec);
-}
-
-static void lost(struct recorder *rec, const struct record *r)
-{
-	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_MASKER; stage++)
-		ledger_move(rec->env->ledger, r->slot, r->id, CELL_CAPTURE, stage, OUTCOME_ROLE_LOST);
 }
 
 static void take(struct recorder *rec, const struct record *r)
@@ -126,15 +171,14 @@ static void take(struct recorder *rec, const struct record *r)
 		return;
 	o = exchange_of(rec, r);
 	if (!o) {
-		lost(rec, r);
+		give_up(rec, r, OUTCOME_ROLE_LOST);
 		return;
 	}
-	err = rec->failed ? 0 : capfile_append(rec->files[o->file], r, rec->payload);
+	err = o->spoiled ? 0 : capfile_append(rec->files[o->file], r, rec->payload);
 	if (err)
 		stop(rec, err);
-	if (r->type == RECORD_END || r->type == RECORD_ERROR)
-		o->ended |= r->leg == LEG_CLIENT ? ENDED_CLIENT : ENDED_LIVE;
-	if (o->ended == ENDED_BOTH)
+	o->asked |= is_end_of(r, LEG_CLIENT);
+	if (is_end_of(r, LEG_LIVE))
 		complete(rec, o, r);
 }
 
@@ -144,7 +188,9 @@ static unsigned drain(struct recorder *rec)
 	unsigned n = 0;
 	int err;
 
-	while (n < 4096 && (err = ring_get(rec->in, &r, rec->payload)) == 0) {
+	while (n < 4096 && (err = ring_peek(rec->in, &r, rec->payload)) == 0) {
+		claim(rec, &r);
+		ring_advance(rec->in, &r);
 		take(rec, &r);
 		n++;
 	}
@@ -153,15 +199,20 @@ static unsigned drain(struct recorder *rec)
 	return n;
 }
 
+static void name_file(const struct recorder *rec, char path[PATH_BYTES])
+{
+	snprintf(path, PATH_BYTES, "/proc/self/fd/%d/%llu-%u.cap", role_fd(rec->env, "captures"),
+	         (unsigned long long)(clock_wall_ns() / 1000u), rec->env->epoch);
+}
+
 static int open_file(struct recorder *rec, struct capfile_writer **file)
 {
 	const struct plan *plan = rec->env->plan;
-	char path[128];
+	char path[PATH_BYTES];
 	int err = ERR_SYS;
 
 	for (unsigned i = 0; i < NAME_TRIES && err; i++) {
-		snprintf(path, sizeof path, "/proc/self/fd/%d/%llu-%u.cap", role_fd(rec->env, "captures"),
-		         (unsigned long long)(clock_wall_ns() / 1000u), rec->env->epoch);
+		name_file(rec, path);
 		err = capfile_create(path, plan, plan->capture_segment_bytes, file);
 		if (err != ERR_SYS || errno != EEXIST)
 			break;
@@ -169,16 +220,19 @@ static int open_file(struct recorder *rec, struct capfile_writer **file)
 	return err;
 }
 
-/* A disk may take seconds over it, in which the ring would fill up: another process waits. */
-static void close_beside(struct recorder *rec, struct capfile_writer **file)
+/* Is there room again? */
+static void try_again(struct recorder *rec)
 {
-	int fd, err = capfile_finish(file, &fd);
+	char path[PATH_BYTES];
 
-	if (err)
-		stop(rec, err);
-	else if (fork() == 0)
-		_exit(fdatasync(fd) ? 3 : 0);
-	close(fd);
+	if (!rec->env->plan->capture || clock_mono_ns() - rec->tried_ns < second_ns)
+		return;
+	rec->tried_ns = clock_mono_ns();
+	name_file(rec, path);
+	if (capfile_try(path) || open_file(rec, &rec->files[rec->now]))
+		return;
+	tell(rec, false);
+	LOG(WARN, "capture_resumed", log_text("why", "the disk takes what is written again"));
 }
 
 /* Turn to a new file when this one is full, or an operator asks, and no older one is open; close the older
@@ -189,11 +243,15 @@ static void turn(struct recorder *rec)
 	unsigned other = !rec->now;
 	int err;
 
-	if (rec->failed)
+	if (rec->failed) {
+		try_again(rec);
 		return;
+	}
 	if (rec->files[other] && rec->open_count[other] == 0) {
 		flush(rec);
-		close_beside(rec, &rec->files[other]);
+		err = rec->failed ? 0 : close_beside(&rec->files[other]);
+		if (err)
+			stop(rec, err);
 	} else if (!rec->files[other] && (capfile_full(rec->files[rec->now]) || rec->turns != turns)) {
 		rec->turns = turns;
 		err = open_file(rec, &rec->files[other]);
@@ -209,7 +267,7 @@ static void sweep(struct recorder *rec)
 {
 	uint64_t now = clock_mono_ns();
 
-	if (now - rec->swept_ns < 1000000000u)
+	if (now - rec->swept_ns < second_ns)
 		return;
 	rec->swept_ns = now;
 	for (uint32_t slot = 0; slot < rec->slots; slot++) {
@@ -255,7 +313,7 @@ int recorder_run(struct role_env *env)
 	rec.open = calloc(rec.slots, sizeof *rec.open);
 	if (!rec.open || role_ring_reader(env, "recorder", &rec.in))
 		return 3;
-	rec.failed = !env->plan->capture || open_file(&rec, &rec.files[0]);
+	tell(&rec, !env->plan->capture || open_file(&rec, &rec.files[0]));
 	if (rec.failed && env->plan->capture)
 		LOG(ERROR, "capture_stopped",
 		    log_text("why", "no capture file can be made in the run directory"));

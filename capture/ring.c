@@ -208,7 +208,7 @@ void ring_publish(struct ring *r)
 	signal_sleeper(r);
 }
 
-int ring_get(struct ring *r, struct record *record_out, char *payload)
+int ring_peek(const struct ring *r, struct record *record_out, char *payload)
 {
 	uint64_t ready = atomic_load_explicit(&r->writer->head, memory_order_acquire) - r->cursor;
 	if (ready == 0)
@@ -221,9 +221,21 @@ int ring_get(struct ring *r, struct record *record_out, char *payload)
 		return ERR_PROTO;
 	copy_out(r, r->cursor + sizeof(record), payload, record.payload_len);
 	*record_out = record;
-	r->cursor += frame_bytes(record.payload_len);
-	atomic_store_explicit(&r->reader->tail, r->cursor, memory_order_release);
 	return 0;
+}
+
+void ring_advance(struct ring *r, const struct record *peeked)
+{
+	r->cursor += frame_bytes(peeked->payload_len);
+	atomic_store_explicit(&r->reader->tail, r->cursor, memory_order_release);
+}
+
+int ring_get(struct ring *r, struct record *record_out, char *payload)
+{
+	int err = ring_peek(r, record_out, payload);
+	if (!err)
+		ring_advance(r, record_out);
+	return err;
 }
 
 void ring_skip(struct ring *r)

@@ -6,7 +6,9 @@
  * The writer never waits: a full ring is ERR_FULL and the caller sheds the copy and counts it.
  * Puts become visible at ring_publish(), once per loop turn. The reader trusts nothing: it copies
  * each header once and bounds-checks it; a broken ring is ERR_PROTO. A reader advances its cursor
- * before it processes, so a poison record is lost once, not for ever.
+ * before it processes, so a poison record is lost once, not for ever. What the record hands over it takes
+ * before that: peek, claim the cells (ledger.h), advance, process. So whatever a dead reader had in hand
+ * is either in the ring still or at its own stage.
  */
 #ifndef CAPTURE_RING_H
 #define CAPTURE_RING_H
@@ -35,8 +37,12 @@ int ring_put(struct ring *, const struct record *, const void *payload, size_t r
 /* Make the puts visible; signals the reader's eventfd once if it declared deep sleep. */
 void ring_publish(struct ring *);
 
-/* Copy the next record out and advance: `payload` has RECORD_PAYLOAD_MAX bytes.
+/* Copy the next record out, which stays in the ring: `payload` has RECORD_PAYLOAD_MAX bytes.
  * 0, ERR_AGAIN (empty), ERR_PROTO (the ring is broken; the reader must not continue). */
+int ring_peek(const struct ring *, struct record *record_out, char *payload) MUST_CHECK;
+/* Go past the record that was peeked. */
+void ring_advance(struct ring *, const struct record *);
+/* Both, for records that hand nothing over. */
 int ring_get(struct ring *, struct record *record_out, char *payload) MUST_CHECK;
 
 /* Reader: drop all that lies in the ring and continue at the writer's published head. */

@@ -276,11 +276,15 @@ static int put_up_walls(const struct role_env *env, const struct role_walls *wal
 	static struct confine_rules rules;
 
 	role_rules(env, walls, &rules);
+	if (walls->may & MAY_LAUNCH) /* the launcher's filter came with it */
+		return 0;
 	return confine(&rules) ? not_confined(env) : 0;
 }
 
-static int drop_privileges(const struct role_env *env)
+static int drop_privileges(const struct role_env *env, const struct role_walls *walls)
 {
+	if (walls->may & MAY_LAUNCH)
+		return confine_to_launch() ? not_confined(env) : 0;
 	return confine_privileges(env->plan->user_id, env->plan->group_id) ? not_confined(env) : 0;
 }
 
@@ -307,7 +311,7 @@ int role_enter(int argc, char **argv, struct role_rank rank, const struct role_w
 	bound_heap(&env);
 	read_machine();
 	confine_memory();
-	if (walls && drop_privileges(&env))
+	if (walls && drop_privileges(&env, walls))
 		return 3;
 	leave_with_parent(&env);
 	if (walls && put_up_walls(&env, walls))

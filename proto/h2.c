@@ -9,9 +9,8 @@ enum {
 	GLITCH_BYTES = 256, /* of use that make up for one glitch */
 	PIECES_MAX =
 	        1000, /* the library counts a CONTINUATION anew for each piece that it comes in: we count */
-	OUTBOUND_ACK_MAX = 200, /* PING and SETTINGS to be answered while nothing is read */
-	SPARE_STREAMS_MAX = 8,
-	SPARE_BYTES = 4 * 1024,
+	OUTBOUND_ACK_MAX = 200, /* PING and SETTINGS to be answered while nothing is read: a client's, */
+	SERVER_ACK_MAX = 4000,  /* ... and a server's, all that one read may hold: the budget knows time */
 	LENGTH_MAX = 0x7fffffff,
 };
 
@@ -122,7 +121,7 @@ void h2_stream_free(struct h2_stream *s)
 	h2->thirsty -= s->thirsty;
 	h2->queued -= buf_len(&s->out);
 	free(s->trailers);
-	if (h2->spares == SPARE_STREAMS_MAX || s->out.cap > SPARE_BYTES) {
+	if (h2->spares == H2_SPARE_STREAMS || s->out.cap > H2_SPARE_BYTES) {
 		buf_fini(&s->out);
 		free(s);
 		return;
@@ -143,17 +142,19 @@ static const nghttp2_session_callbacks *callbacks(void)
 	return c;
 }
 
-static const nghttp2_option *options(void)
+static const nghttp2_option *options(enum h2_side side)
 {
-	static nghttp2_option *o;
+	static nghttp2_option *of[2];
+	nghttp2_option *o = of[side];
 
-	if (o || nghttp2_option_new(&o))
+	if (o || nghttp2_option_new(&of[side]))
 		return o;
+	o = of[side];
 	nghttp2_option_set_no_auto_window_update(o, 1);
 	nghttp2_option_set_max_continuations(o, PIECES_MAX);
 	nghttp2_option_set_stream_reset_rate_limit(o, UINT32_MAX, UINT32_MAX); /* the budget has them */
 	nghttp2_option_set_no_closed_streams(o, 1);
-	nghttp2_option_set_max_outbound_ack(o, OUTBOUND_ACK_MAX);
+	nghttp2_option_set_max_outbound_ack(o, side == H2_SERVER ? OUTBOUND_ACK_MAX : SERVER_ACK_MAX);
 	nghttp2_option_set_peer_max_concurrent_streams(o, H2_STREAMS);
 	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
 		nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type);
@@ -174,6 +175,7 @@ static void set_limits(struct h2 *h2, const struct h2_limits *l)
 	        .connection_window = chosen(l->connection_window, H2_CONNECTION_WINDOW_BYTES),
 	        .glitches = chosen(l->glitches, H2_GLITCHES),
 	        .glitches_a_second = chosen(l->glitches_a_second, H2_GLITCHES_A_SECOND),
+	        .turn = l->turn,
 	};
 	h2->budget = (uint64_t)h2->limits.glitches * GLITCH_BYTES;
 }
@@ -200,7 +202,7 @@ static int begin(struct h2 *h2)
 struct h2 *h2_new(enum h2_side side, const struct h2_limits *limits, const struct h2_ops *ops, void *owner)
 {
 	const nghttp2_session_callbacks *c = callbacks();
-	const nghttp2_option *o = options();
+	const nghttp2_option *o = options(side);
 	struct h2 *h2 = c && o ? calloc(1, sizeof *h2) : NULL;
 	int err;
 
@@ -260,10 +262,31 @@ int h2_feed(struct h2 *h2, struct span input, uint64_t now_ns)
 	if (!h2->refilled_ns)
 		h2->refilled_ns = now_ns;
 	h2->now_ns = now_ns;
+	h2->pieces = 0;
+	h2->paused = false;
 	n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)input.data, input.len);
 	if (n < 0)
 		library_failed(h2, n);
+	h2->unfed = h2->paused && !h2->failure ? input.len - (size_t)n : 0;
 	return h2->failure;
+}
+
+int h2_used(struct h2 *h2, unsigned pieces)
+{
+	h2->pieces += pieces;
+	h2->paused = h2->limits.turn && h2->pieces >= (uint64_t)h2->limits.turn * H2_HEAD_PIECES;
+	return h2->paused ? NGHTTP2_ERR_PAUSE : 0;
+}
+
+void h2_enough(struct h2 *h2)
+{
+	h2->pieces = h2->limits.turn * H2_HEAD_PIECES;
+}
+
+bool h2_unfed(const struct h2 *h2, size_t *bytes_out)
+{
+	*bytes_out = h2->unfed;
+	return h2->paused && !h2->failure;
 }
 
 bool h2_over(const struct h2 *h2)

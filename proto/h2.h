@@ -27,7 +27,7 @@ enum {
 	H2_QUEUED_BYTES = 128 * 1024, /* on all streams of a connection */
 	H2_QUEUE_LIMIT = 8 << 20,     /* ... and past this the stream is reset */
 	H2_WINDOW_BYTES = 64 * 1024,  /* defaults of limits */
-	H2_CONNECTION_WINDOW_BYTES = 1 << 20,
+	H2_CONNECTION_WINDOW_BYTES = 256 * 1024,
 	H2_STREAMS = 128,
 	H2_GLITCHES = 2000,
 	H2_GLITCHES_A_SECOND = 200,
@@ -54,6 +54,8 @@ struct h2_limits {
 	uint32_t glitches;          /* the budget: 1 for a frame that carries nothing, 10 for a reset or a
 	                             * malformed frame */
 	uint32_t glitches_a_second; /* how fast it refills */
+	uint32_t turn;              /* server: heads that one h2_feed() takes, 0: all; 16 pieces of DATA count
+	                             * as one */
 };
 
 struct h2;
@@ -68,6 +70,7 @@ struct h2_stream {
 	struct h2_stream *prev, *next;
 	struct buf out;
 	uint64_t received, unconsumed;
+	uint32_t window;          /* to be opened once its head is out; 0: none */
 	struct h2_kept *trailers; /* to be sent behind the body */
 	enum h2_rule invalid;     /* why its head was cut off */
 	bool headed, told, refused, head_request, heard, ended, cut, deferred, ours, thirsty;
@@ -124,9 +127,15 @@ struct span h2_preface(void);
 struct h2 *h2_new(enum h2_side, const struct h2_limits *, const struct h2_ops *, void *owner);
 void h2_free(struct h2 **); /* accepts NULL, sets NULL */
 
-/* Takes all of `input`. 0, or the connection is over: ERR_PROTO, ERR_LIMIT, ERR_NOMEM, from then on; `broken`
- * was told why and h2_drain() has a GOAWAY. `now_ns` is of CLOCK_MONOTONIC. */
+/* Takes all of `input`, or what limits.turn allows: see h2_unfed(). 0, or the connection is over: ERR_PROTO,
+ * ERR_LIMIT, ERR_NOMEM, from then on; `broken` was told why and h2_drain() has a GOAWAY. `now_ns` is of
+ * CLOCK_MONOTONIC. */
 int h2_feed(struct h2 *, struct span input, uint64_t now_ns) MUST_CHECK;
+/* The last h2_feed() stopped early: it is due again, in another turn, with these last bytes of its input
+ * (which may be none) and what came behind them. */
+bool h2_unfed(const struct h2 *, size_t *bytes_out);
+/* From inside an op: this h2_feed() is to stop before another head is whole. */
+void h2_enough(struct h2 *);
 /* Appends frames to `out` while it holds less than `up_to` bytes and there are some. 0 or ERR_NOMEM. */
 int h2_drain(struct h2 *, struct buf *out, size_t up_to) MUST_CHECK;
 /* Neither side will say anything more: close when all is sent. */
@@ -152,7 +161,8 @@ unsigned h2_room(const struct h2 *);
 struct h2_request {
 	struct span method, scheme, authority, path;
 	const struct h2_fields *fields;
-	bool end; /* no body follows */
+	uint32_t window; /* of this stream, when it is more than limits.window */
+	bool end;        /* no body follows */
 };
 /* NULL: no room, or out of memory. */
 struct h2_stream *h2_request(struct h2 *, const struct h2_request *, void *user);

@@ -13,6 +13,9 @@
 enum {
 	H2_RESET_GLITCHES = 10,  /* what a reset or a malformed frame costs */
 	H2_MESSAGE_BYTES = 1024, /* what a whole answer is worth beside its body */
+	H2_SPARE_STREAMS = 8,    /* kept for the next ones, with queues of at most: */
+	H2_SPARE_BYTES = 4 * 1024,
+	H2_HEAD_PIECES = 16, /* what a head takes of a turn, in pieces of DATA */
 };
 
 /* A head while it is read: lent to a connection from its first byte to its last. */
@@ -42,7 +45,9 @@ struct h2 {
 	struct h2_head *head; /* NULL: none is being read */
 	struct buf *out;      /* inside h2_drain() */
 	size_t up_to;
-	bool behind;                          /* the last h2_drain() left something */
+	unsigned pieces; /* of this h2_feed() so far */
+	size_t unfed;
+	bool paused;
 	uint64_t budget, refilled_ns, now_ns; /* 1 / 256 of a glitch */
 	int failure;
 	enum h2_rule why; /* a callback's own reason to fail */
@@ -65,6 +70,9 @@ void h2_fail(struct h2 *, enum h2_rule, int err);
 bool h2_spend(struct h2 *, unsigned glitches);
 /* Bytes of use passed, or a message came to its end. */
 void h2_earn(struct h2 *, uint64_t bytes);
+
+/* Some of a turn's share was used: 0, or NGHTTP2_ERR_PAUSE when that was the last. */
+int h2_used(struct h2 *, unsigned pieces);
 
 struct h2_stream *h2_stream_new(struct h2 *, uint32_t id);
 void h2_stream_free(struct h2_stream *);

@@ -65,6 +65,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
 {
 	struct h2 *h2 = arg;
+	bool first = h2->head && !h2->head->bytes;
 
 	(void)session, (void)frame, (void)flags;
 	if (h2->head && !h2_head_add(h2, (struct span){(const char *)name, name_len},
@@ -72,7 +73,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 		h2_fail(h2, H2_RULE_head_flood, ERR_LIMIT);
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	}
-	return 0;
+	return first ? h2_used(h2, H2_HEAD_PIECES) : 0;
 }
 
 /* A byte in a name or a value that the library would leave out: the message is malformed (RFC 9113 8.2.1). */
@@ -197,7 +198,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 	h2_earn(h2, len);
 	if (!s || !s->told || s->refused) { /* nobody wants it */
 		nghttp2_session_consume(session, id, len);
-		return 0;
+		return h2_used(h2, 1);
 	}
 	s->received += len;
 	s->unconsumed += len;
@@ -205,7 +206,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 		reset_for(s, H2_RULE_body_bytes);
 	else
 		h2->ops->data(h2->owner, s, (struct span){(const char *)data, len});
-	return 0;
+	return h2_used(h2, 1);
 }
 
 static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)

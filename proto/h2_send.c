@@ -68,6 +68,15 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
 	return (ssize_t)n;
 }
 
+/* Where there are many, the empty ones hold no memory. */
+static void give_back(struct buf *queue)
+{
+	size_t limit = queue->limit_bytes;
+
+	buf_fini(queue);
+	buf_init(queue, limit);
+}
+
 static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t length,
                      nghttp2_data_source *source, void *arg)
 {
@@ -83,6 +92,8 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
 	s->sent += length;
 	h2->queued -= length;
 	h2_earn(h2, length);
+	if (!buf_len(&s->out) && h2->open > H2_SPARE_STREAMS)
+		give_back(&s->out);
 	return h2->out->err ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
@@ -123,12 +134,28 @@ static void answered(struct h2 *h2, struct h2_stream *s)
 		h2_reset(s, H2_NO_ERROR);
 }
 
+/* The library knows the stream from its head on, and until our settings are acknowledged by a window that is
+ * not limits.window: only the difference stands for itself. */
+static void open_window(struct h2_stream *s)
+{
+	nghttp2_session *session = s->h2->session;
+	int32_t id = (int32_t)s->id;
+	int64_t now = nghttp2_session_get_stream_effective_local_window_size(session, id);
+	int64_t wanted = now + s->window - s->h2->limits.window;
+
+	if (nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, id, (int32_t)wanted))
+		h2_fail(s->h2, H2_RULE_none, ERR_NOMEM);
+	s->window = 0;
+}
+
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
 	struct h2 *h2 = arg;
 	int32_t id = frame->hd.stream_id;
 	struct h2_stream *s = id ? nghttp2_session_get_stream_user_data(session, id) : NULL;
 
+	if (frame->hd.type == NGHTTP2_HEADERS && s && s->window)
+		open_window(s);
 	if (frame->hd.type == NGHTTP2_RST_STREAM) {
 		reset_sent(h2, s, frame->rst_stream.error_code);
 	} else if (frame->hd.type == NGHTTP2_GOAWAY) {
@@ -273,6 +300,7 @@ struct h2_stream *h2_request(struct h2 *h2, const struct h2_request *r, void *us
 	s->id = (uint32_t)id;
 	s->user = user;
 	s->ended = r->end;
+	s->window = r->window > h2->limits.window ? r->window : 0;
 	s->head_request = span_eq(r->method, SPAN("HEAD"));
 	return s;
 }

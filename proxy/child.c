@@ -2,12 +2,13 @@
 #include "proxy/child.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { HIGH_FD = 512, READY_MS = 20000 };
+#include "proto/base/fds.h"
+
+enum { FIRST_FD = 3, READY_MS = 20000 };
 
 static bool matches(const char *pattern, const char *name, unsigned index)
 {
@@ -26,6 +27,8 @@ bool child_holds(const struct child *c, const char *name)
 {
 	char log[ESTATE_NAME_BYTES];
 
+	if (c->row->walls.may & MAY_LAUNCH && !strncmp(name, "ring.", 5))
+		return false;
 	snprintf(log, sizeof log, "ring.log.%s.%u", c->row->name, c->index);
 	if (!strcmp(log, name))
 		return true;
@@ -35,37 +38,65 @@ bool child_holds(const struct child *c, const char *name)
 	return false;
 }
 
-/* In the child: descriptors 3, 4, ... in the order of the argument names, no terminal to read from,
- * everything else closed. Signals stay blocked until the role has said which it ignores. */
-static void become(const struct child *c, const struct estate *e, int ready, int go, int self_fd)
-{
+/* Descriptors 3, 4, ... of the role, in the order of the argument names. */
+struct holdings {
 	char index[16], epoch[16];
-	char *argv[ROLE_FDS_MAX + 8] = {"understudy", "--role", (char *)c->row->name, index, epoch};
-	int fds[ROLE_FDS_MAX], argc = 5, count = 0, nothing = open("/dev/null", O_RDONLY);
+	const char *words[ROLE_FDS_MAX + 8];
+	int fds[ROLE_FDS_MAX + 1];
+	unsigned word_count, fd_count;
+};
 
-	snprintf(index, sizeof index, "%u", c->index);
-	snprintf(epoch, sizeof epoch, "%u", c->epoch);
-	for (unsigned i = 0; i < e->count && count < ROLE_FDS_MAX - 3; i++) {
-		if (!child_holds(c, e->things[i].name))
-			continue;
-		argv[argc++] = (char *)e->things[i].name;
-		fds[count++] = fcntl(e->things[i].fd, F_DUPFD_CLOEXEC, HIGH_FD);
-	}
-	argv[argc++] = "ready";
-	fds[count++] = fcntl(ready, F_DUPFD_CLOEXEC, HIGH_FD);
-	argv[argc++] = "go";
-	fds[count++] = fcntl(go, F_DUPFD_CLOEXEC, HIGH_FD);
-	fds[count] = fcntl(self_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+static void hold(struct holdings *h, const char *name, int fd)
+{
+	h->words[h->word_count++] = name;
+	h->fds[h->fd_count++] = fd;
+}
+
+static void list(struct holdings *h, const struct child *c, const struct estate *e, int ready, int go)
+{
+	*h = (struct holdings){.words = {"understudy", "--role", c->row->name, h->index, h->epoch},
+	                       .word_count = 5};
+	snprintf(h->index, sizeof h->index, "%u", c->index);
+	snprintf(h->epoch, sizeof h->epoch, "%u", c->epoch);
+	for (unsigned i = 0; i < e->count && h->fd_count < ROLE_FDS_MAX - 2; i++)
+		if (child_holds(c, e->things[i].name))
+			hold(h, e->things[i].name, e->things[i].fd);
+	hold(h, "ready", ready);
+	hold(h, "go", go);
+}
+
+/* In the child: no terminal to read from, everything else closed. Signals stay blocked until the role has
+ * said which it ignores. */
+static _Noreturn void become(struct holdings *h, int self_fd)
+{
+	int nothing = open("/dev/null", O_RDONLY);
+
 	dup2(nothing, STDIN_FILENO);
-	for (int i = 0; i < count; i++)
-		dup2(fds[i], 3 + i);
-	dup3(fds[count], 3 + count, O_CLOEXEC);
-	close_range((unsigned)(4 + count), ~0u, 0);
-	fexecve(3 + count, argv, environ);
+	h->fds[h->fd_count] = self_fd;
+	fds_place(FIRST_FD, h->fds, h->fd_count + 1);
+	fcntl(FIRST_FD + (int)h->fd_count, F_SETFD, FD_CLOEXEC);
+	fexecve(FIRST_FD + (int)h->fd_count, (char *const *)h->words, environ);
 	_exit(3);
 }
 
-int child_start(struct child *c, const struct estate *e, int self_fd, uint64_t now_ns)
+static pid_t start(const struct child *c, const struct estate *e, const struct starter *by, int ready, int go)
+{
+	static struct holdings h;
+	pid_t pid;
+
+	list(&h, c, e, ready, go);
+	if (c->row->walls.may & MAY_LAUNCH)
+		return launcher_start(by->launcher, &(struct launch){.role = true,
+		                                                     .words = h.words,
+		                                                     .fds = h.fds,
+		                                                     .fd_count = h.fd_count});
+	pid = fork();
+	if (pid == 0)
+		become(&h, by->self_fd);
+	return pid;
+}
+
+int child_start(struct child *c, const struct estate *e, const struct starter *by, uint64_t now_ns)
 {
 	uint32_t limit_ms = c->row->ready_ms ? c->row->ready_ms : READY_MS;
 	int up[2], down[2];
@@ -77,9 +108,7 @@ int child_start(struct child *c, const struct estate *e, int self_fd, uint64_t n
 		close(up[1]);
 		return ERR_SYS;
 	}
-	c->pid = fork();
-	if (c->pid == 0)
-		become(c, e, up[1], down[0], self_fd);
+	c->pid = start(c, e, by, up[1], down[0]);
 	close(up[1]);
 	close(down[0]);
 	c->from = up[0];

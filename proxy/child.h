@@ -9,10 +9,17 @@
 
 #include <sys/types.h>
 #include "proxy/estate.h"
+#include "proxy/launcher.h"
 #include "proxy/parent.h"
 
-/* WAITING -> STARTING -> READY; a death leads to BACKING_OFF and back to STARTING, or to GONE. */
-enum child_state { CHILD_WAITING, CHILD_STARTING, CHILD_READY, CHILD_BACKING_OFF, CHILD_GONE };
+/* WAITING -> STARTING -> READY; a death leads to BACKING_OFF and back to STARTING, or to GONE. LENT: the
+ * former generation has it until this one takes over. */
+enum child_state { CHILD_WAITING, CHILD_STARTING, CHILD_READY, CHILD_BACKING_OFF, CHILD_GONE, CHILD_LENT };
+
+struct starter {     /* borrowed */
+	int self_fd; /* this program, open */
+	const struct launcher *launcher;
+};
 
 struct child {
 	const struct role_row *row;
@@ -28,8 +35,8 @@ struct child {
 
 /* Does the role of this row and index inherit the thing of that name? */
 bool child_holds(const struct child *, const char *name);
-/* Fork and exec: STARTING. `self_fd` is this program, open. 0 or ERR_SYS (nothing runs then). */
-int child_start(struct child *, const struct estate *, int self_fd, uint64_t now_ns) MUST_CHECK;
+/* Fork and exec, here or by the launcher: STARTING. 0 or ERR_SYS (nothing runs then). */
+int child_start(struct child *, const struct estate *, const struct starter *, uint64_t now_ns) MUST_CHECK;
 /* STARTING and it said so: READY, and true once. */
 bool child_heard(struct child *, uint64_t now_ns);
 /* Let role_ready() return; once. */

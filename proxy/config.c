@@ -33,6 +33,21 @@ void config_sha256(struct span bytes, uint8_t out[32])
 		memset(out, 0, 32);
 }
 
+/* Nothing for a policy that looks for nothing. */
+static void hash_detect(const struct plan_detect *d, struct buf *text)
+{
+	for (unsigned i = 0; i < DETECT_CLASSES; i++)
+		if (detect_set_has(&d->find.classes, i))
+			buf_printf(text, "detect %s\n", detect_class_name(i));
+	for (uint32_t i = 0; i < d->find.allow_count; i++)
+		buf_printf(text, "allow %s\n", d->find.allow[i]);
+	if (d->find.classes.bits[0] || d->find.classes.bits[1] || d->drop_prose)
+		buf_printf(text, "%s %u %s\n", config_mask_operators[d->with], d->find.min_score,
+		           d->drop_prose ? "drop" : "keep");
+	if (d->gazetteer_file[0])
+		buf_put(text, d->gazetteer_hash, sizeof d->gazetteer_hash);
+}
+
 void config_hash(struct plan *p)
 {
 	struct buf text;
@@ -53,6 +68,7 @@ void config_hash(struct plan *p)
 			buf_printf(&text, "%s\n%s\n%s\n%s\n", m->fields[j].header ? "header" : "path",
 			           m->fields[j].where, config_mask_operators[m->fields[j].with],
 			           m->fields[j].model_input ? "input" : "aside");
+		hash_detect(&m->detect, &text);
 		config_sha256(buf_span(&text), m->hash);
 	}
 	buf_fini(&text);
@@ -139,6 +155,7 @@ int config_read(const char *path, struct plan *out, FILE *errors)
 	rc = file_read(path, &text, errors);
 	if (rc == 0)
 		rc = text_read(path, buf_span(&text), false, out, errors);
+	snprintf(out->config_file, sizeof out->config_file, "%s", path);
 	buf_fini(&text);
 	return rc;
 }

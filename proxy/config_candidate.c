@@ -1,6 +1,7 @@
 /* What a candidate gets: rates, warm-up, what its copies have otherwise, its credential. */
 #include <stdlib.h>
 #include <string.h>
+#include "capture/fault.h"
 #include "proto/json_edit.h"
 #include "proxy/config_inside.h"
 
@@ -65,6 +66,24 @@ void config_ramp_stage_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		         "each of 'stages' must be more than the one before");
 	else
 		r->stages[r->stage_count++] = ppm;
+}
+
+/* `at` is the first of them. */
+void config_fault_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan_candidate *k = OWNER(at, faults);
+	const char *text = config_text(c, "faults", n), *why;
+	struct plan_fault fault;
+
+	if (!text)
+		return;
+	if (fault_read(span_of(text), &fault, &why))
+		cfg_fail(c, n, "such as delay 200ms 20% from 10s for 1m", "'%.80s' is no fault: %s", text,
+		         why);
+	else if (k->fault_count == FAULTS_MAX)
+		cfg_fail(c, n, NULL, "more than %d faults", FAULTS_MAX);
+	else
+		k->faults[k->fault_count++] = fault;
 }
 
 /* As a duration, in microseconds: "250us", "5ms", "1s". */

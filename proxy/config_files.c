@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "capture/detect/gazetteer.h"
 #include "proxy/config_inside.h"
 
 enum { FILE_MAX_BYTES = 4 << 20, LINE_MAX_BYTES = 8000, TOKEN_LEAST_BYTES = 16 };
@@ -205,6 +206,26 @@ void config_check_mask_key(struct cfg *c, const struct cfg_node *n, const char *
 	if (!key_good(&f))
 		cfg_fail(c, n, "head -c 32 /dev/urandom makes one",
 		         "the mask key %.200s is not 32 raw bytes or 64 hex digits", path);
+	content_free(&f);
+}
+
+void config_check_gazetteer(struct cfg *c, const struct cfg_node *n, const char *path, uint8_t hash_out[32])
+{
+	struct gazetteer *g;
+	struct content f;
+	unsigned line;
+	int err;
+
+	if (offline(c) || !content_read(c, n, path, &f))
+		return;
+	err = gazetteer_new((struct span){f.bytes, f.len}, &g, &line);
+	if (err == ERR_PROTO)
+		cfg_fail(c, n, "one entry a line: 2 to 80 bytes of UTF-8, six words",
+		         "line %u of %.200s is no entry", line, path);
+	else if (err)
+		cfg_fail(c, n, NULL, "%.200s: %s", path, err_text(err));
+	config_sha256((struct span){f.bytes, f.len}, hash_out);
+	gazetteer_free(&g);
 	content_free(&f);
 }
 

@@ -85,13 +85,11 @@ void config_seed_hook(struct cfg *c, const struct cfg_node *n, void *at)
 }
 
 /* Root is what leaving it out means: whoever writes it wants something else. */
-void config_user_hook(struct cfg *c, const struct cfg_node *n, void *at)
+void config_user(struct cfg *c, const struct cfg_node *n, uint32_t *user_out, uint32_t *group_out)
 {
 	const char *name = config_text(c, "user", n);
-	struct plan *p = config_plan(c);
-	struct passwd *user;
+	const struct passwd *user;
 
-	(void)at;
 	if (!name || ((struct reading *)cfg_user(c))->offline)
 		return;
 	user = getpwnam(name);
@@ -101,9 +99,17 @@ void config_user_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	} else if (user->pw_uid == 0) {
 		cfg_fail(c, n, "leave it out, or name another user", "'%.80s' is root", name);
 	} else {
-		p->user_id = user->pw_uid;
-		p->group_id = user->pw_gid;
+		*user_out = user->pw_uid;
+		*group_out = user->pw_gid;
 	}
+}
+
+void config_user_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan *p = config_plan(c);
+
+	(void)at;
+	config_user(c, n, &p->user_id, &p->group_id);
 }
 
 void config_name_hook(struct cfg *c, const struct cfg_node *n, void *at)
@@ -255,6 +261,48 @@ void config_mask_field_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		snprintf(f->where, sizeof(f->where), "%s", name);
 }
 
+void config_detector_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	if (!detect_set_add_name(at, n->text))
+		cfg_fail(c, n, "classes and groups are listed by check --manual, under DETECTORS",
+		         "there is no detector '%.80s'", n->text);
+}
+
+void config_allow_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	(void)at;
+	if (strspn(n->text, "*") == strlen(n->text))
+		cfg_fail(c, n, "leave 'detectors' out to mask nothing that is found",
+		         "'%.80s' allows everything", n->text);
+}
+
+void config_gazetteer_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	static const struct cfg_row row = {
+	        .name = "gazetteer_file", .type = CFG_STRING, .size = PATH_MAX_BYTES, .required = true};
+	struct reading *r = cfg_user(c);
+
+	if (!cfg_scalar(c, &row, n, at))
+		return;
+	if (!config_anchor(at, PATH_MAX_BYTES, r->folder))
+		cfg_fail(c, n, NULL, "the path is too long with the configuration's folder");
+}
+
+/* A gazetteer is looked up by its detector: it is on when there is a file. */
+static void detect_check(struct cfg *c, const struct cfg_node *n, struct plan_detect *d)
+{
+	const struct cfg_node *file = cfg_child(n, "gazetteer_file");
+
+	d->find.min_score = d->least_ppm / 10000;
+	if (file && d->gazetteer_file[0]) {
+		detect_set_add(&d->find.classes, DETECT_GAZETTEER);
+		config_check_gazetteer(c, file, d->gazetteer_file, d->gazetteer_hash);
+	}
+	if (d->find.allow_count && !(d->find.classes.bits[0] | d->find.classes.bits[1]))
+		cfg_warn(c, cfg_child(n, "allow"), "add 'detectors', or take it away",
+		         "nothing is looked for that could be allowed");
+}
+
 void config_mask_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	struct plan_mask *m = at;
@@ -265,4 +313,5 @@ void config_mask_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	else if (strcmp(n->key->text, "builtin") == 0)
 		cfg_fail(c, n->key, "choose another name", "'builtin' is the name of the built-in policy");
 	snprintf(m->name, sizeof(m->name), "%.*s", NAME_MAX_BYTES - 1, n->key->text);
+	detect_check(c, n, &m->detect);
 }

@@ -20,23 +20,29 @@ struct reading {
 
 /* Names as written in a file, by the plan's enumerations; NULL at the end. */
 extern const char *const config_protocols[],
-        *const config_gate_metrics[], *const config_mask_operators[], *const config_balances[],
-                                                                              *const config_https[];
+        *const config_gate_metrics[], *const config_guard_metrics[], *const config_mask_operators[],
+                                                                             *const config_balances[],
+                                                                                     *const config_https[];
 /* For the start without a file: the defaults of one listener, route and candidate. */
 extern const struct cfg_row config_listen_rows[], config_route_rows[], config_candidate_rows[];
 
 /* config_hooks.c: single values, masks, files. */
 cfg_hook config_workers_hook, config_user_hook, config_seed_hook, config_socket_hook, config_name_hook,
         config_path_hook, config_json_path_hook, config_method_hook, config_alpn_hook, config_file_hook,
-        config_mask_use_hook, config_mask_key_hook, config_mask_field_hook, config_mask_hook;
+        config_mask_use_hook, config_mask_key_hook, config_mask_field_hook, config_mask_hook,
+        config_detector_hook, config_allow_hook, config_gazetteer_hook;
 /* config_route.c: listeners, routes, candidates, gates. */
 cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook, config_candidate_hook,
-        config_gate_hook, config_route_hook, config_slice_header_hook, config_harm_hook;
+        config_gate_hook, config_safeguard_hook, config_route_hook, config_slice_header_hook,
+        config_harm_hook;
 /* config_candidate.c: what a candidate gets. */
 cfg_hook config_rate_hook, config_warmup_hook, config_microseconds_hook, config_ramp_stage_hook,
         config_rewrite_path_hook, config_rewrite_host_hook, config_rewrite_header_hook,
         config_rewrite_body_hook, config_credential_header_hook, config_credential_file_hook,
-        config_token_file_hook;
+        config_token_file_hook, config_fault_hook;
+/* config_sandbox.c: what a sandboxed candidate is. */
+cfg_hook config_sandbox_command_hook, config_sandbox_ro_hook, config_sandbox_env_hook,
+        config_sandbox_cpus_hook, config_sandbox_user_hook, config_sandbox_hook;
 /* config_live.c: the live side of a route. */
 cfg_hook config_listen_tls_hook, config_certificate_hook, config_live_endpoint_hook, config_live_tls_hook,
         config_live_hook, config_health_grpc_hook, config_prefix_hook, config_host_hook,
@@ -67,6 +73,11 @@ bool config_anchor(char *path, size_t size, const char *folder) MUST_CHECK;
 bool config_standing_gates(struct plan_route *) MUST_CHECK;
 /* Why nothing may be sent there as a copy, or NULL. It may share a live server when it says so. */
 const char *config_refuse_copy(const struct plan *, const struct plan_endpoint *, bool shares_live);
+/* A candidate has endpoints or a sandbox, which gets a place for its address. */
+void config_sandbox_check(struct cfg *, const struct cfg_node *, struct plan_candidate *);
+void config_sandboxes_check(struct cfg *, const struct plan *);
+/* A user of this machine that is not root; an error is noted else. Nothing when offline. */
+void config_user(struct cfg *, const struct cfg_node *, uint32_t *user_out, uint32_t *group_out);
 /* What needs the whole plan: addresses that meet, ports that nobody listens on. */
 void config_check_whole(struct cfg *, const struct plan *);
 
@@ -82,6 +93,8 @@ void config_check_folder(struct cfg *, const struct cfg_node *n, const char *pat
 void config_check_credential(struct cfg *, const struct cfg_node *n, const char *path);
 /* A token: such a line of 16 bytes and more without blanks. */
 void config_check_token(struct cfg *, const struct cfg_node *n, const char *path);
+/* A gazetteer that can be read; its SHA-256. */
+void config_check_gazetteer(struct cfg *, const struct cfg_node *n, const char *path, uint8_t hash_out[32]);
 /* A mask key: 32 raw bytes or 64 hex digits, for its owner only. */
 void config_check_mask_key(struct cfg *, const struct cfg_node *n, const char *path);
 

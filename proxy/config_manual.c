@@ -243,6 +243,17 @@ static void put_rows(FILE *f, const struct cfg_row *rows, const char *above)
 	}
 }
 
+static void put_detectors(FILE *f)
+{
+	fputs(".Sh DETECTORS\nBy group; each is told by a shape, a check and the words around it.\n"
+	      ".Bl -tag -width Ds\n",
+	      f);
+	for (unsigned i = 1; i < DETECT_CLASSES; i++)
+		fprintf(f, ".It Sy %s Pq %s\n\\&%s\n", detect_class_name(i), detect_class_group(i),
+		        detect_class_sentence(i));
+	fputs(".El\n", f);
+}
+
 void config_print_manual(FILE *f)
 {
 	fputs(".Dd $Mdocdate$\n.Dt UNDERSTUDY.YAML 5\n.Os\n.Sh NAME\n.Nm understudy.yaml\n"
@@ -257,7 +268,9 @@ void config_print_manual(FILE *f)
 	      "Relative paths are against the folder of the file.\n.Sh KEYS\n.Bl -tag -width Ds\n",
 	      f);
 	put_rows(f, config_schema(), "");
-	fputs(".El\n.Sh SEE ALSO\n.Dl understudy check --schema\n"
+	fputs(".El\n", f);
+	put_detectors(f);
+	fputs(".Sh SEE ALSO\n.Dl understudy check --schema\n"
 	      "prints the same as a JSON Schema, for editors.\n",
 	      f);
 }

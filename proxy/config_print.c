@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "capture/budget.h"
+#include "capture/fault.h"
 #include "capture/mask.h"
 #include "capture/names.h"
 #include "proxy/config.h"
@@ -189,6 +190,16 @@ static void print_compare(const struct plan_route *r, FILE *f)
 		fprintf(f, "%s no tolerance declared: numbers must be equal\n", r->ignore_count ? ";" : "");
 }
 
+static void print_faults(const struct plan_candidate *k, FILE *f)
+{
+	char text[FAULT_TEXT_BYTES];
+
+	for (uint32_t i = 0; i < k->fault_count; i++) {
+		fault_write(&k->faults[i], text);
+		fprintf(f, "    drill: %s: of our own making; the run decides nothing about it\n", text);
+	}
+}
+
 static void print_breaker(const struct plan_breaker *b, FILE *f)
 {
 	char a[32], c[32];
@@ -247,11 +258,35 @@ static void print_limits_of(const struct plan_candidate *k, FILE *f)
 		fprintf(f, "    warm-up: copies of the first %s are not compared\n",
 		        time_text(k->warmup_ms, text));
 	print_breaker(&k->breaker, f);
+	print_faults(k, f);
 	print_rewrite(&k->rewrite, f);
 	if (k->models_ignored)
 		fprintf(f, "    models: not asked which it serves\n");
 	if (k->credential_file[0])
 		fprintf(f, "    credential: %s from %s\n", k->credential_header, k->credential_file);
+}
+
+static void print_sandbox(const struct plan_sandbox *s, FILE *f)
+{
+	char a[32], b[32];
+
+	if (!s->on)
+		return;
+	fprintf(f, "    sandbox:");
+	for (const char *at = plan_words_next(&s->command, NULL); at; at = plan_words_next(&s->command, at))
+		fprintf(f, " %s", at);
+	fprintf(f, "\n      memory %s, %u processes, /tmp %s, ", bytes_text(s->memory_bytes, a), s->pids,
+	        bytes_text(s->tmp_bytes, b));
+	if (s->cpu_percent)
+		fprintf(f, "%.4g cores", s->cpu_percent / 100.0);
+	else
+		fprintf(f, "all cores");
+	if (s->time_ms)
+		fprintf(f, ", %s at most", time_text(s->time_ms, a));
+	fprintf(f, "; ready when %s%s%s\n", s->health[0] ? "GET " : "it takes connections", s->health,
+	        s->health[0] ? " is well" : "");
+	for (const char *at = plan_words_next(&s->ro, NULL); at; at = plan_words_next(&s->ro, at))
+		fprintf(f, "      reads %s\n", at);
 }
 
 static void print_stop(const struct plan_stop *s, FILE *f)
@@ -267,6 +302,27 @@ static void print_stop(const struct plan_stop *s, FILE *f)
 	if (s->pairs)
 		fprintf(f, " %u pairs are there%s", s->pairs, s->decided ? " or" : "");
 	fprintf(f, "%s\n", s->decided ? " every gate is decided" : "");
+}
+
+static void print_safeguard(const struct plan_safeguard *s, FILE *f)
+{
+	const struct guard_row *row = guard_row(s->metric);
+	double scale = row->unit == GUARD_MS ? 1 : 100;
+	const char *unit = row->unit == GUARD_MS ? " ms" : "%";
+	char window[32], held[32], hold[32];
+
+	fprintf(f, "  safeguard: %s over %.4g%s for %s", row->name, s->max * scale, unit,
+	        time_text(s->for_ms, held));
+	if (row->scope != GUARD_HOST)
+		fprintf(f, ", of the last %s", time_text(s->window_ms, window));
+	fprintf(f, ": %s", guard_action_name(s->action));
+	if (s->action == GUARD_LOWER)
+		fprintf(f, " to %.4g%%", s->to_ppm / 1e4);
+	if (s->action == GUARD_STOP)
+		fprintf(f, ", until ctl resume and ctl run start\n");
+	else
+		fprintf(f, ", until at most %.4g%s for %s\n", s->leave * scale, unit,
+		        time_text(s->hold_ms, hold));
 }
 
 static void print_route(const struct plan *p, const struct plan_route *r, FILE *f)
@@ -291,6 +347,7 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 		        k->baseline ? "baseline" : "candidate", k->name, k->endpoint.url,
 		        config_https[k->http], k->sample_ppm / 1e4, time_text(k->timeout_ms, text),
 		        k->max_in_flight);
+		print_sandbox(&k->sandbox, f);
 		print_limits_of(k, f);
 		if (k->endpoint.tls)
 			print_trust(k->verify, k->ca_file, "", f);
@@ -299,6 +356,29 @@ static void print_route(const struct plan *p, const struct plan_route *r, FILE *
 	print_compare(r, f);
 	for (uint32_t i = 0; i < r->gate_count; i++)
 		print_gate(&r->gates[i], f);
+	for (uint32_t i = 0; i < r->safeguard_count; i++)
+		print_safeguard(&r->safeguards[i], f);
+}
+
+/* What it looks for, as names of classes. */
+static void print_detectors(const struct plan_mask *m, FILE *f)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 1; i < DETECT_CLASSES; i++)
+		count += detect_set_has(&m->detect.find.classes, i);
+	if (count)
+		fprintf(f, "mask %s finds in strings, header values and paths, from %u%%:", m->name,
+		        m->detect.find.min_score);
+	for (unsigned i = 1; i < DETECT_CLASSES; i++)
+		if (detect_set_has(&m->detect.find.classes, i))
+			fprintf(f, " %s", detect_class_name(i));
+	if (count)
+		fprintf(f, "\n");
+	if (mask_finds(m))
+		fprintf(f, "mask %s: numbers stay; a copy of a gRPC call is dropped\n", m->name);
+	if (m->detect.drop_prose)
+		fprintf(f, "mask %s: strings that read like prose are redacted\n", m->name);
 }
 
 static void print_masks(const struct plan *p, FILE *f)
@@ -310,6 +390,8 @@ static void print_masks(const struct plan *p, FILE *f)
 		        mask_wants_body(&p->masks[i])
 		                ? "; a copy whose body is neither JSON nor gRPC inference is dropped"
 		                : "");
+	for (uint32_t i = 1; i < p->mask_count; i++)
+		print_detectors(&p->masks[i], f);
 	if (p->mask_key_file[0])
 		fprintf(f, "mask key: %s\n", p->mask_key_file);
 	else

@@ -1,6 +1,7 @@
 /* Listeners, routes, candidates and gates as wholes: what a single key cannot tell. */
 #include <string.h>
 #include "capture/budget.h"
+#include "capture/mask.h"
 #include "proxy/config_endpoint.h"
 #include "proxy/config_inside.h"
 
@@ -48,6 +49,47 @@ void config_gate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		(void)cfg_scalar(c, &row, limit, &g->limit);
 }
 
+/* In the metric's unit: ms, or a share. */
+static void guard_limit(struct cfg *c, const struct cfg_node *n, const char *name, enum guard_unit unit,
+                        double *out)
+{
+	const struct cfg_row time = {.name = name, .type = CFG_DURATION, .min = "1ms", .max = "1h"};
+	const struct cfg_row share = {.name = name, .type = CFG_RATE};
+	uint32_t ms = 0;
+
+	if (!n)
+		return;
+	if (unit == GUARD_SHARE)
+		(void)cfg_scalar(c, &share, n, out);
+	else if (cfg_scalar(c, &time, n, &ms))
+		*out = ms;
+}
+
+void config_safeguard_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct cfg_node *max = cfg_child(n, "max"), *leave = cfg_child(n, "leave");
+	const struct cfg_node *to = cfg_child(n, "to"), *action = cfg_child(n, "action");
+	struct plan_safeguard *s = at;
+	const struct guard_row *row = guard_row(s->metric);
+
+	if (!cfg_child(n, "metric") || !action)
+		return;
+	if (!max)
+		cfg_fail(c, n, NULL, "'max' is missing");
+	guard_limit(c, max, "max", row->unit, &s->max);
+	s->leave = s->max * 0.8;
+	guard_limit(c, leave, "leave", row->unit, &s->leave);
+	if (leave && s->leave > s->max)
+		cfg_fail(c, leave, "below max, so that it does not come and go", "'leave' is over 'max'");
+	if (s->action == GUARD_SHED && row->scope == GUARD_CANDIDATE)
+		cfg_fail(c, action, "write lower or pause",
+		         "'shed' is for the whole route, '%s' is one candidate's", row->name);
+	if (s->action == GUARD_LOWER && !to)
+		cfg_fail(c, n, "such as to: 5%", "'to' is missing");
+	if (s->action != GUARD_LOWER && to)
+		cfg_fail(c, to->key, NULL, "only 'lower' has 'to'");
+}
+
 void config_slice_header_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	const char *text = config_text(c, "header", n);
@@ -80,6 +122,7 @@ void config_candidate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	const struct cfg_node *tls = cfg_child(n, "tls");
 	struct plan_candidate *k = at;
 
+	config_sandbox_check(c, n, k);
 	if (tls && k->endpoint.url[0] && !k->endpoint.tls)
 		cfg_warn(c, tls->key, "write https:// to use it",
 		         "'tls' is not used: the endpoint is not https");
@@ -169,6 +212,20 @@ static void gates_check(struct cfg *c, const struct cfg_node *n, const struct pl
 				         "there are two gates '%s'", config_gate_metrics[r->gates[i].metric]);
 }
 
+static void safeguards_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
+{
+	if (r->safeguard_count && !r->mirror)
+		cfg_warn(c, cfg_child(n, "safeguards")->key, "add 'mirror: {sample: 100%}'",
+		         "without 'mirror' there is nothing that a safeguard could hold back");
+	for (uint32_t i = 0; i < r->safeguard_count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (r->safeguards[i].metric == r->safeguards[j].metric &&
+			    r->safeguards[i].action == r->safeguards[j].action)
+				cfg_fail(c, config_item(n, "safeguards", i), NULL,
+				         "there are two safeguards '%s' with the same action",
+				         guard_row(r->safeguards[i].metric)->name);
+}
+
 static void slices_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
 {
 	for (uint32_t i = 0; i < r->slice_count; i++) {
@@ -192,6 +249,12 @@ static void headline_check(struct cfg *c, const struct cfg_node *n, const struct
 		baseline |= r->candidates[i].baseline;
 	if (!r->mirror || r->candidate_count == 0 || baseline)
 		return;
+	if (mask_finds(m))
+		cfg_warn(c, cfg_child(cfg_child(n, "mirror"), "mask"), "add a candidate with role: baseline",
+		         "the mask '%s' changes what the model reads where a detector finds something: such "
+		         "pairs "
+		         "are not compared",
+		         m->name);
 	for (uint32_t i = 0; i < m->field_count; i++) {
 		if (m->fields[i].header || !m->fields[i].model_input)
 			continue;
@@ -264,6 +327,7 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	stop_check(c, cfg_child(n, "stop"), r);
 	candidates_check(c, n, r);
 	gates_check(c, n, r);
+	safeguards_check(c, n, r);
 	slices_check(c, n, r);
 	headline_check(c, n, r);
 	if (!config_standing_gates(r))
@@ -352,6 +416,7 @@ static void memory_check(struct cfg *c, const struct plan *p)
 void config_check_whole(struct cfg *c, const struct plan *p)
 {
 	memory_check(c, p);
+	config_sandboxes_check(c, p);
 	for (uint32_t i = 0; i < p->route_count; i++) {
 		const struct cfg_node *route = config_item(cfg_root(c), "routes", i);
 

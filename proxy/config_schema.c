@@ -22,6 +22,19 @@ _Static_assert(H1_LINE_MAX >= 8 * 1024 && H1_FIELD_MAX >= 16 * 1024 && H1_HEAD_M
 const char *const config_protocols[] = {"auto", "openinference", "json", "bytes", NULL};
 const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",          "divergence_rate",
                                            "row_divergence_rate",    "latency_p99_ratio", NULL};
+const char *const config_guard_metrics[] = {
+#define X(id, name, unit, scope, meaning) name,
+        GUARD_TABLE(X)
+#undef X
+                NULL};
+/* Gates or words of the design for which there is no figure of the last while. */
+static const char *const guard_metrics_later[] = {
+        "coverage", "row_divergence_rate", "latency_p99_ratio", "drift", "privacy_new", "fairness", NULL};
+static const char *const guard_actions[] = {
+#define X(id, name, meaning) name,
+        GUARD_ACTION_TABLE(X)
+#undef X
+                NULL};
 const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
 const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
 const char *const config_https[] = {"auto", "1.1", "2", NULL};
@@ -30,6 +43,8 @@ static const char *const protocols_later[] = {"openai",    "anthropic", "ollama"
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};
+static const char *const free_texts[] = {"keep", "drop", NULL}, *const free_texts_later[] = {"recogniser",
+                                                                                             NULL};
 static const char *const modes[] = {"deny", NULL}, *const modes_later[] = {"allow", NULL};
 static const char *const models[] = {"ask", "ignore", NULL};
 static const char *const roles[] = {"candidate", "baseline", NULL};
@@ -76,7 +91,8 @@ static const struct cfg_row http2_rows[] = {
         {ONE("window", CFG_SIZE, struct plan_http2, window_bytes), .min = "16KiB", .max = "16MiB",
          .value = "64KiB", .sentence = "Of a request's body, sent by the client and not yet taken by live."},
         {ONE("connection_window", CFG_SIZE, struct plan_http2, connection_window_bytes), .min = "64KiB",
-         .max = "256MiB", .value = "1MiB", .sentence = "The same of all requests of a connection together."},
+         .max = "256MiB", .value = "256KiB",
+         .sentence = "The same of all requests of a connection together."},
         {ONE("glitches", CFG_INTEGER, struct plan_http2, glitches), .min = "100", .max = "1000000",
          .value = "2000",
          .sentence = "What carries nothing: a reset costs 10, a PING 1; 200 a second come back."},
@@ -374,12 +390,47 @@ static const struct cfg_row breaker_rows[] = {
          .sentence = "Good answers in a row, one request at a time, that close it again."},
         END,
 };
+static const struct cfg_row sandbox_rows[] = {
+        {ONE("command", CFG_EACH, struct plan_sandbox, command), .required = true,
+         .hook = config_sandbox_command_hook,
+         .sentence = "a program and its words, such as [python3, serve.py]; it starts in the first of 'ro'"},
+        {ONE("port", CFG_INTEGER, struct plan_sandbox, port), .min = "1", .max = "65535",
+         .sentence =
+                 "Of 127.0.0.1 inside, that it listens on ($PORT); left out: the socket $UNDERSTUDY_SOCKET."},
+        {ONE("health", CFG_STRING, struct plan_sandbox, health), .hook = config_path_hook,
+         .sentence =
+                 "It is ready once GET of that is answered with 2xx; left out: once it takes connections."},
+        {ONE("ro", CFG_EACH, struct plan_sandbox, ro), .hook = config_sandbox_ro_hook,
+         .sentence = "Folders that it may read, such as one of weights."},
+        {ONE("env", CFG_PAIRS, struct plan_sandbox, env), .hook = config_sandbox_env_hook,
+         .sentence = "NAME: value in its environment, which is empty else."},
+        {ONE("gpu", CFG_BOOL, struct plan_sandbox, gpu), .value = "no",
+         .sentence = "It may use graphics devices."},
+        {ONE("user", CFG_HOOK, struct plan_sandbox, user), .hook = config_sandbox_user_hook,
+         .sentence = "As whom it runs when root starts the proxy; left out: nobody."},
+        {ONE("memory", CFG_SIZE, struct plan_sandbox, memory_bytes), .min = "1MiB", .max = "1TiB",
+         .value = "4GiB", .sentence = "Of all its processes."},
+        {ONE("cpus", CFG_HOOK, struct plan_sandbox, cpu_percent), .hook = config_sandbox_cpus_hook,
+         .sentence = "Cores that it may use, such as 1.5; left out: all."},
+        {ONE("pids", CFG_INTEGER, struct plan_sandbox, pids), .min = "1", .max = "1000000", .value = "512",
+         .sentence = "Processes and threads."},
+        {ONE("time", CFG_DURATION, struct plan_sandbox, time_ms), .min = "100ms", .max = "30d",
+         .sentence = "It is ended then, and not started again; left out: never."},
+        {ONE("output", CFG_SIZE, struct plan_sandbox, output_bytes), .min = "0B", .max = "1GiB",
+         .value = "64KiB",
+         .sentence = "Of what it prints before it is ready is logged; the rest is dropped."},
+        {ONE("tmp", CFG_SIZE, struct plan_sandbox, tmp_bytes), .min = "4KiB", .max = "1TiB",
+         .value = "256MiB", .sentence = "Of its /tmp, and of its /dev/shm."},
+        END,
+};
 const struct cfg_row config_candidate_rows[] = {
         {ONE("name", CFG_STRING, struct plan_candidate, name), .required = true, .hook = config_name_hook,
          .sentence = "a name for reports"},
-        {ONE("endpoints", CFG_EACH, struct plan_candidate, endpoint), .required = true,
-         .hook = config_candidate_endpoint_hook,
-         .sentence = "a list of one URL, such as [http://127.0.0.1:9002]"},
+        {ONE("endpoints", CFG_EACH, struct plan_candidate, endpoint), .hook = config_candidate_endpoint_hook,
+         .sentence = "A list of one URL, such as [http://127.0.0.1:9002]; or a sandbox."},
+        {ALL("sandbox", CFG_MAPPING, sandbox_rows), .offset = offsetof(struct plan_candidate, sandbox),
+         .hook = config_sandbox_hook,
+         .sentence = "We start it ourselves, contained: no network, nothing inherited, and limits."},
         {ONE("role", CFG_ENUM, struct plan_candidate, baseline), .names = roles, .value = "candidate",
          .sentence = "A baseline is the live model again: it measures the noise floor."},
         {ONE("sample", CFG_SHARE, struct plan_candidate, sample_ppm), .value = "100%",
@@ -409,6 +460,9 @@ const struct cfg_row config_candidate_rows[] = {
          .sentence = "When a candidate that fails is left alone; left out: never."},
         {ALL("rewrite", CFG_MAPPING, rewrite_rows), .offset = offsetof(struct plan_candidate, rewrite),
          .sentence = "What a copy has otherwise than its request."},
+        {ONE("faults", CFG_EACH, struct plan_candidate, faults), .hook = config_fault_hook,
+         .sentence = "A drill: what the shadow makes up, such as [delay 200ms 20% from 10s for 1m]; the run "
+                     "decides nothing."},
         {ONE("models", CFG_ENUM, struct plan_candidate, models_ignored), .names = models, .value = "ask",
          .sentence = "Which it serves, before a copy with a $.model: one other name is put there, several "
                      "refuse it."},
@@ -430,6 +484,32 @@ static const struct cfg_row gate_rows[] = {
         {.name = "max", .type = CFG_LATER, .sentence = "Upper limit: a percentage, or a number for a ratio."},
         {.name = "min", .type = CFG_LATER, .sentence = "Lower limit, for coverage."},
         {ONE("because", CFG_STRING, struct plan_gate, because), .sentence = "Why this limit."},
+        END,
+};
+static const struct cfg_row safeguard_rows[] = {
+        {ONE("metric", CFG_ENUM, struct plan_safeguard, metric), .names = config_guard_metrics,
+         .unsupported = guard_metrics_later, .required = true,
+         .sentence = "live_latency_p99, live_error_rate, candidate_failure_rate, divergence_rate, "
+                     "host_memory or host_cpu, each of the last while"},
+        {.name = "max",
+         .type = CFG_LATER,
+         .sentence = "Over this it acts: a time for live_latency_p99, else a percentage."},
+        {.name = "leave",
+         .type = CFG_LATER,
+         .sentence = "What it does is taken back when the figure was not over this; left out: 80% of max."},
+        {ONE("window", CFG_DURATION, struct plan_safeguard, window_ms), .min = "1s", .max = "1h",
+         .value = "30s",
+         .sentence = "The last while, in which 20 observations are the least; not of host_*."},
+        {ONE("for", CFG_DURATION, struct plan_safeguard, for_ms), .min = "0s", .max = "1h", .value = "5s",
+         .sentence = "How long it must be over max."},
+        {ONE("hold", CFG_DURATION, struct plan_safeguard, hold_ms), .min = "1s", .max = "24h", .value = "1m",
+         .sentence = "How long it acts at least, and must not have been over leave."},
+        {ONE("action", CFG_ENUM, struct plan_safeguard, action), .names = guard_actions, .required = true,
+         .sentence =
+                 "shed (copy nothing), lower, pause, or stop (the run, for good); of a candidate's figure "
+                 "that candidate"},
+        {ONE("to", CFG_SHARE, struct plan_safeguard, to_ppm), .sentence = "The share that lower leaves."},
+        {ONE("because", CFG_STRING, struct plan_safeguard, because), .sentence = "Why this limit."},
         END,
 };
 static const struct cfg_row slice_rows[] = {
@@ -475,7 +555,12 @@ const struct cfg_row config_route_rows[] = {
          CFG_ITEMS(struct plan_route, slices, slice_count),
          .rows = slice_rows,
          .sentence = "Groups of exchanges that reports tell apart."},
-        NOT_YET("safeguards"),
+        {.name = "safeguards",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan_route, safeguards, safeguard_count),
+         .rows = safeguard_rows,
+         .hook = config_safeguard_hook,
+         .sentence = "Limits on figures of the last while, and what is done when one is passed."},
         NOT_YET("rewrite"),
         NOT_YET("tls"),
         END,
@@ -509,7 +594,33 @@ static const struct cfg_row mask_rows[] = {
          .type = CFG_HOOK,
          .hook = config_mask_key_hook,
          .sentence = "32 raw bytes or 64 hex digits, mode 0600; left out: in memory only."},
-        NOT_YET("detectors"),
+        {.name = "detectors",
+         .type = CFG_EACH,
+         .offset = offsetof(struct plan_mask, detect.find.classes),
+         .hook = config_detector_hook,
+         .sentence = "What is found in strings, header values and paths: classes and groups of DETECTORS, or "
+                     "all."},
+        {ONE("detected", CFG_ENUM, struct plan_mask, detect.with), .names = config_mask_operators,
+         .value = "token",
+         .sentence = "What becomes of it: token, redact, or drop, which redacts the text that it is in."},
+        {ONE("min_score", CFG_SHARE, struct plan_mask, detect.least_ppm), .min = "1%", .value = "50%",
+         .sentence = "How sure a detector must be; context and checks raise a score."},
+        {.name = "allow",
+         .type = CFG_STRINGS,
+         CFG_ITEMS(struct plan_mask, detect.find.allow, detect.find.allow_count),
+         .hook = config_allow_hook,
+         .sentence = "Values that stay clear, such as support@example.com or '*@example.com'."},
+        {ONE("gazetteer_file", CFG_HOOK, struct plan_mask, detect.gazetteer_file),
+         .hook = config_gazetteer_hook,
+         .sentence = "Names and places, one a line, that are found as detector 'gazetteer'; at most 4MiB."},
+        {.name = "free_text",
+         .type = CFG_ENUM,
+         CFG_FIELD(struct plan_mask, detect.drop_prose),
+         .names = free_texts,
+         .unsupported = free_texts_later,
+         .value = "keep",
+         .sentence = "drop: strings that read like prose, which may name people and places, are redacted."},
+        NOT_YET("patterns"),
         END,
 };
 /* masks before routes: a route names one. */

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/fault.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/net/server.h"
@@ -40,6 +41,10 @@ struct control {
 	char who[32];
 	struct control_log log;
 	struct stats stats;
+	sandbox_looks looks;
+	struct {
+		uint64_t starts, times_ready, ends;
+	} told[ROUTES_MAX][CANDIDATES_MAX]; /* of sandboxes */
 };
 
 static struct control control;
@@ -154,7 +159,8 @@ static void post_resume(struct control *c, const struct server_request *q, struc
 	}
 	audit(q, "resume", *name ? "candidate" : "by", *name ? name : "operator");
 	if (!*name)
-		atomic_fetch_and(&page->paused, ~(uint32_t)(PAUSED_BY_OPERATOR | PAUSED_BY_HARM));
+		atomic_fetch_and(&page->paused,
+		                 ~(uint32_t)(PAUSED_BY_OPERATOR | PAUSED_BY_HARM | PAUSED_BY_SAFEGUARD));
 	if (!atomic_load(&page->paused)) {
 		buf_printf(&r->body, "%s%sresumed\n", name, *name ? " is " : "");
 		return;
@@ -163,6 +169,91 @@ static void post_resume(struct control *c, const struct server_request *q, struc
 	buf_puts(&r->body, atomic_load(&page->paused) & PAUSED_BY_FILE
 	                           ? "still paused: remove the file PAUSE in the run directory\n"
 	                           : "still paused with all others: ctl resume\n");
+}
+
+/* A candidate of that name in the plan from the `n`-th on; -1: no more. */
+static int find_named(const struct plan *plan, const char *name, int n)
+{
+	for (n++; n < ROUTES_MAX * CANDIDATES_MAX; n++) {
+		const struct plan_route *r = &plan->routes[n / CANDIDATES_MAX];
+
+		if ((unsigned)n / CANDIDATES_MAX < plan->route_count &&
+		    (unsigned)n % CANDIDATES_MAX < r->candidate_count &&
+		    !strcmp(name, r->candidates[n % CANDIDATES_MAX].name))
+			return n;
+	}
+	return -1;
+}
+
+/* False: no more of them fit into this run. */
+static bool begin_drill(struct page *page, int at, const struct plan_fault *fault)
+{
+	uint32_t n = page_drills(page);
+
+	if (n == DRILLS_MAX)
+		return false;
+	page->drills[n].route = (uint16_t)(at / CANDIDATES_MAX);
+	page->drills[n].candidate = (uint16_t)(at % CANDIDATES_MAX);
+	page->drills[n].fault = *fault;
+	page->drills[n].begun_ns = clock_mono_ns();
+	atomic_store_explicit(&page->drill_count, n + 1, memory_order_release);
+	return true;
+}
+
+/* A fault of our own making, of every candidate of that name, until it is over or stopped. */
+static void post_drill(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	char name[NAME_MAX_BYTES], text[FAULT_TEXT_BYTES] = "";
+	const char *why = "say which";
+	struct plan_fault fault;
+	int at = named(q, name) ? find_named(c->env->plan, name, -1) : -1;
+
+	if (at < 0) {
+		no_candidate(r);
+		return;
+	}
+	if (server_query(q->query, "fault", text, sizeof text) || fault_read(span_of(text), &fault, &why)) {
+		r->status = 400;
+		buf_printf(&r->body, "no fault: %s\n", why);
+		return;
+	}
+	for (; at >= 0; at = find_named(c->env->plan, name, at))
+		if (!begin_drill(c->env->page, at, &fault)) {
+			r->status = 409;
+			buf_printf(&r->body, "a run has at most %d drills; ctl run start opens the next\n",
+			           DRILLS_MAX);
+			return;
+		}
+	fault_write(&fault, text);
+	record_change((struct log_pair[]){log_text("change", "drill"), log_text("candidate", name),
+	                                  log_text("fault", text), asker(q)},
+	              4);
+	buf_printf(&r->body, "%s: %s; this run decides nothing about it any more\n", name, text);
+}
+
+static bool is_named(const struct plan *plan, const struct page_drill *d, const char *name)
+{
+	return d->route < plan->route_count && d->candidate < plan->routes[d->route].candidate_count &&
+	       !strcmp(name, plan->routes[d->route].candidates[d->candidate].name);
+}
+
+/* Those that operators began, of one candidate or of all; the plan's go on. */
+static void post_drill_stop(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	struct page *page = c->env->page;
+	char name[NAME_MAX_BYTES];
+	unsigned count = 0;
+
+	if (!named(q, name) || (*name && find_named(c->env->plan, name, -1) < 0)) {
+		no_candidate(r);
+		return;
+	}
+	for (uint32_t i = 0; i < page_drills(page); i++)
+		if (!*name || is_named(c->env->plan, &page->drills[i], name))
+			count += atomic_compare_exchange_strong(&page->drills[i].ended_ns, &(uint64_t){0},
+			                                        clock_mono_ns());
+	audit(q, "drill_stop", *name ? "candidate" : "by", *name ? name : "operator");
+	buf_printf(&r->body, "%u stopped\n", count);
 }
 
 static void post_drain(struct control *c, const struct server_request *q, struct server_reply *r)
@@ -219,23 +310,30 @@ static void post_log(struct control *c, const struct server_request *q, struct s
 
 /* Nobody's own figures: what the parent is to do. Only while nothing is open, so that the page holds one
  * wish. */
+static bool wish(struct control *c, enum wish what, const char *name)
+{
+	struct page_wish *w = &c->env->page->wish;
+	uint32_t done = atomic_load(&w->done), asked = done;
+
+	if (atomic_load(&w->asked) == done) {
+		atomic_store(&w->what, what);
+		snprintf(w->name, sizeof w->name, "%s", name);
+	}
+	return atomic_compare_exchange_strong(&w->asked, &asked, done + 1);
+}
+
 static void put_wish(struct control *c, const struct server_request *q, struct server_reply *r,
                      enum wish what, const char *name)
 {
 	static const char *const words[] = {"reload", "run_stop", "run_start"};
-	struct page_wish *w = &c->env->page->wish;
-	uint32_t done = atomic_load(&w->done), asked = done;
+	uint32_t done = atomic_load(&c->env->page->wish.done);
 
 	if (getppid() != c->parent) {
 		r->status = 503;
 		buf_puts(&r->body, "the parent process is gone: start the proxy anew\n");
 		return;
 	}
-	if (atomic_load(&w->asked) == done) {
-		atomic_store(&w->what, what);
-		snprintf(w->name, sizeof w->name, "%s", name);
-	}
-	if (!atomic_compare_exchange_strong(&w->asked, &asked, done + 1)) {
+	if (!wish(c, what, name)) {
 		r->status = 409;
 		buf_puts(&r->body, "another reload is under way; ask again when it is done\n");
 		return;
@@ -300,7 +398,7 @@ static void tell_routes_out(struct control *c, struct buf *b)
 {
 	const struct plan *p = c->env->plan;
 
-	stats_read(c->env, &c->stats);
+	stats_read(c->env, c->looks, &c->stats);
 	for (unsigned i = 0; i < p->route_count; i++)
 		if (stats_endpoints_out(&c->stats, i) == p->routes[i].live.endpoint_count)
 			buf_printf(b, "route %s: every endpoint is out, all are tried\n", p->routes[i].name);
@@ -323,7 +421,7 @@ static void get_readyz(struct control *c, const struct server_request *q, struct
 static void get_metrics(struct control *c, const struct server_request *q, struct server_reply *r)
 {
 	(void)q;
-	stats_read(c->env, &c->stats);
+	stats_read(c->env, c->looks, &c->stats);
 	stats_metrics(&c->stats, &r->body);
 	r->content_type = METRIC_CONTENT_TYPE;
 }
@@ -331,7 +429,7 @@ static void get_metrics(struct control *c, const struct server_request *q, struc
 static void get_stats(struct control *c, const struct server_request *q, struct server_reply *r)
 {
 	(void)q;
-	stats_read(c->env, &c->stats);
+	stats_read(c->env, c->looks, &c->stats);
 	stats_json(&c->stats, &r->body);
 	r->content_type = "application/json";
 }
@@ -339,7 +437,7 @@ static void get_stats(struct control *c, const struct server_request *q, struct 
 static void get_status(struct control *c, const struct server_request *q, struct server_reply *r)
 {
 	(void)q;
-	stats_read(c->env, &c->stats);
+	stats_read(c->env, c->looks, &c->stats);
 	stats_status(&c->stats, &r->body);
 }
 
@@ -354,14 +452,23 @@ static const struct {
 	const char *method, *path;
 	void (*answer)(struct control *, const struct server_request *, struct server_reply *);
 } paths[] = {
-        {"GET", "/livez", get_livez},           {"GET", "/readyz", get_readyz},
-        {"GET", "/metrics", get_metrics},       {"GET", "/status", get_status},
-        {"GET", "/stats.json", get_stats},      {"GET", "/config", get_config},
-        {"POST", "/pause", post_pause},         {"POST", "/resume", post_resume},
-        {"POST", "/drain", post_drain},         {"POST", "/log", post_log},
-        {"POST", "/sample", post_sample},       {"POST", "/reload", post_reload},
-        {"GET", "/reload", get_reload},         {"POST", "/run/stop", post_run_stop},
+        {"GET", "/livez", get_livez},
+        {"GET", "/readyz", get_readyz},
+        {"GET", "/metrics", get_metrics},
+        {"GET", "/status", get_status},
+        {"GET", "/stats.json", get_stats},
+        {"GET", "/config", get_config},
+        {"POST", "/pause", post_pause},
+        {"POST", "/resume", post_resume},
+        {"POST", "/drain", post_drain},
+        {"POST", "/log", post_log},
+        {"POST", "/sample", post_sample},
+        {"POST", "/reload", post_reload},
+        {"GET", "/reload", get_reload},
+        {"POST", "/run/stop", post_run_stop},
         {"POST", "/run/start", post_run_start},
+        {"POST", "/drill", post_drill},
+        {"POST", "/drill/stop", post_drill_stop},
 };
 
 static void answer(void *arg, const struct server_request *q, struct server_reply *r)
@@ -400,7 +507,7 @@ static void announce(struct control *c)
 	if (c->env->epoch > 0 || c->env->plan->generation > 1) /* it was printed */
 		return;
 	buf_init(&text, 64 * 1024);
-	stats_read(c->env, &c->stats);
+	stats_read(c->env, c->looks, &c->stats);
 	stats_status(&c->stats, &text);
 	control_log_put(&c->log, buf_span(&text));
 	buf_fini(&text);
@@ -422,6 +529,45 @@ static void look_for_file(struct control *c)
 	record_change(
 	        (struct log_pair[]){log_text("change", there ? "pause" : "resume"), log_text("by", "file")},
 	        2);
+}
+
+static void tell_sandbox(const char *candidate, const char *what, uint64_t times, const uint32_t *status)
+{
+	record_change((struct log_pair[]){log_text("change", what), log_text("candidate", candidate),
+	                                  log_uint("times", times), log_uint("status", status ? *status : 0)},
+	              status ? 4 : 3);
+}
+
+/* What became of it since the last look, in the order in which it happens. `silent`: somebody was told. */
+static void look_at_sandbox(struct control *c, unsigned r, unsigned i, bool silent)
+{
+	const struct sandbox_gauges *g = c->looks[r][i];
+	const char *name = c->env->plan->routes[r].candidates[i].name;
+	uint64_t starts, ready, ends;
+	uint32_t status;
+
+	if (!g)
+		return;
+	ends = atomic_load(&g->ends);
+	status = atomic_load(&g->status);
+	ready = atomic_load(&g->times_ready);
+	starts = atomic_load(&g->starts);
+	if (starts != c->told[r][i].starts && !silent)
+		tell_sandbox(name, "sandbox_started", starts, NULL);
+	if (ready != c->told[r][i].times_ready && !silent)
+		tell_sandbox(name, "sandbox_ready", ready, NULL);
+	if (ends != c->told[r][i].ends && !silent)
+		tell_sandbox(name, "sandbox_ended", ends, &status);
+	c->told[r][i].starts = starts;
+	c->told[r][i].times_ready = ready;
+	c->told[r][i].ends = ends;
+}
+
+static void look_at_sandboxes(struct control *c, bool silent)
+{
+	for (unsigned r = 0; r < c->env->plan->route_count; r++)
+		for (unsigned i = 0; i < c->env->plan->routes[r].candidate_count; i++)
+			look_at_sandbox(c, r, i, silent);
 }
 
 /* Without a parent nobody ends the phases of a drain: control does, half a second each, once clients have
@@ -447,6 +593,21 @@ static void drain_orphaned(const struct control *c)
 	atomic_store(&env->page->phase, phase + 1);
 }
 
+/* A safeguard ends the run as an operator would. While another wish is open it waits; without a parent, who
+ * would seal it, all stays paused. */
+static void stop_run(struct control *c)
+{
+	struct page *page = c->env->page;
+
+	if (!atomic_load(&page->guard_stop) || atomic_load(&page->superseded) ||
+	    atomic_load(&page->phase) != PHASE_RUN || getppid() != c->parent)
+		return;
+	if (!wish(c, WISH_RUN_STOP, ""))
+		return;
+	atomic_store(&page->guard_stop, 0);
+	record_change((struct log_pair[]){log_text("change", "run_stop"), log_text("by", "safeguard")}, 2);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct control *c = arg;
@@ -455,6 +616,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	control_log_drain(&c->log);
 	announce(c);
 	look_for_file(c);
+	stop_run(c);
+	look_at_sandboxes(c, false);
 	drain_orphaned(c);
 	if (atomic_load(&c->env->page->superseded))
 		server_deafen(c->server);
@@ -509,8 +672,9 @@ int control_run(struct role_env *env)
 	snprintf(control.who, sizeof control.who, "%s.%u", env->name, env->index);
 	control_log_init(&control.log, env, STDERR_FILENO);
 	log_open(control.who, control_log_put, &control.log); /* its own lines need no ring */
-	if (serve(&control))
+	if (sandbox_gauges_watch(env, control.looks) || serve(&control))
 		return 3;
+	look_at_sandboxes(&control, true);
 	role_ready(env);
 	event_base_dispatch(control.base);
 	control_log_drain(&control.log);

@@ -3,6 +3,9 @@
  */
 #include "proxy/control_stats.h"
 
+#include <math.h>
+
+#include "capture/fault.h"
 #include "proto/base/log.h"
 
 static const char *const origins[ORIGINS] = {"live", "ours"};
@@ -182,6 +185,13 @@ static void breaker_of(const struct metric *m, const struct stats *s, unsigned r
 		            s->standings[r][c].breaker == i);
 }
 
+static void drilled_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
+{
+	for (uint32_t i = 0; s->standings[r][c].drill && i < FAULT_KINDS; i++)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c), fault_name(i)},
+		            s->standings[r][c].drilled[i]);
+}
+
 static void verdict_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c, struct buf *b)
 {
 	static const char *const states[] = {NULL, "undecided", "pass", "fail"};
@@ -189,6 +199,83 @@ static void verdict_of(const struct metric *m, const struct stats *s, unsigned r
 	for (unsigned v = STANDING_UNDECIDED; v <= STANDING_FAIL; v++)
 		metric_uint(b, m, (const char *const[]){NAMES(s, r, c), states[v]},
 		            s->standings[r][c].state == v);
+}
+
+typedef void guard_sample(const struct metric *, const char *const *names, const struct stats_guard *,
+                          struct buf *);
+
+static void each_guard(const struct metric *m, const struct stats *s, struct buf *b, guard_sample *put)
+{
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned i = 0; i < s->plan->routes[r].safeguard_count; i++) {
+			const struct plan_route *route = &s->plan->routes[r];
+			const struct plan_safeguard *g = &route->safeguards[i];
+			bool own = guard_row(g->metric)->scope == GUARD_CANDIDATE;
+
+			for (unsigned c = 0; c < stats_guarded(route, g); c++)
+				put(m,
+				    (const char *const[]){route->name, own ? route->candidates[c].name : "",
+				                          guard_row(g->metric)->name,
+				                          guard_action_name(g->action)},
+				    &s->guards[r][i][c], b);
+		}
+}
+
+static void tripped_of(const struct metric *m, const char *const *names, const struct stats_guard *g,
+                       struct buf *b)
+{
+	metric_uint(b, m, names, g->tripped);
+}
+
+static void trips_of(const struct metric *m, const char *const *names, const struct stats_guard *g,
+                     struct buf *b)
+{
+	metric_uint(b, m, names, g->trips);
+}
+
+/* Absent while it is not known. */
+static void value_of(const struct metric *m, const char *const *names, const struct stats_guard *g,
+                     struct buf *b)
+{
+	if (!isnan(g->value))
+		metric_real(b, m, names, g->value);
+}
+
+static void put_guard_tripped(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	each_guard(m, s, b, tripped_of);
+}
+
+static void put_guard_trips(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	each_guard(m, s, b, trips_of);
+}
+
+static void put_guard_value(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	each_guard(m, s, b, value_of);
+}
+
+static void sandbox_starts_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c,
+                              struct buf *b)
+{
+	if (s->standings[r][c].sandbox.ours)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sandbox.starts);
+}
+
+static void sandbox_ends_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c,
+                            struct buf *b)
+{
+	if (s->standings[r][c].sandbox.ours)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c)}, s->standings[r][c].sandbox.ends);
+}
+
+static void sandbox_state_of(const struct metric *m, const struct stats *s, unsigned r, unsigned c,
+                             struct buf *b)
+{
+	for (unsigned i = 0; i < SANDBOX_STATES && s->standings[r][c].sandbox.ours; i++)
+		metric_uint(b, m, (const char *const[]){NAMES(s, r, c), sandbox_state_name(i)},
+		            s->standings[r][c].sandbox.state == i);
 }
 
 #define ALL(name, sample)                                                                                    \
@@ -210,6 +297,10 @@ ALL(candidate_tokens, tokens_of)
 ALL(candidate_queued, queued_of)
 ALL(candidate_opened, opened_of)
 ALL(candidate_breaker, breaker_of)
+ALL(candidate_drilled, drilled_of)
+ALL(sandbox_starts, sandbox_starts_of)
+ALL(sandbox_ends, sandbox_ends_of)
+ALL(sandbox_state, sandbox_state_of)
 
 #define PLAIN(name, expression)                                                                              \
 	static void put_##name(const struct metric *m, const struct stats *s, struct buf *b)                 \
@@ -224,6 +315,7 @@ PLAIN(connections, s->connections)
 PLAIN(in_flight, s->in_flight)
 PLAIN(buffered, s->buffered)
 PLAIN(tunnels, s->tunnels)
+PLAIN(stalls, s->stalls)
 PLAIN(accepted, s->accepted)
 PLAIN(upgrades, s->upgrades)
 PLAIN(tls_handshakes, s->tls_handshakes)
@@ -244,6 +336,12 @@ static void put_uptime(const struct metric *m, const struct stats *s, struct buf
 	metric_real(b, m, NULL, (double)s->uptime_ns / 1e9);
 }
 
+static void put_disk(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	metric_uint(b, m, (const char *const[]){"results"}, s->results_failing);
+	metric_uint(b, m, (const char *const[]){"capture"}, s->capture_failing);
+}
+
 /* One row a metric: the family, and who writes its samples. */
 static const struct {
 	struct metric metric;
@@ -260,6 +358,12 @@ static const struct {
           "log lines that found their ring full",
           {NULL}},
          put_log_shed},
+        {{"understudy_disk_failing",
+          METRIC_GAUGE,
+          "",
+          "1 while the disk does not take what is to be stored: it is counted as disk",
+          {"what"}},
+         put_disk},
         {{"understudy_requests_total", METRIC_COUNTER, "", "request heads read whole", {NULL}}, put_requests},
         {{"understudy_requests_by_protocol_total",
           METRIC_COUNTER,
@@ -297,6 +401,12 @@ static const struct {
         {{"understudy_tunnels", METRIC_GAUGE, "", "upgraded connections open", {NULL}}, put_tunnels},
         {{"understudy_connections_accepted_total", METRIC_COUNTER, "", "client connections accepted", {NULL}},
          put_accepted},
+        {{"understudy_stalls_total",
+          METRIC_COUNTER,
+          "",
+          "turns of one connection that kept a worker from the others for over 5 ms",
+          {NULL}},
+         put_stalls},
         {{"understudy_upgrades_total", METRIC_COUNTER, "", "connections that became tunnels", {NULL}},
          put_upgrades},
         {{"understudy_tls_handshakes_total",
@@ -471,6 +581,48 @@ static const struct {
           "1 for the state that a candidate's breaker is in",
           {"route", "candidate", "state"}},
          put_candidate_breaker},
+        {{"understudy_candidate_drilled_total",
+          METRIC_COUNTER,
+          "",
+          "copies that met a fault of a drill: what is told of that candidate is none of its own",
+          {"route", "candidate", "fault"}},
+         put_candidate_drilled},
+        {{"understudy_safeguard_tripped",
+          METRIC_GAUGE,
+          "",
+          "1 while a safeguard acts",
+          {"route", "candidate", "metric", "action"}},
+         put_guard_tripped},
+        {{"understudy_safeguard_trips_total",
+          METRIC_COUNTER,
+          "",
+          "times that a safeguard began to act",
+          {"route", "candidate", "metric", "action"}},
+         put_guard_trips},
+        {{"understudy_safeguard_value",
+          METRIC_GAUGE,
+          "",
+          "the figure that a safeguard watches: ms, or a share",
+          {"route", "candidate", "metric", "action"}},
+         put_guard_value},
+        {{"understudy_sandbox_starts_total",
+          METRIC_COUNTER,
+          "",
+          "times that a candidate's sandbox was started",
+          {"route", "candidate"}},
+         put_sandbox_starts},
+        {{"understudy_sandbox_ends_total",
+          METRIC_COUNTER,
+          "",
+          "times that a candidate's sandbox ended by itself or by its time",
+          {"route", "candidate"}},
+         put_sandbox_ends},
+        {{"understudy_sandbox_state",
+          METRIC_GAUGE,
+          "",
+          "1 for the state that a candidate's sandbox is in",
+          {"route", "candidate", "state"}},
+         put_sandbox_state},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 

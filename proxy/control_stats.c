@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "capture/fault.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
@@ -30,6 +31,7 @@ static void add_worker(struct stats *s, const struct worker_gauges *g)
 	        {&s->connections, &g->connections},
 	        {&s->tunnels, &g->tunnels},
 	        {&s->in_flight, &g->in_flight},
+	        {&s->stalls, &g->stalls},
 	        {&s->buffered, &g->buffered},
 	        {&s->accepted, &g->accepted},
 	        {&s->upgrades, &g->upgrades},
@@ -74,9 +76,24 @@ static void read_candidate(const struct candidate_gauges *from, struct stats_sta
 	to->queued_bytes = load(&from->queued_bytes_open);
 	to->breaker_opened = load(&from->breaker_opened);
 	to->breaker = atomic_load_explicit(&from->breaker, memory_order_relaxed);
+	for (unsigned i = 0; i < FAULT_KINDS; i++)
+		to->drilled[i] = load(&from->drilled[i]);
 }
 
-static void read_standings(struct stats *s, const struct page *page)
+static void read_sandbox(const struct sandbox_gauges *from, struct stats_standing *to)
+{
+	if (!from)
+		return;
+	to->sandbox.ours = true;
+	to->sandbox.state = atomic_load(&from->state);
+	to->sandbox.status = atomic_load(&from->status);
+	to->sandbox.starts = atomic_load(&from->starts);
+	to->sandbox.ends = atomic_load(&from->ends);
+	to->sandbox.dropped_bytes = atomic_load(&from->dropped_bytes);
+	sandbox_how(from, to->sandbox.how);
+}
+
+static void read_standings(struct stats *s, const struct page *page, sandbox_looks looks)
 {
 	for (uint16_t r = 0; r < s->plan->route_count; r++)
 		for (unsigned c = 0; c < s->plan->routes[r].candidate_count; c++) {
@@ -89,17 +106,43 @@ static void read_standings(struct stats *s, const struct page *page)
 			to->state = atomic_load(&from->state);
 			to->sample_ppm =
 			        page_sample_ppm(page, r, c, s->plan->routes[r].candidates[c].sample_ppm);
-			to->paused = atomic_load(&page->paused_candidates[r]) >> c & 1;
+			to->paused = (atomic_load(&page->paused_candidates[r]) |
+			              atomic_load(&page->guard_pauses[r])) >>
+			                     c &
+			             1;
 			to->stage = atomic_load(&from->stage);
 			to->falls = atomic_load(&from->falls);
 			to->stopped = atomic_load(&from->stopped);
 			to->saved = atomic_load(&from->saved);
 			standing_gate(from, to->gate);
 			read_candidate(&page->candidates[r][c], to);
+			to->drill = page_drilled(page, s->plan, r, c);
+			read_sandbox(looks[r][c], to);
 		}
 }
 
-void stats_read(const struct role_env *env, struct stats *s)
+unsigned stats_guarded(const struct plan_route *route, const struct plan_safeguard *s)
+{
+	return guard_row(s->metric)->scope == GUARD_CANDIDATE ? route->candidate_count : 1;
+}
+
+static void read_guards(struct stats *s, const struct page *page)
+{
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned i = 0; i < s->plan->routes[r].safeguard_count; i++)
+			for (unsigned c = 0;
+			     c < stats_guarded(&s->plan->routes[r], &s->plan->routes[r].safeguards[i]); c++) {
+				const struct guard_gauges *from = &page->guards[r][i][c];
+				struct stats_guard *to = &s->guards[r][i][c];
+				uint64_t bits = atomic_load(&from->value);
+
+				to->tripped = atomic_load(&from->tripped);
+				to->trips = atomic_load(&from->trips);
+				memcpy(&to->value, &bits, sizeof bits);
+			}
+}
+
+void stats_read(const struct role_env *env, sandbox_looks looks, struct stats *s)
 {
 	const struct page *page = env->page;
 	uint64_t started = atomic_load(&page->started_ns);
@@ -110,6 +153,8 @@ void stats_read(const struct role_env *env, struct stats *s)
 	s->paused = atomic_load(&page->paused);
 	s->ready = atomic_load(&page->ready);
 	s->log_level = atomic_load(&page->log_level);
+	s->results_failing = atomic_load(&page->results_failing);
+	s->capture_failing = atomic_load(&page->capture_failing);
 	s->run_id = atomic_load(&page->run_id);
 	s->log_shed = atomic_load(&page->log_shed);
 	s->uptime_ns = started ? clock_mono_ns() - started : 0;
@@ -121,7 +166,8 @@ void stats_read(const struct role_env *env, struct stats *s)
 	s->harm_cost_ns = atomic_load(&page->harm.cost_ns);
 	s->harm_low_ns = atomic_load(&page->harm.low_ns);
 	s->harm_high_ns = atomic_load(&page->harm.high_ns);
-	read_standings(s, page);
+	read_standings(s, page, looks);
+	read_guards(s, page);
 	ledger_read(env->ledger, &s->counts);
 }
 
@@ -242,6 +288,7 @@ static void put_live(struct buf *b, const struct stats *s)
 	        {"in_flight", s->in_flight},
 	        {"buffered_bytes", s->buffered},
 	        {"tunnels", s->tunnels},
+	        {"stalls", s->stalls},
 	        {"client_bytes_in", s->client_bytes_in},
 	        {"client_bytes_out", s->client_bytes_out},
 	        {"live_bytes_in", s->live_bytes_in},
@@ -312,6 +359,33 @@ static void put_added(struct buf *b, const struct stats *s)
 	close_with(b, "}");
 }
 
+/* "drill": null, or how many copies met which fault of ours. */
+static void put_drill(struct buf *b, const struct stats_standing *at)
+{
+	if (!at->drill) {
+		buf_puts(b, "\"drill\":null,");
+		return;
+	}
+	buf_puts(b, "\"drill\":{");
+	for (uint32_t i = 0; i < FAULT_KINDS; i++)
+		put_number(b, fault_name(i), at->drilled[i]);
+	close_with(b, "}");
+}
+
+static void put_sandbox(struct buf *b, const struct stats_standing *at)
+{
+	if (!at->sandbox.ours)
+		return;
+	buf_puts(b, "\"sandbox\":{");
+	put_text(b, "state", sandbox_state_name(at->sandbox.state));
+	put_number(b, "starts", at->sandbox.starts);
+	put_number(b, "ends", at->sandbox.ends);
+	put_number(b, "last_status", at->sandbox.status);
+	put_number(b, "dropped_output_bytes", at->sandbox.dropped_bytes);
+	put_text(b, "limits", at->sandbox.how);
+	close_with(b, "}");
+}
+
 static void put_candidate(struct buf *b, const struct stats *s, unsigned route, unsigned candidate)
 {
 	static const char *const states[] = {"\"none\"", "\"undecided\"", "\"pass\"", "\"fail\""};
@@ -331,6 +405,8 @@ static void put_candidate(struct buf *b, const struct stats *s, unsigned route, 
 	else
 		put_number(b, "needed", at->needed);
 	put_text(b, "gate", at->gate);
+	put_drill(b, at);
+	put_sandbox(b, at);
 	put_counts(b, s->counts.route_seen[route], s->counts.candidate[route][candidate],
 	           s->counts.candidate_open[route][candidate]);
 	close_with(b, "}");
@@ -350,6 +426,8 @@ void stats_json(const struct stats *s, struct buf *b)
 	put_number(b, "uptime_us", s->uptime_ns / 1000);
 	put_text(b, "log_level", log_level_name(s->log_level));
 	put_number(b, "log_lines_shed", s->log_shed);
+	buf_printf(b, "\"disk_failing\":{\"results\":%s,\"capture\":%s},",
+	           s->results_failing ? "true" : "false", s->capture_failing ? "true" : "false");
 	put_live(b, s);
 	put_endpoints(b, s);
 	put_added(b, s);
@@ -396,6 +474,7 @@ static void put_route(struct buf *b, const struct plan *plan, const struct plan_
 	}
 	close_with(b, "]");
 	put_number(b, "gates", r->gate_count);
+	put_number(b, "safeguards", r->safeguard_count);
 	close_with(b, "}");
 }
 

@@ -1,13 +1,14 @@
 /*
  * control_stats.h - what the control endpoint knows, read once into plain numbers, and its three texts.
  *
- * Everything is read from the control page, the ledger and the plan; nothing is kept. The texts are pure:
- * the same stats give the same bytes.
+ * Everything is read from the control page, the ledger, the gauges of sandboxes and the plan; nothing is
+ * kept. The texts are pure: the same stats give the same bytes.
  */
 #ifndef PROXY_CONTROL_STATS_H
 #define PROXY_CONTROL_STATS_H
 
 #include "capture/role.h"
+#include "capture/sandbox_gauges.h"
 #include "proto/base/buf.h"
 #include "proto/base/metric.h"
 
@@ -20,18 +21,33 @@ struct stats_standing {
 	uint32_t breaker;               /* closed, open, half open */
 	uint32_t stage, falls, stopped; /* of its ramp; why it gets the watch share, 0: it does not */
 	uint64_t saved;
+	bool drill; /* faults of ours: its figures are none of its own */
+	uint64_t drilled[FAULT_KINDS];
+	struct {
+		bool ours;              /* we start it; else the rest is 0 */
+		uint32_t state, status; /* enum sandbox_state; of its last end */
+		uint64_t starts, ends, dropped_bytes;
+		char how[8 * SANDBOX_HOW_WORDS + 1];
+	} sandbox;
+};
+
+struct stats_guard {
+	bool tripped;
+	uint64_t trips;
+	double value; /* NaN: not known */
 };
 
 struct stats {
 	const struct plan *plan;
 	struct ledger_counts counts;
 	uint32_t phase, paused, ready, log_level;
+	bool results_failing, capture_failing; /* the disk does not take them */
 	uint64_t run_id, uptime_ns, log_shed;
 	uint64_t requests, live_errors, rejected;
 	uint64_t protocol[PROTOCOLS];
 	uint64_t live_error[LIVE_ERRORS], rejected_rule[RULES_MAX];
 	uint64_t responses[ORIGINS][STATUS_CLASSES];
-	uint64_t connections, tunnels, in_flight, buffered, accepted, upgrades, tls_handshakes;
+	uint64_t connections, tunnels, in_flight, stalls, buffered, accepted, upgrades, tls_handshakes;
 	uint64_t client_bytes_in, client_bytes_out, live_bytes_in, live_bytes_out;
 	uint64_t live_connects, live_reuses, live_retries, live_cancels, live_ejections;
 	uint32_t endpoint_states[ROUTES_MAX][LIVE_ENDPOINTS_MAX][ENDPOINT_STATES]; /* workers that see each */
@@ -39,11 +55,12 @@ struct stats {
 	uint64_t harm_groups;
 	int64_t harm_cost_ns, harm_low_ns, harm_high_ns;
 	struct stats_standing standings[ROUTES_MAX][CANDIDATES_MAX];
+	struct stats_guard guards[ROUTES_MAX][SAFEGUARDS_MAX][CANDIDATES_MAX];
 };
 
 enum { STATUS_LINES = 12, STATUS_COLUMNS = 80 };
 
-void stats_read(const struct role_env *, struct stats *out);
+void stats_read(const struct role_env *, sandbox_looks, struct stats *out);
 /* The twelve lines of the start banner and of `ctl status`, none over STATUS_COLUMNS. */
 void stats_status(const struct stats *, struct buf *out);
 void stats_json(const struct stats *, struct buf *out);
@@ -55,6 +72,8 @@ const struct metric *stats_metric(unsigned index);
  * printed either. */
 void stats_config(const struct plan *, struct buf *out);
 
+/* How many figures a safeguard watches: one, or one a candidate. */
+unsigned stats_guarded(const struct plan_route *, const struct plan_safeguard *);
 /* Endpoints of a route that no worker sends to. */
 unsigned stats_endpoints_out(const struct stats *, unsigned route);
 /* The sum of a group's outcomes. */

@@ -160,6 +160,31 @@ static void line_harmed(const struct hist_range *cost, double at, struct buf *b)
 	buf_puts(b, "); understudy ctl resume");
 }
 
+/* What safeguards do now: "held back: svc divergence_rate 25 % (pause), and 1 more"; false: nothing. */
+static bool put_guards(const struct stats *s, struct buf *b)
+{
+	unsigned more = 0;
+
+	for (unsigned r = 0; r < s->plan->route_count; r++)
+		for (unsigned i = 0; i < s->plan->routes[r].safeguard_count; i++) {
+			const struct plan_route *route = &s->plan->routes[r];
+			const struct plan_safeguard *g = &route->safeguards[i];
+
+			for (unsigned c = 0; c < stats_guarded(route, g); c++) {
+				if (!s->guards[r][i][c].tripped || more++)
+					continue;
+				buf_printf(b, "held back: %s %s (%s)",
+				           guard_row(g->metric)->scope == GUARD_CANDIDATE
+				                   ? route->candidates[c].name
+				                   : route->name,
+				           guard_row(g->metric)->name, guard_action_name(g->action));
+			}
+		}
+	if (more > 1)
+		buf_printf(b, ", and %u more", more - 1);
+	return more > 0;
+}
+
 static void line_shadowing(const struct stats *s, struct buf *b)
 {
 	double at;
@@ -169,6 +194,12 @@ static void line_shadowing(const struct stats *s, struct buf *b)
 		line_harmed(&cost, at, b);
 		return;
 	}
+	if (s->paused & PAUSED_BY_SAFEGUARD) {
+		buf_puts(b, "OFF by a safeguard: understudy ctl resume");
+		return;
+	}
+	if (!s->paused && put_guards(s, b))
+		return;
 	if (s->paused) {
 		buf_puts(b, s->paused & PAUSED_BY_OPERATOR ? "paused (understudy ctl resume)"
 		                                           : "paused (the file PAUSE in the run directory)");
@@ -267,7 +298,12 @@ static void line_captured(const struct stats *s, struct buf *b)
 	put_count(b, s->counts.capture[0]);
 	put_counted(b, " + not_captured ", missed);
 	put_counted(b, " + open ", s->counts.open);
-	if (!s->plan->capture)
+	if (s->results_failing || s->capture_failing)
+		buf_printf(b, " (THE DISK FAILS: %s)",
+		           !s->capture_failing   ? "results"
+		           : !s->results_failing ? "capture"
+		                                 : "both");
+	else if (!s->plan->capture)
 		buf_puts(b, " (capture is off)");
 }
 
@@ -278,13 +314,15 @@ static void put_standing(struct buf *b, const char *name, const struct stats_sta
 	buf_printf(b, "%s %s, ", name, standing_names[at->state <= STANDING_FAIL ? at->state : 0]);
 	put_count(b, at->pairs);
 	buf_puts(b, " pairs");
-	if (at->state == STANDING_FAIL && at->gate[0]) {
+	if (at->drill)
+		buf_puts(b, " (a drill)");
+	else if (at->state == STANDING_FAIL && at->gate[0])
 		buf_printf(b, " (%s)", at->gate);
-	} else if (at->state == STANDING_UNDECIDED && !at->gate[0]) {
+	else if (at->state == STANDING_UNDECIDED && !at->gate[0])
 		buf_puts(b, " (no gate declared)");
-	} else if (at->state == STANDING_UNDECIDED && at->needed == UINT64_MAX) {
+	else if (at->state == STANDING_UNDECIDED && at->needed == UINT64_MAX)
 		buf_printf(b, ", more needed for %s", at->gate);
-	} else if (at->state == STANDING_UNDECIDED) {
+	else if (at->state == STANDING_UNDECIDED) {
 		put_counted(b, ", about ", at->needed);
 		buf_printf(b, " more for %s", at->gate);
 	}
@@ -318,7 +356,7 @@ static void put_group(const struct stats *s, unsigned state, struct buf *b)
 				buf_printf(b, "%s%s: ", before, standing_names[state]);
 			else
 				buf_puts(b, before);
-			buf_printf(b, "%s ", candidate->name);
+			buf_printf(b, "%s%s ", candidate->name, at->drill ? " (drill)" : "");
 			put_count(b, at->pairs);
 			buf_puts(b, after);
 			before = ", ";
@@ -338,11 +376,18 @@ static void line_verdict(const struct stats *s, struct buf *b)
 		put_group(s, state, b);
 }
 
-/* " (2/4)": the stage of a ramp; " (enough)": it has been seen enough */
+/* " (2/4)": the stage of a ramp; " (enough)": it has been seen enough; " (down, 3 ends)": its sandbox */
 static void put_stage(struct buf *b, const struct plan_ramp *ramp, const struct stats_standing *at)
 {
+	bool fine = !at->sandbox.ours || (at->sandbox.state == SANDBOX_READY && !at->sandbox.ends);
+
 	if (at->paused)
 		buf_puts(b, " (paused)");
+	else if (at->drill)
+		buf_puts(b, " (drill)");
+	else if (!fine)
+		buf_printf(b, " (%s, %llu ends)", sandbox_state_name(at->sandbox.state),
+		           (unsigned long long)at->sandbox.ends);
 	else if (at->stopped)
 		buf_puts(b, " (enough)");
 	else if (ramp->stage_count)

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "proxy/estate.h"
+#include "proxy/estate_inside.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,14 +24,13 @@
 
 enum { CONTROL_PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) };
 
-static int complain(const char *what, const char *detail)
+int estate_complain(const char *what, const char *detail)
 {
 	fprintf(stderr, "understudy: %s: %s: %s\n", what, detail, strerror(errno));
 	return ERR_SYS;
 }
 
-/* Takes the descriptor; its name is made as printf makes it. */
-__attribute__((format(printf, 3, 4))) static int own(struct estate *e, int fd, const char *name, ...)
+int estate_own(struct estate *e, int fd, const char *name, ...)
 {
 	va_list args;
 
@@ -71,12 +70,12 @@ static int make_ring(struct estate *e, const char *name)
 	int memfd, eventfd, err;
 
 	if (ring_create(name, budget_ring_bytes(e->plan), &memfd, &eventfd))
-		return complain("cannot make the ring", name);
-	err = own(e, memfd, "ring.%s", name);
+		return estate_complain("cannot make the ring", name);
+	err = estate_own(e, memfd, "ring.%s", name);
 	if (err)
 		close(eventfd);
 	else
-		err = own(e, eventfd, "wake.%s", name);
+		err = estate_own(e, eventfd, "wake.%s", name);
 	return err;
 }
 
@@ -104,9 +103,9 @@ int estate_log_ring(struct estate *e, const char *role, unsigned index)
 	int memfd, eventfd;
 
 	if (ring_create("log", BUDGET_LOG_RING, &memfd, &eventfd))
-		return complain("cannot make the log ring", role);
+		return estate_complain("cannot make the log ring", role);
 	close(eventfd);
-	return own(e, memfd, "ring.log.%s.%u", role, index);
+	return estate_own(e, memfd, "ring.log.%s.%u", role, index);
 }
 
 int estate_renew_ring(struct estate *e, const char *name)
@@ -117,7 +116,7 @@ int estate_renew_ring(struct estate *e, const char *name)
 	if (!ring || !wake)
 		return ERR_PROTO;
 	if (ring_create(name, budget_ring_bytes(e->plan), &memfd, &eventfd))
-		return complain("cannot make the ring", name);
+		return estate_complain("cannot make the ring", name);
 	close(*ring);
 	close(*wake);
 	*ring = memfd;
@@ -131,15 +130,17 @@ static int make_shared(struct estate *e)
 	uint64_t run_id = 0;
 
 	if (plan_publish(e->plan, &plan_fd))
-		return complain("cannot make shared memory", "plan");
-	if (own(e, plan_fd, "plan") || ledger_create(e->plan->workers, e->plan->slots_each, &ledger_fd))
-		return complain("cannot make shared memory", "ledger");
-	if (own(e, ledger_fd, "ledger") || page_create(&page_fd))
-		return complain("cannot make shared memory", "page");
-	if (own(e, page_fd, "page") || page_map(page_fd, &e->page) || ledger_attach(ledger_fd, &e->ledger))
-		return complain("cannot map shared memory", "memfd");
+		return estate_complain("cannot make shared memory", "plan");
+	if (estate_own(e, plan_fd, "plan") ||
+	    ledger_create(e->plan->workers, e->plan->slots_each, &ledger_fd))
+		return estate_complain("cannot make shared memory", "ledger");
+	if (estate_own(e, ledger_fd, "ledger") || page_create(&page_fd))
+		return estate_complain("cannot make shared memory", "page");
+	if (estate_own(e, page_fd, "page") || page_map(page_fd, &e->page) ||
+	    ledger_attach(ledger_fd, &e->ledger))
+		return estate_complain("cannot map shared memory", "memfd");
 	if (!e->plan->run_closed && getrandom(&run_id, sizeof run_id, 0) != sizeof run_id)
-		return complain("cannot draw a run id", "getrandom");
+		return estate_complain("cannot draw a run id", "getrandom");
 	atomic_store(&e->page->run_id, run_id);
 	atomic_store(&e->page->generation, e->plan->generation);
 	return 0;
@@ -153,14 +154,26 @@ static int make_secrets(struct estate *e, const struct estate *former)
 
 	err = secrets_mask_key(e->plan->mask_key_file, kept ? estate_fd(former, "mask-key") : -1, &mask);
 	if (!err)
-		err = own(e, mask, "mask-key");
+		err = estate_own(e, mask, "mask-key");
 	if (!err)
 		err = secrets_sample_key(mask, e->plan->seed, &sample);
 	if (!err)
-		err = own(e, sample, "sample-key");
+		err = estate_own(e, sample, "sample-key");
 	if (!err)
 		err = secrets_ticket_key(former ? estate_fd(former, "ticket-key") : -1, &ticket);
-	return err ? err : own(e, ticket, "ticket-key");
+	if (!err)
+		err = estate_own(e, ticket, "ticket-key");
+	for (uint32_t i = 0; i < e->plan->mask_count && !err; i++) {
+		const char *file = e->plan->masks[i].detect.gazetteer_file;
+		int fd = -1;
+
+		if (!file[0])
+			continue;
+		err = secrets_gazetteer(file, &fd);
+		if (!err)
+			err = estate_own(e, fd, "gazetteer.%u", i);
+	}
+	return err;
 }
 
 static int own_file(struct estate *e, const char *path, const char *name)
@@ -170,13 +183,13 @@ static int own_file(struct estate *e, const char *path, const char *name)
 	if (!path[0])
 		return 0;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd == -1 ? complain("cannot open", path) : own(e, fd, "%s", name);
+	return fd == -1 ? estate_complain("cannot open", path) : estate_own(e, fd, "%s", name);
 }
 
 static int open_listener_files(struct estate *e, unsigned l)
 {
 	const struct plan_listen *p = &e->plan->listen[l];
-	char name[ESTATE_NAME_BYTES];
+	char name[ESTATE_NAME_BYTES + 8];
 	int err = 0;
 
 	for (unsigned n = 0; n < p->certificate_count && !err; n++) {
@@ -209,7 +222,7 @@ static const char *system_authorities(void)
 static int open_live_files(struct estate *e, unsigned r)
 {
 	const struct plan_live *p = &e->plan->routes[r].live;
-	char name[ESTATE_NAME_BYTES];
+	char name[ESTATE_NAME_BYTES + 8];
 	int err;
 
 	snprintf(name, sizeof name, "tls.live.%u.ca", r);
@@ -224,7 +237,7 @@ static int open_live_files(struct estate *e, unsigned r)
 static int open_candidate_files(struct estate *e, unsigned r)
 {
 	const struct plan_route *route = &e->plan->routes[r];
-	char name[ESTATE_NAME_BYTES];
+	char name[ESTATE_NAME_BYTES + 8];
 	int err = 0;
 
 	for (unsigned c = 0; c < route->candidate_count && !err; c++) {
@@ -242,9 +255,56 @@ static int open_candidate_files(struct estate *e, unsigned r)
 
 /* Certificates and keys reach workers, authorities and candidates' credentials the shadow, the token control,
  * as open descriptors; their contents stay unread here. */
+static bool watches(const struct plan *p, enum guard_metric metric)
+{
+	bool wanted = false;
+
+	for (unsigned r = 0; r < p->route_count; r++)
+		for (unsigned i = 0; i < p->routes[r].safeguard_count; i++)
+			wanted |= p->routes[r].safeguards[i].metric == metric;
+	return wanted;
+}
+
+/* What a safeguard watches of this machine is opened for the judge, who may open nothing. Where the kernel
+ * does not tell it, the figure is not known. */
+static int open_host(struct estate *e)
+{
+	static const struct {
+		enum guard_metric metric;
+		const char *path, *name;
+	} files[] = {{GUARD_HOST_MEMORY, "/proc/meminfo", "host.memory"},
+	             {GUARD_HOST_CPU, "/proc/pressure/cpu", "host.cpu"}};
+
+	for (unsigned f = 0; f < 2; f++) {
+		int fd;
+
+		if (!watches(e->plan, files[f].metric))
+			continue;
+		fd = open(files[f].path, O_RDONLY | O_CLOEXEC);
+		if (fd == -1)
+			(void)estate_complain("a safeguard has no figure", files[f].path);
+		else if (estate_own(e, fd, "%s", files[f].name))
+			return ERR_LIMIT;
+	}
+	return 0;
+}
+
+/* For what a safeguard leaves behind when it acts; the file may be gone by now. */
+static int open_config(struct estate *e)
+{
+	int fd = e->plan->config_file[0] ? open(e->plan->config_file, O_RDONLY | O_CLOEXEC) : -1;
+
+	return fd == -1 ? 0 : estate_own(e, fd, "config");
+}
+
 static int open_files(struct estate *e)
 {
 	int err = own_file(e, e->plan->control_token_file, "control-token");
+
+	if (!err)
+		err = open_host(e);
+	if (!err)
+		err = open_config(e);
 
 	for (unsigned l = 0; l < e->plan->listen_count && !err; l++)
 		err = open_listener_files(e, l);
@@ -274,9 +334,9 @@ static int make_listeners(struct estate *e, const struct estate *former)
 
 	err = listeners_bind(e->plan, former ? theirs : NULL, n, fds, &control);
 	for (unsigned i = 0; i < LISTEN_MAX; i++)
-		if (fds[i] != -1 && own(e, fds[i], "listen.%u", i))
+		if (fds[i] != -1 && estate_own(e, fds[i], "listen.%u", i))
 			err = ERR_LIMIT;
-	if (control != -1 && own(e, control, "control-address"))
+	if (control != -1 && estate_own(e, control, "control-address"))
 		err = ERR_LIMIT;
 	return err;
 }
@@ -320,7 +380,7 @@ static int show_control_socket(struct estate *e)
 		return 0;
 	control_path(e->plan, "~", made);
 	if (rename(made, e->plan->control_socket) == -1)
-		return complain("cannot make the control socket", e->plan->control_socket);
+		return estate_complain("cannot make the control socket", e->plan->control_socket);
 	e->control_inode = inode_of(e->plan->control_socket);
 	return 0;
 }
@@ -331,14 +391,14 @@ int estate_listen(struct estate *e)
 		unsigned n;
 
 		if (sscanf(e->things[i].name, "listen.%u", &n) == 1 && listen(e->things[i].fd, 4096) == -1)
-			return complain("cannot listen on", e->plan->listen[n].at.url);
+			return estate_complain("cannot listen on", e->plan->listen[n].at.url);
 		if (!strcmp(e->things[i].name, "control-address") && listen(e->things[i].fd, 64) == -1)
-			return complain("cannot listen on", e->plan->control_address.url);
+			return estate_complain("cannot listen on", e->plan->control_address.url);
 	}
 	return show_control_socket(e);
 }
 
-static void make_parent_folder(const char *path)
+void estate_make_folder(const struct plan *plan, const char *path)
 {
 	char folder[PATH_MAX_BYTES];
 	char *slash;
@@ -347,7 +407,7 @@ static void make_parent_folder(const char *path)
 	slash = strrchr(folder, '/');
 	if (slash && slash != folder) {
 		*slash = 0;
-		mkdir(folder, 0700);
+		mkdir(folder, plan->user_id ? 0711 : 0700);
 	}
 }
 
@@ -361,7 +421,7 @@ static int make_control_socket(struct estate *e)
 
 	if (!path[0])
 		return 0;
-	make_parent_folder(path);
+	estate_make_folder(e->plan, path);
 	control_path(e->plan, is_later(e->plan) ? "~" : "", made);
 	fd = listeners_bind_path(made);
 	if (fd == -1 && errno == EADDRINUSE) {
@@ -372,14 +432,14 @@ static int make_control_socket(struct estate *e)
 		return ERR_SYS;
 	}
 	if (fd == -1 || chmod(made, 0600) == -1 || listen(fd, 16) == -1) {
-		complain("cannot make the control socket", path);
+		estate_complain("cannot make the control socket", path);
 		if (fd != -1)
 			close(fd);
 		return ERR_SYS;
 	}
 	if (!is_later(e->plan))
 		e->control_inode = inode_of(made);
-	return own(e, fd, "control");
+	return estate_own(e, fd, "control");
 }
 
 /* Not when a newer generation's, or another proxy's, has taken its place. */
@@ -424,7 +484,8 @@ static int own_folder(struct estate *e, const char *path, const char *name)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd != -1 && e->plan->user_id && geteuid() == 0) /* the roles' */
 		(void)!fchown(fd, e->plan->user_id, e->plan->group_id);
-	return fd == -1 ? complain("cannot make the run directory", path) : own(e, fd, "%s", name);
+	return fd == -1 ? estate_complain("cannot make the run directory", path)
+	                : estate_own(e, fd, "%s", name);
 }
 
 static int make_run_directory(struct estate *e, const char *path)
@@ -452,12 +513,12 @@ static int make_names(struct estate *e)
 	if (e->plan->replay || !names_needed(e->plan))
 		return 0;
 	if (names_create(&writable, &readable))
-		return complain("cannot make shared memory", "names");
-	if (own(e, writable, "names")) {
+		return estate_complain("cannot make shared memory", "names");
+	if (estate_own(e, writable, "names")) {
 		close(readable);
 		return ERR_LIMIT;
 	}
-	return own(e, readable, "names.read");
+	return estate_own(e, readable, "names.read");
 }
 
 /* Between the shadow and who connects for it. */
@@ -468,12 +529,12 @@ static int make_dial(struct estate *e)
 	if (e->plan->run_closed)
 		return 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return complain("cannot make a socket pair", "dial");
-	if (own(e, pair[0], "dial.ask")) {
+		return estate_complain("cannot make a socket pair", "dial");
+	if (estate_own(e, pair[0], "dial.ask")) {
 		close(pair[1]);
 		return ERR_LIMIT;
 	}
-	return own(e, pair[1], "dial.answer");
+	return estate_own(e, pair[1], "dial.answer");
 }
 
 int estate_open(struct estate *e, const struct plan *plan, const char *run_directory, const char *input,
@@ -490,6 +551,8 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 		err = open_files(e);
 	if (!err)
 		err = make_secrets(e, former);
+	if (!err)
+		err = estate_make_sandboxes(e, former);
 	if (!err)
 		err = make_shared(e);
 	if (!err)
@@ -510,6 +573,7 @@ void estate_close(struct estate *e)
 			remove_control_socket(e);
 		close(e->things[i].fd);
 	}
+	estate_remove_sandboxes(e);
 	if (e->page)
 		munmap(e->page, sizeof *e->page);
 	e->page = NULL;

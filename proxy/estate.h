@@ -15,12 +15,17 @@
 enum { ESTATE_MAX = 256, ESTATE_NAME_BYTES = 32 };
 
 struct estate {
-	const struct plan *plan;
+	const struct plan *plan; /* the addresses of its sandboxes are written when the estate is opened */
 	struct page *page;
 	struct ledger *ledger;
 	ino_t control_inode; /* of the control socket once it can be found; 0: not yet */
 	const char *run_directory;
 	bool made_run; /* it was not there before */
+	unsigned sandbox_count;
+	struct {
+		bool ours;  /* its path is to be removed */
+		int former; /* its place in the former generation, which has it too; -1: it is new */
+	} sandboxes[SANDBOXES_MAX];
 	unsigned count;
 	struct {
 		char name[ESTATE_NAME_BYTES];
@@ -50,6 +55,10 @@ int estate_log_ring(struct estate *, const char *role, unsigned index) MUST_CHEC
 /* Put an empty ring in the place of "ring.NAME" and "wake.NAME"; whoever holds the old one keeps it.
  * 0, ERR_SYS, or ERR_PROTO when there is no such ring. */
 int estate_renew_ring(struct estate *, const char *name) MUST_CHECK;
+/* Nobody here has a use for sandboxes any more: they end, unless another generation holds them. */
+void estate_leave_sandboxes(struct estate *);
+/* The n-th sandbox, which the former has too, is this estate's from here on. */
+void estate_take_sandbox(struct estate *, unsigned n, struct estate *former);
 /* Remove the run's files and its directory, if it was made for this estate. */
 void estate_discard_run(const struct estate *);
 /* Close every descriptor and take the control socket's path away, unless it is somebody else's by now. */

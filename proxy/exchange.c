@@ -6,7 +6,7 @@
 #include "proxy/forward.h"
 #include "proxy/live.h"
 
-enum { INTERIM_MAX = 8, HEARD_BYTES = 16 * 1024 };
+enum { INTERIM_MAX = 8 };
 
 static const struct plan_route *route_of(const struct exchange *x)
 {
@@ -52,6 +52,7 @@ static void in_flight(struct worker *w, int by)
 /* Nothing is being heard out any more. */
 static void hear_no_more(struct exchange *x)
 {
+	x->hearing = 0;
 	x->head = NULL;
 	if (x->heard.base)
 		buf_fini(&x->heard);
@@ -120,17 +121,17 @@ static bool wants_tunnel(const struct exchange *x, const struct http_message *m)
 	       span_eq_nocase(m->upgrade_protocol, SPAN("websocket"));
 }
 
-static void send_head(struct exchange *x, const struct http_message *m)
+static struct forward_request request_of(const struct exchange *x, const struct http_message *m)
 {
-	live_head(x->live, &(struct forward_request){.message = m,
-	                                             .edits = &route_of(x)->request_headers,
-	                                             .framing = m->framing,
-	                                             .forwarded = x->worker->plan->forwarded,
-	                                             .client_address = x->client_address,
-	                                             .client_tls = x->client_tls,
-	                                             .id = x->id,
-	                                             .salt = x->worker->salt,
-	                                             .upgrade = wants_tunnel(x, m)});
+	return (struct forward_request){.message = m,
+	                                .edits = &route_of(x)->request_headers,
+	                                .framing = m->framing,
+	                                .forwarded = x->worker->plan->forwarded,
+	                                .client_address = x->client_address,
+	                                .client_tls = x->client_tls,
+	                                .id = x->id,
+	                                .salt = x->worker->salt,
+	                                .upgrade = wants_tunnel(x, m)};
 }
 
 /* "http://..." on a TLS listener, or the other way round (RFC 9110 7.4). */
@@ -139,24 +140,40 @@ static bool wrong_scheme(const struct exchange *x, const struct http_message *m)
 	return m->scheme != HTTP_SCHEME_NONE && (m->scheme == HTTP_SCHEME_HTTPS) != x->client_tls;
 }
 
+static void take_live(struct exchange *x)
+{
+	x->live = live_take(x, &x->worker->upstreams[x->route], x->worker->now_ns);
+}
+
 /* Live is asked: the head is queued for it. */
 static void ask(struct exchange *x, const struct http_message *m)
 {
-	x->live = live_take(x, &x->worker->upstreams[x->route], x->worker->now_ns);
+	struct forward_request r = request_of(x, m);
+
+	take_live(x);
 	if (x->live)
-		send_head(x, m);
+		live_head(x->live, &r);
 }
 
+/* As text a head is the same for every version of HTTP, but for what gRPC says in TE. */
 static bool heard_out(const struct exchange *x, const struct http_message *m)
 {
-	return x->keeps_heads && m->framing == HTTP_LENGTH && m->content_length &&
-	       m->content_length <= HEARD_BYTES;
+	return (x->keeps_heads || (x->keeps_text && !m->te_trailers)) && m->framing == HTTP_LENGTH &&
+	       m->content_length && m->content_length <= EXCHANGE_HEARD_BYTES;
 }
 
 static void hear(struct exchange *x, const struct http_message *m)
 {
-	x->head = m;
-	buf_init(&x->heard, HEARD_BYTES);
+	struct forward_request r;
+
+	x->hearing = m->content_length;
+	buf_init(&x->heard, EXCHANGE_HEARD_BYTES + (x->keeps_heads ? 0 : 2 * H1_HEAD_MAX));
+	if (x->keeps_heads) {
+		x->head = m;
+	} else {
+		r = request_of(x, m);
+		forward_request(&x->heard, &r);
+	}
 }
 
 /* A gRPC call says how long it may take (grpc-timeout); 0: it does not. */
@@ -210,38 +227,52 @@ void exchange_begin(struct exchange *x, const struct http_message *m)
 	else
 		ask(x, m);
 	tap_head(&x->tap, LEG_CLIENT, m);
-	if (!x->live && !x->head)
+	if (!x->live && !x->hearing)
 		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
+}
+
+/* What was heard out, and its last bytes. */
+static void ask_heard(struct exchange *x, struct span bytes)
+{
+	if (x->head) {
+		ask(x, x->head);
+		if (x->live && buf_len(&x->heard))
+			live_data(x->live, buf_span(&x->heard));
+		if (x->live)
+			live_data(x->live, bytes);
+		return;
+	}
+	buf_span_put(&x->heard, bytes);
+	if (!x->heard.err)
+		take_live(x);
+	if (x->live)
+		live_text(x->live, buf_span(&x->heard));
 }
 
 /* Of a request that is heard out; with its last byte live is asked. */
 static void hear_data(struct exchange *x, struct span bytes)
 {
-	if (x->bytes_in < x->head->content_length) {
+	if (x->bytes_in < x->hearing) {
 		buf_span_put(&x->heard, bytes);
 		return;
 	}
 	if (!x->heard.err)
-		ask(x, x->head);
-	if (x->live && buf_len(&x->heard))
-		live_data(x->live, buf_span(&x->heard));
-	if (x->live)
-		live_data(x->live, bytes);
+		ask_heard(x, bytes);
 	hear_no_more(x);
 }
 
 void exchange_data(struct exchange *x, struct span bytes)
 {
-	if (!(x->live || x->head) || !bytes.len)
+	if (!(x->live || x->hearing) || !bytes.len)
 		return;
 	x->bytes_in += bytes.len;
 	x->progress_ns = x->worker->now_ns;
-	if (x->head)
+	if (x->hearing)
 		hear_data(x, bytes);
 	else
 		live_data(x->live, bytes);
 	tap_chunk(&x->tap, LEG_CLIENT, bytes);
-	if (!x->live && !x->head)
+	if (!x->live && !x->hearing)
 		exchange_live_failed(x, LIVE_ERROR_UNAVAILABLE);
 }
 
@@ -337,14 +368,14 @@ static bool passed(uint64_t now_ns, uint64_t since_ns, uint32_t limit_ms)
 	return limit_ms && now_ns > since_ns + (uint64_t)limit_ms * 1000000u;
 }
 
-void exchange_tick(struct exchange *x, uint64_t now_ns)
+void exchange_tick(struct exchange *x, uint64_t now_ns, bool blocked)
 {
 	const struct plan_live *plan = &route_of(x)->live;
-	bool waits = x->live && !x->tunnel && x->ops->full(x->front); /* for the client: no fault of live's */
+	bool waits = x->live && !x->tunnel && (blocked || x->ops->full(x->front)); /* for the client */
 
 	if (waits)
 		x->progress_ns = now_ns;
-	else if (x->live)
+	if (x->live)
 		live_tick(x->live, now_ns);
 	slow_look(x, now_ns);
 	if (!x->live || x->tunnel)
@@ -361,6 +392,19 @@ void exchange_tick(struct exchange *x, uint64_t now_ns)
 	}
 }
 
+/* What safeguards go by. A client that takes its answer slowly is in the time, too: live's end is not ours.
+ */
+static void count_live(const struct exchange *x, bool failed)
+{
+	struct live_gauges *g = &x->worker->env->page->live[x->worker->env->index][x->route];
+
+	gauge_add(&g->answers, 1);
+	if (failed || x->status >= 500)
+		gauge_add(&g->failed, 1);
+	if (!failed && x->request_done && !x->tunnel)
+		hist_add(&g->times, x->worker->now_ns - x->asked_ns);
+}
+
 void exchange_live_failed(struct exchange *x, enum live_error why)
 {
 	static const unsigned statuses[LIVE_ERRORS] = {
@@ -369,6 +413,7 @@ void exchange_live_failed(struct exchange *x, enum live_error why)
 	};
 
 	gauges_live_error(x->worker->gauges, why);
+	count_live(x, true);
 	tap_error(&x->tap, OUTCOME_LIVE_FAILED);
 	finish(x, false);
 	answer_ourselves(x, statuses[why], live_error_name(why));
@@ -433,6 +478,7 @@ void exchange_response_end(struct exchange *x)
 {
 	bool clean = x->request_done && !x->tunnel;
 
+	count_live(x, false);
 	if (x->request_done)
 		tap_end(&x->tap, LEG_LIVE);
 	else /* nobody else can be asked with half a request */

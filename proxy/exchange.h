@@ -5,7 +5,8 @@
  * Whatever passes is queued for the other side first and given to the tap after. An exchange ends when
  * the response ended, was refused or was cut; it then holds no live connection. A small body of known length
  * is heard out before live is asked, so that clients who send it by drops hold no live connection; when all
- * of it is there at once nothing waits and nothing is copied. Larger bodies and chunked ones begin at once.
+ * of it is there at once nothing waits, and nothing is copied where the front keeps heads. Larger bodies,
+ * chunked ones and calls of gRPC begin at once.
  */
 #ifndef PROXY_EXCHANGE_H
 #define PROXY_EXCHANGE_H
@@ -13,6 +14,8 @@
 #include "proxy/live_path.h"
 #include "proxy/slow.h"
 #include "proxy/tap.h"
+
+enum { EXCHANGE_HEARD_BYTES = 16 * 1024 }; /* a body of at most that is heard out */
 
 struct live;
 
@@ -35,12 +38,15 @@ struct exchange {
 	const char *client_address; /* text of the peer, for Forwarded */
 	uint16_t listen_port;
 	bool client_tls;
-	bool shared;      /* the client's connection holds other exchanges */
+	uint32_t share; /* bytes held of it on behalf of its client: kept for another try, or answered and not
+	                 * taken */
 	bool keeps_heads; /* the front keeps what exchange_begin() gets until exchange_end() */
+	bool keeps_text;  /* it does not, but a head may be kept as text */
 
-	struct live *live;               /* NULL: none, not yet, or no longer */
-	const struct http_message *head; /* of a request that is being heard out, else NULL */
-	struct buf heard;                /* its body so far */
+	struct live *live; /* NULL: none, not yet, or no longer */
+	uint64_t hearing;  /* bytes that the body of a request has that is being heard out; 0: none */
+	const struct http_message *head; /* of that request, where the front keeps it */
+	struct buf heard;                /* its body so far, behind a head that is kept as text */
 	uint64_t id;
 	uint16_t route;
 	unsigned tries;
@@ -91,8 +97,9 @@ void exchange_resume(struct exchange *);
 void exchange_flush(struct exchange *);
 /* A turn's work for this exchange took so long. */
 void exchange_added(struct exchange *, uint64_t ns);
-/* Called each tick. */
-void exchange_tick(struct exchange *, uint64_t now_ns);
+/* Called each tick; `blocked`: the client's connection takes nothing now, so that silence is no fault of
+ * live's. */
+void exchange_tick(struct exchange *, uint64_t now_ns, bool blocked);
 
 void exchange_response_head(struct exchange *, const struct http_message *);
 void exchange_response_data(struct exchange *, struct span);

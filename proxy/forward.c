@@ -236,10 +236,15 @@ static void put_status(struct buf *out, const struct http_message *m)
 	buf_put(out, "\r\n", 2);
 }
 
+bool forward_describes(const struct http_message *m, bool head_request)
+{
+	return m->status == 304 || (head_request && m->status >= 200 && m->status != 204);
+}
+
 void forward_response(struct buf *out, const struct http_message *m, const struct plan_header_edits *edits,
                       enum http_framing framing, const char *connection, bool head_request)
 {
-	bool framed = false, describes = head_request || m->status == 304;
+	bool framed = false, describes = forward_describes(m, head_request);
 
 	put_status(out, m);
 	for (size_t i = 0; i < m->field_count; i++) {

@@ -34,6 +34,9 @@ void forward_trailers(struct buf *out, const struct http_message *);
 void forward_response_fields(struct h2_fields *, const struct http_message *,
                              const struct plan_header_edits *, bool head_request);
 void forward_trailer_fields(struct h2_fields *, const struct http_message *);
+/* Its Content-Length tells of a body that is not sent; an interim answer and 204 may have none (RFC
+ * 9110 8.6). */
+bool forward_describes(const struct http_message *, bool head_request);
 /* The route sets or removes it. */
 bool forward_edited(const struct plan_header_edits *, const struct http_field *);
 /* The id as text: 16 lower-case hex digits. */

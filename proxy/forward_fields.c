@@ -13,7 +13,7 @@ static void put_edits(struct h2_fields *to, const struct plan_header_edits *edit
 /* A length travels where there is a body of it, or it tells of one that is not sent. */
 static bool length_travels(const struct http_message *m, bool head_request)
 {
-	return m->framing == HTTP_LENGTH || head_request || m->status == 304;
+	return m->framing == HTTP_LENGTH || forward_describes(m, head_request);
 }
 
 void forward_response_fields(struct h2_fields *to, const struct http_message *m,

@@ -112,7 +112,7 @@ struct house *generations_build(const struct parent *p, const struct plan *plan)
 	struct house *h;
 
 	choose_directory(p, plan, directory);
-	h = house_new(plan, directory, p->job->input, p->self_fd);
+	h = house_new(plan, directory, p->job->input, (struct starter){p->self_fd, &p->launcher});
 	if (h && house_build(h, p->job->rows, p->job->row_count, p->serving))
 		house_discard(&h);
 	return h;
@@ -204,6 +204,7 @@ static void take_over(struct parent *p)
 	}
 	atomic_store(&page_of(former)->superseded, 1);
 	carry_switches(former, next);
+	house_hand_over(former, next);
 	p->serving = next;
 	p->leaving = former;
 	p->coming = NULL;

@@ -15,6 +15,7 @@
 struct parent {
 	const struct parent_job *job;
 	struct notify notify;
+	struct launcher launcher;
 	int self_fd, signals;
 	sigset_t former_mask;
 	bool hangup_stops, hangup, upgrade; /* the last two: a signal asked */

@@ -64,9 +64,9 @@ static void start(struct house *h, struct child *c, uint64_t now)
 {
 	uint32_t retired = RAW_RETIRED;
 
-	if (c->row->per_worker)
+	if (c->row->each == PER_WORKER)
 		atomic_compare_exchange_strong(&h->estate.page->raw_state[c->index], &retired, RAW_OK);
-	if (child_start(c, &h->estate, h->self_fd, now) == 0)
+	if (child_start(c, &h->estate, &h->starter, now) == 0)
 		return;
 	fprintf(stderr, "understudy: role %s.%u cannot be started: %s\n", c->row->name, c->index,
 	        strerror(errno));
@@ -107,7 +107,7 @@ static void replace_ring(struct house *h, const char *ring, uint64_t now)
 	for (unsigned i = 0; i < h->child_count; i++) {
 		struct child *c = &h->children[i];
 
-		if (c->pid > 0 && c->row->per_worker && child_holds(c, full)) {
+		if (c->pid > 0 && c->row->each == PER_WORKER && child_holds(c, full)) {
 			spare_worker(h, c, ring, now);
 			return;
 		}
@@ -162,7 +162,8 @@ static void bury(struct house *h, struct child *c, int status, uint64_t now)
 		return;
 	}
 	if (c->row->stage)
-		ledger_role_lost(h->estate.ledger, c->row->stage, c->row->per_worker ? (int)c->index : -1);
+		ledger_role_lost(h->estate.ledger, c->row->stage,
+		                 c->row->each == PER_WORKER ? (int)c->index : -1);
 	back_off(h, c, now);
 	if (broken)
 		replace_ring(h, ring, now);
@@ -190,7 +191,8 @@ static void hear_children(struct house *h, uint64_t now)
 static bool all_ready(const struct house *h, bool sources)
 {
 	for (unsigned i = 0; i < h->child_count; i++)
-		if (h->children[i].state != CHILD_READY && (sources || !is_source(&h->children[i])))
+		if (h->children[i].state != CHILD_READY && h->children[i].state != CHILD_LENT &&
+		    (sources || !is_source(&h->children[i])))
 			return false;
 	return true;
 }
@@ -235,6 +237,8 @@ static void enter_phase(struct house *h, uint32_t phase, uint64_t now)
 	if (phase > PHASE_CONTROL)
 		return;
 	atomic_store(&h->estate.page->phase, phase);
+	if (phase == PHASE_ANSWERS)
+		estate_leave_sandboxes(&h->estate);
 	if (phase == PHASE_WORKERS)
 		atomic_store(&h->estate.page->door,
 		             atomic_load(&h->estate.page->superseded) || !estate_shut(&h->estate)
@@ -320,6 +324,32 @@ void house_retire(struct house *h)
 	atomic_compare_exchange_strong(&h->estate.page->phase, &run, PHASE_WORKERS);
 }
 
+static struct child *keeper_of(struct house *h, unsigned index)
+{
+	for (unsigned i = 0; i < h->child_count; i++)
+		if (h->children[i].row->each == PER_SANDBOX && h->children[i].index == index)
+			return &h->children[i];
+	return NULL;
+}
+
+void house_hand_over(struct house *former, struct house *next)
+{
+	for (unsigned n = 0; n < next->estate.sandbox_count; n++) {
+		int theirs = next->estate.sandboxes[n].former;
+		struct child *to = keeper_of(next, n),
+		             *from = theirs < 0 ? NULL : keeper_of(former, (unsigned)theirs);
+
+		if (!from || !to)
+			continue;
+		*to = *from;
+		to->row = keeper_of(next, n)->row;
+		to->index = n;
+		*from = (struct child){
+		        .row = from->row, .index = from->index, .state = CHILD_GONE, .from = -1, .go = -1};
+		estate_take_sandbox(&next->estate, n, &former->estate);
+	}
+}
+
 void house_turn(struct house *h, uint64_t now)
 {
 	hear_children(h, now);
@@ -343,6 +373,26 @@ unsigned house_pipes(const struct house *h, struct pollfd *fds)
 	return n;
 }
 
+static unsigned copies_of(const struct house *h, const struct role_row *row)
+{
+	return row->each == PER_WORKER    ? h->estate.plan->workers
+	       : row->each == PER_SANDBOX ? h->estate.sandbox_count
+	                                  : 1;
+}
+
+/* A keeper's lines go to stderr: it may outlive its generation. */
+static bool add_child(struct house *h, const struct role_row *row, unsigned index)
+{
+	bool lent = row->each == PER_SANDBOX && h->estate.sandboxes[index].former != -1;
+
+	if (h->child_count == CHILDREN_MAX || (!h->estate.plan->replay && row->each != PER_SANDBOX &&
+	                                       estate_log_ring(&h->estate, row->name, index)))
+		return false;
+	h->children[h->child_count++] = (struct child){
+	        .row = row, .index = index, .state = lent ? CHILD_LENT : CHILD_WAITING, .from = -1, .go = -1};
+	return true;
+}
+
 static bool people_house(struct house *h, const struct role_row *rows, unsigned row_count)
 {
 	const struct plan *plan = h->estate.plan;
@@ -350,20 +400,17 @@ static bool people_house(struct house *h, const struct role_row *rows, unsigned 
 
 	for (unsigned i = 0; i < row_count; i++) {
 		bool wanted = (rows[i].in & mode) && (!(rows[i].in & IF_NAMED) || names_needed(plan));
-		unsigned copies = !wanted ? 0 : rows[i].per_worker ? plan->workers : 1;
+		unsigned copies = wanted ? copies_of(h, &rows[i]) : 0;
 
-		for (unsigned n = 0; n < copies; n++) {
-			if (h->child_count == CHILDREN_MAX ||
-			    (!plan->replay && estate_log_ring(&h->estate, rows[i].name, n)))
+		for (unsigned n = 0; n < copies; n++)
+			if (!add_child(h, &rows[i], n))
 				return false;
-			h->children[h->child_count++] =
-			        (struct child){.row = &rows[i], .index = n, .from = -1, .go = -1};
-		}
 	}
 	return true;
 }
 
-struct house *house_new(const struct plan *plan, const char *directory, const char *input, int self_fd)
+struct house *house_new(const struct plan *plan, const char *directory, const char *input,
+                        struct starter starter)
 {
 	struct house *h = calloc(1, sizeof *h);
 	struct plan *own = calloc(1, sizeof *own);
@@ -375,7 +422,7 @@ struct house *house_new(const struct plan *plan, const char *directory, const ch
 	}
 	plan_copy(own, plan);
 	h->estate.plan = own;
-	h->self_fd = self_fd;
+	h->starter = starter;
 	h->input = input;
 	snprintf(h->directory, sizeof h->directory, "%s", directory);
 	return h;

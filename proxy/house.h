@@ -12,11 +12,11 @@
 #include <poll.h>
 #include "proxy/child.h"
 
-enum { CHILDREN_MAX = 32, DIRECTORY_BYTES = PATH_MAX_BYTES + NAME_MAX_BYTES + 32 };
+enum { CHILDREN_MAX = 40, DIRECTORY_BYTES = PATH_MAX_BYTES + NAME_MAX_BYTES + 32 };
 
 struct house {
 	struct estate estate; /* its plan is the house's own copy */
-	int self_fd;          /* this program, borrowed */
+	struct starter starter;
 	const char *input;
 	char directory[DIRECTORY_BYTES]; /* of the run */
 	bool open;                       /* every role has been ready: clients are accepted */
@@ -34,7 +34,7 @@ struct house {
 };
 
 /* The plan is copied, the others borrowed. NULL: no memory. */
-struct house *house_new(const struct plan *, const char *directory, const char *input, int self_fd);
+struct house *house_new(const struct plan *, const char *directory, const char *input, struct starter);
 /* Make its estate beside the former's (may be NULL) and a place for each role; house_turn() starts them.
  * 0 or ERR_*, said on stderr; house_free() in either case. */
 int house_build(struct house *, const struct role_row *rows, unsigned row_count,
@@ -48,6 +48,8 @@ bool house_ready(const struct house *);
 void house_go(struct house *);
 /* Drain: another serves. Heard by its roles at once, also if the parent should die now. */
 void house_retire(struct house *);
+/* Sandboxes that both have are `next`'s from here on, with their keepers. */
+void house_hand_over(struct house *former, struct house *next);
 /* Kill every role of a house that is not open. */
 void house_give_up(struct house *);
 /* No process is left: drained, or given up. */

@@ -145,6 +145,11 @@ void live_head(struct live *l, const struct forward_request *r)
 	l->ops->head(l, r);
 }
 
+void live_text(struct live *l, struct span text)
+{
+	l->ops->text(l, text);
+}
+
 void live_data(struct live *l, struct span bytes)
 {
 	l->ops->data(l, bytes);

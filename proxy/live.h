@@ -33,6 +33,8 @@ struct live { /* one try of one exchange */
 struct live *live_take(struct exchange *, struct upstream *, uint64_t now_ns);
 /* Queue the request, part by part. */
 void live_head(struct live *, const struct forward_request *);
+/* A head and what follows it so far, in the form of live_inside.h's live_text_*(). */
+void live_text(struct live *, struct span);
 void live_data(struct live *, struct span bytes);
 void live_trailers(struct live *, const struct http_message *);
 void live_end(struct live *);

@@ -13,7 +13,7 @@
 #include "proto/base/clock.h"
 #include "proxy/live_inside.h"
 
-enum { KEPT_BYTES = 4 * 1024, FIRST_BYTES = 4 * 1024 };
+enum { KEPT_BYTES = 4 * 1024 };
 
 struct live_h1 {
 	struct live live;
@@ -64,11 +64,19 @@ static void forget_kept(struct live *l)
 	buf_init(&l->kept, RETRY_BYTES);
 }
 
+/* Too much of the request has left for another try. */
+static void keep_no_more(struct live *l)
+{
+	forget_kept(l);
+	l->kept.err = ERR_LIMIT;
+}
+
 static int dial(struct live_h1 *h)
 {
 	const struct upstream_endpoint *e = h->live.endpoint;
 
 	h->moves = e->moves;
+	h->live.worker->work += DIAL_WORK;
 	return conn_connect(&h->conn, (const struct sockaddr *)&e->address, e->address_len,
 	                    e->plan->tls ? h->live.upstream->tls : NULL, e->plan->host);
 }
@@ -78,6 +86,7 @@ static void h1_close(struct live_h1 *h)
 {
 	struct live *l = &h->live;
 
+	l->worker->work += CLOSE_WORK;
 	conn_close(&h->conn);
 	codec_give(l->worker, &h->codec);
 	buf_fini(&l->kept);
@@ -253,14 +262,15 @@ static void h1_turn(void *owner, unsigned news)
 	struct live_h1 *h = owner;
 	struct live *l = &h->live;
 	struct exchange *x = l->exchange;
+	struct worker *w = l->worker;
 
-	l->worker->now_ns = clock_mono_ns();
+	w->now_ns = clock_mono_ns();
 	if (!x) { /* closed by the server, or bytes that nobody asked for */
 		pool_leave(h);
 		h1_close(h);
 		return;
 	}
-	x->progress_ns = l->worker->now_ns;
+	x->progress_ns = w->now_ns;
 	if (news & CONN_INPUT) {
 		l->spoke = true;
 		forget_kept(l);
@@ -275,6 +285,7 @@ static void h1_turn(void *owner, unsigned news)
 		wait_for_front(h);
 	conn_rest(&h->conn);
 	x->ops->turn_end(x->front);
+	worker_turned(w);
 }
 
 static void h1_resume(struct live *l)
@@ -345,6 +356,7 @@ static void h1_flush(struct live *l)
 {
 	struct live_h1 *h = of(l);
 	struct span out = buf_span(&h->conn.out);
+	bool fits;
 
 	if (h->conn.out.err) { /* a part of the request is lost */
 		exchange_live_failed(l->exchange, LIVE_ERROR_RESET);
@@ -352,10 +364,13 @@ static void h1_flush(struct live *l)
 	}
 	if (!out.len)
 		return;
-	if (h->reused && !l->spoke) { /* over its limit it errs, and nothing is replaced */
+	fits = buf_len(&l->kept) + out.len <= l->exchange->share;
+	if (h->reused && !l->spoke && fits &&
+	    !h->conn.blocked) { /* over its limit it errs, and nothing is replaced */
 		buf_span_put(&l->kept, out);
-		l->kept.err = h->conn.blocked ? ERR_LIMIT : l->kept.err;
-	} else if (!h->begun && l->exchange->request_done && l->upstream->plan->try_timeout_ms) {
+	} else if (h->reused && !l->spoke) {
+		keep_no_more(l);
+	} else if (fits && !h->begun && l->exchange->request_done && l->upstream->plan->try_timeout_ms) {
 		buf_span_put(&l->kept, out);
 	}
 	h->begun = true;
@@ -486,7 +501,7 @@ struct live *live_h1_take(struct exchange *x, struct upstream *u, struct upstrea
 	if (!h)
 		return NULL;
 	h->last = h->deaf = h->begun = false;
-	h->conn.most = x->shared ? FIRST_BYTES : 0; /* the client may take nothing of it yet */
+	h->conn.most = x->share < CONN_READ_BYTES ? x->share : 0; /* the client may take nothing of it yet */
 	return &h->live;
 }
 

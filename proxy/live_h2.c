@@ -13,12 +13,13 @@
 #include <stdlib.h>
 
 #include "proto/base/clock.h"
+#include "proto/net/conn_h2.h"
 #include "proxy/live_h2_inside.h"
 
 enum {
 	WAITING_MAX = 100,      /* legs of a connection that is not open, where nothing else is known */
 	LEARNED_MS = 60 * 1000, /* how long ALPN's choice of HTTP/1.1 is believed */
-	WINDOW_ALL = 1 << 30,   /* of a connection: each stream has its own bound, HIGH_BYTES */
+	WINDOW_ALL = 1 << 30,   /* of a connection: each stream has a bound of its own */
 	GLITCHES = 100 * 1000,  /* a live endpoint is ours: far from what work causes */
 	GLITCHES_A_SECOND = 10 * 1000,
 };
@@ -237,7 +238,7 @@ static void start_legs(struct live_h2 *c)
 /* False: it is closed. */
 static bool opened(struct live_h2 *c)
 {
-	static const struct h2_limits limits = {.window = HIGH_BYTES,
+	static const struct h2_limits limits = {.window = SHARE_BYTES, /* wider for each that may */
 	                                        .connection_window = WINDOW_ALL,
 	                                        .glitches = GLITCHES,
 	                                        .glitches_a_second = GLITCHES_A_SECOND};
@@ -262,28 +263,22 @@ static bool opened(struct live_h2 *c)
 	return true;
 }
 
-/* A peer that ends a connection may say why, close and so reset what we still send: read on. */
+/* It takes nothing more of us; answers may still come. */
 static void deafen(struct live_h2 *c)
 {
 	c->leaving = c->deaf = true;
-	buf_consume(&c->conn.out, buf_len(&c->conn.out));
+	conn_h2_mute(&c->conn);
 }
 
-/* What the codec has to say leaves as far as the kernel takes it. 0, or the codec has failed. */
+/* 0, or the codec has failed. */
 static int drain(struct live_h2 *c)
 {
-	struct buf *out;
-	size_t queued;
-	int err;
+	int err = conn_h2_send(&c->conn, c->h2);
 
-	do {
-		out = conn_out(&c->conn);
-		err = h2_drain(c->h2, out, CONN_READ_BYTES);
-		queued = buf_len(out);
-		if (conn_flush(&c->conn))
-			deafen(c);
-	} while (!err && queued && !c->conn.blocked && !c->deaf);
-	return err;
+	if (err != ERR_CLOSED)
+		return err;
+	deafen(c);
+	return 0;
 }
 
 static void turn_end(struct live_h2 *c)
@@ -300,6 +295,7 @@ static void turn_end(struct live_h2 *c)
 		conn_rest(&c->conn);
 	}
 	exchange_settle(w);
+	worker_turned(w);
 }
 
 static void on_kick(evutil_socket_t fd, short what, void *arg)
@@ -390,6 +386,15 @@ static struct live_h2 *with_room(const struct upstream_endpoint *e)
 	return c;
 }
 
+/* A peer that takes no streams for now is not asked for them on ever more connections. */
+static bool takes_none(const struct upstream_endpoint *e)
+{
+	for (const struct live_h2 *c = e->shared; c; c = c->next)
+		if (c->h2 && !c->leaving && c->moves == e->moves && !h2_streams_max(c->h2))
+			return true;
+	return false;
+}
+
 bool live_h2_takes(const struct upstream_endpoint *e)
 {
 	return with_room(e) != NULL;
@@ -425,7 +430,7 @@ struct live *live_h2_take(struct exchange *x, struct upstream *u, struct upstrea
 
 	if (c && c->h2)
 		gauge_add(&x->worker->gauges->live_reuses, 1);
-	if (!c && (!limit || e->connections < limit))
+	if (!c && (!limit || e->connections < limit) && !takes_none(e))
 		c = h2_dial(x->worker, u, e);
 	leg = c ? live_h2_leg_new(c) : NULL;
 	return leg ? &leg->live : NULL;

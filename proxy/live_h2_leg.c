@@ -68,13 +68,16 @@ void live_h2_leg_heard(struct live_h2_leg *leg)
 	leg->live.spoke = true;
 }
 
-/* Where the request is written as text for another try; NULL: there will be none. */
-static struct buf *text_of(struct live_h2_leg *leg)
+/* Where `more` bytes of the request are written as text for another try; NULL: there will be none. */
+static struct buf *text_of(struct live_h2_leg *leg, size_t more)
 {
 	struct live *l = &leg->live;
+	size_t share = l->exchange->share < RETRY_BYTES ? l->exchange->share : RETRY_BYTES;
 
-	if (leg->stream && !l->kept.err && buf_len(&l->kept) > RETRY_BYTES)
+	if (leg->stream && !l->kept.err && buf_len(&l->kept) + more > share) {
+		buf_fini(&l->kept);
 		forget_kept(l);
+	}
 	return l->kept.err ? NULL : &l->kept;
 }
 
@@ -92,6 +95,7 @@ bool live_h2_leg_start(struct live_h2_leg *leg)
 	r.scheme = c->conn.tls ? SPAN("https") : SPAN("http");
 	if (!r.authority.len)
 		r.authority = span_of(l->endpoint->plan->authority);
+	r.window = l->exchange->share;
 	leg->stream = h2_request(c->h2, &r, leg);
 	if (!leg->stream)
 		return false;
@@ -122,7 +126,7 @@ static void h2_head(struct live *l, const struct forward_request *r)
 static void h2_leg_data(struct live *l, struct span bytes)
 {
 	struct live_h2_leg *leg = of(l);
-	struct buf *text = text_of(leg);
+	struct buf *text = text_of(leg, bytes.len);
 
 	if (text)
 		live_text_data(l, text, bytes);
@@ -145,7 +149,7 @@ static void put_trailers(struct live_h2_leg *leg, const struct http_message *m)
 static void h2_leg_trailers(struct live *l, const struct http_message *m)
 {
 	struct live_h2_leg *leg = of(l);
-	struct buf *text = text_of(leg);
+	struct buf *text = text_of(leg, 0);
 
 	if (text)
 		live_text_trailers(l, text, m);
@@ -157,7 +161,7 @@ static void h2_leg_trailers(struct live *l, const struct http_message *m)
 static void h2_leg_end(struct live *l)
 {
 	struct live_h2_leg *leg = of(l);
-	struct buf *text = text_of(leg);
+	struct buf *text = text_of(leg, 0);
 
 	if (text)
 		live_text_end(l, text);

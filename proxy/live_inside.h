@@ -14,7 +14,9 @@ struct live_ops {
 	void (*data)(struct live *, struct span);
 	void (*trailers)(struct live *, const struct http_message *);
 	void (*end)(struct live *);
-	void (*text)(struct live *, struct span); /* a request, or its beginning, that another try left */
+	void (*text)(
+	        struct live *,
+	        struct span); /* a request, or its beginning, that another try left or that was heard out */
 	void (*flush)(struct live *);
 	bool (*full)(const struct live *);
 	bool (*unsent)(const struct live *);

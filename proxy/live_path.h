@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "capture/role.h"
+#include "proto/base/clock.h"
 #include "proto/h1.h"
 #include "proto/net/conn.h"
 #include "proxy/route.h"
@@ -23,7 +24,12 @@ enum {
 	HIGH_BYTES = 256 * 1024, /* queued for one side: the other side is read no more */
 	LOW_BYTES = 32 * 1024,   /* ... while memory is short */
 	PRESSED_MS = 500,        /* then, who keeps it waiting for longer is ended */
+	SHARE_BYTES = 2 * 1024,  /* held of an exchange at least, however many its connection has */
 	TICK_MS = 100,           /* timeouts fire within one tick */
+	STALL_MS = 5,            /* a turn that takes longer is counted */
+	TURN_WORK = 16,          /* what others wait for: requests begun, and what live connections cost */
+	DIAL_WORK = 8,
+	CLOSE_WORK = 4,
 	RETRY_BYTES = 64 * 1024, /* of a request, kept until the first byte of its answer */
 };
 
@@ -74,6 +80,7 @@ struct worker {
 	uint64_t memory_max;       /* of gauges->buffered */
 	uint64_t salt;             /* of the ids of our spans */
 	uint32_t session_count, in_flight;
+	uint32_t work;          /* done so far, see TURN_WORK; it wraps */
 	uint32_t most_sessions; /* since memory was last given back */
 	uint64_t drain_ns;      /* when the drain began */
 	bool accepting, draining;
@@ -95,6 +102,13 @@ static inline bool exhausted(const struct worker *w)
 static inline size_t high_bytes(const struct worker *w)
 {
 	return pressed(w) ? LOW_BYTES : HIGH_BYTES;
+}
+
+/* A turn of one connection ends: others waited for it. */
+static inline void worker_turned(struct worker *w)
+{
+	if (clock_mono_ns() - w->now_ns > (uint64_t)STALL_MS * 1000000u)
+		gauge_add(&w->gauges->stalls, 1);
 }
 
 /* NULL: out of memory. */

@@ -8,15 +8,17 @@
 #include "capture/masker.h"
 #include "capture/recorder.h"
 #include "proxy/control.h"
+#include "proxy/launcher.h"
 #include "proxy/parent.h"
 #include "proxy/resolver.h"
 #include "proxy/worker.h"
 #include "replay/dialer.h"
 #include "replay/judge.h"
+#include "replay/keeper.h"
 #include "replay/player.h"
+#include "replay/sandbox.h"
 #include "replay/shadow.h"
 #include "tools/commands.h"
-#include "tools/sandbox.h"
 
 /* In starting order; workers last: nothing is accepted before every role has said it is ready. A replay is
  * the same house with another source: the player takes the place of worker, masker and recorder. */
@@ -26,8 +28,9 @@ static const struct role_row roles[] = {
          control_run,
          STAGE_NONE,
          PHASE_CONTROL,
-         false,
-         {"plan", "ledger", "page", "run", "control", "control-address", "control-token", "ring.log.*"},
+         ONE_ROLE,
+         {"plan", "ledger", "page", "run", "control", "control-address", "control-token", "ring.log.*",
+          "sandbox.look.*"},
          {0, 300},
          0,
          {MAY_ACCEPT | MAY_TALK | MAY_LOOK, DIALS_NOBODY}},
@@ -36,9 +39,9 @@ static const struct role_row roles[] = {
          judge_run,
          STAGE_JUDGE,
          PHASE_JUDGE,
-         false,
+         ONE_ROLE,
          {"plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
-          "wake.masked-answers", "ring.log.control.*"},
+          "wake.masked-answers", "ring.log.control.*", "host.memory", "host.cpu", "config"},
          {5, 700},
          0,
          {MAY_STORE, DIALS_NOBODY}},
@@ -47,9 +50,9 @@ static const struct role_row roles[] = {
          answers_run,
          STAGE_ANSWERS,
          PHASE_ANSWERS,
-         false,
-         {"plan", "ledger", "page", "mask-key", "ring.answers", "wake.answers", "ring.masked-answers",
-          "wake.masked-answers"},
+         ONE_ROLE,
+         {"plan", "ledger", "page", "mask-key", "gazetteer.*", "ring.answers", "wake.answers",
+          "ring.masked-answers", "wake.masked-answers"},
          {5, 600},
          0,
          {0, DIALS_NOBODY}},
@@ -58,9 +61,9 @@ static const struct role_row roles[] = {
          shadow_run,
          STAGE_SHADOW,
          PHASE_SHADOW,
-         false,
+         ONE_ROLE,
          {"plan", "ledger", "page", "trust.*", "credential.*", "ring.shadow", "wake.shadow", "ring.answers",
-          "wake.answers", "names.read", "dial.ask"},
+          "wake.answers", "names.read", "dial.ask", "sandbox.look.*"},
          {5, 900},
          0,
          {MAY_TALK | MAY_RECEIVE, DIALS_NOBODY}},
@@ -69,17 +72,27 @@ static const struct role_row roles[] = {
          dialer_run,
          STAGE_NONE,
          PHASE_ANSWERS,
-         false,
-         {"plan", "ledger", "page", "names.read", "dial.answer"},
+         ONE_ROLE,
+         {"plan", "ledger", "page", "names.read", "dial.answer", "sandbox.hold.*"},
          {5, 850},
          0,
          {MAY_TALK | MAY_PASS, DIALS_CANDIDATES}},
+        {"keeper",
+         IN_MIRROR,
+         keeper_run,
+         STAGE_NONE,
+         PHASE_ANSWERS,
+         PER_SANDBOX,
+         {"plan", "ledger", "page", "sandbox.listen.%", "sandbox.gauges.%", "sandbox.life.%"},
+         {5, 950},
+         0,
+         {MAY_LAUNCH, DIALS_NOBODY}},
         {"recorder",
          IN_MIRROR,
          recorder_run,
          STAGE_RECORDER,
          PHASE_SHADOW,
-         false,
+         ONE_ROLE,
          {"plan", "ledger", "page", "captures", "ring.recorder", "wake.recorder"},
          {5, 800},
          0,
@@ -89,7 +102,7 @@ static const struct role_row roles[] = {
          resolver_run,
          STAGE_NONE,
          PHASE_MASKER,
-         false,
+         ONE_ROLE,
          {"plan", "ledger", "page", "names"},
          {0, 300},
          0,
@@ -99,9 +112,9 @@ static const struct role_row roles[] = {
          masker_run,
          STAGE_MASKER,
          PHASE_MASKER,
-         false,
-         {"plan", "ledger", "page", "mask-key", "ring.raw.*", "wake.raw.*", "ring.shadow", "wake.shadow",
-          "ring.judge", "wake.judge", "ring.recorder", "wake.recorder"},
+         ONE_ROLE,
+         {"plan", "ledger", "page", "mask-key", "gazetteer.*", "ring.raw.*", "wake.raw.*", "ring.shadow",
+          "wake.shadow", "ring.judge", "wake.judge", "ring.recorder", "wake.recorder"},
          {5, 600},
          0,
          {0, DIALS_NOBODY}},
@@ -110,7 +123,7 @@ static const struct role_row roles[] = {
          player_run,
          STAGE_MASKER,
          PHASE_WORKERS,
-         false,
+         ONE_ROLE,
          {"plan", "ledger", "page", "input", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge"},
          {0, 300},
          0,
@@ -120,7 +133,7 @@ static const struct role_row roles[] = {
          worker_run,
          STAGE_WORKER,
          PHASE_WORKERS,
-         true,
+         PER_WORKER,
          {"plan", "ledger", "page", "sample-key", "ticket-key", "listen.*", "tls.*", "ring.raw.%",
           "wake.raw.%", "names.read"},
          {0, -500},
@@ -143,11 +156,12 @@ int start_roles(const struct plan *plan, const char *run_directory, const char *
 }
 
 const struct command *const commands[] = {
-        &proxy_command, &check_command,   &rehearse_command, &replay_command,
-        &ctl_command,   &capture_command, &report_command,   &gate_command,
-        &show_command,  &doctor_command,  &prove_command,    &sandbox_command,
-        &runs_command,  &version_command, &manual_command,   &completion_command,
-        NULL,
+        &proxy_command,   &check_command,      &rehearse_command,
+        &replay_command,  &ctl_command,        &capture_command,
+        &report_command,  &gate_command,       &show_command,
+        &doctor_command,  &drill_command,      &prove_command,
+        &sandbox_command, &runs_command,       &version_command,
+        &manual_command,  &completion_command, NULL,
 };
 
 static void usage(FILE *to)
@@ -166,6 +180,8 @@ static int run_role(int argc, char **argv)
 	for (unsigned i = 0; i < ROLES && argc > 0; i++)
 		if (!strcmp(roles[i].name, argv[0]))
 			return role_enter(argc, argv, roles[i].rank, &roles[i].walls, roles[i].run);
+	if (argc > 0 && !strcmp(argv[0], "launcher"))
+		return launcher_run();
 	fprintf(stderr, "understudy: there is no role '%s'; --role is how the program starts its own parts\n",
 	        argc > 0 ? argv[0] : "");
 	return 2;

@@ -36,8 +36,8 @@ static void start_successor(struct parent *p, uint64_t now)
 	snprintf(said.run_name, sizeof said.run_name, "%s", p->run_name);
 	if (!p->job->argv)
 		fprintf(stderr, "understudy: there is nothing to upgrade here\n");
-	else if (upgrade_start(&p->successor, p->job->argv, listeners, count, &p->notify, &said,
-	                       &p->former_mask, now))
+	else if (upgrade_start(&p->successor, &p->launcher, p->job->argv, listeners, count, &p->notify, &said,
+	                       now))
 		fprintf(stderr, "understudy: upgrade: nothing was changed: %s\n", strerror(errno));
 	else
 		fprintf(stderr, "understudy: upgrade: process %d of %s starts\n", (int)p->successor.pid,
@@ -117,6 +117,14 @@ static void open_first(struct parent *p)
 
 /* --- the loop --- */
 
+/* It takes a process that is not confined to start one. */
+static void lose_launcher(struct parent *p)
+{
+	p->launcher.pid = 0;
+	fprintf(stderr, "understudy: the launcher died: no sandbox and no other binary can be started until "
+	                "the proxy is\n");
+}
+
 static void reap(struct parent *p, uint64_t now)
 {
 	struct house *houses[] = {p->serving, p->coming, p->leaving};
@@ -131,6 +139,8 @@ static void reap(struct parent *p, uint64_t now)
 			generations_hear_reread(p, status);
 		if (pid == p->successor.pid)
 			p->successor.pid = 0; /* its socket says what that means */
+		if (pid == p->launcher.pid)
+			lose_launcher(p);
 	}
 }
 
@@ -278,19 +288,28 @@ static struct house *build_first(struct parent *p)
 	return generations_build(p, &plan);
 }
 
+static int begin(struct parent *p)
+{
+	confine_memory();
+	return hear_signals(p) ? ERR_SYS : confine_parent();
+}
+
 int parent_run(const struct parent_job *job)
 {
 	static struct parent parent;
 	struct parent *p = &parent;
 	int status = 3;
 
-	*p = (struct parent){.job = job, .signals = -1, .notify = {.fd = -1}, .successor = {.fd = -1}};
+	*p = (struct parent){.job = job,
+	                     .signals = -1,
+	                     .launcher = {.fd = -1},
+	                     .notify = {.fd = -1},
+	                     .successor = {.fd = -1}};
 	p->self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	upgrade_find(&p->former);
 	notify_open(&p->notify);
 	settle_process(job->plan);
-	confine_memory();
-	if (p->self_fd == -1 || hear_signals(p) || confine_parent())
+	if (p->self_fd == -1 || (!job->plan->replay && launcher_open(&p->launcher, p->self_fd)) || begin(p))
 		fprintf(stderr, "understudy: cannot start roles: %s\n", strerror(errno));
 	else if ((p->serving = build_first(p))) {
 		serve(p);
@@ -307,6 +326,7 @@ int parent_run(const struct parent_job *job)
 	if (p->former.fd != -1)
 		close(p->former.fd);
 	notify_close(&p->notify);
+	launcher_close(&p->launcher);
 	if (p->signals != -1)
 		close(p->signals);
 	close(p->self_fd);

@@ -13,6 +13,9 @@
 /* IN_FORWARD: while no run is open. IF_NAMED: only when an endpoint's address is a name. */
 enum { IN_MIRROR = 1, IN_REPLAY = 2, IN_FORWARD = 4, IF_NAMED = 8, ROLE_HOLDS_MAX = 16 };
 
+/* How many there are. A keeper is handed on to the next generation when that has the same sandbox. */
+enum role_each { ONE_ROLE, PER_WORKER, PER_SANDBOX };
+
 /* One row a role. A name in `holds` ending in '*' stands for every descriptor with that prefix; '%' is
  * replaced by the role's index. */
 struct role_row {
@@ -21,7 +24,7 @@ struct role_row {
 	role_run *run;
 	uint8_t stage;   /* whose cells are lost when it dies; 0: none */
 	uint32_t leaves; /* the phase in which it exits */
-	bool per_worker;
+	uint8_t each;    /* enum role_each */
 	const char *holds[ROLE_HOLDS_MAX];
 	struct role_rank rank;
 	uint32_t ready_ms; /* to say that it is ready; 0: 20 s */

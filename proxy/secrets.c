@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include <openssl/hmac.h>
+
+#include "capture/detect/gazetteer.h"
 
 enum { MASK_KEY_BYTES = 32, SAMPLE_KEY_BYTES = 16, TICKET_KEY_BYTES = 80 };
 
@@ -127,5 +130,25 @@ int secrets_ticket_key(int former_fd, int *fd_out)
 	err = getrandom(key, sizeof key, 0) == sizeof key ? keep(key, sizeof key, "ticket-key", fd_out)
 	                                                  : complain("cannot draw a ticket key", "getrandom");
 	explicit_bzero(key, sizeof key);
+	return err;
+}
+
+int secrets_gazetteer(const char *file, int *fd_out)
+{
+	char *bytes = malloc(GAZETTEER_BYTES_MAX + 1);
+	int fd = open(file, O_RDONLY | O_CLOEXEC), err = 0;
+	size_t len = 0;
+	ssize_t n = 0;
+
+	while (bytes && fd != -1 && len <= GAZETTEER_BYTES_MAX &&
+	       (n = read(fd, bytes + len, GAZETTEER_BYTES_MAX + 1 - len)) > 0)
+		len += (size_t)n;
+	if (!bytes || fd == -1 || n == -1 || len > GAZETTEER_BYTES_MAX)
+		err = complain("cannot read the gazetteer", file);
+	else
+		err = keep(bytes, len, "gazetteer", fd_out);
+	if (fd != -1)
+		close(fd);
+	free(bytes);
 	return err;
 }

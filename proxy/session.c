@@ -207,8 +207,9 @@ static void broken(struct session *s)
 static void session_turn(void *owner, unsigned news)
 {
 	struct session *s = owner;
+	struct worker *w = s->worker;
 
-	s->worker->now_ns = clock_mono_ns();
+	w->now_ns = clock_mono_ns();
 	if (s->conn.held) {
 		read_proxy_header(s);
 	} else if (s->lingering) {
@@ -227,6 +228,7 @@ static void session_turn(void *owner, unsigned news)
 		s->kind->turn(s, news);
 	}
 	s->kind->turn_end(s);
+	worker_turned(w);
 }
 
 int session_new(struct listener *listener, int fd, const char *address)

@@ -309,7 +309,7 @@ static void tick(struct session *s)
 		else if (x->head && keeps_waiting(s))
 			reject(s, 503, REJECT_MEMORY);
 		if (x->active)
-			exchange_tick(x, s->worker->now_ns);
+			exchange_tick(x, s->worker->now_ns, s->conn.blocked);
 	} else if (s->h1.mid_message && !s->conn.blocked) {
 		if (session_waited(s, limits->header_timeout_ms))
 			reject(s, 408, REJECT_HEADER_TIMEOUT);
@@ -336,4 +336,5 @@ void session_h1_init(struct session *s)
 	s->kind = &kind;
 	session_exchange(s, &s->h1.exchange, &front_ops, s);
 	s->h1.exchange.keeps_heads = true;
+	s->h1.exchange.share = HIGH_BYTES;
 }

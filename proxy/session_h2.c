@@ -7,216 +7,18 @@
  * live took opens its window again. What all streams queued leaves together, once a turn of the loop. A
  * stream's memory goes when the codec says `closed`, or at the end of that turn.
  */
-#include "proxy/session_inside.h"
-
-#include <stdlib.h>
-
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/grpc.h"
-#include "proxy/forward.h"
+#include "proxy/session_h2_inside.h"
 
 enum {
 	OUT_BYTES = 64 * 1024, /* handed to the kernel at once; the rest waits in the streams, in turn */
 	NOTICE_MS = 1000,      /* between the two GOAWAYs of a drain: what was sent before it was seen */
 	RATE_WINDOW_MS = 10000,
-	SPARES_MAX = 256,
+	HEARING_MAX =
+	        8, /* bodies that are heard out at once: what comes by drops on more streams is not small */
 };
-
-struct stream {
-	struct session *session;
-	struct h2_stream *h2; /* NULL: closed */
-	struct stream *next;  /* touched, or spare */
-	struct exchange exchange;
-	bool touched, grpc;
-	uint64_t touched_ns;
-	size_t owed; /* received, and not told to be consumed */
-	uint64_t window_ns, window_bytes;
-	uint64_t sent, sent_ns; /* progress of the answer, as last seen */
-};
-
-/* Streams that connections hand round, so that they stay in the cache. */
-static struct {
-	struct stream *first;
-	unsigned count;
-} spares;
-
-static struct stream *stream_new(struct session *s, struct h2_stream *h)
-{
-	struct stream *st = spares.first;
-
-	if (st) {
-		spares.first = st->next;
-		spares.count--;
-	} else if (!(st = malloc(sizeof *st))) {
-		return NULL;
-	}
-	*st = (struct stream){.session = s, .h2 = h};
-	st->sent_ns = st->window_ns = s->worker->now_ns;
-	h->user = st;
-	s->h2.running++;
-	return st;
-}
-
-static void stream_free(struct stream *st)
-{
-	st->session->h2.running--;
-	if (spares.count == SPARES_MAX) {
-		free(st);
-		return;
-	}
-	st->next = spares.first;
-	spares.first = st;
-	spares.count++;
-}
-
-static void touch(struct stream *st)
-{
-	struct session_h2 *h2 = &st->session->h2;
-
-	if (st->touched)
-		return;
-	st->touched = true;
-	st->touched_ns = st->session->worker->now_ns;
-	st->next = h2->touched;
-	h2->touched = st;
-}
-
-/* The front of an exchange. */
-
-static void front_head(void *front, const struct http_message *m, const struct plan_header_edits *edits)
-{
-	struct stream *st = front;
-	struct h2_fields fields = {.count = 0};
-	bool bodiless = m->framing == HTTP_NO_BODY || (m->framing == HTTP_LENGTH && !m->content_length);
-
-	if (!st->h2)
-		return;
-	forward_response_fields(&fields, m, edits, st->exchange.head_request);
-	h2_respond(st->h2, m->status, &fields, m->status / 100 != 1 && bodiless);
-}
-
-static void front_data(void *front, struct span bytes)
-{
-	struct stream *st = front;
-
-	if (st->h2)
-		h2_data(st->h2, bytes);
-}
-
-static void front_trailers(void *front, const struct http_message *m)
-{
-	struct stream *st = front;
-	struct h2_fields fields = {.count = 0};
-
-	forward_trailer_fields(&fields, m);
-	if (st->h2)
-		h2_trailers(st->h2, &fields);
-}
-
-static void front_end(void *front)
-{
-	struct stream *st = front;
-
-	if (st->h2)
-		h2_end(st->h2);
-}
-
-/* gRPC tells of failure in fields (the status codes of its own specification). */
-static const char *grpc_code(unsigned status)
-{
-	switch (status) {
-	case 404:
-		return "12";
-	case 413:
-	case 429:
-	case 431:
-		return "8";
-	case 502:
-	case 503:
-		return "14";
-	case 504:
-		return "4";
-	default:
-		return "13";
-	}
-}
-
-static void refuse_grpc(struct h2_stream *h, unsigned status, const char *why)
-{
-	struct h2_fields fields = {.count = 0};
-
-	h2_put(&fields, SPAN("content-type"), SPAN("application/grpc"));
-	h2_put(&fields, SPAN("grpc-status"), span_of(grpc_code(status)));
-	h2_put(&fields, SPAN("grpc-message"), span_of(why));
-	h2_respond(h, 200, &fields, true);
-}
-
-static void refuse(struct h2_stream *h, bool head_request, unsigned status, const char *why)
-{
-	struct h2_fields fields = {.count = 0};
-	struct buf text;
-
-	buf_init(&text, 4096);
-	buf_printf(&text, "%s: %s\n", http_reason(status), why);
-	h2_put(&fields, SPAN("content-type"), SPAN("text/plain"));
-	if (status == 503)
-		h2_put(&fields, SPAN("retry-after"), SPAN("1"));
-	h2_respond(h, status, &fields, head_request);
-	if (!head_request)
-		h2_data(h, buf_span(&text));
-	h2_end(h);
-	buf_fini(&text);
-}
-
-static void front_refuse(void *front, unsigned status, const char *why)
-{
-	struct stream *st = front;
-
-	if (st->h2 && st->grpc)
-		refuse_grpc(st->h2, status, why);
-	else if (st->h2)
-		refuse(st->h2, st->exchange.head_request, status, why);
-}
-
-static void front_cut(void *front)
-{
-	struct stream *st = front;
-
-	if (st->h2)
-		h2_cut(st->h2);
-}
-
-/* No upgrade is ever offered (RFC 9113 8.6). */
-static void front_tunnel(void *front)
-{
-	front_cut(front);
-}
-
-static bool front_full(const void *front)
-{
-	const struct stream *st = front;
-
-	return st->h2 && h2_full(st->h2);
-}
-
-static void send_later(struct session *s)
-{
-	event_active(&s->h2.later, EV_TIMEOUT, 0);
-}
-
-static void front_turn_end(void *front)
-{
-	struct stream *st = front;
-
-	exchange_flush(&st->exchange);
-	touch(st);
-	send_later(st->session);
-}
-
-static const struct front_ops front_ops = {front_head,   front_data,   front_trailers,
-                                           front_end,    front_refuse, front_cut,
-                                           front_tunnel, front_full,   front_turn_end};
 
 /* What the codec tells. */
 
@@ -238,14 +40,15 @@ static struct stream *begin(struct session *s, struct h2_stream *h, const struct
 		h2_reset(h, H2_REFUSED_STREAM);
 		return NULL;
 	}
-	st = stream_new(s, h);
+	st = session_stream_new(s, h);
 	if (!st) {
 		h2_reset(h, H2_INTERNAL_ERROR);
 		return NULL;
 	}
 	st->grpc = grpc_is(http_known(m, HTTP_NAME_CONTENT_TYPE));
-	session_exchange(s, &st->exchange, &front_ops, st);
-	st->exchange.shared = true;
+	session_exchange(s, &st->exchange, &session_stream_front, st);
+	st->exchange.share = SHARE_BYTES + st->granted;
+	st->exchange.keeps_text = s->h2.hearing < HEARING_MAX;
 	return st;
 }
 
@@ -257,8 +60,11 @@ static void on_head(void *owner, struct h2_stream *h, const struct http_message 
 	if (!st)
 		return;
 	gauge_add(&s->worker->gauges->protocol[PROTOCOL_HTTP2], 1);
-	touch(st);
+	session_stream_touch(st);
 	exchange_begin(&st->exchange, m);
+	session_stream_hear(st);
+	if (++s->worker->work - s->h2.work >= TURN_WORK)
+		h2_enough(s->h2.h2);
 	if (m->expect_continue && st->exchange.active && m->framing != HTTP_NO_BODY)
 		h2_respond(h, 100, &(struct h2_fields){.count = 0}, false);
 }
@@ -284,9 +90,10 @@ static void on_data(void *owner, struct h2_stream *h, struct span bytes)
 		return;
 	}
 	exchange_data(&st->exchange, bytes);
+	session_stream_hear(st);
 	st->owed += bytes.len;
 	st->window_bytes += bytes.len;
-	touch(st);
+	session_stream_touch(st);
 }
 
 static void on_trailers(void *owner, struct h2_stream *h, const struct http_message *m)
@@ -306,7 +113,7 @@ static void on_end(void *owner, struct h2_stream *h)
 	if (!st)
 		return;
 	exchange_end(&st->exchange);
-	touch(st);
+	session_stream_touch(st);
 }
 
 static void on_closed(void *owner, struct h2_stream *h, uint32_t code)
@@ -321,7 +128,7 @@ static void on_closed(void *owner, struct h2_stream *h, uint32_t code)
 	exchange_abandon(&st->exchange, NULL);
 	st->h2 = NULL;
 	if (!st->touched)
-		stream_free(st);
+		session_stream_free(st);
 }
 
 static void on_room(void *owner, struct h2_stream *h)
@@ -332,7 +139,7 @@ static void on_room(void *owner, struct h2_stream *h)
 	if (!st)
 		return;
 	exchange_resume(&st->exchange);
-	touch(st);
+	session_stream_touch(st);
 }
 
 static const struct h2_ops h2_ops = {on_head,   on_refuse, on_data, on_trailers, on_end,
@@ -343,7 +150,8 @@ static const struct h2_ops h2_ops = {on_head,   on_refuse, on_data, on_trailers,
 /* What the streams hold beside the conn's buffers is in the gauge. */
 static void charge(struct session *s)
 {
-	size_t now = h2_queued(s->h2.h2) + s->h2.running * sizeof(struct stream);
+	size_t now = h2_queued(s->h2.h2) + s->h2.running * sizeof(struct stream) +
+	             s->h2.hearing * (size_t)EXCHANGE_HEARD_BYTES;
 
 	if (now == s->h2.charged)
 		return;
@@ -382,7 +190,7 @@ static void settle_streams(struct session *s)
 		st->touched = false;
 		exchange_added(&st->exchange, now_ns - st->touched_ns);
 		if (!st->h2)
-			stream_free(st);
+			session_stream_free(st);
 	}
 }
 
@@ -425,7 +233,7 @@ static void turn_end(struct session *s)
 	send_streams(s);
 	session_flush(s);
 	if (flush_lives(s)) /* streams that had room again since */
-		send_later(s);
+		session_h2_later(s);
 	settle_streams(s);
 	charge(s);
 	s->dead |= s->conn.eof && !h2_streams(s->h2.h2) && !buf_len(&s->conn.out);
@@ -433,13 +241,46 @@ static void turn_end(struct session *s)
 	session_settle(s, done);
 }
 
+static void time_head(struct session *s)
+{
+	if (!h2_midway(s->h2.h2))
+		s->h2.midway_ns = 0;
+	else if (!s->h2.midway_ns)
+		s->h2.midway_ns = s->worker->now_ns;
+}
+
+/* What was read, as far as a turn may take; the rest is fed after others had theirs: a timer runs only when
+ * the loop has looked at its sockets again. */
+static void feed(struct session *s)
+{
+	static const struct timeval at_once;
+	size_t unfed;
+
+	s->h2.work = s->worker->work;
+	if (h2_feed(s->h2.h2, buf_span(&s->conn.in), s->worker->now_ns)) {
+		abandon(s);
+		s->close_after = s->unread = true;
+	}
+	s->h2.unfed = h2_unfed(s->h2.h2, &unfed);
+	buf_consume(&s->conn.in, buf_len(&s->conn.in) - unfed);
+	if (s->h2.unfed)
+		event_add(&s->h2.later, &at_once);
+}
+
 static void on_later(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
+	struct worker *w = s->worker;
 
 	(void)fd, (void)what;
-	s->worker->now_ns = clock_mono_ns();
+	w->now_ns = clock_mono_ns();
+	if (s->h2.unfed && !s->lingering && !s->dead) {
+		feed(s);
+		time_head(s);
+		conn_read(&s->conn, !s->h2.unfed);
+	}
 	turn_end(s);
+	worker_turned(w);
 }
 
 /* Nobody will say the rest of these requests. */
@@ -455,28 +296,15 @@ static void no_more_input(struct session *s)
 	}
 }
 
-static void time_head(struct session *s)
-{
-	if (!h2_midway(s->h2.h2))
-		s->h2.midway_ns = 0;
-	else if (!s->h2.midway_ns)
-		s->h2.midway_ns = s->worker->now_ns;
-}
-
 static void turn(struct session *s, unsigned news)
 {
-	struct span in = buf_span(&s->conn.in);
-
 	(void)news;
-	if (in.len && h2_feed(s->h2.h2, in, s->worker->now_ns)) {
-		abandon(s);
-		s->close_after = s->unread = true;
-	}
-	buf_consume(&s->conn.in, in.len);
+	if (buf_len(&s->conn.in) && !s->h2.unfed)
+		feed(s);
 	if (s->conn.eof)
 		no_more_input(s);
 	time_head(s);
-	conn_read(&s->conn, true);
+	conn_read(&s->conn, !s->h2.unfed);
 }
 
 static bool passed(const struct session *s, uint64_t since_ns, uint32_t limit_ms)
@@ -535,13 +363,13 @@ static void tick_stream(struct stream *st)
 		return;
 	}
 	if (st->owed) /* withheld, or live is slow */
-		touch(st);
+		session_stream_touch(st);
 	if (!x->active)
 		return;
 	if (!x->request_done && !st->owed && too_slow(st))
 		reject(st, REJECT_BODY_RATE);
 	if (x->active)
-		exchange_tick(x, st->session->worker->now_ns);
+		exchange_tick(x, st->session->worker->now_ns, st->session->conn.blocked);
 }
 
 static void tick(struct session *s)
@@ -580,7 +408,7 @@ static void fini(struct session *s)
 		struct stream *st = h->user;
 
 		if (st && !st->touched)
-			stream_free(st);
+			session_stream_free(st);
 		else if (st)
 			st->h2 = NULL;
 	}
@@ -599,7 +427,8 @@ int session_h2_init(struct session *s)
 	                                 .streams = plan->streams,
 	                                 .window = plan->window_bytes,
 	                                 .connection_window = plan->connection_window_bytes,
-	                                 .glitches = plan->glitches};
+	                                 .glitches = plan->glitches,
+	                                 .turn = TURN_WORK};
 	struct h2 *h2 = h2_new(H2_SERVER, &limits, &h2_ops, s);
 
 	if (!h2)

@@ -37,6 +37,10 @@ struct session_h2 {
 	struct stream *touched; /* what this turn has to send for */
 	struct event later;     /* what one turn of the loop queued is sent together */
 	unsigned running;       /* exchanges whose memory is held */
+	unsigned hearing;       /* ... of which so many are being heard out */
+	size_t granted;         /* of GRANT_BYTES, by their streams */
+	bool unfed;             /* bytes that were read wait for another turn */
+	uint32_t work;          /* of the worker when this turn began */
 	size_t charged;         /* of the worker's gauge of buffers */
 	uint64_t midway_ns;     /* since when a head is not whole; 0: none */
 	uint64_t noticed_ns;    /* the first GOAWAY of a drain; 0: none */

@@ -61,12 +61,17 @@ static uint8_t refusal(const struct tap *t, const struct plan_route *route,
 	return 0;
 }
 
-static uint8_t chance(const struct tap *t, const struct plan_route *route, uint64_t hash)
+static uint8_t chance(const struct tap *t, const struct plan_route *route, uint16_t route_index,
+                      uint64_t hash)
 {
+	const struct page *page = t->worker->env->page;
+
 	if (!within(hash, route->sample_ppm) || t->block == HARM_OFF || t->block == HARM_SETTLES_OFF)
 		return OUTCOME_SAMPLED_OUT;
-	if (atomic_load_explicit(&t->worker->env->page->paused, memory_order_relaxed))
+	if (atomic_load_explicit(&page->paused, memory_order_relaxed))
 		return OUTCOME_PAUSED;
+	if (atomic_load_explicit(&page->guard_sheds[route_index], memory_order_relaxed))
+		return OUTCOME_OVERLOAD;
 	return ring_is_out(t) ? OUTCOME_RING_FULL : 0;
 }
 
@@ -112,7 +117,7 @@ void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct ht
 	t->eligible = !outcome;
 	if (!outcome) {
 		hash = sample_hash(t, route, id, request);
-		outcome = chance(t, route, hash);
+		outcome = chance(t, route, route_index, hash);
 	}
 	if (!outcome)
 		outcome = take_slot(t, route, id, route_index, hash);

@@ -3,70 +3,53 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FIRST_FD = 3, HIGH_FD = 512, LIMIT_S = 60, SAID_BYTES = 192 };
+enum { FIRST_FD = 3, LIMIT_S = 60, SET_BYTES = 192 };
 
 static const char variable[] = "UNDERSTUDY_FORMER";
 
-static void set_number(const char *name, uint64_t value)
+enum { SETS = 4 };
+
+/* What it finds in its environment beside LISTEN_PID. */
+static void write_sets(char sets[SETS][SET_BYTES], unsigned listeners, int fd, const struct notify *n,
+                       const struct former *said)
 {
-	char text[24];
+	unsigned count = 0;
 
-	snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-	setenv(name, text, 1);
-}
-
-static void set_environment(unsigned listeners, int fd, const struct notify *n, const struct former *said)
-{
-	char text[SAID_BYTES];
-
-	set_number("LISTEN_PID", (uint64_t)getpid());
-	set_number("LISTEN_FDS", listeners);
-	if (n->where[0])
-		setenv("NOTIFY_SOCKET", n->where, 1);
-	if (n->watchdog_ns)
-		set_number("WATCHDOG_USEC", n->watchdog_ns / 1000u);
-	snprintf(text, sizeof text, "%d %u %llx %d %d %s", fd, said->generation,
+	snprintf(sets[count++], SET_BYTES, "LISTEN_FDS=%u", listeners);
+	snprintf(sets[count++], SET_BYTES, "%s=%d %u %llx %d %d %s", variable, fd, said->generation,
 	         (unsigned long long)said->run_id, said->paused, said->run_closed, said->run_name);
-	setenv(variable, text, 1);
+	if (n->where[0])
+		snprintf(sets[count++], SET_BYTES, "NOTIFY_SOCKET=%s", n->where);
+	if (n->watchdog_ns)
+		snprintf(sets[count++], SET_BYTES, "WATCHDOG_USEC=%llu",
+		         (unsigned long long)(n->watchdog_ns / 1000u));
 }
 
-/* In the child: listeners from descriptor 3 on, behind them the socket to the parent, nothing else. */
-static _Noreturn void become(char **argv, const int *listeners, unsigned count, int to,
-                             const struct notify *n, const struct former *said, const sigset_t *mask)
+int upgrade_start(struct successor *s, const struct launcher *launcher, char **argv, const int *listeners,
+                  unsigned count, const struct notify *n, const struct former *said, uint64_t now_ns)
 {
-	int high[LISTEN_MAX + 2];
-
-	for (unsigned i = 0; i < count; i++)
-		high[i] = fcntl(listeners[i], F_DUPFD, HIGH_FD);
-	high[count] = fcntl(to, F_DUPFD, HIGH_FD);
-	for (unsigned i = 0; i <= count; i++)
-		dup2(high[i], FIRST_FD + (int)i);
-	close_range(FIRST_FD + count + 1, ~0u, 0);
-	set_environment(count, FIRST_FD + (int)count, n, said);
-	signal(SIGPIPE, SIG_DFL);
-	sigprocmask(SIG_SETMASK, mask, NULL);
-	execvp(argv[0], argv);
-	fprintf(stderr, "understudy: upgrade: cannot execute %s: %s\n", argv[0], strerror(errno));
-	_exit(3);
-}
-
-int upgrade_start(struct successor *s, char **argv, const int *listeners, unsigned count,
-                  const struct notify *n, const struct former *said, const sigset_t *mask, uint64_t now_ns)
-{
-	int pair[2];
+	char texts[SETS][SET_BYTES] = {""};
+	const char *sets[SETS + 1] = {NULL};
+	int fds[LISTEN_MAX + 2], pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == -1)
 		return ERR_SYS;
-	s->pid = fork();
-	if (s->pid == 0)
-		become(argv, listeners, count, pair[1], n, said, mask);
+	memcpy(fds, listeners, count * sizeof *fds);
+	fds[count] = pair[1];
+	write_sets(texts, count, FIRST_FD + (int)count, n, said);
+	for (unsigned i = 0; i < SETS && texts[i][0]; i++)
+		sets[i] = texts[i];
+	s->pid = launcher_start(launcher, &(struct launch){.words = (const char *const *)argv,
+	                                                   .sets = sets,
+	                                                   .fds = fds,
+	                                                   .fd_count = count + 1});
 	close(pair[1]);
 	s->fd = pair[0];
 	s->deadline_ns = now_ns + LIMIT_S * (uint64_t)1000000000u;

@@ -11,11 +11,11 @@
 #ifndef PROXY_UPGRADE_H
 #define PROXY_UPGRADE_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include "capture/plan.h"
+#include "proxy/launcher.h"
 #include "proxy/notify.h"
 
 struct former {
@@ -34,9 +34,9 @@ struct successor { /* as the old parent sees the new one */
 
 enum upgrade_news { UPGRADE_NOTHING, UPGRADE_READY, UPGRADE_FAILED };
 
-/* Execute argv with this process's standard streams and `mask`. 0, or ERR_SYS (nothing was started). */
-int upgrade_start(struct successor *, char **argv, const int *listeners, unsigned count,
-                  const struct notify *, const struct former *said, const sigset_t *mask,
+/* Have argv executed, as this process was started. 0, or ERR_SYS (nothing was started). */
+int upgrade_start(struct successor *, const struct launcher *, char **argv, const int *listeners,
+                  unsigned count, const struct notify *, const struct former *said,
                   uint64_t now_ns) MUST_CHECK;
 /* READY once. FAILED: it has ended, or is killed because it took over 60 s; upgrade_forget() it. */
 enum upgrade_news upgrade_hear(const struct successor *, uint64_t now_ns);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 
 enum {
@@ -20,10 +21,14 @@ static int hash(const char *line, size_t n, uint8_t out[AUDIT_HASH_BYTES])
 	return EVP_Digest(line, n, out, NULL, EVP_sha256(), NULL) == 1 ? 0 : ERR_SYS;
 }
 
+/* After a failure it is opened anew: a part of the line may be there. */
 static int put(struct audit *a, const char *text, size_t n)
 {
-	if (write(a->fd, text, n) != (ssize_t)n || fdatasync(a->fd))
+	if (write(a->fd, text, n) != (ssize_t)n || fdatasync(a->fd)) {
+		close(a->fd);
+		a->fd = -1;
 		return ERR_SYS;
+	}
 	a->bytes += n;
 	return 0;
 }
@@ -53,12 +58,18 @@ static int go_on(struct audit *a)
 static int open_file(struct audit *a, int flags)
 {
 	struct stat st;
+	int err = ERR_SYS;
 
 	a->fd = openat(a->directory, "audit.log", O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
-	if (a->fd == -1 || fstat(a->fd, &st) || !S_ISREG(st.st_mode))
-		return ERR_SYS;
-	a->bytes = (uint64_t)st.st_size;
-	return go_on(a);
+	if (a->fd != -1 && !fstat(a->fd, &st) && S_ISREG(st.st_mode)) {
+		a->bytes = (uint64_t)st.st_size;
+		err = go_on(a);
+	}
+	if (err && a->fd != -1) {
+		close(a->fd);
+		a->fd = -1;
+	}
+	return err;
 }
 
 int audit_append(struct audit *a, struct span line)
@@ -75,6 +86,23 @@ int audit_append(struct audit *a, struct span line)
 	memcpy(text, line.data, n);
 	n += (size_t)snprintf(text + n, sizeof text - n, ",\"prev\":\"%s\"}\n", hex);
 	return put(a, text, n) ? ERR_SYS : hash(text, n - 1, a->prev);
+}
+
+static void report_lost(struct audit *a, int lost)
+{
+	if (lost && !a->full)
+		LOG(ERROR, "audit_failed", log_text("why", err_text(lost)));
+	a->full |= lost == ERR_LIMIT;
+}
+
+void audit_say(struct audit *a, const struct log_pair *pairs, unsigned count)
+{
+	char text[LOG_LINE_MAX];
+	struct span line = {text, log_format(text, sizeof text, clock_wall_ns(), LOG_INFO, "judge.0", "audit",
+	                                     pairs, count)};
+
+	log_put(LOG_INFO, "audit", pairs, count);
+	report_lost(a, audit_append(a, line));
 }
 
 int audit_open(struct audit *a, const struct role_env *env)
@@ -104,11 +132,8 @@ void audit_take(struct audit *a)
 
 	while (!err && !(err = ring_get(a->ring, &r, a->payload))) {
 		struct span line = {a->payload, r.payload_len};
-		int lost = is_change(line) ? audit_append(a, line) : 0;
 
-		if (lost && !a->full)
-			LOG(ERROR, "audit_failed", log_text("why", err_text(lost)));
-		a->full |= lost == ERR_LIMIT;
+		report_lost(a, is_change(line) ? audit_append(a, line) : 0);
 	}
 	if (err == ERR_PROTO) {
 		LOG(ERROR, "audit_failed", log_text("why", "control's ring is broken"));

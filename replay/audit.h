@@ -10,6 +10,7 @@
 #define REPLAY_AUDIT_H
 
 #include "capture/role.h"
+#include "proto/base/log.h"
 
 enum { AUDIT_MAX_BYTES = 64 << 20, AUDIT_HASH_BYTES = 32 };
 
@@ -27,6 +28,8 @@ struct audit {
 int audit_open(struct audit *, const struct role_env *) MUST_CHECK;
 /* Append one line that log.h wrote; on the disk when it returns. 0, ERR_LIMIT (the file is full), ERR_SYS. */
 int audit_append(struct audit *, struct span line) MUST_CHECK;
+/* A change that the judge itself made: logged, and appended. */
+void audit_say(struct audit *, const struct log_pair *, unsigned count);
 /* Append what came; does not wait. What cannot be written is logged. */
 void audit_take(struct audit *);
 void audit_close(struct audit *);

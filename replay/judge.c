@@ -2,7 +2,9 @@
  * judge.c - folds masked live and candidate legs into pairs, compares them, keeps the counts.
  *
  * Order of truth: a pair is committed to results.db first, then its cell is settled, then the slot is
- * harvested. After a crash, pairs of the last commit whose cells were not settled are forgotten.
+ * harvested. After a crash, pairs of the last commit whose cells were not settled are forgotten. A batch that
+ * the disk does not take is taken back and its cells are settled as disk, and so are all that follow until a
+ * trial succeeds, one a second: what is counted as compared is stored, and nothing waits for a disk.
  *
  * An exchange whose model input was masked is no question to live: its candidates are compared with the
  * baseline's answer, which was asked the same masked question, or they are not_compared{masked_input}. The
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "capture/budget.h"
+#include "capture/fault.h"
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "proto/base/clock.h"
@@ -21,6 +24,8 @@
 #include "proto/grpc.h"
 #include "replay/allot.h"
 #include "replay/audit.h"
+#include "replay/guards.h"
+#include "replay/incident.h"
 #include "replay/results.h"
 #include "replay/safeguard.h"
 
@@ -30,9 +35,11 @@ enum {
 	SLOTS_WATCHED = 65536,
 	PAUSE_MS = 10,
 	CROWD_BYTES = 1 << 20, /* of exchanges that are gone: worth giving back */
+	SUMMARY_MORE_BYTES = 4 << 20,
+	INCIDENT_BYTES_MAX = 16 << 20
 };
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
-                      REAP_NS = 5000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
+                      REAP_NS = 5000000000u, TRY_NS = 1000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
 
 struct judge {
 	const struct role_env *env;
@@ -43,9 +50,13 @@ struct judge {
 	size_t most_bytes;  /* that the fold had since memory was given back */
 	struct results *results;
 	struct audit audit;
+	struct incidents incidents;
 	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, reaped_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
 	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
+	bool failing;                 /* the disk took the last batch, or the last trial, not */
+	bool unsummed;                /* ... nor the last summary */
+	uint64_t tried_ns;
 	struct {
 		uint64_t id, since_ns;
 	} watch[SLOTS_WATCHED]; /* by slot: who holds it, and the last sign of it */
@@ -79,17 +90,49 @@ static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
 	return to_ns > from_ns ? (to_ns - from_ns) / 1000u : 0;
 }
 
-static void commit(void)
+static void settle_batch(uint8_t outcome)
 {
-	if (judge.batch_count && results_commit(judge.results)) {
-		LOG(ERROR, "results_failed", log_text("why", "results.db cannot be written"));
-		exit(3);
-	}
 	for (unsigned i = 0; i < judge.batch_count; i++)
 		ledger_move(judge.env->ledger, judge.batch[i].slot, judge.batch[i].id, judge.batch[i].cell,
-		            STAGE_JUDGE, OUTCOME_COMPARED);
+		            STAGE_JUDGE, outcome);
 	judge.batch_count = 0;
+}
+
+static void tell(bool failing)
+{
+	judge.failing = failing;
+	judge.tried_ns = clock_mono_ns();
+	atomic_store(&judge.env->page->results_failing, failing);
+}
+
+static void give_up_batch(void)
+{
+	LOG(ERROR, "results_stopped", log_text("why", "results.db cannot be written"));
+	tell(true);
+	if (results_abandon(judge.results)) {
+		LOG(ERROR, "results_failed", log_text("why", "results.db cannot be read"));
+		exit(3);
+	}
+	settle_batch(OUTCOME_DISK);
+}
+
+static void commit(void)
+{
+	if (judge.batch_count && results_commit(judge.results))
+		give_up_batch();
+	settle_batch(OUTCOME_COMPARED);
 	judge.committed_ns = clock_mono_ns();
+}
+
+static void try_again(uint64_t now)
+{
+	if (!judge.failing || now - judge.tried_ns < TRY_NS)
+		return;
+	judge.tried_ns = now;
+	if (results_try(judge.results))
+		return;
+	tell(false);
+	LOG(WARN, "results_resumed", log_text("why", "the disk takes what is written again"));
 }
 
 static bool complete(const struct exchange *x, unsigned leg)
@@ -143,12 +186,14 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	struct comparison comparison = {0};
 	struct results_pair pair = {
 	        .id = x->id, .route = x->route, .candidate = (uint16_t)candidate, .comparison = &comparison};
-	uint8_t outcome = OUTCOME_COMPARED;
 	int err;
 
 	if (!against)
 		return OUTCOME_MASKED_INPUT;
+	if (judge.failing)
+		return OUTCOME_DISK;
 	pair.against_baseline = against != live;
+	pair.drilled = (other->flags | (pair.against_baseline ? against->flags : 0)) & RECORD_DRILLED;
 	pair.live = answer_of(client, against);
 	pair.other = answer_of(client, other);
 	err = compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other,
@@ -160,10 +205,11 @@ static uint8_t compare(struct exchange *x, unsigned candidate)
 	pair.request_body = buf_span(&client->body);
 	pair.live_us = us_between(client->end_ns, live->end_ns);
 	pair.other_us = us_between(other->start_ns, other->end_ns);
-	if (results_add(judge.results, &pair))
-		outcome = OUTCOME_UNDECODABLE;
+	err = results_add(judge.results, &pair);
 	comparison_fini(&comparison);
-	return outcome;
+	if (err && err != ERR_NOMEM)
+		give_up_batch();
+	return !err ? OUTCOME_COMPARED : err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_DISK;
 }
 
 static void settle_compared(struct exchange *x, unsigned candidate)
@@ -193,11 +239,16 @@ static bool orphaned(const struct exchange *x)
 	       judge.emptied_ns > judge.watch[x->slot].since_ns;
 }
 
+/* Settled otherwise, the live answer does not count, though it may have come. */
+static bool fell(uint8_t live)
+{
+	return live > OUTCOME_FIRST && live != OUTCOME_COMPARED;
+}
+
 /* Compare what has become comparable; true when nothing is left to wait for. */
 static bool advance(struct exchange *x)
 {
 	const struct plan_route *route = &judge.env->plan->routes[x->route];
-	/* settled otherwise, the live answer does not count, though it may have come */
 	uint8_t live = ledger_cell(judge.env->ledger, x->slot, x->id, CELL_LIVE);
 	bool all = true;
 
@@ -208,7 +259,7 @@ static bool advance(struct exchange *x)
 			continue;
 		if (at == STAGE_JUDGE && orphaned(x))
 			ledger_move(judge.env->ledger, x->slot, x->id, c, STAGE_JUDGE, OUTCOME_ROLE_LOST);
-		else if (at == STAGE_JUDGE && live > OUTCOME_FIRST && live != OUTCOME_COMPARED)
+		else if (at == STAGE_JUDGE && fell(live))
 			ledger_move(judge.env->ledger, x->slot, x->id, c, at, live);
 		else if (at != STAGE_JUDGE || !complete(x, LEG_CLIENT) || !complete(x, LEG_LIVE) ||
 		         !complete(x, LEG_CANDIDATE + c) || reference_pending(x, c))
@@ -219,20 +270,27 @@ static bool advance(struct exchange *x)
 	return all;
 }
 
-/* The reader of an end pulls its cell to its own stage, and settles it when the leg broke. */
-static void pull(const struct record *r, const struct leg *leg)
+static bool is_last(const struct record *r)
+{
+	return r->type == RECORD_END || r->type == RECORD_ERROR;
+}
+
+static bool in_plan(const struct record *r)
+{
+	return r->route < judge.env->plan->route_count && r->leg < LEGS_MAX;
+}
+
+/* The reader of an end pulls its cell to its own stage. */
+static void claim(const struct record *r)
 {
 	struct ledger *l = judge.env->ledger;
 
-	if (r->leg == LEG_CLIENT) {
+	if (!is_last(r) || !in_plan(r))
 		return;
-	} else if (r->leg == LEG_LIVE) {
+	if (r->leg == LEG_LIVE)
 		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_MASKER, STAGE_JUDGE);
-		ledger_move(l, r->slot, r->id, CELL_LIVE, STAGE_JUDGE,
-		            leg->error ? leg->error : OUTCOME_COMPARED);
-	} else {
+	else if (r->leg >= LEG_CANDIDATE)
 		ledger_move(l, r->slot, r->id, r->leg - LEG_CANDIDATE, STAGE_ANSWERS, STAGE_JUDGE);
-	}
 }
 
 static void watch(uint32_t slot, uint64_t id, uint64_t now)
@@ -241,11 +299,38 @@ static void watch(uint32_t slot, uint64_t id, uint64_t now)
 	judge.watch[slot].since_ns = now;
 }
 
-/* The rest of an exchange that was shed: its slot may be held by its capture alone. */
+/* The rest of what was shed: its slot may be held by its capture alone, or by other candidates. */
 static bool is_remainder(const struct record *r, uint8_t live)
 {
-	return r->leg <= LEG_LIVE && live > OUTCOME_FIRST && live != OUTCOME_COMPARED &&
-	       !fold_find(judge.fold, r->id);
+	if (r->leg <= LEG_LIVE)
+		return fell(live) && !fold_find(judge.fold, r->id);
+	return ledger_cell(judge.env->ledger, r->slot, r->id, r->leg - LEG_CANDIDATE) > OUTCOME_FIRST;
+}
+
+static void settle_all(const struct record *r, uint8_t outcome)
+{
+	commit(); /* what is in the batch is settled first: a stored pair is a compared one */
+	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_JUDGE; stage++) {
+		ledger_settle_candidates(judge.env->ledger, r->slot, r->id, stage, outcome);
+		ledger_move(judge.env->ledger, r->slot, r->id, CELL_LIVE, stage, outcome);
+	}
+}
+
+/* A record does not follow what is known of its leg: its beginning went down with an earlier judge, or did
+ * not fit into a ring, which settled the cell and leaves the other candidates alone. True: nothing is waited
+ * for. */
+static bool take_rest(const struct record *r, uint8_t live)
+{
+	struct exchange *x = fold_find(judge.fold, r->id);
+
+	if (r->leg <= LEG_LIVE) {
+		settle_all(r, fell(live) ? live : OUTCOME_ROLE_LOST);
+		return true;
+	}
+	for (uint8_t stage = STAGE_SHADOW; stage <= STAGE_JUDGE; stage++)
+		ledger_move(judge.env->ledger, r->slot, r->id, r->leg - LEG_CANDIDATE, stage,
+		            OUTCOME_ROLE_LOST);
+	return !x || advance(x);
 }
 
 static void take(const struct record *r)
@@ -254,7 +339,7 @@ static void take(const struct record *r)
 	uint8_t live;
 	int err;
 
-	if (r->route >= judge.env->plan->route_count || r->leg >= LEGS_MAX)
+	if (!in_plan(r))
 		return;
 	live = ledger_cell(judge.env->ledger, r->slot, r->id, CELL_LIVE);
 	if (live == 0 || is_remainder(r, live))
@@ -262,22 +347,21 @@ static void take(const struct record *r)
 	if (r->slot < SLOTS_WATCHED)
 		watch(r->slot, r->id, judge.turn_ns);
 	err = fold_add(judge.fold, r, judge.payload, &x);
-	if (err) { /* its beginning went down with an earlier judge, or memory is short */
-		uint8_t outcome = err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY;
-
-		commit(); /* what is in the batch is settled first: a stored pair is a compared one */
-		for (uint8_t stage = STAGE_WORKER; stage <= STAGE_JUDGE; stage++) {
-			ledger_settle_candidates(judge.env->ledger, r->slot, r->id, stage, outcome);
-			ledger_move(judge.env->ledger, r->slot, r->id, CELL_LIVE, stage, outcome);
-		}
-		x = fold_find(judge.fold, r->id);
-	} else if (r->type != RECORD_END && r->type != RECORD_ERROR) {
+	if (err == ERR_PROTO) {
+		if (!take_rest(r, live))
+			return;
+	} else if (err) {
+		settle_all(r, OUTCOME_MEMORY);
+	} else if (!is_last(r)) {
 		return;
 	} else {
-		pull(r, x->legs[r->leg]);
+		if (r->leg == LEG_LIVE)
+			ledger_move(judge.env->ledger, r->slot, r->id, CELL_LIVE, STAGE_JUDGE,
+			            x->legs[LEG_LIVE]->error ? x->legs[LEG_LIVE]->error : OUTCOME_COMPARED);
 		if (!advance(x))
 			return;
 	}
+	x = fold_find(judge.fold, r->id);
 	if (x)
 		fold_drop(judge.fold, &x);
 }
@@ -344,6 +428,45 @@ static void publish(void)
 		}
 }
 
+/* The faults of ours that this run has, and how many copies met them. */
+static void tell_drill(uint16_t r, uint16_t c)
+{
+	const struct plan_candidate *p = &judge.env->plan->routes[r].candidates[c];
+	const struct page *page = judge.env->page;
+	uint32_t drills = page_drills(page);
+	uint64_t drilled[FAULT_KINDS];
+	char fault[FAULT_TEXT_BYTES];
+	struct buf text;
+
+	buf_init(&text, RESULTS_DRILL_BYTES - 1);
+	for (uint32_t i = 0; i < p->fault_count + drills; i++) {
+		const struct page_drill *d = i < p->fault_count ? NULL : &page->drills[i - p->fault_count];
+
+		if (d && (d->route != r || d->candidate != c))
+			continue;
+		fault_write(d ? &d->fault : &p->faults[i], fault);
+		buf_printf(&text, "%s%s", buf_len(&text) ? ", " : "", fault);
+	}
+	for (uint32_t i = 0; i < FAULT_KINDS; i++)
+		drilled[i] = atomic_load(&page->candidates[r][c].drilled[i]);
+	results_drill(judge.results, r, c, text.err ? SPAN("of many faults") : buf_span(&text), drilled);
+	buf_fini(&text);
+}
+
+static void tell_drills(void)
+{
+	for (uint16_t r = 0; r < judge.env->plan->route_count; r++)
+		for (uint16_t c = 0; c < judge.env->plan->routes[r].candidate_count; c++)
+			tell_drill(r, c);
+}
+
+static void put_more(struct buf *b)
+{
+	guards_summary(judge.env, b);
+	buf_puts(b, ",");
+	incidents_summary(&judge.incidents, b);
+}
+
 static void summary(const char *state, const char *reason)
 {
 	static struct ledger_counts counts;
@@ -355,14 +478,24 @@ static void summary(const char *state, const char *reason)
 	        .max_us = atomic_load(&replay->lag_max_us),
 	};
 	struct safeguard_cost cost;
+	struct buf more;
+	bool failed;
 
+	buf_init(&more, SUMMARY_MORE_BYTES);
 	ledger_read(judge.env->ledger, &counts);
 	if (!judge.env->plan->replay)
 		allot_all(judge.env, judge.results, &counts);
 	safeguard_cost(judge.env, &cost);
-	if (results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
-	                    judge.env->plan->replay ? NULL : &cost))
+	if (!judge.env->plan->replay)
+		put_more(&more);
+	tell_drills();
+	failed = more.err ||
+	         results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
+	                         judge.env->plan->replay ? NULL : &cost, buf_span(&more));
+	if (failed && !judge.unsummed)
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
+	judge.unsummed = failed;
+	buf_fini(&more);
 	publish();
 	judge.summed_ns = clock_mono_ns();
 }
@@ -401,6 +534,45 @@ static unsigned batch_enough(void)
 	return quarter < BATCH_MAX / 2 ? (unsigned)quarter : BATCH_MAX / 2;
 }
 
+/* Something was held back for its own good: what is known of it is kept. */
+static void freeze(const char *what, const char *sentence)
+{
+	char name[INCIDENT_NAME_BYTES] = "";
+	int err;
+
+	commit();
+	summary("running", NULL);
+	err = incidents_freeze(&judge.incidents, what, sentence, clock_mono_ns(), name);
+	if (err)
+		LOG(ERROR, "incident_failed", log_text("what", what), log_text("why", err_text(err)));
+	else
+		audit_say(&judge.audit,
+		          (struct log_pair[]){log_text("change", "incident"), log_text("by", "safeguard"),
+		                              log_text("name", name)},
+		          3);
+}
+
+static void on_guard(void *arg, const struct guard_event *e)
+{
+	char sentence[256];
+
+	(void)arg;
+	if (!e->tripped)
+		return;
+	guards_sentence(judge.env->plan, e, sentence);
+	freeze(guard_row(judge.env->plan->routes[e->route].safeguards[e->rule].metric)->name, sentence);
+}
+
+static void guard(uint64_t now)
+{
+	uint32_t before = atomic_load(&judge.env->page->paused);
+
+	safeguard_tick(judge.env, now);
+	if (~before & atomic_load(&judge.env->page->paused) & PAUSED_BY_HARM)
+		freeze("harm", "shadowing cost the live path more than it may, and was switched off");
+	guards_tick(judge.env, judge.results, now);
+}
+
 /* A crowd of exchanges has left: what they took goes back to the system, which free() does not do as long as
  * one of them lies at the end. */
 static void give_back(void)
@@ -415,8 +587,10 @@ static void housekeeping(void)
 {
 	uint64_t now = clock_mono_ns();
 
-	safeguard_tick(judge.env, now);
+	if (!judge.env->plan->replay)
+		guard(now);
 	audit_take(&judge.audit);
+	try_again(now);
 	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
 		commit();
 	if (judge.committed_ns >= now || now - judge.harvested_ns > HARVEST_NS) {
@@ -448,8 +622,12 @@ static unsigned drain(void)
 		int err = 0;
 
 		for (unsigned n = 0; n < TURN_RECORDS && !err; n++) {
-			err = ring_get(judge.in[i], &r, judge.payload);
+			err = ring_peek(judge.in[i], &r, judge.payload);
 			if (!err) {
+				claim(&r);
+				ring_advance(judge.in[i], &r);
+				if (!judge.env->plan->replay)
+					incidents_note(&judge.incidents, &r, judge.payload, judge.turn_ns);
 				take(&r);
 				total++;
 			}
@@ -505,9 +683,20 @@ static void seal(void)
 	audit_take(&judge.audit);
 	audit_close(&judge.audit);
 	summary(state, reason);
+	incidents_fini(&judge.incidents);
 	if (results_seal(judge.results, state))
 		fprintf(stderr, "understudy: judge: manifest.json cannot be written\n");
 	results_close(&judge.results);
+}
+
+/* Of what the judge may keep, at most INCIDENT_BYTES_MAX, for the last records. */
+static size_t take_eighth(void)
+{
+	size_t bytes = judge.limit_bytes / 8;
+
+	bytes = bytes < INCIDENT_BYTES_MAX ? bytes : INCIDENT_BYTES_MAX;
+	judge.limit_bytes -= bytes;
+	return bytes;
 }
 
 int judge_run(struct role_env *env)
@@ -518,6 +707,8 @@ int judge_run(struct role_env *env)
 	judge.wake[0] = role_fd(env, "wake.judge");
 	judge.wake[1] = role_fd(env, "wake.masked-answers");
 	judge.limit_bytes = budget_bytes(env->plan, BUDGET_JUDGE);
+	if (!env->plan->replay)
+		incidents_init(&judge.incidents, env, take_eighth());
 	judge.fold = fold_new(judge.limit_bytes / 4 * 3);
 	judge.lost_ns = longest_silence_ns(env->plan);
 	judge.wall_anchor_us = clock_wall_ns() / 1000u;
@@ -526,8 +717,10 @@ int judge_run(struct role_env *env)
 	    role_ring_reader(env, "masked-answers", &judge.in[1]) || open_results(env) ||
 	    audit_open(&judge.audit, env))
 		return 3;
+	tell(false);
 	allot_begin(env);
 	safeguard_begin(env);
+	guards_begin(env, &judge.audit, on_guard, NULL);
 	summary("running", NULL);
 	role_ready(env);
 	for (;;) {

@@ -19,7 +19,14 @@ enum {
 	WAITING_MAX_BYTES = 1 << 20
 };
 /* Of a pair, and two bits further up of its first row; of a row. */
-enum { DIVERGED = 1, AGAINST_BASELINE = 2, ROW_DIVERGED = 1, ROW_FLIPPED = 2, FIRST_ROW_SHIFT = 2 };
+enum {
+	DIVERGED = 1,
+	AGAINST_BASELINE = 2,
+	DRILLED = 16,
+	ROW_DIVERGED = 1,
+	ROW_FLIPPED = 2,
+	FIRST_ROW_SHIFT = 2
+};
 
 /* Binding copies nothing: texts and blobs outlive the step. */
 static void bind_text(sqlite3_stmt *s, int at, const char *text)
@@ -63,6 +70,7 @@ static int begin_batch(struct results *r)
 	if (rc || r->adding)
 		return rc;
 	buf_reset(&r->observations);
+	results_mark_strata(r);
 	r->adding = true;
 	r->batch++;
 	return 0;
@@ -318,7 +326,7 @@ static void describe(const struct results *r, const struct results_pair *p, sqli
 	        .first = c->row_count ? c->rows[0] : (struct row){0},
 	};
 	out->flags = (c->diverged ? DIVERGED : 0) | (p->against_baseline ? AGAINST_BASELINE : 0) |
-	             row_flags(&out->first) << FIRST_ROW_SHIFT;
+	             (p->drilled ? DRILLED : 0) | row_flags(&out->first) << FIRST_ROW_SHIFT;
 }
 
 static void bind_pair(sqlite3_stmt *s, const struct stored_pair *p)
@@ -470,6 +478,8 @@ int results_commit(struct results *r)
 
 	if (!r->in_transaction)
 		return 0;
+	if (sqlite3_get_autocommit(r->db)) /* a failed statement ended the transaction */
+		return ERR_SYS;
 	rc = store_waiting(r);
 	if (!rc)
 		rc = r->adding ? results_store_tallies(r) : results_refresh(r);
@@ -481,6 +491,33 @@ int results_commit(struct results *r)
 		rc = results_execute(r, "COMMIT");
 	if (!rc)
 		r->in_transaction = r->adding = false;
+	return rc;
+}
+
+int results_abandon(struct results *r)
+{
+	int rc;
+
+	results_roll_back(r);
+	r->in_transaction = r->adding = false;
+	buf_reset(&r->waiting);
+	r->waiting.err = 0;
+	results_reset_strata(r);
+	r->sequence = 1;
+	rc = results_load_tallies(r);
+	if (!rc)
+		rc = results_batch_load(r);
+	return rc;
+}
+
+int results_try(struct results *r)
+{
+	int rc = results_execute(r, "BEGIN IMMEDIATE; INSERT OR REPLACE INTO meta"
+	                            " VALUES('room', hex(zeroblob(131072))); COMMIT");
+
+	results_roll_back(r);
+	if (!rc)
+		rc = results_execute(r, "DELETE FROM meta WHERE key = 'room'");
 	return rc;
 }
 
@@ -559,7 +596,7 @@ void results_close(struct results **handle)
 	if (!r)
 		return;
 	if (r->in_transaction && results_commit(r))
-		results_execute(r, "ROLLBACK");
+		results_roll_back(r);
 	close_database(r);
 	for (unsigned i = 0; r->stored && i < r->tally_count; i++)
 		buf_fini(&r->stored[i]);
@@ -567,6 +604,7 @@ void results_close(struct results **handle)
 	buf_fini(&r->observations);
 	buf_fini(&r->waiting);
 	free(r->strata);
+	free(r->strata_before);
 	free(r->route_slices);
 	free(r->tallies);
 	free(r->source);

@@ -21,6 +21,7 @@ struct results_pair {
 	uint64_t id;
 	uint16_t route, candidate;              /* candidate: index in the route */
 	uint64_t seen_us;                       /* wall clock of the request's head */
+	bool drilled;                           /* `other` met a fault of ours */
 	bool against_baseline;                  /* `live` holds the baseline's answer: the input was masked */
 	struct answer live, other;              /* masked */
 	struct span request_head, request_body; /* masked */
@@ -44,9 +45,16 @@ int results_forget(struct results *, uint64_t id, uint16_t route, uint16_t candi
  * (ERR_SYS, ERR_NOMEM) nothing of the pair is kept or counted. */
 int results_add(struct results *, const struct results_pair *) MUST_CHECK;
 int results_commit(struct results *) MUST_CHECK;
-/* Write summary.json atomically. `state`: running, final, partial, void. `lag` and `cost` may be NULL. */
+/* After results_add() or results_commit() failed with ERR_SYS: take the open batch back. Its pairs are
+ * neither stored nor counted, those committed before are. 0, or ERR_*: what was committed cannot be read. */
+int results_abandon(struct results *) MUST_CHECK;
+/* Outside a batch: does the disk take what is written? 0, ERR_SYS. */
+int results_try(struct results *) MUST_CHECK;
+/* Write summary.json atomically, also when the tables that follow its figures cannot be. `state`: running,
+ * final, partial, void. `lag` and `cost` may be NULL; `more` has further members, or nothing. */
 int results_summary(struct results *, const struct ledger_counts *, const char *state, const char *reason,
-                    const struct results_lag *lag, const struct safeguard_cost *cost) MUST_CHECK;
+                    const struct results_lag *lag, const struct safeguard_cost *cost,
+                    struct span more) MUST_CHECK;
 /* Complete manifest.json: the time it ended, its state, and the SHA-256 of DIRECTORY/capture/ *.cap and
  * of audit.log. */
 int results_seal(struct results *, const char *state) MUST_CHECK;
@@ -59,6 +67,9 @@ struct results_standing {
 };
 void results_standing(const struct results *, uint16_t route, uint16_t candidate,
                       struct results_standing *out);
+/* Of a candidate, up to now. */
+void results_pairs(const struct results *, uint16_t route, uint16_t candidate, uint64_t *pairs_out,
+                   uint64_t *diverged_out);
 /* The share that a candidate gets and why, for the next summaries. */
 struct results_share {
 	uint32_t sample_ppm, stage, stages, falls;
@@ -66,6 +77,11 @@ struct results_share {
 	uint64_t saved;      /* copies, about */
 };
 void results_share(struct results *, uint16_t route, uint16_t candidate, const struct results_share *);
+/* Faults of ours that a candidate has met, or its baseline has: figures are told, no verdict. `text`: which,
+ * or nothing when there are none; copied. */
+enum { RESULTS_DRILL_BYTES = 512 };
+void results_drill(struct results *, uint16_t route, uint16_t candidate, struct span text,
+                   const uint64_t drilled[FAULT_KINDS]);
 void results_close(struct results **);
 
 #endif

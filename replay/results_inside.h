@@ -56,6 +56,8 @@ struct tally {
 	struct slice slices[SLICES_COUNTED];
 	struct results_standing standing;
 	struct results_share share;
+	char drill[RESULTS_DRILL_BYTES]; /* "": none */
+	uint64_t drilled[FAULT_KINDS];
 };
 
 /* What the gates say of one candidate; a baseline has none. */
@@ -64,7 +66,7 @@ struct judgement {
 	int decided_by;
 	struct plan_gate gates[GATE_LIST_MAX];
 	struct gate_result results[GATE_LIST_MAX];
-	enum gate_state verdict;
+	enum gate_state verdict; /* never decided where faults are of our own making */
 };
 
 enum statement {
@@ -118,6 +120,8 @@ struct results {
 	unsigned stratum_count, condemned; /* the one whose bands below its least are being dropped */
 	uint64_t sequence;                 /* of the next pair */
 	struct stratum *strata;
+	struct stratum *strata_before; /* as they were when the open batch began */
+	unsigned condemned_before;
 	char (*route_slices)[SLICE_NAME_BYTES]; /* by route: the slice that all its pairs are in */
 };
 
@@ -141,6 +145,8 @@ int results_prepare(struct results *);
 /* Step, reset and clear a statement that gives no row. 0, ERR_SYS. */
 int results_run(sqlite3_stmt *);
 int results_execute(struct results *, const char *sql);
+/* End a transaction that failed, if SQLite has not: after some failures it has. */
+void results_roll_back(struct results *);
 
 /* --- tallies --- */
 
@@ -166,6 +172,8 @@ uint64_t results_group_sum(const uint64_t counts[OUTCOMES], enum outcome_group);
 const struct sketch *results_reference_latency(const struct results *, const struct tally *);
 void results_judge(const struct results *, const struct tally *, const struct ledger_counts *,
                    struct judgement *out);
+/* Which faults of ours made its figures, its own or its baseline's; "": none. */
+const char *results_drilled(const struct results *, const struct tally *);
 /* The verdict, and of an undecided one the gate that takes longest. */
 struct results_standing results_standing_of(const struct tally *, const struct judgement *);
 
@@ -191,6 +199,9 @@ int64_t results_place(struct results *, unsigned stratum, uint64_t id);
 /* Read how much each stratum holds, and from which band on. 0, ERR_SYS, ERR_NOMEM. */
 int results_load_strata(struct results *);
 void results_kept(struct results *, unsigned stratum, uint64_t bytes);
+/* Note them where a batch begins; go back there. */
+void results_mark_strata(struct results *);
+void results_reset_strata(struct results *);
 /* Inside a transaction: drop pairs until the database is within its bound. Not `now`: only when much was
  * stored since the last look. 0, ERR_SYS. */
 int results_bound(struct results *, bool now);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "capture/fault.h"
 #include "proto/base/clock.h"
 #include "replay/results_inside.h"
 #include "replay/safeguard.h"
@@ -192,7 +193,9 @@ static void put_reason(struct buf *b, const struct results *r, const struct tall
 		if (&r->tallies[i] != t && !strcmp(tally_candidate(r, &r->tallies[i])->name, name))
 			snprintf(candidate, sizeof candidate, "%s on %s", name, tally_route(r, t)->name);
 	buf_init(&text, 1024);
-	if (j->decided_by >= 0)
+	if (*results_drilled(r, t))
+		buf_printf(&text, "%s: a drill, %s", candidate, results_drilled(r, t));
+	else if (j->decided_by >= 0)
 		put_decided(&text, candidate, &j->gates[j->decided_by], &j->results[j->decided_by]);
 	else if (j->verdict == GATE_UNDECIDED)
 		buf_printf(&text, "%s: no gate declared", candidate);
@@ -302,6 +305,20 @@ static void put_share(struct buf *b, const struct results_share *s)
 	buf_puts(b, "},");
 }
 
+/* Only of a drill: what it was, and how many copies met which fault. */
+static void put_drill(struct buf *b, const struct results *r, const struct tally *t)
+{
+	if (!*results_drilled(r, t))
+		return;
+	buf_puts(b, "\"drill\":{");
+	put_text(b, "faults", results_drilled(r, t));
+	for (uint32_t i = 0; i < FAULT_KINDS; i++) {
+		buf_puts(b, ",");
+		put_integer(b, fault_name(i), t->drilled[i]);
+	}
+	buf_puts(b, "},");
+}
+
 static void put_gates(struct buf *b, const struct judgement *j)
 {
 	buf_puts(b, "\"gates\":[");
@@ -398,6 +415,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_latency(b, r, t);
 	put_throughput(b, t, all->route_seen[t->route]);
 	put_share(b, &t->share);
+	put_drill(b, r, t);
 	put_gates(b, j);
 	put_slices(b, t);
 	buf_puts(b, "}");
@@ -405,7 +423,8 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 
 /* --- the files --- */
 
-/* Every candidate into `candidates`; the run's verdict and the sentence for it. */
+/* Every candidate into `candidates`; the run's verdict and the sentence for it. 0, or why a table was not
+ * written: the texts are whole. */
 static int judge_all(struct results *r, const struct ledger_counts *all, struct buf *candidates,
                      struct buf *why, enum gate_state *verdict_out)
 {
@@ -413,7 +432,7 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 	unsigned judged = 0;
 	int rc = 0;
 
-	for (unsigned i = 0; !rc && i < r->tally_count; i++) {
+	for (unsigned i = 0; i < r->tally_count; i++) {
 		struct tally *t = &r->tallies[i];
 		struct judgement j = {.count = 0};
 
@@ -431,7 +450,8 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 		if (i)
 			buf_puts(candidates, ",");
 		put_candidate(candidates, r, t, all, &j);
-		rc = results_store_gates(r, t, &j);
+		if (!rc)
+			rc = results_store_gates(r, t, &j);
 	}
 	if (!judged)
 		buf_puts(why, "\"no candidate\"");
@@ -439,17 +459,20 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 	return rc;
 }
 
-/* The tables that follow the figures, in one transaction. */
+/* The same, and the tables that follow the figures, in one transaction. */
 static int judge_stored(struct results *r, const struct ledger_counts *all, struct buf *candidates,
                         struct buf *why, enum gate_state *verdict_out)
 {
 	bool own = !r->in_transaction;
-	int rc = own ? results_execute(r, "BEGIN IMMEDIATE") : 0;
+	int begun = own ? results_execute(r, "BEGIN IMMEDIATE") : 0;
+	int rc = judge_all(r, all, candidates, why, verdict_out);
 
 	if (!rc)
-		rc = judge_all(r, all, candidates, why, verdict_out);
-	if (own && results_execute(r, rc ? "ROLLBACK" : "COMMIT") && !rc)
-		rc = ERR_SYS;
+		rc = begun;
+	if (own && !rc)
+		rc = results_execute(r, "COMMIT");
+	if (own && rc)
+		results_roll_back(r);
 	return rc;
 }
 
@@ -477,7 +500,7 @@ static void put_cost(struct buf *b, const struct safeguard_cost *c)
 static void put_summary(struct buf *b, const struct results *r, const struct ledger_counts *all,
                         const char *state, enum gate_state verdict, struct span reason,
                         struct span candidates, const struct results_lag *lag,
-                        const struct safeguard_cost *cost)
+                        const struct safeguard_cost *cost, struct span more)
 {
 	buf_puts(b, "{\"schema\":1,");
 	put_text(b, "run", r->run_id);
@@ -497,36 +520,40 @@ static void put_summary(struct buf *b, const struct results *r, const struct led
 	}
 	if (cost)
 		put_cost(b, cost);
+	if (more.len) {
+		buf_puts(b, ",");
+		buf_span_put(b, more);
+	}
 	buf_puts(b, ",\"candidates\":[");
 	buf_span_put(b, candidates);
 	buf_puts(b, "]}\n");
 }
 
 int results_summary(struct results *r, const struct ledger_counts *all, const char *state, const char *reason,
-                    const struct results_lag *lag, const struct safeguard_cost *cost)
+                    const struct results_lag *lag, const struct safeguard_cost *cost, struct span more)
 {
 	struct buf text, candidates, why;
 	enum gate_state verdict;
-	int rc = results_refresh(r);
+	int tables, rc = results_refresh(r);
 
 	buf_init(&text, JSON_LIMIT_BYTES);
 	buf_init(&candidates, JSON_LIMIT_BYTES);
 	buf_init(&why, JSON_LIMIT_BYTES);
 	if (rc)
 		goto out;
-	rc = judge_stored(r, all, &candidates, &why, &verdict);
-	if (rc)
-		goto out;
+	tables = judge_stored(r, all, &candidates, &why, &verdict);
 	if (reason && *reason) {
 		buf_reset(&why);
 		buf_json_string(&why, span_of(reason));
 	}
 	if (!strcmp(state, "void"))
 		verdict = GATE_UNDECIDED;
-	put_summary(&text, r, all, state, verdict, buf_span(&why), buf_span(&candidates), lag, cost);
+	put_summary(&text, r, all, state, verdict, buf_span(&why), buf_span(&candidates), lag, cost, more);
 	rc = text.err ? text.err : candidates.err ? candidates.err : why.err;
 	if (!rc)
 		rc = results_write_file(r->directory, "summary.json", buf_span(&text));
+	if (!rc)
+		rc = tables;
 out:
 	buf_fini(&text);
 	buf_fini(&candidates);

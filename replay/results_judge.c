@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "replay/results_inside.h"
 
 uint64_t results_group_sum(const uint64_t counts[OUTCOMES], enum outcome_group group)
@@ -26,6 +28,22 @@ static uint64_t failures(const uint64_t counts[OUTCOMES])
 	return sum;
 }
 
+const char *results_drilled(const struct results *r, const struct tally *t)
+{
+	const struct tally *baseline = results_baseline(r, t->route);
+
+	return t->drill[0] || !baseline ? t->drill : baseline->drill;
+}
+
+void results_drill(struct results *r, uint16_t route, uint16_t candidate, struct span text,
+                   const uint64_t drilled[FAULT_KINDS])
+{
+	struct tally *t = tally_at(r, route, candidate);
+
+	snprintf(t->drill, sizeof t->drill, "%.*s", (int)text.len, text.data);
+	memcpy(t->drilled, drilled, sizeof t->drilled);
+}
+
 void results_judge(const struct results *r, const struct tally *t, const struct ledger_counts *all,
                    struct judgement *j)
 {
@@ -50,6 +68,10 @@ void results_judge(const struct results *r, const struct tally *t, const struct 
 	for (unsigned i = 0; i < j->count; i++)
 		gate_evaluate(&j->gates[i], &in, &j->results[i]);
 	j->verdict = gate_verdict(j->gates, j->results, j->count, &j->decided_by);
+	if (results_drilled(r, t)[0]) {
+		j->verdict = GATE_UNDECIDED;
+		j->decided_by = -1;
+	}
 }
 
 struct results_standing results_standing_of(const struct tally *t, const struct judgement *j)
@@ -80,6 +102,15 @@ void results_standing(const struct results *r, uint16_t route, uint16_t candidat
 	*out = r->tallies[r->first_tally[route] + candidate].standing;
 	if (!out->gate)
 		out->gate = "";
+}
+
+void results_pairs(const struct results *r, uint16_t route, uint16_t candidate, uint64_t *pairs,
+                   uint64_t *diverged)
+{
+	const struct tally *t = tally_at(r, route, candidate);
+
+	*pairs = t->pairs;
+	*diverged = t->diverged;
 }
 
 void results_share(struct results *r, uint16_t route, uint16_t candidate, const struct results_share *s)

@@ -8,6 +8,7 @@
  * storing touches few pages, dropping frees whole ones, and neither needs an index.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "replay/results_inside.h"
 
@@ -91,7 +92,8 @@ int results_load_strata(struct results *r)
 	r->stratum_count = r->tally_count * strata_each();
 	r->condemned = NO_STRATUM;
 	r->strata = calloc(r->stratum_count ? r->stratum_count : 1, sizeof *r->strata);
-	if (!r->strata)
+	r->strata_before = calloc(r->stratum_count ? r->stratum_count : 1, sizeof *r->strata);
+	if (!r->strata || !r->strata_before)
 		return ERR_NOMEM;
 	if (sqlite3_prepare_v2(r->db,
 	                       "SELECT stratum, SUM(bytes), SUM(count), SUM(band) FROM (SELECT n >> 47 AS"
@@ -109,6 +111,18 @@ int results_load_strata(struct results *r)
 	}
 	sqlite3_finalize(s);
 	return step == SQLITE_DONE ? 0 : ERR_SYS;
+}
+
+void results_mark_strata(struct results *r)
+{
+	memcpy(r->strata_before, r->strata, r->stratum_count * sizeof *r->strata);
+	r->condemned_before = r->condemned;
+}
+
+void results_reset_strata(struct results *r)
+{
+	memcpy(r->strata, r->strata_before, r->stratum_count * sizeof *r->strata);
+	r->condemned = r->condemned_before;
 }
 
 void results_kept(struct results *r, unsigned stratum, uint64_t bytes)

@@ -13,6 +13,53 @@
 
 enum { MANIFEST_LIMIT_BYTES = 4 << 20, READ_BYTES = 256 << 10, CAPTURES_MAX = 4096 };
 
+static void put_words(struct buf *b, const char *key, const struct plan_words *w)
+{
+	const char *comma = "";
+
+	buf_printf(b, "\"%s\":[", key);
+	for (const char *at = plan_words_next(w, NULL); at; at = plan_words_next(w, at), comma = ",") {
+		buf_puts(b, comma);
+		buf_json_string(b, span_of(at));
+	}
+	buf_puts(b, "]");
+}
+
+/* Its environment may hold what is nobody's business. */
+static void put_sandbox(struct buf *b, const struct plan_sandbox *s)
+{
+	buf_puts(b, ",\"sandbox\":{");
+	put_words(b, "command", &s->command);
+	buf_puts(b, ",");
+	put_words(b, "ro", &s->ro);
+	buf_puts(b, ",");
+	put_hex(b, "content_digest", s->content);
+	buf_printf(b, ",\"memory_bytes\":%llu,\"pids\":%u,\"cpu_percent\":%u,\"gpu\":%s}",
+	           (unsigned long long)s->memory_bytes, s->pids, s->cpu_percent, s->gpu ? "true" : "false");
+}
+
+static void put_candidate(struct buf *b, const struct plan_candidate *k)
+{
+	buf_puts(b, "{");
+	put_text(b, "name", k->name);
+	buf_puts(b, ",");
+	put_text(b, "role", k->baseline ? "baseline" : "candidate");
+	buf_puts(b, ",");
+	put_text(b, "url", k->endpoint.url);
+	buf_puts(b, ",");
+	put_text(b, "address", k->endpoint.address);
+	buf_puts(b, ",");
+	put_text(b, "containment", k->sandbox.on ? "contained" : "remote, not contained by us");
+	buf_puts(b, ",");
+	if (k->sandbox.on)
+		put_hex(b, "digest", k->sandbox.digest);
+	else
+		buf_puts(b, "\"digest\":null");
+	if (k->sandbox.on)
+		put_sandbox(b, &k->sandbox);
+	buf_puts(b, "}");
+}
+
 static void put_route(struct buf *b, const struct plan *plan, const struct plan_route *route)
 {
 	const struct plan_mask *mask = &plan->masks[route->mask];
@@ -32,15 +79,8 @@ static void put_route(struct buf *b, const struct plan *plan, const struct plan_
 	put_hex(b, "hash", mask->hash);
 	buf_puts(b, "},\"candidates\":[");
 	for (unsigned c = 0; c < route->candidate_count; c++) {
-		buf_puts(b, c ? ",{" : "{");
-		put_text(b, "name", route->candidates[c].name);
-		buf_puts(b, ",");
-		put_text(b, "role", route->candidates[c].baseline ? "baseline" : "candidate");
-		buf_puts(b, ",");
-		put_text(b, "url", route->candidates[c].endpoint.url);
-		buf_puts(b, ",");
-		put_text(b, "address", route->candidates[c].endpoint.address);
-		buf_puts(b, ",\"digest\":null}");
+		buf_puts(b, c ? "," : "");
+		put_candidate(b, &route->candidates[c]);
 	}
 	buf_puts(b, "]}");
 }

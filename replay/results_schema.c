@@ -41,9 +41,10 @@ static const char schema[] =
         " diverged INTEGER, PRIMARY KEY(route, candidate, slice)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS timeline(route TEXT, candidate TEXT, pairs INTEGER, at_us INTEGER,"
         " diverged INTEGER, low REAL, high REAL, PRIMARY KEY(route, candidate, pairs)) WITHOUT ROWID;"
-        /* flags of a pair: its own, and those of its first row two bits further up */
+        /* flags of a pair: its own, those of its first row two bits further up, and 16 */
         "CREATE VIEW IF NOT EXISTS pair AS SELECT p.n, printf('%016x', number) AS id, route, candidate,"
-        " seen_us, flags & 1 AS diverged, live_status, candidate_status, live_us, candidate_us, rows,"
+        " seen_us, flags & 1 AS diverged, flags >> 4 & 1 AS drilled, live_status, candidate_status, live_us, "
+        "candidate_us, rows,"
         " rows_diverged, CASE flags & 2 WHEN 0 THEN 'live' ELSE 'baseline' END AS against,"
         " COALESCE(p.slice, a.slice) AS slice, where_, request_head, request_body, live_body,"
         " candidate_body, number FROM stored_pair p JOIN asked a ON a.n = p.asked;"
@@ -52,7 +53,7 @@ static const char schema[] =
         " UNION ALL SELECT pair, row, flags & 1, flags >> 1 & 1, live_label, candidate_label, js_bits, tv"
         " FROM stored_row;"
         "CREATE VIEW IF NOT EXISTS pairs AS " WHOSE
-        "diverged, live_status, candidate_status, live_us, candidate_us, rows, rows_diverged,"
+        "diverged, drilled, live_status, candidate_status, live_us, candidate_us, rows, rows_diverged,"
         " where_ AS first_difference FROM pair;"
         "CREATE VIEW IF NOT EXISTS divergences AS " WHOSE
         "d.class, d.unit, d.count, where_ AS first_difference FROM divergence d JOIN pair ON n = d.pair;"
@@ -103,4 +104,10 @@ int results_run(sqlite3_stmt *s)
 int results_execute(struct results *r, const char *text)
 {
 	return sqlite3_exec(r->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : ERR_SYS;
+}
+
+void results_roll_back(struct results *r)
+{
+	if (!sqlite3_get_autocommit(r->db))
+		(void)results_execute(r, "ROLLBACK");
 }

@@ -225,6 +225,10 @@ int results_load_tallies(struct results *r)
 
 	if (sqlite3_prepare_v2(r->db, "SELECT route, candidate, now FROM state", -1, &s, NULL) != SQLITE_OK)
 		return ERR_SYS;
+	for (unsigned i = 0; !rc && i < r->tally_count; i++) {
+		buf_reset(&r->stored[i]);
+		rc = unpack(r, SPAN(""), i, &r->tallies[i]);
+	}
 	while (!rc && (step = sqlite3_step(s)) == SQLITE_ROW) {
 		int i = tally_index(r, (const char *)sqlite3_column_text(s, 0),
 		                    (const char *)sqlite3_column_text(s, 1));
@@ -232,7 +236,6 @@ int results_load_tallies(struct results *r)
 		if (i < 0)
 			continue;
 		rc = unpack(r, blob(s, 2), (unsigned)i, &r->tallies[i]);
-		buf_reset(&r->stored[i]);
 		buf_span_put(&r->stored[i], blob(s, 2));
 		if (r->tallies[i].batch > r->batch)
 			r->batch = r->tallies[i].batch;

@@ -17,6 +17,7 @@
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "capture/names.h"
+#include "capture/sandbox_gauges.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/grpc.h"
@@ -25,6 +26,7 @@
 #include "replay/admission.h"
 #include "replay/catalogue.h"
 #include "replay/dial.h"
+#include "replay/drill.h"
 #include "replay/request.h"
 #include "replay/turns.h"
 #include "replay/usage.h"
@@ -50,7 +52,9 @@ struct shadow {
 	struct client_budget
 	        held; /* by requests in flight: half of the role's budget, the fold has the other */
 	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
+	struct drill drills[ROUTES_MAX][CANDIDATES_MAX];
 	struct admission admissions[ROUTES_MAX][CANDIDATES_MAX];
+	sandbox_looks looks;
 	struct request_to to[ROUTES_MAX][CANDIDATES_MAX];
 	struct catalogue catalogues[ROUTES_MAX][CANDIDATES_MAX];
 	struct record asked_for;   /* the end of a request that waits until its candidates have said what they
@@ -225,17 +229,25 @@ static void empty_request(uint64_t limit)
 	shadow.request.limit_bytes = limit;
 }
 
+struct together {          /* what the copies of an exchange have in common */
+	struct span model; /* that it names */
+	bool fresh;        /* each goes on a connection of its own that had no request before */
+};
+
 /* 0, or the outcome that keeps it from being sent. */
-static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate, struct span model)
+static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate,
+                           const struct together *with)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	const struct leg *request = x->legs[LEG_CLIENT];
-	struct client *client = shadow.clients[x->route][candidate];
+	struct drill *drill = &shadow.drills[x->route][candidate];
 	struct admission *admission = &shadow.admissions[x->route][candidate];
 	struct span head = buf_span(&request->head);
 	struct client_how how = {.is_head = span_eq(head_method(head), SPAN("HEAD")),
+	                         .fresh = with->fresh,
 	                         .timeout_ms = deadline_ms(head)};
 	uint8_t refused;
+	bool hit;
 	int err;
 
 	f->record = (struct record){.id = x->id,
@@ -245,19 +257,21 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
 	empty_request(route->max_body_bytes + H1_HEAD_MAX);
-	refused = catalogue_apply(&shadow.catalogues[x->route][candidate], model,
+	refused = catalogue_apply(&shadow.catalogues[x->route][candidate], with->model,
 	                          &shadow.to[x->route][candidate].model);
 	if (refused)
 		return refused;
 	request_write(&shadow.request, request, x->id, &shadow.to[x->route][candidate]);
 	if (shadow.request.err) /* a capture may hold what is no request */
 		return shadow.request.err == ERR_PROTO ? OUTCOME_UNDECODABLE : OUTCOME_MEMORY;
-	if (client_in_flight(client) >= route->candidates[candidate].max_in_flight)
+	if (drill_in_flight(drill) >= route->candidates[candidate].max_in_flight)
 		return OUTCOME_IN_FLIGHT;
 	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
 	if (refused)
 		return refused;
-	err = client_send(client, buf_span(&shadow.request), &how, &events, f);
+	err = drill_send(drill, x->id, buf_span(&shadow.request), &how, &events, f, &hit);
+	if (hit)
+		f->record.flags |= RECORD_DRILLED;
 	if (!err)
 		return 0;
 	refused = err == ERR_FULL ? OUTCOME_IN_FLIGHT : OUTCOME_MEMORY;
@@ -265,11 +279,12 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	return refused;
 }
 
-static void send_one(struct exchange *x, const struct record *end, unsigned candidate, struct span model)
+static void send_one(struct exchange *x, const struct record *end, unsigned candidate,
+                     const struct together *with)
 {
 	struct flight *f = new_flight();
 	uint8_t refused =
-	        f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate, model) : OUTCOME_MEMORY;
+	        f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate, with) : OUTCOME_MEMORY;
 
 	if (!refused) {
 		shadow.in_flight++;
@@ -283,21 +298,55 @@ static void send_one(struct exchange *x, const struct record *end, unsigned cand
 		give_back(f);
 }
 
+/* Why nothing goes to that candidate now; 0: it may. A sandbox that was not ready yet is warming up; one that
+ * has ended is a candidate that cannot be connected to. */
+static uint8_t held_back(uint16_t route, unsigned candidate)
+{
+	const struct sandbox_gauges *g = shadow.looks[route][candidate];
+
+	if (page_paused(shadow.env->page, route, candidate))
+		return OUTCOME_PAUSED;
+	if (!g || atomic_load(&g->state) == SANDBOX_READY)
+		return 0;
+	return atomic_load(&g->times_ready) || atomic_load(&g->state) == SANDBOX_OVER
+	               ? OUTCOME_CANDIDATE_CONNECT
+	               : OUTCOME_WARM_UP;
+}
+
+/* A baseline is the measure of the others, and has often a smaller sample: where it takes part, either all
+ * find an open connection, or none has one. */
+static bool any_is_cold(const struct exchange *x)
+{
+	const struct plan_route *route = &shadow.env->plan->routes[x->route];
+	bool cold = false, baseline = false;
+
+	for (unsigned i = 0; i < route->candidate_count; i++) {
+		if (held_back(x->route, i) ||
+		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) != STAGE_SHADOW)
+			continue;
+		baseline |= route->candidates[i].baseline;
+		cold |= !client_warm(shadow.clients[x->route][i]);
+	}
+	return baseline && cold;
+}
+
 static void send_all(struct exchange *x, const struct record *end, struct span model)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
+	struct together with = {model, any_is_cold(x)};
 	uint8_t order[CANDIDATES_MAX];
 
 	turns_draw(shadow.env->plan->seed, x->id, route->candidate_count, order);
 	for (unsigned n = 0; n < route->candidate_count; n++) {
 		unsigned i = order[n];
+		uint8_t why = held_back(x->route, i);
 
-		if (!ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_MASKER, STAGE_SHADOW))
+		if (ledger_cell(shadow.env->ledger, end->slot, end->id, i) != STAGE_SHADOW)
 			continue;
-		if (page_paused(shadow.env->page, x->route, i))
-			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, OUTCOME_PAUSED);
+		if (why)
+			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, why);
 		else
-			send_one(x, end, i, model);
+			send_one(x, end, i, &with);
 	}
 }
 
@@ -310,8 +359,8 @@ static bool must_wait(const struct exchange *x, struct span model)
 	if (!model.len)
 		return false;
 	for (unsigned i = 0; i < route->candidate_count; i++)
-		if (!page_paused(shadow.env->page, x->route, i) &&
-		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_MASKER)
+		if (!held_back(x->route, i) &&
+		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_SHADOW)
 			wait |= catalogue_asks(&shadow.catalogues[x->route][i], clock_mono_ns());
 	return wait;
 }
@@ -332,6 +381,25 @@ static bool send_waiting(void)
 	return true;
 }
 
+static bool is_for_us(const struct record *r)
+{
+	return r->leg == LEG_CLIENT && r->route < shadow.env->plan->route_count;
+}
+
+/* The reader of a request's end pulls its cells to its own stage. */
+static void claim(const struct record *r)
+{
+	if (r->type == RECORD_END && is_for_us(r))
+		ledger_settle_candidates(shadow.env->ledger, r->slot, r->id, STAGE_MASKER, STAGE_SHADOW);
+}
+
+/* The copy ends here, wherever its cells are when what comes first cannot be kept. */
+static void give_up(const struct record *r, uint8_t outcome)
+{
+	for (uint8_t stage = STAGE_WORKER; stage <= STAGE_SHADOW; stage++)
+		ledger_settle_candidates(shadow.env->ledger, r->slot, r->id, stage, outcome);
+}
+
 /* The request of x is whole. True when it has left, or never will. */
 static bool ask(struct exchange *x, const struct record *end)
 {
@@ -349,13 +417,11 @@ static void take(const struct record *r)
 	struct exchange *x = NULL;
 	int err;
 
-	if (r->leg != LEG_CLIENT || r->route >= shadow.env->plan->route_count)
+	if (!is_for_us(r))
 		return;
 	err = fold_add(shadow.fold, r, shadow.payload, &x);
 	if (err) {
-		uint8_t outcome = err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY;
-
-		ledger_settle_candidates(shadow.env->ledger, r->slot, r->id, STAGE_MASKER, outcome);
+		give_up(r, err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY);
 		x = fold_find(shadow.fold, r->id);
 	} else if (r->type == RECORD_END ? !ask(x, r) : r->type != RECORD_ERROR) {
 		return;
@@ -384,7 +450,7 @@ static void obey_pause(void)
 			bool paused = page_paused(shadow.env->page, r, c);
 
 			if (paused && !shadow.was_paused[r][c])
-				client_cut(shadow.clients[r][c]);
+				drill_cut(&shadow.drills[r][c]);
 			shadow.was_paused[r][c] = paused;
 		}
 }
@@ -432,7 +498,9 @@ static bool drain(void)
 
 	shadow.sent = shadow.read = 0;
 	while (shadow.read < TURN_RECORDS && shadow.sent < sends && send_waiting() &&
-	       (err = ring_get(shadow.in, &r, shadow.payload)) == 0) {
+	       (err = ring_peek(shadow.in, &r, shadow.payload)) == 0) {
+		claim(&r);
+		ring_advance(shadow.in, &r);
 		take(&r);
 		shadow.read++;
 	}
@@ -563,6 +631,11 @@ static int make_client(unsigned route, unsigned candidate)
 	if (!err)
 		err = client_new(shadow.base, &target, limits, &shadow.clients[route][candidate]);
 	if (!err)
+		drill_init(&shadow.drills[route][candidate], shadow.base, shadow.clients[route][candidate],
+		           &shadow.held,
+		           &(struct drill_place){shadow.env->page, shadow.env->plan, (uint16_t)route,
+		                                 candidate});
+	if (!err)
 		catalogue_init(&shadow.catalogues[route][candidate], p, shadow.clients[route][candidate],
 		               &shadow.to[route][candidate]);
 	tls_context_unref(&target.tls);
@@ -575,7 +648,7 @@ static int make_clients(void)
 	const struct plan *plan = shadow.env->plan;
 	int fd = role_fd(shadow.env, "names.read");
 
-	if ((fd != -1 && names_watch(fd, &shadow.names)) ||
+	if ((fd != -1 && names_watch(fd, &shadow.names)) || sandbox_gauges_watch(shadow.env, shadow.looks) ||
 	    dial_new(shadow.base, role_fd(shadow.env, "dial.ask"), &shadow.dial))
 		return ERR_SYS;
 	for (unsigned r = 0; r < plan->route_count; r++) {

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
@@ -11,13 +12,15 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "capture/sealed.h"
 #include "proto/base/clock.h"
 #include "proto/base/confine.h"
 #include "tools/doctor.h"
 
-enum { FILES_WANTED = 65536, BACKLOG_WANTED = 4096, WORKER_OOM = -500, CLOCK_READS = 1000 };
+enum { FILES_WANTED = 65536, BACKLOG_WANTED = 4096, WORKER_OOM = -500, CLOCK_READS = 1000, NOBODY = 65534 };
 
 /* The first line of a small file, without its end; false: it cannot be read. */
 static bool line_of(const char *path, char *out, size_t size)
@@ -193,11 +196,46 @@ static void ktls(struct doctor *d)
 	            strstr(names, "tls") ? "offered, not used" : "not offered");
 }
 
+/* Tried as a sandbox would do it: root gives itself up first. Its exit status; 127: it is not there. */
+static int try_bubblewrap(void)
+{
+	pid_t pid = fork();
+	int status = -1, fd;
+
+	if (pid == 0) {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		dup2(fd, STDOUT_FILENO);
+		dup2(fd, STDERR_FILENO);
+		if (geteuid() == 0 &&
+		    (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))
+			_exit(126);
+		execlp("bwrap", "bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--ro-bind",
+		       "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64",
+		       "--proc", "/proc", "/usr/bin/true", (char *)NULL);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void sandbox(struct doctor *d)
+{
+	int status = try_bubblewrap();
+
+	doctor_note(d, status == 0 ? FINDING_OK : FINDING_WARN, "sandbox",
+	            status == 127 ? "no candidate can be contained: apt-get install bubblewrap"
+	                          : "no candidate can be contained: user namespaces are needed "
+	                            "(kernel.unprivileged_userns_clone, or the container's seccomp profile)",
+	            "%s",
+	            status == 0     ? "bubblewrap starts candidates in namespaces of their own"
+	            : status == 127 ? "bubblewrap is not there"
+	                            : "bubblewrap cannot make namespaces");
+}
+
 void doctor_machine(struct doctor *d)
 {
 	static void (*const checks[])(struct doctor *) = {
 	        kernel, memfd,   close_ranges, landlock,    seccomp, cgroup, descriptors,
-	        oom,    backlog, ipv6,         time_source, cpus,    ktls,
+	        oom,    backlog, ipv6,         time_source, cpus,    ktls,   sandbox,
 	};
 
 	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)

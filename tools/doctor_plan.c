@@ -168,7 +168,12 @@ static void route(struct doctor *d, const struct plan_route *r)
 	expiry(d, r->live.client.certificate_file);
 	expiry(d, r->live.ca_file);
 	for (uint32_t i = 0; i < r->candidate_count; i++)
-		endpoint(d, "candidate", r->candidates[i].name, FINDING_WARN, &r->candidates[i].endpoint);
+		if (r->candidates[i].sandbox.on)
+			doctor_note(d, FINDING_OK, "candidate", NULL, "%s is a sandbox: a start starts it",
+			            r->candidates[i].name);
+		else
+			endpoint(d, "candidate", r->candidates[i].name, FINDING_WARN,
+			         &r->candidates[i].endpoint);
 }
 
 /* Landlock knows ports, not hosts. */

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #include "tools/commands.h"
 #include "tools/control_find.h"
 #include "tools/filters.h"
+#include "tools/running.h"
 #include "tools/sockets.h"
 
 enum { ROLES_MAX = 64, TEXT = 512 };
@@ -57,10 +59,10 @@ __attribute__((format(printf, 2, 3))) static void broken(const char *role, const
 static const struct {
 	const char *memory, *holders;
 } secrets[] = {
-        {"raw.", " worker masker "},       {"mask-key", " masker answers "},
-        {"sample-key", " worker "},        {"ticket-key", " worker "},
-        {"answers", " shadow answers "},   {"shadow", " masker shadow player "},
-        {"recorder", " masker recorder "},
+        {"raw.", " worker masker "},          {"mask-key", " masker answers "},
+        {"gazetteer", " masker answers "},    {"sample-key", " worker "},
+        {"ticket-key", " worker "},           {"answers", " shadow answers "},
+        {"shadow", " masker shadow player "}, {"recorder", " masker recorder "},
 };
 
 static bool one_of(const char *role, const char *holders)
@@ -120,7 +122,8 @@ static void judge_socket(const char *role, unsigned long inode, struct held *h)
 
 static void judge_file(const char *role, const char *path)
 {
-	if (one_of(role, " judge recorder control player worker shadow ") || !strcmp(path, "/dev/null"))
+	if (one_of(role, " judge recorder control player worker shadow launcher keeper ") ||
+	    !strcmp(path, "/dev/null"))
 		return;
 	broken(role, "has the file %s open", path);
 }
@@ -135,7 +138,7 @@ static void judge_descriptor(const char *role, int fd, const char *link, struct 
 		judge_memory(role, name);
 	else if (sscanf(link, "socket:[%lu]", &inode) == 1)
 		judge_socket(role, inode, h);
-	else if (link[0] == '/' && fd > STDERR_FILENO && strncmp(link, "/dev/shm/understudy-names-", 26))
+	else if (link[0] == '/' && fd > STDERR_FILENO && strncmp(link, "/dev/shm/understudy-", 20))
 		judge_file(role, link);
 }
 
@@ -153,26 +156,19 @@ static void judge_sockets(const char *role, const struct held *h)
 
 /* --- /proc --- */
 
-static const char *value_of(const char *status, const char *key)
+/* Those who start programs that nobody knows: the launcher as whom the proxy runs, keepers with what it takes
+ * to start, end and limit another user's. */
+static bool starts_strangers(const char *role)
 {
-	const char *at = strstr(status, key);
-
-	return at ? at + strlen(key) : "";
+	return one_of(role, " launcher keeper ");
 }
 
-static bool read_text(int pid, const char *name, char *out, size_t size)
+static uint64_t capabilities_of(const char *role)
 {
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd == -1 ? -1 : read(fd, out, size - 1);
-	if (fd != -1)
-		close(fd);
-	out[n > 0 ? n : 0] = '\0';
-	return n > 0;
+	return !strcmp(role, "launcher") ? UINT64_MAX
+	       : !strcmp(role, "keeper")
+	               ? 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE
+	               : 0;
 }
 
 static void judge_walls(const char *role, const char *status, char uid[16])
@@ -180,14 +176,15 @@ static void judge_walls(const char *role, const char *status, char uid[16])
 	static const char *const none[] = {"\nCapEff:\t", "\nCapPrm:\t", "\nCapInh:\t", "\nCapBnd:\t",
 	                                   "\nCapAmb:\t"};
 
-	snprintf(uid, 16, "%.*s", (int)strspn(value_of(status, "\nUid:\t"), "0123456789"),
-	         value_of(status, "\nUid:\t"));
-	if (atoi(value_of(status, "\nSeccomp:\t")) != 2 && confine_has_seccomp())
+	snprintf(uid, 16, "%.*s", (int)strspn(running_value(status, "\nUid:\t"), "0123456789"),
+	         running_value(status, "\nUid:\t"));
+	if (atoi(running_value(status, "\nSeccomp:\t")) != 2 && confine_has_seccomp())
 		broken(role, "has no system call filter");
-	if (atoi(value_of(status, "\nNoNewPrivs:\t")) != 1)
+	if (atoi(running_value(status, "\nNoNewPrivs:\t")) != 1)
 		broken(role, "could gain privileges");
 	for (unsigned i = 0; i < (unsigned)(sizeof none / sizeof *none); i++)
-		if (strtoull(value_of(status, none[i]), NULL, 16) && (i != 3 || !strcmp(uid, "0")))
+		if ((strtoull(running_value(status, none[i]), NULL, 16) & ~capabilities_of(role)) &&
+		    (i != 3 || !strcmp(uid, "0")))
 			broken(role, "has capabilities left");
 }
 
@@ -236,7 +233,8 @@ static void judge_calls(const char *role, int pid, bool filtered, char may[TEXT]
 		if (!filters_allow(&filters, calls[i].number, calls[i].args))
 			continue;
 		snprintf(may + strlen(may), TEXT - strlen(may), " %s", calls[i].name);
-		if (!CONFINE_LOOSE && !one_of(role, calls[i].callers))
+		if (!CONFINE_LOOSE && !one_of(role, calls[i].callers) &&
+		    !(starts_strangers(role) && !one_of(calls[i].name, " ptrace keyctl bpf ")))
 			broken(role, "may call %s", calls[i].name);
 	}
 	filters_free(&filters);
@@ -252,7 +250,7 @@ static void judge_role(int pid, const char *role, const char *index)
 
 	snprintf(path, sizeof path, "/proc/%d/fd", pid);
 	d = opendir(path);
-	if (!d || !read_text(pid, "status", status, sizeof status)) {
+	if (!d || !running_text(pid, "status", status, sizeof status)) {
 		if (d)
 			closedir(d);
 		return; /* it left meanwhile */
@@ -268,11 +266,84 @@ static void judge_role(int pid, const char *role, const char *index)
 	closedir(d);
 	judge_walls(role, status, uid);
 	judge_sockets(role, &h);
-	judge_calls(role, pid, atoi(value_of(status, "\nSeccomp:\t")), may);
+	judge_calls(role, pid, atoi(running_value(status, "\nSeccomp:\t")), may);
 	snprintf(who, sizeof who, "%s.%s", role, index);
 	printf("%-12s %7d %6s %7d %11u %9u %8u %5u %10u %6u %s\n", who, pid, uid,
-	       atoi(value_of(status, "\nSeccomp_filters:\t")), h.descriptors, h.listening, h.clients, h.live,
-	       h.candidates, h.other, may);
+	       atoi(running_value(status, "\nSeccomp_filters:\t")), h.descriptors, h.listening, h.clients,
+	       h.live, h.candidates, h.other, may);
+}
+
+/* --- sandboxes --- */
+
+static int parent_id(int pid)
+{
+	static char status[8192];
+
+	return running_text(pid, "status", status, sizeof status) ? atoi(running_value(status, "\nPPid:\t"))
+	                                                          : 0;
+}
+
+/* 0: not below a keeper of that proxy. Chains of processes end. */
+static int keeper_above(int pid, int parent)
+{
+	static const char keeper[] = "understudy\0--role\0keeper";
+	char words[TEXT] = "";
+
+	for (int depth = 0; pid > 1 && depth < 64; depth++) {
+		if (parent_id(pid) == parent)
+			return running_text(pid, "cmdline", words, sizeof words) &&
+			                       !memcmp(words, keeper, sizeof keeper)
+			               ? pid
+			               : 0;
+		pid = parent_id(pid);
+	}
+	return 0;
+}
+
+/* Of a process inside: its name spaces are not ours, and it is filtered and without privileges. */
+static void judge_inside(int pid)
+{
+	static const char *const spaces[] = {"net", "pid", "mnt", "user", "ipc", "uts"};
+	static char status[8192];
+	char path[64], theirs[64], ours[64], who[32];
+
+	snprintf(who, sizeof who, "sandboxed %d", pid);
+	for (unsigned i = 0; i < sizeof spaces / sizeof *spaces; i++) {
+		ssize_t n, m;
+
+		snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, spaces[i]);
+		n = readlink(path, theirs, sizeof theirs);
+		snprintf(path, sizeof path, "/proc/self/ns/%s", spaces[i]);
+		m = readlink(path, ours, sizeof ours);
+		if (n > 0 && n == m && !memcmp(theirs, ours, (size_t)n))
+			broken(who, "shares the host's %s name space", spaces[i]);
+	}
+	if (!running_text(pid, "status", status, sizeof status))
+		return;
+	if (strtoull(running_value(status, "\nCapEff:\t"), NULL, 16) ||
+	    atoi(running_value(status, "\nNoNewPrivs:\t")) != 1 ||
+	    atoi(running_value(status, "\nSeccomp:\t")) != 2)
+		broken(who, "has capabilities, or no filter");
+}
+
+/* Beside bubblewrap's own process, which stays outside to wait. */
+static unsigned judge_sandboxes(int parent)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+	unsigned found = 0;
+
+	while (d && (e = readdir(d))) {
+		int pid = atoi(e->d_name), keeper = pid > 0 ? keeper_above(pid, parent) : 0;
+
+		if (!keeper || keeper == pid || parent_id(pid) == keeper)
+			continue;
+		judge_inside(pid);
+		found++;
+	}
+	if (d)
+		closedir(d);
+	return found;
 }
 
 /* The parent starts roles; it looks into none of their memory. */
@@ -294,53 +365,13 @@ static void judge_parent(int pid)
 		fclose(f);
 }
 
-/* Is it a role that `parent` started? Its words: "understudy", "--role", NAME, INDEX, ... */
-static bool is_role(int pid, int parent, char words[TEXT])
+static void judge(void *arg, int pid, const char *role, const char *index)
 {
-	static char status[8192];
-
-	return read_text(pid, "status", status, sizeof status) &&
-	       atoi(value_of(status, "\nPPid:\t")) == parent && read_text(pid, "cmdline", words, TEXT) &&
-	       !strcmp(words + strlen(words) + 1, "--role");
-}
-
-static unsigned judge_roles(int parent)
-{
-	DIR *d = opendir("/proc");
-	char words[TEXT];
-	struct dirent *e;
-	unsigned found = 0;
-
-	while (d && (e = readdir(d))) {
-		int pid = atoi(e->d_name);
-		const char *role;
-
-		if (pid <= 0 || !is_role(pid, parent, words))
-			continue;
-		role = words + strlen(words) + 1 + strlen("--role") + 1;
-		judge_role(pid, role, role + strlen(role) + 1);
-		found++;
-	}
-	if (d)
-		closedir(d);
-	return found;
+	(void)arg;
+	judge_role(pid, role, index);
 }
 
 /* --- the running proxy --- */
-
-/* Whoever listens on the control socket; 0: it cannot be told. */
-static int parent_of(const char *path)
-{
-	struct ucred peer = {0};
-	socklen_t len = sizeof peer;
-	struct reach to;
-
-	if (control_reach(path, 2000, &to))
-		return 0;
-	getsockopt(to.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
-	reach_close(&to);
-	return peer.pid;
-}
 
 /* Its plan, out of its descriptors: the newest. */
 static int plan_of(int parent)
@@ -380,6 +411,7 @@ static int run(const struct words *words)
 {
 	char path[PATH_MAX_BYTES];
 	int status, parent;
+	unsigned inside;
 
 	(void)words;
 	if (geteuid() != 0)
@@ -387,14 +419,17 @@ static int run(const struct words *words)
 	status = control_find(&prove_command, options.socket, options.config, path);
 	if (status)
 		return status;
-	parent = parent_of(path);
+	parent = running_parent(path);
 	if (!parent || plan_of(parent) || sockets_read(&proof.sockets, parent))
 		return cannot("no proxy of this version answers there");
 	printf("%-12s %7s %6s %7s %11s %9s %8s %5s %10s %6s  %s\n", "role", "pid", "uid", "filters",
 	       "descriptors", "listening", "clients", "live", "candidates", "others", "may");
 	judge_parent(parent);
-	if (!judge_roles(parent))
+	if (!running_each(parent, judge, NULL))
 		return cannot("it has no roles");
+	inside = judge_sandboxes(parent);
+	if (inside)
+		printf("sandboxes: %u processes inside\n", inside);
 	sockets_free(&proof.sockets);
 	if (CONFINE_LOOSE)
 		puts("a build for tests: its roles are confined loosely");

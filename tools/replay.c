@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "capture/capfile.h"
+#include "capture/head.h"
 #include "proto/base/clock.h"
+#include "proto/grpc.h"
 #include "proxy/config.h"
 #include "proxy/config_endpoint.h"
 #include "replay/gate.h"
@@ -18,6 +20,7 @@
 /* At recorded times a slow answer must not hold back the next request; at --speed max the slots are the pace.
  */
 enum { SLOTS_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, HASHED_MAX = 1 << 20 };
+enum { LOOKED_AT_MAX = 4096 }; /* records, for the first request of each route */
 enum { INTERRUPTED = 130 };
 static const uint64_t MAX_LAG_NS = 1000000u;
 
@@ -77,6 +80,8 @@ static void adopt(const struct plan *file, const char *route, struct plan_candid
 	if (!from)
 		return;
 	to->rewrite = from->rewrite;
+	to->fault_count = from->fault_count;
+	memcpy(to->faults, from->faults, sizeof to->faults);
 	to->models_ignored = from->models_ignored;
 	to->timeout_ms = from->timeout_ms;
 	to->http = options.http ? to->http : from->http;
@@ -124,13 +129,26 @@ static int read_connections(const char *text, const struct plan *plan, uint32_t 
 	return -1;
 }
 
-/* A run of nothing would have no verdict and say nothing about why. */
-static int refuse_empty(const char *path, struct capfile_reader *reader)
+/* What the first requests are: gRPC knows no version but HTTP/2. A run of nothing would have no verdict and
+ * say nothing about why. */
+static int look(const char *path, struct capfile_reader *reader, struct plan *plan)
 {
+	bool known[ROUTES_MAX] = {false};
+	unsigned records = 0;
 	const void *payload;
 	struct record r;
 
-	if (capfile_next(reader, &r, &payload) == 0)
+	while (records < LOOKED_AT_MAX && capfile_next(reader, &r, &payload) == 0) {
+		struct span head = {payload, r.payload_len};
+
+		records++;
+		if (r.leg != LEG_CLIENT || r.type != RECORD_HEAD || r.route >= ROUTES_MAX || known[r.route])
+			continue;
+		known[r.route] = true;
+		if (grpc_is(head_field(head, SPAN("content-type"))))
+			plan->routes[r.route].live.http = PLAN_HTTP_2;
+	}
+	if (records)
 		return -1;
 	fprintf(stderr, "understudy: %s: it holds no exchange to replay; see understudy capture info\n",
 	        path);
@@ -165,7 +183,7 @@ static int routes_of(const char *path, struct plan *plan)
 		for (unsigned n = 0; n < from->ignore_count; n++)
 			snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
 	}
-	status = refuse_empty(path, reader);
+	status = look(path, reader, plan);
 	capfile_reader_free(&reader);
 	return status;
 }
@@ -201,6 +219,8 @@ static int fill_route(const struct replay_options *o, const struct plan *plan, c
 		if (status < 0)
 			status = read_http(o->http, &route->candidates[i].http);
 		adopt(file, route->name, &route->candidates[i]);
+		if (!o->http && !route->candidates[i].http && !route->candidates[i].endpoint.tls)
+			route->candidates[i].http = route->live.http;
 	}
 	if (status < 0)
 		status = names_differ(route);
@@ -253,6 +273,7 @@ static int fill(const struct replay_options *o, struct plan *plan)
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
 	if (status < 0 && o->config && config_read(o->config, &file, stderr))
 		status = 2;
+	plan->seed = file.seed;
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
@@ -342,7 +363,7 @@ static const struct command_flag flags[] = {
          .letter = "-c",
          .argument = "FILE",
          .sentence = "targets called like its candidates take over their 'rewrite', credential, timeout, "
-                     "http and tls",
+                     "http, tls and faults",
          .to = &options.config},
         {.name = "--baseline",
          .argument = "URL",
@@ -350,7 +371,8 @@ static const struct command_flag flags[] = {
          .to = &options.baseline},
         {.name = "--http",
          .argument = "2|1.1",
-         .sentence = "what targets are sent; gRPC is 2; left out: what ALPN agrees on over TLS, else 1.1",
+         .sentence = "what targets are sent; left out: what ALPN agrees on over TLS, else 2 where the "
+                     "capture begins with gRPC, else 1.1",
          .to = &options.http},
         {.name = "--speed",
          .argument = "X|max",

@@ -6,7 +6,7 @@
 #include "tools/commands.h"
 #include "tools/report_html.h"
 
-enum { REPORT_LIMIT_BYTES = 64 << 20, WORD_MAX = 200, SENTENCE_MAX = 2000 };
+enum { REPORT_LIMIT_BYTES = 64 << 20, WORD_MAX = 200, SENTENCE_MAX = 2000, TOLD_BYTES = 1 << 16 };
 
 static struct {
 	const char *format, *output, *config;
@@ -122,15 +122,34 @@ static void md_share(const struct run *run, const struct node *c, struct buf *ou
 	buf_fini(&text);
 }
 
-static void md_cost(const struct run *run, struct buf *out)
+static void md_told(const struct run *run, void (*tell)(const struct run *, struct buf *), struct buf *out)
 {
 	struct buf text;
 
-	buf_init(&text, 1024);
-	run_cost(run, &text);
+	buf_init(&text, TOLD_BYTES);
+	tell(run, &text);
 	if (buf_len(&text))
 		buf_printf(out, "- %.*s\n", (int)buf_len(&text), buf_span(&text).data);
 	buf_fini(&text);
+}
+
+static void md_containment(const struct run *run, struct buf *out)
+{
+	const struct node *routes = doc_get(run->manifest, "routes");
+
+	for (const struct node *r = routes ? routes->child : NULL; r; r = r->next) {
+		const struct node *list = doc_get(r, "candidates");
+
+		for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
+			if (!doc_get(c, "containment"))
+				continue;
+			buf_puts(out, "- ");
+			md_text(out, doc_text(c, "name"));
+			buf_puts(out, ": ");
+			run_containment(c, out);
+			buf_puts(out, "\n");
+		}
+	}
 }
 
 static void report_md(const struct run *run, struct buf *out)
@@ -156,7 +175,9 @@ static void report_md(const struct run *run, struct buf *out)
 		md_counts(run_who(run, c, who), doc_get(c, "counts"), out);
 	for (const struct node *c = first; c; c = c->next)
 		md_share(run, c, out);
-	md_cost(run, out);
+	md_containment(run, out);
+	md_told(run, run_cost, out);
+	md_told(run, run_guards, out);
 	if (first && first->next)
 		buf_puts(out, "\nAll: an exchange is compared when any candidate's answer was.\n");
 	buf_printf(out, "\nrun %s, understudy %s, config %.12s, gates %.12s, %s to %s\n",
@@ -193,14 +214,15 @@ static void junit_case(struct junit *j, const char *class, const char *name, con
 	buf_reset(why);
 }
 
-static void junit_gate(struct junit *j, const char *class, const struct node *g, struct buf *why)
+/* Of a drill no gate is kept or broken. */
+static void junit_gate(struct junit *j, const char *class, const struct node *g, bool drill, struct buf *why)
 {
 	const char *metric = doc_text(g, "metric"), *unit = run_metric_unit(metric);
 	char limit[32], value[32];
 
 	buf_printf(why, "%s is %s, limit %s %s", metric, run_figure(doc_number(g, "value"), unit, value),
 	           run_metric_bound(metric), run_figure(doc_number(g, "limit"), unit, limit));
-	junit_case(j, class, metric, doc_text(g, "state"), why);
+	junit_case(j, class, metric, drill ? "undecided" : doc_text(g, "state"), why);
 }
 
 /* Each gate is a case, and each verdict: where no gate is declared, gates alone would look passed. */
@@ -224,7 +246,7 @@ static void report_junit(const struct run *run, struct buf *out)
 		           is_void ? doc_text(run->summary, "reason") : run_why(c));
 		junit_case(&j, who, "verdict", is_void ? "void" : doc_text(c, "verdict"), &why);
 		for (const struct node *g = gates ? gates->child : NULL; g; g = g->next)
-			junit_gate(&j, who, g, &why);
+			junit_gate(&j, who, g, doc_get(c, "drill"), &why);
 	}
 	buf_printf(out,
 	           "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"understudy\" tests=\"%u\" "

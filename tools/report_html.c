@@ -274,6 +274,18 @@ static void standings(struct buf *out, const struct run *run)
 	close_table(out);
 }
 
+static void tell(const struct run *run, void (*what)(const struct run *, struct buf *), struct buf *text,
+                 struct buf *out)
+{
+	buf_reset(text);
+	what(run, text);
+	if (!buf_len(text))
+		return;
+	buf_puts(out, "<p>");
+	report_escape(out, buf_span(text), SENTENCE_MAX);
+	buf_puts(out, ".</p>\n");
+}
+
 static void top(struct buf *out, const struct run *run)
 {
 	const char *verdict = doc_text(run->summary, "verdict");
@@ -299,13 +311,8 @@ static void top(struct buf *out, const struct run *run)
 	standings(out, run);
 	counts(out, doc_get(run->summary, "counts"));
 	buf_puts(out, "<p class=\"dim\">Exchanges; one is compared when any candidate's answer was.</p>\n");
-	buf_reset(&text);
-	run_cost(run, &text);
-	if (buf_len(&text)) {
-		buf_puts(out, "<p>");
-		report_escape(out, buf_span(&text), SENTENCE_MAX);
-		buf_puts(out, ".</p>\n");
-	}
+	tell(run, run_cost, &text, out);
+	tell(run, run_guards, &text, out);
 	buf_fini(&text);
 }
 
@@ -589,6 +596,20 @@ static void files(struct buf *out, const char *name, const struct node *list)
 	}
 }
 
+static void containment(struct buf *out, const struct node *candidate)
+{
+	char text[256];
+	struct buf words;
+
+	buf_init(&words, sizeof text);
+	run_containment(candidate, &words);
+	snprintf(text, sizeof text, "%.*s", (int)buf_len(&words),
+	         buf_len(&words) ? buf_span(&words).data : "");
+	if (*text)
+		fact(out, "containment", text);
+	buf_fini(&words);
+}
+
 static void provenance_route(struct buf *out, const struct node *r)
 {
 	const struct node *list = doc_get(r, "candidates");
@@ -597,8 +618,10 @@ static void provenance_route(struct buf *out, const struct node *r)
 	fact(out, "live", doc_text(r, "live"));
 	fact(out, "mask policy", doc_text(doc_get(r, "mask"), "name"));
 	fact(out, "mask hash", doc_text(doc_get(r, "mask"), "hash"));
-	for (const struct node *c = list ? list->child : NULL; c; c = c->next)
+	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
 		fact(out, doc_text(c, "role")[0] == 'b' ? "baseline" : "candidate", doc_text(c, "url"));
+		containment(out, c);
+	}
 }
 
 static void provenance(struct buf *out, const struct run *run)

@@ -186,6 +186,8 @@ const char *run_why(const struct node *candidate)
 {
 	const char *verdict = doc_text(candidate, "verdict"), *gate = doc_text(candidate, "gate");
 
+	if (doc_get(candidate, "drill"))
+		return "a drill";
 	if (*gate)
 		return gate;
 	return !strcmp(verdict, "pass")        ? "every gate holds"
@@ -273,6 +275,20 @@ const char *run_time(double us, char out[24])
 	return out;
 }
 
+void run_containment(const struct node *candidate, struct buf *out)
+{
+	const struct node *sandbox = doc_get(candidate, "sandbox");
+	bool contained = !strcmp(doc_text(candidate, "containment"), "contained");
+
+	if (!doc_get(candidate, "containment"))
+		return;
+	if (!contained || !sandbox)
+		buf_puts(out, "remote, not contained by us");
+	else
+		buf_printf(out, "contained, its program sha256 %.64s, what it read sha256 %.64s",
+		           doc_text(candidate, "digest"), doc_text(sandbox, "content_digest"));
+}
+
 void run_cost(const struct run *run, struct buf *out)
 {
 	const struct node *s = doc_get(run->summary, "shadowing"), *off = doc_get(s, "switched_off");
@@ -290,6 +306,41 @@ void run_cost(const struct run *run, struct buf *out)
 	if (limit > 0)
 		buf_printf(out, ", limit %s%s", run_time(limit, value),
 		           off && off->type == JSON_TRUE ? ": it has been switched off" : "");
+}
+
+/* "divergence_rate of svc over 10 % (pause): 2 times, acting" */
+static void put_guard(const struct node *g, struct buf *out)
+{
+	bool ms = !strcmp(doc_text(g, "unit"), "ms");
+	const struct node *tripped = doc_get(g, "tripped");
+	const char *candidate = doc_text(g, "candidate");
+	double trips = doc_number(g, "trips");
+
+	buf_printf(out, "%s%s%s over %.4g %s (%s)", doc_text(g, "metric"), *candidate ? " of " : "",
+	           candidate, doc_number(g, "max") * (ms ? 1 : 100), ms ? "ms" : "%", doc_text(g, "action"));
+	if (trips > 0)
+		buf_printf(out, ": %.0f time%s%s", trips, trips > 1 ? "s" : "",
+		           tripped && tripped->type == JSON_TRUE ? ", acting" : "");
+	else
+		buf_puts(out, ": never");
+}
+
+void run_guards(const struct run *run, struct buf *out)
+{
+	const struct node *list = doc_get(run->summary, "safeguards"),
+	                  *frozen = doc_get(run->summary, "incidents");
+	const char *before = "safeguards: ";
+
+	for (const struct node *g = list ? list->child : NULL; g; g = g->next) {
+		buf_puts(out, before);
+		put_guard(g, out);
+		before = "; ";
+	}
+	before = buf_len(out) ? "; see RUN/incidents: " : "see RUN/incidents: ";
+	for (const struct node *i = frozen ? frozen->child : NULL; i; i = i->next) {
+		buf_printf(out, "%s%.64s", before, i->text ? i->text : "");
+		before = ", ";
+	}
 }
 
 static void text_candidate(const struct run *run, const struct node *c, struct buf *line, struct buf *out)
@@ -344,6 +395,9 @@ void run_text(const struct run *run, struct buf *out)
 	run_counts_line(doc_get(run->summary, "counts"), &line);
 	put_line(out, &line);
 	run_cost(run, &line);
+	if (buf_len(&line))
+		put_line(out, &line);
+	run_guards(run, &line);
 	if (buf_len(&line))
 		put_line(out, &line);
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next)

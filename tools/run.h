@@ -42,12 +42,17 @@ void run_share(const struct node *candidate, struct buf *out);
 const char *run_time(double us, char out[24]);
 /* What shadowing cost the live path; nothing in a replay. */
 void run_cost(const struct run *, struct buf *out);
+/* Of a candidate in the manifest: that it ran contained, with the digests of its program and of what it read,
+ * or that it did not; nothing when the manifest is older than that. */
+void run_containment(const struct node *candidate, struct buf *out);
+/* What its safeguards did, and the incidents that were frozen; nothing when none is declared. */
+void run_guards(const struct run *, struct buf *out);
 /* "svc", or "svc on ROUTE" when routes share the name, in printable ASCII. */
 const char *run_who(const struct run *, const struct node *candidate, char out[160]);
 /* The verdict sentence: what decided, who else has the same verdict, and that a run is not over. */
 void run_sentence(const struct run *, struct buf *out);
 /* Of one candidate's verdict: the first gate that made it, or that every gate holds, or that none is
- * declared. */
+ * declared, or that faults were of our own making. */
 const char *run_why(const struct node *candidate);
 /* All of that and the gates, in 80 columns. */
 void run_text(const struct run *, struct buf *out);

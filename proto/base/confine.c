@@ -62,10 +62,13 @@ static const char deadly[] =
         "ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd keyctl add_key "
         "request_key "
         "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register "
-        "mount umount2 mount_setattr move_mount open_tree fsopen fsconfig fsmount fspick pivot_root chroot "
+        "mount_setattr move_mount open_tree fsopen fsconfig fsmount fspick chroot "
         "kexec_load kexec_file_load init_module finit_module delete_module reboot swapon swapoff "
         "name_to_handle_at open_by_handle_at acct quotactl settimeofday clock_settime clock_adjtime adjtimex "
-        "sethostname setdomainname syslog iopl ioperm modify_ldt nfsservctl vhangup lookup_dcookie";
+        "setdomainname syslog iopl ioperm modify_ldt nfsservctl vhangup lookup_dcookie";
+
+/* ... but a launcher's. */
+static const char deadly_walls[] = "mount umount2 pivot_root sethostname";
 
 /* Of a role: it is what it is. */
 static const char deadly_roles[] =
@@ -217,6 +220,8 @@ static int fill(struct filter *f, unsigned may)
 	if (!err)
 		err = each(deadly, add, f);
 	if (!err)
+		err = each(deadly_walls, add, f);
+	if (!err)
 		err = each(deadly_roles, add, f);
 	f->action = SCMP_ACT_ERRNO(ENOSYS);
 	return err ? err : each(newer, add, f);
@@ -243,9 +248,10 @@ static int confine_calls(unsigned may)
 	return err ? ERR_SYS : 0;
 }
 
-int confine_parent(void)
+/* All is allowed but for what is deadly, and the lists of `more`. */
+static int confine_others(uint32_t action, const char *more)
 {
-	struct filter f = {.action = SCMP_ACT_KILL_PROCESS};
+	struct filter f = {.action = action};
 	int err;
 
 	if (!confine_has_seccomp())
@@ -254,10 +260,23 @@ int confine_parent(void)
 	f.done[SCMP_SYS(ptrace)] = CONFINE_LOOSE;
 	err = f.ctx ? each(deadly, add, &f) : -ENOMEM;
 	if (!err)
+		err = each(more, add, &f);
+	if (!err)
 		err = load(&f);
 	seccomp_release(f.ctx);
 	errno = -err;
 	return err ? ERR_SYS : 0;
+}
+
+int confine_parent(void)
+{
+	return confine_others(SCMP_ACT_KILL_PROCESS, deadly_walls);
+}
+
+/* Nothing is killed: what it starts may ask, as strangers do, and is told no. */
+int confine_launcher(void)
+{
+	return confine_others(SCMP_ACT_ERRNO(EPERM), "");
 }
 
 static bool known_family(int family)
@@ -286,6 +305,8 @@ static int fill_for_stranger(struct filter *f)
 {
 	int err = each(deadly, add, f);
 
+	if (!err)
+		err = each(deadly_walls, add, f);
 	if (!err)
 		err = each("setns unshare personality", add, f);
 	for (scmp_datum_t flag = 1; flag <= NEW_WORLDS && !err; flag <<= 1)
@@ -336,18 +357,43 @@ void confine_memory(void)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-int confine_privileges(uid_t uid, gid_t gid)
+/* Capabilities are bits here. Without CAP_SETPCAP there is nothing to bound. */
+static void bound_capabilities(uint32_t kept)
+{
+	for (unsigned c = 0; prctl(PR_CAPBSET_READ, c) >= 0; c++)
+		if (c > 31 || !(kept >> c & 1))
+			(void)prctl(PR_CAPBSET_DROP, c);
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
+static int keep_capabilities(uint32_t kept)
 {
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-	struct __user_cap_data_struct none[2] = {{0}};
+	struct __user_cap_data_struct data[2] = {{0}};
 
-	for (unsigned c = 0; prctl(PR_CAPBSET_READ, c) >= 0; c++)
-		(void)prctl(PR_CAPBSET_DROP, c); /* without CAP_SETPCAP there is nothing to bound */
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capget, &header, data))
+		return ERR_SYS;
+	data[0] = (struct __user_cap_data_struct){data[0].effective & kept, data[0].permitted & kept, 0};
+	data[1] = (struct __user_cap_data_struct){0};
+	return syscall(SYS_capset, &header, data) ? ERR_SYS : 0;
+}
+
+int confine_to_launch(void)
+{
+	/* the last is for control groups, whose folders nobody may write */
+	const uint32_t kept = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE;
+
+	bound_capabilities(kept);
+	return keep_capabilities(kept);
+}
+
+int confine_privileges(uid_t uid, gid_t gid)
+{
+	bound_capabilities(0);
 	if (uid && geteuid() == 0 &&
 	    (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)))
 		return ERR_SYS;
-	if (syscall(SYS_capset, &header, none))
+	if (keep_capabilities(0))
 		return ERR_SYS;
 	prctl(PR_SET_DUMPABLE, 0); /* another user's process is as it was executed */
 	return 0;

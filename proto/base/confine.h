@@ -16,17 +16,18 @@
 
 /* Beside memory, time, waiting, and reading and writing what is open already. */
 enum confine_may {
-	MAY_ACCEPT = 1,    /* take connections from sockets that listen */
-	MAY_TALK = 2,      /* send and receive on sockets that it has */
-	MAY_DIAL_TCP = 4,  /* connect to `ports` of any host; to any port where Landlock has no ABI 4 */
-	MAY_DIAL_UNIX = 8, /* connect to the unix sockets that its user may reach */
-	MAY_PASS = 16,     /* send descriptors */
-	MAY_RECEIVE = 32,  /* ... receive them */
-	MAY_LOOK = 64,     /* ask whether a file is there */
-	MAY_READ = 128,    /* open `places` to read them */
-	MAY_STORE = 256,   /* make, write and remove files below the `places` that are folders, too */
-	MAY_FORK = 512,    /* have children, confined as it is */
-	MAY_RESOLVE = 1024 /* ask name servers; read /etc and the system's libraries */
+	MAY_ACCEPT = 1,     /* take connections from sockets that listen */
+	MAY_TALK = 2,       /* send and receive on sockets that it has */
+	MAY_DIAL_TCP = 4,   /* connect to `ports` of any host; to any port where Landlock has no ABI 4 */
+	MAY_DIAL_UNIX = 8,  /* connect to the unix sockets that its user may reach */
+	MAY_PASS = 16,      /* send descriptors */
+	MAY_RECEIVE = 32,   /* ... receive them */
+	MAY_LOOK = 64,      /* ask whether a file is there */
+	MAY_READ = 128,     /* open `places` to read them */
+	MAY_STORE = 256,    /* make, write and remove files below the `places` that are folders, too */
+	MAY_FORK = 512,     /* have children, confined as it is */
+	MAY_RESOLVE = 1024, /* ask name servers; read /etc and the system's libraries */
+	MAY_LAUNCH = 2048   /* start other programs, with bubblewrap around them: confine_launcher() is all */
 };
 
 enum { CONFINE_PLACES = 4, CONFINE_PORTS = 512 };
@@ -51,6 +52,11 @@ int confine_privileges(uid_t uid, gid_t gid) MUST_CHECK;
 int confine(const struct confine_rules *) MUST_CHECK;
 /* Of a process that starts others: only what kills. 0, or ERR_SYS with errno. */
 int confine_parent(void) MUST_CHECK;
+/* Of a process that starts sandboxes, and so of what it starts: what nobody has a use for fails, but for
+ * namespaces and mounts, of which bubblewrap makes walls. 0, or ERR_SYS with errno. */
+int confine_launcher(void) MUST_CHECK;
+/* Drop every capability but those by which root starts, ends and limits what runs as another user. */
+int confine_to_launch(void) MUST_CHECK;
 /* For a program that nobody knows, in namespaces of its own: a memfd with a filter under which what kills a
  * role fails, and sockets are of unix and the internet, none raw. 0, or ERR_SYS with errno. */
 int confine_filter(int *fd_out) MUST_CHECK;

@@ -27,6 +27,7 @@ enum { /* of files, in the order of their ABI: 13 of the first, then one each of
        FS_READ = 1 << 2,
        FS_LIST = 1 << 3,
        FS_REMOVE = 1 << 5,
+       FS_MAKE_FOLDER = 1 << 7,
        FS_MAKE = 1 << 8,
        FS_REFER = 1 << 13,
        FS_TRUNCATE = 1 << 14,
@@ -104,7 +105,7 @@ static int allow_files(int set, uint64_t known, const struct confine_rules *r)
 	int err = 0;
 
 	if (r->may & MAY_STORE)
-		rights |= FS_WRITE | FS_REMOVE | FS_MAKE | FS_REFER | FS_TRUNCATE;
+		rights |= FS_WRITE | FS_REMOVE | FS_MAKE | FS_MAKE_FOLDER | FS_REFER | FS_TRUNCATE;
 	for (unsigned i = 0; i < r->place_count && (r->may & (MAY_READ | MAY_STORE)) && !err; i++)
 		err = allow_place(set, known, r->places[i], rights);
 	if (!err && (r->may & MAY_STORE)) /* SQLite draws from it */

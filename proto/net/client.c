@@ -379,14 +379,23 @@ static struct slot *new_slot(struct client *c)
 	return s;
 }
 
-/* A slot to use, still on its list: open if there is one, else closed. An idle connection with news is
- * closed or poisoned, and must not meet a request. */
-static struct slot *find_slot(struct client *c)
+/* An idle connection with news is closed or poisoned, and must not meet a request. */
+static struct slot *find_open(const struct client *c)
 {
 	struct slot *s;
 
 	TAILQ_FOREACH(s, &c->idle, link)
 	if (!conn_has_news(&s->conn))
+		return s;
+	return NULL;
+}
+
+/* A slot to use, still on its list: open if there is one, and wanted, else closed. */
+static struct slot *find_slot(struct client *c, bool fresh)
+{
+	struct slot *s = fresh ? NULL : find_open(c);
+
+	if (s != NULL)
 		return s;
 	s = TAILQ_FIRST(&c->spare);
 	if (s != NULL)
@@ -419,6 +428,7 @@ static void start(struct slot *s)
 void client_send_again(struct slot *s)
 {
 	s->replaced = true;
+	s->fresh = false;
 	s->handed = 0;
 	start(s);
 }
@@ -476,7 +486,7 @@ int client_send(struct client *c, struct span request, const struct client_how *
 
 	if (c->closing || c->in_flight >= c->limits.max_in_flight)
 		return ERR_FULL;
-	s = find_slot(c);
+	s = find_slot(c, how->fresh);
 	if (s == NULL)
 		return ERR_NOMEM;
 	if (!keep_request(s, request))
@@ -491,6 +501,7 @@ int client_send(struct client *c, struct span request, const struct client_how *
 		c->timer_runs = false; /* it runs for a later one */
 	s->handed = 0;
 	s->is_head = how->is_head;
+	s->fresh = how->fresh;
 	s->replaced = s->sent_reported = s->response_began = s->head_reported = false;
 	s->informational = s->unseen = 0;
 	s->body_bytes = 0;
@@ -538,6 +549,11 @@ void client_move(struct client *c, const struct sockaddr *to, socklen_t len)
 	c->moves++;
 	while ((s = TAILQ_FIRST(&c->idle)) != NULL)
 		put_away(s);
+}
+
+bool client_warm(const struct client *c)
+{
+	return find_open(c) != NULL || (client_h2_spoken(c) && client_h2_warm(c));
 }
 
 unsigned client_in_flight(const struct client *c)

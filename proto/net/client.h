@@ -60,6 +60,7 @@ struct client_target {
 
 struct client_how {
 	bool is_head;        /* the method is HEAD */
+	bool fresh;          /* on a connection that had no request before, though others lie open */
 	unsigned timeout_ms; /* 0: the client's, which it cannot exceed */
 };
 
@@ -79,6 +80,8 @@ int client_send(struct client *, struct span request, const struct client_how *,
 /* New connections go there (`len` 0: nowhere, and requests end with CLIENT_CONNECT); those to the place
  * before end their request, and are used no more. */
 void client_move(struct client *, const struct sockaddr *, socklen_t len);
+/* Would a request, sent now and not `fresh`, find an open connection that it may use? */
+bool client_warm(const struct client *);
 unsigned client_in_flight(const struct client *);
 /* Cut every request in flight now (pause, drain): each done() gets CLIENT_CUT. */
 void client_cut(struct client *);

@@ -11,6 +11,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/net/client_inside.h"
+#include "proto/net/conn_h2.h"
 
 enum {
 	CONNECTION_BYTES = 64 * 1024, /* what the codec takes for one, about */
@@ -294,7 +295,7 @@ static void step_down(struct client_h2 *k)
 /* False: it is gone. */
 static bool opened(struct client_h2 *k)
 {
-	static const struct h2_limits limits;
+	static const struct h2_limits limits = {.connection_window = 1 << 20};
 
 	if (k->conn.tls && !span_eq(tls_alpn(k->conn.tls), SPAN("h2"))) {
 		if (k->client->target.tls)
@@ -312,28 +313,22 @@ static bool opened(struct client_h2 *k)
 	return true;
 }
 
-/* A peer that ends a connection may say why, close and so reset what we still send: read on. */
+/* It takes nothing more of us; answers may still come. */
 static void deafen(struct client_h2 *k)
 {
 	k->leaving = k->deaf = true;
-	buf_consume(&k->conn.out, buf_len(&k->conn.out));
+	conn_h2_mute(&k->conn);
 }
 
 /* 0, or the codec has failed. */
 static int drain(struct client_h2 *k)
 {
-	size_t queued;
-	int err;
+	int err = conn_h2_send(&k->conn, k->h2);
 
-	do {
-		struct buf *out = conn_out(&k->conn);
-
-		err = h2_drain(k->h2, out, CLIENT_OUT_BYTES);
-		queued = buf_len(out);
-		if (conn_flush(&k->conn))
-			deafen(k);
-	} while (!err && queued && !k->conn.blocked && !k->deaf);
-	return err;
+	if (err != ERR_CLOSED)
+		return err;
+	deafen(k);
+	return 0;
 }
 
 /* Whose last byte has left? */
@@ -445,20 +440,64 @@ static bool has_room(const struct client_h2 *k)
 	return k->h2 ? h2_room(k->h2) > 0 : k->leg_count < (c->streams ? c->streams : H2_STREAMS);
 }
 
+/* A peer that takes no streams for now is not asked for them on ever more connections. */
+static bool takes_none(const struct client *c)
+{
+	const struct client_h2 *k;
+
+	LIST_FOREACH(k, &c->shared, link)
+	if (k->h2 && !k->leaving && k->moves == c->moves && !h2_streams_max(k->h2))
+		return true;
+	return false;
+}
+
 bool client_h2_spoken(const struct client *c)
 {
 	return secure(c) ? c->target.tls_h2 && (!c->h1_until_ns || clock_mono_ns() >= c->h1_until_ns)
 	                 : c->target.h2;
 }
 
-int client_h2_join(struct slot *s)
+bool client_h2_warm(const struct client *c)
 {
-	struct client_h2 *k = LIST_FIRST(&s->client->shared);
-	int err;
+	const struct client_h2 *k;
+
+	LIST_FOREACH(k, &c->shared, link)
+	if (k->h2 && has_room(k))
+		return true;
+	return false;
+}
+
+/* One that opens just now is as fresh as can be; one in use gives way to it. */
+static struct client_h2 *find_fresh(const struct client *c)
+{
+	struct client_h2 *k;
+
+	LIST_FOREACH(k, &c->shared, link)
+	if (!k->h2 && has_room(k))
+		return k;
+	LIST_FOREACH(k, &c->shared, link)
+	{
+		k->leaving = true;
+		kick(k);
+	}
+	return NULL;
+}
+
+static struct client_h2 *find_connection(const struct client *c)
+{
+	struct client_h2 *k = LIST_FIRST(&c->shared);
 
 	while (k && !has_room(k))
 		k = LIST_NEXT(k, link);
-	if (!k)
+	return k;
+}
+
+int client_h2_join(struct slot *s)
+{
+	struct client_h2 *k = s->fresh ? find_fresh(s->client) : find_connection(s->client);
+	int err = ERR_SYS;
+
+	if (!k && !takes_none(s->client))
 		k = dial(s->client, &err);
 	if (!k)
 		return err;

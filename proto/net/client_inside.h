@@ -43,7 +43,7 @@ struct slot {
 	uint64_t serial, deadline_ns, body_bytes;
 	char *request;
 	size_t request_len, handed; /* handed: bytes of it that the connection was given */
-	bool waiting, is_head, replaced, sent_reported, response_began, head_reported;
+	bool waiting, is_head, fresh, replaced, sent_reported, response_began, head_reported;
 	unsigned informational, unseen; /* unseen: tries that nobody acted on */
 	struct client_events events;
 	void *arg;
@@ -88,6 +88,8 @@ void client_adopt(struct slot *, struct conn *);
 
 /* HTTP/2: is it spoken there, as far as is known? */
 bool client_h2_spoken(const struct client *);
+/* Is there a connection with room for a stream? */
+bool client_h2_warm(const struct client *);
 /* The request becomes a stream. 0, or ERR_SYS (no connection), ERR_NOMEM. Calls nobody back. */
 int client_h2_join(struct slot *) MUST_CHECK;
 /* The request is over. */

@@ -94,7 +94,7 @@ static int mask_case(void)
 	if (err)
 		return err;
 	buf_init(&out, 1 << 16);
-	err = mask_head(&policy, key, SPAN("GET /a?b=canary\ncookie: canary"), &out, &count);
+	err = mask_head(&policy, NULL, key, SPAN("GET /a?b=canary\ncookie: canary"), &out, &count);
 	if (!err)
 		err = mask_rules_new(&policy, &rules);
 	if (!err)

@@ -173,7 +173,7 @@ static void ask(struct session *s)
 		struct h2_stream *st =
 		        h2_request(s->h2,
 		                   &(struct h2_request){i ? SPAN("POST") : SPAN("HEAD"), SPAN("http"),
-		                                        SPAN("h"), SPAN("/"), &none, i != 1},
+		                                        SPAN("h"), SPAN("/"), &none, 0, i != 1},
 		                   (void *)MINE);
 
 		must(st != NULL);
@@ -194,23 +194,37 @@ static int send_out(struct session *s)
 	return err;
 }
 
-static uint64_t play(unsigned how, struct span bytes, size_t step)
+static int feed(struct h2 *h2, struct span bytes)
+{
+	size_t unfed;
+	int err;
+
+	do {
+		err = h2_feed(h2, bytes, 1);
+		bytes.data += bytes.len;
+		if (!h2_unfed(h2, &unfed))
+			return err;
+		must(!err && unfed <= bytes.len);
+		bytes = (struct span){bytes.data - unfed, unfed};
+	} while (true);
+}
+
+static uint64_t play(unsigned how, struct span bytes, size_t step, uint32_t turn)
 {
 	struct session s = {.how = how};
 	int err = 0;
 
-	s.h2 = h2_new(how & CLIENT ? H2_CLIENT : H2_SERVER, &(struct h2_limits){.head.body_bytes = 1 << 16},
-	              &ops, &s);
+	s.h2 = h2_new(how & CLIENT ? H2_CLIENT : H2_SERVER,
+	              &(struct h2_limits){.head.body_bytes = 1 << 16, .turn = turn}, &ops, &s);
 	must(s.h2 != NULL);
 	if (how & CLIENT)
 		ask(&s);
 	else
-		err = h2_feed(s.h2, h2_preface(), 1);
+		err = feed(s.h2, h2_preface());
 	(void)send_out(&s);
 	for (size_t at = 0; at < bytes.len && !err; at += step)
-		err = h2_feed(s.h2,
-		              (struct span){bytes.data + at, bytes.len - at < step ? bytes.len - at : step},
-		              1);
+		err = feed(s.h2,
+		           (struct span){bytes.data + at, bytes.len - at < step ? bytes.len - at : step});
 	(void)send_out(&s);
 	must(h2_streams(s.h2) >= s.open || err);
 	h2_free(&s.h2);
@@ -223,6 +237,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	must(play(data[0], bytes, bytes.len + 1) == play(data[0], bytes, 1u + data[1]));
+	must(play(data[0], bytes, bytes.len + 1, 0) == play(data[0], bytes, 1u + data[1], 0));
+	must(play(data[0], bytes, bytes.len + 1, 0) == play(data[0], bytes, bytes.len + 1, 1));
 	return 0;
 }

@@ -15,6 +15,17 @@ def frame(type, flags=0, stream=0, payload=b"", length=None):
     return struct.pack(">I", len(payload) if length is None else length)[1:] + bytes([type, flags]) + struct.pack(">I", stream) + payload
 
 
+def take(peer):
+    """The next frame of what a peer has `seen`, or gets by `more()`; None at the end."""
+    size = lambda: int.from_bytes(peer.seen[:3], "big")
+    while len(peer.seen) < 9 or len(peer.seen) < 9 + size():
+        if not peer.more():
+            return None
+    seen, end = peer.seen, 9 + size()
+    peer.seen = seen[end:]
+    return Frame(seen[3], seen[4], int.from_bytes(seen[5:9], "big") & 0x7fffffff, seen[9:end])
+
+
 def integer(value, bits, first=0):
     most = (1 << bits) - 1
     if value < most:
@@ -72,19 +83,19 @@ class Peer:
     def send(self, *parts):
         self.sock.sendall(b"".join(parts))
 
+    def more(self):
+        try:
+            got = self.sock.recv(262144)
+        except (ConnectionError, ssl.SSLError):
+            got = b""
+        self.seen += got
+        return got
+
     def next(self):
         """The next frame, or None at the end; SETTINGS are acknowledged."""
-        while len(self.seen) < 9 or len(self.seen) < 9 + int.from_bytes(self.seen[:3], "big"):
-            try:
-                got = self.sock.recv(262144)
-            except (ConnectionError, ssl.SSLError):
-                got = b""
-            if not got:
-                return None
-            self.seen += got
-        n = int.from_bytes(self.seen[:3], "big")
-        f = Frame(self.seen[3], self.seen[4], int.from_bytes(self.seen[5:9], "big") & 0x7fffffff, self.seen[9:9 + n])
-        self.seen = self.seen[9 + n:]
+        f = take(self)
+        if f is None:
+            return None
         if f.type == SETTINGS and not f.flags & ACK:
             try:
                 self.send(frame(SETTINGS, ACK))

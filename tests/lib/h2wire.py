@@ -1,7 +1,7 @@
 """HTTP/2 frame by frame, either side, for scripts: heads are decoded by libnghttp2, all else is written here."""
 import collections, ctypes, ctypes.util, struct, threading
 from frames import (ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, MAX_STREAMS, NO_ERROR, PING, PREFACE, PRIORITY, SETTINGS,
-                    Frame, frame, literal)
+                    frame, literal, take)
 from frames import INTERNAL as INTERNAL_ERROR, PROTOCOL as PROTOCOL_ERROR, PUSH_PROMISE as PUSH, REFUSED as REFUSED_STREAM
 from frames import RST_STREAM as RST, WINDOW as INITIAL_WINDOW, WINDOW_UPDATE as WINDOW
 from wire import Live
@@ -71,9 +71,11 @@ class H2:
 
     def read(self):
         """The next frame from the wire; what keeps the connection alive is answered here."""
-        head = self.peer.exactly(9)
-        size, kind, flags, stream = int.from_bytes(head[:3], "big"), head[3], head[4], int.from_bytes(head[5:], "big") & 0x7fffffff
-        payload = self.peer.exactly(size)
+        f = take(self.peer)
+        if f is None:
+            raise EOFError("closed between two frames, or in one")
+        kind, flags, stream, payload = f
+        size = len(payload)
         if kind == SETTINGS and not flags & ACK:
             for i in range(0, size, 6):
                 key, value = struct.unpack(">HI", payload[i:i + 6])
@@ -93,7 +95,7 @@ class H2:
                 self.windows[stream] += by
             else:
                 self.connection_window += by
-        return Frame(kind, flags, stream, payload)
+        return f
 
     def frame(self, *kinds, stream=None):
         """The next frame of these kinds, of that stream; others wait for their turn."""

@@ -136,8 +136,9 @@ class Proxy:
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
         self.port, self.admin = free_port(), free_port()
-        rows = "".join(f"      - {{name: {n}, endpoints: [{u}], timeout: {patience}, max_in_flight: 256{candidate_keys.get(n, '')}}}\n"
-                       for n, u in candidates.items())
+        where = {n: u if u.startswith("sandbox:") else f"endpoints: [{u}]" for n, u in candidates.items()}
+        rows = "".join(f"      - {{name: {n}, {u}, timeout: {patience}, max_in_flight: 256{candidate_keys.get(n, '')}}}\n"
+                       for n, u in where.items())
         if baseline:
             rows += f"      - {{name: twin, endpoints: [{baseline}], role: baseline, sample: 100%, timeout: {patience}, max_in_flight: 256}}\n"
         config = f"""version: 1

@@ -95,7 +95,7 @@ class Peer:
         else:
             body = self.rest()
             clean = body is not None
-        return Answer(status, reason.strip().decode(), head, fields, body, clean)
+        return Answer(status, reason.strip().decode("latin-1"), head, fields, body, clean)
 
     def gone(self):
         """True when the other side closes without another byte."""
@@ -189,8 +189,9 @@ class Wire(Proxy):
         return len(os.listdir(f"/proc/{self.worker()}/fd"))
 
     def rss_kb(self):
+        """Of its own: without pages of the rings, which what passes touches once."""
         lines = open(f"/proc/{self.worker()}/status").read().splitlines()
-        return int([l for l in lines if l.startswith("VmRSS")][0].split()[1])
+        return int([l for l in lines if l.startswith("RssAnon")][0].split()[1])
 
     def ended(self, sanitised=True):
         """Drain, then: exit status 0, nothing open, every exchange accounted for, no sanitiser's complaint."""

@@ -1,16 +1,19 @@
 /*
  * offer.c - requests that leave by the clock, whatever has been answered (an open loop).
  *
- *   offer PORT RATE SECONDS CONNECTIONS BODY_FILE      on 127.0.0.1, POST /v2/x
+ *   offer PORT RATE SECONDS CONNECTIONS BODY_FILE [GRACE]      on 127.0.0.1, POST /v2/x
  *
  * Request i is due at i / RATE. It goes out on a connection without a request; when there is none it waits
  * for one. Its latency counts from when it was due, so that an endpoint that stands still for a moment is
- * seen by every request of that moment, not by one a connection (coordinated omission). Answers are 200
- * with a Content-Length, or they have failed. Prints one line; status 1 when a request failed.
+ * seen by every request of that moment, not by one a connection (coordinated omission). Answers are 200 with
+ * a Content-Length, at most GRACE seconds (2) after the last is due, or they have failed; behind one that
+ * says "Connection: close", and for a connection that ends between requests, another is opened. Prints one
+ * line; status 1 when a request failed.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +32,14 @@ struct connection {
 	uint64_t due_ns;
 	size_t got;     /* of an answer */
 	size_t missing; /* of a body whose head was read; 0: still in the head */
+	bool waits;     /* for an answer */
+	bool closes;    /* the answer is the last here */
 	char head[HEAD_MAX];
 };
 
 static struct {
 	int loop;
+	struct sockaddr_in to;
 	uint64_t start_ns, count, sent, answered;
 	double step_ns;
 	struct connection *idle;
@@ -81,24 +87,39 @@ static void read_body(const char *path)
 static void rest(struct connection *c)
 {
 	c->got = c->missing = 0;
+	c->waits = false;
 	c->next = o.idle;
 	o.idle = c;
 }
 
-static void dial(uint16_t port)
+static void dial(struct connection *c)
 {
-	struct sockaddr_in to = {
-	        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct connection *c = calloc(1, sizeof *c);
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
 	int one = 1;
 
-	if (!c || (c->fd = socket(AF_INET, SOCK_STREAM, 0)) == -1 ||
-	    connect(c->fd, (struct sockaddr *)&to, sizeof to) ||
+	if ((c->fd = socket(AF_INET, SOCK_STREAM, 0)) == -1 ||
+	    connect(c->fd, (struct sockaddr *)&o.to, sizeof o.to) ||
 	    epoll_ctl(o.loop, EPOLL_CTL_ADD, c->fd, &event))
 		give_up("offer: connect");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+static void add(void)
+{
+	struct connection *c = calloc(1, sizeof *c);
+
+	if (!c)
+		give_up("offer: calloc");
+	dial(c);
 	rest(c);
+}
+
+/* The other side has ended it meanwhile: a client looks before it asks again. */
+static bool ended(const struct connection *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 static void send_due(void)
@@ -107,7 +128,12 @@ static void send_due(void)
 		struct connection *c = o.idle;
 
 		o.idle = c->next;
+		if (ended(c)) {
+			close(c->fd);
+			dial(c);
+		}
 		c->due_ns = due(o.sent);
+		c->waits = true;
 		o.late_ns[o.sent++] = at - c->due_ns;
 		if (send(c->fd, o.request, o.request_len, MSG_NOSIGNAL) != (ssize_t)o.request_len)
 			give_up("offer: send");
@@ -117,7 +143,7 @@ static void send_due(void)
 /* What the head leaves to come; SIZE_MAX: it is not whole yet. */
 static size_t after_head(struct connection *c)
 {
-	char *end, *length;
+	char *end, *length, *last;
 
 	c->head[c->got] = '\0';
 	end = strstr(c->head, "\r\n\r\n");
@@ -128,6 +154,8 @@ static size_t after_head(struct connection *c)
 		fprintf(stderr, "offer: not an answer of 200: %.60s\n", c->head);
 		exit(1);
 	}
+	last = strcasestr(c->head, "\r\nconnection: close\r\n");
+	c->closes = last && last < end;
 	return (size_t)(end + 4 - c->head) + strtoul(length + 17, NULL, 10) - c->got;
 }
 
@@ -138,6 +166,11 @@ static void answer(struct connection *c)
 	size_t room = c->missing ? sizeof body : sizeof c->head - 1 - c->got;
 	ssize_t n = recv(c->fd, to, room, 0);
 
+	if (n <= 0 && !c->waits) {
+		close(c->fd);
+		dial(c);
+		return;
+	}
 	if (n <= 0)
 		give_up("offer: recv");
 	c->got += (size_t)n;
@@ -146,6 +179,10 @@ static void answer(struct connection *c)
 		c->missing = 0;
 	} else if (!c->missing) {
 		o.latency_ns[o.answered++] = now() - c->due_ns;
+		if (c->closes) {
+			close(c->fd);
+			dial(c);
+		}
 		rest(c);
 	}
 }
@@ -178,7 +215,7 @@ int main(int argc, char **argv)
 {
 	uint64_t end_ns;
 
-	if (argc != 6 || atof(argv[2]) <= 0)
+	if (argc < 6 || argc > 7 || atof(argv[2]) <= 0)
 		return 2;
 	o.loop = epoll_create1(0);
 	o.step_ns = 1e9 / atof(argv[2]);
@@ -188,11 +225,14 @@ int main(int argc, char **argv)
 	if (!o.latency_ns || !o.late_ns)
 		give_up("offer: malloc");
 	read_body(argv[5]);
+	o.to = (struct sockaddr_in){.sin_family = AF_INET,
+	                            .sin_port = htons((uint16_t)atoi(argv[1])),
+	                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	for (int i = 0; i < atoi(argv[4]); i++)
-		dial((uint16_t)atoi(argv[1]));
+		add();
 	prctl(PR_SET_TIMERSLACK, 1ul);
 	o.start_ns = now();
-	end_ns = due(o.count) + (uint64_t)GRACE_S * 1000000000u;
+	end_ns = due(o.count) + (uint64_t)(argc == 7 ? atoi(argv[6]) : GRACE_S) * 1000000000u;
 	while (o.answered < o.count && now() < end_ns) {
 		send_due();
 		wait_for(o.idle && o.sent < o.count ? due(o.sent) : end_ns);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "capture/mask.h"
+#include "capture/mask_text.h"
 
 static struct mask_key *key;
 static struct plan_mask policy; /* zeroed before each test */
@@ -76,7 +77,7 @@ static void head(const char *in, const char *want, uint32_t want_count)
 	uint32_t count;
 
 	buf_init(&out, 1 << 16);
-	assert_int_equal(mask_head(&policy, key, span_of(in), &out, &count), 0);
+	assert_int_equal(mask_head(&policy, NULL, key, span_of(in), &out, &count), 0);
 	same(&out, want);
 	assert_int_equal(count, want_count);
 	buf_fini(&out);
@@ -127,11 +128,11 @@ static void test_head_failures(void **state)
 	buf_init(&out, 1 << 10);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		buf_reset(&out);
-		assert_int_equal(mask_head(&policy, key, span_of(bad[i]), &out, &count), ERR_PROTO);
+		assert_int_equal(mask_head(&policy, NULL, key, span_of(bad[i]), &out, &count), ERR_PROTO);
 	}
 	buf_fini(&out);
 	buf_init(&out, 4);
-	assert_int_equal(mask_head(&policy, key, SPAN("GET /abc"), &out, &count), ERR_LIMIT);
+	assert_int_equal(mask_head(&policy, NULL, key, SPAN("GET /abc"), &out, &count), ERR_LIMIT);
 	buf_fini(&out);
 }
 
@@ -320,13 +321,138 @@ static void test_which_bodies(void **state)
 	}
 }
 
+/* A policy's detectors on a body; a find's token is named after its class. */
+static const struct {
+	enum mask_operator with;
+	const char *in, *want;
+	uint32_t count;
+} find_table[] = {
+        {MASK_TOKEN, "{\"a\":\"write to bob@x.org, please\",\"n\":4111111111111111}",
+         "{\"a\":\"write to <email|bob@x.org>, please\",\"n\":4111111111111111}", 1},
+        {MASK_TOKEN, "[1,[\"bob@x.org\",\"x\"],{\"b\":[2,\"c@x.org d@x.org\"]}]",
+         "[1,[\"<email|bob@x.org>\",\"x\"],{\"b\":[2,\"<email|c@x.org> <email|d@x.org>\"]}]", 3},
+        {MASK_TOKEN, "{\"a\":\"bob\\u0040x.org \\\"q\\\"\"}", "{\"a\":\"<email|bob@x.org> \\\"q\\\"\"}", 1},
+        {MASK_TOKEN, "{ \"bob@x.org\" : 1 }", "{ \"<email|bob@x.org>\" : 1 }", 1},
+        {MASK_TOKEN, "{\"ssn\":\"536904399\",\"id\":\"536904399\"}",
+         "{\"ssn\":\"<us_ssn|536904399>\",\"id\":\"536904399\"}", 1},
+        {MASK_TOKEN, "{\"ssn\":[\"536904399\"]}", "{\"ssn\":[\"<us_ssn|536904399>\"]}", 1},
+        {MASK_TOKEN, "\"a@x.org\"", "\"<email|a@x.org>\"", 1},
+        {MASK_REDACT, "{\"a\":\"write to bob@x.org!\"}", "{\"a\":\"write to [redacted]!\"}", 1},
+        {MASK_DROP, "{\"a\":\"write to bob@x.org!\",\"b\":\"c\"}", "{\"a\":\"[redacted]\",\"b\":\"c\"}", 1},
+        {MASK_TOKEN, "{\"secret\":\"a@x.org\",\"b\":\"nothing\"}",
+         "{\"secret\":\"<$.secret|a@x.org>\",\"b\":\"nothing\"}", 1},
+};
+
+static struct mask_finder *finder(const char *rule_text, enum mask_operator with)
+{
+	struct mask_finder *f;
+
+	rules(rule_text);
+	policy.detect.with = with;
+	policy.detect.find.min_score = DETECT_SCORE;
+	detect_set_add_name(&policy.detect.find.classes, "email");
+	detect_set_add_name(&policy.detect.find.classes, "us_ssn");
+	assert_int_equal(mask_finder_new(&policy, SPAN(""), &f), 0);
+	return f;
+}
+
+static void test_finds(void **state)
+{
+	struct mask_rules *compiled;
+	struct mask_finder *f;
+	struct buf out;
+	uint32_t count;
+	bool input;
+
+	(void)state;
+	buf_init(&out, 1 << 16);
+	for (size_t i = 0; i < sizeof(find_table) / sizeof(*find_table); i++) {
+		f = finder("T$.secret", find_table[i].with);
+		assert_int_equal(mask_rules_new(&policy, &compiled), 0);
+		mask_rules_find(compiled, f);
+		buf_reset(&out);
+		assert_int_equal(mask_json(compiled, key, span_of(find_table[i].in), &out, &count, &input),
+		                 0);
+		same(&out, find_table[i].want);
+		assert_int_equal(count, find_table[i].count);
+		assert_true(input == !strstr(find_table[i].in, "secret"));
+		mask_rules_free(&compiled);
+		mask_finder_free(&f);
+	}
+	buf_fini(&out);
+}
+
+static void test_finds_in_heads(void **state)
+{
+	struct mask_finder *f = finder("", MASK_TOKEN);
+	struct buf out;
+	uint32_t count;
+
+	(void)state;
+	buf_init(&out, 1 << 16);
+	assert_int_equal(mask_head(&policy, f, key,
+	                           SPAN("GET /users/bob@x.org/a?b=1\nhost: bob@x.org\nx-user: bob@x.org, c"),
+	                           &out, &count),
+	                 0);
+	same(&out,
+	     "GET /users/<email|bob@x.org>/a?b=<query|1>\nhost: bob@x.org\nx-user: <email|bob@x.org>, c");
+	assert_int_equal(count, 3);
+	assert_true(mask_wants_body(&policy));
+	assert_true(mask_cannot(&policy, SPAN("POST /inference.GRPCInferenceService/ModelInfer\n"
+	                                      "content-type: application/grpc")));
+	mask_finder_free(&f);
+	buf_fini(&out);
+}
+
+/* Prose goes as a whole; what is short, or no prose, stays. */
+static void test_free_text(void **state)
+{
+	struct mask_rules *compiled;
+	struct mask_finder *f;
+	struct buf out;
+	uint32_t count;
+	bool input;
+
+	(void)state;
+	rules("");
+	policy.detect.drop_prose = true;
+	assert_int_equal(mask_finder_new(&policy, SPAN(""), &f), 0);
+	assert_int_equal(mask_rules_new(&policy, &compiled), 0);
+	mask_rules_find(compiled, f);
+	buf_init(&out, 1 << 16);
+	assert_int_equal(
+	        mask_json(compiled, key,
+	                  SPAN("{\"a\":\"Ada lives in Paris\",\"b\":\"gpt-4 mini\",\"c\":\"1 2 3\"}"), &out,
+	                  &count, &input),
+	        0);
+	same(&out, "{\"a\":\"[redacted]\",\"b\":\"gpt-4 mini\",\"c\":\"1 2 3\"}");
+	assert_true(count == 1 && input);
+	mask_rules_free(&compiled);
+	mask_finder_free(&f);
+	buf_fini(&out);
+}
+
+/* A gazetteer must be the one that the policy was read with. */
+static void test_gazetteer_hash(void **state)
+{
+	struct mask_finder *f;
+
+	(void)state;
+	rules("");
+	strcpy(policy.detect.gazetteer_file, "names");
+	detect_set_add_name(&policy.detect.find.classes, "gazetteer");
+	assert_int_equal(mask_finder_new(&policy, SPAN("Ada\n"), &f), ERR_CONFIG);
+	assert_null(f);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_builtin_head), TEST(test_header_rules),  TEST(test_head_failures),
-	        TEST(test_json),         TEST(test_json_failures), TEST(test_input_masked),
-	        TEST(test_token),        TEST(test_which_bodies),
+	        TEST(test_builtin_head),   TEST(test_header_rules),  TEST(test_head_failures),
+	        TEST(test_json),           TEST(test_json_failures), TEST(test_input_masked),
+	        TEST(test_token),          TEST(test_which_bodies),  TEST(test_finds),
+	        TEST(test_finds_in_heads), TEST(test_free_text),     TEST(test_gazetteer_hash),
 	};
 	return cmocka_run_group_tests_name("capture_mask", tests, NULL, NULL);
 }

@@ -109,6 +109,31 @@ static void random_sizes_wrap_around(void **state)
 	pair_free(&p);
 }
 
+/* A reader that dies between its claim and its advance leaves the record to the next one. */
+static void what_is_peeked_stays(void **state)
+{
+	struct pair p = pair_new(64 * 1024);
+	char payload[RECORD_PAYLOAD_MAX];
+	struct record record;
+
+	(void)state;
+	for (uint64_t id = 1; id <= 3; id++)
+		assert_int_equal(put(p.writer, id, 100 * (uint32_t)id, 0), 0);
+	ring_publish(p.writer);
+	for (uint64_t id = 1; id <= 3; id++) {
+		for (unsigned deaths = 0; deaths < 2; deaths++) {
+			assert_int_equal(ring_peek(p.reader, &record, payload), 0);
+			assert_true(intact(&record, id, payload));
+			ring_free(&p.reader);
+			assert_int_equal(ring_attach_reader(p.memfd, p.eventfd, &p.reader), 0);
+		}
+		ring_advance(p.reader, &record);
+	}
+	assert_int_equal(ring_peek(p.reader, &record, payload), ERR_AGAIN);
+	assert_int_equal(ring_used_bytes(p.reader), 0);
+	pair_free(&p);
+}
+
 /* Emptied before it is full, a ring of a MiB takes the memory of what lay in it at once; ends that are
  * attached anew find their place. */
 static void an_emptied_ring_begins_anew(void **state)
@@ -377,6 +402,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(random_sizes_wrap_around),
+	        cmocka_unit_test(what_is_peeked_stays),
 	        cmocka_unit_test(an_emptied_ring_begins_anew),
 	        cmocka_unit_test(full_ring_sheds_and_reserve_is_kept),
 	        cmocka_unit_test(corrupt_records_break_the_reader),

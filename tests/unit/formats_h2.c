@@ -15,7 +15,7 @@ static void ask(struct end *client, const char *method, const char *path, struct
 	h2_put(&trailers, SPAN("X-End"), SPAN("yes"));
 	s = h2_request(client->h2,
 	               &(struct h2_request){span_of(method), SPAN("http"), SPAN("h:80"), span_of(path),
-	                                    &fields, body.data == NULL},
+	                                    &fields, 0, body.data == NULL},
 	               NULL);
 	assert_non_null(s);
 	if (!body.data)
@@ -52,10 +52,43 @@ static void test_exchange(void **state)
 	}
 }
 
+/* A stream whose window is wider than the settings say, asked for before these are acknowledged, and after.
+ */
+static void test_wide_window(void **state)
+{
+	enum { NARROW = 2048, WIDE = 30000, ANSWER = 100000 };
+	static char body[ANSWER];
+	struct h2_fields none = {.count = 0};
+	struct end server, client;
+
+	(void)state;
+	memset(body, 'x', sizeof body);
+	end_init(&server, H2_SERVER, &(struct h2_limits){0});
+	end_init(&client, H2_CLIENT, &(struct h2_limits){.window = NARROW});
+	server.body = (struct span){body, sizeof body};
+	for (unsigned i = 0; i < 3; i++) {
+		struct h2_request r = {SPAN("GET"), SPAN("http"), SPAN("h"), SPAN("/"), &none, WIDE, true};
+		struct h2_stream *s = h2_request(client.h2, &r, NULL);
+		size_t had = buf_len(&client.text);
+
+		assert_non_null(s);
+		client.hoards = i == 1; /* as far as the window goes, and no further */
+		converse(&client, &server, ALL);
+		assert_true(buf_len(&client.text) - had > (i == 1 ? WIDE : ANSWER));
+		assert_true(i != 1 || buf_len(&client.text) - had < WIDE + NARROW);
+		if (i == 1)
+			h2_reset(s, H2_CANCEL);
+	}
+	assert_int_equal(client.broken + server.broken, 0);
+	end_fini(&server);
+	end_fini(&client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_exchange),
+	        cmocka_unit_test(test_wide_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -341,13 +341,52 @@ static void test_honest(void **state)
 	end_fini(&e);
 }
 
+/* One feed takes its share of heads and of pieces; what is told in the end is the same. */
+static void test_turn(void **state)
+{
+	enum { GETS = 100, PIECES = 300, TURN = 4 };
+	struct end at_once, in_turns;
+	struct buf b;
+	unsigned turns = 0;
+	size_t unfed;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	end_init(&at_once, H2_SERVER, &(struct h2_limits){.streams = 2 * GETS});
+	end_init(&in_turns, H2_SERVER, &(struct h2_limits){.streams = 2 * GETS, .turn = TURN});
+	put_preface(&b);
+	for (uint32_t i = 0; i < GETS; i++)
+		put_frame(&b, HEADERS, 5, 2 * i + 1, SPAN(GET));
+	put_frame(&b, HEADERS, 4, 2 * GETS + 1, SPAN(POST));
+	for (unsigned i = 0; i < PIECES; i++)
+		put_frame(&b, DATA, i == PIECES - 1, 2 * GETS + 1, SPAN("x"));
+	assert_int_equal(h2_feed(at_once.h2, buf_span(&b), 1), 0);
+	assert_false(h2_unfed(at_once.h2, &unfed));
+	do {
+		size_t had = buf_len(&in_turns.text);
+		unsigned heads = 0;
+
+		assert_int_equal(h2_feed(in_turns.h2, buf_span(&b), 1), 0);
+		for (const char *at = end_text(&in_turns) + had; (at = strstr(at, ":H")); at++)
+			heads++;
+		assert_true(heads <= TURN);
+		if (!h2_unfed(in_turns.h2, &unfed))
+			unfed = 0;
+		buf_consume(&b, buf_len(&b) - unfed);
+		turns++;
+	} while (h2_unfed(in_turns.h2, &unfed));
+	assert_int_equal(turns, (GETS + 1) / TURN + PIECES / (16 * TURN) + 1);
+	assert_string_equal(end_text(&at_once), end_text(&in_turns));
+	buf_fini(&b);
+	end_fini(&at_once);
+	end_fini(&in_turns);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_floods),
-	        cmocka_unit_test(test_cost),
-	        cmocka_unit_test(test_patience),
-	        cmocka_unit_test(test_honest),
+	        cmocka_unit_test(test_floods), cmocka_unit_test(test_cost), cmocka_unit_test(test_patience),
+	        cmocka_unit_test(test_honest), cmocka_unit_test(test_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,14 +227,18 @@ static const struct client_events events = {.sent = told_sent,
                                             .trailers = told_trailers,
                                             .done = told_done};
 
-static int ask_within(struct client *c, struct request *r, const char *path, unsigned timeout_ms)
+static int ask_how(struct client *c, struct request *r, const char *path, struct client_how how)
 {
 	char text[128];
 	int n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path);
 
 	r->client = c;
-	return client_send(c, (struct span){text, (size_t)n}, &(struct client_how){.timeout_ms = timeout_ms},
-	                   &events, r);
+	return client_send(c, (struct span){text, (size_t)n}, &how, &events, r);
+}
+
+static int ask_within(struct client *c, struct request *r, const char *path, unsigned timeout_ms)
+{
+	return ask_how(c, r, path, (struct client_how){.timeout_ms = timeout_ms});
 }
 
 static int ask(struct client *c, struct request *r, const char *path)
@@ -393,6 +397,31 @@ static void a_peer_that_takes_one_gets_one(void **state)
 	assert_true(held.dones == 1 && held.result == CLIENT_CUT);
 }
 
+/* Those asked for at once share what opens; it takes the place of the one that lay open. */
+static void a_fresh_connection_takes_the_place(void **state)
+{
+	struct client *c = fresh(10000);
+	struct request first = {0}, held = {0}, anew[2] = {0}, after = {0};
+
+	(void)state;
+	assert_false(client_warm(c));
+	assert_int_equal(ask(c, &first, "/ok"), 0);
+	wait_for(&first, 1);
+	assert_true(client_warm(c));
+	assert_int_equal(ask(c, &held, "/hold"), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(ask_how(c, &anew[i], "/ok", (struct client_how){.fresh = true}), 0);
+	assert_false(client_warm(c));
+	for (unsigned i = 0; i < 2; i++)
+		wait_for(&anew[i], 1);
+	assert_true(anew[0].result == CLIENT_OK && anew[1].result == CLIENT_OK && peers_count == 2);
+	assert_true(client_warm(c) && held.dones == 0);
+	assert_int_equal(ask(c, &after, "/ok"), 0);
+	wait_for(&after, 1);
+	assert_true(after.result == CLIENT_OK && peers_count == 2);
+	end(c);
+}
+
 static void deadlines_cancel_in_their_order(void **state)
 {
 	struct client *c = fresh(200);
@@ -491,6 +520,7 @@ int main(void)
 	        cmocka_unit_test(refused_streams_are_asked_again),
 	        cmocka_unit_test(a_server_that_leaves_is_followed),
 	        cmocka_unit_test(a_peer_that_takes_one_gets_one),
+	        cmocka_unit_test(a_fresh_connection_takes_the_place),
 	        cmocka_unit_test(deadlines_cancel_in_their_order),
 	        cmocka_unit_test(callbacks_may_do_anything),
 	        cmocka_unit_test(budgets_and_places),

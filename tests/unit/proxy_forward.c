@@ -319,6 +319,14 @@ static void a_length_without_a_body_describes_one(void **state)
 	                    "HTTP/1.1 200 OK\r\ngrpc-status: 5\r\nContent-Length: 0\r\n\r\n");
 	assert_string_equal(answered("HTTP/1.1 100 Continue\r\n\r\n", HTTP_NO_BODY, NULL, false),
 	                    "HTTP/1.1 100 Continue\r\n\r\n");
+	for (int head = 0; head < 2; head++) {
+		assert_string_equal(
+		        answered("HTTP/1.1 204 No\r\nContent-Length: 9\r\n\r\n", HTTP_NO_BODY, NULL, head),
+		        "HTTP/1.1 204 No\r\n\r\n");
+		assert_string_equal(
+		        answered("HTTP/1.1 103 Hint\r\nContent-Length: 9\r\n\r\n", HTTP_NO_BODY, NULL, head),
+		        "HTTP/1.1 103 Hint\r\n\r\n");
+	}
 	assert_string_equal(answered("HTTP/1.1 204 No\r\n\r\n", HTTP_NO_BODY, NULL, false),
 	                    "HTTP/1.1 204 No\r\n\r\n");
 	assert_string_equal(answered(head_answer, HTTP_NO_BODY, NULL, true), head_answer);

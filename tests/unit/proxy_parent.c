@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "proto/base/clock.h"
+#include "proxy/launcher.h"
 #include "proxy/parent.h"
 
 static char run[] = "/tmp/understudy-parent-XXXXXX";
@@ -485,6 +486,8 @@ int main(int argc, char **argv)
 	char path[64];
 	int failed;
 
+	if (argc > 4 && !strcmp(argv[1], "--role") && !strcmp(argv[2], "launcher"))
+		return launcher_run();
 	if (argc > 4 && !strcmp(argv[1], "--role"))
 		return role(argc - 2, argv + 2);
 	if (!mkdtemp(run))

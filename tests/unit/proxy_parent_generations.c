@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proxy/launcher.h"
 #include "proxy/parent.h"
 
 enum { LOG_BYTES = 16384, PATH_BYTES = 96 };
@@ -392,6 +393,8 @@ int main(int argc, char **argv)
 	int failed;
 
 	folder = getenv("GENERATIONS_FOLDER");
+	if (argc > 4 && !strcmp(argv[1], "--role") && !strcmp(argv[2], "launcher"))
+		return launcher_run();
 	if (folder && argc > 4 && !strcmp(argv[1], "--role"))
 		return role(argc - 2, argv + 2);
 	if (folder && getenv("UNDERSTUDY_FORMER"))

@@ -59,6 +59,23 @@ static struct results *open_run(void)
 	return r;
 }
 
+static int64_t ask(const char *sql)
+{
+	char path[96];
+	sqlite3 *db;
+	sqlite3_stmt *s;
+	int64_t value;
+
+	snprintf(path, sizeof path, "%s/deep/run/results.db", directory);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	value = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return value;
+}
+
 static int add(struct results *r, uint64_t id, uint16_t candidate, bool diverged)
 {
 	struct row rows[2] = {
@@ -99,7 +116,7 @@ static char *summary(struct results *r)
 
 	counts.seen = counts.route_seen[0] = 100;
 	counts.exchange[0] = counts.candidate[0][0][0] = counts.candidate[0][1][0] = 100;
-	assert_int_equal(results_summary(r, &counts, "running", NULL, NULL, NULL), 0);
+	assert_int_equal(results_summary(r, &counts, "running", NULL, NULL, NULL, SPAN("")), 0);
 	snprintf(path, sizeof path, "%s/deep/run/summary.json", directory);
 	f = fopen(path, "r");
 	assert_non_null(f);
@@ -165,6 +182,45 @@ static void test_killed(void **state)
 	setup(NULL);
 	r = open_run();
 	add_hundred(r);
+	before = summary(r);
+	results_close(&r);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+/* A batch that the disk did not take, before the first that it took and after it; then all goes on. */
+static void test_abandon(void **state)
+{
+	struct results *r = open_run();
+	char *before, *after;
+
+	(void)state;
+	for (unsigned turn = 0; turn < 2; turn++) {
+		before = summary(r);
+		for (uint64_t id = 300; id <= 420; id++)
+			assert_int_equal(add(r, id, id % 2, id % 3 == 0), 0);
+		assert_int_equal(results_abandon(r), 0);
+		assert_int_equal(results_try(r), 0);
+		after = summary(r);
+		assert_string_equal(before, after);
+		free(before);
+		free(after);
+		if (!turn)
+			add_hundred(r);
+		assert_int_equal(results_commit(r), 0);
+	}
+	assert_int_equal(add(r, 230, 0, true), 0);
+	after = summary(r);
+	results_close(&r);
+	assert_int_equal(ask("SELECT COUNT(*) FROM pair"), 201);
+	assert_int_equal(ask("SELECT COUNT(*) FROM pair WHERE id >= '000000000000012c'"), 0);
+	assert_int_equal(ask("SELECT COUNT(*) FROM meta WHERE key = 'room'"), 0);
+	teardown(NULL);
+	setup(NULL);
+	r = open_run();
+	add_hundred(r);
+	assert_int_equal(add(r, 230, 0, true), 0);
 	before = summary(r);
 	results_close(&r);
 	assert_string_equal(before, after);
@@ -253,23 +309,6 @@ static void test_two_runs(void **state)
 	results_close(&r);
 	snprintf(path, sizeof path, "%s/deep/run/results-run-1.db", directory);
 	assert_int_equal(access(path, R_OK), 0);
-}
-
-static int64_t ask(const char *sql)
-{
-	char path[96];
-	sqlite3 *db;
-	sqlite3_stmt *s;
-	int64_t value;
-
-	snprintf(path, sizeof path, "%s/deep/run/results.db", directory);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-	value = sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	sqlite3_close(db);
-	return value;
 }
 
 /* Past the bound agreed pairs go first; the counters stay exact; the sample does not depend on the order. */
@@ -390,6 +429,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_summary, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_abandon, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_killed_between, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_two_runs, setup, teardown),

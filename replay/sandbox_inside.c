@@ -1,4 +1,4 @@
-/* Inside a sandbox: start the candidate, relay connections to it, end with it. */
+/* Inside a sandbox: start the candidate, say when it is ready, relay connections to it, end with it. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,9 +17,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tools/sandbox.h"
+#include "replay/sandbox.h"
 
-enum { LISTENER = 3, LINKS_MAX = 256, ROOM = 32 * 1024, LOOK_MS = 100, RETRY_MS = 2 };
+enum {
+	LISTENER = SANDBOX_LISTENER,
+	NEWS = SANDBOX_NEWS,
+	PROBE_TURNS = 50,
+	LINKS_MAX = 256,
+	ROOM = 32 * 1024,
+	LOOK_MS = 100,
+	RETRY_MS = 2
+};
 
 struct half { /* bytes on their way from fd to the other half's fd */
 	int fd;
@@ -172,6 +180,91 @@ static void relay_turn(const char *where)
 		accept_one(where);
 }
 
+/* --- is it ready? --- */
+
+static struct {
+	bool done, asked;
+	int fd; /* -1: none */
+	unsigned turns;
+	char said[sizeof "HTTP/1.1 2" - 1];
+	size_t len;
+} probe = {.fd = -1};
+
+static void probe_again(void)
+{
+	if (probe.fd != -1)
+		close(probe.fd);
+	probe.fd = -1;
+	probe.asked = false;
+	probe.len = 0;
+	probe.turns = 0;
+}
+
+static void probe_done(void)
+{
+	probe_again();
+	probe.done = true;
+	(void)!write(NEWS, "1", 1);
+	close(NEWS);
+}
+
+/* False: not yet, or refused. */
+static bool connected(void)
+{
+	struct pollfd p = {.fd = probe.fd, .events = POLLOUT};
+	int error = 0;
+	socklen_t len = sizeof error;
+
+	if (poll(&p, 1, 0) != 1)
+		return false;
+	if (!getsockopt(probe.fd, SOL_SOCKET, SO_ERROR, &error, &len) && !error)
+		return true;
+	probe_again();
+	return false;
+}
+
+/* The first bytes of its answer: any version of HTTP/1, any 2xx. */
+static void probe_answer(void)
+{
+	ssize_t n = recv(probe.fd, probe.said + probe.len, sizeof probe.said - probe.len, 0);
+
+	if (n > 0)
+		probe.len += (size_t)n;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		probe_again();
+	else if (probe.len == sizeof probe.said && !memcmp(probe.said, "HTTP/1.", 7) && probe.said[9] == '2')
+		probe_done();
+	else if (probe.len == sizeof probe.said)
+		probe_again();
+}
+
+static void probe_turn(const char *where, const char *health)
+{
+	char text[512];
+	int n;
+
+	if (probe.done)
+		return;
+	if (probe.fd == -1 && (probe.fd = reach(where)) == -1)
+		return;
+	if (probe.asked) {
+		probe_answer();
+	} else if (connected()) {
+		n = snprintf(text, sizeof text,
+		             "GET %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", health);
+		probe.asked = true;
+		if (!*health)
+			probe_done();
+		else if (send(probe.fd, text, (size_t)n, MSG_NOSIGNAL) != n)
+			probe_again();
+		return;
+	}
+	if (!probe.done && ++probe.turns > PROBE_TURNS)
+		probe_again();
+}
+
+/* --- its life --- */
+
 static pid_t start(char **command)
 {
 	pid_t pid = fork();
@@ -189,14 +282,17 @@ int sandbox_inside(int count, char **words)
 	int status;
 	pid_t candidate;
 
-	if (count < 2)
+	if (count < 3)
 		return 2;
 	prctl(PR_SET_DUMPABLE, 0); /* the candidate is the same user: it shall not take the listener */
 	fcntl(LISTENER, F_SETFD, FD_CLOEXEC);
+	fcntl(NEWS, F_SETFD, FD_CLOEXEC);
 	fcntl(LISTENER, F_SETFL, O_NONBLOCK);
-	candidate = start(words + 1);
-	while (candidate > 0 && waitpid(candidate, &status, WNOHANG) != candidate)
+	candidate = start(words + 2);
+	while (candidate > 0 && waitpid(candidate, &status, WNOHANG) != candidate) {
+		probe_turn(words[0], words[1]);
 		relay_turn(words[0]);
+	}
 	if (candidate < 0)
 		return 3;
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

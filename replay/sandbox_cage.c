@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tools/sandbox.h"
+#include "replay/sandbox.h"
 
 #define GROUP "understudy-sandbox-"
 enum { CPU_PERIOD_US = 100000, REMOVE_TRIES = 100 };

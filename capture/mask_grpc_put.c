@@ -1,0 +1,98 @@
+/*
+ * mask_grpc_put.c - fields of a masked message written anew.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "capture/mask_grpc_inside.h"
+
+size_t walk_open(struct walk *w, uint32_t number, size_t hint)
+{
+	protobuf_put_varint(w->out, (uint64_t)number << 3 | PROTOBUF_BYTES);
+	protobuf_put_varint(w->out, hint);
+	return buf_len(w->out);
+}
+
+void walk_close(struct walk *w, size_t start, size_t hint)
+{
+	size_t had = protobuf_varint_len(hint), len = buf_len(w->out) - start,
+	       need = protobuf_varint_len(len);
+	char *at;
+
+	if (w->out->err || (need > had && !buf_room(w->out, need - had)))
+		return;
+	at = w->out->base + w->out->head + start;
+	memmove(at - had + need, at, len);
+	w->out->tail = w->out->tail - had + need;
+	for (size_t i = 0; i < need; i++, len >>= 7)
+		at[(ptrdiff_t)(i - had)] = (char)((len & 0x7f) | (len > 0x7f ? 0x80 : 0));
+}
+
+void walk_masked(struct walk *w, rule hit, struct span value)
+{
+	char token[25];
+
+	w->count++;
+	if (hit->with == MASK_TOKEN) {
+		mask_token(w->key, span_of(hit->where), value, token);
+		buf_puts(w->out, token);
+	} else if (hit->with == MASK_REDACT) {
+		buf_puts(w->out, "[redacted]");
+	}
+}
+
+void walk_value(struct walk *w, uint32_t number, struct span value, rule hit)
+{
+	size_t start = walk_open(w, number, value.len);
+
+	if (hit)
+		walk_masked(w, hit, value);
+	else
+		buf_span_put(w->out, value);
+	walk_close(w, start, value.len);
+}
+
+void walk_text(struct walk *w, const struct protobuf_field *f, rule hit)
+{
+	if (hit && hit->with == MASK_DROP)
+		w->count++;
+	else
+		walk_value(w, f->number, f->bytes, hit);
+}
+
+void walk_number(struct walk *w, const struct protobuf_field *f, rule hit)
+{
+	char text[32];
+	double value;
+
+	if (!hit) {
+		buf_span_put(w->out, f->whole);
+		return;
+	}
+	if (hit->with == MASK_DROP) {
+		w->count++;
+		return;
+	}
+	if (f->wire == PROTOBUF_FIXED64) {
+		memcpy(&value, f->bytes.data, sizeof value);
+		snprintf(text, sizeof text, "%.17g", value);
+	} else if (f->number == 1) {
+		snprintf(text, sizeof text, "%s", f->value ? "true" : "false");
+	} else if (f->number == 2) {
+		snprintf(text, sizeof text, "%" PRId64, (int64_t)f->value);
+	} else {
+		snprintf(text, sizeof text, "%" PRIu64, f->value);
+	}
+	walk_value(w, STRING_PARAM, span_of(text), hit);
+}
+
+int walk_numbers(struct walk *w, const struct protobuf_field *f, rule hit, bool inside)
+{
+	if (inside || (hit && hit->with != MASK_DROP))
+		return ERR_PROTO;
+	if (hit)
+		w->count++;
+	else
+		buf_span_put(w->out, f->whole);
+	return 0;
+}

@@ -1,0 +1,23 @@
+/*
+ * mask_text.h - the detectors of a policy, and what becomes of a decoded text in which they find something.
+ */
+#ifndef CAPTURE_MASK_TEXT_H
+#define CAPTURE_MASK_TEXT_H
+
+#include "capture/mask.h"
+
+/* Borrows the policy. A policy without detectors and with prose kept: NULL. `gazetteer`: the file's bytes,
+ * empty when the policy has none. ERR_CONFIG: they are not those that the policy was read with, or not a
+ * gazetteer; ERR_LIMIT, ERR_NOMEM. */
+struct mask_finder;
+int mask_finder_new(const struct plan_mask *, struct span gazetteer,
+                    struct mask_finder **finder_out) MUST_CHECK;
+void mask_finder_free(struct mask_finder **);
+
+/* The number of finds. 0: nothing was put out, the text may stay. Else `out` has the text with each find
+ * masked, or, where *whole_out, the text must go as a whole. `name`: of the value. Errors stick to out and
+ * key. */
+uint32_t mask_text(const struct mask_finder *, struct mask_key *, struct span name, struct span text,
+                   struct buf *out, bool *whole_out);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * keeper.h - the role that starts one sandbox of a proxy (sandbox.h), watches it and starts it again.
+ *
+ *   started -> ready -> ended -> a pause of 0.1 s, doubled up to 30 s while it does not last -> started ...
+ *
+ * It serves every generation that has this sandbox, and ends with the last that holds it. What the candidate
+ * prints until it is ready is logged; from then on it could hold what it was asked, and is counted.
+ */
+#ifndef REPLAY_KEEPER_H
+#define REPLAY_KEEPER_H
+
+#include "capture/role.h"
+
+int keeper_run(struct role_env *);
+
+#endif
