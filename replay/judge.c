@@ -33,7 +33,8 @@ enum {
 	SLOTS_WATCHED = 65536,
 	PAUSE_MS = 10,
 	SUMMARY_MORE_BYTES = 4 << 20,
-	INCIDENT_BYTES_MAX = 16 << 20
+	INCIDENT_BYTES_MAX = 16 << 20,
+	CANARY_WAIT_MS = 10000
 };
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
                       REAP_NS = 5000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
@@ -474,6 +475,14 @@ static void close_all(enum page_walls walls, uint64_t now)
 	               : "the canary did not come back: shadowing is paused until an operator resumes");
 }
 
+/* A round that is not whole after half of the time to the next, or CANARY_WAIT_MS, is lost. */
+static uint64_t canary_wait_ns(void)
+{
+	uint32_t ms = judge.env->plan->canary_ms / 2;
+
+	return (ms < CANARY_WAIT_MS ? ms : CANARY_WAIT_MS) * MS_NS;
+}
+
 static void look_at_walls(uint64_t now)
 {
 	struct canary_gauges *c = &judge.env->page->canary;
@@ -483,7 +492,8 @@ static void look_at_walls(uint64_t now)
 
 	if (!sent || atomic_load(&judge.env->page->phase) != PHASE_RUN)
 		return;
-	walls = walls_step(&judge.walls, atomic_load(&c->walls), sent, atomic_load(&c->sent_ns), now, &again);
+	walls = walls_step(&judge.walls, atomic_load(&c->walls), sent, atomic_load(&c->sent_ns), now,
+	                   canary_wait_ns(), &again);
 	if (again)
 		atomic_store(&c->again, sent);
 	if (walls != atomic_load(&c->walls))

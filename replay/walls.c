@@ -26,7 +26,7 @@ static bool is_whole(const struct walls *w, uint64_t sent)
 }
 
 enum page_walls walls_step(struct walls *w, enum page_walls before, uint64_t sent, uint64_t sent_ns,
-                           uint64_t now_ns, bool *again_out)
+                           uint64_t now_ns, uint64_t wait_ns, bool *again_out)
 {
 	*again_out = false;
 	if (!sent || w->settled >= sent)
@@ -40,7 +40,7 @@ enum page_walls walls_step(struct walls *w, enum page_walls before, uint64_t sen
 		w->lost = 0;
 		return WALLS_INTACT;
 	}
-	if (now_ns < sent_ns + WALLS_WAIT_NS)
+	if (now_ns < sent_ns + wait_ns)
 		return before;
 	w->settled = sent;
 	*again_out = true;
