@@ -212,6 +212,7 @@ struct page {
 	_Atomic uint32_t turns;      /* how often the parent was asked (SIGUSR1) for a new capture file */
 	_Atomic uint32_t door;       /* enum door; set by the parent when it drains */
 	_Atomic uint32_t paused;     /* PAUSED_*; not 0: nothing is shadowed */
+	_Atomic uint32_t carried;    /* ramps and stops on this page are those of an earlier start */
 	_Atomic uint32_t ready;      /* every role is up */
 	_Atomic uint32_t lame;       /* about to drain: serving, but no longer ready */
 	_Atomic uint32_t log_level;  /* enum log_level */

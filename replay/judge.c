@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include "capture/budget.h"
 #include "capture/canary.h"
+#include "capture/carry.h"
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "proto/base/clock.h"
@@ -358,6 +359,23 @@ static void publish(void)
 		}
 }
 
+/* Only when it says something else than before. */
+static void write_carry(void)
+{
+	static struct buf last;
+	struct buf text;
+
+	buf_init(&text, CARRY_MAX_BYTES);
+	carry_write(judge.env->plan, judge.env->page, &text);
+	if (text.err || span_eq(buf_span(&text), buf_span(&last)) ||
+	    results_file(judge.results, "carry", buf_span(&text))) {
+		buf_fini(&text);
+		return;
+	}
+	buf_fini(&last);
+	last = text;
+}
+
 static void put_more(struct buf *b)
 {
 	guards_summary(judge.env, b);
@@ -391,6 +409,8 @@ static void summary(const char *state, const char *reason)
 		LOG(ERROR, "summary_failed", log_text("why", "summary.json cannot be written"));
 	buf_fini(&more);
 	publish();
+	if (!judge.env->plan->replay)
+		write_carry();
 	judge.summed_ns = clock_mono_ns();
 }
 

@@ -71,6 +71,8 @@ struct results_share {
 	uint64_t saved;      /* copies, about */
 };
 void results_share(struct results *, uint16_t route, uint16_t candidate, const struct results_share *);
+/* Write DIRECTORY/NAME in place of the former one. 0, ERR_SYS. */
+int results_file(const struct results *, const char *name, struct span text) MUST_CHECK;
 void results_close(struct results **);
 
 #endif
