@@ -192,13 +192,28 @@ static void put_text(const struct mask_finder *finder, struct mask_key *key, str
 		buf_span_put(out, text);
 }
 
+/* Digests and signatures of what a body was: of what it becomes they say nothing. */
+static bool is_digest(struct span name)
+{
+	static const struct span names[] = {
+	        NAME("content-md5"), NAME("digest"),    NAME("content-digest"),
+	        NAME("repr-digest"), NAME("signature"), NAME("signature-input"),
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (span_eq_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
 /* A line but the first: as it is, masked, or not at all. */
 static void put_field(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
                       struct span line, struct buf *out, uint32_t *count)
 {
 	struct span value, name = cut(line, ':', &value);
 	const struct plan_mask_field *rule = header_rule(policy, name);
-	bool dropped = mask_is_credential(name) || (rule && rule->with == MASK_DROP);
+	bool dropped = mask_is_credential(name) || (rule && rule->with == MASK_DROP) ||
+	               (mask_wants_body(policy) && is_digest(name));
 
 	*count += rule || dropped;
 	if (dropped)
@@ -420,5 +435,5 @@ bool mask_cannot(const struct plan_mask *policy, struct span head)
 	}
 	if (mask_finds(policy) && mask_by_message(head))
 		return true;
-	return (coded || tail || unknown_call(head)) && mask_wants_body(policy);
+	return ((coded && mask_by_message(head)) || tail || unknown_call(head)) && mask_wants_body(policy);
 }

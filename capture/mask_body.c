@@ -5,6 +5,7 @@
 #include "capture/head.h"
 #include "capture/mask_inside.h"
 #include "proto/base/utf8.h"
+#include "proto/coding.h"
 
 static bool is_type(struct span value, const char *type)
 {
@@ -82,7 +83,9 @@ int mask_body_of(struct span head, struct mask_body *b)
 			types++;
 		} else if (span_eq_nocase(name, SPAN("content-encoding")) && value.len &&
 		           !span_eq_nocase(value, SPAN("identity"))) {
-			return ERR_UNSUPPORTED;
+			if (!coding_known(value) || b->coding[0])
+				return ERR_UNSUPPORTED;
+			memcpy(b->coding, value.data, value.len);
 		}
 	}
 	return types > 1 ? 0 : form_of(type, b); /* of two that differ none is believed */
@@ -104,7 +107,7 @@ int mask_plain(struct mask_work *w, struct span name, struct span text)
 
 	if (!finder || !utf8_valid(text.data, text.len))
 		return ERR_PROTO;
-	finds = mask_text(finder, w->key, name, text, w->out, &whole);
+	finds = mask_text_deep(finder, w->key, name, text, w->out, &whole);
 	if (whole)
 		buf_puts(w->out, "[redacted]");
 	else if (!finds)
@@ -146,12 +149,38 @@ static int mask_form(const struct mask_body *b, struct mask_work *w, struct span
 	}
 }
 
+/* Decoded, masked, and coded as before: as much as came fits into the records that it came in. */
+static int mask_coded(const struct mask_body *b, struct mask_work *w, struct span body)
+{
+	struct span coding = span_of(b->coding);
+	struct mask_work inner = *w;
+	struct buf plain, masked;
+	int err;
+
+	buf_init(&plain, b->limit_bytes);
+	buf_init(&masked, w->out->limit_bytes);
+	inner.out = &masked;
+	inner.due = NULL;
+	err = coding_decode(coding, body, &plain);
+	if (!err)
+		err = mask_form(b, &inner, buf_span(&plain));
+	if (!err)
+		err = mask_result(w->key, &masked);
+	if (!err)
+		err = coding_encode(coding, buf_span(&masked), w->out);
+	w->count = inner.count;
+	w->input_masked = inner.input_masked;
+	buf_fini(&plain);
+	buf_fini(&masked);
+	return err;
+}
+
 int mask_body(const struct mask_body *b, const struct mask_rules *rules, struct mask_key *key,
               struct span body, void (*due)(void *arg, size_t brought, size_t masked), void *arg,
               struct buf *out, uint32_t *count_out, bool *input_masked_out)
 {
 	struct mask_work w = {rules, key, out, 0, false, due, arg};
-	int err = mask_form(b, &w, body);
+	int err = b->coding[0] ? mask_coded(b, &w, body) : mask_form(b, &w, body);
 
 	*count_out = w.count;
 	*input_masked_out = w.input_masked;

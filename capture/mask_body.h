@@ -16,14 +16,16 @@ enum { MASK_BOUNDARY_MAX = 70, MASK_CODING_MAX = 8 }; /* RFC 2046 5.1.1 */
 struct mask_body {
 	uint8_t form, boundary_len;
 	char boundary[MASK_BOUNDARY_MAX];
-	char coding[MASK_CODING_MAX]; /* content-encoding, in the words of proto/coding.h; empty: none */
+	char coding[MASK_CODING_MAX]; /* content-encoding, as proto/coding.h knows it; empty: none */
+	size_t limit_bytes;           /* of what a coded body decodes to */
 };
 
-/* How the body of that head is read. ERR_UNSUPPORTED: it is coded in a way that is not known, or its parts
- * have no good boundary. */
+/* How the body of that head is read. Sets no limit. ERR_UNSUPPORTED: it is coded in a way that is not known,
+ * or more than once, or its parts have no good boundary. */
 int mask_body_of(struct span head, struct mask_body *) MUST_CHECK;
 /* Append to `out` what a whole body becomes. `due`, with `arg`, is told of each event or line that is done:
- * bytes of the body, bytes of `out`. ERR_PROTO: it is not what its head says; ERR_LIMIT: it decodes to more
+ * bytes of the body, bytes of `out`; not of a coded body, which leaves coded as
+ * it came. ERR_PROTO: it is not what its head says; ERR_LIMIT: it decodes to more
  * than `out` may hold, or to too much of too little; ERR_NOMEM. */
 int mask_body(const struct mask_body *, const struct mask_rules *, struct mask_key *, struct span body,
               void (*due)(void *arg, size_t brought, size_t masked), void *arg, struct buf *out,

@@ -9,7 +9,7 @@
 #include "capture/mask_inside.h"
 #include "proto/json.h"
 
-enum { PATH_STEPS_MAX = 31, SAMPLE_INDEX_MAX = 64 };
+enum { PATH_STEPS_MAX = 31, NESTED_MAX = 3, SAMPLE_INDEX_MAX = 64 };
 enum step_kind { STEP_MEMBER, STEP_DEEP, STEP_INDEX, STEP_EACH, STEP_KINDS };
 
 struct path_step {
@@ -56,10 +56,12 @@ struct rewrite {
 	struct mask_key *key;
 	struct json_reader reader;
 	struct buf *out;
-	struct buf plain; /* a decoded string */
-	struct buf found; /* the same with what was found in it masked */
-	struct span name; /* the last member's, without quotes */
-	uint64_t copied;  /* source bytes before it are in `out` or gone */
+	struct buf plain;  /* a decoded string */
+	struct buf nested; /* that, with the JSON that it is masked */
+	struct buf found;  /* the same with what was found in it masked */
+	struct span name;  /* the last member's, without quotes */
+	unsigned level;    /* of JSON in strings of JSON */
+	uint64_t copied;   /* source bytes before it are in `out` or gone */
 	uint32_t count;
 	bool input_masked;
 	const struct plan_mask_field *hit; /* the rule for the value that comes next */
@@ -361,27 +363,38 @@ static int drop_member(struct rewrite *w, struct frame *in, uint64_t before)
 	return err;
 }
 
-/* The string or key just read: as it is, or as the finder leaves it. */
-static int search(struct rewrite *w, struct span name)
+static int rewrite_nested(struct rewrite *w, struct span text);
+
+/* The string or key just read: as it is, or as rules for what is in it and the finder leave it. */
+static int search(struct rewrite *w, struct span name, bool value)
 {
 	struct span text = plain_value(w, JSON_STRING, w->reader.text);
-	bool whole;
-	uint32_t finds;
+	uint32_t before = w->count, finds = 0;
+	bool whole = false;
+	int err = 0;
 
+	buf_reset(&w->nested);
 	buf_reset(&w->found);
 	if (w->plain.err)
 		return w->out->err = w->plain.err;
-	finds = mask_text(w->rules->finder, w->key, name, text, &w->found, &whole);
-	if (!finds)
+	if (value && mask_looks_json(text))
+		err = rewrite_nested(w, text);
+	if (err)
+		return err;
+	if (w->count > before)
+		text = buf_span(&w->nested);
+	if (w->rules->finder)
+		finds = mask_text_deep(w->rules->finder, w->key, name, text, &w->found, &whole);
+	w->count += finds;
+	w->input_masked |= finds > 0;
+	if (w->count == before)
 		return 0;
 	copy_to(w, w->reader.scanner.start);
 	w->copied = w->reader.scanner.end;
-	w->count += finds;
-	w->input_masked = true;
 	if (whole)
 		buf_puts(w->out, "\"[redacted]\"");
 	else
-		buf_json_string(w->out, buf_span(&w->found));
+		buf_json_string(w->out, finds ? buf_span(&w->found) : text);
 	return w->found.err ? (w->out->err = w->found.err) : 0;
 }
 
@@ -397,7 +410,7 @@ static int on_key(struct rewrite *w, uint64_t before)
 		w->copied = w->reader.scanner.start;
 	in->kept = true;
 	w->name = (struct span){w->reader.text.data + 1, w->reader.text.len - 2};
-	return w->rules->finder && !w->hit ? search(w, SPAN("")) : 0;
+	return w->rules->finder && !w->hit ? search(w, SPAN(""), false) : 0;
 }
 
 static int on_value(struct rewrite *w, enum json_token token)
@@ -408,8 +421,12 @@ static int on_value(struct rewrite *w, enum json_token token)
 
 	if (in && !in->object) {
 		if (!opens && !in->elements) {
-			if (token == JSON_STRING && w->rules->finder)
-				return search(w, in->name);
+			if (token == JSON_STRING) {
+				enter_child(w, in, (struct span){NULL, 0});
+				if (!w->rules->finder && !w->next.count)
+					return 0;
+				return search(w, in->name, true);
+			}
 			if (token == JSON_NUMBER)
 				json_skip_numbers(&w->reader);
 			return 0;
@@ -419,8 +436,8 @@ static int on_value(struct rewrite *w, enum json_token token)
 	}
 	if (w->hit)
 		return mask_value(w, token);
-	if (token == JSON_STRING && w->rules->finder)
-		return search(w, in && !in->object ? in->name : w->name);
+	if (token == JSON_STRING && (w->rules->finder || w->next.count))
+		return search(w, in && !in->object ? in->name : w->name, true);
 	if (opens && !enter(w, &w->frames[parents], token == JSON_OBJECT))
 		return json_skip(&w->reader, token);
 	return 0;
@@ -466,11 +483,13 @@ static void rewrite_init(struct rewrite *w, const struct mask_work *work, struct
 	w->key = work->key;
 	w->out = work->out;
 	w->copied = w->count = 0;
+	w->level = 0;
 	w->input_masked = false;
 	w->hit = NULL;
 	w->next.count = 0;
 	w->name = (struct span){"", 0};
 	buf_init(&w->found, work->out->limit_bytes);
+	buf_init(&w->nested, work->out->limit_bytes);
 	buf_init(&w->plain, text.len < work->out->limit_bytes ? text.len : work->out->limit_bytes);
 	json_reader_init(&w->reader, text, JSON_NONFINITE);
 }
@@ -481,7 +500,30 @@ static int rewrite_fini(struct rewrite *w, struct mask_work *work, int err)
 	work->input_masked |= w->input_masked;
 	buf_fini(&w->plain);
 	buf_fini(&w->found);
+	buf_fini(&w->nested);
 	return err ? err : mask_result(w->key, w->out);
+}
+
+/* A string that is JSON, as models hand on the arguments of tools: the steps that are due go on in it. */
+static int rewrite_nested(struct rewrite *w, struct span text)
+{
+	struct mask_work work = {.rules = w->rules, .key = w->key, .out = &w->nested};
+	struct rewrite inner;
+	int err;
+
+	if (w->level == NESTED_MAX)
+		return ERR_LIMIT;
+	rewrite_init(&inner, &work, text);
+	inner.level = w->level + 1;
+	inner.next = w->next;
+	err = rewrite_fini(&inner, &work, rewrite_all(&inner));
+	if (err == ERR_PROTO) /* it only begins like it: a text */
+		return 0;
+	w->count += work.count;
+	w->input_masked |= work.input_masked;
+	if (err == ERR_NOMEM || w->nested.err)
+		w->out->err = w->nested.err ? w->nested.err : err;
+	return err;
 }
 
 int mask_json_within(struct mask_work *work, struct span name, struct span text)

@@ -226,6 +226,7 @@ static int begin(struct masker *m, struct record *r)
 	t->holding = mask_wants_body(policy);
 	t->by_message = mask_by_message(head);
 	t->form = form;
+	t->form.limit_bytes = m->env->plan->routes[r->route].max_body_bytes;
 	encoding = head_field(head, SPAN("grpc-encoding"));
 	if (encoding.len < sizeof t->encoding)
 		memcpy(t->encoding, encoding.data, encoding.len);

@@ -10,6 +10,7 @@
 
 #include "capture/mask_body.h"
 #include "capture/mask_text.h"
+#include "proto/coding.h"
 
 static struct mask_key *key;
 static struct plan_mask policy;
@@ -241,6 +242,92 @@ static void test_parts(void **state)
 	parts("T$.a", false, "", NULL);
 }
 
+static void test_nested(void **state)
+{
+	(void)state;
+	run("T$.f.a D$..gone", false, "application/json",
+	    "{\"f\":\"{\\\"a\\\":1,\\\"b\\\":[{\\\"gone\\\":2}]}\",\"g\":\"{\\\"a\\\":1}\"}",
+	    "{\"f\":\"{\\\"a\\\":\\\"<$.f.a|1>\\\",\\\"b\\\":[{}]}\",\"g\":\"{\\\"a\\\":1}\"}");
+	run("T$..a", false, "application/json", "[\" [{\\\"a\\\":\\\"x\\\"}]\",\"[x\"]",
+	    "[\" [{\\\"a\\\":\\\"<$..a|x>\\\"}]\",\"[x\"]");
+	run("", true, "application/json", "{\"f\":\"{\\\"a\\\":\\\"b\\\\u0040example.com\\\"}\"}",
+	    "{\"f\":\"{\\\"a\\\":\\\"[redacted]\\\"}\"}");
+}
+
+static void test_encoded(void **state)
+{
+	(void)state;
+	run("", true, "application/json", "[\"dG8gYUBleGFtcGxlLmNvbQ==\",\"dG8gYUBleGFtcGxlLmNvbQ\"]",
+	    "[\"dG8gW3JlZGFjdGVkXQ==\",\"dG8gW3JlZGFjdGVkXQ\"]");
+	run("", true, "application/json", "[\"data:text/plain;base64,dG8gYUBleGFtcGxlLmNvbQ==\"]",
+	    "[\"data:text/plain;base64,dG8gW3JlZGFjdGVkXQ==\"]");
+	run("", true, "application/json", "[\"data:,to%20a%40example.com\",\"iVBORw0KGgoAAAANSUhEUg==\"]",
+	    "[\"data:,to%20%5Bredacted%5D\",\"iVBORw0KGgoAAAANSUhEUg==\"]");
+}
+
+/* Coded bodies leave coded as they came; a bomb, a cut one and one of another coding are refused. */
+static void test_codings(void **state)
+{
+	static const char *const codings[] = {"gzip", "deflate", "zstd"};
+	static char bomb[4 << 20], spaces[70000];
+	const struct span in = SPAN("{\"a\":\"bob\",\"b\":2}");
+
+	(void)state;
+	memset(bomb, ' ', sizeof bomb);
+	memset(spaces, ' ', sizeof spaces);
+	for (unsigned i = 0; i < sizeof codings / sizeof *codings; i++) {
+		struct span coding = span_of(codings[i]), tries[4];
+		struct buf coded, out, plain, want;
+		struct mask_body b;
+		bool input_masked;
+		uint32_t count;
+		char head[64];
+
+		begin("T$.a", false);
+		buf_init(&coded, 5 << 20);
+		buf_init(&out, 1 << 16);
+		buf_init(&plain, 1 << 16);
+		buf_init(&want, 1 << 16);
+		snprintf(head, sizeof head, "200\ncontent-encoding: %s", codings[i]);
+		assert_int_equal(mask_body_of(span_of(head), &b), 0);
+		b.limit_bytes = 1 << 16;
+		assert_int_equal(coding_encode(coding, in, &coded), 0);
+		assert_int_equal(
+		        mask_body(&b, rules, key, buf_span(&coded), NULL, NULL, &out, &count, &input_masked),
+		        0);
+		assert_int_equal(coding_decode(coding, buf_span(&out), &plain), 0);
+		expand("{\"a\":\"<$.a|bob>\",\"b\":2}", &want);
+		assert_true(span_eq(buf_span(&plain), buf_span(&want)) && count == 1);
+		tries[0] = (struct span){coded.base, buf_len(&coded) - 1};
+		buf_put(&coded, "x", 1);
+		tries[1] = buf_span(&coded);
+		tries[2] = in;
+		tries[3] = SPAN("");
+		for (unsigned j = 0; j < 4; j++) {
+			buf_reset(&out);
+			assert_int_equal(
+			        mask_body(&b, rules, key, tries[j], NULL, NULL, &out, &count, &input_masked),
+			        ERR_PROTO);
+		}
+		buf_reset(&coded);
+		assert_int_equal(coding_encode(coding, (struct span){spaces, sizeof spaces}, &coded), 0);
+		assert_int_equal(
+		        mask_body(&b, rules, key, buf_span(&coded), NULL, NULL, &out, &count, &input_masked),
+		        ERR_LIMIT);
+		buf_reset(&coded);
+		b.limit_bytes = sizeof bomb;
+		assert_int_equal(coding_encode(coding, (struct span){bomb, sizeof bomb}, &coded), 0);
+		assert_int_equal(
+		        mask_body(&b, rules, key, buf_span(&coded), NULL, NULL, &out, &count, &input_masked),
+		        ERR_LIMIT);
+		buf_fini(&coded);
+		buf_fini(&out);
+		buf_fini(&plain);
+		buf_fini(&want);
+		end();
+	}
+}
+
 static void test_heads(void **state)
 {
 	struct mask_body b;
@@ -257,9 +344,10 @@ static void test_heads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_forms),  cmocka_unit_test(test_texts),  cmocka_unit_test(test_lines),
-	        cmocka_unit_test(test_events), cmocka_unit_test(test_joined), cmocka_unit_test(test_parts),
-	        cmocka_unit_test(test_heads),
+	        cmocka_unit_test(test_forms),   cmocka_unit_test(test_texts),  cmocka_unit_test(test_lines),
+	        cmocka_unit_test(test_events),  cmocka_unit_test(test_joined), cmocka_unit_test(test_parts),
+	        cmocka_unit_test(test_heads),   cmocka_unit_test(test_nested), cmocka_unit_test(test_encoded),
+	        cmocka_unit_test(test_codings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
