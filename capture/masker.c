@@ -47,7 +47,7 @@ struct masker {
 	struct mask_key *key;
 	struct mask_rules *rules[MASKS_MAX];
 	struct mask_finder *finders[MASKS_MAX];
-	bool answers;
+	bool answers, finds; /* finds: some policy looks into texts */
 	struct ring *in[WORKERS_MAX];
 	int wake[WORKERS_MAX];
 	unsigned in_count;
@@ -87,11 +87,11 @@ static bool charge(struct masker *m, struct track *t, size_t bytes)
 	return true;
 }
 
-/* Empty, with a part of what the tracks leave: masking needs a second such buffer for long strings. Heads
- * always find room. */
+/* Empty, with a part of what the tracks leave: masking needs a second such buffer for long strings, and a
+ * third for what is found in them. Heads always find room. */
 static struct buf *scratch(struct masker *m)
 {
-	size_t left = (m->limit_bytes - m->bytes) / 2;
+	size_t left = (m->limit_bytes - m->bytes) / (m->finds ? 3 : 2);
 
 	buf_reset(&m->scratch);
 	if (m->scratch.cap >= BUF_MAPPED_BYTES)
@@ -487,6 +487,7 @@ static int load_rules(struct masker *m)
 		role_read(m->env, name, &gazetteer);
 		err = mask_finder_new(&plan->masks[i], buf_span(&gazetteer), &m->finders[i]);
 		buf_fini(&gazetteer);
+		m->finds |= m->finders[i] != NULL;
 		if (!err)
 			err = mask_rules_new(&plan->masks[i], &m->rules[i]);
 		if (!err)

@@ -598,8 +598,7 @@ static const struct cfg_row mask_rows[] = {
          .type = CFG_EACH,
          .offset = offsetof(struct plan_mask, detect.find.classes),
          .hook = config_detector_hook,
-         .sentence = "What is found in strings, header values and paths: classes and groups of DETECTORS, or "
-                     "all."},
+         .sentence = "Found in strings, header values and paths: classes or groups of DETECTORS, or all."},
         {ONE("detected", CFG_ENUM, struct plan_mask, detect.with), .names = config_mask_operators,
          .value = "token",
          .sentence = "What becomes of it: token, redact, or drop, which redacts the text that it is in."},
