@@ -181,7 +181,14 @@ struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
 };
 
-enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2, PAUSED_BY_HARM = 4, PAUSED_BY_SAFEGUARD = 8 };
+enum {
+	PAUSED_BY_OPERATOR = 1,
+	PAUSED_BY_FILE = 2,
+	PAUSED_BY_HARM = 4,
+	PAUSED_BY_SAFEGUARD = 8,
+	/* those that outlive the proxy; a file does so by itself */
+	PAUSED_UNTIL_RESUMED = PAUSED_BY_OPERATOR | PAUSED_BY_HARM | PAUSED_BY_SAFEGUARD
+};
 
 struct replay_gauges { /* one writer: the player */
 	_Atomic uint64_t total, played;

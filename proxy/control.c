@@ -159,8 +159,7 @@ static void post_resume(struct control *c, const struct server_request *q, struc
 	}
 	audit(q, "resume", *name ? "candidate" : "by", *name ? name : "operator");
 	if (!*name)
-		atomic_fetch_and(&page->paused,
-		                 ~(uint32_t)(PAUSED_BY_OPERATOR | PAUSED_BY_HARM | PAUSED_BY_SAFEGUARD));
+		atomic_fetch_and(&page->paused, ~(uint32_t)PAUSED_UNTIL_RESUMED);
 	if (!atomic_load(&page->paused)) {
 		buf_printf(&r->body, "%s%sresumed\n", name, *name ? " is " : "");
 		return;
