@@ -23,6 +23,7 @@
 #include "proto/base/clock.h"
 
 enum { PAUSE_MS = 5, ANSWERS_PAUSE_MS = 10 };
+static const uint64_t CANARY_KEPT_NS = 60000000000u;
 enum { TRACK_BUCKETS = 4096, SCRATCH_LEAST = 2 * RECORD_PAYLOAD_MAX, MALLOC_BYTES = 16, ENCODING_MAX = 8 };
 
 struct track { /* one leg whose HEAD was seen */
@@ -169,6 +170,11 @@ static void emit(struct masker *m, struct record *r, const void *payload)
 	size_t reserve = is_last(r) ? 0 : RING_RESERVE_BYTES;
 
 	r->flags |= RECORD_MASKED;
+	if (r->flags & RECORD_CANARY) {
+		if (!ring_put(m->to_judge, r, payload, 0) && m->to_shadow && r->leg == LEG_CLIENT)
+			(void)!ring_put(m->to_shadow, r, payload, 0);
+		return;
+	}
 	if (ring_put(m->to_judge, r, payload, reserve))
 		refused_by_judge(m, r);
 	if (m->to_shadow && r->leg == LEG_CLIENT && ring_put(m->to_shadow, r, payload, reserve))
@@ -347,6 +353,9 @@ static int trailers(struct masker *m, struct track *t, struct record *r)
 
 static bool is_settled(const struct masker *m, const struct record *r, unsigned cell)
 {
+	if (r->flags & RECORD_CANARY) /* it has no cell; one that lost its end is forgotten by the clock */
+		return clock_mono_ns() > r->time_ns + CANARY_KEPT_NS;
+
 	uint8_t at = ledger_cell(m->env->ledger, r->slot, r->id, cell);
 
 	return at == 0 || at > OUTCOME_FIRST;

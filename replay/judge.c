@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "capture/budget.h"
+#include "capture/canary.h"
+#include "capture/carry.h"
 #include "capture/fault.h"
 #include "capture/fold.h"
 #include "capture/head.h"
@@ -28,6 +30,7 @@
 #include "replay/incident.h"
 #include "replay/results.h"
 #include "replay/safeguard.h"
+#include "replay/walls.h"
 
 enum {
 	BATCH_MAX = 4096,
@@ -36,7 +39,8 @@ enum {
 	PAUSE_MS = 10,
 	CROWD_BYTES = 1 << 20, /* of exchanges that are gone: worth giving back */
 	SUMMARY_MORE_BYTES = 4 << 20,
-	INCIDENT_BYTES_MAX = 16 << 20
+	INCIDENT_BYTES_MAX = 16 << 20,
+	CANARY_WAIT_MS = 10000
 };
 static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
                       REAP_NS = 5000000000u, TRY_NS = 1000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
@@ -51,6 +55,8 @@ struct judge {
 	struct results *results;
 	struct audit audit;
 	struct incidents incidents;
+	struct walls walls;
+	char mark[CANARY_MARK_BYTES];
 	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, reaped_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
 	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
@@ -341,6 +347,13 @@ static void take(const struct record *r)
 
 	if (!in_plan(r))
 		return;
+	if (r->flags & RECORD_CANARY) {
+		walls_hear(&judge.walls, r,
+		           canary_seen(judge.mark, (struct span){judge.payload, r->payload_len}));
+		return;
+	}
+	if (!judge.env->plan->replay)
+		incidents_note(&judge.incidents, r, judge.payload, judge.turn_ns);
 	live = ledger_cell(judge.env->ledger, r->slot, r->id, CELL_LIVE);
 	if (live == 0 || is_remainder(r, live))
 		return;
@@ -460,6 +473,23 @@ static void tell_drills(void)
 			tell_drill(r, c);
 }
 
+/* Only when it says something else than before. */
+static void write_carry(void)
+{
+	static struct buf last;
+	struct buf text;
+
+	buf_init(&text, CARRY_MAX_BYTES);
+	carry_write(judge.env->plan, judge.env->page, &text);
+	if (text.err || span_eq(buf_span(&text), buf_span(&last)) ||
+	    results_file(judge.results, "carry", buf_span(&text))) {
+		buf_fini(&text);
+		return;
+	}
+	buf_fini(&last);
+	last = text;
+}
+
 static void put_more(struct buf *b)
 {
 	guards_summary(judge.env, b);
@@ -497,6 +527,8 @@ static void summary(const char *state, const char *reason)
 	judge.unsummed = failed;
 	buf_fini(&more);
 	publish();
+	if (!judge.env->plan->replay)
+		write_carry();
 	judge.summed_ns = clock_mono_ns();
 }
 
@@ -563,6 +595,52 @@ static void on_guard(void *arg, const struct guard_event *e)
 	freeze(guard_row(judge.env->plan->routes[e->route].safeguards[e->rule].metric)->name, sentence);
 }
 
+/* The walls do not hold, or nobody can tell: nothing is copied until an operator has looked. */
+static void close_all(enum page_walls walls, uint64_t now)
+{
+	const char *why = walls == WALLS_LEAKED ? "leaked" : "lost";
+
+	atomic_store(&judge.env->page->paused_at_ns, now);
+	atomic_fetch_or(&judge.env->page->paused, PAUSED_BY_SAFEGUARD);
+	audit_say(&judge.audit,
+	          (struct log_pair[]){log_text("change", "pause"), log_text("by", "canary"),
+	                              log_text("why", why),
+	                              log_uint("round", atomic_load(&judge.env->page->canary.sent))},
+	          4);
+	freeze("canary",
+	       walls == WALLS_LEAKED
+	               ? "the canary was seen unmasked: shadowing is paused until an operator resumes"
+	               : "the canary did not come back: shadowing is paused until an operator resumes");
+}
+
+/* A round that is not whole after half of the time to the next, or CANARY_WAIT_MS, is lost. */
+static uint64_t canary_wait_ns(void)
+{
+	uint32_t ms = judge.env->plan->canary_ms / 2;
+
+	return (ms < CANARY_WAIT_MS ? ms : CANARY_WAIT_MS) * MS_NS;
+}
+
+static void look_at_walls(uint64_t now)
+{
+	struct canary_gauges *c = &judge.env->page->canary;
+	uint64_t sent = atomic_load(&c->sent), settled = judge.walls.settled;
+	enum page_walls walls;
+	bool again;
+
+	if (!sent || atomic_load(&judge.env->page->phase) != PHASE_RUN)
+		return;
+	walls = walls_step(&judge.walls, atomic_load(&c->walls), sent, atomic_load(&c->sent_ns), now,
+	                   canary_wait_ns(), &again);
+	if (again)
+		atomic_store(&c->again, sent);
+	if (walls != atomic_load(&c->walls))
+		LOG(INFO, "canary", log_text("walls", walls == WALLS_INTACT ? "intact" : "broken"));
+	atomic_store(&c->walls, walls);
+	if (judge.walls.settled != settled && walls > WALLS_INTACT && !atomic_load(&judge.env->page->paused))
+		close_all(walls, now);
+}
+
 static void guard(uint64_t now)
 {
 	uint32_t before = atomic_load(&judge.env->page->paused);
@@ -571,6 +649,7 @@ static void guard(uint64_t now)
 	if (~before & atomic_load(&judge.env->page->paused) & PAUSED_BY_HARM)
 		freeze("harm", "shadowing cost the live path more than it may, and was switched off");
 	guards_tick(judge.env, judge.results, now);
+	look_at_walls(now);
 }
 
 /* A crowd of exchanges has left: what they took goes back to the system, which free() does not do as long as
@@ -626,8 +705,6 @@ static unsigned drain(void)
 			if (!err) {
 				claim(&r);
 				ring_advance(judge.in[i], &r);
-				if (!judge.env->plan->replay)
-					incidents_note(&judge.incidents, &r, judge.payload, judge.turn_ns);
 				take(&r);
 				total++;
 			}
@@ -707,6 +784,10 @@ int judge_run(struct role_env *env)
 	judge.wake[0] = role_fd(env, "wake.judge");
 	judge.wake[1] = role_fd(env, "wake.masked-answers");
 	judge.limit_bytes = budget_bytes(env->plan, BUDGET_JUDGE);
+	canary_mark(atomic_load(&env->page->run_id), judge.mark);
+	for (uint32_t r = 0; r < env->plan->route_count; r++)
+		if (env->plan->routes[r].mirror && env->plan->routes[r].candidate_count)
+			judge.walls.routes |= 1u << r;
 	if (!env->plan->replay)
 		incidents_init(&judge.incidents, env, take_eighth());
 	judge.fold = fold_new(judge.limit_bytes / 4 * 3);

@@ -14,6 +14,7 @@
 #include <event2/event.h>
 
 #include "capture/budget.h"
+#include "capture/canary.h"
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "capture/names.h"
@@ -412,6 +413,18 @@ static bool ask(struct exchange *x, const struct record *end)
 	return !shadow.asked_for.id;
 }
 
+/* The canary is recognised here, and goes on as an answer that no candidate gave. */
+static void answer_canary(const struct record *r)
+{
+	struct record answer = {.id = r->id, .route = r->route, .generation = r->generation};
+	const struct plan *plan = shadow.env->plan;
+	char mark[CANARY_MARK_BYTES];
+
+	canary_mark(atomic_load(&shadow.env->page->run_id), mark);
+	(void)!canary_leg(shadow.out, &answer, LEG_CANDIDATE, &plan->masks[plan->routes[r->route].mask], mark,
+	                  clock_mono_ns());
+}
+
 static void take(const struct record *r)
 {
 	struct exchange *x = NULL;
@@ -419,6 +432,11 @@ static void take(const struct record *r)
 
 	if (!is_for_us(r))
 		return;
+	if (r->flags & RECORD_CANARY) {
+		if (r->type == RECORD_END)
+			answer_canary(r);
+		return;
+	}
 	err = fold_add(shadow.fold, r, shadow.payload, &x);
 	if (err) {
 		give_up(r, err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY);
