@@ -91,12 +91,19 @@ int mask_body_of(struct span head, struct mask_body *b)
 	return types > 1 ? 0 : form_of(type, b); /* of two that differ none is believed */
 }
 
+/* Behind blanks. */
+static bool begins_with(struct span text, char c)
+{
+	size_t i = 0;
+
+	while (i < text.len && text.data[i] && strchr(" \t\r\n", text.data[i]))
+		i++;
+	return i < text.len && text.data[i] == c;
+}
+
 bool mask_looks_json(struct span text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (!strchr(" \t\r\n", text.data[i]) || !text.data[i])
-			return text.data[i] == '{' || text.data[i] == '[';
-	return false;
+	return begins_with(text, '{') || begins_with(text, '[');
 }
 
 int mask_plain(struct mask_work *w, struct span name, struct span text)
@@ -119,8 +126,14 @@ int mask_plain(struct mask_work *w, struct span name, struct span text)
 
 int mask_either(struct mask_work *w, struct span name, struct span text)
 {
-	if (mask_looks_json(text))
-		return mask_json_within(w, name, text);
+	struct mask_work before = *w;
+	size_t len = buf_len(w->out);
+	int err = mask_looks_json(text) ? mask_json_within(w, name, text) : ERR_PROTO;
+
+	if (err != ERR_PROTO)
+		return err;
+	*w = before;
+	w->out->tail = w->out->head + len;
 	if (mask_rules_finder(w->rules))
 		return mask_plain(w, name, text);
 	if (!utf8_valid(text.data, text.len))
@@ -142,8 +155,9 @@ static int mask_form(const struct mask_body *b, struct mask_work *w, struct span
 	case MASK_PARTS:
 		return mask_parts(w, (struct span){b->boundary, b->boundary_len}, body);
 	case MASK_PLAIN:
-		return mask_looks_json(body) ? mask_json_within(w, (struct span){NULL, 0}, body)
-		                             : mask_plain(w, SPAN("text"), body);
+		if (begins_with(body, '{') || !mask_rules_finder(w->rules))
+			return mask_json_within(w, (struct span){NULL, 0}, body);
+		return mask_either(w, (struct span){NULL, 0}, body);
 	default:
 		return mask_json_within(w, (struct span){NULL, 0}, body);
 	}

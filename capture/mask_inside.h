@@ -36,8 +36,7 @@ int mask_json_within(struct mask_work *, struct span name, struct span text) MUS
 /* A text that is no JSON; unchanged text is put as it is. ERR_PROTO: not UTF-8, or nothing looks into texts.
  */
 int mask_plain(struct mask_work *, struct span name, struct span text) MUST_CHECK;
-/* JSON when it begins like it, else what a finder, if there is one, leaves of it; a `{` or `[` that begins no
- * JSON is ERR_PROTO. */
+/* JSON, or a text and what a finder, if there is one, leaves of it. */
 int mask_either(struct mask_work *, struct span name, struct span text) MUST_CHECK;
 /* Begins with `{` or `[`, behind blanks. */
 bool mask_looks_json(struct span text);

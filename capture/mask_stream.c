@@ -35,7 +35,7 @@ static void add_doc(struct stream *s, struct span text, size_t end)
 {
 	struct mask_doc doc = {.text = text, .end = end};
 
-	doc.plain = text.data && !mask_looks_json(text) && !is_json(text);
+	doc.plain = text.len && text.data[0] != '{' && !is_json(text);
 	buf_put(&s->docs, &doc, sizeof doc);
 }
 

@@ -183,7 +183,14 @@ struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
 };
 
-enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2, PAUSED_BY_HARM = 4, PAUSED_BY_SAFEGUARD = 8 };
+enum {
+	PAUSED_BY_OPERATOR = 1,
+	PAUSED_BY_FILE = 2,
+	PAUSED_BY_HARM = 4,
+	PAUSED_BY_SAFEGUARD = 8,
+	/* those that outlive the proxy; a file does so by itself */
+	PAUSED_UNTIL_RESUMED = PAUSED_BY_OPERATOR | PAUSED_BY_HARM | PAUSED_BY_SAFEGUARD
+};
 
 /* What is known of the walls by the canary (capture/canary.h); GONE: it came back no more. */
 enum page_walls { WALLS_UNKNOWN, WALLS_INTACT, WALLS_LEAKED, WALLS_GONE };

@@ -399,10 +399,12 @@ int estate_listen(struct estate *e)
 	return show_control_socket(e);
 }
 
-void estate_make_folder(const struct plan *plan, const char *path)
+int estate_bind_path(const struct plan *plan, const char *path)
 {
 	char folder[PATH_MAX_BYTES];
+	mode_t former;
 	char *slash;
+	int fd;
 
 	snprintf(folder, sizeof folder, "%s", path);
 	slash = strrchr(folder, '/');
@@ -410,6 +412,10 @@ void estate_make_folder(const struct plan *plan, const char *path)
 		*slash = 0;
 		mkdir(folder, plan->user_id ? 0711 : 0700);
 	}
+	former = umask(0177);
+	fd = listeners_bind_path(path);
+	umask(former);
+	return fd;
 }
 
 /* The first generation claims the path; a later one is under another name until it answers, so that the
@@ -422,9 +428,8 @@ static int make_control_socket(struct estate *e)
 
 	if (!path[0])
 		return 0;
-	estate_make_folder(e->plan, path);
 	control_path(e->plan, is_later(e->plan) ? "~" : "", made);
-	fd = listeners_bind_path(made);
+	fd = estate_bind_path(e->plan, made);
 	if (fd == -1 && errno == EADDRINUSE) {
 		fprintf(stderr,
 		        "understudy: cannot make the control socket: %s: another proxy answers there; stop "
@@ -432,7 +437,7 @@ static int make_control_socket(struct estate *e)
 		        made);
 		return ERR_SYS;
 	}
-	if (fd == -1 || chmod(made, 0600) == -1 || listen(fd, 16) == -1) {
+	if (fd == -1 || listen(fd, 16) == -1) {
 		estate_complain("cannot make the control socket", path);
 		if (fd != -1)
 			close(fd);

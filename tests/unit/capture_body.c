@@ -128,7 +128,8 @@ static void test_forms(void **state)
 	form("T$.a", false, "b=%4", NULL);
 	form("T$.a", false, "b=%ff", NULL);
 	form("T$.a", false, "{\"a\":", NULL);
-	form("T$.a", false, "b=%7B%22a%22", NULL);
+	form("T$.a", false, "b=%7B%22a%22", "b=%7B%22a%22");
+	form("", true, "b=%5Bto+a@example.com", "b=%5Bto%20%5Bredacted%5D");
 }
 
 static void test_texts(void **state)
@@ -177,7 +178,8 @@ static void test_events(void **state)
 	events("T$.a", true, ": to a@example.com\nother: b\nid: a@example.com\ndata: hi\n\n",
 	       ":\nid: [redacted]\ndata: hi\n\n");
 	events("T$.a", false, "data: hi\n\n", NULL);
-	events("T$.a", true, "data: [hi\n\n", NULL);
+	events("T$.a", true, "data: [hi\n\n", "data: [hi\n\n");
+	events("T$.a", false, "data: [hi\n\n", NULL);
 	events("T$.a", true, "data: {\"a\":1\n\n", NULL);
 }
 
