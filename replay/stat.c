@@ -1,10 +1,12 @@
 #include "replay/stat.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { ROOT_STEPS = 50 };
 static const double OPTIMAL_ALPHA = 0.05;
 static const uint64_t NEEDED_MAX = 10000000;
+static const double NEGLIGIBLE = 1e-18;
 
 static double ln_gamma(double x)
 {
@@ -135,6 +137,76 @@ uint64_t stat_rate_needed(uint64_t k, uint64_t n, double limit, double alpha, do
 uint64_t stat_rate_plan(double rate, double limit, double alpha, double t_opt)
 {
 	return rate_needed(rate, 0, limit, alpha, t_opt);
+}
+
+/* The chance of k or fewer hits of n: outwards from the likeliest of them. */
+static double binomial_upto(uint64_t k, uint64_t n, double p)
+{
+	double all = (double)n, top = fmin((double)k, floor((all + 1) * p)), term = 1, sum = 1, first;
+
+	first = ln_gamma(all + 1) - ln_gamma(top + 1) - ln_gamma(all - top + 1) + top * log(p) +
+	        (all - top) * log1p(-p);
+	for (double i = top; i > 0 && term > NEGLIGIBLE * sum; i--)
+		sum += term *= i * (1 - p) / ((all - i + 1) * p);
+	term = 1;
+	for (double i = top; i < (double)k && term > NEGLIGIBLE * sum; i++)
+		sum += term *= (all - i) * p / ((i + 1) * (1 - p));
+	return exp(first) * sum;
+}
+
+/* Of counts of n between `side` (0 or n) and the limit, the last that leaves the limit; -1: none does. */
+static int64_t last_decided(uint64_t n, uint64_t side, double limit, double alpha, double t_opt)
+{
+	double threshold = log(1 / alpha);
+	int64_t decided = (int64_t)side, open = llround(limit * (double)n);
+
+	if (stat_rate_log_e((double)side, (double)n, limit, t_opt) < threshold)
+		return -1;
+	while (llabs(open - decided) > 1) {
+		int64_t middle = decided + (open - decided) / 2;
+
+		if (stat_rate_log_e((double)middle, (double)n, limit, t_opt) >= threshold)
+			decided = middle;
+		else
+			open = middle;
+	}
+	return decided;
+}
+
+static double chance_decided(double rate, uint64_t n, double limit, double alpha, double t_opt)
+{
+	int64_t k = last_decided(n, rate < limit ? 0 : n, limit, alpha, t_opt);
+
+	if (k < 0)
+		return 0;
+	if (rate <= 0)
+		return 1;
+	if (rate < limit)
+		return binomial_upto((uint64_t)k, n, rate);
+	return k > 0 ? 1 - binomial_upto((uint64_t)k - 1, n, rate) : 1;
+}
+
+uint64_t stat_rate_plan_sure(double rate, double limit, double chance, double alpha, double t_opt)
+{
+	uint64_t low = 0, high = stat_rate_plan(rate, limit, alpha, t_opt);
+
+	if (high == 0 || high == UINT64_MAX)
+		return high;
+	while (chance_decided(rate, high, limit, alpha, t_opt) < chance) {
+		if (high >= NEEDED_MAX)
+			return UINT64_MAX;
+		low = high;
+		high *= 2;
+	}
+	while (high - low > 1) { /* nearly monotone: whole counts make small steps back */
+		uint64_t middle = low + (high - low) / 2;
+
+		if (chance_decided(rate, middle, limit, alpha, t_opt) >= chance)
+			high = middle;
+		else
+			low = middle;
+	}
+	return high;
 }
 
 /* The upper side is the lower side of 1 - x: the same weights, and mu~ mirrors; only xbar_0 = 0 does not. */

@@ -37,8 +37,11 @@ struct interval stat_rate_weighted(double k, double n, double alpha, double t_op
  * 0 when decided already, UINT64_MAX when not within 10 million. */
 uint64_t stat_rate_needed(uint64_t k, uint64_t n, double limit, double alpha, double t_opt);
 /* How many pairs in all, before the first, when `rate` of them is expected: at the expected count, so that
- * about one run in two takes longer. 0: the limit is 1 or more and cannot be broken. */
+ * about one run in two takes longer. 0: the limit is 1 or more and cannot be broken. UINT64_MAX as above. */
 uint64_t stat_rate_plan(double rate, double limit, double alpha, double t_opt);
+/* The same so that at least `chance` in (0,1) of runs are decided by then: an n at which the counts of a
+ * binomial (n, rate) leave the limit on the right side with that chance. Runs decided earlier come on top. */
+uint64_t stat_rate_plan_sure(double rate, double limit, double chance, double alpha, double t_opt);
 
 /* A running mean of x in [0,1] with its confidence sequence; O(1) a step. */
 struct stat_mean {

@@ -324,7 +324,7 @@ static int mcnemar(const struct words *words)
 
 static int plan(const struct words *words)
 {
-	uint64_t pairs;
+	uint64_t pairs, sure;
 	double expect;
 
 	(void)words;
@@ -335,10 +335,12 @@ static int plan(const struct words *words)
 	if (!read_number(options.expect, -1e-300, 1, &expect))
 		return wrong_value("--expect", options.expect, "a rate from 0 and below 1, such as 0.2%");
 	pairs = stat_rate_plan(expect, given.limit, given.alpha, given.t_opt);
+	sure = stat_rate_plan_sure(expect, given.limit, 0.9, given.alpha, given.t_opt);
 	sheet_add(SHARE, "limit", given.limit);
 	sheet_add(SHARE, "expect", expect);
 	sheet_add_word("state", expect < given.limit ? "pass" : expect > given.limit ? "fail" : "undecided");
 	sheet_add(COUNT, "pairs", pairs == UINT64_MAX ? NAN : (double)pairs);
+	sheet_add(COUNT, "pairs_9_in_10_runs", sure == UINT64_MAX ? NAN : (double)sure);
 	return print_sheet("plan");
 }
 

@@ -109,6 +109,46 @@ static void rate_plan(void **state)
 	assert_int_equal(stat_rate_plan(0.5, 1, 0.05, 300), 0);
 }
 
+/* Runs of that size, watched: most are decided by then, and about half at the size for the expected count. */
+static void rate_plan_sure(void **state)
+{
+	static const struct {
+		double rate, limit;
+	} rows[] = {{0.002, 0.01}, {0.01, 0.02}, {0.04, 0.02}, {0.3, 0.2}};
+	enum { RUNS = 400 };
+
+	(void)state;
+	draw_seed(90);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		uint64_t half = stat_rate_plan(rows[i].rate, rows[i].limit, 0.05, 1000),
+		         sure = stat_rate_plan_sure(rows[i].rate, rows[i].limit, 0.9, 0.05, 1000);
+		unsigned by_half = 0, by_sure = 0;
+
+		assert_true(sure > half);
+		for (unsigned run = 0; run < RUNS; run++) {
+			struct stat_watch w;
+			bool early;
+
+			stat_watch_init(&w, rows[i].limit, 1000);
+			for (uint64_t n = 0; n < half; n++)
+				stat_watch_add(&w, draw() < rows[i].rate);
+			early = w.highest >= log(20);
+			for (uint64_t n = half; n < sure; n++)
+				stat_watch_add(&w, draw() < rows[i].rate);
+			by_half += early;
+			by_sure += w.highest >= log(20);
+		}
+		print_message("%g against %g: of %u runs %u decided by %llu pairs, %u by %llu\n",
+		              rows[i].rate, rows[i].limit, RUNS, by_half, (unsigned long long)half, by_sure,
+		              (unsigned long long)sure);
+		assert_in_range(by_half, RUNS * 40 / 100, RUNS * 75 / 100);
+		assert_in_range(by_sure, RUNS * 88 / 100, RUNS * 98 / 100);
+	}
+	assert_int_equal(stat_rate_plan_sure(0, 0.01, 0.9, 0.05, 300), 389);
+	assert_int_equal(stat_rate_plan_sure(0.01, 0.01, 0.9, 0.05, 300), UINT64_MAX);
+	assert_int_equal(stat_rate_plan_sure(0.5, 1, 0.9, 0.05, 300), 0);
+}
+
 static void rate_monotone(void **state)
 {
 	struct interval last = stat_rate(0, 200, 0.05, 300);
@@ -296,6 +336,7 @@ int main(void)
 	        cmocka_unit_test(rate_published_mixture),
 	        cmocka_unit_test(watch_is_the_same),
 	        cmocka_unit_test(rate_plan),
+	        cmocka_unit_test(rate_plan_sure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
