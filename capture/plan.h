@@ -216,7 +216,16 @@ struct plan_candidate {
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
 };
 
-enum protocol { PROTOCOL_AUTO, PROTOCOL_OPENINFERENCE, PROTOCOL_JSON, PROTOCOL_BYTES };
+enum protocol { /* their numbers are in captures */
+	        PROTOCOL_AUTO,
+	        PROTOCOL_OPENINFERENCE,
+	        PROTOCOL_JSON,
+	        PROTOCOL_BYTES,
+	        PROTOCOL_OPENAI,
+	        PROTOCOL_ANTHROPIC,
+	        PROTOCOL_OLLAMA,
+	        PROTOCOLS_KNOWN
+};
 
 enum gate_metric { /* order of replay/gate.c's table */
 	           GATE_CANDIDATE_FAILURE_RATE,

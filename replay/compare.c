@@ -140,7 +140,11 @@ static int compare_json_or_bytes(struct job *j)
 {
 	int err = compare_json(j);
 
-	return err == ERR_PROTO || err == ERR_LIMIT ? compare_bytes(j) : err;
+	j->out->read_as = PROTOCOL_JSON;
+	if (err != ERR_PROTO && err != ERR_LIMIT)
+		return err;
+	j->out->read_as = PROTOCOL_BYTES;
+	return compare_bytes(j);
 }
 
 static bool rows_sum_to_one(const double *values, size_t count, size_t width)
@@ -403,10 +407,29 @@ static int compare_status(struct job *j, bool openinference)
 	return compare_rows_add(j, rows < COMPARE_ROWS_MAX ? rows : COMPARE_ROWS_MAX);
 }
 
+/* PROTOCOL_AUTO: what the request's path and the bodies tell. */
+static int compare_chosen(struct job *j)
+{
+	enum llm_api api;
+	int err;
+
+	if (oip_looks_like(j->live->body) && oip_looks_like(j->candidate->body)) {
+		j->out->read_as = PROTOCOL_OPENINFERENCE;
+		return compare_openinference(j);
+	}
+	api = llm_api_of(j->live->target, j->live->body);
+	if (api == LLM_APIS)
+		return compare_json_or_bytes(j);
+	j->out->read_as = PROTOCOL_OPENAI + api;
+	err = compare_llm(j, api);
+	return err == ERR_PROTO || err == ERR_LIMIT ? compare_json_or_bytes(j) : err;
+}
+
 static int compare_bodies(struct job *j, uint32_t protocol)
 {
 	if (j->live->status >= 400)
 		return compare_json_or_bytes(j);
+	j->out->read_as = protocol;
 	switch (protocol) {
 	case PROTOCOL_OPENINFERENCE:
 		return compare_openinference(j);
@@ -414,10 +437,10 @@ static int compare_bodies(struct job *j, uint32_t protocol)
 		return compare_json(j);
 	case PROTOCOL_BYTES:
 		return compare_bytes(j);
+	case PROTOCOL_AUTO:
+		return compare_chosen(j);
 	default:
-		if (oip_looks_like(j->live->body) && oip_looks_like(j->candidate->body))
-			return compare_openinference(j);
-		return compare_json_or_bytes(j);
+		return compare_llm(j, (enum llm_api)(protocol - PROTOCOL_OPENAI));
 	}
 }
 
