@@ -216,14 +216,19 @@ struct plan_candidate {
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
 };
 
-enum protocol { /* their numbers are in captures */
-	        PROTOCOL_AUTO,
-	        PROTOCOL_OPENINFERENCE,
-	        PROTOCOL_JSON,
-	        PROTOCOL_BYTES,
-	        PROTOCOL_OPENAI,
-	        PROTOCOL_ANTHROPIC,
-	        PROTOCOL_OLLAMA,
+#define PROTOCOL_TABLE(X) /* how answers are read; their order is in captures */                             \
+	X(AUTO, "auto")                                                                                      \
+	X(OPENINFERENCE, "openinference")                                                                    \
+	X(JSON, "json")                                                                                      \
+	X(BYTES, "bytes")                                                                                    \
+	X(OPENAI, "openai")                                                                                  \
+	X(ANTHROPIC, "anthropic")                                                                            \
+	X(OLLAMA, "ollama")
+
+enum protocol {
+#define X(id, name) PROTOCOL_##id,
+	PROTOCOL_TABLE(X)
+#undef X
 	        PROTOCOLS_KNOWN
 };
 

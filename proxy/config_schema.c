@@ -19,8 +19,11 @@ _Static_assert(H1_LINE_MAX >= 8 * 1024 && H1_FIELD_MAX >= 16 * 1024 && H1_HEAD_M
 #define ONE(key, kind, owner, member) .name = key, .type = kind, CFG_FIELD(owner, member)
 #define ALL(key, kind, table)         .name = key, .type = kind, .rows = table
 
-const char *const config_protocols[] = {"auto",   "openinference", "json",   "bytes",
-                                        "openai", "anthropic",     "ollama", NULL};
+const char *const config_protocols[] = {
+#define X(id, name) name,
+        PROTOCOL_TABLE(X)
+#undef X
+                NULL};
 const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",          "divergence_rate",
                                            "row_divergence_rate",    "latency_p99_ratio", NULL};
 const char *const config_guard_metrics[] = {

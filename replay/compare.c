@@ -34,6 +34,30 @@ const char *divergence_unit(enum divergence d)
 	return units[d];
 }
 
+const char *measure_name(enum measure m)
+{
+	static const char *const names[] = {
+#define X(name, has) #name,
+	        MEASURE_TABLE(X)
+#undef X
+	};
+
+	return names[m];
+}
+
+double measure_of(const struct row *row, enum measure m)
+{
+	switch (m) {
+#define X(name, has)                                                                                         \
+	case MEASURE_##name:                                                                                 \
+		return row->has ? row->name : NAN;
+		MEASURE_TABLE(X)
+#undef X
+	default:
+		return NAN;
+	}
+}
+
 void compare_note(struct job *j, const char *format, ...)
 {
 	char *where = j->out->where;

@@ -28,6 +28,20 @@ enum divergence {
 const char *divergence_name(enum divergence);
 const char *divergence_unit(enum divergence);
 
+/* What a row is measured by, each in 0..1. */
+#define MEASURE_TABLE(X)                                                                                     \
+	X(js_bits, has_measures)                                                                             \
+	X(tv, has_measures)                                                                                  \
+	X(edit_distance, has_text)                                                                           \
+	X(token_f1, has_text)
+
+enum measure {
+#define X(name, has) MEASURE_##name,
+	MEASURE_TABLE(X)
+#undef X
+	        MEASURES
+};
+
 struct answer {
 	unsigned status; /* of HTTP; of a gRPC call, head_grpc_status(), which is below 100 or none of HTTP's
 	                  */
@@ -45,6 +59,9 @@ struct row {
 	double edit_distance, token_f1; /* answers of language models; replay/text.h */
 	bool value_off;                 /* private: counted under VALUE already */
 };
+
+const char *measure_name(enum measure);
+double measure_of(const struct row *, enum measure); /* NaN: the row has none */
 
 enum { COMPARE_ROWS_MAX = 4096, COMPARE_WHERE_MAX = 160 };
 
