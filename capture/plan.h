@@ -223,7 +223,9 @@ struct plan_candidate {
 	X(BYTES, "bytes")                                                                                    \
 	X(OPENAI, "openai")                                                                                  \
 	X(ANTHROPIC, "anthropic")                                                                            \
-	X(OLLAMA, "ollama")
+	X(OLLAMA, "ollama")                                                                                  \
+	X(TFSERVING, "tfserving")                                                                            \
+	X(KSERVE_V1, "kserve-v1")
 
 enum protocol {
 #define X(id, name) PROTOCOL_##id,

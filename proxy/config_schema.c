@@ -42,7 +42,7 @@ static const char *const guard_actions[] = {
 const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
 const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
 const char *const config_https[] = {"auto", "1.1", "2", NULL};
-static const char *const protocols_later[] = {"tfserving", "kserve-v1", "text", NULL};
+static const char *const protocols_later[] = {"text", NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};

@@ -75,7 +75,8 @@ struct comparison {
 };
 
 /* 0, ERR_PROTO (one side cannot be decoded: undecodable), ERR_NOMEM, ERR_LIMIT. Statuses that differ, or
- * equal statuses >= 400, need no decodable body. Protocol AUTO: Open Inference Protocol when both bodies are
+ * equal statuses >= 400, need no decodable body. Protocol AUTO: predictions (predictions.h; what is no
+ * tensor is JSON) when live's path ends in ":predict"; Open Inference Protocol when both bodies are
  * JSON objects with "outputs", else the language model's API that llm_api_of() tells of live when both are
  * answers of it, else JSON when both parse, else bytes; `read_as` says which. With PROTOCOL_OPENINFERENCE a
  * tensor of rank >= 2 (or rank 1 with batch 1) whose numeric last axis is longer than 1 and whose every live
