@@ -216,7 +216,23 @@ struct plan_candidate {
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
 };
 
-enum protocol { PROTOCOL_AUTO, PROTOCOL_OPENINFERENCE, PROTOCOL_JSON, PROTOCOL_BYTES };
+#define PROTOCOL_TABLE(X) /* how answers are read; their order is in captures */                             \
+	X(AUTO, "auto")                                                                                      \
+	X(OPENINFERENCE, "openinference")                                                                    \
+	X(JSON, "json")                                                                                      \
+	X(BYTES, "bytes")                                                                                    \
+	X(OPENAI, "openai")                                                                                  \
+	X(ANTHROPIC, "anthropic")                                                                            \
+	X(OLLAMA, "ollama")                                                                                  \
+	X(TFSERVING, "tfserving")                                                                            \
+	X(KSERVE_V1, "kserve-v1")
+
+enum protocol {
+#define X(id, name) PROTOCOL_##id,
+	PROTOCOL_TABLE(X)
+#undef X
+	        PROTOCOLS_KNOWN
+};
 
 enum gate_metric { /* order of replay/gate.c's table */
 	           GATE_CANDIDATE_FAILURE_RATE,
