@@ -359,6 +359,8 @@ static struct value value_of(enum field field, const struct exchange *x, const s
 		snprintf(room, 32, "%016" PRIx64, x->id);
 		return text(span_of(room));
 	case FIELD_TIME:
+		if (!request || !request->begun)
+			return (struct value){0};
 		clock_rfc3339(facts->wall_ns, room);
 		return text(span_of(room));
 	case FIELD_ROUTE:
