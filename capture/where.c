@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "capture/fold.h"
 #include "capture/head.h"
 #include "capture/ledger.h"
 #include "proto/base/clock.h"

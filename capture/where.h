@@ -15,7 +15,8 @@
 #ifndef CAPTURE_WHERE_H
 #define CAPTURE_WHERE_H
 
-#include "capture/fold.h"
+#include <stdint.h>
+#include "proto/base/buf.h"
 
 enum { WHERE_BYTES_MAX = 1024, WHERE_STEPS_MAX = 64, WHERE_DEPTH_MAX = 32 };
 
@@ -49,6 +50,8 @@ int where_compile(const char *expression, struct where *, struct where_error *er
 /* "what is wrong", and below it the expression with a caret under the place; no byte of it can move a
  * terminal. */
 void where_explain(const char *expression, const struct where_error *, struct buf *);
+
+struct exchange; /* capture/fold.h */
 
 /* What an exchange does not know of itself. */
 struct where_facts {

@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "capture/fold.h"
 #include "capture/where.h"
 
 static void explain(const char *expression, const struct where_error *error)

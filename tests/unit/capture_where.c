@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "capture/fold.h"
 #include "capture/where.h"
 
 enum { MS = 1000000 };
