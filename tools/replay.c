@@ -303,6 +303,35 @@ static int verdict(const struct replay_options *o)
 	return o->gate_count ? status : 0;
 }
 
+/* What is no capture becomes one, which the run reads instead. */
+static int take_input(struct replay_options *o)
+{
+	static char path[PATH_MAX_BYTES];
+	bool is_stdin = !strcmp(o->input, "-");
+	FILE *f = is_stdin ? stdin : fopen(o->input, "rbe");
+	int status = -1;
+
+	if (f && replay_is_lines(f)) {
+		if (!o->against)
+			status = command_wrong(&replay_command,
+			                       "%s has requests without answers: --against URL is expected",
+			                       o->input);
+		else if (snprintf(path, sizeof path, "%s.cap", o->run) >= (int)sizeof path)
+			status = command_wrong(&replay_command, "--run is too long");
+		else
+			status = replay_import(o, f, path);
+		o->input = path;
+	} else if (f && o->against) {
+		status = command_wrong(&replay_command,
+		                       "--against goes with JSON lines; a capture has its answers");
+	} else if (is_stdin) {
+		status = command_wrong(&replay_command, "-: JSON lines are expected there");
+	}
+	if (f && !is_stdin)
+		fclose(f);
+	return status;
+}
+
 static int run(const struct words *words)
 {
 	static struct plan plan;
@@ -313,7 +342,9 @@ static int run(const struct words *words)
 	if (!o->target_count && !o->dry_run)
 		return command_wrong(&replay_command, "--to NAME=URL is expected");
 	prepare(o, &plan);
-	status = fill(o, &plan);
+	status = take_input(o);
+	if (status < 0)
+		status = fill(o, &plan);
 	if (status < 0)
 		status = start_roles(&plan, o->run, o->input, NULL);
 	else
@@ -331,6 +362,14 @@ static const struct command_flag flags[] = {
          .to = options.targets,
          .most = CANDIDATES_MAX - 1,
          .count = &options.target_count},
+        {.name = "--against",
+         .argument = "URL",
+         .sentence = "of JSON lines: what is asked for the answers to compare with",
+         .to = &options.against},
+        {.name = "--path",
+         .argument = "PATH",
+         .sentence = "where bodies go that have no messages, prompt or input",
+         .to = &options.path},
         {.name = "--config",
          .letter = "-c",
          .argument = "FILE",
@@ -410,15 +449,19 @@ static const struct command_flag flags[] = {
 const struct command replay_command = {
         .name = "replay",
         .does = "play a capture against candidates and compare",
-        .usage = "CAPTURE.cap --to NAME=URL... [flags]",
-        .about = "Sends the capture's requests to each target and compares with the recorded live\n"
-                 "answers. Ctrl-C ends it early: what is in flight is finished, the run is partial.",
+        .usage = "INPUT --to NAME=URL... [flags]",
+        .about = "Sends the input's requests to each target and compares with live's answers: those\n"
+                 "recorded in a capture (.cap), or those of --against to JSON lines (a body or an\n"
+                 "OpenAI batch request a line; - is standard input). Ctrl-C ends it early: what is in flight "
+                 "is finished, the run is partial.",
         .flags = flags,
-        .words = "CAPTURE.cap",
+        .words = "INPUT",
         .manual = where_manual,
         .status = "0 done, 2 usage, 3 could not run or void, 130 interrupted;\n"
                   "with --gate 0 pass, 1 fail, 4 undecided",
         .examples = "understudy replay runs/demo/capture/*.cap --to svc=http://127.0.0.1:9002\n"
+                    "understudy replay prompts.jsonl --against http://127.0.0.1:9001 \\\n"
+                    "      --to new=http://127.0.0.1:9002\n"
                     "understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max \\\n"
                     "      --gate 'divergence_rate<=5%'",
         .run = run,
