@@ -13,7 +13,7 @@ enum { TOKEN_LEN = 24 };
 
 struct mask_key {
 	EVP_MAC *mac;
-	EVP_MAC_CTX *keyed; /* never fed: copied for each token */
+	EVP_MAC_CTX *keyed; /* begun anew for each token, with the same key */
 	bool failed;        /* a token could not be made: nothing may leave any more */
 };
 
@@ -52,16 +52,14 @@ void mask_key_free(struct mask_key **key)
 
 static bool digest(struct mask_key *key, struct span field_class, struct span value, uint8_t out[32])
 {
-	EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(key->keyed);
+	EVP_MAC_CTX *ctx = key->keyed;
 	static const uint8_t zero;
 	size_t len;
-	bool ok;
 
-	ok = ctx && EVP_MAC_update(ctx, (const uint8_t *)field_class.data, field_class.len) &&
-	     EVP_MAC_update(ctx, &zero, 1) && EVP_MAC_update(ctx, (const uint8_t *)value.data, value.len) &&
-	     EVP_MAC_final(ctx, out, &len, 32) && len == 32;
-	EVP_MAC_CTX_free(ctx);
-	return ok;
+	return EVP_MAC_init(ctx, NULL, 0, NULL) &&
+	       EVP_MAC_update(ctx, (const uint8_t *)field_class.data, field_class.len) &&
+	       EVP_MAC_update(ctx, &zero, 1) && EVP_MAC_update(ctx, (const uint8_t *)value.data, value.len) &&
+	       EVP_MAC_final(ctx, out, &len, 32) && len == 32;
 }
 
 void mask_token(struct mask_key *key, struct span field_class, struct span value, char out[25])

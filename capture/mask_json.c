@@ -10,7 +10,7 @@
 #include "capture/mask_text.h"
 #include "proto/json.h"
 
-enum { PATH_STEPS_MAX = 31 };
+enum { PATH_STEPS_MAX = 31, SAMPLE_INDEX_MAX = 64 };
 enum step_kind { STEP_MEMBER, STEP_DEEP, STEP_INDEX, STEP_EACH, STEP_KINDS };
 
 struct path_step {
@@ -450,4 +450,66 @@ int mask_json(const struct mask_rules *rules, struct mask_key *key, struct span 
 	buf_fini(&w.plain);
 	buf_fini(&w.found);
 	return err;
+}
+
+/* --- a body to be masked --- */
+
+static void put_sample(const struct rule *r, unsigned step, struct span value, struct buf *out)
+{
+	const struct path_step *s = &r->steps[step];
+	bool member = step < r->count && (s->kind == STEP_MEMBER || s->kind == STEP_DEEP);
+
+	if (step == r->count) {
+		buf_json_string(out, value);
+		return;
+	}
+	buf_puts(out, member ? "{" : "[");
+	if (member) {
+		buf_json_string(out, s->name);
+		buf_puts(out, ":");
+	}
+	for (uint64_t i = 0; s->kind == STEP_INDEX && i < s->index; i++)
+		buf_puts(out, "null,");
+	put_sample(r, step + 1, value, out);
+	buf_puts(out, member ? "}" : "]");
+}
+
+static bool in_an_object(const struct rule *r)
+{
+	return r->count && (r->steps[0].kind == STEP_MEMBER || r->steps[0].kind == STEP_DEEP);
+}
+
+static bool is_near(const struct rule *r)
+{
+	bool near = true;
+
+	for (unsigned i = 0; i < r->count; i++)
+		near &= r->steps[i].kind != STEP_INDEX || r->steps[i].index < SAMPLE_INDEX_MAX;
+	return near;
+}
+
+void mask_rules_sample(const struct mask_rules *rules, struct span value, struct buf *out)
+{
+	const struct rule *alone = NULL;
+	const char *before = "{";
+
+	for (unsigned i = 0; i < rules->count; i++) {
+		const struct rule *r = &rules->rules[i];
+
+		if (!in_an_object(r) && is_near(r))
+			alone = alone ? alone : r;
+		if (!in_an_object(r) || !is_near(r))
+			continue;
+		buf_puts(out, before);
+		buf_json_string(out, r->steps[0].name);
+		buf_puts(out, ":");
+		put_sample(r, 1, value, out);
+		before = ",";
+	}
+	if (*before == ',')
+		buf_puts(out, "}");
+	else if (alone)
+		put_sample(alone, 0, value, out);
+	else
+		buf_puts(out, "{}");
 }

@@ -23,6 +23,7 @@
 #include "proto/base/clock.h"
 
 enum { PAUSE_MS = 5, ANSWERS_PAUSE_MS = 10 };
+static const uint64_t CANARY_KEPT_NS = 60000000000u;
 enum { TRACK_BUCKETS = 4096, SCRATCH_LEAST = 2 * RECORD_PAYLOAD_MAX, MALLOC_BYTES = 16, ENCODING_MAX = 8 };
 
 struct track { /* one leg whose HEAD was seen */
@@ -47,7 +48,7 @@ struct masker {
 	struct mask_key *key;
 	struct mask_rules *rules[MASKS_MAX];
 	struct mask_finder *finders[MASKS_MAX];
-	bool answers;
+	bool answers, finds; /* finds: some policy looks into texts */
 	struct ring *in[WORKERS_MAX];
 	int wake[WORKERS_MAX];
 	unsigned in_count;
@@ -87,11 +88,11 @@ static bool charge(struct masker *m, struct track *t, size_t bytes)
 	return true;
 }
 
-/* Empty, with a part of what the tracks leave: masking needs a second such buffer for long strings. Heads
- * always find room. */
+/* Empty, with a part of what the tracks leave: masking needs a second such buffer for long strings, and a
+ * third for what is found in them. Heads always find room. */
 static struct buf *scratch(struct masker *m)
 {
-	size_t left = (m->limit_bytes - m->bytes) / 2;
+	size_t left = (m->limit_bytes - m->bytes) / (m->finds ? 3 : 2);
 
 	buf_reset(&m->scratch);
 	if (m->scratch.cap >= BUF_MAPPED_BYTES)
@@ -169,6 +170,11 @@ static void emit(struct masker *m, struct record *r, const void *payload)
 	size_t reserve = is_last(r) ? 0 : RING_RESERVE_BYTES;
 
 	r->flags |= RECORD_MASKED;
+	if (r->flags & RECORD_CANARY) {
+		if (!ring_put(m->to_judge, r, payload, 0) && m->to_shadow && r->leg == LEG_CLIENT)
+			(void)!ring_put(m->to_shadow, r, payload, 0);
+		return;
+	}
 	if (ring_put(m->to_judge, r, payload, reserve))
 		refused_by_judge(m, r);
 	if (m->to_shadow && r->leg == LEG_CLIENT && ring_put(m->to_shadow, r, payload, reserve))
@@ -347,6 +353,9 @@ static int trailers(struct masker *m, struct track *t, struct record *r)
 
 static bool is_settled(const struct masker *m, const struct record *r, unsigned cell)
 {
+	if (r->flags & RECORD_CANARY) /* it has no cell; one that lost its end is forgotten by the clock */
+		return clock_mono_ns() > r->time_ns + CANARY_KEPT_NS;
+
 	uint8_t at = ledger_cell(m->env->ledger, r->slot, r->id, cell);
 
 	return at == 0 || at > OUTCOME_FIRST;
@@ -487,6 +496,7 @@ static int load_rules(struct masker *m)
 		role_read(m->env, name, &gazetteer);
 		err = mask_finder_new(&plan->masks[i], buf_span(&gazetteer), &m->finders[i]);
 		buf_fini(&gazetteer);
+		m->finds |= m->finders[i] != NULL;
 		if (!err)
 			err = mask_rules_new(&plan->masks[i], &m->rules[i]);
 		if (!err)

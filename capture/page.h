@@ -118,8 +118,10 @@ struct worker_gauges {                        /* one writer: that worker */
 	_Atomic uint64_t rejected_rule[RULES_MAX];
 	_Atomic uint64_t responses[ORIGINS][STATUS_CLASSES]; /* by status / 100; 0: cut without one */
 	_Atomic uint64_t connections, tunnels, in_flight;    /* open now */
-	_Atomic uint64_t stalls;   /* turns of a connection for which others waited too long */
-	_Atomic uint64_t buffered; /* bytes that clients and live connections hold in buffers now */
+	_Atomic uint64_t stalls;     /* turns of a connection for which others waited too long */
+	_Atomic uint64_t turn_ns;    /* CPU time of a turn of its loop, mean of the last tick */
+	_Atomic uint64_t sheds_open; /* 1: it copies nothing now, for want of time or room */
+	_Atomic uint64_t buffered;   /* bytes that clients and live connections hold in buffers now */
 	_Atomic uint64_t accepted, upgrades, tls_handshakes;
 	_Atomic uint64_t client_bytes_in, client_bytes_out, live_bytes_in, live_bytes_out;
 	_Atomic uint64_t live_connects, live_reuses, live_retries, live_ejections, live_cancels;
@@ -181,7 +183,22 @@ struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
 };
 
-enum { PAUSED_BY_OPERATOR = 1, PAUSED_BY_FILE = 2, PAUSED_BY_HARM = 4, PAUSED_BY_SAFEGUARD = 8 };
+enum {
+	PAUSED_BY_OPERATOR = 1,
+	PAUSED_BY_FILE = 2,
+	PAUSED_BY_HARM = 4,
+	PAUSED_BY_SAFEGUARD = 8,
+	/* those that outlive the proxy; a file does so by itself */
+	PAUSED_UNTIL_RESUMED = PAUSED_BY_OPERATOR | PAUSED_BY_HARM | PAUSED_BY_SAFEGUARD
+};
+
+/* What is known of the walls by the canary (capture/canary.h); GONE: it came back no more. */
+enum page_walls { WALLS_UNKNOWN, WALLS_INTACT, WALLS_LEAKED, WALLS_GONE };
+struct canary_gauges {
+	_Atomic uint64_t sent, sent_ns; /* round, from 1, and when; one writer: worker 0 */
+	_Atomic uint64_t again;         /* a round that is lost; one writer: the judge, as of the next */
+	_Atomic uint32_t walls;         /* enum page_walls */
+};
 
 struct replay_gauges { /* one writer: the player */
 	_Atomic uint64_t total, played;
@@ -214,6 +231,7 @@ struct page {
 	_Atomic uint32_t turns;      /* how often the parent was asked (SIGUSR1) for a new capture file */
 	_Atomic uint32_t door;       /* enum door; set by the parent when it drains */
 	_Atomic uint32_t paused;     /* PAUSED_*; not 0: nothing is shadowed */
+	_Atomic uint32_t carried;    /* ramps and stops on this page are those of an earlier start */
 	_Atomic uint32_t ready;      /* every role is up */
 	_Atomic uint32_t lame;       /* about to drain: serving, but no longer ready */
 	_Atomic uint32_t log_level;  /* enum log_level */
@@ -238,6 +256,7 @@ struct page {
 	_Atomic uint32_t guard_stop; /* the run is to be sealed: control asks for it */
 	struct guard_gauges guards[ROUTES_MAX][SAFEGUARDS_MAX][CANDIDATES_MAX];
 	struct live_gauges live[WORKERS_MAX][ROUTES_MAX];
+	struct canary_gauges canary;
 	struct harm_gauges harm;
 	struct replay_gauges replay;
 	_Atomic uint32_t drill_count;

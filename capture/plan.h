@@ -364,6 +364,7 @@ struct plan {
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;
 	struct plan_harm harm;
+	uint32_t canary_ms; /* how often it walks; 0: never */
 	uint32_t resolve_every_ms;
 	bool forwarded; /* on the way to live: X-Forwarded-*, Forwarded, x-request-id, our span in traceparent
 	                 */

@@ -490,7 +490,7 @@ static const struct cfg_row safeguard_rows[] = {
         {ONE("metric", CFG_ENUM, struct plan_safeguard, metric), .names = config_guard_metrics,
          .unsupported = guard_metrics_later, .required = true,
          .sentence = "live_latency_p99, live_error_rate, candidate_failure_rate, divergence_rate, "
-                     "host_memory or host_cpu, each of the last while"},
+                     "host_memory or host_cpu"},
         {.name = "max",
          .type = CFG_LATER,
          .sentence = "Over this it acts: a time for live_latency_p99, else a percentage."},
@@ -505,9 +505,8 @@ static const struct cfg_row safeguard_rows[] = {
         {ONE("hold", CFG_DURATION, struct plan_safeguard, hold_ms), .min = "1s", .max = "24h", .value = "1m",
          .sentence = "How long it acts at least, and must not have been over leave."},
         {ONE("action", CFG_ENUM, struct plan_safeguard, action), .names = guard_actions, .required = true,
-         .sentence =
-                 "shed (copy nothing), lower, pause, or stop (the run, for good); of a candidate's figure "
-                 "that candidate"},
+         .sentence = "shed (copy nothing), lower, pause, or stop (the run); of a candidate's figure for it "
+                     "alone"},
         {ONE("to", CFG_SHARE, struct plan_safeguard, to_ppm), .sentence = "The share that lower leaves."},
         {ONE("because", CFG_STRING, struct plan_safeguard, because), .sentence = "Why this limit."},
         END,
@@ -598,8 +597,7 @@ static const struct cfg_row mask_rows[] = {
          .type = CFG_EACH,
          .offset = offsetof(struct plan_mask, detect.find.classes),
          .hook = config_detector_hook,
-         .sentence = "What is found in strings, header values and paths: classes and groups of DETECTORS, or "
-                     "all."},
+         .sentence = "Found in strings, header values and paths: classes or groups of DETECTORS, or all."},
         {ONE("detected", CFG_ENUM, struct plan_mask, detect.with), .names = config_mask_operators,
          .value = "token",
          .sentence = "What becomes of it: token, redact, or drop, which redacts the text that it is in."},
@@ -652,6 +650,9 @@ static const struct cfg_row rows[] = {
         {ALL("harm", CFG_MAPPING, harm_rows), .offset = offsetof(struct plan, harm), .hook = config_harm_hook,
          .sentence =
                  "Measures what shadowing costs live and pauses it over a limit; left out: no such switch."},
+        {ONE("canary", CFG_DURATION, struct plan, canary_ms), .min = "0s", .max = "1h", .value = "1m",
+         .sentence =
+                 "How often a synthetic exchange tries what masks copies; unmasked or lost it pauses all."},
         {ALL("control", CFG_MAPPING, control_rows), .sentence = "How commands reach the proxy."},
         {ALL("run", CFG_MAPPING, run_rows), .sentence = "What this run is."},
         {ALL("engine", CFG_MAPPING, engine_rows), .sentence = "Where the work is done."},

@@ -159,8 +159,7 @@ static void post_resume(struct control *c, const struct server_request *q, struc
 	}
 	audit(q, "resume", *name ? "candidate" : "by", *name ? name : "operator");
 	if (!*name)
-		atomic_fetch_and(&page->paused,
-		                 ~(uint32_t)(PAUSED_BY_OPERATOR | PAUSED_BY_HARM | PAUSED_BY_SAFEGUARD));
+		atomic_fetch_and(&page->paused, ~(uint32_t)PAUSED_UNTIL_RESUMED);
 	if (!atomic_load(&page->paused)) {
 		buf_printf(&r->body, "%s%sresumed\n", name, *name ? " is " : "");
 		return;
@@ -185,18 +184,22 @@ static int find_named(const struct plan *plan, const char *name, int n)
 	return -1;
 }
 
-/* False: no more of them fit into this run. */
-static bool begin_drill(struct page *page, int at, const struct plan_fault *fault)
+/* False, and nothing was begun: no more of them fit into this run. */
+static bool begin_drills(struct control *c, const char *name, const struct plan_fault *fault)
 {
+	struct page *page = c->env->page;
+	const struct plan *plan = c->env->plan;
 	uint32_t n = page_drills(page);
 
-	if (n == DRILLS_MAX)
-		return false;
-	page->drills[n].route = (uint16_t)(at / CANDIDATES_MAX);
-	page->drills[n].candidate = (uint16_t)(at % CANDIDATES_MAX);
-	page->drills[n].fault = *fault;
-	page->drills[n].begun_ns = clock_mono_ns();
-	atomic_store_explicit(&page->drill_count, n + 1, memory_order_release);
+	for (int at = find_named(plan, name, -1); at >= 0; at = find_named(plan, name, at)) {
+		if (n == DRILLS_MAX)
+			return false;
+		page->drills[n].route = (uint16_t)(at / CANDIDATES_MAX);
+		page->drills[n].candidate = (uint16_t)(at % CANDIDATES_MAX);
+		page->drills[n].fault = *fault;
+		page->drills[n++].begun_ns = clock_mono_ns();
+	}
+	atomic_store_explicit(&page->drill_count, n, memory_order_release);
 	return true;
 }
 
@@ -206,9 +209,7 @@ static void post_drill(struct control *c, const struct server_request *q, struct
 	char name[NAME_MAX_BYTES], text[FAULT_TEXT_BYTES] = "";
 	const char *why = "say which";
 	struct plan_fault fault;
-	int at = named(q, name) ? find_named(c->env->plan, name, -1) : -1;
-
-	if (at < 0) {
+	if (!named(q, name) || find_named(c->env->plan, name, -1) < 0) {
 		no_candidate(r);
 		return;
 	}
@@ -217,13 +218,12 @@ static void post_drill(struct control *c, const struct server_request *q, struct
 		buf_printf(&r->body, "no fault: %s\n", why);
 		return;
 	}
-	for (; at >= 0; at = find_named(c->env->plan, name, at))
-		if (!begin_drill(c->env->page, at, &fault)) {
-			r->status = 409;
-			buf_printf(&r->body, "a run has at most %d drills; ctl run start opens the next\n",
-			           DRILLS_MAX);
-			return;
-		}
+	if (!begin_drills(c, name, &fault)) {
+		r->status = 409;
+		buf_printf(&r->body, "a run has at most %d drills; ctl run start opens the next\n",
+		           DRILLS_MAX);
+		return;
+	}
 	fault_write(&fault, text);
 	record_change((struct log_pair[]){log_text("change", "drill"), log_text("candidate", name),
 	                                  log_text("fault", text), asker(q)},

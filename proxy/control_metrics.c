@@ -314,6 +314,7 @@ PLAIN(requests, s->requests)
 PLAIN(connections, s->connections)
 PLAIN(in_flight, s->in_flight)
 PLAIN(buffered, s->buffered)
+PLAIN(shedding, s->shedding)
 PLAIN(tunnels, s->tunnels)
 PLAIN(stalls, s->stalls)
 PLAIN(accepted, s->accepted)
@@ -330,6 +331,18 @@ PLAIN(live_cancels, s->live_cancels)
 PLAIN(live_ejections, s->live_ejections)
 PLAIN(seen, s->counts.seen)
 PLAIN(open, s->counts.open)
+
+static void put_turn(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	metric_real(b, m, NULL, (double)s->turn_ns / 1e9);
+}
+
+/* Absent until the first canary came, or did not. */
+static void put_walls(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	if (s->walls != WALLS_UNKNOWN)
+		metric_uint(b, m, NULL, s->walls == WALLS_INTACT);
+}
 
 static void put_uptime(const struct metric *m, const struct stats *s, struct buf *b)
 {
@@ -352,6 +365,12 @@ static const struct {
         {{"understudy_uptime_seconds", METRIC_GAUGE, "seconds", "time since every role was up", {NULL}},
          put_uptime},
         {{"understudy_paused", METRIC_GAUGE, "", "1 while nothing is shadowed", {NULL}}, put_paused},
+        {{"understudy_walls_intact",
+          METRIC_GAUGE,
+          "",
+          "1 while the canary comes back from the judge with nothing unmasked in it",
+          {NULL}},
+         put_walls},
         {{"understudy_log_lines_shed_total",
           METRIC_COUNTER,
           "",
@@ -398,6 +417,18 @@ static const struct {
           "held in buffers of clients and live connections",
           {NULL}},
          put_buffered},
+        {{"understudy_worker_turn_seconds",
+          METRIC_GAUGE,
+          "seconds",
+          "CPU time of a turn of a worker's loop, the mean of the last tick; the longest of all",
+          {NULL}},
+         put_turn},
+        {{"understudy_workers_shedding",
+          METRIC_GAUGE,
+          "",
+          "workers that copy nothing now for want of time or room",
+          {NULL}},
+         put_shedding},
         {{"understudy_tunnels", METRIC_GAUGE, "", "upgraded connections open", {NULL}}, put_tunnels},
         {{"understudy_connections_accepted_total", METRIC_COUNTER, "", "client connections accepted", {NULL}},
          put_accepted},

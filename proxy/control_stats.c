@@ -33,6 +33,7 @@ static void add_worker(struct stats *s, const struct worker_gauges *g)
 	        {&s->in_flight, &g->in_flight},
 	        {&s->stalls, &g->stalls},
 	        {&s->buffered, &g->buffered},
+	        {&s->shedding, &g->sheds_open},
 	        {&s->accepted, &g->accepted},
 	        {&s->upgrades, &g->upgrades},
 	        {&s->tls_handshakes, &g->tls_handshakes},
@@ -47,6 +48,8 @@ static void add_worker(struct stats *s, const struct worker_gauges *g)
 	        {&s->live_cancels, &g->live_cancels},
 	};
 
+	if (load(&g->turn_ns) > s->turn_ns)
+		s->turn_ns = load(&g->turn_ns);
 	for (unsigned i = 0; i < sizeof plain / sizeof *plain; i++)
 		*plain[i].to += load(plain[i].from);
 	add_each(s->protocol, g->protocol, PROTOCOLS);
@@ -151,6 +154,7 @@ void stats_read(const struct role_env *env, sandbox_looks looks, struct stats *s
 	s->plan = env->plan;
 	s->phase = atomic_load(&page->phase);
 	s->paused = atomic_load(&page->paused);
+	s->walls = atomic_load(&page->canary.walls);
 	s->ready = atomic_load(&page->ready);
 	s->log_level = atomic_load(&page->log_level);
 	s->results_failing = atomic_load(&page->results_failing);

@@ -40,13 +40,14 @@ struct stats_guard {
 struct stats {
 	const struct plan *plan;
 	struct ledger_counts counts;
-	uint32_t phase, paused, ready, log_level;
+	uint32_t phase, paused, ready, log_level, walls;
 	bool results_failing, capture_failing; /* the disk does not take them */
 	uint64_t run_id, uptime_ns, log_shed;
 	uint64_t requests, live_errors, rejected;
 	uint64_t protocol[PROTOCOLS];
 	uint64_t live_error[LIVE_ERRORS], rejected_rule[RULES_MAX];
 	uint64_t responses[ORIGINS][STATUS_CLASSES];
+	uint64_t turn_ns, shedding; /* the longest turn; workers that copy nothing */
 	uint64_t connections, tunnels, in_flight, stalls, buffered, accepted, upgrades, tls_handshakes;
 	uint64_t client_bytes_in, client_bytes_out, live_bytes_in, live_bytes_out;
 	uint64_t live_connects, live_reuses, live_retries, live_cancels, live_ejections;

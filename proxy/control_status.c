@@ -195,7 +195,10 @@ static void line_shadowing(const struct stats *s, struct buf *b)
 		return;
 	}
 	if (s->paused & PAUSED_BY_SAFEGUARD) {
-		buf_puts(b, "OFF by a safeguard: understudy ctl resume");
+		buf_puts(b, s->walls == WALLS_LEAKED
+		                    ? "OFF, the canary was seen unmasked: understudy ctl resume"
+		            : s->walls == WALLS_GONE ? "OFF, the canary was lost: understudy ctl resume"
+		                                     : "OFF by a safeguard: understudy ctl resume");
 		return;
 	}
 	if (!s->paused && put_guards(s, b))

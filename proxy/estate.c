@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "capture/budget.h"
+#include "capture/carry.h"
 #include "capture/names.h"
 #include "capture/ring.h"
 #include "capture/role.h"
@@ -398,10 +399,12 @@ int estate_listen(struct estate *e)
 	return show_control_socket(e);
 }
 
-void estate_make_folder(const struct plan *plan, const char *path)
+int estate_bind_path(const struct plan *plan, const char *path)
 {
 	char folder[PATH_MAX_BYTES];
+	mode_t former;
 	char *slash;
+	int fd;
 
 	snprintf(folder, sizeof folder, "%s", path);
 	slash = strrchr(folder, '/');
@@ -409,6 +412,10 @@ void estate_make_folder(const struct plan *plan, const char *path)
 		*slash = 0;
 		mkdir(folder, plan->user_id ? 0711 : 0700);
 	}
+	former = umask(0177);
+	fd = listeners_bind_path(path);
+	umask(former);
+	return fd;
 }
 
 /* The first generation claims the path; a later one is under another name until it answers, so that the
@@ -421,9 +428,8 @@ static int make_control_socket(struct estate *e)
 
 	if (!path[0])
 		return 0;
-	estate_make_folder(e->plan, path);
 	control_path(e->plan, is_later(e->plan) ? "~" : "", made);
-	fd = listeners_bind_path(made);
+	fd = estate_bind_path(e->plan, made);
 	if (fd == -1 && errno == EADDRINUSE) {
 		fprintf(stderr,
 		        "understudy: cannot make the control socket: %s: another proxy answers there; stop "
@@ -431,7 +437,7 @@ static int make_control_socket(struct estate *e)
 		        made);
 		return ERR_SYS;
 	}
-	if (fd == -1 || chmod(made, 0600) == -1 || listen(fd, 16) == -1) {
+	if (fd == -1 || listen(fd, 16) == -1) {
 		estate_complain("cannot make the control socket", path);
 		if (fd != -1)
 			close(fd);
@@ -537,6 +543,67 @@ static int make_dial(struct estate *e)
 	return estate_own(e, pair[1], "dial.answer");
 }
 
+/* When it was written, or -1; kept when that is later than `newest`. */
+static time_t read_carry(const char *folder, time_t newest, struct buf *text)
+{
+	char path[PATH_MAX_BYTES + 16];
+	struct stat st;
+	ssize_t n = 0;
+	char *room;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/carry", folder);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd == -1 || fstat(fd, &st) || st.st_mtime <= newest || st.st_size > CARRY_MAX_BYTES) {
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	buf_reset(text);
+	while ((room = buf_room(text, RECORD_PAYLOAD_MAX)) && (n = read(fd, room, RECORD_PAYLOAD_MAX)) > 0)
+		buf_grown(text, (size_t)n);
+	close(fd);
+	return st.st_mtime;
+}
+
+/* The last run of that name, beside this one. */
+static void read_last(const struct plan *p, struct buf *text)
+{
+	DIR *d = p->run_directory[0] ? opendir(p->run_directory) : NULL;
+	size_t n = strlen(p->run_name);
+	time_t newest = -1;
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char folder[PATH_MAX_BYTES];
+		time_t at;
+
+		if (strncmp(e->d_name, p->run_name, n) || e->d_name[n] != '-' ||
+		    snprintf(folder, sizeof folder, "%s/%s", p->run_directory, e->d_name) >=
+		            (int)sizeof folder)
+			continue;
+		at = read_carry(folder, newest, text);
+		newest = at > newest ? at : newest;
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Of a first generation; a later one has it from the page of the former. */
+static void carry(struct estate *e, const char *run_directory)
+{
+	struct buf text;
+	bool same;
+
+	buf_init(&text, CARRY_MAX_BYTES + RECORD_PAYLOAD_MAX);
+	same = read_carry(run_directory, -1, &text) != -1;
+	if (!same)
+		read_last(e->plan, &text);
+	if (!text.err)
+		carry_read(e->plan, e->page, buf_span(&text), same);
+	buf_fini(&text);
+}
+
 int estate_open(struct estate *e, const struct plan *plan, const char *run_directory, const char *input,
                 const struct estate *former)
 {
@@ -563,7 +630,11 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 		err = make_rings(e);
 	if (!err)
 		err = make_control_socket(e);
-	return err || plan->run_closed ? err : make_run_directory(e, run_directory);
+	if (!err && !plan->run_closed)
+		err = make_run_directory(e, run_directory);
+	if (!err && !plan->run_closed && !plan->replay && !former)
+		carry(e, run_directory);
+	return err;
 }
 
 void estate_close(struct estate *e)

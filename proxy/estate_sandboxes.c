@@ -5,12 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture/sandbox_gauges.h"
 #include "proxy/estate_inside.h"
-#include "proxy/listeners.h"
 
 enum { SANDBOX_BACKLOG = 512 };
 
@@ -54,16 +52,14 @@ static int share_sandbox(struct estate *e, unsigned n, const struct estate *form
 /* For the dialer, which may be another user, and for nobody else. */
 static int sandbox_listener(const struct estate *e, const char *path)
 {
-	int fd;
+	int fd = estate_bind_path(e->plan, path);
 
-	estate_make_folder(e->plan, path);
-	fd = listeners_bind_path(path);
-	if (fd != -1 && (chmod(path, 0600) || listen(fd, SANDBOX_BACKLOG))) {
+	if (fd != -1 && listen(fd, SANDBOX_BACKLOG)) {
 		close(fd);
 		fd = -1;
 	}
 	if (fd != -1 && e->plan->user_id && geteuid() == 0)
-		(void)!chown(path, e->plan->user_id, e->plan->group_id);
+		(void)!lchown(path, e->plan->user_id, e->plan->group_id);
 	return fd;
 }
 

@@ -22,8 +22,13 @@
 enum { ORDERS_FD = 3, SELF_FD, REPLY_MS = 5000 };
 
 struct order { /* words, then sets, follow each other in `text` */
-	uint32_t role, words, sets;
+	uint32_t number, role, words, sets;
 	char text[LAUNCH_TEXT_BYTES];
+};
+
+struct reply {
+	uint32_t number; /* of its order */
+	int32_t pid;     /* or -errno */
 };
 
 union rights {
@@ -62,13 +67,30 @@ static ssize_t send_order(int fd, struct order *o, size_t used, const struct lau
 	return sendmsg(fd, &m, MSG_NOSIGNAL);
 }
 
+/* What an order that was given up has started since is known to nobody: it ends. */
+static pid_t await(int fd, uint32_t number)
+{
+	struct pollfd news = {.fd = fd, .events = POLLIN};
+	struct reply r;
+
+	while (poll(&news, 1, REPLY_MS) == 1 && recv(fd, &r, sizeof r, 0) == sizeof r) {
+		if (r.number == number) {
+			errno = r.pid < 0 ? -r.pid : 0;
+			return r.pid < 0 ? ERR_SYS : r.pid;
+		}
+		if (r.pid > 0 && waitpid(r.pid, NULL, WNOHANG) == 0)
+			kill(r.pid, SIGKILL);
+	}
+	errno = EPIPE;
+	return ERR_SYS;
+}
+
 pid_t launcher_start(const struct launcher *launcher, const struct launch *l)
 {
 	static struct order o;
-	struct pollfd reply = {.fd = launcher->fd, .events = POLLIN};
 	size_t used = 0;
-	int32_t pid = 0;
 
+	o.number++;
 	o.role = l->role;
 	o.words = o.sets = 0;
 	errno = E2BIG;
@@ -77,11 +99,7 @@ pid_t launcher_start(const struct launcher *launcher, const struct launch *l)
 		return ERR_SYS;
 	if (send_order(launcher->fd, &o, used, l) == -1)
 		return ERR_SYS;
-	errno = EPIPE;
-	if (poll(&reply, 1, REPLY_MS) != 1 || recv(launcher->fd, &pid, sizeof pid, 0) != sizeof pid)
-		return ERR_SYS;
-	errno = pid < 0 ? -pid : 0;
-	return pid < 0 ? ERR_SYS : pid;
+	return await(launcher->fd, o.number);
 }
 
 int launcher_open(struct launcher *l, int self_fd)
@@ -183,7 +201,7 @@ static bool obey(void)
 	unsigned count = 0;
 	ssize_t n = recvmsg(ORDERS_FD, &m, MSG_CMSG_CLOEXEC);
 	const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	int32_t pid;
+	struct reply r;
 
 	if (n < (ssize_t)offsetof(struct order, text))
 		return false;
@@ -191,10 +209,10 @@ static bool obey(void)
 		count = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 		memcpy(fds, CMSG_DATA(c), count * sizeof(int));
 	}
-	pid = start(&o, fds, count);
+	r = (struct reply){o.number, start(&o, fds, count)};
 	for (unsigned i = 0; i < count; i++)
 		close(fds[i]);
-	return send(ORDERS_FD, &pid, sizeof pid, MSG_NOSIGNAL) == sizeof pid;
+	return send(ORDERS_FD, &r, sizeof r, MSG_NOSIGNAL) == sizeof r;
 }
 
 int launcher_run(void)

@@ -17,6 +17,7 @@
 #include "proto/base/clock.h"
 #include "proto/h1.h"
 #include "proto/net/conn.h"
+#include "proxy/overload.h"
 #include "proxy/route.h"
 #include "proxy/upstream.h"
 
@@ -83,6 +84,7 @@ struct worker {
 	uint32_t work;          /* done so far, see TURN_WORK; it wraps */
 	uint32_t most_sessions; /* since memory was last given back */
 	uint64_t drain_ns;      /* when the drain began */
+	struct overload overload;
 	bool accepting, draining;
 };
 
@@ -96,6 +98,18 @@ static inline bool pressed(const struct worker *w)
 static inline bool exhausted(const struct worker *w)
 {
 	return atomic_load_explicit(&w->gauges->buffered, memory_order_relaxed) >= w->memory_max;
+}
+
+/* Copies are given up before anything is refused: while its turns are long (overload.h), and from a part of
+ * what buffers may take, and of the requests that may be open, on: of five and more, fewer leave no part. */
+static inline bool sheds_copies(const struct worker *w)
+{
+	uint64_t requests = w->plan->limits.max_requests;
+
+	return overload_is_on(&w->overload, w->now_ns) ||
+	       atomic_load_explicit(&w->gauges->buffered, memory_order_relaxed) >=
+	               w->memory_max / 100 * OVERLOAD_MEMORY_PERCENT ||
+	       (requests >= 5 && w->in_flight * (uint64_t)100 > requests * OVERLOAD_REQUESTS_PERCENT);
 }
 
 /* So much is queued for one side. */

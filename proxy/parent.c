@@ -182,14 +182,12 @@ static void turn_houses(struct parent *p, uint64_t now)
 	}
 }
 
-/* A pause by an operator or the harm switch is to outlive us; a file PAUSE does so by itself. */
 static void mark_pause(struct parent *p)
 {
 	uint32_t paused = atomic_load(&page_of(p->serving)->paused);
 
 	if (p->serving->open && !p->job->plan->replay && !p->succeeded)
-		pause_mark_set(&p->pause_mark, plan_of(p->serving),
-		               paused & (PAUSED_BY_OPERATOR | PAUSED_BY_HARM));
+		pause_mark_set(&p->pause_mark, plan_of(p->serving), paused & PAUSED_UNTIL_RESUMED);
 }
 
 static void wait_for_news(const struct parent *p)

@@ -70,7 +70,8 @@ static uint8_t chance(const struct tap *t, const struct plan_route *route, uint1
 		return OUTCOME_SAMPLED_OUT;
 	if (atomic_load_explicit(&page->paused, memory_order_relaxed))
 		return OUTCOME_PAUSED;
-	if (atomic_load_explicit(&page->guard_sheds[route_index], memory_order_relaxed))
+	if (atomic_load_explicit(&page->guard_sheds[route_index], memory_order_relaxed) ||
+	    sheds_copies(t->worker))
 		return OUTCOME_OVERLOAD;
 	return ring_is_out(t) ? OUTCOME_RING_FULL : 0;
 }

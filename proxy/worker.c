@@ -17,6 +17,7 @@
 #include <event2/event.h>
 
 #include "capture/budget.h"
+#include "capture/canary.h"
 #include "proto/base/clock.h"
 #include "proto/net/loop_memory.h"
 #include "proxy/health.h"
@@ -151,6 +152,47 @@ static void give_back(struct worker *w)
 	malloc_trim(SPARE_BYTES);
 }
 
+static uint32_t canary_routes(const struct plan *plan)
+{
+	uint32_t routes = 0;
+
+	for (uint32_t r = 0; r < plan->route_count && !plan->run_closed; r++)
+		if (plan->routes[r].mirror && plan->routes[r].candidate_count)
+			routes |= 1u << r;
+	return routes;
+}
+
+/* The first worker lets the canary go: at the start, by the clock, and when one was lost. What does not fit
+ * is lost, too. */
+static void release_canary(struct worker *w)
+{
+	const struct plan *plan = w->plan;
+	struct page *page = w->env->page;
+	uint64_t round = atomic_load(&page->canary.sent);
+	uint32_t routes = canary_routes(plan);
+	char mark[CANARY_MARK_BYTES];
+
+	if (w->env->index || !plan->canary_ms || !routes || !atomic_load(&page->ready) ||
+	    atomic_load(&page->raw_state[0]) != RAW_OK)
+		return;
+	if (round && atomic_load(&page->canary.again) != round &&
+	    w->now_ns - atomic_load(&page->canary.sent_ns) < plan->canary_ms * (uint64_t)1000000)
+		return;
+	canary_mark(w->salt, mark);
+	round++;
+	for (uint16_t r = 0; r < plan->route_count; r++) {
+		struct record record = {
+		        .id = round, .route = r, .generation = atomic_load(&page->generation)};
+		const struct plan_mask *policy = &plan->masks[plan->routes[r].mask];
+
+		if (routes >> r & 1 && !canary_leg(w->ring, &record, LEG_CLIENT, policy, mark, w->now_ns))
+			(void)!canary_leg(w->ring, &record, LEG_LIVE, policy, mark, w->now_ns);
+	}
+	ring_publish(w->ring);
+	atomic_store(&page->canary.sent_ns, w->now_ns);
+	atomic_store(&page->canary.sent, round);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -162,11 +204,16 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		next = session_next(s);
 		session_tick(s);
 	}
+	overload_tick(&w->overload, clock_thread_ns(), w->now_ns);
+	atomic_store_explicit(&w->gauges->turn_ns, w->overload.mean_ns, memory_order_relaxed);
+	atomic_store_explicit(&w->gauges->sheds_open, sheds_copies(w), memory_order_relaxed);
 	slow_tick(w);
 	pools_tick(w);
 	health_tick(w->health, w->now_ns);
 	tell_states(w);
 	give_back(w);
+	if (!w->draining)
+		release_canary(w);
 	if (!w->accepting && !w->draining && !crowded(w))
 		accept_on(w, true);
 	if (!w->draining && atomic_load(&w->env->page->phase) >= PHASE_WORKERS)
@@ -237,6 +284,7 @@ int worker_run(struct role_env *env)
 	w.gauges = &env->page->workers[env->index];
 	w.memory_max = budget_live_bytes(w.plan);
 	atomic_store(&w.gauges->buffered, 0);
+	atomic_store(&w.gauges->sheds_open, 0);
 	w.salt = atomic_load(&env->page->run_id);
 	w.base = event_base_new();
 	w.tick = w.base ? event_new(w.base, -1, EV_PERSIST, on_tick, &w) : NULL;
@@ -244,6 +292,8 @@ int worker_run(struct role_env *env)
 		return 3;
 	accept_on(&w, true);
 	role_ready(env);
-	event_base_dispatch(w.base);
+	do {
+		w.overload.turns++;
+	} while (!event_base_loop(w.base, EVLOOP_ONCE) && !event_base_got_break(w.base));
 	return 0;
 }

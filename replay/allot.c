@@ -15,7 +15,7 @@ void allot_begin(const struct role_env *env)
 
 			share_init(&shares[r][c], &route->candidates[c].ramp, &route->stop,
 			           route->candidates[c].sample_ppm);
-			if (env->epoch > 0)
+			if (env->epoch > 0 || atomic_load(&env->page->carried))
 				share_resume(&shares[r][c], atomic_load(&before->stage),
 				             atomic_load(&before->stopped),
 				             atomic_load(&before->stopped_seen));

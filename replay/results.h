@@ -82,6 +82,8 @@ void results_share(struct results *, uint16_t route, uint16_t candidate, const s
 enum { RESULTS_DRILL_BYTES = 512 };
 void results_drill(struct results *, uint16_t route, uint16_t candidate, struct span text,
                    const uint64_t drilled[FAULT_KINDS]);
+/* Write DIRECTORY/NAME in place of the former one. 0, ERR_SYS. */
+int results_file(const struct results *, const char *name, struct span text) MUST_CHECK;
 void results_close(struct results **);
 
 #endif

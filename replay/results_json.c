@@ -576,6 +576,11 @@ static int write_all(int fd, struct span text)
 	return 0;
 }
 
+int results_file(const struct results *r, const char *name, struct span text)
+{
+	return results_write_file(r->directory, name, text);
+}
+
 int results_write_file(const char *directory, const char *name, struct span text)
 {
 	char path[PATH_MAX_BYTES + 32], fresh[PATH_MAX_BYTES + 40];

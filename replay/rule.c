@@ -42,7 +42,7 @@ static bool half_over(uint64_t turned_ns, uint32_t window_ms, uint64_t now_ns)
 
 double rule_rate(struct rule_window *w, uint32_t window_ms, uint64_t bad, uint64_t all, uint64_t now_ns)
 {
-	if (!w->begun)
+	if (!w->begun || bad < w->bad[1] || all < w->all[1])
 		*w = (struct rule_window){{bad, bad}, {all, all}, now_ns, true};
 	if (half_over(w->turned_ns, window_ms, now_ns)) {
 		w->bad[0] = w->bad[1];

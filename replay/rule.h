@@ -31,7 +31,7 @@ struct rule {
 
 enum rule_change rule_step(struct rule *, const struct plan_safeguard *, double value, uint64_t now_ns);
 
-struct rule_window { /* of two counters that only grow */
+struct rule_window { /* of two counters that grow; when one was taken back the window begins anew */
 	uint64_t bad[2], all[2], turned_ns;
 	bool begun;
 };

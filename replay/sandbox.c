@@ -20,8 +20,8 @@
 #include "proto/base/fds.h"
 
 enum {
-	ARGS_MAX = 512,
-	SELF_FD = SANDBOX_LISTENER + 1, /* this program and the filter: bubblewrap takes both */
+	ARGS_MAX = 4 * SANDBOX_TEXT_BYTES, /* of three lists of words, each with its flag, and our own */
+	SELF_FD = SANDBOX_LISTENER + 1,    /* this program and the filter: bubblewrap takes both */
 	FILTER_FD,
 	FDS = SANDBOX_NEWS + 1,
 	NOBODY = 65534,
@@ -40,9 +40,11 @@ static void say(struct args *a, const char *first, const char *second, const cha
 {
 	const char *words[] = {first, second, third};
 
-	for (int i = 0; i < 3 && words[i]; i++)
-		if (a->count < ARGS_MAX)
-			a->at[a->count++] = words[i];
+	for (int i = 0; i < 3 && words[i]; i++) {
+		if (a->count == ARGS_MAX)
+			_exit(CANNOT);
+		a->at[a->count++] = words[i];
+	}
 }
 
 /* Never freed: the process executes another program. */
@@ -189,6 +191,16 @@ static bool give_up_root(const struct plan_sandbox *spec)
 	       (!setgroups(0, NULL) && !setresgid(gid, gid, gid) && !setresuid(uid, uid, uid));
 }
 
+/* Bubblewrap stays inside, as the first process, and what that was given can be read there. */
+static void forget_environment(void)
+{
+	static char *kept[2];
+	const char *path = getenv("PATH");
+
+	kept[0] = path ? keep("PATH=%s", path) : NULL;
+	environ = kept;
+}
+
 static _Noreturn void become_bubblewrap(const struct sandbox *s, const struct start *how)
 {
 	const int wanted[FDS] = {open("/dev/null", O_RDONLY),
@@ -217,6 +229,7 @@ static _Noreturn void become_bubblewrap(const struct sandbox *s, const struct st
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* bubblewrap asks for the same, later */
 	if (getppid() != how->keeper)
 		_exit(CANNOT);
+	forget_environment();
 	execvp(args.at[0], (char *const *)args.at);
 	cannot("bubblewrap is needed (apt-get install bubblewrap): bwrap");
 }

@@ -11,195 +11,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <event2/event.h>
-
 #include "capture/budget.h"
-#include "capture/fold.h"
+#include "capture/canary.h"
 #include "capture/head.h"
-#include "capture/names.h"
-#include "capture/sandbox_gauges.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/grpc.h"
 #include "proto/h1.h"
-#include "proto/net/client.h"
-#include "replay/admission.h"
-#include "replay/catalogue.h"
-#include "replay/dial.h"
-#include "replay/drill.h"
-#include "replay/request.h"
+#include "replay/shadow_inside.h"
 #include "replay/turns.h"
-#include "replay/usage.h"
 
-enum {
-	PAUSE_MS = 5,
-	ASLEEP_MS = 100,
-	TURN_RECORDS = 512,
-	TURN_SENDS = 8,
-	PEM_MAX = 4 << 20,
-	REQUEST_KEPT_BYTES = 64 * 1024
-};
+enum { PAUSE_MS = 5, ASLEEP_MS = 100, TURN_RECORDS = 512, TURN_SENDS = 8, REQUEST_KEPT_BYTES = 64 * 1024 };
 
-struct shadow {
-	const struct role_env *env;
-	struct event_base *base;
-	struct event *tick, *wake;
-	struct role_pace pace;
-	bool asleep, signalled;
-	unsigned read, sent, answered; /* in this turn: records, requests; and since the last one: answers */
-	struct ring *in, *out;
-	struct fold *fold;
-	struct client_budget
-	        held; /* by requests in flight: half of the role's budget, the fold has the other */
-	struct client *clients[ROUTES_MAX][CANDIDATES_MAX];
-	struct drill drills[ROUTES_MAX][CANDIDATES_MAX];
-	struct admission admissions[ROUTES_MAX][CANDIDATES_MAX];
-	sandbox_looks looks;
-	struct request_to to[ROUTES_MAX][CANDIDATES_MAX];
-	struct catalogue catalogues[ROUTES_MAX][CANDIDATES_MAX];
-	struct record asked_for;   /* the end of a request that waits until its candidates have said what they
-	                              serve; nothing is read meanwhile. id 0: none */
-	const struct names *names; /* NULL: every address is a number */
-	struct name_place places[ROUTES_MAX][CANDIDATES_MAX];
-	struct dial *dial; /* it may not connect itself */
-	unsigned in_flight;
-	uint64_t swept_ns;
-	bool was_paused[ROUTES_MAX][CANDIDATES_MAX];
-	struct flight *spare;     /* chained by next */
-	struct buf request, head; /* emptied for each */
-	char payload[RECORD_PAYLOAD_MAX];
-};
-
-struct flight { /* one candidate's answer to one request */
-	struct flight *next;
-	struct record record;
-	struct admission_pass pass;
-	struct usage usage;
-	uint64_t sent_ns;
-	bool headed, broken;
-};
-
-static struct shadow shadow;
-
-static unsigned cell_of(const struct flight *f)
-{
-	return f->record.leg - LEG_CANDIDATE;
-}
-
-static void settle(struct flight *f, uint8_t outcome)
-{
-	ledger_move(shadow.env->ledger, f->record.slot, f->record.id, cell_of(f), STAGE_SHADOW, outcome);
-	f->broken = true;
-}
-
-static void emit(struct flight *f, uint8_t type, uint64_t time_ns, struct span payload)
-{
-	if (f->broken)
-		return;
-	f->record.type = type;
-	f->record.time_ns = time_ns;
-	f->record.payload_len = (uint32_t)payload.len;
-	if (ring_put(shadow.out, &f->record, payload.data, type == RECORD_END ? 0 : RING_RESERVE_BYTES))
-		settle(f, OUTCOME_RING_FULL);
-}
-
-static void on_sent(void *arg)
-{
-	((struct flight *)arg)->sent_ns = clock_mono_ns();
-}
-
-static void on_head(void *arg, const struct http_message *m)
-{
-	struct flight *f = arg;
-	struct buf *head = &shadow.head;
-
-	buf_reset(head);
-	head_put(head, m, H1_RESPONSE);
-	f->headed = true;
-	if (head->err)
-		settle(f, OUTCOME_CANDIDATE_TOO_LARGE);
-	else
-		emit(f, RECORD_HEAD, f->sent_ns, buf_span(head));
-}
-
-static void on_body(void *arg, struct span bytes)
-{
-	struct flight *f = arg;
-
-	if (f->pass.tokens)
-		usage_feed(&f->usage, bytes);
-	while (bytes.len) {
-		size_t n = bytes.len < RECORD_PAYLOAD_MAX ? bytes.len : RECORD_PAYLOAD_MAX;
-
-		emit(f, RECORD_CHUNK, clock_mono_ns(), (struct span){bytes.data, n});
-		bytes.data += n;
-		bytes.len -= n;
-	}
-}
-
-static void on_trailers(void *arg, const struct http_message *m)
-{
-	struct flight *f = arg;
-	struct buf *lines = &shadow.head;
-
-	buf_reset(lines);
-	head_put_fields(lines, m);
-	if (lines->err)
-		settle(f, OUTCOME_CANDIDATE_TOO_LARGE);
-	else if (buf_len(lines)) /* but for the first LF */
-		emit(f, RECORD_TRAILERS, clock_mono_ns(),
-		     (struct span){buf_span(lines).data + 1, buf_len(lines) - 1});
-}
-
-static struct flight *new_flight(void)
-{
-	struct flight *f = shadow.spare;
-
-	if (f)
-		shadow.spare = f->next;
-	else
-		f = malloc(sizeof *f);
-	if (f)
-		*f = (struct flight){0};
-	return f;
-}
-
-static void give_back(struct flight *f)
-{
-	f->next = shadow.spare;
-	shadow.spare = f;
-}
-
-static void on_done(void *arg, enum client_result result)
-{
-	static const uint8_t outcomes[] = {
-	        [CLIENT_OK] = 0,
-	        [CLIENT_CONNECT] = OUTCOME_CANDIDATE_CONNECT,
-	        [CLIENT_TIMEOUT] = OUTCOME_CANDIDATE_TIMEOUT,
-	        [CLIENT_RESET] = OUTCOME_CANDIDATE_RESET,
-	        [CLIENT_PROTOCOL] = OUTCOME_CANDIDATE_PROTOCOL,
-	        [CLIENT_TOO_LARGE] = OUTCOME_CANDIDATE_TOO_LARGE,
-	        [CLIENT_CUT] = OUTCOME_PAUSED,
-	        [CLIENT_MEMORY] = OUTCOME_MEMORY,
-	};
-	struct flight *f = arg;
-	uint64_t now_ns = clock_mono_ns();
-
-	admission_done(&shadow.admissions[f->record.route][cell_of(f)], &f->pass, outcomes[result],
-	               usage_tokens(&f->usage, f->pass.bytes), now_ns);
-	if (result == CLIENT_OK)
-		emit(f, RECORD_END, now_ns, SPAN(""));
-	else if (!f->broken)
-		settle(f, outcomes[result]);
-	ring_publish(shadow.out);
-	atomic_store(&shadow.env->page->last_candidate_byte_ns, now_ns);
-	shadow.in_flight--;
-	shadow.answered++;
-	give_back(f);
-}
-
-static const struct client_events events = {
-        .sent = on_sent, .head = on_head, .body = on_body, .trailers = on_trailers, .done = on_done};
+struct shadow shadow;
 
 /* The request is there twice while it is handed over. */
 static bool room_for(const struct leg *request)
@@ -269,7 +93,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
 	if (refused)
 		return refused;
-	err = drill_send(drill, x->id, buf_span(&shadow.request), &how, &events, f, &hit);
+	err = drill_send(drill, x->id, buf_span(&shadow.request), &how, &shadow_events, f, &hit);
 	if (hit)
 		f->record.flags |= RECORD_DRILLED;
 	if (!err)
@@ -282,7 +106,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 static void send_one(struct exchange *x, const struct record *end, unsigned candidate,
                      const struct together *with)
 {
-	struct flight *f = new_flight();
+	struct flight *f = shadow_flight();
 	uint8_t refused =
 	        f && room_for(x->legs[LEG_CLIENT]) ? send_flight(f, x, candidate, with) : OUTCOME_MEMORY;
 
@@ -290,12 +114,12 @@ static void send_one(struct exchange *x, const struct record *end, unsigned cand
 		shadow.in_flight++;
 		shadow.sent++;
 		if (f->pass.warm_up)
-			settle(f, OUTCOME_WARM_UP);
+			shadow_settle(f, OUTCOME_WARM_UP);
 		return;
 	}
 	ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW, refused);
 	if (f)
-		give_back(f);
+		shadow_give_back(f);
 }
 
 /* Why nothing goes to that candidate now; 0: it may. A sandbox that was not ready yet is warming up; one that
@@ -412,6 +236,18 @@ static bool ask(struct exchange *x, const struct record *end)
 	return !shadow.asked_for.id;
 }
 
+/* The canary is recognised here, and goes on as an answer that no candidate gave. */
+static void answer_canary(const struct record *r)
+{
+	struct record answer = {.id = r->id, .route = r->route, .generation = r->generation};
+	const struct plan *plan = shadow.env->plan;
+	char mark[CANARY_MARK_BYTES];
+
+	canary_mark(atomic_load(&shadow.env->page->run_id), mark);
+	(void)!canary_leg(shadow.out, &answer, LEG_CANDIDATE, &plan->masks[plan->routes[r->route].mask], mark,
+	                  clock_mono_ns());
+}
+
 static void take(const struct record *r)
 {
 	struct exchange *x = NULL;
@@ -419,6 +255,11 @@ static void take(const struct record *r)
 
 	if (!is_for_us(r))
 		return;
+	if (r->flags & RECORD_CANARY) {
+		if (r->type == RECORD_END)
+			answer_canary(r);
+		return;
+	}
 	err = fold_add(shadow.fold, r, shadow.payload, &x);
 	if (err) {
 		give_up(r, err == ERR_PROTO ? OUTCOME_ROLE_LOST : OUTCOME_MEMORY);
@@ -559,109 +400,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	shadow.signalled |= what & EV_READ;
 }
 
-/* Of an https candidate. 0, or an error that was logged. */
-static int make_trust(unsigned route, unsigned candidate, struct client_target *target)
-{
-	static const char *const alpn[] = {"h2", "http/1.1"};
-	const struct plan_candidate *p = &shadow.env->plan->routes[route].candidates[candidate];
-	char name[48], why[TLS_WHY_BYTES] = "";
-	struct tls_client_config config = {.insecure = !p->verify};
-	struct buf ca;
-	int err = 0;
-
-	snprintf(name, sizeof name, "trust.%u.%u", route, candidate);
-	buf_init(&ca, PEM_MAX);
-	role_read(shadow.env, name, &ca);
-	config.ca_pem = buf_span(&ca);
-	config.alpn = alpn + 1;
-	config.alpn_count = 1;
-	if (p->http != PLAN_HTTP_2)
-		err = tls_client_context(&config, why, sizeof why, &target->tls);
-	config.alpn = alpn;
-	config.alpn_count = p->http == PLAN_HTTP_2 ? 1 : 2;
-	if (!err && p->http != PLAN_HTTP_1)
-		err = tls_client_context(&config, why, sizeof why, &target->tls_h2);
-	buf_fini(&ca);
-	if (err)
-		LOG(ERROR, "tls_setup_failed", log_text("candidate", p->name), log_text("why", why));
-	return err;
-}
-
-/* What its requests have of their own. 0, or an error that was logged. */
-static int make_to(unsigned route, unsigned candidate)
-{
-	const struct plan_candidate *p = &shadow.env->plan->routes[route].candidates[candidate];
-	struct buf credential;
-	char name[48];
-	int err;
-
-	snprintf(name, sizeof name, "credential.%u.%u", route, candidate);
-	buf_init(&credential, PEM_MAX);
-	role_read(shadow.env, name, &credential);
-	err = request_to_init(&shadow.to[route][candidate], p, atomic_load(&shadow.env->page->run_id),
-	                      buf_span(&credential));
-	if (credential.base)
-		explicit_bzero(credential.base, credential.cap);
-	buf_fini(&credential);
-	if (err)
-		LOG(ERROR, "credential_failed", log_text("candidate", p->name),
-		    log_text("why", err_text(err)));
-	return err;
-}
-
-static int make_client(unsigned route, unsigned candidate)
-{
-	const struct plan_route *r = &shadow.env->plan->routes[route];
-	const struct plan_candidate *p = &r->candidates[candidate];
-	struct client_limits limits = {p->max_in_flight, p->timeout_ms, r->max_body_bytes, &shadow.held};
-	struct client_target target = {.host = p->endpoint.host,
-	                               .h2 = p->http == PLAN_HTTP_2,
-	                               .dialer = dial_to(shadow.dial, route, candidate)};
-	int err = plan_address(&p->endpoint, &target.address, &target.address_len);
-
-	admission_init(&shadow.admissions[route][candidate], p, shadow.env->plan->seed,
-	               &shadow.env->page->candidates[route][candidate]);
-	if (!err)
-		err = make_to(route, candidate);
-	if (!err && p->endpoint.tls)
-		err = make_trust(route, candidate, &target);
-	if (!err && p->endpoint.port &&
-	    !name_numeric(p->endpoint.address, &shadow.places[route][candidate].at))
-		err = ERR_CONFIG;
-	if (!err)
-		err = client_new(shadow.base, &target, limits, &shadow.clients[route][candidate]);
-	if (!err)
-		drill_init(&shadow.drills[route][candidate], shadow.base, shadow.clients[route][candidate],
-		           &shadow.held,
-		           &(struct drill_place){shadow.env->page, shadow.env->plan, (uint16_t)route,
-		                                 candidate});
-	if (!err)
-		catalogue_init(&shadow.catalogues[route][candidate], p, shadow.clients[route][candidate],
-		               &shadow.to[route][candidate]);
-	tls_context_unref(&target.tls);
-	tls_context_unref(&target.tls_h2);
-	return err;
-}
-
-static int make_clients(void)
-{
-	const struct plan *plan = shadow.env->plan;
-	int fd = role_fd(shadow.env, "names.read");
-
-	if ((fd != -1 && names_watch(fd, &shadow.names)) || sandbox_gauges_watch(shadow.env, shadow.looks) ||
-	    dial_new(shadow.base, role_fd(shadow.env, "dial.ask"), &shadow.dial))
-		return ERR_SYS;
-	for (unsigned r = 0; r < plan->route_count; r++) {
-		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
-			int err = make_client(r, c);
-
-			if (err)
-				return err;
-		}
-	}
-	return 0;
-}
-
 int shadow_run(struct role_env *env)
 {
 	struct timeval now = {0, 0};
@@ -672,7 +410,7 @@ int shadow_run(struct role_env *env)
 	shadow.held.limit_bytes = budget_bytes(env->plan, BUDGET_SHADOW) / 2;
 	shadow.fold = fold_new(budget_bytes(env->plan, BUDGET_SHADOW) / 2);
 	if (!shadow.base || !shadow.fold || role_ring_reader(env, "shadow", &shadow.in) ||
-	    role_ring_writer(env, "answers", &shadow.out) || make_clients())
+	    role_ring_writer(env, "answers", &shadow.out) || shadow_make_clients())
 		return 3;
 	shadow.pace.most_ms = PAUSE_MS;
 	shadow.tick = evtimer_new(shadow.base, on_tick, NULL);

@@ -314,6 +314,22 @@ static const struct word *find(const unsigned char *word, size_t len)
 	return NULL;
 }
 
+/* The end of the word that begins at `at`, which is a letter. */
+static size_t word_end(const unsigned char *text, size_t len, size_t at)
+{
+	bool small = false;
+
+	for (; at < len; at++) {
+		unsigned char c = text[at];
+
+		if ((unsigned char)(c - 'a') < 26)
+			small = true;
+		else if ((unsigned char)(c - 'A') >= 26 || small)
+			break;
+	}
+	return at;
+}
+
 size_t words_next(const unsigned char *text, size_t len, size_t at, size_t *behind_out,
                   struct detect_set *out)
 {
@@ -321,17 +337,18 @@ size_t words_next(const unsigned char *text, size_t len, size_t at, size_t *behi
 		const struct word *w;
 		size_t start = at;
 
-		while (at < len && is_letter(text[at]) &&
-		       !(at > start && !(text[at] & 32) && text[at - 1] & 32))
+		if (!is_letter(text[at])) {
 			at++;
-		w = find(text + start, at - start);
-		if (w) {
-			for (unsigned i = 0; i < CLASSES_MAX && w->classes[i]; i++)
-				detect_set_add(out, w->classes[i]);
-			*behind_out = at;
-			return start;
+			continue;
 		}
-		at += at == start;
+		at = word_end(text, len, at);
+		w = find(text + start, at - start);
+		if (!w)
+			continue;
+		for (unsigned i = 0; i < CLASSES_MAX && w->classes[i]; i++)
+			detect_set_add(out, w->classes[i]);
+		*behind_out = at;
+		return start;
 	}
 	return len;
 }

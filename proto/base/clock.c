@@ -21,6 +21,11 @@ uint64_t clock_wall_ns(void)
 	return read_clock(CLOCK_REALTIME);
 }
 
+uint64_t clock_thread_ns(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void clock_rfc3339(uint64_t wall_ns, char out[28])
 {
 	time_t seconds = (time_t)(wall_ns / 1000000000u);

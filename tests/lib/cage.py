@@ -60,6 +60,7 @@ probes = dict(
     host_pid=lambda: os.kill(HOST["pid"], 0),
     host_proc=lambda: open(f"/proc/{HOST['pid']}/environ"),
     host_root=lambda: open(f"/proc/{HOST['pid']}/root" + HOST["secret"]),
+    init_environment=lambda: b"TOKEN=" in open("/proc/1/environ", "rb").read() or call(-1),
     init_root=lambda: open("/proc/1/root" + HOST["secret"]),
     relay_descriptors=lambda: os.listdir(f"/proc/{relay}/fd"),
     relay_memory=lambda: open(f"/proc/{relay}/mem", "rb"),

@@ -127,18 +127,41 @@ static void says_why_not(void **state)
 	launcher_close(&l);
 }
 
+/* Later it is heard of, and is neither taken for another's nor left alone. */
+static void a_late_answer_is_nobodys(void **state)
+{
+	char parent[16];
+	const char *const words[] = {"/proc/self/exe", "--late", parent, "proxy", NULL};
+	struct launcher l;
+	int status;
+
+	(void)state;
+	snprintf(parent, sizeof parent, "%d", (int)getpid());
+	assert_int_equal(launcher_open(&l, self), 0);
+	kill(l.pid, SIGSTOP);
+	assert_int_equal(launcher_start(&l, &(struct launch){.words = words}), ERR_SYS);
+	kill(l.pid, SIGCONT);
+	assert_int_equal(launched(&l, true), 0);
+	assert_true(waitpid(-1, &status, 0) > 0);
+	assert_true(WIFSIGNALED(status));
+	launcher_close(&l);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(starts_our_children),
 	        cmocka_unit_test(starts_what_a_confined_parent_cannot),
 	        cmocka_unit_test(says_why_not),
+	        cmocka_unit_test(a_late_answer_is_nobodys),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "--role") && !strcmp(argv[2], "launcher"))
 		return launcher_run();
 	if (argc > 2 && !strcmp(argv[1], "--child"))
 		return child(argc, argv);
+	if (argc > 2 && !strcmp(argv[1], "--late"))
+		return (int)sleep(20);
 	self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,6 +199,17 @@ static int stays_run(struct role_env *env)
 	return stay(env, PHASE_JUDGE);
 }
 
+/* A safeguard stops all: that is known to whoever starts next. */
+static int keeps_run(struct role_env *env)
+{
+	role_ready(env);
+	atomic_store(&env->page->paused, PAUSED_BY_SAFEGUARD);
+	for (int i = 0; i < 20000 && access(path_of("morning.paused"), F_OK); i++)
+		usleep(1000);
+	finish(env);
+	return stay(env, PHASE_JUDGE);
+}
+
 static int worker_run(struct role_env *env)
 {
 	role_ready(env);
@@ -211,9 +222,11 @@ static int worker_run(struct role_env *env)
 #define WORKER(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_WORKERS, false, HOLDS, {0, 0}, 0, {0, 0}}
 static const struct role_row refused[] = {SCRIPT(refused), WORKER(worker)}, waiting[] = {SCRIPT(waits), WORKER(slow)},
 	weak[] = {SCRIPT(weak), WORKER(worker)}, closing[] = {SCRIPT(closes), WORKER(worker)},
-	upgrading[] = {SCRIPT(upgrades), WORKER(worker)}, staying[] = {SCRIPT(stays), WORKER(worker)};
+	upgrading[] = {SCRIPT(upgrades), WORKER(worker)}, staying[] = {SCRIPT(stays), WORKER(worker)}, keeping[] = {SCRIPT(keeps), WORKER(worker)};
 /* clang-format on */
-static const struct role_row *const houses[] = {refused, waiting, weak, closing, upgrading, staying};
+static const struct role_row *const houses[] = {refused, waiting, weak, closing, upgrading, staying, keeping};
+
+static bool marks; /* pauses, beside the runs */
 
 static void fill(struct plan *plan)
 {
@@ -224,6 +237,8 @@ static void fill(struct plan *plan)
 	plan->memory_bytes = 1 << 20;
 	plan->drain_timeout_ms = 20000;
 	snprintf(plan->run_name, sizeof plan->run_name, "morning");
+	if (marks)
+		snprintf(plan->run_directory, sizeof plan->run_directory, "%s", path_of(""));
 	/* Bound a second time it would be in use. */
 	plan->listen_count = 1;
 	snprintf(plan->listen[0].at.address, sizeof plan->listen[0].at.address, "%s", path_of("listen"));
@@ -326,6 +341,17 @@ static void runs_close_and_open(void **state)
 	alone();
 }
 
+static void a_safeguard_outlives_the_proxy(void **state)
+{
+	(void)state;
+	marks = true;
+	lived(keeping, NULL, NULL);
+	marks = false;
+	assert_true(is_there("morning.paused"));
+	unlink(path_of("morning.paused"));
+	alone();
+}
+
 static void an_upgrade_takes_the_listeners_along(void **state)
 {
 	char *argv[] = {"/proc/self/exe", NULL};
@@ -386,6 +412,7 @@ int main(int argc, char **argv)
 	        cmocka_unit_test_teardown(a_second_reload_waits, clean),
 	        cmocka_unit_test_teardown(a_role_that_fails_takes_the_new_set_with_it, clean),
 	        cmocka_unit_test_teardown(runs_close_and_open, clean),
+	        cmocka_unit_test_teardown(a_safeguard_outlives_the_proxy, clean),
 	        cmocka_unit_test_teardown(an_upgrade_takes_the_listeners_along, clean),
 	        cmocka_unit_test_teardown(an_upgrade_that_fails_changes_nothing, clean),
 	};

@@ -79,6 +79,20 @@ static void a_rate_is_of_the_last_while(void **state)
 	assert_true(fabs(rule_rate(&w, 1000, 510, 1060, 1400 * MS)) < 1e-9);
 }
 
+/* A batch that the disk did not take. */
+static void what_is_taken_back_is_no_rate(void **state)
+{
+	struct rule_window w = {0};
+
+	(void)state;
+	(void)rule_rate(&w, 1000, 5, 100, 0);
+	(void)rule_rate(&w, 1000, 9, 200, 600 * MS);
+	assert_true(isnan(rule_rate(&w, 1000, 8, 190, 700 * MS)));
+	assert_true(isnan(rule_rate(&w, 1000, 8, 195, 1300 * MS)));
+	assert_true(isnan(rule_rate(&w, 1000, 4, 90, 1400 * MS)));
+	assert_true(fabs(rule_rate(&w, 1000, 14, 190, 1500 * MS) - 0.1) < 1e-9);
+}
+
 static void a_quantile_is_of_the_last_while(void **state)
 {
 	static struct rule_times w;
@@ -118,6 +132,7 @@ int main(void)
 	        cmocka_unit_test(what_is_not_known_neither_acts_nor_holds_for_ever),
 	        cmocka_unit_test(a_stop_is_for_good),
 	        cmocka_unit_test(a_rate_is_of_the_last_while),
+	        cmocka_unit_test(what_is_taken_back_is_no_rate),
 	        cmocka_unit_test(a_quantile_is_of_the_last_while),
 	        cmocka_unit_test(the_machine_says_how_short_it_is),
 	};

@@ -1,0 +1,106 @@
+/*
+ * judge_pair.c - what is compared with what: the legs of an exchange become a pair.
+ *
+ * An exchange whose model input was masked is no question to live: its candidates are compared with the
+ * baseline's answer, which was asked the same masked question, or they are not_compared{masked_input}. The
+ * baseline's own pair with live is masked_input then, and no part of the noise rate.
+ */
+#include "replay/judge_inside.h"
+
+#include "capture/head.h"
+#include "proto/grpc.h"
+
+static struct answer answer_of(const struct leg *client, const struct leg *leg)
+{
+	struct span request = buf_span(&client->head), head = buf_span(&leg->head);
+	bool grpc = grpc_is(head_field(request, SPAN("content-type")));
+
+	return (struct answer){.status = grpc ? head_grpc_status(head, buf_span(&leg->trailers))
+	                                      : head_status(head),
+	                       .content_type = head_field(head, SPAN("content-type")),
+	                       .body = buf_span(&leg->body),
+	                       .grpc = grpc,
+	                       .target = head_target(request),
+	                       .encoding = head_field(head, SPAN("grpc-encoding"))};
+}
+
+static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? (to_ns - from_ns) / 1000u : 0;
+}
+
+bool judge_has(const struct exchange *x, unsigned leg)
+{
+	return x->legs[leg] && x->legs[leg]->ended && !x->legs[leg]->error;
+}
+
+static bool input_masked(const struct exchange *x)
+{
+	return x->legs[LEG_CLIENT]->flags & RECORD_INPUT_MASKED;
+}
+
+/* The route's baseline, or CANDIDATES_MAX. */
+static unsigned baseline_of(const struct plan_route *route)
+{
+	for (unsigned c = 0; c < route->candidate_count; c++)
+		if (route->candidates[c].baseline)
+			return c;
+	return CANDIDATES_MAX;
+}
+
+/* The leg that a candidate's answer is compared with; NULL: there is none. */
+static const struct leg *reference(const struct exchange *x, unsigned candidate)
+{
+	unsigned b;
+
+	if (!input_masked(x))
+		return x->legs[LEG_LIVE];
+	b = baseline_of(&judge.env->plan->routes[x->route]);
+	return b != candidate && b < CANDIDATES_MAX && judge_has(x, LEG_CANDIDATE + b)
+	               ? x->legs[LEG_CANDIDATE + b]
+	               : NULL;
+}
+
+bool judge_reference_pending(const struct exchange *x, unsigned candidate)
+{
+	unsigned b = baseline_of(&judge.env->plan->routes[x->route]);
+	uint8_t at;
+
+	if (!input_masked(x) || b == candidate || b >= CANDIDATES_MAX || judge_has(x, LEG_CANDIDATE + b))
+		return false;
+	at = ledger_cell(judge.env->ledger, x->slot, x->id, b);
+	return at > STAGE_NONE && at < OUTCOME_FIRST;
+}
+
+uint8_t judge_compare(struct exchange *x, unsigned candidate)
+{
+	const struct leg *client = x->legs[LEG_CLIENT], *live = x->legs[LEG_LIVE];
+	const struct leg *other = x->legs[LEG_CANDIDATE + candidate], *against = reference(x, candidate);
+	struct comparison comparison = {0};
+	struct results_pair pair = {
+	        .id = x->id, .route = x->route, .candidate = (uint16_t)candidate, .comparison = &comparison};
+	int err;
+
+	if (!against)
+		return OUTCOME_MASKED_INPUT;
+	if (judge.failing)
+		return OUTCOME_DISK;
+	pair.against_baseline = against != live;
+	pair.drilled = (other->flags | (pair.against_baseline ? against->flags : 0)) & RECORD_DRILLED;
+	pair.live = answer_of(client, against);
+	pair.other = answer_of(client, other);
+	err = compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other,
+	                   judge.limit_bytes - fold_bytes(judge.fold), &comparison);
+	if (err)
+		return err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_UNDECODABLE;
+	pair.seen_us = judge.wall_anchor_us + us_between(judge.mono_anchor_ns, client->start_ns);
+	pair.request_head = buf_span(&client->head);
+	pair.request_body = buf_span(&client->body);
+	pair.live_us = us_between(client->end_ns, live->end_ns);
+	pair.other_us = us_between(other->start_ns, other->end_ns);
+	err = results_add(judge.results, &pair);
+	comparison_fini(&comparison);
+	if (err && err != ERR_NOMEM)
+		judge_give_up_batch();
+	return !err ? OUTCOME_COMPARED : err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_DISK;
+}
