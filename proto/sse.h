@@ -1,43 +1,40 @@
 /*
- * sse.h - lines of text/event-stream (WHATWG HTML 9.2): which bytes end one, which field it holds. No
- * allocation, no I/O.
+ * sse.h - the events of a text/event-stream that lies whole in memory (WHATWG HTML, section 9.2.6). Pure: no
+ * I/O.
  *
- * An event is the lines up to an empty one. A line ends with CR LF, LF or CR.
+ * Lines end with LF, CR or CRLF; a byte order mark, comments and unknown fields are skipped; the data fields
+ * of an event are joined by line feeds; an event without data is none, and so is what no blank line ends.
  */
 #ifndef PROTO_SSE_H
 #define PROTO_SSE_H
 
-#include "proto/base/span.h"
+#include "proto/base/buf.h"
 
 struct sse_line {
-	struct span text, end; /* end: its CR, LF or both; empty at the end of the input */
+	struct span text, end; /* end: its LF, CR or both; empty where the input ends before it does */
 	struct span name;      /* of the field; empty for a comment */
 	struct span value;     /* without the blank in front, if there is one */
 	bool blank;            /* there is one */
 };
 
 /* Cut the first line off `left`: false when nothing is left. */
-static inline bool sse_next(struct span *left, struct sse_line *out)
-{
-	size_t n = 0, end, colon;
+bool sse_line(struct span *left, struct sse_line *out);
+/* What a stream may begin with. */
+#define SSE_MARK SPAN("\xef\xbb\xbf")
 
-	if (!left->len)
-		return false;
-	while (n < left->len && left->data[n] != '\r' && left->data[n] != '\n')
-		n++;
-	end = n < left->len ? 1 : 0;
-	if (end && n + 1 < left->len && left->data[n] == '\r' && left->data[n + 1] == '\n')
-		end = 2;
-	*out = (struct sse_line){.text = {left->data, n}, .end = {left->data + n, end}};
-	for (colon = 0; colon < n && left->data[colon] != ':';)
-		colon++;
-	out->name = (struct span){left->data, colon};
-	out->blank = colon + 1 < n && left->data[colon + 1] == ' ';
-	colon += colon < n;
-	colon += out->blank;
-	out->value = (struct span){left->data + colon, n - colon};
-	*left = (struct span){left->data + n + end, left->len - n - end};
-	return true;
-}
+struct sse_reader {
+	struct span left;
+	struct buf joined; /* data of more than one field */
+};
+
+struct sse_event {
+	struct span name, data; /* name: empty when none is given; valid until the next event is read */
+};
+
+/* `limit_bytes`: of the data that has to be joined. */
+void sse_init(struct sse_reader *, struct span stream, size_t limit_bytes);
+void sse_fini(struct sse_reader *);
+/* 1 with an event; 0: there is no more; ERR_LIMIT, ERR_NOMEM. */
+int sse_next(struct sse_reader *, struct sse_event *out) MUST_CHECK;
 
 #endif
