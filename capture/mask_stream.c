@@ -107,7 +107,7 @@ static void read_lines(struct stream *s)
 /* What a document becomes; of texts nobody looks into, only the word at the end of a stream is known. */
 static int mask_doc(struct mask_work *w, const struct mask_doc *d, struct span text)
 {
-	if (span_eq(text, done)) {
+	if (!text.len || span_eq(text, done)) {
 		buf_span_put(w->out, text);
 		return 0;
 	}

@@ -183,6 +183,7 @@ static void test_events(void **state)
 	       "\xef\xbb\xbf"
 	       "data: {\"a\":\"<$.a|1>\"}\n\n");
 	events("T$.a", false, "data: hi\n\n", NULL);
+	events("T$.a", false, "data:\n\n", "data:\n\n");
 	events("T$.a", true, "data: [hi\n\n", "data: [hi\n\n");
 	events("T$.a", false, "data: [hi\n\n", NULL);
 	events("T$.a", true, "data: {\"a\":1\n\n", NULL);
