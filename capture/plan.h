@@ -14,6 +14,7 @@
 #include "capture/detect/detect.h"
 #include "capture/guard.h"
 #include "capture/ledger.h"
+#include "capture/where.h"
 
 enum {
 	NAME_MAX_BYTES = 64,
@@ -216,7 +217,23 @@ struct plan_candidate {
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
 };
 
-enum protocol { PROTOCOL_AUTO, PROTOCOL_OPENINFERENCE, PROTOCOL_JSON, PROTOCOL_BYTES };
+#define PROTOCOL_TABLE(X) /* how answers are read; their order is in captures */                             \
+	X(AUTO, "auto")                                                                                      \
+	X(OPENINFERENCE, "openinference")                                                                    \
+	X(JSON, "json")                                                                                      \
+	X(BYTES, "bytes")                                                                                    \
+	X(OPENAI, "openai")                                                                                  \
+	X(ANTHROPIC, "anthropic")                                                                            \
+	X(OLLAMA, "ollama")                                                                                  \
+	X(TFSERVING, "tfserving")                                                                            \
+	X(KSERVE_V1, "kserve-v1")
+
+enum protocol {
+#define X(id, name) PROTOCOL_##id,
+	PROTOCOL_TABLE(X)
+#undef X
+	        PROTOCOLS_KNOWN
+};
 
 enum gate_metric { /* order of replay/gate.c's table */
 	           GATE_CANDIDATE_FAILURE_RATE,
@@ -310,6 +327,20 @@ struct plan_harm { /* replay/harm.h */
 
 enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
 
+enum arrivals { ARRIVALS_RECORDED, ARRIVALS_CONSTANT, ARRIVALS_POISSON };
+
+struct plan_schedule {       /* replay/schedule.h */
+	uint32_t arrivals;   /* enum arrivals */
+	double rate;         /* requests a second, unless as recorded */
+	uint64_t max_gap_ns; /* 0: gaps stay */
+	uint32_t loops;      /* passes over the capture */
+};
+
+struct plan_choice { /* which of the capture's exchanges are played */
+	struct where where;
+	uint32_t sample_ppm;
+};
+
 struct plan_input { /* the capture that a replay reads */
 	char path[PATH_MAX_BYTES];
 	uint64_t bytes;
@@ -343,6 +374,8 @@ struct plan {
 	uint64_t replay_max_lag_ns; /* p99; past it a run that keeps time is void */
 	uint32_t replay_progress;   /* enum progress */
 	struct plan_input replay_input;
+	struct plan_choice replay_choice;
+	struct plan_schedule replay_schedule;
 	uint32_t listen_count;
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;

@@ -19,7 +19,11 @@ _Static_assert(H1_LINE_MAX >= 8 * 1024 && H1_FIELD_MAX >= 16 * 1024 && H1_HEAD_M
 #define ONE(key, kind, owner, member) .name = key, .type = kind, CFG_FIELD(owner, member)
 #define ALL(key, kind, table)         .name = key, .type = kind, .rows = table
 
-const char *const config_protocols[] = {"auto", "openinference", "json", "bytes", NULL};
+const char *const config_protocols[] = {
+#define X(id, name) name,
+        PROTOCOL_TABLE(X)
+#undef X
+                NULL};
 const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",          "divergence_rate",
                                            "row_divergence_rate",    "latency_p99_ratio", NULL};
 const char *const config_guard_metrics[] = {
@@ -38,8 +42,7 @@ static const char *const guard_actions[] = {
 const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
 const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
 const char *const config_https[] = {"auto", "1.1", "2", NULL};
-static const char *const protocols_later[] = {"openai",    "anthropic", "ollama", "tfserving",
-                                              "kserve-v1", "text",      NULL};
+static const char *const protocols_later[] = {"text", NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};

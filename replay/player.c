@@ -1,11 +1,11 @@
 /*
  * player.c - replay is a mirror with another source and another pace.
  *
- * The capture's exchanges come from a bounded window (window.h) and go into the same masked rings that the
- * masker feeds, each at start + recorded offset / speed. The start is read once and deadlines are absolute,
- * so nothing drifts; what is sent after its deadline is measured as lag, whatever made it late: waiting for a
- * slot or a ring counts too (no coordinated omission). Admission is by ledger slots: a full ledger or ring
- * makes the player wait, never shed.
+ * The capture's exchanges come from a bounded window (window.h), pass by pass, and go into the same masked
+ * rings that the masker feeds, each when it is due (schedule.h). The start is read once and deadlines are
+ * absolute, so nothing drifts; what is sent after its deadline is measured as lag, whatever made it late:
+ * waiting for a slot or a ring counts too (no coordinated omission). Admission is by ledger slots: a full
+ * ledger or ring makes the player wait, never shed.
  */
 #define _GNU_SOURCE
 #include "replay/player.h"
@@ -21,6 +21,7 @@
 #include "proto/base/clock.h"
 #include "replay/judge.h"
 #include "proto/base/sketch.h"
+#include "replay/schedule.h"
 #include "replay/window.h"
 
 static const uint64_t NAP_NS = 50000000u, RETRY_NS = 200000u, READ_MARGIN_NS = 2000000u;
@@ -31,7 +32,9 @@ struct player {
 	const struct role_env *env;
 	struct ring *to_shadow, *to_judge;
 	struct window *window;
-	uint64_t sequence, start_ns, first_ns, baselines[ROUTES_MAX];
+	struct schedule schedule;
+	unsigned pass;
+	uint64_t sequence, pass_first, start_ns, baselines[ROUTES_MAX];
 	uint64_t told_ns;
 	bool terminal;
 	struct sketch lag; /* us */
@@ -90,6 +93,12 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 	emit(&r, RECORD_END, leg->end_ns + shift_ns, SPAN(""));
 }
 
+/* Drawn from what was drawn; what is not known stays so. */
+static uint32_t sample_ppm(const struct exchange *x)
+{
+	return (uint32_t)((uint64_t)x->sample_ppm * player.env->plan->replay_choice.sample_ppm / 1000000);
+}
+
 /* False: stopped while waiting for a slot. */
 static bool play(const struct exchange *x)
 {
@@ -98,7 +107,7 @@ static bool play(const struct exchange *x)
 	                   .route = x->route,
 	                   .generation = player.env->plan->generation,
 	                   .sample_hash = x->sample_hash,
-	                   .sample_ppm = x->sample_ppm};
+	                   .sample_ppm = sample_ppm(x)};
 	struct ledger *l = player.env->ledger;
 	uint64_t shift;
 
@@ -135,7 +144,7 @@ static void publish_lag(void)
 static void tell(const char *end)
 {
 	enum progress how = player.env->plan->replay_progress;
-	double share = window_share(player.window),
+	double share = (player.pass + window_share(player.window)) / player.schedule.rule->loops,
 	       seconds = (double)(clock_mono_ns() - player.start_ns) / 1e9;
 	unsigned long long sent = player.sequence, late = sketch_quantile(&player.lag, 0.99);
 	char lag[40] = "";
@@ -195,18 +204,12 @@ static bool wait_until(uint64_t due_ns)
 
 static bool play_in_time(const struct exchange *x)
 {
-	double speed = player.env->plan->replay_speed;
-	uint64_t end = x->legs[LEG_CLIENT]->end_ns, due, sent;
+	uint64_t due = player.start_ns + schedule_next(&player.schedule, x->legs[LEG_CLIENT]->end_ns), sent;
 
-	if (!player.first_ns)
-		player.first_ns = end;
-	due = player.start_ns;
-	if (speed > 0 && end > player.first_ns)
-		due += (uint64_t)((double)(end - player.first_ns) / speed);
 	if (!wait_until(due) || !play(x))
 		return false;
 	sent = clock_mono_ns();
-	if (speed > 0)
+	if (player.schedule.speed > 0)
 		sketch_add(&player.lag, (sent - due) / 1000u);
 	return true;
 }
@@ -214,7 +217,7 @@ static bool play_in_time(const struct exchange *x)
 static void say_end(int err)
 {
 	int end = window_end(player.window);
-	unsigned long long out = window_left_out(player.window);
+	unsigned long long out = window_left_out(player.window), others = window_not_chosen(player.window);
 
 	if (player.env->plan->replay_progress != PROGRESS_QUIET)
 		tell("\n");
@@ -225,28 +228,10 @@ static void say_end(int err)
 		        err_text(end));
 	if (out)
 		fprintf(stderr, "understudy: left out, without a complete request and answer: %llu\n", out);
-}
-
-static void play_all(void)
-{
-	const struct exchange *x;
-	int err;
-
-	err = window_next(player.window, &x);
-	player.start_ns = player.told_ns = clock_mono_ns();
-	while (!err) {
-		if (!play_in_time(x)) {
-			publish_lag();
-			return;
-		}
-		err = window_next(player.window, &x);
-	}
-	publish_lag();
-	say_end(err);
-	if (window_end(player.window) != ERR_AGAIN)
-		atomic_store(&player.env->page->replay.ends_early, (uint32_t)-window_end(player.window));
-	if (err == ERR_AGAIN)
-		atomic_store(&player.env->page->replay.whole, 1);
+	if (others && player.env->plan->replay_progress != PROGRESS_QUIET)
+		fprintf(stderr, "understudy: left out by --where and --sample: %llu\n", others);
+	if (!player.sequence)
+		fprintf(stderr, "understudy: replay: nothing was sent\n");
 }
 
 static int open_window(const struct role_env *env)
@@ -263,9 +248,70 @@ static int open_window(const struct role_env *env)
 		return err;
 	}
 	player.window = window_new(reader, env->plan->route_count, budget_player_bytes(env->plan));
-	if (!player.window)
+	if (!player.window) {
 		capfile_reader_free(&reader);
-	return player.window ? 0 : ERR_NOMEM;
+		return ERR_NOMEM;
+	}
+	window_choose(player.window, &env->plan->replay_choice, env->plan->seed);
+	return 0;
+}
+
+/* From the capture's beginning, when it was whole and had something to play. */
+static int begin_pass(void)
+{
+	struct window *played = player.window;
+	int err;
+
+	if (player.pass + 1 >= player.env->plan->replay_schedule.loops ||
+	    window_end(player.window) != ERR_AGAIN || player.pass_first == player.sequence)
+		return ERR_AGAIN;
+	err = open_window(player.env);
+	if (err) {
+		player.window = played;
+		return err;
+	}
+	window_free(&played);
+	player.pass++;
+	player.pass_first = player.sequence;
+	schedule_again(&player.schedule);
+	return 0;
+}
+
+static int next(const struct exchange **exchange_out)
+{
+	int err = window_next(player.window, exchange_out);
+
+	while (err == ERR_AGAIN) {
+		err = begin_pass();
+		if (err)
+			return err;
+		err = window_next(player.window, exchange_out);
+	}
+	return err;
+}
+
+static void play_all(void)
+{
+	const struct plan *plan = player.env->plan;
+	const struct exchange *x;
+	int err;
+
+	schedule_init(&player.schedule, &plan->replay_schedule, plan->replay_speed, plan->seed);
+	err = next(&x);
+	player.start_ns = player.told_ns = clock_mono_ns();
+	while (!err) {
+		if (!play_in_time(x)) {
+			publish_lag();
+			return;
+		}
+		err = next(&x);
+	}
+	publish_lag();
+	say_end(err);
+	if (window_end(player.window) != ERR_AGAIN)
+		atomic_store(&player.env->page->replay.ends_early, (uint32_t)-window_end(player.window));
+	if (err == ERR_AGAIN)
+		atomic_store(&player.env->page->replay.whole, 1);
 }
 
 int player_run(struct role_env *env)

@@ -123,6 +123,20 @@ static void put_file(struct buf *b, const char *path, uint64_t bytes, const uint
 	buf_puts(b, "}");
 }
 
+/* When and what of the input was played: with the seed, enough to play it again. */
+static void put_schedule(struct buf *b, const struct plan *plan)
+{
+	static const char *const arrivals[] = {"recorded", "constant", "poisson"};
+	const struct plan_schedule *s = &plan->replay_schedule;
+
+	buf_printf(b, "{\"speed\":%.17g,\"arrivals\":\"%s\",\"rate\":%.17g,\"max_gap_ns\":%llu,\"loops\":%u,",
+	           plan->replay_speed, arrivals[s->arrivals], s->rate, (unsigned long long)s->max_gap_ns,
+	           s->loops);
+	buf_printf(b, "\"sample_ppm\":%u,", plan->replay_choice.sample_ppm);
+	put_text(b, "where", plan->replay_choice.where.text);
+	buf_puts(b, "}");
+}
+
 /* A replay's input, with the policies that masked it when it was recorded. */
 static void put_input(struct buf *b, const struct plan *plan)
 {
@@ -134,6 +148,8 @@ static void put_input(struct buf *b, const struct plan *plan)
 	put_integer(b, "bytes", input->bytes);
 	buf_puts(b, ",");
 	put_hex(b, "sha256", input->hash);
+	buf_puts(b, ",\"played\":");
+	put_schedule(b, plan);
 	buf_puts(b, ",\"masks\":[");
 	for (unsigned i = 0; i < plan->route_count; i++) {
 		buf_puts(b, i ? ",{" : "{");

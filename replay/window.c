@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "replay/schedule.h"
+
 enum { AHEAD_RECORDS = 256 };
 static const uint64_t REORDER_NS = 1000000000u, GIVEN_UP_NS = 180 * UINT64_C(1000000000);
 
@@ -13,7 +15,9 @@ struct window {
 	struct exchange **heap; /* complete requests; their answers may be open */
 	size_t count, cap;
 	struct exchange *given;
-	uint64_t newest_ns, left_out;
+	uint64_t newest_ns, left_out, not_chosen;
+	const struct plan_choice *choice; /* NULL: everything */
+	uint64_t seed;
 	int end; /* why there is nothing more to read, or 0 */
 };
 
@@ -150,6 +154,24 @@ static enum head head_state(const struct window *w)
 	return w->end || crowded || since >= GIVEN_UP_NS ? HEAD_LOST : HEAD_WAITING;
 }
 
+void window_choose(struct window *w, const struct plan_choice *choice, uint64_t seed)
+{
+	w->choice = choice;
+	w->seed = seed;
+}
+
+static bool is_chosen(const struct window *w, const struct exchange *x)
+{
+	const struct capfile_facts *file = capfile_facts(w->reader);
+	struct where_facts facts = {
+	        .route = x->route < file->route_count ? span_of(file->routes[x->route].name) : SPAN(""),
+	        .wall_ns = capfile_wall_ns(w->reader, x->legs[LEG_CLIENT]->start_ns)};
+
+	return !w->choice ||
+	       (schedule_draws(w->seed, x->sample_ppm ? x->sample_hash : x->id, w->choice->sample_ppm) &&
+	        where_holds(&w->choice->where, x, &facts));
+}
+
 int window_next(struct window *w, const struct exchange **exchange_out)
 {
 	int err = 0;
@@ -161,7 +183,11 @@ int window_next(struct window *w, const struct exchange **exchange_out)
 
 		if (head == HEAD_READY) {
 			*exchange_out = w->given = pop(w);
-			return 0;
+			if (is_chosen(w, w->given))
+				return 0;
+			w->not_chosen++;
+			fold_drop(w->fold, &w->given);
+			continue;
 		}
 		if (head == HEAD_LOST)
 			leave_out(w, pop(w));
@@ -188,6 +214,11 @@ bool window_ahead(struct window *w)
 uint64_t window_left_out(const struct window *w)
 {
 	return w->left_out;
+}
+
+uint64_t window_not_chosen(const struct window *w)
+{
+	return w->not_chosen;
 }
 
 int window_end(const struct window *w)

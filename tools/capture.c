@@ -14,6 +14,7 @@
 #include "proto/base/clock.h"
 #include "proto/grpc.h"
 #include "tools/commands.h"
+#include "tools/where.h"
 
 enum { STATUS_OK = 0, STATUS_UNREADABLE = 3 };
 enum { FOLD_LIMIT = 256 << 20 };
@@ -27,6 +28,9 @@ struct job {
 	uint64_t exchanges, strays;
 	int status;
 };
+
+static const char *where_text;
+static struct where where;
 
 static int cannot(struct job *j, const char *why, const char *hint)
 {
@@ -92,7 +96,11 @@ static void verify(struct job *j)
 
 static void info_route(struct buf *b, const struct capfile_route *r)
 {
-	static const char *const protocols[] = {"auto", "openinference", "json", "bytes"};
+	static const char *const protocols[] = {
+#define X(id, name) name,
+	        PROTOCOL_TABLE(X)
+#undef X
+	};
 
 	buf_printf(b, "  route %s: protocol %s, sample %g %%, masks %s, tolerance abs %g rel %g\n", r->name,
 	           protocols[r->protocol], r->sample_ppm / 1e4, r->policy, r->tolerance_abs,
@@ -264,6 +272,16 @@ static void put_error(struct buf *b, const struct leg *request, const struct leg
 		buf_puts(b, ",\"error\":\"incomplete\"");
 }
 
+static bool is_meant(const struct job *j, const struct exchange *e)
+{
+	const struct leg *request = e->legs[LEG_CLIENT];
+	struct where_facts facts = {.route = span_of(capfile_facts(j->reader)->routes[e->route].name)};
+
+	if (request && request->begun)
+		facts.wall_ns = capfile_wall_ns(j->reader, request->start_ns);
+	return where_holds(&where, e, &facts);
+}
+
 static void print_exchange(void *arg, struct exchange *e)
 {
 	struct job *j = arg;
@@ -271,6 +289,10 @@ static void print_exchange(void *arg, struct exchange *e)
 	const struct leg *request = e->legs[LEG_CLIENT], *response = e->legs[LEG_LIVE];
 	char date[28];
 
+	if (!is_meant(j, e)) {
+		fold_drop(j->fold, &e);
+		return;
+	}
 	buf_reset(b);
 	buf_printf(b, "{\"id\":\"%016" PRIx64 "\"", e->id);
 	if (request && request->begun) {
@@ -364,19 +386,26 @@ static int run_files(void (*look)(struct job *), const struct words *files)
 	return status;
 }
 
+static int cat_only(void)
+{
+	return command_wrong(&capture_command, "--where goes with cat");
+}
+
 static int run_info(const struct words *files)
 {
-	return run_files(info, files);
+	return where_text ? cat_only() : run_files(info, files);
 }
 
 static int run_cat(const struct words *files)
 {
-	return run_files(cat, files);
+	int status = where_read(&capture_command, where_text, &where);
+
+	return status >= 0 ? status : run_files(cat, files);
 }
 
 static int run_verify(const struct words *files)
 {
-	return run_files(verify, files);
+	return where_text ? cat_only() : run_files(verify, files);
 }
 
 static const struct command_verb verbs[] = {
@@ -386,16 +415,21 @@ static const struct command_verb verbs[] = {
         {0},
 };
 
+static const struct command_flag flags[] = {WHERE_FLAG(&where_text), {0}};
+
 const struct command capture_command = {
         .name = "capture",
         .does = "info, cat or verify capture files",
-        .usage = "info|cat|verify FILE...",
+        .usage = "info|cat|verify FILE... [flags]",
         .about = "Looks into capture files (.cap) written by understudy.\n"
                  "A torn tail (the recorder was killed) is an error for verify only; info and cat\n"
                  "use what is good and say so on standard error.",
+        .flags = flags,
         .verbs = verbs,
+        .manual = where_manual,
         .status = "0 done, 2 usage, 3 a file could not be read",
         .examples = "understudy capture verify run/capture/*.cap\n"
                     "understudy capture info run/capture/00001.cap\n"
-                    "understudy capture cat run/capture/*.cap | jq .latency_us | sort -n | tail -1",
+                    "understudy capture cat run/capture/*.cap | jq .latency_us | sort -n | tail -1\n"
+                    "understudy capture cat run/capture/*.cap --where 'status>=500'",
 };

@@ -45,6 +45,7 @@ struct command {
 	const struct command_verb *verbs; /* or `words` and `run` */
 	const char *words;
 	const char *status, *examples;
+	void (*manual)(FILE *);           /* a section of the page more, or NULL */
 	int (*run)(const struct words *); /* the exit status */
 };
 

@@ -111,7 +111,10 @@ void command_manual(const struct command *c, FILE *f)
 	for (const struct command_flag *flag = c->flags; flag && flag->name; flag++)
 		put_flag(f, flag);
 	put_flag(f, command_help_flag());
-	fputs(".El\n.Sh EXIT STATUS\n", f);
+	fputs(".El\n", f);
+	if (c->manual)
+		c->manual(f);
+	fputs(".Sh EXIT STATUS\n", f);
 	put_line(f, c->status);
 	put_examples(f, c->examples);
 	fputs(".Sh SEE ALSO\n.Xr understudy 1 ,\n.Xr understudy.yaml 5\n", f);

@@ -16,26 +16,15 @@
 #include "tools/commands.h"
 #include "tools/gate.h"
 #include "tools/run.h"
+#include "tools/where.h"
 
 /* At recorded times a slow answer must not hold back the next request; at --speed max the slots are the pace.
  */
 enum { SLOTS_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, HASHED_MAX = 1 << 20 };
 enum { LOOKED_AT_MAX = 4096 }; /* records, for the first request of each route */
 enum { INTERRUPTED = 130 };
-static const uint64_t MAX_LAG_NS = 1000000u;
 
 static struct replay_options options;
-
-static int read_speed(const char *text, double *speed_out)
-{
-	char *end;
-
-	*speed_out = text && !strcmp(text, "max") ? 0 : text ? strtod(text, &end) : 1;
-	if (text && strcmp(text, "max") && (*end || !(*speed_out > 0) || *speed_out > 1e6)) {
-		return command_wrong(&replay_command, "--speed %s: a number above 0, or max", text);
-	}
-	return -1;
-}
 
 static int read_target(const char *text, struct plan_candidate *out)
 {
@@ -89,28 +78,6 @@ static void adopt(const struct plan *file, const char *route, struct plan_candid
 	memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);
 	memcpy(to->credential_file, from->credential_file, sizeof to->credential_file);
 	memcpy(to->credential_header, from->credential_header, sizeof to->credential_header);
-}
-
-/* "5ms", "2s", "250us" */
-static int read_lag(const char *text, uint64_t *ns_out)
-{
-	static const struct {
-		const char *unit;
-		double ns;
-	} units[] = {{"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
-	char *end = NULL;
-	double value = text ? strtod(text, &end) : 0;
-
-	*ns_out = MAX_LAG_NS;
-	if (!text)
-		return -1;
-	for (int i = 0; i < 3; i++) {
-		if (end != text && value >= 0 && value * units[i].ns < 1e15 && !strcmp(end, units[i].unit)) {
-			*ns_out = (uint64_t)(value * units[i].ns);
-			return -1;
-		}
-	}
-	return command_wrong(&replay_command, "--max-lag %s: a time with its unit, e.g. 5ms", text);
 }
 
 static int read_connections(const char *text, const struct plan *plan, uint32_t *out)
@@ -253,6 +220,12 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	buf_printf(&text, "speed %.17g\nslots %u\nmax lag %llu ns\nbaseline %s\nhttp %s\n",
 	           plan->replay_speed, plan->slots_each, (unsigned long long)plan->replay_max_lag_ns,
 	           o->baseline ? o->baseline : "", o->http ? o->http : "");
+	buf_printf(&text,
+	           "arrivals %u\nrate %.17g\nmax gap %llu ns\nloops %u\nsample %u\nseed %llu\nwhere %s\n",
+	           plan->replay_schedule.arrivals, plan->replay_schedule.rate,
+	           (unsigned long long)plan->replay_schedule.max_gap_ns, plan->replay_schedule.loops,
+	           plan->replay_choice.sample_ppm, (unsigned long long)plan->seed,
+	           plan->replay_choice.where.text);
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
 	buf_put(&text, plan->gates_hash, sizeof plan->gates_hash);
@@ -264,22 +237,21 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 static int fill(const struct replay_options *o, struct plan *plan)
 {
 	static struct plan file; /* empty without --config */
-	int status = read_speed(o->speed, &plan->replay_speed);
+	int status = replay_read_schedule(o, plan);
 
-	if (status < 0)
-		status = read_lag(o->max_lag, &plan->replay_max_lag_ns);
 	if (status < 0)
 		status = read_connections(o->connections, plan, &plan->slots_each);
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
 	if (status < 0 && o->config && config_read(o->config, &file, stderr))
 		status = 2;
-	plan->seed = file.seed;
+	if (!o->seed)
+		plan->seed = file.seed;
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
 		status = fill_route(o, plan, &file, &plan->routes[r]);
 	if (status < 0 && o->dry_run)
-		return replay_dry_run(o->input, plan->replay_speed);
+		return replay_dry_run(o->input, plan);
 	if (status < 0 && replay_hash_input(o->input, &plan->replay_input)) {
 		fprintf(stderr, "understudy: %s: %s\n", o->input, err_text(ERR_SYS));
 		status = 3;
@@ -331,6 +303,35 @@ static int verdict(const struct replay_options *o)
 	return o->gate_count ? status : 0;
 }
 
+/* What is no capture becomes one, which the run reads instead. */
+static int take_input(struct replay_options *o)
+{
+	static char path[PATH_MAX_BYTES];
+	bool is_stdin = !strcmp(o->input, "-");
+	FILE *f = is_stdin ? stdin : fopen(o->input, "rbe");
+	int status = -1;
+
+	if (f && replay_is_lines(f)) {
+		if (!o->against)
+			status = command_wrong(&replay_command,
+			                       "%s has requests without answers: --against URL is expected",
+			                       o->input);
+		else if (snprintf(path, sizeof path, "%s.cap", o->run) >= (int)sizeof path)
+			status = command_wrong(&replay_command, "--run is too long");
+		else
+			status = replay_import(o, f, path);
+		o->input = path;
+	} else if (f && o->against) {
+		status = command_wrong(&replay_command,
+		                       "--against goes with JSON lines; a capture has its answers");
+	} else if (is_stdin) {
+		status = command_wrong(&replay_command, "-: JSON lines are expected there");
+	}
+	if (f && !is_stdin)
+		fclose(f);
+	return status;
+}
+
 static int run(const struct words *words)
 {
 	static struct plan plan;
@@ -341,7 +342,9 @@ static int run(const struct words *words)
 	if (!o->target_count && !o->dry_run)
 		return command_wrong(&replay_command, "--to NAME=URL is expected");
 	prepare(o, &plan);
-	status = fill(o, &plan);
+	status = take_input(o);
+	if (status < 0)
+		status = fill(o, &plan);
 	if (status < 0)
 		status = start_roles(&plan, o->run, o->input, NULL);
 	else
@@ -359,6 +362,14 @@ static const struct command_flag flags[] = {
          .to = options.targets,
          .most = CANDIDATES_MAX - 1,
          .count = &options.target_count},
+        {.name = "--against",
+         .argument = "URL",
+         .sentence = "of JSON lines: what is asked for the answers to compare with",
+         .to = &options.against},
+        {.name = "--path",
+         .argument = "PATH",
+         .sentence = "where bodies go that have no messages, prompt or input",
+         .to = &options.path},
         {.name = "--config",
          .letter = "-c",
          .argument = "FILE",
@@ -379,6 +390,31 @@ static const struct command_flag flags[] = {
          .sentence = "1 = as recorded, 2 = twice as fast, max = as fast as the targets take it",
          .value = "1",
          .to = &options.speed},
+        {.name = "--rate",
+         .argument = "N/s",
+         .sentence = "at that rate instead of at recorded times",
+         .to = &options.rate},
+        {.name = "--arrivals",
+         .argument = "constant|poisson",
+         .sentence = "gaps of --rate: even, or drawn with --seed",
+         .value = "constant",
+         .to = &options.arrivals},
+        {.name = "--max-gap",
+         .argument = "D",
+         .sentence = "longer recorded gaps are cut to it, e.g. 2s",
+         .to = &options.max_gap},
+        {.name = "--loop",
+         .argument = "N",
+         .sentence = "passes over the capture",
+         .value = "1",
+         .to = &options.loop},
+        WHERE_FLAG(&options.where),
+        {.name = "--sample",
+         .argument = "P",
+         .sentence = "a share by sampling key, e.g. 10%; a smaller one is a part of a larger",
+         .value = "100%",
+         .to = &options.sample},
+        {.name = "--seed", .argument = "N", .sentence = "of all that is drawn", .to = &options.seed},
         {.name = "--gate",
          .argument = "EXPR",
          .sentence = "e.g. 'divergence_rate<=2%'; may be given again; the exit status is the verdict",
@@ -395,7 +431,7 @@ static const struct command_flag flags[] = {
          .sentence = "at most N requests in flight to each target",
          .to = &options.connections},
         {.name = "--dry-run",
-         .sentence = "print counts, duration and rates; send nothing",
+         .sentence = "print counts, duration, rates and methods; send nothing",
          .set = &options.dry_run},
         {.name = "--progress",
          .argument = "json",
@@ -413,14 +449,19 @@ static const struct command_flag flags[] = {
 const struct command replay_command = {
         .name = "replay",
         .does = "play a capture against candidates and compare",
-        .usage = "CAPTURE.cap --to NAME=URL... [flags]",
-        .about = "Sends the capture's requests to each target and compares with the recorded live\n"
-                 "answers. Ctrl-C ends it early: what is in flight is finished, the run is partial.",
+        .usage = "INPUT --to NAME=URL... [flags]",
+        .about = "Sends the input's requests to each target and compares with live's answers: those\n"
+                 "recorded in a capture (.cap), or those of --against to JSON lines (a body or an\n"
+                 "OpenAI batch request a line; - is standard input). Ctrl-C ends it early: what is in flight "
+                 "is finished, the run is partial.",
         .flags = flags,
-        .words = "CAPTURE.cap",
+        .words = "INPUT",
+        .manual = where_manual,
         .status = "0 done, 2 usage, 3 could not run or void, 130 interrupted;\n"
                   "with --gate 0 pass, 1 fail, 4 undecided",
         .examples = "understudy replay runs/demo/capture/*.cap --to svc=http://127.0.0.1:9002\n"
+                    "understudy replay prompts.jsonl --against http://127.0.0.1:9001 \\\n"
+                    "      --to new=http://127.0.0.1:9002\n"
                     "understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max \\\n"
                     "      --gate 'divergence_rate<=5%'",
         .run = run,

@@ -1,8 +1,12 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "capture/capfile.h"
+#include "capture/head.h"
+#include "replay/schedule.h"
+#include "replay/window.h"
 #include "tools/replay.h"
 
 enum { CHUNK_BYTES = 256 << 10 };
@@ -35,66 +39,160 @@ out:
 	return rc;
 }
 
+/* --- dry run --- */
+
+enum { WINDOW_BYTES = 256 << 20, METHODS_MAX = 8 };
+
+struct tally { /* of a sequence in time */
+	uint64_t count, first_ns, last_ns;
+	uint64_t second, in_second, busiest;
+};
+
 struct scan {
 	struct {
 		uint64_t requests, complete, live, bytes;
 	} routes[ROUTES_MAX];
-	uint64_t requests, complete, first_ns, last_ns;
-	uint64_t second, in_second, busiest; /* requests in the recorded second that is being read */
+	uint64_t requests;
+	struct tally recorded, planned;
+	struct {
+		char name[24];
+		uint64_t count;
+	} methods[METHODS_MAX]; /* the last one: all others */
 };
+
+static void tally_add(struct tally *t, uint64_t at_ns)
+{
+	uint64_t second = at_ns / 1000000000u;
+
+	if (!t->count || at_ns < t->first_ns)
+		t->first_ns = at_ns;
+	if (at_ns > t->last_ns)
+		t->last_ns = at_ns;
+	if (second != t->second)
+		t->in_second = 0;
+	t->second = second;
+	t->count++;
+	if (++t->in_second > t->busiest)
+		t->busiest = t->in_second;
+}
+
+static void tally_print(const struct tally *t)
+{
+	double seconds = (double)(t->last_ns - t->first_ns) / 1e9;
+
+	printf(" in %.3f s", seconds);
+	if (seconds > 0)
+		printf(", %.1f requests/s on average", (double)t->count / seconds);
+	printf(", %llu in the busiest second\n", (unsigned long long)t->busiest);
+}
 
 static void scan_record(struct scan *s, const struct record *r)
 {
-	uint64_t second = r->time_ns / 1000000000u;
-
 	s->routes[r->route].bytes += r->leg == LEG_CLIENT && r->type == RECORD_CHUNK ? r->payload_len : 0;
 	s->routes[r->route].live += r->leg == LEG_LIVE && r->type == RECORD_END;
 	s->routes[r->route].requests += r->leg == LEG_CLIENT && r->type == RECORD_HEAD;
 	s->requests += r->leg == LEG_CLIENT && r->type == RECORD_HEAD;
 	if (r->leg != LEG_CLIENT || r->type != RECORD_END)
 		return;
-	s->complete++;
 	s->routes[r->route].complete++;
-	if (!s->first_ns || r->time_ns < s->first_ns)
-		s->first_ns = r->time_ns;
-	if (r->time_ns > s->last_ns)
-		s->last_ns = r->time_ns;
-	if (second != s->second)
-		s->in_second = 0;
-	s->second = second;
-	if (++s->in_second > s->busiest)
-		s->busiest = s->in_second;
+	tally_add(&s->recorded, r->time_ns);
+}
+
+static void scan_method(struct scan *s, struct span name)
+{
+	unsigned i = 0;
+
+	while (i < METHODS_MAX - 1 && s->methods[i].count && !span_eq(span_of(s->methods[i].name), name))
+		i++;
+	snprintf(s->methods[i].name, sizeof s->methods[i].name, "%.*s",
+	         i < METHODS_MAX - 1 ? (int)name.len : 6, i < METHODS_MAX - 1 ? name.data : "others");
+	s->methods[i].count++;
+}
+
+/* Every pass, as the player reads and times it. */
+static int scan_passes(struct scan *s, const char *path, const struct plan *plan)
+{
+	struct schedule schedule;
+	const struct exchange *x;
+	struct capfile_reader *reader;
+	struct window *w;
+	int err = 0;
+
+	schedule_init(&schedule, &plan->replay_schedule, plan->replay_speed, plan->seed);
+	for (unsigned pass = 0; pass < plan->replay_schedule.loops; pass++) {
+		err = capfile_open(path, &reader, NULL);
+		if (err)
+			return err;
+		w = window_new(reader, plan->route_count, WINDOW_BYTES);
+		if (!w) {
+			capfile_reader_free(&reader);
+			return ERR_NOMEM;
+		}
+		window_choose(w, &plan->replay_choice, plan->seed);
+		while ((err = window_next(w, &x)) == 0) {
+			tally_add(&s->planned, schedule_next(&schedule, x->legs[LEG_CLIENT]->end_ns));
+			scan_method(s, head_method(buf_span(&x->legs[LEG_CLIENT]->head)));
+		}
+		err = window_end(w) == ERR_AGAIN ? err : window_end(w);
+		window_free(&w);
+		if (err != ERR_AGAIN || !s->planned.count)
+			break;
+		schedule_again(&schedule);
+	}
+	return err == ERR_AGAIN || err == ERR_TORN ? 0 : err;
+}
+
+/* RFC 9110, 9.2.1: what only reads. */
+static bool is_safe(const char *method)
+{
+	static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
+
+	for (unsigned i = 0; i < sizeof safe / sizeof *safe; i++)
+		if (!strcmp(safe[i], method))
+			return true;
+	return false;
+}
+
+static void print_methods(const struct scan *s)
+{
+	uint64_t unsafe = 0;
+
+	printf("methods:");
+	for (unsigned i = 0; i < METHODS_MAX && s->methods[i].count; i++) {
+		unsafe += is_safe(s->methods[i].name) ? 0 : s->methods[i].count;
+		printf("%s %llu ", i ? "," : "", (unsigned long long)s->methods[i].count);
+		for (const char *c = s->methods[i].name; *c; c++)
+			putchar(*c >= 0x20 && *c < 0x7f ? *c : '?');
+	}
+	printf("; %llu by a method that may have side effects\n", (unsigned long long)unsafe);
 }
 
 static void print_scan(const struct scan *s, const struct capfile_facts *facts, double speed)
 {
-	double seconds = (double)(s->last_ns - s->first_ns) / 1e9;
-
 	for (unsigned i = 0; i < facts->route_count; i++)
 		printf("route %s: %llu requests, %llu complete, %llu answered, %.1f KiB of bodies\n",
 		       facts->routes[i].name, (unsigned long long)s->routes[i].requests,
 		       (unsigned long long)s->routes[i].complete, (unsigned long long)s->routes[i].live,
 		       (double)s->routes[i].bytes / 1024);
-	printf("recorded: %llu requests in %.3f s", (unsigned long long)s->requests, seconds);
-	if (seconds > 0)
-		printf(", %.1f requests/s on average", (double)s->complete / seconds);
-	printf(", %llu in the busiest second\n", (unsigned long long)s->busiest);
+	printf("recorded: %llu requests", (unsigned long long)s->requests);
+	tally_print(&s->recorded);
+	printf("this replay: %llu requests to each target", (unsigned long long)s->planned.count);
 	if (speed > 0)
-		printf("this replay: %llu requests to each target in %.3f s, %.1f in the busiest second\n",
-		       (unsigned long long)s->complete, seconds / speed, (double)s->busiest * speed);
+		tally_print(&s->planned);
 	else
-		printf("this replay: %llu requests to each target as fast as they take them\n",
-		       (unsigned long long)s->complete);
+		printf(" as fast as they take them\n");
+	if (s->planned.count)
+		print_methods(s);
 }
 
-int replay_dry_run(const char *path, double speed)
+int replay_dry_run(const char *path, const struct plan *plan)
 {
 	static struct scan scan;
 	struct capfile_reader *reader;
 	const char *why = NULL;
 	const void *payload;
 	struct record r;
-	int err = capfile_open(path, &reader, &why);
+	int err = capfile_open(path, &reader, &why), planned;
 
 	if (err) {
 		fprintf(stderr, "understudy: %s: %s\n", path, why ? why : err_text(err));
@@ -102,9 +200,12 @@ int replay_dry_run(const char *path, double speed)
 	}
 	while ((err = capfile_next(reader, &r, &payload)) == 0)
 		scan_record(&scan, &r);
-	print_scan(&scan, capfile_facts(reader), speed);
+	planned = scan_passes(&scan, path, plan);
+	print_scan(&scan, capfile_facts(reader), plan->replay_speed);
 	if (err != ERR_AGAIN)
 		printf("the capture ends early: %s\n", err_text(err));
+	else if (planned)
+		fprintf(stderr, "understudy: %s: %s\n", path, err_text(planned));
 	capfile_reader_free(&reader);
-	return 0;
+	return err == ERR_AGAIN && planned ? 3 : 0;
 }

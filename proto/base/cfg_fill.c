@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include "proto/base/cfg.h"
+#include "proto/base/guess.h"
 
 struct unit {
 	const char *name;
@@ -178,60 +179,10 @@ static bool bool_fill(struct cfg *c, const struct cfg_row *row, const struct cfg
 	return true;
 }
 
-static size_t distance(const char *a, const char *b)
-{
-	size_t la = strlen(a), lb = strlen(b), row[64], diagonal, above;
-
-	if (la >= 64 || lb >= 64)
-		return 64;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		diagonal = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			above = row[j];
-			row[j] = diagonal + (a[i - 1] != b[j - 1]);
-			if (above + 1 < row[j])
-				row[j] = above + 1;
-			if (row[j - 1] + 1 < row[j])
-				row[j] = row[j - 1] + 1;
-			diagonal = above;
-		}
-	}
-	return row[lb];
-}
-
-struct guess {
-	const char *name;
-	size_t distance;
-	char all[200];
-};
-
-static void guess_add(struct guess *g, const char *wrong, const char *name)
-{
-	size_t d = distance(wrong, name), len = strlen(g->all);
-
-	if (!g->name || d < g->distance) {
-		g->name = name;
-		g->distance = d;
-	}
-	snprintf(g->all + len, sizeof(g->all) - len, "%s%s", len ? ", " : "", name);
-}
-
-/* "did you mean 'x'?" when something is near, else the whole list. */
-static void guess_hint(const struct guess *g, const char *wrong, char out[256])
-{
-	if (g->name && g->distance <= 2 && g->distance < strlen(wrong))
-		snprintf(out, 256, "did you mean '%s'?", g->name);
-	else
-		snprintf(out, 256, "one of: %s", g->all);
-}
-
 static bool enum_fill(struct cfg *c, const struct cfg_row *row, const struct cfg_node *n, void *at)
 {
 	struct guess g = {0};
-	char hint[256];
+	char hint[GUESS_HINT_BYTES];
 
 	for (uint32_t i = 0; row->names[i]; i++) {
 		if (strcmp(n->text, row->names[i]) == 0) {
@@ -406,7 +357,7 @@ static void unknown_keys(struct cfg *c, const struct cfg_row *rows, const struct
 	for (const struct cfg_node *child = n->first; child; child = child->next) {
 		const struct cfg_row *row = rows;
 		struct guess g = {0};
-		char hint[256];
+		char hint[GUESS_HINT_BYTES];
 
 		while (row->name && strcmp(row->name, child->key->text) != 0)
 			row++;

@@ -74,9 +74,9 @@ static const struct bad bads[] = {
         {HEAD "routes:\n  - name: r\n    live: {endpoints: ['ftp://127.0.0.1:1']}\n",
          "f.yaml:5:24: error: cannot use the endpoint 'ftp://127.0.0.1:1'",
          "write http://HOST:PORT, https://HOST:PORT or unix:/PATH"},
-        {ROUTES "    protocol: openai\n",
-         "f.yaml:6:15: error: protocol 'openai' is not supported by this version",
-         "one of: auto, openinference, json, bytes"},
+        {ROUTES "    protocol: text\n",
+         "f.yaml:6:15: error: protocol 'text' is not supported by this version",
+         "one of: auto, openinference, json, bytes, openai, anthropic, ollama, tfserving, kserve-v1"},
         {ROUTES "    protocol: jso\n", "f.yaml:6:15: error: 'jso' is not a known protocol",
          "did you mean 'json'?"},
         {"version: 1\nlisten: [{address: 127.0.0.1:8080}]\nworkers: 16\nmemory: 41MiB\n"

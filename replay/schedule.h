@@ -1,0 +1,36 @@
+/*
+ * schedule.h - when a replay's requests are due, in nanoseconds behind its start. Pure.
+ *
+ * A request's time comes from recorded times, its number and the seed alone, never from when another was
+ * sent: whoever computes it gets the same. Gaps of more than max_gap_ns are cut to that. Passes over the
+ * capture (loops) follow one another by the mean gap of the pass before. Poisson arrivals draw the n-th gap
+ * from a hash of the seed and n.
+ */
+#ifndef REPLAY_SCHEDULE_H
+#define REPLAY_SCHEDULE_H
+
+#include "capture/plan.h"
+
+struct schedule {
+	const struct plan_schedule *rule;
+	double speed; /* of recorded arrivals; 0: everything is due at once */
+	uint64_t seed;
+	uint64_t number;         /* requests so far */
+	uint64_t last_ns, at_ns; /* recorded time of the last one; the same with gaps cut and passes joined */
+	uint64_t pass_ns, pass_first; /* at_ns and number with which this pass began */
+	uint64_t drawn_ns;
+	bool joined; /* the next one begins a pass behind another */
+};
+
+/* The rule is not copied. */
+void schedule_init(struct schedule *, const struct plan_schedule *, double speed, uint64_t seed);
+/* When the next request is due: it was recorded at that time, not before the last one of its pass. */
+uint64_t schedule_next(struct schedule *, uint64_t recorded_ns);
+/* The next one begins another pass over the capture. */
+void schedule_again(struct schedule *);
+
+/* Is the exchange among `share_ppm` of all? By its sampling key, so that a conversation stays whole and a
+ * smaller share of one seed is a part of a larger one. */
+bool schedule_draws(uint64_t seed, uint64_t sample_hash, uint32_t share_ppm);
+
+#endif

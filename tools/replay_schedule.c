@@ -1,0 +1,121 @@
+/* The flags of `understudy replay` that say when, which and how often. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/commands.h"
+#include "tools/replay.h"
+#include "tools/where.h"
+
+enum { LOOPS_MAX = 1000000 };
+static const uint64_t MAX_LAG_NS = 1000000u;
+
+static int wrong(const char *flag, const char *text, const char *expected)
+{
+	return command_wrong(&replay_command, "%s %s: %s", flag, text, expected);
+}
+
+/* "5ms", "2s", "250us" */
+static int read_time(const char *flag, const char *text, uint64_t *ns_out)
+{
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = {{"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
+	char *end;
+	double value = text ? strtod(text, &end) : 0;
+
+	if (!text)
+		return -1;
+	for (int i = 0; i < 3; i++) {
+		if (end != text && value >= 0 && value * units[i].ns < 1e15 && !strcmp(end, units[i].unit)) {
+			*ns_out = (uint64_t)(value * units[i].ns);
+			return -1;
+		}
+	}
+	return wrong(flag, text, "a time with its unit, e.g. 5ms");
+}
+
+static int read_whole(const char *flag, const char *text, uint64_t most, uint64_t *out)
+{
+	char *end;
+
+	if (!text)
+		return -1;
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (text[0] >= '0' && text[0] <= '9' && !*end && !errno && *out <= most)
+		return -1;
+	return wrong(flag, text, "a whole number is expected");
+}
+
+static int read_speed(const struct replay_options *o, struct plan *plan)
+{
+	const char *text = o->speed;
+	char *end;
+
+	plan->replay_speed = 1;
+	if (!text)
+		return -1;
+	if (o->rate)
+		return wrong("--speed", text, "a rate is given, so recorded times do not matter");
+	plan->replay_speed = strcmp(text, "max") ? strtod(text, &end) : 0;
+	if (strcmp(text, "max") && (*end || !(plan->replay_speed > 0) || plan->replay_speed > 1e6))
+		return wrong("--speed", text, "a number above 0, or max");
+	return -1;
+}
+
+static int read_rate(const struct replay_options *o, struct plan_schedule *out)
+{
+	char *end;
+
+	if (!o->rate)
+		return o->arrivals ? wrong("--arrivals", o->arrivals, "--rate is expected with it") : -1;
+	out->rate = strtod(o->rate, &end);
+	if (end == o->rate || (*end && strcmp(end, "/s")) || !(out->rate >= 1e-6) || out->rate > 1e6)
+		return wrong("--rate", o->rate, "requests a second, e.g. 200/s, up to 1000000");
+	if (o->max_gap)
+		return wrong("--max-gap", o->max_gap, "a rate is given, so recorded gaps do not matter");
+	out->arrivals = o->arrivals && !strcmp(o->arrivals, "poisson") ? ARRIVALS_POISSON : ARRIVALS_CONSTANT;
+	return -1;
+}
+
+static int read_sample(const char *text, uint32_t *ppm_out)
+{
+	char *end;
+	double percent = text ? strtod(text, &end) : 100;
+
+	*ppm_out = (uint32_t)(percent * 1e4 + 0.5);
+	if (text && (end == text || strcmp(end, "%") || !(percent >= 0.0001 && percent <= 100)))
+		return wrong("--sample", text, "a share from 0.0001% to 100%");
+	return -1;
+}
+
+int replay_read_schedule(const struct replay_options *o, struct plan *plan)
+{
+	struct plan_schedule *s = &plan->replay_schedule;
+	uint64_t loops = 1;
+	int status = read_speed(o, plan);
+
+	plan->replay_max_lag_ns = MAX_LAG_NS;
+	if (status < 0)
+		status = read_time("--max-lag", o->max_lag, &plan->replay_max_lag_ns);
+	if (status < 0)
+		status = read_rate(o, s);
+	if (status < 0)
+		status = read_time("--max-gap", o->max_gap, &s->max_gap_ns);
+	if (status < 0 && o->max_gap && !s->max_gap_ns)
+		status = wrong("--max-gap", o->max_gap, "a time above 0; --speed max sends without gaps");
+	if (status < 0)
+		status = read_whole("--loop", o->loop, LOOPS_MAX, &loops);
+	if (status < 0 && !loops)
+		status = wrong("--loop", o->loop, "at least 1");
+	s->loops = (uint32_t)loops;
+	if (status < 0)
+		status = read_sample(o->sample, &plan->replay_choice.sample_ppm);
+	if (status < 0)
+		status = read_whole("--seed", o->seed, UINT64_MAX, &plan->seed);
+	if (status < 0)
+		status = where_read(&replay_command, o->where, &plan->replay_choice.where);
+	return status;
+}
