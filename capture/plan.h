@@ -296,9 +296,10 @@ struct plan_route {
 
 enum mask_operator { MASK_DROP, MASK_TOKEN, MASK_REDACT };
 
+enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM };
 struct plan_mask_field {
-	bool header;                /* else a JSON path */
-	char where[TEXT_MAX_BYTES]; /* lower-case header name, or "$.a.b[*].c" */
+	uint32_t place;             /* enum mask_place */
+	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name */
 	uint32_t with;              /* enum mask_operator */
 	bool model_input;           /* masking it changes what the model reads (default true) */
 };

@@ -15,30 +15,27 @@ void sse_fini(struct sse_reader *r)
 	buf_fini(&r->joined);
 }
 
-/* One line without its end; false: none is left that has an end. */
-static bool take_line(struct span *left, struct span *out)
+bool sse_cut_line(struct span *left, struct sse_line *out)
 {
-	size_t n = 0;
+	size_t n = 0, end, colon;
 
-	while (n < left->len && left->data[n] != '\n' && left->data[n] != '\r')
-		n++;
-	if (n == left->len)
+	if (!left->len)
 		return false;
-	*out = (struct span){left->data, n};
-	n += left->data[n] == '\r' && n + 1 < left->len && left->data[n + 1] == '\n' ? 2 : 1;
-	*left = (struct span){left->data + n, left->len - n};
+	while (n < left->len && left->data[n] != '\r' && left->data[n] != '\n')
+		n++;
+	end = n < left->len ? 1 : 0;
+	if (end && n + 1 < left->len && left->data[n] == '\r' && left->data[n + 1] == '\n')
+		end = 2;
+	*out = (struct sse_line){.text = {left->data, n}, .end = {left->data + n, end}};
+	for (colon = 0; colon < n && left->data[colon] != ':';)
+		colon++;
+	out->name = (struct span){left->data, colon};
+	out->blank = colon + 1 < n && left->data[colon + 1] == ' ';
+	colon += colon < n;
+	colon += out->blank;
+	out->value = (struct span){left->data + colon, n - colon};
+	*left = (struct span){left->data + n + end, left->len - n - end};
 	return true;
-}
-
-/* "field: value" with at most one blank behind the colon. */
-static void split_line(struct span line, struct span *field, struct span *value)
-{
-	const char *colon = memchr(line.data, ':', line.len);
-	size_t at = colon ? (size_t)(colon - line.data) : line.len, skip = colon ? at + 1 : at;
-
-	skip += skip < line.len && line.data[skip] == ' ';
-	*field = (struct span){line.data, at};
-	*value = (struct span){line.data + skip, line.len - skip};
 }
 
 static int add_data(struct sse_reader *r, struct sse_event *e, struct span value, unsigned fields)
@@ -57,23 +54,22 @@ static int add_data(struct sse_reader *r, struct sse_event *e, struct span value
 
 int sse_next(struct sse_reader *r, struct sse_event *out)
 {
-	struct span line, field, value;
+	struct sse_line line;
 	unsigned fields = 0;
 	int err = 0;
 
 	*out = (struct sse_event){SPAN(""), SPAN("")};
 	buf_reset(&r->joined);
-	while (!err && take_line(&r->left, &line)) {
-		split_line(line, &field, &value);
-		if (!line.len && out->data.len)
+	while (!err && sse_cut_line(&r->left, &line) && line.end.len) {
+		if (!line.text.len && out->data.len)
 			return 1;
-		if (!line.len) {
+		if (!line.text.len) {
 			*out = (struct sse_event){SPAN(""), SPAN("")};
 			fields = 0;
-		} else if (span_eq(field, SPAN("event"))) {
-			out->name = value;
-		} else if (span_eq(field, SPAN("data"))) {
-			err = add_data(r, out, value, fields++);
+		} else if (span_eq(line.name, SPAN("event"))) {
+			out->name = line.value;
+		} else if (span_eq(line.name, SPAN("data"))) {
+			err = add_data(r, out, line.value, fields++);
 		}
 	}
 	return err;

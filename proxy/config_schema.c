@@ -39,6 +39,7 @@ static const char *const guard_actions[] = {
         GUARD_ACTION_TABLE(X)
 #undef X
                 NULL};
+const char *const config_mask_places[] = {"path", "header", "query", "form", NULL};
 const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
 const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
 const char *const config_https[] = {"auto", "1.1", "2", NULL};
@@ -573,6 +574,12 @@ static const struct cfg_row mask_field_rows[] = {
          .sentence =
                  "JSON path in bodies, such as $.user.email; of gRPC $.parameters.user or $.inputs[*].data."},
         {.name = "header", .type = CFG_LATER, .sentence = "Header name."},
+        {.name = "query",
+         .type = CFG_LATER,
+         .sentence = "Name of a query parameter, decoded; those that are not listed become tokens."},
+        {.name = "form",
+         .type = CFG_LATER,
+         .sentence = "Name of a form's field, urlencoded or multipart; a path $.name holds, too."},
         {ONE("with", CFG_ENUM, struct plan_mask_field, with), .names = config_mask_operators,
          .required = true, .sentence = "drop, token or redact"},
         {ONE("model_input", CFG_BOOL, struct plan_mask_field, model_input), .value = "yes",
