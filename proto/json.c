@@ -259,7 +259,7 @@ void json_reader_init(struct json_reader *r, struct span doc, unsigned options)
 int json_next(struct json_reader *r, enum json_token *token_out)
 {
 	struct json_scanner *s = &r->scanner;
-	struct span rest = {NULL, r->doc.len - s->offset};
+	struct span rest = {"", r->doc.len - s->offset};
 	long n;
 	int err;
 
