@@ -24,7 +24,7 @@ int canary_head(const struct plan_mask *policy, bool request, const char *mark, 
 	else
 		buf_printf(out, "200\nset-cookie: id=%s", mark);
 	for (uint32_t i = 0; i < policy->field_count; i++)
-		if (policy->fields[i].header)
+		if (policy->fields[i].place == MASK_HEADER)
 			buf_printf(out, "\n%s: %s", policy->fields[i].where, mark);
 	buf_puts(out, "\ncontent-type: application/json");
 	return out->err;

@@ -112,7 +112,7 @@ static int fail(struct capfile_reader *r, int err, const char *why)
 static bool route_sane(const Header *h, const Route *route)
 {
 	return route->n_ignore <= IGNORES_MAX && route->n_candidates <= CANDIDATES_MAX &&
-	       route->policy < h->n_policies && route->protocol <= PROTOCOL_BYTES &&
+	       route->policy < h->n_policies && route->protocol < PROTOCOLS_KNOWN &&
 	       isfinite(route->tolerance_abs) && isfinite(route->tolerance_rel) &&
 	       route->tolerance_abs >= 0 && route->tolerance_rel >= 0;
 }

@@ -8,6 +8,7 @@
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "capture/mask_text.h"
+#include "proto/url.h"
 
 enum { TOKEN_LEN = 24 };
 
@@ -171,7 +172,7 @@ static const struct plan_mask_field *header_rule(const struct plan_mask *policy,
 {
 	for (uint32_t i = 0; i < policy->field_count; i++) {
 		const struct plan_mask_field *field = &policy->fields[i];
-		if (field->header && span_eq_nocase(name, span_of(field->where)))
+		if (field->place == MASK_HEADER && span_eq_nocase(name, span_of(field->where)))
 			return field;
 	}
 	return NULL;
@@ -191,13 +192,28 @@ static void put_text(const struct mask_finder *finder, struct mask_key *key, str
 		buf_span_put(out, text);
 }
 
+/* Digests and signatures of what a body was: of what it becomes they say nothing. */
+static bool is_digest(struct span name)
+{
+	static const struct span names[] = {
+	        NAME("content-md5"), NAME("digest"),    NAME("content-digest"),
+	        NAME("repr-digest"), NAME("signature"), NAME("signature-input"),
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (span_eq_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
 /* A line but the first: as it is, masked, or not at all. */
 static void put_field(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
                       struct span line, struct buf *out, uint32_t *count)
 {
 	struct span value, name = cut(line, ':', &value);
 	const struct plan_mask_field *rule = header_rule(policy, name);
-	bool dropped = mask_is_credential(name) || (rule && rule->with == MASK_DROP);
+	bool dropped = mask_is_credential(name) || (rule && rule->with == MASK_DROP) ||
+	               (mask_wants_body(policy) && is_digest(name));
 
 	*count += rule || dropped;
 	if (dropped)
@@ -220,41 +236,121 @@ static void put_field(const struct plan_mask *policy, const struct mask_finder *
 		buf_puts(out, "[redacted]");
 }
 
-/* A piece without "=" is a name: kept. */
-static void put_query(struct mask_key *key, struct span query, struct buf *out, uint32_t *count)
+/* The rule for a query parameter of that decoded name. */
+static const struct plan_mask_field *query_rule(const struct plan_mask *policy, struct span name)
 {
-	struct span pair, name, value;
+	for (uint32_t i = 0; i < policy->field_count; i++)
+		if (policy->fields[i].place == MASK_QUERY && span_eq(span_of(policy->fields[i].where), name))
+			return &policy->fields[i];
+	return NULL;
+}
 
-	while (query.data) {
-		pair = cut(query, '&', &query);
-		name = cut(pair, '=', &value);
-		buf_span_put(out, name);
-		if (value.data)
-			buf_puts(out, "=");
-		if (value.len) {
-			put_token(key, SPAN("query"), value, out);
-			++*count;
-		}
-		if (query.data)
-			buf_puts(out, "&");
+/* An escaped text as it is, or masked and escaped anew; one that nobody can decode goes. */
+static void put_escaped(const struct mask_finder *finder, struct mask_key *key, struct span name,
+                        struct span text, bool form, struct buf *out, uint32_t *count)
+{
+	struct buf plain, found;
+	uint32_t before = *count;
+
+	buf_init(&plain, text.len + 1);
+	buf_init(&found, out->limit_bytes);
+	if (!finder) {
+		buf_span_put(out, text);
+	} else if (url_decode(text, form, &plain) || plain.err) {
+		url_encode(SPAN("[redacted]"), "", out);
+		++*count;
+	} else {
+		put_text(finder, key, name, buf_span(&plain), &found, count);
+		if (*count == before)
+			buf_span_put(out, text);
+		else
+			url_encode(buf_span(&found), form ? "" : ":@!$&'()*+,;=", out);
+	}
+	out->err = out->err ? out->err : found.err;
+	buf_fini(&plain);
+	buf_fini(&found);
+}
+
+/* Segment by segment: the one before is what a value is called, as in /users/4711. */
+static void put_path(const struct mask_finder *finder, struct mask_key *key, struct span path,
+                     struct buf *out, uint32_t *count)
+{
+	struct span name = SPAN("path");
+
+	while (path.data) {
+		struct span segment = cut(path, '/', &path);
+
+		put_escaped(finder, key, name, segment, false, out, count);
+		buf_puts(out, path.data ? "/" : "");
+		name = segment;
 	}
 }
 
-static void put_first_line(const struct mask_finder *finder, struct mask_key *key, struct span line,
-                           struct buf *out, uint32_t *count)
+/* Every value becomes a token if no rule says otherwise; a piece without "=" is a name. */
+static void put_pair(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
+                     struct span pair, struct buf *out, uint32_t *count)
+{
+	struct span value, name = cut(pair, '=', &value);
+	const struct plan_mask_field *rule;
+	struct buf plain, text;
+
+	buf_init(&plain, name.len + 1);
+	buf_init(&text, value.len + 1);
+	rule = url_decode(name, true, &plain) ? NULL : query_rule(policy, buf_span(&plain));
+	if (rule && url_decode(value, true, &text))
+		rule = NULL; /* its token is of what came */
+	if (rule && rule->with == MASK_DROP) {
+		++*count;
+	} else {
+		put_escaped(finder, key, SPAN("query"), name, true, out, count);
+		buf_puts(out, value.data ? "=" : "");
+		*count += value.len > 0;
+		if (value.len && rule && rule->with == MASK_REDACT)
+			url_encode(SPAN("[redacted]"), "", out);
+		else if (value.len && rule)
+			put_token(key, span_of(rule->where), buf_span(&text), out);
+		else if (value.len)
+			put_token(key, SPAN("query"), value, out);
+	}
+	buf_fini(&plain);
+	buf_fini(&text);
+}
+
+/* A pair that is dropped takes the separator before it along. */
+static void put_query(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
+                      struct span query, struct buf *out, uint32_t *count)
+{
+	bool first = true;
+
+	while (query.data) {
+		struct span pair = cut(query, '&', &query);
+		size_t before = buf_len(out), put;
+
+		buf_puts(out, first ? "" : "&");
+		put = buf_len(out);
+		put_pair(policy, finder, key, pair, out, count);
+		if (pair.len && buf_len(out) == put && !out->err)
+			out->tail -= put - before;
+		else
+			first = false;
+	}
+}
+
+static void put_first_line(const struct plan_mask *policy, const struct mask_finder *finder,
+                           struct mask_key *key, struct span line, struct buf *out, uint32_t *count)
 {
 	struct span query, target = cut(line, '?', &query), path, method = cut(target, ' ', &path);
 
 	if (finder && path.data && !head_status(line)) {
 		buf_span_put(out, method);
 		buf_puts(out, " ");
-		put_text(finder, key, SPAN("path"), path, out, count);
+		put_path(finder, key, path, out, count);
 	} else {
 		buf_span_put(out, target);
 	}
 	if (query.data) {
 		buf_puts(out, "?");
-		put_query(key, query, out, count);
+		put_query(policy, finder, key, query, out, count);
 	}
 }
 
@@ -282,7 +378,7 @@ int mask_head(const struct plan_mask *policy, const struct mask_finder *finder, 
 		if (is_field(line))
 			put_field(policy, finder, key, line, out, count_out);
 		else if (line.data == head.data && is_first_line(line))
-			put_first_line(finder, key, line, out, count_out);
+			put_first_line(policy, finder, key, line, out, count_out);
 		else
 			return ERR_PROTO;
 	}
@@ -292,7 +388,7 @@ int mask_head(const struct plan_mask *policy, const struct mask_finder *finder, 
 static bool has_paths(const struct plan_mask *policy)
 {
 	for (uint32_t i = 0; i < policy->field_count; i++)
-		if (!policy->fields[i].header)
+		if (policy->fields[i].place == MASK_PATH || policy->fields[i].place == MASK_FORM)
 			return true;
 	return false;
 }
@@ -339,5 +435,5 @@ bool mask_cannot(const struct plan_mask *policy, struct span head)
 	}
 	if (mask_finds(policy) && mask_by_message(head))
 		return true;
-	return (coded || tail || unknown_call(head)) && mask_wants_body(policy);
+	return ((coded && mask_by_message(head)) || tail || unknown_call(head)) && mask_wants_body(policy);
 }

@@ -32,7 +32,7 @@ bool mask_is_credential(struct span name);
 bool mask_finds(const struct plan_mask *);
 /* True when the policy has JSON-path rules or looks into texts: bodies are held and must be JSON. */
 bool mask_wants_body(const struct plan_mask *);
-/* True when the policy cannot reach this head's body: it is encoded, binary tensors follow the JSON, it is a
+/* True when the policy cannot reach this head's body: binary tensors follow the JSON, it is a
  * gRPC call other than the two that mask_grpc() knows, or gRPC at all and the policy looks into texts. */
 bool mask_cannot(const struct plan_mask *, struct span head);
 /* A policy's path rules, read once: borrows the policy, which must stay. ERR_CONFIG: a path cannot be read;

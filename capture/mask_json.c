@@ -6,11 +6,10 @@
  */
 #include <stdlib.h>
 
-#include "capture/mask.h"
-#include "capture/mask_text.h"
+#include "capture/mask_inside.h"
 #include "proto/json.h"
 
-enum { PATH_STEPS_MAX = 31, SAMPLE_INDEX_MAX = 64 };
+enum { PATH_STEPS_MAX = 31, NESTED_MAX = 3, SAMPLE_INDEX_MAX = 64 };
 enum step_kind { STEP_MEMBER, STEP_DEEP, STEP_INDEX, STEP_EACH, STEP_KINDS };
 
 struct path_step {
@@ -27,6 +26,7 @@ struct rule {
 };
 
 struct mask_rules {
+	const struct plan_mask *policy;
 	const struct mask_finder *finder; /* NULL: none */
 	unsigned count;
 	struct rule rules[];
@@ -56,10 +56,12 @@ struct rewrite {
 	struct mask_key *key;
 	struct json_reader reader;
 	struct buf *out;
-	struct buf plain; /* a decoded string */
-	struct buf found; /* the same with what was found in it masked */
-	struct span name; /* the last member's, without quotes */
-	uint64_t copied;  /* source bytes before it are in `out` or gone */
+	struct buf plain;  /* a decoded string */
+	struct buf nested; /* that, with the JSON that it is masked */
+	struct buf found;  /* the same with what was found in it masked */
+	struct span name;  /* the last member's, without quotes */
+	unsigned level;    /* of JSON in strings of JSON */
+	uint64_t copied;   /* source bytes before it are in `out` or gone */
 	uint32_t count;
 	bool input_masked;
 	const struct plan_mask_field *hit; /* the rule for the value that comes next */
@@ -147,8 +149,10 @@ int mask_rules_new(const struct plan_mask *policy, struct mask_rules **rules_out
 	size_t at;
 	int err = r ? 0 : ERR_NOMEM;
 
+	if (r)
+		r->policy = policy;
 	for (uint32_t i = 0; !err && i < policy->field_count; i++)
-		if (!policy->fields[i].header)
+		if (policy->fields[i].place == MASK_PATH)
 			err = parse_path(&r->rules[r->count++], &policy->fields[i], &at);
 	if (err)
 		mask_rules_free(&r);
@@ -159,6 +163,11 @@ int mask_rules_new(const struct plan_mask *policy, struct mask_rules **rules_out
 void mask_rules_find(struct mask_rules *rules, const struct mask_finder *finder)
 {
 	rules->finder = finder;
+}
+
+const struct mask_finder *mask_rules_finder(const struct mask_rules *rules)
+{
+	return rules->finder;
 }
 
 void mask_rules_free(struct mask_rules **rules)
@@ -199,6 +208,23 @@ const struct plan_mask_field *mask_rules_at(const struct mask_rules *rules, cons
 			continue;
 		hit = hit ? hit : r->field;
 		*input_masked |= r->field->model_input;
+	}
+	return hit;
+}
+
+const struct plan_mask_field *mask_rules_form(const struct mask_rules *rules, struct span name,
+                                              bool *input_masked)
+{
+	struct mask_step place = {.name = name};
+	const struct plan_mask_field *hit = mask_rules_at(rules, &place, 1, input_masked);
+
+	for (uint32_t i = 0; i < rules->policy->field_count; i++) {
+		const struct plan_mask_field *f = &rules->policy->fields[i];
+
+		if (f->place != MASK_FORM || !span_eq(span_of(f->where), name))
+			continue;
+		*input_masked |= f->model_input;
+		hit = !hit || f < hit ? f : hit;
 	}
 	return hit;
 }
@@ -337,27 +363,38 @@ static int drop_member(struct rewrite *w, struct frame *in, uint64_t before)
 	return err;
 }
 
-/* The string or key just read: as it is, or as the finder leaves it. */
-static int search(struct rewrite *w, struct span name)
+static int rewrite_nested(struct rewrite *w, struct span text);
+
+/* The string or key just read: as it is, or as rules for what is in it and the finder leave it. */
+static int search(struct rewrite *w, struct span name, bool value)
 {
 	struct span text = plain_value(w, JSON_STRING, w->reader.text);
-	bool whole;
-	uint32_t finds;
+	uint32_t before = w->count, finds = 0;
+	bool whole = false;
+	int err = 0;
 
+	buf_reset(&w->nested);
 	buf_reset(&w->found);
 	if (w->plain.err)
 		return w->out->err = w->plain.err;
-	finds = mask_text(w->rules->finder, w->key, name, text, &w->found, &whole);
-	if (!finds)
+	if (value && mask_looks_json(text))
+		err = rewrite_nested(w, text);
+	if (err)
+		return err;
+	if (w->count > before)
+		text = buf_span(&w->nested);
+	if (w->rules->finder)
+		finds = mask_text_deep(w->rules->finder, w->key, name, text, &w->found, &whole);
+	w->count += finds;
+	w->input_masked |= finds > 0;
+	if (w->count == before)
 		return 0;
 	copy_to(w, w->reader.scanner.start);
 	w->copied = w->reader.scanner.end;
-	w->count += finds;
-	w->input_masked = true;
 	if (whole)
 		buf_puts(w->out, "\"[redacted]\"");
 	else
-		buf_json_string(w->out, buf_span(&w->found));
+		buf_json_string(w->out, finds ? buf_span(&w->found) : text);
 	return w->found.err ? (w->out->err = w->found.err) : 0;
 }
 
@@ -373,7 +410,7 @@ static int on_key(struct rewrite *w, uint64_t before)
 		w->copied = w->reader.scanner.start;
 	in->kept = true;
 	w->name = (struct span){w->reader.text.data + 1, w->reader.text.len - 2};
-	return w->rules->finder && !w->hit ? search(w, SPAN("")) : 0;
+	return w->rules->finder && !w->hit ? search(w, SPAN(""), false) : 0;
 }
 
 static int on_value(struct rewrite *w, enum json_token token)
@@ -384,8 +421,12 @@ static int on_value(struct rewrite *w, enum json_token token)
 
 	if (in && !in->object) {
 		if (!opens && !in->elements) {
-			if (token == JSON_STRING && w->rules->finder)
-				return search(w, in->name);
+			if (token == JSON_STRING) {
+				enter_child(w, in, (struct span){NULL, 0});
+				if (!w->rules->finder && !w->next.count)
+					return 0;
+				return search(w, in->name, true);
+			}
 			if (token == JSON_NUMBER)
 				json_skip_numbers(&w->reader);
 			return 0;
@@ -395,8 +436,8 @@ static int on_value(struct rewrite *w, enum json_token token)
 	}
 	if (w->hit)
 		return mask_value(w, token);
-	if (token == JSON_STRING && w->rules->finder)
-		return search(w, in && !in->object ? in->name : w->name);
+	if (token == JSON_STRING && (w->rules->finder || w->next.count))
+		return search(w, in && !in->object ? in->name : w->name, true);
 	if (opens && !enter(w, &w->frames[parents], token == JSON_OBJECT))
 		return json_skip(&w->reader, token);
 	return 0;
@@ -423,32 +464,89 @@ static int rewrite_all(struct rewrite *w)
 	return err;
 }
 
+/* The steps that are due in the value of a member of that name, outermost. */
+static void reach_member(struct rewrite *w, struct span name)
+{
+	for (uint32_t i = 0; i < w->rules->count; i++) {
+		const struct rule *r = &w->rules->rules[i];
+		uint32_t due = r->of_kind[STEP_DEEP] & 1;
+
+		if ((r->of_kind[STEP_MEMBER] | due) & 1 && span_eq(r->steps[0].name, name))
+			due |= 2;
+		reach(w, i, due);
+	}
+}
+
+static void rewrite_init(struct rewrite *w, const struct mask_work *work, struct span text)
+{
+	w->rules = work->rules;
+	w->key = work->key;
+	w->out = work->out;
+	w->copied = w->count = 0;
+	w->level = 0;
+	w->input_masked = false;
+	w->hit = NULL;
+	w->next.count = 0;
+	w->name = (struct span){"", 0};
+	buf_init(&w->found, work->out->limit_bytes);
+	buf_init(&w->nested, work->out->limit_bytes);
+	buf_init(&w->plain, text.len < work->out->limit_bytes ? text.len : work->out->limit_bytes);
+	json_reader_init(&w->reader, text, JSON_NONFINITE);
+}
+
+static int rewrite_fini(struct rewrite *w, struct mask_work *work, int err)
+{
+	work->count += w->count;
+	work->input_masked |= w->input_masked;
+	buf_fini(&w->plain);
+	buf_fini(&w->found);
+	buf_fini(&w->nested);
+	return err ? err : mask_result(w->key, w->out);
+}
+
+/* A string that is JSON, as models hand on the arguments of tools: the steps that are due go on in it. */
+static int rewrite_nested(struct rewrite *w, struct span text)
+{
+	struct mask_work work = {.rules = w->rules, .key = w->key, .out = &w->nested};
+	struct rewrite inner;
+	int err;
+
+	if (w->level == NESTED_MAX)
+		return ERR_LIMIT;
+	rewrite_init(&inner, &work, text);
+	inner.level = w->level + 1;
+	inner.next = w->next;
+	err = rewrite_fini(&inner, &work, rewrite_all(&inner));
+	if (err == ERR_PROTO) /* it only begins like it: a text */
+		return 0;
+	w->count += work.count;
+	w->input_masked |= work.input_masked;
+	if (err == ERR_NOMEM || w->nested.err)
+		w->out->err = w->nested.err ? w->nested.err : err;
+	return err;
+}
+
+int mask_json_within(struct mask_work *work, struct span name, struct span text)
+{
+	struct rewrite w; /* frames and states are set when they are entered */
+
+	rewrite_init(&w, work, text);
+	if (name.data)
+		reach_member(&w, name);
+	else
+		for (uint32_t i = 0; i < w.rules->count; i++)
+			reach(&w, i, 1);
+	return rewrite_fini(&w, work, rewrite_all(&w));
+}
+
 int mask_json(const struct mask_rules *rules, struct mask_key *key, struct span body, struct buf *out,
               uint32_t *count_out, bool *input_masked_out)
 {
-	struct rewrite w; /* frames and states are set when they are entered */
-	int err;
+	struct mask_work work = {.rules = rules, .key = key, .out = out};
+	int err = mask_json_within(&work, (struct span){NULL, 0}, body);
 
-	w.rules = rules;
-	w.key = key;
-	w.out = out;
-	w.copied = w.count = 0;
-	w.input_masked = false;
-	w.hit = NULL;
-	w.next.count = 0;
-	w.name = (struct span){"", 0};
-	buf_init(&w.found, out->limit_bytes);
-	buf_init(&w.plain, body.len < out->limit_bytes ? body.len : out->limit_bytes);
-	json_reader_init(&w.reader, body, JSON_NONFINITE);
-	for (uint32_t i = 0; i < rules->count; i++)
-		reach(&w, i, 1);
-	err = rewrite_all(&w);
-	if (!err)
-		err = mask_result(key, out);
-	*count_out = w.count;
-	*input_masked_out = w.input_masked;
-	buf_fini(&w.plain);
-	buf_fini(&w.found);
+	*count_out = work.count;
+	*input_masked_out = work.input_masked;
 	return err;
 }
 

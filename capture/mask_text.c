@@ -20,7 +20,16 @@ struct masking {
 	size_t copied;
 	struct buf *out;
 	uint32_t count;
+	struct mask_cut *cuts; /* that are not settled */
+	size_t cut_count;
 };
+
+/* The pieces that end by `end` of the text end at `at` of what is put out, or so many bytes behind it. */
+static void settle_cuts(struct masking *m, size_t end, size_t at, bool apart)
+{
+	for (; m->cut_count && m->cuts->end <= end; m->cuts++, m->cut_count--)
+		m->cuts->masked_end = at + (apart ? m->cuts->end - m->copied : 0);
+}
 
 static int load_gazetteer(struct mask_finder *f, struct span file)
 {
@@ -87,23 +96,49 @@ static void found(void *arg, const struct detect_hit *hit)
 	m->count++;
 	if (m->finder->policy->with == MASK_DROP)
 		return;
+	settle_cuts(m, (size_t)hit->start, buf_len(m->out), true);
 	buf_put(m->out, m->text.data + m->copied, (size_t)hit->start - m->copied);
 	put_masked(m, hit);
+	settle_cuts(m, (size_t)hit->end, buf_len(m->out), false);
 	m->copied = (size_t)hit->end;
+}
+
+static bool look(struct masking *m, struct span name)
+{
+	const struct mask_finder *f = m->finder;
+
+	if (f->policy->drop_prose && detect_prose(m->text)) {
+		m->count = 1;
+		return true;
+	}
+	if (f->detectors)
+		detect_text(f->detectors, name, m->text, found, m);
+	if (m->count && f->policy->with == MASK_DROP)
+		return true;
+	settle_cuts(m, m->text.len, buf_len(m->out), true);
+	if (m->copied)
+		buf_put(m->out, m->text.data + m->copied, m->text.len - m->copied);
+	return false;
 }
 
 uint32_t mask_text(const struct mask_finder *f, struct mask_key *key, struct span name, struct span text,
                    struct buf *out, bool *whole_out)
 {
-	struct masking m = {f, key, text, 0, out, 0};
+	struct masking m = {.finder = f, .key = key, .text = text, .out = out};
 
-	*whole_out = f->policy->drop_prose && detect_prose(text);
-	if (*whole_out)
-		return 1;
-	if (f->detectors)
-		detect_text(f->detectors, name, text, found, &m);
-	*whole_out = m.count && f->policy->with == MASK_DROP;
-	if (m.copied)
-		buf_put(out, text.data + m.copied, text.len - m.copied);
+	*whole_out = look(&m, name);
+	return m.count;
+}
+
+uint32_t mask_text_cut(const struct mask_finder *f, struct mask_key *key, struct span name, struct span text,
+                       struct buf *out, struct mask_cut *cuts, size_t cut_count)
+{
+	struct masking m = {
+	        .finder = f, .key = key, .text = text, .out = out, .cuts = cuts, .cut_count = cut_count};
+
+	if (look(&m, name)) {
+		buf_puts(out, "[redacted]");
+		settle_cuts(&m, text.len, buf_len(out), false);
+	}
 	return m.count;
 }

@@ -20,4 +20,15 @@ void mask_finder_free(struct mask_finder **);
 uint32_t mask_text(const struct mask_finder *, struct mask_key *, struct span name, struct span text,
                    struct buf *out, bool *whole_out);
 
+/* The same for a text that may be another in base64, or a data URI. */
+uint32_t mask_text_deep(const struct mask_finder *, struct mask_key *, struct span name, struct span text,
+                        struct buf *out, bool *whole_out);
+/* The same for a text that was put together from pieces: where each ends, and where it ends in `out`. A find
+ * is in the piece that it begins in. */
+struct mask_cut {
+	size_t end, masked_end;
+};
+uint32_t mask_text_cut(const struct mask_finder *, struct mask_key *, struct span name, struct span text,
+                       struct buf *out, struct mask_cut *cuts, size_t cut_count);
+
 #endif

@@ -18,7 +18,7 @@
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "capture/hold.h"
-#include "capture/mask.h"
+#include "capture/mask_body.h"
 #include "capture/mask_text.h"
 #include "proto/base/clock.h"
 
@@ -31,6 +31,7 @@ struct track { /* one leg whose HEAD was seen */
 	struct record last;
 	uint8_t leg;
 	bool holding, by_message;
+	struct mask_body form;
 	bool trailed;                /* its trailers came: the body is whole, and released */
 	char encoding[ENCODING_MAX]; /* grpc-encoding; empty: one that is not known */
 	size_t bytes;                /* charged */
@@ -205,10 +206,12 @@ static int begin(struct masker *m, struct record *r)
 	const struct plan_mask *policy = policy_of(m, r->route);
 	struct span head = {m->payload, r->payload_len}, encoding;
 	struct track **at = track_at(m, r->id, r->leg), *t;
+	struct mask_body form;
 	int err;
 
 	err = mask_head(policy, finder_of(m, r->route), m->key, head, scratch(m), &r->mask_count);
-	if (err || m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX || mask_cannot(policy, head))
+	if (err || m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX || mask_cannot(policy, head) ||
+	    (mask_body_of(head, &form) && mask_wants_body(policy)))
 		return ERR_PROTO;
 	if (*at)
 		track_free(m, at);
@@ -222,6 +225,8 @@ static int begin(struct masker *m, struct record *r)
 	t->last = *r;
 	t->holding = mask_wants_body(policy);
 	t->by_message = mask_by_message(head);
+	t->form = form;
+	t->form.limit_bytes = m->env->plan->routes[r->route].max_body_bytes;
 	encoding = head_field(head, SPAN("grpc-encoding"));
 	if (encoding.len < sizeof t->encoding)
 		memcpy(t->encoding, encoding.data, encoding.len);
@@ -264,6 +269,11 @@ static int mask_messages(struct masker *m, struct track *t, const struct mask_ru
 	return 0;
 }
 
+static void part_done(void *hold, size_t brought, size_t masked)
+{
+	hold_due(hold, brought, masked);
+}
+
 /* Lay what is masked over the held chunk records: same records, same times, other bytes. */
 static int release(struct masker *m, struct track *t)
 {
@@ -276,8 +286,8 @@ static int release(struct masker *m, struct track *t)
 	if (t->by_message)
 		err = mask_messages(m, t, rules, out);
 	else
-		err = mask_json(rules, m->key, buf_span(&t->hold.body), out, &t->mask_count,
-		                &t->input_masked);
+		err = mask_body(&t->form, rules, m->key, buf_span(&t->hold.body), part_done, &t->hold, out,
+		                &t->mask_count, &t->input_masked);
 	if (out->err || err == ERR_NOMEM)
 		return ERR_NOMEM;
 	if (err || hold_release(&t->hold, buf_span(out), emit_held, m))

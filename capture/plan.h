@@ -217,7 +217,23 @@ struct plan_candidate {
 	char ca_file[PATH_MAX_BYTES]; /* empty: the system's */
 };
 
-enum protocol { PROTOCOL_AUTO, PROTOCOL_OPENINFERENCE, PROTOCOL_JSON, PROTOCOL_BYTES };
+#define PROTOCOL_TABLE(X) /* how answers are read; their order is in captures */                             \
+	X(AUTO, "auto")                                                                                      \
+	X(OPENINFERENCE, "openinference")                                                                    \
+	X(JSON, "json")                                                                                      \
+	X(BYTES, "bytes")                                                                                    \
+	X(OPENAI, "openai")                                                                                  \
+	X(ANTHROPIC, "anthropic")                                                                            \
+	X(OLLAMA, "ollama")                                                                                  \
+	X(TFSERVING, "tfserving")                                                                            \
+	X(KSERVE_V1, "kserve-v1")
+
+enum protocol {
+#define X(id, name) PROTOCOL_##id,
+	PROTOCOL_TABLE(X)
+#undef X
+	        PROTOCOLS_KNOWN
+};
 
 enum gate_metric { /* order of replay/gate.c's table */
 	           GATE_CANDIDATE_FAILURE_RATE,
@@ -280,9 +296,10 @@ struct plan_route {
 
 enum mask_operator { MASK_DROP, MASK_TOKEN, MASK_REDACT };
 
+enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM };
 struct plan_mask_field {
-	bool header;                /* else a JSON path */
-	char where[TEXT_MAX_BYTES]; /* lower-case header name, or "$.a.b[*].c" */
+	uint32_t place;             /* enum mask_place */
+	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name */
 	uint32_t with;              /* enum mask_operator */
 	bool model_input;           /* masking it changes what the model reads (default true) */
 };

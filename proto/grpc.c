@@ -1,13 +1,6 @@
 #include "proto/grpc.h"
 
-#include <zlib.h>
-
-enum {
-	INFLATE_STEP_BYTES = 16 * 1024,
-	INFLATE_FREE_BYTES = 1 << 20,
-	INFLATE_RATIO_MAX = 256,
-	ZLIB_OR_GZIP = 15 + 32, /* inflateInit2: the largest window, either header */
-};
+#include "proto/coding.h"
 
 bool grpc_is(struct span type)
 {
@@ -68,60 +61,11 @@ int grpc_prefix(size_t len, char out[GRPC_PREFIX_BYTES])
 	return 0;
 }
 
-/* True while `made` bytes may come of `taken`. */
-static bool plausible(uint64_t made, uint64_t taken)
-{
-	return made <= INFLATE_FREE_BYTES || made / INFLATE_RATIO_MAX <= taken;
-}
-
-/* One step into the buffer; when it is full, into a byte that may not come. */
-static int inflate_step(z_stream *z, struct buf *out)
-{
-	size_t left = out->limit_bytes - buf_len(out);
-	size_t step = left < INFLATE_STEP_BYTES ? left : INFLATE_STEP_BYTES;
-	char beyond, *room = step ? buf_room(out, step) : &beyond;
-	int rc;
-
-	if (!room)
-		return out->err;
-	z->next_out = (Bytef *)room;
-	z->avail_out = step ? (uInt)step : 1;
-	rc = inflate(z, Z_NO_FLUSH);
-	if (step)
-		buf_grown(out, step - z->avail_out);
-	else if (z->avail_out == 0)
-		return ERR_LIMIT;
-	if (rc == Z_STREAM_END)
-		return z->avail_in ? ERR_PROTO : 1;
-	return rc == Z_OK ? 0 : rc == Z_MEM_ERROR ? ERR_NOMEM : ERR_PROTO;
-}
-
-static int inflate_all(z_stream *z, struct buf *out)
-{
-	int rc = 0;
-
-	while (!rc) {
-		rc = inflate_step(z, out);
-		if (!plausible(z->total_out, z->total_in))
-			return ERR_LIMIT;
-	}
-	return rc < 0 ? rc : 0;
-}
-
 int grpc_inflate(struct span bytes, struct span encoding, struct buf *out)
 {
-	z_stream z = {.next_in = (Bytef *)bytes.data, .avail_in = (uInt)bytes.len};
-	int err;
-
 	if (!span_eq_nocase(encoding, SPAN("gzip")) && !span_eq_nocase(encoding, SPAN("deflate")))
 		return ERR_UNSUPPORTED;
-	if (bytes.len > UINT32_MAX)
-		return ERR_LIMIT;
-	if (inflateInit2(&z, ZLIB_OR_GZIP) != Z_OK)
-		return ERR_NOMEM;
-	err = inflate_all(&z, out);
-	inflateEnd(&z);
-	return err;
+	return coding_decode(encoding, bytes, out);
 }
 
 static bool digits(struct span text, uint64_t *out)

@@ -154,3 +154,38 @@ int url_normalise(struct span target, char *out, size_t cap, struct span *path_o
 	*path_out = (struct span){out, len};
 	return 0;
 }
+
+int url_decode(struct span text, bool form, struct buf *out)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		int byte = (unsigned char)text.data[i];
+		char c;
+
+		if (byte == '%') {
+			byte = escaped_byte(text, i);
+			i += 2;
+		} else if (form && byte == '+') {
+			byte = ' ';
+		}
+		if (byte < 0)
+			return ERR_PROTO;
+		c = (char)byte;
+		buf_put(out, &c, 1);
+	}
+	return 0;
+}
+
+void url_encode(struct span text, const char *keep, struct buf *out)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.data[i];
+		char escape[3] = {'%', digits[c >> 4], digits[c & 15]};
+
+		if (is_unreserved(c) || (c && strchr(keep, c)))
+			buf_put(out, &text.data[i], 1);
+		else
+			buf_put(out, escape, sizeof escape);
+	}
+}

@@ -6,8 +6,7 @@
 #ifndef PROTO_URL_H
 #define PROTO_URL_H
 
-#include "proto/base/err.h"
-#include "proto/base/span.h"
+#include "proto/base/buf.h"
 
 enum url_flag {
 	URL_ESCAPED_UNRESERVED = 1, /* "%41": decoded (RFC 3986 6.2.2.2) */
@@ -27,5 +26,11 @@ enum url_flag {
  * ERR_PROTO when the target does not start with "/", ERR_LIMIT when `cap` is below its path's length. */
 int url_normalise(struct span target, char *out, size_t cap, struct span *path_out,
                   unsigned *flags_out) MUST_CHECK;
+
+/* Append `text` with its percent escapes undone (RFC 3986 2.1); `form`: "+" is a blank, too (WHATWG URL 5.1).
+ * ERR_PROTO: a "%" without two hexadecimal digits. */
+int url_decode(struct span text, bool form, struct buf *out) MUST_CHECK;
+/* Append `text` with every byte escaped that is neither unreserved nor one of `keep`. */
+void url_encode(struct span text, const char *keep, struct buf *out);
 
 #endif

@@ -65,7 +65,7 @@ void config_hash(struct plan *p)
 		buf_reset(&text);
 		buf_printf(&text, "%s\n", m->name);
 		for (uint32_t j = 0; j < m->field_count; j++)
-			buf_printf(&text, "%s\n%s\n%s\n%s\n", m->fields[j].header ? "header" : "path",
+			buf_printf(&text, "%s\n%s\n%s\n%s\n", config_mask_places[m->fields[j].place],
 			           m->fields[j].where, config_mask_operators[m->fields[j].with],
 			           m->fields[j].model_input ? "input" : "aside");
 		hash_detect(&m->detect, &text);

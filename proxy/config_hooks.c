@@ -238,26 +238,35 @@ void config_mask_key_hook(struct cfg *c, const struct cfg_node *n, void *at)
 
 void config_mask_field_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
-	const struct cfg_node *path = cfg_child(n, "path"), *header = cfg_child(n, "header");
+	const struct cfg_node *in = NULL;
 	struct plan_mask_field *f = at;
 	const char *text;
 	char name[NAME_MAX_BYTES];
+	unsigned found = 0;
 
-	if (!path == !header) {
-		cfg_fail(c, n, NULL, "a masked field has either 'path' or 'header'");
+	for (uint32_t i = 0; config_mask_places[i]; i++) {
+		const struct cfg_node *child = cfg_child(n, config_mask_places[i]);
+
+		found += child != NULL;
+		f->place = child ? i : f->place;
+		in = child ? child : in;
+	}
+	if (found != 1) {
+		cfg_fail(c, n, NULL, "a masked field has one of 'path', 'header', 'query' and 'form'");
 		return;
 	}
-	text = config_text(c, path ? "path" : "header", path ? path : header);
+	text = config_text(c, config_mask_places[f->place], in);
 	if (!text)
 		return;
-	f->header = header != NULL;
 	snprintf(f->where, sizeof(f->where), "%s", text);
-	if (path)
-		json_path_check(c, path, f->where);
-	else if (!config_field_name(text, name))
-		cfg_fail(c, header, "write its name alone, such as x-api-token",
-		         "'%.80s' is not a header name", text);
-	else
+	if (f->place == MASK_PATH)
+		json_path_check(c, in, f->where);
+	else if (!text[0] || strlen(text) >= sizeof(f->where))
+		cfg_fail(c, in, "write its name alone", "'%.80s' is not a name", text);
+	else if (f->place == MASK_HEADER && !config_field_name(text, name))
+		cfg_fail(c, in, "write its name alone, such as x-api-token", "'%.80s' is not a header name",
+		         text);
+	else if (f->place == MASK_HEADER)
 		snprintf(f->where, sizeof(f->where), "%s", name);
 }
 

@@ -20,9 +20,10 @@ struct reading {
 
 /* Names as written in a file, by the plan's enumerations; NULL at the end. */
 extern const char *const config_protocols[],
-        *const config_gate_metrics[], *const config_guard_metrics[], *const config_mask_operators[],
-                                                                             *const config_balances[],
-                                                                                     *const config_https[];
+        *const config_gate_metrics[], *const config_guard_metrics[],
+                                              *const config_mask_operators[],
+                                                      *const config_mask_places[],
+                                                              *const config_balances[], *const config_https[];
 /* For the start without a file: the defaults of one listener, route and candidate. */
 extern const struct cfg_row config_listen_rows[], config_route_rows[], config_candidate_rows[];
 

@@ -19,7 +19,11 @@ _Static_assert(H1_LINE_MAX >= 8 * 1024 && H1_FIELD_MAX >= 16 * 1024 && H1_HEAD_M
 #define ONE(key, kind, owner, member) .name = key, .type = kind, CFG_FIELD(owner, member)
 #define ALL(key, kind, table)         .name = key, .type = kind, .rows = table
 
-const char *const config_protocols[] = {"auto", "openinference", "json", "bytes", NULL};
+const char *const config_protocols[] = {
+#define X(id, name) name,
+        PROTOCOL_TABLE(X)
+#undef X
+                NULL};
 const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",          "divergence_rate",
                                            "row_divergence_rate",    "latency_p99_ratio", NULL};
 const char *const config_guard_metrics[] = {
@@ -35,11 +39,11 @@ static const char *const guard_actions[] = {
         GUARD_ACTION_TABLE(X)
 #undef X
                 NULL};
+const char *const config_mask_places[] = {"path", "header", "query", "form", NULL};
 const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
 const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
 const char *const config_https[] = {"auto", "1.1", "2", NULL};
-static const char *const protocols_later[] = {"openai",    "anthropic", "ollama", "tfserving",
-                                              "kserve-v1", "text",      NULL};
+static const char *const protocols_later[] = {"text", NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};
@@ -570,6 +574,12 @@ static const struct cfg_row mask_field_rows[] = {
          .sentence =
                  "JSON path in bodies, such as $.user.email; of gRPC $.parameters.user or $.inputs[*].data."},
         {.name = "header", .type = CFG_LATER, .sentence = "Header name."},
+        {.name = "query",
+         .type = CFG_LATER,
+         .sentence = "Name of a query parameter, decoded; those that are not listed become tokens."},
+        {.name = "form",
+         .type = CFG_LATER,
+         .sentence = "Name of a form's field, urlencoded or multipart; a path $.name holds, too."},
         {ONE("with", CFG_ENUM, struct plan_mask_field, with), .names = config_mask_operators,
          .required = true, .sentence = "drop, token or redact"},
         {ONE("model_input", CFG_BOOL, struct plan_mask_field, model_input), .value = "yes",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "replay/compare_inside.h"
+#include "replay/predictions.h"
 
 static const double LIVE_SUM_ERROR = 1e-6;
 /* A candidate row further from 1 is no distribution: a VALUE divergence without measures. Wide enough for
@@ -32,6 +33,30 @@ const char *divergence_unit(enum divergence d)
 	};
 
 	return units[d];
+}
+
+const char *measure_name(enum measure m)
+{
+	static const char *const names[] = {
+#define X(name, has) #name,
+	        MEASURE_TABLE(X)
+#undef X
+	};
+
+	return names[m];
+}
+
+double measure_of(const struct row *row, enum measure m)
+{
+	switch (m) {
+#define X(name, has)                                                                                         \
+	case MEASURE_##name:                                                                                 \
+		return row->has ? row->name : NAN;
+		MEASURE_TABLE(X)
+#undef X
+	default:
+		return NAN;
+	}
 }
 
 void compare_note(struct job *j, const char *format, ...)
@@ -140,7 +165,11 @@ static int compare_json_or_bytes(struct job *j)
 {
 	int err = compare_json(j);
 
-	return err == ERR_PROTO || err == ERR_LIMIT ? compare_bytes(j) : err;
+	j->out->read_as = PROTOCOL_JSON;
+	if (err != ERR_PROTO && err != ERR_LIMIT)
+		return err;
+	j->out->read_as = PROTOCOL_BYTES;
+	return compare_bytes(j);
 }
 
 static bool rows_sum_to_one(const double *values, size_t count, size_t width)
@@ -371,14 +400,16 @@ int compare_oip_outputs(struct job *j, const struct oip_answer *live, const stru
 	return err;
 }
 
-static int compare_openinference(struct job *j)
+typedef int read_tensors(struct span body, size_t work_bytes, struct oip_answer *out);
+
+static int compare_tensors(struct job *j, read_tensors *read)
 {
 	struct oip_answer live, candidate = {0};
 	bool same = span_eq(j->live->body, j->candidate->body);
-	int err = oip_read(j->live->body, j->work_bytes / 2, &live);
+	int err = read(j->live->body, j->work_bytes / 2, &live);
 
 	if (!err && !same)
-		err = oip_read(j->candidate->body, j->work_bytes / 2, &candidate);
+		err = read(j->candidate->body, j->work_bytes / 2, &candidate);
 	if (!err)
 		err = compare_rows_add(j, compare_oip_rows(j, &live));
 	if (!err)
@@ -388,12 +419,34 @@ static int compare_openinference(struct job *j)
 	return err;
 }
 
+static int compare_openinference(struct job *j)
+{
+	return compare_tensors(j, oip_read);
+}
+
+/* What is no tensor, as of TensorFlow Serving's :classify and of models that answer objects, is JSON. */
+static int compare_predictions(struct job *j)
+{
+	int err = compare_tensors(j, predictions_read);
+
+	return err == ERR_PROTO ? compare_json(j) : err;
+}
+
+/* What the rows of an answer can be told by, when nothing of it is compared; NULL: nothing. */
+static read_tensors *tensors_of(uint32_t protocol, struct span target)
+{
+	if (protocol == PROTOCOL_TFSERVING || protocol == PROTOCOL_KSERVE_V1 ||
+	    (protocol == PROTOCOL_AUTO && predictions_asked(target)))
+		return predictions_read;
+	return protocol == PROTOCOL_AUTO || protocol == PROTOCOL_OPENINFERENCE ? oip_read : NULL;
+}
+
 /* Statuses differ: nothing is compared; the rows are live's when it can be read, else one. */
-static int compare_status(struct job *j, bool openinference)
+static int compare_status(struct job *j, read_tensors *read)
 {
 	struct oip_answer live = {0};
 	size_t rows = 1;
-	int err = openinference ? oip_read(j->live->body, j->work_bytes / 2, &live) : ERR_PROTO;
+	int err = read ? read(j->live->body, j->work_bytes / 2, &live) : ERR_PROTO;
 
 	compare_note(j, "status %u -> %u", j->live->status, j->candidate->status);
 	j->out->counts[DIVERGENCE_STATUS] = 1;
@@ -403,10 +456,34 @@ static int compare_status(struct job *j, bool openinference)
 	return compare_rows_add(j, rows < COMPARE_ROWS_MAX ? rows : COMPARE_ROWS_MAX);
 }
 
+/* PROTOCOL_AUTO: what the request's path and the bodies tell. */
+static int compare_chosen(struct job *j)
+{
+	enum llm_api api;
+	int err;
+
+	if (predictions_asked(j->live->target)) {
+		j->out->read_as = PROTOCOL_TFSERVING;
+		err = compare_predictions(j);
+		return err == ERR_PROTO || err == ERR_LIMIT ? compare_json_or_bytes(j) : err;
+	}
+	if (oip_looks_like(j->live->body) && oip_looks_like(j->candidate->body)) {
+		j->out->read_as = PROTOCOL_OPENINFERENCE;
+		return compare_openinference(j);
+	}
+	api = llm_api_of(j->live->target, j->live->body);
+	if (api == LLM_APIS)
+		return compare_json_or_bytes(j);
+	j->out->read_as = PROTOCOL_OPENAI + api;
+	err = compare_llm(j, api);
+	return err == ERR_PROTO || err == ERR_LIMIT ? compare_json_or_bytes(j) : err;
+}
+
 static int compare_bodies(struct job *j, uint32_t protocol)
 {
 	if (j->live->status >= 400)
 		return compare_json_or_bytes(j);
+	j->out->read_as = protocol;
 	switch (protocol) {
 	case PROTOCOL_OPENINFERENCE:
 		return compare_openinference(j);
@@ -414,10 +491,13 @@ static int compare_bodies(struct job *j, uint32_t protocol)
 		return compare_json(j);
 	case PROTOCOL_BYTES:
 		return compare_bytes(j);
+	case PROTOCOL_AUTO:
+		return compare_chosen(j);
+	case PROTOCOL_TFSERVING:
+	case PROTOCOL_KSERVE_V1:
+		return compare_predictions(j);
 	default:
-		if (oip_looks_like(j->live->body) && oip_looks_like(j->candidate->body))
-			return compare_openinference(j);
-		return compare_json_or_bytes(j);
+		return compare_llm(j, (enum llm_api)(protocol - PROTOCOL_OPENAI));
 	}
 }
 
@@ -439,8 +519,7 @@ int compare_pair(const struct plan_route *route, const struct answer *live, cons
 	if (live->grpc)
 		err = compare_grpc(&j, route->protocol);
 	else if (live->status != candidate->status)
-		err = compare_status(&j, route->protocol == PROTOCOL_AUTO ||
-		                                 route->protocol == PROTOCOL_OPENINFERENCE);
+		err = compare_status(&j, tensors_of(route->protocol, live->target));
 	else
 		err = compare_bodies(&j, route->protocol);
 	if (err)

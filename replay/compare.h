@@ -11,10 +11,13 @@
 #include "proto/base/span.h"
 
 #define DIVERGENCE_TABLE(X)                                                                                  \
-	X(STATUS, "status", "pair")        /* response status differs */                                     \
-	X(STRUCTURE, "structure", "pair")  /* outputs, shapes, types, missing or extra paths differ */       \
-	X(LABEL_FLIP, "label_flip", "row") /* argmax differs */                                              \
-	X(VALUE, "value", "row")           /* a number, string or byte outside tolerance */
+	X(STATUS, "status", "pair")              /* response status differs */                               \
+	X(STRUCTURE, "structure", "pair")        /* outputs, shapes, types, missing or extra paths differ */ \
+	X(LABEL_FLIP, "label_flip", "row")       /* argmax differs */                                        \
+	X(VALUE, "value", "row")                 /* a number, string or byte outside tolerance */            \
+	X(ANSWER_TEXT, "answer_text", "row")     /* of a language model: the text differs */                 \
+	X(FINISH_REASON, "finish_reason", "row") /* ... why it ended */                                      \
+	X(TOOL_CALLS, "tool_calls", "row")       /* ... a call's name, or its arguments as JSON */
 
 enum divergence {
 #define X(name, text, unit) DIVERGENCE_##name,
@@ -24,6 +27,20 @@ enum divergence {
 };
 const char *divergence_name(enum divergence);
 const char *divergence_unit(enum divergence);
+
+/* What a row is measured by, each in 0..1. */
+#define MEASURE_TABLE(X)                                                                                     \
+	X(js_bits, has_measures)                                                                             \
+	X(tv, has_measures)                                                                                  \
+	X(edit_distance, has_text)                                                                           \
+	X(token_f1, has_text)
+
+enum measure {
+#define X(name, has) MEASURE_##name,
+	MEASURE_TABLE(X)
+#undef X
+	        MEASURES
+};
 
 struct answer {
 	unsigned status; /* of HTTP; of a gRPC call, head_grpc_status(), which is below 100 or none of HTTP's
@@ -38,8 +55,13 @@ struct row {
 	bool flipped, diverged, has_measures;
 	uint32_t live_label, candidate_label;
 	double js_bits, tv; /* classification rows; Lin 1991, base 2 */
-	bool value_off;     /* private: counted under VALUE already */
+	bool has_text;
+	double edit_distance, token_f1; /* answers of language models; replay/text.h */
+	bool value_off;                 /* private: counted under VALUE already */
 };
+
+const char *measure_name(enum measure);
+double measure_of(const struct row *, enum measure); /* NaN: the row has none */
 
 enum { COMPARE_ROWS_MAX = 4096, COMPARE_WHERE_MAX = 160 };
 
@@ -47,17 +69,24 @@ struct comparison {
 	bool diverged;
 	uint32_t counts[DIVERGENCES];
 	uint32_t row_count, rows_diverged;
+	uint32_t read_as;              /* enum protocol: what was chosen, or given; of gRPC what is sent */
 	struct row *rows;              /* row_count of them; owned by the comparison */
 	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
 };
 
 /* 0, ERR_PROTO (one side cannot be decoded: undecodable), ERR_NOMEM, ERR_LIMIT. Statuses that differ, or
- * equal statuses >= 400, need no decodable body. Protocol AUTO: Open Inference Protocol when both bodies are
- * JSON objects with "outputs", else JSON when both parse, else bytes. With PROTOCOL_OPENINFERENCE a tensor of
- * rank >= 2 (or rank 1 with batch 1) whose numeric last axis is longer than 1 and whose every live row sums
- * to 1 +- 1e-6 is a classification (argmax, JS, TV; equality within tolerance is not asked of it); other
- * tensors are compared for equality within tolerance (abs + rel * |live|). NaN equals NaN. Ignored by default
- * in Open Inference answers: id, model_name, model_version, parameters.
+ * equal statuses >= 400, need no decodable body. Protocol AUTO: predictions (predictions.h; what is no
+ * tensor is JSON) when live's path ends in ":predict"; Open Inference Protocol when both bodies are
+ * JSON objects with "outputs", else the language model's API that llm_api_of() tells of live when both are
+ * answers of it, else JSON when both parse, else bytes; `read_as` says which. With PROTOCOL_OPENINFERENCE a
+ * tensor of rank >= 2 (or rank 1 with batch 1) whose numeric last axis is longer than 1 and whose every live
+ * row sums to 1 +- 1e-6 is a classification (argmax, JS, TV; equality within tolerance is not asked of it);
+ * other tensors are compared for equality within tolerance (abs + rel * |live|). NaN equals NaN. Ignored by
+ * default in Open Inference answers: id, model_name, model_version, parameters.
+ *
+ * Answers of a language model, whole or streamed: each choice is a row (of embeddings, each vector), compared
+ * by text, finish reason and tool calls; ignore paths are of each call's arguments. An answer that carries an
+ * error has another status than one that does not; two with errors are alike.
  *
  * A pair is gRPC when the content-type of either is: its status is grpc-status, its body messages, compared
  * one by one in their order. Statuses that differ need no decodable body; with equal ones, also failed ones,

@@ -1,13 +1,14 @@
 /*
- * compare_inside.h - what the parts of the comparison share: bodies of one message (compare.c), and of
- * several (compare_grpc.c). A job's rows are those of the message under comparison; earlier ones lie before
- * them.
+ * compare_inside.h - what the parts of the comparison share: bodies of one message (compare.c), of several
+ * (compare_grpc.c), and of language models (compare_llm.c). A job's rows are those of the message under
+ * comparison; earlier ones lie before them.
  */
 #ifndef REPLAY_COMPARE_INSIDE_H
 #define REPLAY_COMPARE_INSIDE_H
 
 #include "replay/compare.h"
 #include "replay/jsondiff.h"
+#include "replay/llm.h"
 #include "replay/oip.h"
 
 struct job {
@@ -34,6 +35,8 @@ int compare_spans(struct job *, struct span live, struct span candidate) MUST_CH
 size_t compare_oip_rows(const struct job *, const struct oip_answer *live);
 int compare_oip_outputs(struct job *, const struct oip_answer *live,
                         const struct oip_answer *candidate) MUST_CHECK;
+/* A pair of answers of a language model. As compare_pair(). */
+int compare_llm(struct job *, enum llm_api) MUST_CHECK;
 /* A pair of gRPC answers. As compare_pair(). */
 int compare_grpc(struct job *, uint32_t protocol) MUST_CHECK;
 

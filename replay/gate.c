@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "replay/quantile.h"
+
 static const struct gate_metric_row table[GATE_METRICS] = {
 #define X(id, name, unit, direction, standing, limit, meaning)                                               \
 	[GATE_##id] = {name, unit, meaning, GATE_##direction, standing, limit},
@@ -100,8 +102,8 @@ static void evaluate_ratio(const struct gate_input *in, double limit, struct gat
 	below = sketch_quantile(in->reference, 0.99);
 	if (below)
 		r->value = (double)sketch_quantile(in->candidate, 0.99) / (double)below;
-	candidate = sketch_quantile_ci(in->candidate, 0.99, GATE_ALPHA / 2, GATE_T_OPT);
-	reference = sketch_quantile_ci(in->reference, 0.99, GATE_ALPHA / 2, GATE_T_OPT);
+	candidate = quantile_sketch_ci(in->candidate, 0.99, GATE_ALPHA / 2, GATE_T_OPT);
+	reference = quantile_sketch_ci(in->reference, 0.99, GATE_ALPHA / 2, GATE_T_OPT);
 	if (isfinite(candidate.low) && isfinite(reference.high) && reference.high > 0)
 		r->ci.low = candidate.low / reference.high;
 	if (isfinite(candidate.high) && isfinite(reference.low) && reference.low > 0)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "capture/plan.h"
+#include "proto/base/sketch.h"
 #include "replay/stat.h"
 
 #define GATE_ALPHA 0.05

@@ -20,8 +20,8 @@
 #include "capture/budget.h"
 #include "proto/base/clock.h"
 #include "replay/judge.h"
+#include "proto/base/sketch.h"
 #include "replay/schedule.h"
-#include "replay/stat.h"
 #include "replay/window.h"
 
 static const uint64_t NAP_NS = 50000000u, RETRY_NS = 200000u, READ_MARGIN_NS = 2000000u;

@@ -32,11 +32,13 @@ struct slice {
 /* One pair as the tallies count it: enough to count it again. */
 struct observation {
 	uint64_t seen_us, live_us, other_us;
-	uint32_t rows, rows_diverged, measured; /* measured: rows with JS and TV */
+	uint32_t rows, rows_diverged;
+	uint32_t read_as; /* enum protocol; PROTOCOL_AUTO: its body was not read */
 	uint32_t classes[DIVERGENCES];
 	bool diverged, against_baseline;
-	double js_sum, tv_sum; /* over the measured rows */
-	uint32_t slice_count;  /* beside the route's, which all its pairs are in */
+	uint32_t measured[MEASURES]; /* rows that have it */
+	double sums[MEASURES];       /* over those */
+	uint32_t slice_count;        /* beside the route's, which all its pairs are in */
 	char slices[SLICES_MAX][SLICE_NAME_BYTES];
 };
 
@@ -46,11 +48,12 @@ struct tally {
 	uint64_t batch; /* the last batch that changed it */
 	uint64_t pairs, diverged, rows, rows_diverged, rows_largest, against_baseline;
 	uint64_t classes[DIVERGENCES];
-	uint64_t first_us, last_us;   /* wall clock of the first and the last pair */
-	struct stat_mean js_bits, tv; /* of each pair's mean over its rows */
-	uint64_t moment;              /* pairs at the last point of the timeline */
-	uint64_t rows_measured;
-	double js_row_sum, tv_row_sum;
+	uint64_t first_us, last_us;          /* wall clock of the first and the last pair */
+	uint64_t read_as[PROTOCOLS_KNOWN];   /* pairs */
+	struct stat_mean measures[MEASURES]; /* of each pair's mean over its rows */
+	uint64_t moment;                     /* pairs at the last point of the timeline */
+	uint64_t rows_measured[MEASURES];
+	double row_sums[MEASURES];
 	struct sketch live, other;
 	uint32_t slice_count;
 	struct slice slices[SLICES_COUNTED];

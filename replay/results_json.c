@@ -248,6 +248,27 @@ static void put_measure(struct buf *b, const char *key, const struct stat_mean *
 	buf_puts(b, "}");
 }
 
+/* As what the pairs' bodies were read, which "protocol: auto" has chosen. */
+static void put_read_as(struct buf *b, const struct tally *t)
+{
+	static const char *const names[] = {
+#define X(id, name) name,
+	        PROTOCOL_TABLE(X)
+#undef X
+	};
+	const char *comma = "";
+
+	buf_puts(b, "\"read_as\":{");
+	for (int p = PROTOCOL_AUTO + 1; p < PROTOCOLS_KNOWN; p++) {
+		if (!t->read_as[p])
+			continue;
+		buf_puts(b, comma);
+		put_integer(b, names[p], t->read_as[p]);
+		comma = ",";
+	}
+	buf_puts(b, "},");
+}
+
 static void put_quantiles(struct buf *b, const char *key, const struct sketch *s)
 {
 	buf_printf(b, "\"%s\":{", key);
@@ -407,10 +428,12 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_comparable(b, all->candidate[t->route][t->candidate]);
 	put_divergence(b, r, t);
 	put_classes(b, t);
+	put_read_as(b, t);
 	buf_puts(b, "\"measures\":{");
-	put_measure(b, "js_bits", &t->js_bits, t->js_row_sum, t->rows_measured);
-	buf_puts(b, ",");
-	put_measure(b, "tv", &t->tv, t->tv_row_sum, t->rows_measured);
+	for (int m = 0; m < MEASURES; m++) {
+		buf_puts(b, m ? "," : "");
+		put_measure(b, measure_name(m), &t->measures[m], t->row_sums[m], t->rows_measured[m]);
+	}
 	buf_puts(b, "},");
 	put_latency(b, r, t);
 	put_throughput(b, t, all->route_seen[t->route]);

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,18 @@ static uint32_t class_count(enum divergence class, uint32_t count)
 	return strcmp(divergence_unit(class), "pair") ? count : count > 0;
 }
 
+static void observe_row(struct observation *o, const struct row *row)
+{
+	for (int m = 0; m < MEASURES; m++) {
+		double value = measure_of(row, m);
+
+		if (isnan(value))
+			continue;
+		o->measured[m]++;
+		o->sums[m] += value;
+	}
+}
+
 void results_observe(const struct results *r, const struct results_pair *p, struct observation *o)
 {
 	const struct plan_route *route = &r->plan->routes[p->route];
@@ -78,13 +91,9 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	o->rows_diverged = c->rows_diverged;
 	for (int i = 0; i < DIVERGENCES; i++)
 		o->classes[i] = class_count(i, c->counts[i]);
-	for (uint32_t i = 0; i < c->row_count; i++) {
-		if (!c->rows[i].has_measures)
-			continue;
-		o->measured++;
-		o->js_sum += c->rows[i].js_bits;
-		o->tv_sum += c->rows[i].tv;
-	}
+	o->read_as = c->read_as;
+	for (uint32_t i = 0; i < c->row_count; i++)
+		observe_row(o, &c->rows[i]);
 	for (uint32_t i = 0; i < route->slice_count && i < SLICES_MAX; i++)
 		name_slice(o->slices[o->slice_count++], route->slices[i].name,
 		           head_field(p->request_head, span_of(route->slices[i].header)));
@@ -126,12 +135,13 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 		t->rows_largest = o->rows;
 	for (int i = 0; i < DIVERGENCES; i++)
 		t->classes[i] += o->classes[i];
-	if (o->measured) {
-		stat_mean_add(&t->js_bits, o->js_sum / o->measured, GATE_ALPHA);
-		stat_mean_add(&t->tv, o->tv_sum / o->measured, GATE_ALPHA);
-		t->rows_measured += o->measured;
-		t->js_row_sum += o->js_sum;
-		t->tv_row_sum += o->tv_sum;
+	t->read_as[o->read_as]++;
+	for (int m = 0; m < MEASURES; m++) {
+		if (!o->measured[m])
+			continue;
+		stat_mean_add(&t->measures[m], o->sums[m] / o->measured[m], GATE_ALPHA);
+		t->rows_measured[m] += o->measured[m];
+		t->row_sums[m] += o->sums[m];
 	}
 	count_in(slice_named(t, r->route_slices[t->route]), o);
 	for (uint32_t i = 0; i < o->slice_count && i < SLICES_MAX; i++)

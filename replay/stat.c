@@ -1,11 +1,12 @@
-#include <math.h>
-#include <stdbool.h>
-
 #include "replay/stat.h"
+
+#include <math.h>
+#include <stdlib.h>
 
 enum { ROOT_STEPS = 50 };
 static const double OPTIMAL_ALPHA = 0.05;
 static const uint64_t NEEDED_MAX = 10000000;
+static const double NEGLIGIBLE = 1e-18;
 
 static double ln_gamma(double x)
 {
@@ -19,20 +20,44 @@ static double ln_beta(double a, double b)
 	return ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
 }
 
-/* Real k, so that a present rate can be carried forward. */
-static double rate_log_e(double k, double n, double p, double t_opt)
+struct prior {
+	double a, b;
+};
+
+/* The beta mixture around p, tightest at t_opt. */
+static struct prior prior_of(double p, double t_opt)
 {
 	double variance = p * (1 - p), ell = 2 * log(1 / OPTIMAL_ALPHA);
 	double rho = variance * t_opt / (ell + log1p(ell));
 	double r = fmax(rho - variance, 0.001 * variance);
-	double a = r / (1 - p), b = r / p;
 
-	return ln_beta(a + k, b + n - k) - ln_beta(a, b) - k * log(p) - (n - k) * log1p(-p);
+	return (struct prior){r / (1 - p), r / p};
 }
 
-double stat_rate_log_e(uint64_t k, uint64_t n, double p, double t_opt)
+double stat_rate_log_e(double k, double n, double p, double t_opt)
 {
-	return rate_log_e((double)k, (double)n, p, t_opt);
+	struct prior prior = prior_of(p, t_opt);
+
+	return ln_beta(prior.a + k, prior.b + n - k) - ln_beta(prior.a, prior.b) - k * log(p) -
+	       (n - k) * log1p(-p);
+}
+
+void stat_watch_init(struct stat_watch *w, double p, double t_opt)
+{
+	struct prior prior = prior_of(p, t_opt);
+
+	*w = (struct stat_watch){.p = p, .hits = prior.a, .misses = prior.b};
+}
+
+/* B(a + 1, b) / B(a, b) = a / (a + b) */
+void stat_watch_add(struct stat_watch *w, bool hit)
+{
+	double all = w->hits + w->misses;
+
+	w->log_e += hit ? log(w->hits / (all * w->p)) : log(w->misses / (all * (1 - w->p)));
+	*(hit ? &w->hits : &w->misses) += 1;
+	if (w->log_e > w->highest)
+		w->highest = w->log_e;
 }
 
 /* The root between `inside` (in the set) and `outside`; the outer end of the last bracket, which is never too
@@ -42,7 +67,7 @@ static double rate_root(double k, double n, double inside, double outside, doubl
 	for (int i = 0; i < ROOT_STEPS; i++) {
 		double middle = inside + (outside - inside) / 2;
 
-		if (rate_log_e(k, n, middle, t_opt) < threshold)
+		if (stat_rate_log_e(k, n, middle, t_opt) < threshold)
 			inside = middle;
 		else
 			outside = middle;
@@ -73,15 +98,15 @@ struct interval stat_rate_weighted(double k, double n, double alpha, double t_op
 /* The limit is outside the set exactly when one bound has passed it. */
 static bool rate_decided(double rate, uint64_t n, double limit, double alpha, double t_opt)
 {
-	return n > 0 && rate_log_e(rate * (double)n, (double)n, limit, t_opt) >= log(1 / alpha);
+	return n > 0 && stat_rate_log_e(rate * (double)n, (double)n, limit, t_opt) >= log(1 / alpha);
 }
 
-uint64_t stat_rate_needed(uint64_t k, uint64_t n, double limit, double alpha, double t_opt)
+/* How many more than n, at that rate. */
+static uint64_t rate_needed(double rate, uint64_t n, double limit, double alpha, double t_opt)
 {
-	double rate = n ? (double)k / (double)n : 0;
 	uint64_t low = 0, high = 1;
 
-	if (limit >= 1 || (limit <= 0 && k > 0))
+	if (limit >= 1 || (limit <= 0 && rate > 0))
 		return 0;
 	if (limit <= 0)
 		return UINT64_MAX;
@@ -97,6 +122,86 @@ uint64_t stat_rate_needed(uint64_t k, uint64_t n, double limit, double alpha, do
 		uint64_t middle = low + (high - low) / 2;
 
 		if (rate_decided(rate, n + middle, limit, alpha, t_opt))
+			high = middle;
+		else
+			low = middle;
+	}
+	return high;
+}
+
+uint64_t stat_rate_needed(uint64_t k, uint64_t n, double limit, double alpha, double t_opt)
+{
+	return rate_needed(n ? (double)k / (double)n : 0, n, limit, alpha, t_opt);
+}
+
+uint64_t stat_rate_plan(double rate, double limit, double alpha, double t_opt)
+{
+	return rate_needed(rate, 0, limit, alpha, t_opt);
+}
+
+/* The chance of k or fewer hits of n: outwards from the likeliest of them. */
+static double binomial_upto(uint64_t k, uint64_t n, double p)
+{
+	double all = (double)n, top = fmin((double)k, floor((all + 1) * p)), term = 1, sum = 1, first;
+
+	first = ln_gamma(all + 1) - ln_gamma(top + 1) - ln_gamma(all - top + 1) + top * log(p) +
+	        (all - top) * log1p(-p);
+	for (double i = top; i > 0 && term > NEGLIGIBLE * sum; i--)
+		sum += term *= i * (1 - p) / ((all - i + 1) * p);
+	term = 1;
+	for (double i = top; i < (double)k && term > NEGLIGIBLE * sum; i++)
+		sum += term *= (all - i) * p / ((i + 1) * (1 - p));
+	return exp(first) * sum;
+}
+
+/* Of counts of n between `side` (0 or n) and the limit, the last that leaves the limit; -1: none does. */
+static int64_t last_decided(uint64_t n, uint64_t side, double limit, double alpha, double t_opt)
+{
+	double threshold = log(1 / alpha);
+	int64_t decided = (int64_t)side, open = llround(limit * (double)n);
+
+	if (stat_rate_log_e((double)side, (double)n, limit, t_opt) < threshold)
+		return -1;
+	while (llabs(open - decided) > 1) {
+		int64_t middle = decided + (open - decided) / 2;
+
+		if (stat_rate_log_e((double)middle, (double)n, limit, t_opt) >= threshold)
+			decided = middle;
+		else
+			open = middle;
+	}
+	return decided;
+}
+
+static double chance_decided(double rate, uint64_t n, double limit, double alpha, double t_opt)
+{
+	int64_t k = last_decided(n, rate < limit ? 0 : n, limit, alpha, t_opt);
+
+	if (k < 0)
+		return 0;
+	if (rate <= 0)
+		return 1;
+	if (rate < limit)
+		return binomial_upto((uint64_t)k, n, rate);
+	return k > 0 ? 1 - binomial_upto((uint64_t)k - 1, n, rate) : 1;
+}
+
+uint64_t stat_rate_plan_sure(double rate, double limit, double chance, double alpha, double t_opt)
+{
+	uint64_t low = 0, high = stat_rate_plan(rate, limit, alpha, t_opt);
+
+	if (high == 0 || high == UINT64_MAX)
+		return high;
+	while (chance_decided(rate, high, limit, alpha, t_opt) < chance) {
+		if (high >= NEEDED_MAX)
+			return UINT64_MAX;
+		low = high;
+		high *= 2;
+	}
+	while (high - low > 1) { /* nearly monotone: whole counts make small steps back */
+		uint64_t middle = low + (high - low) / 2;
+
+		if (chance_decided(rate, middle, limit, alpha, t_opt) >= chance)
 			high = middle;
 		else
 			low = middle;
@@ -135,42 +240,5 @@ struct interval stat_mean_ci(const struct stat_mean *m, double alpha)
 		return out;
 	out.low = fmax(0, (m->lam_x_sum - cost - m->v_psi_low) / m->lam_sum);
 	out.high = fmin(1, 1 - (m->lam_1x_sum - cost - m->v_psi_high) / m->lam_sum);
-	return out;
-}
-
-/* log_e is convex in the count: the last count of the set between the mean count and `outside`, which is not
- * in it. */
-static uint64_t count_edge(const struct sketch *s, double q, double threshold, double t_opt, uint64_t outside)
-{
-	uint64_t inside = (uint64_t)llround(q * (double)s->count);
-
-	while (inside + 1 < outside || outside + 1 < inside) {
-		uint64_t middle =
-		        inside < outside ? inside + (outside - inside) / 2 : outside + (inside - outside) / 2;
-
-		if (rate_log_e((double)middle, (double)s->count, q, t_opt) < threshold)
-			inside = middle;
-		else
-			outside = middle;
-	}
-	return inside;
-}
-
-struct interval sketch_quantile_ci(const struct sketch *s, double q, double alpha, double t_opt)
-{
-	struct interval out = {0, INFINITY};
-	double threshold = log(1 / alpha), n = (double)s->count, edge;
-	uint64_t rank;
-
-	if (s->count == 0 || q <= 0 || q >= 1)
-		return out;
-	if (rate_log_e(0, n, q, t_opt) >= threshold) {
-		rank = count_edge(s, q, threshold, t_opt, 0);
-		sketch_rank(s, rank, &out.low, &edge);
-	}
-	if (rate_log_e(n, n, q, t_opt) >= threshold) {
-		rank = count_edge(s, q, threshold, t_opt, s->count) + 1;
-		sketch_rank(s, rank, &edge, &out.high);
-	}
 	return out;
 }

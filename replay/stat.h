@@ -8,16 +8,25 @@
 #ifndef REPLAY_STAT_H
 #define REPLAY_STAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
-
-#include "proto/base/sketch.h"
 
 struct interval {
 	double low, high;
 };
 
-/* Log e-value of k of n against rate p in (0,1), tightest at t_opt. */
-double stat_rate_log_e(uint64_t k, uint64_t n, double p, double t_opt);
+/* Log e-value of k of n against rate p in (0,1), tightest at t_opt; real counts, so that a rate can be
+ * carried forward. Outside the confidence sequence of level alpha when it is log(1 / alpha) or more. */
+double stat_rate_log_e(double k, double n, double p, double t_opt);
+
+/* The same carried along against one p: one logarithm a pair. */
+struct stat_watch {
+	double p, hits, misses; /* with the mixture's own */
+	double log_e, highest;  /* now; ever, from 0: exp(-highest) is the always-valid p-value */
+};
+void stat_watch_init(struct stat_watch *, double p, double t_opt);
+void stat_watch_add(struct stat_watch *, bool hit);
+
 /* The confidence sequence at level alpha; n = 0 gives [0,1]. */
 struct interval stat_rate(uint64_t k, uint64_t n, double alpha, double t_opt);
 /* The same for observations that weigh w_i in (0,1] each, the weight known before the answer: n = sum w_i and
@@ -27,6 +36,12 @@ struct interval stat_rate_weighted(double k, double n, double alpha, double t_op
 /* How many more pairs at the present rate until the upper bound is <= limit or the lower > limit;
  * 0 when decided already, UINT64_MAX when not within 10 million. */
 uint64_t stat_rate_needed(uint64_t k, uint64_t n, double limit, double alpha, double t_opt);
+/* How many pairs in all, before the first, when `rate` of them is expected: at the expected count, so that
+ * about one run in two takes longer. 0: the limit is 1 or more and cannot be broken. UINT64_MAX as above. */
+uint64_t stat_rate_plan(double rate, double limit, double alpha, double t_opt);
+/* The same so that at least `chance` in (0,1) of runs are decided by then: an n at which the counts of a
+ * binomial (n, rate) leave the limit on the right side with that chance. Runs decided earlier come on top. */
+uint64_t stat_rate_plan_sure(double rate, double limit, double chance, double alpha, double t_opt);
 
 /* A running mean of x in [0,1] with its confidence sequence; O(1) a step. */
 struct stat_mean {
@@ -37,8 +52,5 @@ struct stat_mean {
 };
 void stat_mean_add(struct stat_mean *, double x, double alpha);
 struct interval stat_mean_ci(const struct stat_mean *, double alpha);
-
-/* Distribution-free always-valid interval of a quantile by the Bernoulli function (arXiv 1906.09712). */
-struct interval sketch_quantile_ci(const struct sketch *, double q, double alpha, double t_opt);
 
 #endif

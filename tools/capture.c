@@ -96,7 +96,11 @@ static void verify(struct job *j)
 
 static void info_route(struct buf *b, const struct capfile_route *r)
 {
-	static const char *const protocols[] = {"auto", "openinference", "json", "bytes"};
+	static const char *const protocols[] = {
+#define X(id, name) name,
+	        PROTOCOL_TABLE(X)
+#undef X
+	};
 
 	buf_printf(b, "  route %s: protocol %s, sample %g %%, masks %s, tolerance abs %g rel %g\n", r->name,
 	           protocols[r->protocol], r->sample_ppm / 1e4, r->policy, r->tolerance_abs,

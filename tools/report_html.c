@@ -363,7 +363,9 @@ static void class_row(struct buf *out, const char *name, const char *unit, doubl
 static void classes(struct buf *out, const struct node *c)
 {
 	static const char *const measures[][3] = {{"js_bits", "Jensen-Shannon, bits", "bits"},
-	                                          {"tv", "total variation", "bits"}};
+	                                          {"tv", "total variation", "bits"},
+	                                          {"edit_distance", "text, edit distance", ""},
+	                                          {"token_f1", "text, F1 of tokens", ""}};
 	const struct node *list = doc_get(c, "classes");
 	char value[32], ci[80];
 	double low, high;
@@ -374,7 +376,7 @@ static void classes(struct buf *out, const struct node *c)
 		class_row(out, doc_text(k, "class"), doc_text(k, "unit"), doc_number(k, "count"),
 		          run_figure(doc_number(k, "rate"), "", value), run_figures(low, high, "", ci));
 	}
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) {
 		const struct node *m = doc_get(doc_get(c, "measures"), measures[i][0]);
 
 		doc_interval(m, "ci", &low, &high);

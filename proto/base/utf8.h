@@ -4,6 +4,7 @@
 #ifndef PROTO_BASE_UTF8_H
 #define PROTO_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The length of the valid sequence that starts at s, of n > 0 bytes; 0 when there is none. */
@@ -24,6 +25,15 @@ static inline size_t utf8_len(const unsigned char *s, size_t n)
 		return (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f) ? 0 : 4;
 	}
 	return 0;
+}
+
+/* All of s is valid. */
+static inline bool utf8_valid(const char *s, size_t n)
+{
+	for (size_t i = 0, len; i < n; i += len)
+		if (!(len = utf8_len((const unsigned char *)s + i, n - i)))
+			return false;
+	return true;
 }
 
 #endif

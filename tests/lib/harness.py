@@ -131,7 +131,7 @@ def rollup(pid):
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
                  route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2", patience="2s",
-                 control_keys="", mirror_keys=""):
+                 control_keys="", mirror_keys="", protocol="openinference"):
         self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
@@ -151,7 +151,7 @@ capture: {{enabled: true{capture_keys}}}
 routes:
   - name: models
     match: {{path_prefix: {prefix}}}
-    protocol: openinference
+    protocol: {protocol}
 {route}    live: {{endpoints: [{live}], timeout: 5s{live_keys}}}
     mirror: {{sample: 100%, methods: [POST], mask: default{mirror_keys}}}
     candidates:

@@ -35,7 +35,7 @@ static void rule(const char *where, enum mask_operator with)
 {
 	struct plan_mask_field *field = &policy.fields[policy.field_count++];
 
-	*field = (struct plan_mask_field){.header = where[0] != '$', .with = with};
+	*field = (struct plan_mask_field){.place = where[0] == '$' ? MASK_PATH : MASK_HEADER, .with = with};
 	snprintf(field->where, sizeof(field->where), "%s", where);
 }
 
@@ -304,8 +304,10 @@ static void test_which_bodies(void **state)
 	} table[] = {
 	        {"POST /\ncontent-type: application/json", false},
 	        {"200\ncontent-type: application/json\ncontent-encoding: identity", false},
-	        {"200\ncontent-type: application/json\ncontent-encoding: gzip", true},
-	        {"200\ncontent-type: text/plain\ncontent-encoding: gzip", true},
+	        {"200\ncontent-type: application/json\ncontent-encoding: gzip", false},
+	        {"POST /s.GRPCInferenceService/ModelInfer\ncontent-type: application/grpc\ncontent-encoding: "
+	         "gzip",
+	         true},
 	        {"POST /", false},
 	        {"POST /\ncontent-type: application/octet-stream\ninference-header-content-length: 9", true},
 	};

@@ -10,17 +10,7 @@
 #include <stdbool.h>
 
 #include "replay/stat.h"
-
-static uint64_t seed_state;
-
-/* xorshift64*, so that every run sees the same draws. */
-static double uniform(void)
-{
-	seed_state ^= seed_state >> 12;
-	seed_state ^= seed_state << 25;
-	seed_state ^= seed_state >> 27;
-	return (double)((seed_state * 2685821657736338717u) >> 11) / 9007199254740992.0;
-}
+#include "tests/lib/draw.h"
 
 static void rate_edges(void **state)
 {
@@ -54,6 +44,109 @@ static void rate_published_table(void **state)
 		                 rows[i].n - 100);
 		assert_int_equal(stat_rate_needed(0, rows[i].n, rows[i].limit, 0.05, rows[i].t_opt), 0);
 	}
+}
+
+/* test/uniform_boundaries_unittest.cpp of gostevehoward/confseq (values of a reference implementation in R):
+ * the two-sided beta-binomial mixture with g = 0.2, h = 0.8, v_opt = 100 at s = 10, v = 100, and where it
+ * reaches log 20. There v = p (1 - p) n and s = k - p n. */
+static void rate_published_mixture(void **state)
+{
+	const double p = 0.2, n = 100 / (p * (1 - p));
+
+	(void)state;
+	assert_true(fabs(stat_rate_log_e(p * n + 10, n, p, n) - -0.6941012) < 1e-7);
+	assert_true(fabs(stat_rate_log_e(p * n + 31.4308, n, p, n) - log(20)) < 1e-4);
+}
+
+static void watch_is_the_same(void **state)
+{
+	(void)state;
+	draw_seed(3);
+	for (double p = 0.001; p < 1; p += 0.111) {
+		struct stat_watch w;
+		double k = 0, highest = 0;
+
+		stat_watch_init(&w, p, 700);
+		for (unsigned n = 1; n <= 3000; n++) {
+			bool hit = draw() < p * 1.05;
+			double log_e;
+
+			k += hit;
+			stat_watch_add(&w, hit);
+			log_e = stat_rate_log_e(k, n, p, 700);
+			highest = fmax(highest, log_e);
+			assert_true(fabs(w.log_e - log_e) < 1e-8 && fabs(w.highest - highest) < 1e-8);
+		}
+	}
+}
+
+/* The size of a run: its interval leaves the limit at the expected count there, and not one pair before. */
+static void rate_plan(void **state)
+{
+	static const struct {
+		double rate, limit;
+		uint64_t pairs;
+	} rows[] = {{0.005, 0.01, 3387},
+	            {0.01, 0.02, 1691},
+	            {0.02, 0.03, 2958},
+	            {0.02, 0.05, 394},
+	            {0.05, 0.06, 6640}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		double rate = rows[i].rate, limit = rows[i].limit, n = (double)rows[i].pairs;
+		double t_opt = fmax(100, 3 / limit), got = (double)stat_rate_plan(rate, limit, 0.05, t_opt);
+
+		/* the table has whole counts, the plan the expected one */
+		assert_true(stat_rate_log_e(round(rate * n), n, limit, t_opt) >= log(20));
+		assert_true(stat_rate_log_e(round(rate * (n - 1)), n - 1, limit, t_opt) < log(20));
+		assert_true(fabs(got - n) * rate <= 1);
+		assert_true(stat_rate_log_e(rate * got, got, limit, t_opt) >= log(20));
+		assert_true(stat_rate_log_e(rate * (got - 1), got - 1, limit, t_opt) < log(20));
+	}
+	assert_int_equal(stat_rate_plan(0.01, 0.01, 0.05, 300), UINT64_MAX);
+	assert_int_equal(stat_rate_plan(0, 0.01, 0.05, 300), 389);
+	assert_int_equal(stat_rate_plan(0.5, 1, 0.05, 300), 0);
+}
+
+/* Runs of that size, watched: most are decided by then, and about half at the size for the expected count. */
+static void rate_plan_sure(void **state)
+{
+	static const struct {
+		double rate, limit;
+	} rows[] = {{0.002, 0.01}, {0.01, 0.02}, {0.04, 0.02}, {0.3, 0.2}};
+	enum { RUNS = 400 };
+
+	(void)state;
+	draw_seed(90);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		uint64_t half = stat_rate_plan(rows[i].rate, rows[i].limit, 0.05, 1000),
+		         sure = stat_rate_plan_sure(rows[i].rate, rows[i].limit, 0.9, 0.05, 1000);
+		unsigned by_half = 0, by_sure = 0;
+
+		assert_true(sure > half);
+		for (unsigned run = 0; run < RUNS; run++) {
+			struct stat_watch w;
+			bool early;
+
+			stat_watch_init(&w, rows[i].limit, 1000);
+			for (uint64_t n = 0; n < half; n++)
+				stat_watch_add(&w, draw() < rows[i].rate);
+			early = w.highest >= log(20);
+			for (uint64_t n = half; n < sure; n++)
+				stat_watch_add(&w, draw() < rows[i].rate);
+			by_half += early;
+			by_sure += w.highest >= log(20);
+		}
+		print_message("%g against %g: of %u runs %u decided by %llu pairs, %u by %llu\n",
+		              rows[i].rate, rows[i].limit, RUNS, by_half, (unsigned long long)half, by_sure,
+		              (unsigned long long)sure);
+		assert_in_range(by_half, RUNS * 40 / 100, RUNS * 75 / 100);
+		assert_in_range(by_sure, RUNS * 88 / 100, RUNS * 98 / 100);
+	}
+	assert_int_equal(stat_rate_plan_sure(0, 0.01, 0.9, 0.05, 300), 389);
+	assert_int_equal(stat_rate_plan_sure(0.01, 0.01, 0.9, 0.05, 300), UINT64_MAX);
+	assert_int_equal(stat_rate_plan_sure(0.5, 1, 0.9, 0.05, 300), 0);
 }
 
 static void rate_monotone(void **state)
@@ -92,12 +185,12 @@ static void rate_false_alarms(void **state)
 	unsigned alarms = 0;
 
 	(void)state;
-	seed_state = 20261123;
+	draw_seed(20261123);
 	for (unsigned run = 0; run < 300; run++) {
 		uint64_t k = 0;
 
 		for (uint64_t n = 1; n <= 2000; n++) {
-			k += uniform() < rate;
+			k += draw() < rate;
 			if (stat_rate_log_e(k, n, rate, 500) >= threshold) {
 				alarms++;
 				break;
@@ -115,16 +208,16 @@ static void clustered_false_alarms(void **state)
 	unsigned alarms = 0, naive = 0;
 
 	(void)state;
-	seed_state = 4711;
+	draw_seed(4711);
 	for (unsigned run = 0; run < 200; run++) {
 		uint64_t k = 0, rows = 0;
 		bool alarm = false, as_rows = false;
 
 		for (unsigned n = 1; n <= 600; n++) {
-			uint64_t size = 1 + (uint64_t)(uniform() * 8);
+			uint64_t size = 1 + (uint64_t)(draw() * 8);
 
 			rows += size;
-			k += uniform() < rate ? size : 0;
+			k += draw() < rate ? size : 0;
 			if (n % 10)
 				continue;
 			alarm |= stat_rate_weighted((double)k / 8, (double)rows / 8, 0.05, 500).low > rate;
@@ -157,12 +250,12 @@ static void mean_covers_and_narrows(void **state)
 	(void)state;
 	early = stat_mean_ci(&m, 0.05);
 	assert_true(early.low == 0 && early.high == 1);
-	seed_state = 7;
+	draw_seed(7);
 	for (unsigned i = 0; i < 100; i++)
-		stat_mean_add(&m, uniform() * 0.2, 0.05);
+		stat_mean_add(&m, draw() * 0.2, 0.05);
 	early = stat_mean_ci(&m, 0.05);
 	for (unsigned i = 0; i < 10000; i++)
-		stat_mean_add(&m, uniform() * 0.2, 0.05);
+		stat_mean_add(&m, draw() * 0.2, 0.05);
 	late = stat_mean_ci(&m, 0.05);
 	assert_true(early.low <= 0.1 && early.high >= 0.1);
 	assert_true(late.low <= 0.1 && late.high >= 0.1);
@@ -176,9 +269,9 @@ static void mean_mirrors(void **state)
 	struct interval one, other;
 
 	(void)state;
-	seed_state = 99;
+	draw_seed(99);
 	for (unsigned i = 0; i < 500; i++) {
-		double x = uniform();
+		double x = draw();
 
 		stat_mean_add(&a, x, 0.05);
 		stat_mean_add(&b, 1 - x, 0.05);
@@ -216,9 +309,9 @@ static void mean_formula(void **state)
 	struct interval got;
 
 	(void)state;
-	seed_state = 4;
+	draw_seed(4);
 	for (unsigned i = 0; i < 400; i++) {
-		x[i] = uniform();
+		x[i] = draw();
 		mirrored[i] = 1 - x[i];
 		stat_mean_add(&m, x[i], 0.05);
 	}
@@ -227,35 +320,23 @@ static void mean_formula(void **state)
 	assert_true(fabs(got.high - (1 - mean_lower_by_hand(mirrored, 400, 0.025))) < 1e-12);
 }
 
-static void sketch_interval(void **state)
-{
-	static struct sketch s;
-	struct interval i = sketch_quantile_ci(&s, 0.5, 0.05, 500);
-
-	(void)state;
-	assert_true(i.low == 0 && isinf(i.high));
-	for (uint64_t us = 1; us <= 20; us++)
-		sketch_add(&s, us * 1000);
-	i = sketch_quantile_ci(&s, 0.99, 0.05, 500);
-	assert_true(isinf(i.high)); /* 20 values cannot bound the p99 */
-	memset(&s, 0, sizeof(s));
-	for (uint64_t us = 1; us <= 20000; us++)
-		sketch_add(&s, us);
-	i = sketch_quantile_ci(&s, 0.5, 0.05, 500);
-	assert_true(i.low < 10000 && i.low > 9000 && i.high > 10000 && i.high < 11000);
-	i = sketch_quantile_ci(&s, 0.99, 0.05, 500);
-	assert_true(i.low < 19800 && i.low > 19000 && i.high > 19800 && i.high <= 20000);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(rate_edges),        cmocka_unit_test(rate_published_table),
-	        cmocka_unit_test(rate_monotone),     cmocka_unit_test(rate_needed),
-	        cmocka_unit_test(rate_false_alarms), cmocka_unit_test(mean_covers_and_narrows),
-	        cmocka_unit_test(mean_mirrors),      cmocka_unit_test(mean_formula),
-	        cmocka_unit_test(sketch_interval),   cmocka_unit_test(clustered_false_alarms),
+	        cmocka_unit_test(rate_edges),
+	        cmocka_unit_test(rate_published_table),
+	        cmocka_unit_test(rate_monotone),
+	        cmocka_unit_test(rate_needed),
+	        cmocka_unit_test(rate_false_alarms),
+	        cmocka_unit_test(mean_covers_and_narrows),
+	        cmocka_unit_test(mean_mirrors),
+	        cmocka_unit_test(mean_formula),
+	        cmocka_unit_test(clustered_false_alarms),
 	        cmocka_unit_test(weights),
+	        cmocka_unit_test(rate_published_mixture),
+	        cmocka_unit_test(watch_is_the_same),
+	        cmocka_unit_test(rate_plan),
+	        cmocka_unit_test(rate_plan_sure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

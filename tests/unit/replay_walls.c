@@ -25,7 +25,7 @@ static struct plan_mask policy_of(unsigned count, bool header)
 		snprintf(p.fields[p.field_count++].where, TEXT_MAX_BYTES, "%s", paths[i]);
 	}
 	if (header) {
-		p.fields[p.field_count].header = true;
+		p.fields[p.field_count].place = MASK_HEADER;
 		snprintf(p.fields[p.field_count++].where, TEXT_MAX_BYTES, "x-secret");
 	}
 	return p;

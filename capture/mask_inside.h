@@ -1,0 +1,52 @@
+/*
+ * mask_inside.h - what the readers of bodies share: mask_body.c picks one, mask_form.c reads pairs and parts,
+ * mask_stream.c lines and events, mask_join.c what their pieces say together.
+ *
+ * A reader appends to `out` what its body becomes; what it cannot read is an error, and the copy is dropped.
+ */
+#ifndef CAPTURE_MASK_INSIDE_H
+#define CAPTURE_MASK_INSIDE_H
+
+#include "capture/mask_body.h"
+#include "capture/mask_text.h"
+
+struct mask_work {
+	const struct mask_rules *rules;
+	struct mask_key *key;
+	struct buf *out;
+	uint32_t count;
+	bool input_masked;
+	/* The first `brought` bytes of the body have become `masked` bytes; may be NULL. */
+	void (*due)(void *arg, size_t brought, size_t masked);
+	void *arg;
+};
+
+static inline void mask_work_due(const struct mask_work *w, size_t brought)
+{
+	if (w->due)
+		w->due(w->arg, brought, buf_len(w->out));
+}
+
+const struct mask_finder *mask_rules_finder(const struct mask_rules *);
+/* The rule for a field of a form: the first of `form: name` and the paths that end at that member. */
+const struct plan_mask_field *mask_rules_form(const struct mask_rules *, struct span name,
+                                              bool *input_masked);
+/* A whole JSON text that is the value of the member `name` (data NULL: of none, a document). */
+int mask_json_within(struct mask_work *, struct span name, struct span text) MUST_CHECK;
+/* A text that is no JSON; unchanged text is put as it is. ERR_PROTO: not UTF-8, or nothing looks into texts.
+ */
+int mask_plain(struct mask_work *, struct span name, struct span text) MUST_CHECK;
+/* JSON, or a text and what a finder, if there is one, leaves of it. */
+int mask_either(struct mask_work *, struct span name, struct span text) MUST_CHECK;
+/* Begins with `{` or `[`, behind blanks. */
+bool mask_looks_json(struct span text);
+
+/* The value of a field's parameter, without quotes; data NULL when it is not there. */
+struct span mask_parameter(struct span value, struct span name);
+
+int mask_pairs(struct mask_work *, struct span body) MUST_CHECK;
+int mask_parts(struct mask_work *, struct span boundary, struct span body) MUST_CHECK;
+int mask_lines(struct mask_work *, struct span body) MUST_CHECK;
+int mask_events(struct mask_work *, struct span body) MUST_CHECK;
+
+#endif

@@ -1,0 +1,193 @@
+/*
+ * compare_llm.c - two answers of a language model: each choice is a row, of embeddings each vector.
+ *
+ * A third of the working memory reads each side, a third measures.
+ */
+#include "replay/compare_inside.h"
+#include "replay/llm.h"
+#include "replay/text.h"
+
+static void row_differs(struct job *j, size_t at, enum divergence class)
+{
+	j->rows[at].diverged = true;
+	j->out->counts[class]++;
+}
+
+static void compare_text(struct job *j, size_t at, struct span a, struct span b)
+{
+	size_t same = 0;
+
+	if (span_eq(a, b))
+		return;
+	while (same < a.len && same < b.len && a.data[same] == b.data[same])
+		same++;
+	compare_note(j, "choice %zu: text differs from byte %zu", at, same);
+	row_differs(j, at, DIVERGENCE_ANSWER_TEXT);
+}
+
+/* What is past the bounds of a measure is not measured. */
+static int measure_text(struct job *j, size_t at, struct span a, struct span b)
+{
+	struct row *row = &j->rows[at];
+	int err = text_edit_distance(a, b, j->work_bytes / 3, &row->edit_distance);
+
+	if (err)
+		return err == ERR_LIMIT ? 0 : err;
+	err = text_token_f1(a, b, j->work_bytes / 3, &row->token_f1);
+	row->has_text = !err;
+	return err;
+}
+
+/* The n-th call of a choice, in the order they came; NULL: it has fewer. */
+static const struct llm_tool *tool_of(const struct llm_answer *a, size_t choice, size_t n)
+{
+	for (unsigned i = 0; i < a->tool_count; i++)
+		if (a->tools[i].choice == choice && n-- == 0)
+			return &a->tools[i];
+	return NULL;
+}
+
+/* Nothing stands for no arguments. */
+static struct span arguments_of(const struct llm_tool *t)
+{
+	return buf_len(&t->arguments) ? buf_span(&t->arguments) : SPAN("{}");
+}
+
+/* 1 when they mean the same, 0, or ERR_NOMEM. What is no JSON is compared as bytes. */
+static int same_tool(struct job *j, const struct llm_tool *a, const struct llm_tool *b)
+{
+	struct jsondiff diff;
+	int err;
+
+	if (!a || !b || !span_eq(buf_span(&a->name), buf_span(&b->name)))
+		return 0;
+	if (span_eq(arguments_of(a), arguments_of(b)))
+		return 1;
+	err = jsondiff(arguments_of(a), arguments_of(b), j->tolerance, j->ignore, j->work_bytes / 3, &diff);
+	if (err)
+		return err == ERR_NOMEM ? err : 0;
+	return !(diff.missing || diff.extra || diff.type || diff.value);
+}
+
+static int compare_tools(struct job *j, size_t at, const struct llm_answer *live,
+                         const struct llm_answer *candidate)
+{
+	const struct llm_tool *a, *b;
+	int same;
+
+	for (size_t n = 0;; n++) {
+		a = tool_of(live, at, n);
+		b = tool_of(candidate, at, n);
+		if (!a && !b)
+			return 0;
+		same = same_tool(j, a, b);
+		if (same < 0)
+			return same;
+		if (same)
+			continue;
+		compare_note(j, "choice %zu: tool call %zu %s", at, n,
+		             !b   ? "missing"
+		             : !a ? "extra"
+		                  : "differs");
+		row_differs(j, at, DIVERGENCE_TOOL_CALLS);
+		return 0;
+	}
+}
+
+static int compare_choice(struct job *j, size_t at, const struct llm_answer *live,
+                          const struct llm_answer *candidate)
+{
+	const struct llm_choice *a = &live->choices[at], *b = &candidate->choices[at];
+	int err;
+
+	if (!span_eq(buf_span(&a->finish), buf_span(&b->finish))) {
+		compare_note(j, "choice %zu: finish reason differs", at);
+		row_differs(j, at, DIVERGENCE_FINISH_REASON);
+	}
+	err = compare_tools(j, at, live, candidate);
+	if (err)
+		return err;
+	compare_text(j, at, buf_span(&a->text), buf_span(&b->text));
+	return measure_text(j, at, buf_span(&a->text), buf_span(&b->text));
+}
+
+static int compare_choices(struct job *j, const struct llm_answer *live, const struct llm_answer *candidate)
+{
+	size_t both =
+	        live->choice_count < candidate->choice_count ? live->choice_count : candidate->choice_count;
+	int err = 0;
+
+	if (live->choice_count != candidate->choice_count) {
+		compare_note(j, "choices: %u -> %u", live->choice_count, candidate->choice_count);
+		j->out->counts[DIVERGENCE_STRUCTURE] = 1;
+	}
+	for (size_t at = 0; at < both && !err; at++)
+		err = compare_choice(j, at, live, candidate);
+	return err;
+}
+
+/* A tensor of float values, a row each. */
+static struct oip_answer as_tensor(const struct llm_answer *a)
+{
+	return (struct oip_answer){.count = 1,
+	                           .plain = true,
+	                           .tensors = {{.name = SPAN("embedding"),
+	                                        .datatype = SPAN("FP32"),
+	                                        .rank = 2,
+	                                        .shape = {a->vectors, a->width},
+	                                        .count = a->vectors * a->width,
+	                                        .values = a->embedding}}};
+}
+
+static int compare_embeddings(struct job *j, const struct llm_answer *live,
+                              const struct llm_answer *candidate)
+{
+	struct oip_answer a = as_tensor(live), b = as_tensor(candidate);
+
+	return compare_oip_outputs(j, &a, &b);
+}
+
+static size_t rows_of(const struct llm_answer *a)
+{
+	size_t rows = a->embedding ? a->vectors : a->choice_count;
+
+	return rows ? rows : 1;
+}
+
+static int compare_answers(struct job *j, const struct llm_answer *live, const struct llm_answer *candidate)
+{
+	int err = compare_rows_add(j, rows_of(live));
+
+	if (err)
+		return err;
+	if (live->failed != candidate->failed) {
+		compare_note(j, "an error in the answer of %s alone",
+		             live->failed ? "live" : "the candidate");
+		j->out->counts[DIVERGENCE_STATUS] = 1;
+		return 0;
+	}
+	if (live->failed)
+		return 0;
+	if (live->embedding && candidate->embedding)
+		return compare_embeddings(j, live, candidate);
+	if (!live->embedding && !candidate->embedding)
+		return compare_choices(j, live, candidate);
+	compare_note(j, "an embedding from %s alone", live->embedding ? "live" : "the candidate");
+	j->out->counts[DIVERGENCE_STRUCTURE] = 1;
+	return 0;
+}
+
+int compare_llm(struct job *j, enum llm_api api)
+{
+	struct llm_answer live, candidate = {0};
+	bool same = span_eq(j->live->body, j->candidate->body);
+	int err = llm_read(api, j->live->body, j->work_bytes / 3, &live);
+
+	if (!err && !same)
+		err = llm_read(api, j->candidate->body, j->work_bytes / 3, &candidate);
+	if (!err)
+		err = compare_answers(j, &live, same ? &live : &candidate);
+	llm_fini(&live);
+	llm_fini(&candidate);
+	return err;
+}

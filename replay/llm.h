@@ -1,0 +1,49 @@
+/*
+ * llm.h - the answer of a language model, whole or streamed, as one value. Pure: no I/O.
+ *
+ * An answer is a sequence of JSON documents: one; or the events of an event stream; or, of Ollama, one behind
+ * the other. Each is folded into the same value, so that a streamed answer equals the whole one. Sources:
+ * OpenAI API reference (chat completions, completions, embeddings and their streamed chunks), Anthropic
+ * Messages API reference (messages, streaming), Ollama docs/api.md (generate, chat, embed, embeddings).
+ * Ids, times, model names, fingerprints and log probabilities are skipped.
+ */
+#ifndef REPLAY_LLM_H
+#define REPLAY_LLM_H
+
+#include "proto/base/buf.h"
+#include "replay/oip.h"
+
+enum { LLM_CHOICES_MAX = 64, LLM_TOOLS_MAX = 64 };
+
+enum llm_api { LLM_OPENAI, LLM_ANTHROPIC, LLM_OLLAMA, LLM_APIS };
+
+struct llm_choice {
+	struct buf text, finish; /* UTF-8; finish: the reason, empty when none was given */
+};
+
+struct llm_tool {
+	uint64_t choice, index;     /* its place in the choice */
+	struct buf name, arguments; /* arguments: JSON text, mostly */
+};
+
+struct llm_answer {
+	bool failed; /* an error came, in place of the answer or behind part of it: */
+	bool told;   /* anything that the API knows came */
+	unsigned choice_count, tool_count;
+	struct llm_choice choices[LLM_CHOICES_MAX]; /* by index */
+	struct llm_tool tools[LLM_TOOLS_MAX];       /* as they came */
+	uint64_t tokens_in, tokens_out;             /* usage, 0 when not told */
+	size_t vectors, width;
+	double *embedding;                  /* `vectors` rows of `width`; NULL: none */
+	size_t room, room_max, limit_bytes; /* private: elements there is, may be room for; of each buffer */
+};
+
+/* 0; ERR_PROTO (not of that API, or not JSON), ERR_LIMIT (choices, tools, elements, depth), ERR_NOMEM (also
+ * when it may take more than work_bytes). Nothing of the body is borrowed. llm_fini() in every case. */
+int llm_read(enum llm_api, struct span body, size_t work_bytes, struct llm_answer *out) MUST_CHECK;
+void llm_fini(struct llm_answer *);
+/* Whose answer this is: by the path of its request, else by what its first document holds; LLM_APIS: nobody's
+ * that is known. */
+enum llm_api llm_api_of(struct span target, struct span body);
+
+#endif

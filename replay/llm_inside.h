@@ -1,0 +1,29 @@
+/*
+ * llm_inside.h - what the readers of each API's documents share (llm.h). Each takes one document, a whole
+ * answer or a part of a streamed one, and adds it to the answer.
+ */
+#ifndef REPLAY_LLM_INSIDE_H
+#define REPLAY_LLM_INSIDE_H
+
+#include "proto/json_pick.h"
+#include "replay/llm.h"
+
+/* The choice, or the tool call of a choice, made when it is new. NULL: too many. */
+struct llm_choice *llm_choice(struct llm_answer *, uint64_t index);
+struct llm_tool *llm_tool(struct llm_answer *, uint64_t choice, uint64_t index);
+/* Append what a string token says; another value or none adds nothing. */
+void llm_append(struct buf *, struct span value);
+/* In place of what is there. */
+void llm_replace(struct buf *, struct span value);
+/* A whole number, or `otherwise`. */
+uint64_t llm_number(struct span value, uint64_t otherwise);
+/* An embedding behind those that are there: an array of numbers, or base64 of little-endian floats. 0,
+ * ERR_PROTO (also of another width), ERR_LIMIT, ERR_NOMEM. */
+int llm_vector(struct llm_answer *, struct span value) MUST_CHECK;
+
+/* 0, ERR_PROTO, ERR_LIMIT, ERR_NOMEM. */
+int llm_openai(struct llm_answer *, struct span document) MUST_CHECK;
+int llm_anthropic(struct llm_answer *, struct span document) MUST_CHECK;
+int llm_ollama(struct llm_answer *, struct span document) MUST_CHECK;
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * llm_openai.c - OpenAI's chat completions, completions and embeddings, and the chunks of the first two.
+ *
+ * A chunk has the form of an answer with "delta" in place of "message"; what it holds is appended.
+ */
+#include "replay/llm_inside.h"
+
+static int add_tool(struct llm_answer *a, uint64_t choice, uint64_t index, struct span function)
+{
+	static const char *const names[] = {"name", "arguments"};
+	struct llm_tool *t = llm_tool(a, choice, index);
+	struct span m[2];
+	int err;
+
+	if (!t)
+		return ERR_LIMIT;
+	err = json_pick(function, 0, names, 2, m);
+	if (err)
+		return err;
+	llm_append(&t->name, m[0]);
+	if (m[1].len && m[1].data[0] == '"')
+		llm_append(&t->arguments, m[1]);
+	else
+		buf_span_put(&t->arguments, m[1]);
+	return 0;
+}
+
+static int add_tools(struct llm_answer *a, uint64_t choice, struct span calls)
+{
+	static const char *const names[] = {"index", "function"};
+	struct json_elements e;
+	struct span call, m[2];
+	uint64_t at = 0;
+	int err;
+
+	json_elements_init(&e, calls, 0);
+	while ((err = json_elements_next(&e, &call)) > 0) {
+		err = json_pick(call, 0, names, 2, m);
+		if (!err && m[1].len)
+			err = add_tool(a, choice, llm_number(m[0], at), m[1]);
+		if (err)
+			break;
+		at++;
+	}
+	return err;
+}
+
+/* A string, or parts with a text each. */
+static int add_content(struct buf *text, struct span content)
+{
+	static const char *const names[] = {"text"};
+	struct json_elements e;
+	struct span part, m[1];
+	int err;
+
+	if (!content.len || content.data[0] != '[') {
+		llm_append(text, content);
+		return 0;
+	}
+	json_elements_init(&e, content, 0);
+	while ((err = json_elements_next(&e, &part)) > 0) {
+		err = json_pick(part, 0, names, 1, m);
+		if (err)
+			break;
+		llm_append(text, m[0]);
+	}
+	return err;
+}
+
+/* A refusal is the text that is shown. "function_call" came before "tool_calls" and is a single one. */
+static int add_message(struct llm_answer *a, uint64_t at, struct span message)
+{
+	static const char *const names[] = {"content", "refusal", "tool_calls", "function_call"};
+	struct llm_choice *c = llm_choice(a, at);
+	struct span m[4];
+	int err = json_pick(message, 0, names, 4, m);
+
+	if (!err)
+		err = add_content(&c->text, m[0]);
+	llm_append(&c->text, m[1]);
+	if (!err && m[2].len)
+		err = add_tools(a, at, m[2]);
+	if (!err && m[3].len)
+		err = add_tool(a, at, 0, m[3]);
+	return err;
+}
+
+static int add_choice(struct llm_answer *a, struct span choice, uint64_t position)
+{
+	static const char *const names[] = {"index", "text", "message", "delta", "finish_reason"};
+	struct llm_choice *c;
+	struct span m[5];
+	uint64_t at;
+	int err = json_pick(choice, 0, names, 5, m);
+
+	if (err)
+		return err;
+	at = llm_number(m[0], position);
+	c = llm_choice(a, at);
+	if (!c)
+		return ERR_LIMIT;
+	llm_append(&c->text, m[1]);
+	for (unsigned i = 2; i < 4 && !err; i++)
+		if (m[i].len)
+			err = add_message(a, at, m[i]);
+	llm_replace(&c->finish, m[4]);
+	return err;
+}
+
+static int add_choices(struct llm_answer *a, struct span choices)
+{
+	struct json_elements e;
+	struct span choice;
+	uint64_t at = 0;
+	int err;
+
+	json_elements_init(&e, choices, 0);
+	while ((err = json_elements_next(&e, &choice)) > 0) {
+		err = add_choice(a, choice, at++);
+		if (err)
+			break;
+	}
+	a->told = true;
+	return err;
+}
+
+/* In the order of their index, which is that of the list. */
+static int add_embeddings(struct llm_answer *a, struct span data)
+{
+	static const char *const names[] = {"embedding"};
+	struct json_elements e;
+	struct span one, m[1];
+	int err;
+
+	json_elements_init(&e, data, 0);
+	while ((err = json_elements_next(&e, &one)) > 0) {
+		err = json_pick(one, 0, names, 1, m);
+		if (!err)
+			err = llm_vector(a, m[0]);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+static int add_usage(struct llm_answer *a, struct span usage)
+{
+	static const char *const names[] = {"prompt_tokens", "completion_tokens"};
+	struct span m[2];
+	int err = json_pick(usage, 0, names, 2, m);
+
+	if (err)
+		return err;
+	a->tokens_in = llm_number(m[0], a->tokens_in);
+	a->tokens_out = llm_number(m[1], a->tokens_out);
+	return 0;
+}
+
+int llm_openai(struct llm_answer *a, struct span document)
+{
+	static const char *const names[] = {"error", "choices", "data", "usage"};
+	struct span m[4];
+	int err = json_pick(document, 0, names, 4, m);
+
+	if (err)
+		return err;
+	a->failed = a->failed || m[0].len;
+	if (m[1].len)
+		err = add_choices(a, m[1]);
+	if (!err && m[2].len)
+		err = add_embeddings(a, m[2]);
+	if (!err && m[3].len)
+		err = add_usage(a, m[3]);
+	return err;
+}
