@@ -20,6 +20,15 @@ static bool is_readable(struct span text)
 	return utf8_valid(text.data, text.len) && (!text.len || !memchr(text.data, 0, text.len));
 }
 
+/* So that most texts cost a look at their first word. */
+static bool may_be_base64(struct span text)
+{
+	for (size_t i = 0; i < ENCODED_LEAST; i++)
+		if (i >= text.len || text.data[i] <= ' ' || strchr(".,:;@\"'{[(<%", text.data[i]))
+			return false;
+	return true;
+}
+
 /* "data:...," is cut off; `base64_out`: what follows is. */
 static struct span cut_uri(struct span *text, bool *base64_out)
 {
@@ -41,7 +50,7 @@ uint32_t mask_text_deep(const struct mask_finder *f, struct mask_key *key, struc
 	uint32_t finds = mask_text(f, key, name, text, out, whole_out);
 	int err;
 
-	if (finds || (!uri && text.len < ENCODED_LEAST))
+	if (finds || (!uri && !may_be_base64(text)))
 		return finds;
 	if (uri)
 		front = cut_uri(&left, &base64);

@@ -40,7 +40,7 @@ static bool streams_text(struct span key)
 static struct mask_edit *edits_of(const struct mask_join *j, size_t *count_out)
 {
 	*count_out = buf_len(&j->edits) / sizeof(struct mask_edit);
-	return (struct mask_edit *)(void *)(j->edits.base + j->edits.head);
+	return (struct mask_edit *)(void *)buf_span(&j->edits).data;
 }
 
 /* The choice that all under this object belongs to, whether it came before or comes after. */
@@ -151,7 +151,7 @@ static void search(struct mask_join *j, struct mask_work *w, struct mask_edit *e
 	}
 	if (joined->err || ends->err)
 		return;
-	cuts = (struct mask_cut *)(void *)(ends->base + ends->head);
+	cuts = (struct mask_cut *)(void *)buf_span(ends).data;
 	finds = mask_text_cut(mask_rules_finder(w->rules), w->key, SPAN("content"), buf_span(joined),
 	                      &j->masked, cuts, count);
 	w->count += finds;
@@ -217,10 +217,10 @@ struct span mask_join_text(const struct mask_join *j, size_t doc, struct buf *ou
 		buf_put(out, d->text.data + copied, edits[i].start - copied);
 		copied = edits[i].end;
 		if (d->plain)
-			buf_put(out, j->masked.base + j->masked.head + edits[i].at, edits[i].len);
+			buf_put(out, buf_span(&j->masked).data + edits[i].at, edits[i].len);
 		else
-			buf_json_string(out, (struct span){j->masked.base + j->masked.head + edits[i].at,
-			                                   edits[i].len});
+			buf_json_string(out,
+			                (struct span){buf_span(&j->masked).data + edits[i].at, edits[i].len});
 	}
 	if (!changed)
 		return d->text;

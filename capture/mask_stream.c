@@ -12,6 +12,7 @@
 
 struct stream {
 	struct mask_work *work;
+	size_t before; /* a byte order mark */
 	struct span body;
 	struct buf docs; /* struct mask_doc */
 	struct buf data; /* of events with more lines of it than one: they are joined by LF */
@@ -35,7 +36,8 @@ static void add_doc(struct stream *s, struct span text, size_t end)
 {
 	struct mask_doc doc = {.text = text, .end = end};
 
-	doc.plain = text.len && text.data[0] != '{' && !is_json(text);
+	doc.plain =
+	        text.len && !(mask_looks_json(text) && memchr(text.data, '{', text.len)) && !is_json(text);
 	buf_put(&s->docs, &doc, sizeof doc);
 }
 
@@ -47,7 +49,7 @@ static struct span event_data(struct stream *s, struct span event)
 	size_t start = buf_len(&s->data);
 	unsigned lines = 0;
 
-	while (sse_cut_line(&event, &line)) {
+	while (sse_line(&event, &line)) {
 		if (!span_eq(line.name, SPAN("data")))
 			continue;
 		if (lines == 1)
@@ -67,7 +69,7 @@ static struct span cut_event(struct span *left)
 	struct span event = {left->data, 0};
 	struct sse_line line;
 
-	while (sse_cut_line(left, &line) && line.text.len)
+	while (sse_line(left, &line) && line.text.len)
 		;
 	event.len = (size_t)(left->data - event.data);
 	return event;
@@ -173,7 +175,7 @@ static int put_event(struct mask_work *w, const struct mask_doc *d, struct span 
 		err = mask_doc(&inner, d, text);
 	w->count = inner.count;
 	w->input_masked = inner.input_masked;
-	while (!err && sse_cut_line(&event, &line)) {
+	while (!err && sse_line(&event, &line)) {
 		if (!span_eq(line.name, SPAN("data"))) {
 			err = put_other(w, &line);
 		} else if (!put) {
@@ -217,7 +219,7 @@ static int put_all(struct stream *s, struct mask_join *j, bool events)
 		                 : put_line(w, d, raw, text);
 		at = d->end;
 		if (!err)
-			mask_work_due(w, at);
+			mask_work_due(w, s->before + at);
 	}
 	buf_fini(&edited);
 	return err;
@@ -229,6 +231,11 @@ static int mask_stream(struct mask_work *w, struct span body, bool events)
 	struct mask_join j;
 	int err;
 
+	if (events && span_starts(body, SSE_MARK)) {
+		s.before = SSE_MARK.len;
+		s.body = (struct span){body.data + s.before, body.len - s.before};
+		buf_span_put(w->out, SSE_MARK);
+	}
 	buf_init(&s.docs, w->out->limit_bytes);
 	buf_init(&s.data, body.len + 1);
 	if (events)
@@ -237,7 +244,7 @@ static int mask_stream(struct mask_work *w, struct span body, bool events)
 		read_lines(&s);
 	err = s.docs.err ? s.docs.err : s.data.err;
 	if (!err) {
-		err = mask_join(&j, w, (struct mask_doc *)(void *)(s.docs.base + s.docs.head),
+		err = mask_join(&j, w, (struct mask_doc *)(void *)buf_span(&s.docs).data,
 		                buf_len(&s.docs) / sizeof(struct mask_doc), w->out->limit_bytes);
 		if (!err)
 			err = put_all(&s, &j, events);

@@ -281,6 +281,10 @@ static int release(struct masker *m, struct track *t)
 	struct buf *out = scratch(m);
 	int err;
 
+	if (t->form.form == MASK_LINES || t->form.form == MASK_EVENTS)
+		out->limit_bytes /= 2;
+	if (t->form.coding[0])
+		out->limit_bytes /= 2;
 	if (!t->hold.first)
 		return 0;
 	if (t->by_message)

@@ -2,10 +2,8 @@
 
 void sse_init(struct sse_reader *r, struct span stream, size_t limit_bytes)
 {
-	struct span mark = SPAN("\xef\xbb\xbf");
-
-	if (span_starts(stream, mark))
-		stream = (struct span){stream.data + mark.len, stream.len - mark.len};
+	if (span_starts(stream, SSE_MARK))
+		stream = (struct span){stream.data + SSE_MARK.len, stream.len - SSE_MARK.len};
 	r->left = stream;
 	buf_init(&r->joined, limit_bytes);
 }
@@ -15,25 +13,25 @@ void sse_fini(struct sse_reader *r)
 	buf_fini(&r->joined);
 }
 
-bool sse_cut_line(struct span *left, struct sse_line *out)
+bool sse_line(struct span *left, struct sse_line *out)
 {
-	size_t n = 0, end, colon;
+	size_t n = 0, end = 0, colon = 0, value;
 
 	if (!left->len)
 		return false;
-	while (n < left->len && left->data[n] != '\r' && left->data[n] != '\n')
+	while (n < left->len && left->data[n] != '\n' && left->data[n] != '\r')
 		n++;
-	end = n < left->len ? 1 : 0;
-	if (end && n + 1 < left->len && left->data[n] == '\r' && left->data[n + 1] == '\n')
-		end = 2;
-	*out = (struct sse_line){.text = {left->data, n}, .end = {left->data + n, end}};
-	for (colon = 0; colon < n && left->data[colon] != ':';)
+	if (n < left->len)
+		end = left->data[n] == '\r' && n + 1 < left->len && left->data[n + 1] == '\n' ? 2 : 1;
+	while (colon < n && left->data[colon] != ':')
 		colon++;
-	out->name = (struct span){left->data, colon};
-	out->blank = colon + 1 < n && left->data[colon + 1] == ' ';
-	colon += colon < n;
-	colon += out->blank;
-	out->value = (struct span){left->data + colon, n - colon};
+	value = colon < n ? colon + 1 : n;
+	*out = (struct sse_line){.text = {left->data, n},
+	                         .end = {left->data + n, end},
+	                         .name = {left->data, colon},
+	                         .blank = value < n && left->data[value] == ' '};
+	value += out->blank;
+	out->value = (struct span){left->data + value, n - value};
 	*left = (struct span){left->data + n + end, left->len - n - end};
 	return true;
 }
@@ -60,7 +58,7 @@ int sse_next(struct sse_reader *r, struct sse_event *out)
 
 	*out = (struct sse_event){SPAN(""), SPAN("")};
 	buf_reset(&r->joined);
-	while (!err && sse_cut_line(&r->left, &line) && line.end.len) {
+	while (!err && sse_line(&r->left, &line) && line.end.len) {
 		if (!line.text.len && out->data.len)
 			return 1;
 		if (!line.text.len) {

@@ -1,10 +1,9 @@
 /*
- * sse.h - text/event-stream that lies whole in memory (WHATWG HTML, section 9.2.6): its lines, and the events
- * that they make. Pure: no I/O.
+ * sse.h - the events of a text/event-stream that lies whole in memory (WHATWG HTML, section 9.2.6). Pure: no
+ * I/O.
  *
- * Lines end with LF, CR or CRLF; an event is the lines up to an empty one. A byte order mark, comments and
- * unknown fields are skipped; the data fields of an event are joined by line feeds; an event without data is
- * none, and so is what no blank line ends.
+ * Lines end with LF, CR or CRLF; a byte order mark, comments and unknown fields are skipped; the data fields
+ * of an event are joined by line feeds; an event without data is none, and so is what no blank line ends.
  */
 #ifndef PROTO_SSE_H
 #define PROTO_SSE_H
@@ -12,14 +11,16 @@
 #include "proto/base/buf.h"
 
 struct sse_line {
-	struct span text, end; /* end: its CR, LF or both; empty at the end of the input */
+	struct span text, end; /* end: its LF, CR or both; empty where the input ends before it does */
 	struct span name;      /* of the field; empty for a comment */
 	struct span value;     /* without the blank in front, if there is one */
 	bool blank;            /* there is one */
 };
 
 /* Cut the first line off `left`: false when nothing is left. */
-bool sse_cut_line(struct span *left, struct sse_line *out);
+bool sse_line(struct span *left, struct sse_line *out);
+/* What a stream may begin with. */
+#define SSE_MARK SPAN("\xef\xbb\xbf")
 
 struct sse_reader {
 	struct span left;

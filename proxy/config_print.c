@@ -368,7 +368,7 @@ static void print_detectors(const struct plan_mask *m, FILE *f)
 	for (unsigned i = 1; i < DETECT_CLASSES; i++)
 		count += detect_set_has(&m->detect.find.classes, i);
 	if (count)
-		fprintf(f, "mask %s finds in strings, header values and paths, from %u%%:", m->name,
+		fprintf(f, "mask %s finds in texts, names, header values and paths, from %u%%:", m->name,
 		        m->detect.find.min_score);
 	for (unsigned i = 1; i < DETECT_CLASSES; i++)
 		if (detect_set_has(&m->detect.find.classes, i))
@@ -387,9 +387,7 @@ static void print_masks(const struct plan *p, FILE *f)
 	for (uint32_t i = 1; i < p->mask_count; i++)
 		fprintf(f, "mask %s: the built-in policy and %u field%s%s\n", p->masks[i].name,
 		        p->masks[i].field_count, p->masks[i].field_count == 1 ? "" : "s",
-		        mask_wants_body(&p->masks[i])
-		                ? "; a copy whose body is neither JSON nor gRPC inference is dropped"
-		                : "");
+		        mask_wants_body(&p->masks[i]) ? "; a copy whose body cannot be read is dropped" : "");
 	for (uint32_t i = 1; i < p->mask_count; i++)
 		print_detectors(&p->masks[i], f);
 	if (p->mask_key_file[0])

@@ -256,7 +256,8 @@ static void headline_check(struct cfg *c, const struct cfg_node *n, const struct
 		         "are not compared",
 		         m->name);
 	for (uint32_t i = 0; i < m->field_count; i++) {
-		if (m->fields[i].place == MASK_HEADER || !m->fields[i].model_input)
+		if (m->fields[i].place == MASK_HEADER || m->fields[i].place == MASK_QUERY ||
+		    !m->fields[i].model_input)
 			continue;
 		cfg_warn(c, cfg_child(cfg_child(n, "mirror"), "mask"),
 		         "add a candidate with role: baseline, or say model_input: no if the model does not "

@@ -223,6 +223,30 @@ static void policy_fill(struct plan_mask *policy, const char *const *rules)
 	}
 }
 
+/* A string that may hold JSON, which this second reading does not look into (fuzz_mask_body does). */
+static bool holds_json(struct span body)
+{
+	struct json_reader in;
+	enum json_token token = JSON_MORE;
+	bool holds = false;
+
+	json_reader_init(&in, body, JSON_NONFINITE);
+	while (!holds && token != JSON_END && !json_next(&in, &token)) {
+		struct buf text;
+
+		buf_init(&text, BODY_MAX);
+		if (token == JSON_STRING)
+			json_unescape(in.text, &text);
+		for (size_t i = 0; i < buf_len(&text) && !holds; i++) {
+			holds = text.base[i] == '{' || text.base[i] == '[';
+			if (!text.base[i] || !strchr(" \t\r\n", text.base[i]))
+				break;
+		}
+		buf_fini(&text);
+	}
+	return holds;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t secret[32] = {1};
@@ -238,6 +262,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1 || size > BODY_MAX || (!key && mask_key_new(secret, &key)))
 		return 0;
 	struct span body = {(const char *)data + 1, size - 1};
+	if (holds_json(body))
+		return 0;
 	policy_fill(&policy, policies[data[0] % POLICIES]);
 	if (mask_rules_new(&policy, &rules))
 		abort();

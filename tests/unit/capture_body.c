@@ -177,6 +177,11 @@ static void test_events(void **state)
 	events("T$.a", false, "data: {\"a\":1}", "data: {\"a\":\"<$.a|1>\"}");
 	events("T$.a", true, ": to a@example.com\nother: b\nid: a@example.com\ndata: hi\n\n",
 	       ":\nid: [redacted]\ndata: hi\n\n");
+	events("T$.a", false,
+	       "\xef\xbb\xbf"
+	       "data: {\"a\":1}\n\n",
+	       "\xef\xbb\xbf"
+	       "data: {\"a\":\"<$.a|1>\"}\n\n");
 	events("T$.a", false, "data: hi\n\n", NULL);
 	events("T$.a", true, "data: [hi\n\n", "data: [hi\n\n");
 	events("T$.a", false, "data: [hi\n\n", NULL);

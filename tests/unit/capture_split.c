@@ -16,7 +16,10 @@
 
 #include "capture/fold.h"
 #include "capture/mask.h"
+#include "capture/mask_body.h"
+#include "capture/mask_text.h"
 #include "capture/masker.h"
+#include "proto/coding.h"
 
 enum { RING_BYTES = 8 << 20, EXCHANGES_MAX = 1024 };
 enum end { RAW, SHADOW, JUDGE, RECORDER, ENDS };
@@ -220,6 +223,123 @@ static void test_every_split(void **state)
 	mask_key_free(&key);
 }
 
+#define EVENT(text) "data: {\"i\":[{\"index\":0,\"text\":\"" text "\"}]}\n\n"
+
+static const struct {
+	const char *type, *coding, *body;
+} kinds[] = {
+        {"text/event-stream", "", EVENT("a canary@exa") ":c\r\n" EVENT("mple.com b") "data: [DONE]\n\n"},
+        {"application/x-ndjson", "", "{\"user\":\"canary-4711\"}\n\n{\"b\":\"canary@example.com\"}\r\n{}"},
+        {"application/x-www-form-urlencoded", "",
+         "user=canary-4711&gone=canary-4711&q=%63anary%40example.com+x"},
+        {"multipart/form-data; boundary=b", "",
+         "--b\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\ncanary-4711\r\n--b--\r\n"},
+        {"text/plain", "", "to canary@example.com, today"},
+        {"application/json", "gzip", "{\"user\":\"canary-4711\",\"t\":\"canary@example.com\"}"},
+        {"application/json", "zstd", "{\"user\":\"canary-4711\",\"t\":\"canary@example.com\"}"},
+};
+
+static void put_cut(const char *head, struct span bytes, size_t cut, size_t step)
+{
+	exchange();
+	put(RECORD_HEAD, LEG_CLIENT, span_of(head));
+	put(RECORD_CHUNK, LEG_CLIENT, (struct span){bytes.data, cut});
+	for (size_t at = cut, n; at < bytes.len; at += n) {
+		n = bytes.len - at < step ? bytes.len - at : step;
+		put(RECORD_CHUNK, LEG_CLIENT, (struct span){bytes.data + at, n});
+	}
+	put(RECORD_END, LEG_CLIENT, (struct span){NULL, 0});
+}
+
+/* Each kind of body, cut at each byte and byte by byte: the same comes out. */
+static void split_kind(unsigned kind)
+{
+	static const uint8_t secret[32] = {7};
+	struct span coding = span_of(kinds[kind].coding), bytes;
+	struct mask_finder *finder;
+	struct mask_rules *rules;
+	struct mask_key *key;
+	struct mask_body form;
+	struct buf coded, out;
+	char head[200];
+	bool input_masked;
+	uint32_t count;
+
+	assert_int_equal(mask_key_new(secret, &key), 0);
+	assert_int_equal(mask_rules_new(&plan.masks[0], &rules), 0);
+	assert_int_equal(mask_finder_new(&plan.masks[0], SPAN(""), &finder), 0);
+	mask_rules_find(rules, finder);
+	buf_init(&coded, 4096);
+	buf_init(&out, 4096);
+	if (coding.len)
+		assert_int_equal(coding_encode(coding, span_of(kinds[kind].body), &coded), 0);
+	else
+		buf_puts(&coded, kinds[kind].body);
+	bytes = buf_span(&coded);
+	snprintf(head, sizeof head, "POST /\ncontent-type: %s\ncontent-encoding: %s", kinds[kind].type,
+	         coding.len ? kinds[kind].coding : "identity");
+	assert_int_equal(mask_body_of(span_of(head), &form), 0);
+	form.limit_bytes = 4096;
+	assert_int_equal(mask_body(&form, rules, key, bytes, NULL, NULL, &out, &count, &input_masked), 0);
+	assert_true(count > 0 && !span_eq(buf_span(&out), bytes));
+	for (size_t cut = 0; cut <= bytes.len; cut++)
+		put_cut(head, bytes, cut, bytes.len);
+	put_cut(head, bytes, 0, 1);
+	run_masker();
+	for (enum end i = SHADOW; i < ENDS; i++)
+		assert_int_equal(expect_bodies(i, buf_span(&out)), bytes.len + 2);
+	check_no_canary(SHADOW);
+	buf_fini(&coded);
+	buf_fini(&out);
+	mask_rules_free(&rules);
+	mask_finder_free(&finder);
+	mask_key_free(&key);
+}
+
+static void test_every_kind(void **state)
+{
+	for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		if (i) {
+			demolish(state);
+			build(state);
+		}
+		plan.masks[0].detect.with = MASK_REDACT;
+		plan.masks[0].detect.find.min_score = 50;
+		assert_true(detect_set_add_name(&plan.masks[0].detect.find.classes, "email"));
+		split_kind(i);
+	}
+}
+
+/* An event leaves in the record in which it came to its end. */
+static void test_events_stay(void **state)
+{
+	static const char *const pieces[] = {EVENT("one"),
+	                                     EVENT("two") "data: {\"user\":", "\"canary-4711\"}\n\n"};
+	static const char *const want[] = {EVENT("one"), EVENT("two"), "data: {\"user\":\"tok_"};
+	char payload[RECORD_PAYLOAD_MAX];
+	struct ring *in;
+	struct record r;
+	unsigned n = 0;
+
+	(void)state;
+	exchange();
+	put(RECORD_HEAD, LEG_CLIENT, SPAN("POST /\ncontent-type: text/event-stream"));
+	for (unsigned i = 0; i < 3; i++)
+		put(RECORD_CHUNK, LEG_CLIENT, span_of(pieces[i]));
+	put(RECORD_END, LEG_CLIENT, (struct span){NULL, 0});
+	run_masker();
+	assert_int_equal(ring_attach_reader(h.memfd[JUDGE], h.wake[JUDGE], &in), 0);
+	while (!ring_get(in, &r, payload)) {
+		if (r.type != RECORD_CHUNK)
+			continue;
+		assert_true(n < 3 && span_starts((struct span){payload, r.payload_len}, span_of(want[n])));
+		assert_true(n == 2 || r.payload_len == strlen(want[n]));
+		n++;
+	}
+	assert_int_equal(n, 3);
+	ring_free(&in);
+}
+
 /* Bodies that cannot be read, ends that come at once, legs cut off, a second head: gone, not let out. */
 static void test_hostile(void **state)
 {
@@ -366,6 +486,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_every_split, build, demolish),
+	        cmocka_unit_test_setup_teardown(test_every_kind, build, demolish),
+	        cmocka_unit_test_setup_teardown(test_events_stay, build, demolish),
 	        cmocka_unit_test_setup_teardown(test_hostile, build, demolish),
 	        cmocka_unit_test_setup_teardown(test_lies, build, demolish),
 	        cmocka_unit_test_setup_teardown(test_full_rings, build_narrow, demolish),
