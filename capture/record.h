@@ -34,9 +34,9 @@ enum record_leg {
 
 enum record_flag {
 	RECORD_MASKED = 1,       /* never masked again */
-	RECORD_CANARY = 4,       /* of no exchange: capture/canary.h */
 	RECORD_INPUT_MASKED = 2, /* on a request's END: a rule changed what the model reads */
 	RECORD_DRILLED = 4,      /* of a candidate's answer: it met a fault of ours on its way */
+	RECORD_CANARY = 8,       /* of no exchange: capture/canary.h */
 };
 
 struct record {

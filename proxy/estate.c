@@ -553,8 +553,9 @@ static time_t read_carry(const char *folder, time_t newest, struct buf *text)
 	int fd;
 
 	snprintf(path, sizeof path, "%s/carry", folder);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd == -1 || fstat(fd, &st) || st.st_mtime <= newest || st.st_size > CARRY_MAX_BYTES) {
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd == -1 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_mtime <= newest ||
+	    st.st_size > CARRY_MAX_BYTES) {
 		if (fd != -1)
 			close(fd);
 		return -1;

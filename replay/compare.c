@@ -400,16 +400,27 @@ int compare_oip_outputs(struct job *j, const struct oip_answer *live, const stru
 	return err;
 }
 
-typedef int read_tensors(struct span body, size_t work_bytes, struct oip_answer *out);
+typedef int read_tensors(const struct answer *, size_t work_bytes, struct oip_answer *out);
+
+static int read_openinference(const struct answer *a, size_t work_bytes, struct oip_answer *out)
+{
+	return oip_read_binary(a->body, a->binary_from ? a->binary_from : a->body.len, work_bytes, out);
+}
+
+static int read_predictions(const struct answer *a, size_t work_bytes, struct oip_answer *out)
+{
+	return predictions_read(a->body, work_bytes, out);
+}
 
 static int compare_tensors(struct job *j, read_tensors *read)
 {
 	struct oip_answer live, candidate = {0};
-	bool same = span_eq(j->live->body, j->candidate->body);
-	int err = read(j->live->body, j->work_bytes / 2, &live);
+	bool same = span_eq(j->live->body, j->candidate->body) &&
+	            j->live->binary_from == j->candidate->binary_from;
+	int err = read(j->live, j->work_bytes / 2, &live);
 
 	if (!err && !same)
-		err = read(j->candidate->body, j->work_bytes / 2, &candidate);
+		err = read(j->candidate, j->work_bytes / 2, &candidate);
 	if (!err)
 		err = compare_rows_add(j, compare_oip_rows(j, &live));
 	if (!err)
@@ -421,13 +432,13 @@ static int compare_tensors(struct job *j, read_tensors *read)
 
 static int compare_openinference(struct job *j)
 {
-	return compare_tensors(j, oip_read);
+	return compare_tensors(j, read_openinference);
 }
 
 /* What is no tensor, as of TensorFlow Serving's :classify and of models that answer objects, is JSON. */
 static int compare_predictions(struct job *j)
 {
-	int err = compare_tensors(j, predictions_read);
+	int err = compare_tensors(j, read_predictions);
 
 	return err == ERR_PROTO ? compare_json(j) : err;
 }
@@ -437,8 +448,8 @@ static read_tensors *tensors_of(uint32_t protocol, struct span target)
 {
 	if (protocol == PROTOCOL_TFSERVING || protocol == PROTOCOL_KSERVE_V1 ||
 	    (protocol == PROTOCOL_AUTO && predictions_asked(target)))
-		return predictions_read;
-	return protocol == PROTOCOL_AUTO || protocol == PROTOCOL_OPENINFERENCE ? oip_read : NULL;
+		return read_predictions;
+	return protocol == PROTOCOL_AUTO || protocol == PROTOCOL_OPENINFERENCE ? read_openinference : NULL;
 }
 
 /* Statuses differ: nothing is compared; the rows are live's when it can be read, else one. */
@@ -446,7 +457,7 @@ static int compare_status(struct job *j, read_tensors *read)
 {
 	struct oip_answer live = {0};
 	size_t rows = 1;
-	int err = read ? read(j->live->body, j->work_bytes / 2, &live) : ERR_PROTO;
+	int err = read ? read(j->live, j->work_bytes / 2, &live) : ERR_PROTO;
 
 	compare_note(j, "status %u -> %u", j->live->status, j->candidate->status);
 	j->out->counts[DIVERGENCE_STATUS] = 1;

@@ -46,6 +46,7 @@ struct answer {
 	unsigned status; /* of HTTP; of a gRPC call, head_grpc_status(), which is below 100 or none of HTTP's
 	                  */
 	struct span content_type, body;
+	size_t binary_from;   /* where binary tensor data begins in the body; 0: nowhere */
 	bool grpc;            /* the request was a gRPC call: */
 	struct span target;   /* of the request: SERVICE/METHOD */
 	struct span encoding; /* grpc-encoding; empty: none */

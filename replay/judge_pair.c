@@ -10,6 +10,21 @@
 #include "capture/head.h"
 #include "proto/grpc.h"
 
+/* Inference-Header-Content-Length: the JSON in front of binary tensor data; 0: none, or one that is no
+ * number. */
+static size_t head_json_bytes(struct span head)
+{
+	struct span text = head_field(head, SPAN("inference-header-content-length"));
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9' || bytes > SIZE_MAX / 16)
+			return 0;
+		bytes = bytes * 10 + (size_t)(text.data[i] - '0');
+	}
+	return bytes;
+}
+
 static struct answer answer_of(const struct leg *client, const struct leg *leg)
 {
 	struct span request = buf_span(&client->head), head = buf_span(&leg->head);
@@ -19,6 +34,7 @@ static struct answer answer_of(const struct leg *client, const struct leg *leg)
 	                                      : head_status(head),
 	                       .content_type = head_field(head, SPAN("content-type")),
 	                       .body = buf_span(&leg->body),
+	                       .binary_from = head_json_bytes(head),
 	                       .grpc = grpc,
 	                       .target = head_target(request),
 	                       .encoding = head_field(head, SPAN("grpc-encoding"))};

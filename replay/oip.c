@@ -2,19 +2,21 @@
 
 #include <stdlib.h>
 
-#include "proto/json.h"
+#include "proto/json_pick.h"
 #include "replay/jsondiff.h"
+#include "replay/oip_raw.h"
 
-/* Types whose values a double holds exactly. */
-static const char *const NUMERIC_TYPES[] = {"INT8",   "INT16", "INT32", "UINT8", "UINT16",
-                                            "UINT32", "FP16",  "BF16",  "FP32",  "FP64"};
+/* A name with an escape in it is none that is known. */
+static const struct oip_type *type_of(struct span token)
+{
+	return token.len < 2 ? NULL : oip_type_of((struct span){token.data + 1, token.len - 2});
+}
 
 static bool is_numeric(struct span datatype)
 {
-	for (size_t i = 0; i < sizeof(NUMERIC_TYPES) / sizeof(NUMERIC_TYPES[0]); i++)
-		if (json_string_eq(datatype, span_of(NUMERIC_TYPES[i])))
-			return true;
-	return false;
+	const struct oip_type *type = type_of(datatype);
+
+	return type && oip_is_numeric(type);
 }
 
 static int expect(struct json_reader *r, enum json_token want)
@@ -144,6 +146,29 @@ static int read_or_skip(struct json_reader *r, struct oip_tensor *t, bool shaped
 	return read_data(r, t, t->data.len);
 }
 
+/* Only the size of the binary data is of interest; other parameters are not ours. */
+static int read_parameters(struct json_reader *r, struct oip_tensor *t)
+{
+	static const char *const names[] = {"binary_data_size"};
+	struct span parameters, size;
+	uint64_t bytes = 0;
+	int err = skip_value(r, &parameters);
+
+	if (err || parameters.data[0] != '{')
+		return err;
+	err = json_pick(parameters, JSON_NONFINITE, names, 1, &size);
+	if (err || !size.len)
+		return err;
+	for (size_t i = 0; i < size.len; i++) {
+		if (size.data[i] < '0' || size.data[i] > '9' || bytes > SIZE_MAX / 16)
+			return ERR_PROTO;
+		bytes = bytes * 10 + (uint64_t)(size.data[i] - '0');
+	}
+	t->raw = true;
+	t->raw_bytes = bytes;
+	return 0;
+}
+
 static int read_member(struct json_reader *r, struct oip_tensor *t, bool *shaped)
 {
 	struct span key = r->text, skipped;
@@ -160,6 +185,8 @@ static int read_member(struct json_reader *r, struct oip_tensor *t, bool *shaped
 	}
 	if (json_string_eq(key, SPAN("data")))
 		return read_or_skip(r, t, *shaped);
+	if (json_string_eq(key, SPAN("parameters")))
+		return read_parameters(r, t);
 	return skip_value(r, &skipped);
 }
 
@@ -177,7 +204,7 @@ static int read_tensor(struct json_reader *r, struct oip_tensor *t)
 	}
 	if (err)
 		return err;
-	return shaped && t->name.data && t->datatype.data && t->data.data ? 0 : ERR_PROTO;
+	return shaped && t->name.data && t->datatype.data && !t->data.data == t->raw ? 0 : ERR_PROTO;
 }
 
 static int check_name(const struct oip_answer *a, struct span name)
@@ -221,13 +248,13 @@ static int read_outputs(struct json_reader *r, size_t work_bytes, struct oip_ans
 			err = ERR_LIMIT;
 		if (!err && elements > work_bytes / sizeof(*t->texts))
 			err = ERR_NOMEM;
-		if (!err && !t->values && !t->texts)
+		if (!err && !t->values && !t->texts && !t->raw)
 			err = read_skipped(t);
 	}
 	return err;
 }
 
-int oip_read(struct span body, size_t work_bytes, struct oip_answer *out)
+static int read_json(struct span body, size_t work_bytes, struct oip_answer *out)
 {
 	enum json_token token;
 	struct json_reader r;
@@ -251,6 +278,89 @@ int oip_read(struct span body, size_t work_bytes, struct oip_answer *out)
 	return !err && !found ? ERR_PROTO : err;
 }
 
+static void raw_numbers(const struct oip_type *type, const char *raw, struct oip_tensor *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		t->values[i] = oip_raw_number(type, raw + i * type->width);
+}
+
+/* Integers as JSON has them; BYTES behind a zero, as no token of JSON begins (oip_text_eq()). */
+static void raw_texts(const struct oip_type *type, struct span raw, struct oip_tensor *t)
+{
+	char *store = t->store;
+	struct span element;
+
+	for (size_t i = 0; i < t->count; i++) {
+		if (type->kind != OIP_BYTES) {
+			t->texts[i] = oip_integer_text(
+			        type, oip_little(raw.data + i * type->width, type->width), &store);
+			continue;
+		}
+		if (!oip_raw_bytes(&raw, &element)) /* oip_raw_fits() counted them */
+			return;
+		t->texts[i] = (struct span){store, element.len + 1};
+		*store++ = '\0';
+		if (element.len)
+			memcpy(store, element.data, element.len);
+		store += element.len;
+	}
+}
+
+static int read_raw(struct oip_tensor *t, struct span raw, size_t *left)
+{
+	const struct oip_type *type = type_of(t->datatype);
+	size_t elements = (t->count + 1) * sizeof *t->texts, store;
+
+	if (!type || !oip_raw_fits(type, raw, t->count))
+		return ERR_PROTO;
+	store = oip_is_numeric(type) ? 0 : type->kind == OIP_BYTES ? raw.len : t->count * OIP_INTEGER_BYTES;
+	if (elements > *left || store > *left - elements)
+		return ERR_NOMEM;
+	*left -= elements + store;
+	if (oip_is_numeric(type)) {
+		t->values = malloc(elements);
+		if (!t->values)
+			return ERR_NOMEM;
+		raw_numbers(type, raw.data, t);
+		return 0;
+	}
+	t->texts = calloc(1, elements);
+	t->store = malloc(store + 1);
+	if (!t->texts || !t->store)
+		return ERR_NOMEM;
+	raw_texts(type, raw, t);
+	return 0;
+}
+
+int oip_read_binary(struct span body, size_t json_bytes, size_t work_bytes, struct oip_answer *out)
+{
+	struct span tail = SPAN("");
+	int err;
+
+	*out = (struct oip_answer){0};
+	if (json_bytes > body.len)
+		return ERR_PROTO;
+	if (json_bytes < body.len)
+		tail = (struct span){body.data + json_bytes, body.len - json_bytes};
+	err = read_json((struct span){body.data, json_bytes}, work_bytes, out);
+	for (unsigned i = 0; i < out->count && !err; i++) {
+		struct oip_tensor *t = &out->tensors[i];
+
+		if (!t->raw)
+			continue;
+		if (t->raw_bytes > tail.len)
+			return ERR_PROTO;
+		err = read_raw(t, (struct span){tail.data, t->raw_bytes}, &work_bytes);
+		tail = (struct span){tail.data + t->raw_bytes, tail.len - t->raw_bytes};
+	}
+	return !err && tail.len ? ERR_PROTO : err;
+}
+
+int oip_read(struct span body, size_t work_bytes, struct oip_answer *out)
+{
+	return oip_read_binary(body, body.len, work_bytes, out);
+}
+
 void oip_fini(struct oip_answer *a)
 {
 	for (unsigned i = 0; i < a->count; i++) {
@@ -261,10 +371,22 @@ void oip_fini(struct oip_answer *a)
 	a->count = 0;
 }
 
+/* Bytes that came raw, or nothing. */
+static struct span raw_text(struct span text)
+{
+	return text.len && !text.data[0] ? (struct span){text.data + 1, text.len - 1} : (struct span){0};
+}
+
 int oip_text_eq(const struct oip_answer *of, struct span a, struct span b)
 {
-	if (!of->plain && a.len && b.len && a.data[0] == '"' && b.data[0] == '"')
+	if (of->plain || !a.len || !b.len)
+		return span_eq(a, b);
+	if (a.data[0] == '"' && b.data[0] == '"')
 		return jsondiff_string_eq(a, b);
+	if (a.data[0] == '"' && !b.data[0])
+		return json_string_eq(a, raw_text(b));
+	if (b.data[0] == '"' && !a.data[0])
+		return json_string_eq(b, raw_text(a));
 	return span_eq(a, b);
 }
 

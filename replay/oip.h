@@ -4,7 +4,8 @@
  *
  * Source: kserve/open-inference-protocol, specification/protocol/inference_rest.md. Data is row-major,
  * nested or flat, and holds exactly product(shape) elements. Bare NaN and Infinity are accepted. Members
- * other than "outputs", and of an output other than name, shape, datatype and data, are skipped.
+ * other than "outputs", and of an output other than name, shape, datatype, data and binary_data_size, are
+ * skipped.
  */
 #ifndef REPLAY_OIP_H
 #define REPLAY_OIP_H
@@ -25,7 +26,9 @@ struct oip_tensor {
 	double *values; /* numeric types; NULL for exact ones */
 	struct span
 	        *texts; /* BOOL, BYTES, INT64, UINT64 and unknown types: element tokens; BYTES may be plain */
-	char *store;    /* what the spans point to when that is not the body; else NULL */
+	bool raw;       /* private: its data lies behind the JSON, */
+	size_t raw_bytes; /* so many bytes */
+	char *store;      /* what the spans point to when that is not the body; else NULL */
 };
 
 struct oip_answer {
@@ -38,6 +41,11 @@ struct oip_answer {
  * take more than work_bytes). The body must outlive the answer. oip_fini() in every case. */
 int oip_read(struct span body, size_t work_bytes, struct oip_answer *out) MUST_CHECK;
 void oip_fini(struct oip_answer *);
+/* With the binary tensor data extension (extension_binary_data.md): the JSON is the first json_bytes of the
+ * body, as Inference-Header-Content-Length says, and the data of outputs with a binary_data_size lies behind
+ * it in their order. As oip_read(). */
+int oip_read_binary(struct span body, size_t json_bytes, size_t work_bytes,
+                    struct oip_answer *out) MUST_CHECK;
 /* Two names, types or elements of answers of this kind, by what they mean: 1, 0 or ERR_NOMEM. */
 int oip_text_eq(const struct oip_answer *, struct span a, struct span b) MUST_CHECK;
 /* A JSON object whose "outputs" is an array that is empty or begins with an object. */

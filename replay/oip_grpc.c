@@ -1,32 +1,15 @@
 #include "replay/oip_grpc.h"
 
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/protobuf.h"
 #include "proto/schema/inference.pb-c.h"
+#include "replay/oip_raw.h"
 
 typedef Understudy__Inference__TensorContents Contents;
 typedef Understudy__Inference__OutputTensor Output;
 typedef Understudy__Inference__InferResponse Response;
 typedef Understudy__Inference__StreamInferResponse StreamResponse;
-
-enum { INTEGER_TEXT_BYTES = 21, LENGTH_BYTES = 4 };
-enum kind { KIND_BOOL, KIND_INT, KIND_INT64, KIND_UINT, KIND_UINT64, KIND_FLOAT, KIND_BYTES };
-
-static const struct type {
-	const char *name;
-	enum kind kind;
-	unsigned width; /* of a raw element; 0: its length comes first */
-} types[] = {
-        {"BOOL", KIND_BOOL, 1},   {"INT8", KIND_INT, 1},    {"INT16", KIND_INT, 2},
-        {"INT32", KIND_INT, 4},   {"INT64", KIND_INT64, 8}, {"UINT8", KIND_UINT, 1},
-        {"UINT16", KIND_UINT, 2}, {"UINT32", KIND_UINT, 4}, {"UINT64", KIND_UINT64, 8},
-        {"FP16", KIND_FLOAT, 2},  {"BF16", KIND_FLOAT, 2},  {"FP32", KIND_FLOAT, 4},
-        {"FP64", KIND_FLOAT, 8},  {"BYTES", KIND_BYTES, 0},
-};
 
 /* What unpacking and the tensors may take together; what is freed does not come back. */
 struct budget {
@@ -68,14 +51,6 @@ static struct span span_from(ProtobufCBinaryData bytes)
 	return (struct span){bytes.data ? (const char *)bytes.data : "", bytes.len};
 }
 
-static const struct type *type_of(struct span datatype)
-{
-	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-		if (span_eq(datatype, span_of(types[i].name)))
-			return &types[i];
-	return NULL;
-}
-
 static int read_shape(const Output *from, struct oip_tensor *t)
 {
 	if (from->n_shape > OIP_RANK_MAX)
@@ -95,84 +70,32 @@ static int read_shape(const Output *from, struct oip_tensor *t)
 	return 0;
 }
 
-/* Little-endian, whatever this machine is. */
-static uint64_t little(const char *p, unsigned width)
+static double typed_number(const struct oip_type *type, const Contents *c, size_t i)
 {
-	uint64_t value = 0;
-
-	for (unsigned i = width; i-- > 0;)
-		value = value << 8 | (unsigned char)p[i];
-	return value;
-}
-
-static double from_bits32(uint32_t bits)
-{
-	float value;
-
-	memcpy(&value, &bits, sizeof value);
-	return (double)value;
-}
-
-static double from_bits64(uint64_t bits)
-{
-	double value;
-
-	memcpy(&value, &bits, sizeof value);
-	return value;
-}
-
-/* IEEE 754 binary16. */
-static double from_half(uint32_t bits)
-{
-	int exponent = bits >> 10 & 31;
-	double mantissa = bits & 1023;
-	double value = exponent == 31  ? (mantissa > 0 ? (double)NAN : (double)INFINITY)
-	               : exponent == 0 ? ldexp(mantissa, -24)
-	                               : ldexp(mantissa + 1024, exponent - 25);
-
-	return bits & 0x8000 ? -value : value;
-}
-
-static double raw_number(const struct type *type, const char *at)
-{
-	uint64_t bits = little(at, type->width);
-	unsigned unused = 64 - 8 * type->width;
-
-	if (type->kind == KIND_INT)
-		return (double)((int64_t)(bits << unused) >> unused);
-	if (type->kind == KIND_UINT)
-		return (double)bits;
-	if (type->width == 2)
-		return type->name[0] == 'B' ? from_bits32((uint32_t)bits << 16) : from_half((uint32_t)bits);
-	return type->width == 4 ? from_bits32((uint32_t)bits) : from_bits64(bits);
-}
-
-static double typed_number(const struct type *type, const Contents *c, size_t i)
-{
-	if (type->kind == KIND_INT)
+	if (type->kind == OIP_INT)
 		return c->int_contents[i];
-	if (type->kind == KIND_UINT)
+	if (type->kind == OIP_UINT)
 		return c->uint_contents[i];
 	return type->width == 4 ? (double)c->fp32_contents[i] : c->fp64_contents[i];
 }
 
 /* Elements in the field of the type; none for one that comes raw only. */
-static size_t typed_count(const struct type *type, const Contents *c)
+static size_t typed_count(const struct oip_type *type, const Contents *c)
 {
 	switch (type->kind) {
-	case KIND_BOOL:
+	case OIP_BOOL:
 		return c->n_bool_contents;
-	case KIND_INT:
+	case OIP_INT:
 		return c->n_int_contents;
-	case KIND_INT64:
+	case OIP_INT64:
 		return c->n_int64_contents;
-	case KIND_UINT:
+	case OIP_UINT:
 		return c->n_uint_contents;
-	case KIND_UINT64:
+	case OIP_UINT64:
 		return c->n_uint64_contents;
-	case KIND_FLOAT:
+	case OIP_FLOAT:
 		return type->width == 2 ? 0 : type->width == 4 ? c->n_fp32_contents : c->n_fp64_contents;
-	case KIND_BYTES:
+	case OIP_BYTES:
 		return c->n_bytes_contents;
 	}
 	return 0;
@@ -184,46 +107,22 @@ static size_t all_typed(const Contents *c)
 	       c->n_uint64_contents + c->n_fp32_contents + c->n_fp64_contents + c->n_bytes_contents;
 }
 
-/* Take the next raw element off the front. */
-static bool raw_bytes(struct span *raw, struct span *out)
-{
-	size_t len = raw->len >= LENGTH_BYTES ? little(raw->data, LENGTH_BYTES) : 0;
-
-	if (raw->len < LENGTH_BYTES || raw->len - LENGTH_BYTES < len)
-		return false;
-	*out = (struct span){raw->data + LENGTH_BYTES, len};
-	*raw = (struct span){out->data + len, raw->len - LENGTH_BYTES - len};
-	return true;
-}
-
-static bool raw_fits(const struct type *type, struct span raw, size_t count)
-{
-	struct span element;
-	size_t seen = 0;
-
-	if (type->width)
-		return raw.len == count * type->width;
-	while (raw.len && raw_bytes(&raw, &element))
-		seen++;
-	return !raw.len && seen == count;
-}
-
 /* Does what came hold exactly the shape's elements, in one of the two forms? */
-static bool fits(const struct type *type, const Contents *typed, const struct span *raw, size_t count)
+static bool fits(const struct oip_type *type, const Contents *typed, const struct span *raw, size_t count)
 {
 	if (raw)
-		return (!typed || !all_typed(typed)) && raw_fits(type, *raw, count);
+		return (!typed || !all_typed(typed)) && oip_raw_fits(type, *raw, count);
 	if (!typed)
 		return count == 0;
 	return typed_count(type, typed) == count && all_typed(typed) == count;
 }
 
-static void read_numbers(const struct type *type, const Contents *typed, const struct span *raw,
+static void read_numbers(const struct oip_type *type, const Contents *typed, const struct span *raw,
                          struct oip_tensor *t)
 {
 	for (size_t i = 0; i < t->count; i++)
-		t->values[i] =
-		        raw ? raw_number(type, raw->data + i * type->width) : typed_number(type, typed, i);
+		t->values[i] = raw ? oip_raw_number(type, raw->data + i * type->width)
+		                   : typed_number(type, typed, i);
 }
 
 static struct span store_text(char **store, struct span text)
@@ -236,53 +135,41 @@ static struct span store_text(char **store, struct span text)
 	return (struct span){to, text.len};
 }
 
-static struct span integer_text(const struct type *type, uint64_t bits, char **store)
+static uint64_t typed_integer(const struct oip_type *type, const Contents *c, size_t i)
 {
-	char text[INTEGER_TEXT_BYTES + 1];
-	int n;
-
-	if (type->kind == KIND_BOOL)
-		return bits ? SPAN("true") : SPAN("false");
-	n = type->kind == KIND_INT64 ? snprintf(text, sizeof text, "%" PRId64, (int64_t)bits)
-	                             : snprintf(text, sizeof text, "%" PRIu64, bits);
-	return store_text(store, (struct span){text, (size_t)n});
+	return type->kind == OIP_BOOL    ? (uint64_t)c->bool_contents[i]
+	       : type->kind == OIP_INT64 ? (uint64_t)c->int64_contents[i]
+	                                 : c->uint64_contents[i];
 }
 
-static uint64_t typed_integer(const struct type *type, const Contents *c, size_t i)
-{
-	return type->kind == KIND_BOOL    ? (uint64_t)c->bool_contents[i]
-	       : type->kind == KIND_INT64 ? (uint64_t)c->int64_contents[i]
-	                                  : c->uint64_contents[i];
-}
-
-static void read_texts(const struct type *type, const Contents *typed, const struct span *raw,
+static void read_texts(const struct oip_type *type, const Contents *typed, const struct span *raw,
                        struct oip_tensor *t, char *store)
 {
 	struct span left = raw ? *raw : SPAN(""), element = SPAN("");
 
 	for (size_t i = 0; i < t->count; i++) {
-		if (type->kind != KIND_BYTES) {
-			uint64_t bits = raw ? little(raw->data + i * type->width, type->width)
+		if (type->kind != OIP_BYTES) {
+			uint64_t bits = raw ? oip_little(raw->data + i * type->width, type->width)
 			                    : typed_integer(type, typed, i);
 
-			t->texts[i] = integer_text(type, bits, &store);
+			t->texts[i] = oip_integer_text(type, bits, &store);
 			continue;
 		}
 		if (!raw)
 			element = span_from(typed->bytes_contents[i]);
-		else if (!raw_bytes(&left, &element)) /* raw_fits() counted them */
+		else if (!oip_raw_bytes(&left, &element)) /* oip_raw_fits() counted them */
 			return;
 		t->texts[i] = store_text(&store, element);
 	}
 }
 
-static size_t texts_bytes(const struct type *type, const Contents *typed, const struct span *raw,
+static size_t texts_bytes(const struct oip_type *type, const Contents *typed, const struct span *raw,
                           size_t count)
 {
 	size_t bytes = 0;
 
-	if (type->kind != KIND_BYTES)
-		return type->kind == KIND_BOOL ? 0 : count * INTEGER_TEXT_BYTES;
+	if (type->kind != OIP_BYTES)
+		return type->kind == OIP_BOOL ? 0 : count * OIP_INTEGER_BYTES;
 	if (raw)
 		return raw->len;
 	for (size_t i = 0; i < count; i++)
@@ -293,13 +180,13 @@ static size_t texts_bytes(const struct type *type, const Contents *typed, const 
 static int read_data(struct reader *r, const Output *from, const struct span *raw, struct oip_tensor *t)
 {
 	struct span name = span_from(from->name), datatype = span_from(from->datatype);
-	const struct type *type = type_of(datatype);
+	const struct oip_type *type = oip_type_of(datatype);
 	bool numeric;
 	char *at;
 
 	if (!type || !fits(type, from->contents, raw, t->count))
 		return ERR_PROTO;
-	numeric = type->kind == KIND_INT || type->kind == KIND_UINT || type->kind == KIND_FLOAT;
+	numeric = oip_is_numeric(type);
 	t->store = take(&r->budget, name.len + datatype.len +
 	                                    (numeric ? 0 : texts_bytes(type, from->contents, raw, t->count)));
 	if (numeric)

@@ -242,3 +242,23 @@ struct interval stat_mean_ci(const struct stat_mean *m, double alpha)
 	out.high = fmin(1, 1 - (m->lam_1x_sum - cost - m->v_psi_high) / m->lam_sum);
 	return out;
 }
+
+void stat_lag_add(struct stat_lag *l, double x)
+{
+	if (l->n++ == 0)
+		l->first = x;
+	x -= l->first;
+	l->sum += x;
+	l->squares += x * x;
+	l->products += l->last * x;
+	l->last = x;
+}
+
+/* sum (x_i - m)(x_i+1 - m) / sum (x_i - m)^2; the first value is 0 here. */
+double stat_lag_one(const struct stat_lag *l)
+{
+	double n = (double)l->n, mean = l->sum / n, spread = l->squares - n * mean * mean;
+	double together = l->products - mean * (2 * l->sum - l->last) + (n - 1) * mean * mean;
+
+	return l->n > 1 && spread > 1e-12 * l->squares ? together / spread : NAN;
+}

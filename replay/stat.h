@@ -53,4 +53,14 @@ struct stat_mean {
 void stat_mean_add(struct stat_mean *, double x, double alpha);
 struct interval stat_mean_ci(const struct stat_mean *, double alpha);
 
+/* How like its predecessor each value is: the lag-1 autocorrelation (Box and Jenkins 1970). Far above 2 /
+ * sqrt(n), intervals of neighbouring values as so many observations are too narrow. O(1) a step. */
+struct stat_lag {
+	uint64_t n;
+	double first, last; /* sums are of x - first, so that a large mean costs no digits */
+	double sum, squares, products;
+};
+void stat_lag_add(struct stat_lag *, double x);
+double stat_lag_one(const struct stat_lag *); /* NaN for fewer than 2 values and when all are equal */
+
 #endif

@@ -31,7 +31,7 @@ struct import {
 	struct lines lines;
 	struct buf request, head, masked;
 	struct plan plan; /* what the capture says of itself */
-	uint64_t sequence, answered, unanswered, untold;
+	uint64_t sequence, answered, told;
 };
 
 /* --- asking --- */
@@ -122,6 +122,11 @@ static bool is_forwarded(struct span name)
 	return true;
 }
 
+static int put_broken(struct import *im, uint64_t at_ns)
+{
+	return put(im, LEG_LIVE, RECORD_ERROR, at_ns, 0, span_of(outcome_name(OUTCOME_LIVE_FAILED)));
+}
+
 static int put_answer(struct import *im, uint64_t at_ns)
 {
 	struct span fields = buf_span(&im->answer.fields);
@@ -142,7 +147,19 @@ static int put_answer(struct import *im, uint64_t at_ns)
 		fields.len -= n;
 	}
 	err = mask(im, &masked);
+	if (err == ERR_PROTO || err == ERR_LIMIT) {
+		im->answered--;
+		return put_broken(im, at_ns);
+	}
 	return err ? err : put_leg(im, LEG_LIVE, at_ns, masked, buf_span(&im->answer.body));
+}
+
+/* A line that was taken, or was not, is left out. */
+static void leave_out(struct import *im, uint64_t number, const char *why)
+{
+	if (im->told++ < TOLD_MAX)
+		fprintf(stderr, "understudy: %s:%llu: left out: %s\n", im->name, (unsigned long long)number,
+		        why);
 }
 
 static int take(struct import *im, const struct lines_request *q)
@@ -157,6 +174,12 @@ static int take(struct import *im, const struct lines_request *q)
 	buf_printf(&im->head, "%s %s%s", q->method, target,
 	           q->body.len ? "\ncontent-type: application/json" : "");
 	err = mask(im, &masked);
+	if (err == ERR_PROTO || err == ERR_LIMIT) {
+		im->lines.taken--;
+		im->lines.refused++;
+		leave_out(im, q->number, "its first line cannot be masked");
+		return 0;
+	}
 	if (!err) {
 		put_request(im, buf_span(&im->masked), q->body);
 		err = im->request.err;
@@ -167,7 +190,6 @@ static int take(struct import *im, const struct lines_request *q)
 		return err;
 	asked = ask(im, !strcmp(q->method, "HEAD"));
 	im->answered += !asked;
-	im->unanswered += asked != 0;
 	if (!asked)
 		return put_answer(im, clock_mono_ns());
 	if (!im->answered)
@@ -175,18 +197,10 @@ static int take(struct import *im, const struct lines_request *q)
 		        asked == ERR_SYS ? strerror(errno) : err_text(asked));
 	if (!im->answered)
 		return asked;
-	return put(im, LEG_LIVE, RECORD_ERROR, clock_mono_ns(), 0,
-	           span_of(outcome_name(OUTCOME_LIVE_FAILED)));
+	return put_broken(im, clock_mono_ns());
 }
 
 /* --- reading --- */
-
-static void tell(struct import *im, uint64_t number, const char *why)
-{
-	if (im->untold++ < TOLD_MAX)
-		fprintf(stderr, "understudy: %s:%llu: left out: %s\n", im->name, (unsigned long long)number,
-		        why);
-}
 
 static int take_line(struct import *im, int rc, struct lines_request *q)
 {
@@ -199,7 +213,7 @@ static int take_line(struct import *im, int rc, struct lines_request *q)
 	if (rc == 1)
 		return im->options->dry_run ? 0 : take(im, q);
 	if (rc == ERR_PROTO || rc == ERR_LIMIT)
-		tell(im, q->number, q->why);
+		leave_out(im, q->number, q->why);
 	return rc == ERR_NOMEM ? rc : 0;
 }
 
@@ -244,10 +258,14 @@ static int prepare(struct import *im, const char *path)
 static int import_all(struct import *im, FILE *f, const char *path)
 {
 	int err = im->options->dry_run ? 0 : prepare(im, path), closed;
+	bool made;
 
 	if (!err)
 		err = read_lines(im, f);
-	closed = im->writer ? capfile_close(&im->writer) : 0;
+	made = im->writer != NULL;
+	closed = made ? capfile_close(&im->writer) : 0;
+	if (made && !im->answered) /* of no use to anyone */
+		unlink(path);
 	err = err ? err : closed;
 	if (err)
 		fprintf(stderr, "understudy: %s: %s\n", im->name,

@@ -114,6 +114,7 @@ static int rate(const struct words *words)
 
 struct mean {
 	struct stat_mean mean;
+	struct stat_lag lag;
 	double low, high;
 };
 
@@ -125,6 +126,7 @@ static const char *mean_row(void *arg, const double *values, unsigned count)
 		return "one number is expected";
 	if (values[0] < m->low || values[0] > m->high)
 		return "the number is outside --range";
+	stat_lag_add(&m->lag, values[0]);
 	stat_mean_add(&m->mean, (values[0] - m->low) / (m->high - m->low), given.alpha);
 	return NULL;
 }
@@ -161,6 +163,7 @@ static int mean(const struct words *words)
 	sheet_add_interval(
 	        INTERVAL, "ci",
 	        (struct interval){m.low + ci.low * (m.high - m.low), m.low + ci.high * (m.high - m.low)});
+	sheet_add(NUMBER, "lag_1", stat_lag_one(&m.lag));
 	return print_sheet("mean");
 }
 

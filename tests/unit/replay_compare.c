@@ -411,6 +411,81 @@ static void ignore_is_not_exponential(void **state)
 	assert_false(got.diverged);
 }
 
+/* One output "y" whose data lies behind the JSON. */
+static struct answer binary(char to[512], const char *type, unsigned count, const void *data, size_t bytes)
+{
+	int n = snprintf(to, 512,
+	                 "{\"outputs\":[{\"name\":\"y\",\"datatype\":\"%s\",\"shape\":[%u],"
+	                 "\"parameters\":{\"binary_data_size\":%zu}}]}",
+	                 type, count, bytes);
+
+	memcpy(to + n, data, bytes);
+	return (struct answer){.status = 200, .body = {to, (size_t)n + bytes}, .binary_from = (size_t)n};
+}
+
+static int compare_binary(struct answer live, const char *candidate)
+{
+	struct answer b = {.status = 200, .body = span_of(candidate)};
+	int err;
+
+	comparison_fini(&got);
+	err = compare_pair(&route, &b, &live, work_bytes, &got);
+	if (err || got.diverged)
+		return err;
+	comparison_fini(&got);
+	return compare_pair(&route, &live, &b, work_bytes, &got);
+}
+
+/* The same values as binary tensor data and as JSON, for each datatype. */
+static void binary_data(void **state)
+{
+	static const struct {
+		const char *type, *raw;
+		unsigned bytes, count;
+		const char *json;
+	} cases[] = {
+	        {"BOOL", "\1\0", 2, 2, "[true,false]"},
+	        {"INT8", "\377\2", 2, 2, "[-1,2]"},
+	        {"UINT16", "\377\1", 2, 1, "[511]"},
+	        {"INT32", "\376\377\377\377", 4, 1, "[-2]"},
+	        {"INT64", "\1\0\0\0\0\0\40\0", 8, 1, "[9007199254740993]"},
+	        {"UINT64", "\377\377\377\377\377\377\377\377", 8, 1, "[18446744073709551615]"},
+	        {"FP16", "\0\74\0\302", 4, 2, "[1,-3]"},
+	        {"BF16", "\200\77\40\300", 4, 2, "[1,-2.5]"},
+	        {"FP32", "\0\0\200\77\0\0\40\300", 8, 2, "[1,-2.5]"},
+	        {"FP64", "\0\0\0\0\0\0\4\300", 8, 1, "[-2.5]"},
+	        {"BYTES", "\2\0\0\0\"a\0\0\0\0\1\0\0\0x", 15, 3, "[\"\\\"a\",\"\",\"x\"]"},
+	        {"FP32", "", 0, 0, "[]"},
+	};
+	char text[512], other[512], shape[16];
+	struct answer a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(shape, sizeof shape, "[%u]", cases[i].count);
+		a = binary(text, cases[i].type, cases[i].count, cases[i].raw, cases[i].bytes);
+		assert_int_equal(compare_binary(a, one(0, cases[i].type, shape, cases[i].json)), 0);
+		assert_false(got.diverged);
+		if (!cases[i].bytes)
+			continue;
+		memcpy(other, text, sizeof other);
+		other[a.body.len - 1] ^= 1;
+		a.body.data = other;
+		assert_int_equal(compare_binary(a, one(0, cases[i].type, shape, cases[i].json)), 0);
+		assert_int_equal(got.counts[DIVERGENCE_VALUE], 1);
+		a.body.len--;
+		assert_int_equal(compare_binary(a, one(0, cases[i].type, shape, cases[i].json)), ERR_PROTO);
+		a.body.len += 2;
+		assert_int_equal(compare_binary(a, one(0, cases[i].type, shape, cases[i].json)), ERR_PROTO);
+	}
+	a = binary(text, "BYTES", 1, "\5\0\0\0x", 5);
+	assert_int_equal(compare_binary(a, one(0, "BYTES", "[1]", "[\"x\"]")), ERR_PROTO);
+	a = binary(text, "FP32", 2, "\0\0\0\0", 4);
+	assert_int_equal(compare_binary(a, one(0, "FP32", "[2]", "[0,0]")), ERR_PROTO);
+	a.binary_from = 10000;
+	assert_int_equal(compare_binary(a, one(0, "FP32", "[2]", "[0,0]")), ERR_PROTO);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, reset, done)
 
 /* The same answers with and without the memory to read them; bytes need none. */
@@ -465,6 +540,7 @@ int main(void)
 	        CASE(protocol_auto),
 	        CASE(names),
 	        CASE(work_is_bounded),
+	        CASE(binary_data),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

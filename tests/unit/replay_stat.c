@@ -320,6 +320,28 @@ static void mean_formula(void **state)
 	assert_true(fabs(got.high - (1 - mean_lower_by_hand(mirrored, 400, 0.025))) < 1e-12);
 }
 
+/* Box and Jenkins, "Time Series Analysis", 1970: the seventy yields of batches (series F), r1 = -0.39. */
+static void lag_published(void **state)
+{
+	static const double yields[] = {47, 64, 23, 71, 38, 64, 55, 41, 59, 48, 71, 35, 57, 40,
+	                                58, 44, 80, 55, 37, 74, 51, 57, 50, 60, 45, 57, 50, 45,
+	                                25, 59, 50, 71, 56, 74, 50, 58, 45, 54, 36, 54, 48, 55,
+	                                45, 57, 50, 62, 44, 64, 43, 52, 38, 59, 55, 41, 53, 49,
+	                                34, 35, 54, 45, 68, 38, 50, 60, 39, 59, 40, 57, 54, 23};
+	struct stat_lag l = {0}, far = {0}, flat = {0};
+
+	(void)state;
+	assert_true(isnan(stat_lag_one(&l)));
+	for (size_t i = 0; i < sizeof yields / sizeof *yields; i++) {
+		stat_lag_add(&l, yields[i]);
+		stat_lag_add(&far, 1e9 + yields[i]);
+		stat_lag_add(&flat, 0.1);
+	}
+	assert_true(fabs(stat_lag_one(&l) - -0.39) < 0.005);
+	assert_true(fabs(stat_lag_one(&far) - stat_lag_one(&l)) < 1e-12);
+	assert_true(isnan(stat_lag_one(&flat)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +359,7 @@ int main(void)
 	        cmocka_unit_test(watch_is_the_same),
 	        cmocka_unit_test(rate_plan),
 	        cmocka_unit_test(rate_plan_sure),
+	        cmocka_unit_test(lag_published),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
