@@ -60,14 +60,6 @@ static double ms_since(uint64_t ns)
 
 /* --- live, meanwhile --- */
 
-static volatile sig_atomic_t probing = 1;
-
-static void on_term(int signal)
-{
-	(void)signal;
-	probing = 0;
-}
-
 /* Any whole answer is one: what is asked need not be served. */
 static bool probe_once(const struct plan_endpoint *e, struct tls_context *tls, struct reach_answer *answer)
 {
@@ -83,22 +75,25 @@ static bool probe_once(const struct plan_endpoint *e, struct tls_context *tls, s
 _Noreturn static void probe(const struct plan_endpoint *e, bool tls, int to)
 {
 	static const struct tls_client_config config = {.insecure = true};
-	struct sigaction act = {.sa_handler = on_term, .sa_flags = SA_RESTART};
+	const struct timespec pause = {0, PROBE_US * 1000};
 	struct probed sum = {0};
 	struct reach_answer answer;
 	struct tls_context *context = NULL;
 	char why[TLS_WHY_BYTES];
+	sigset_t term;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	sigaction(SIGTERM, &act, NULL);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term,
+	            NULL); /* it is heard between two connections: it must not make one fail */
 	reach_answer_init(&answer);
 	if (tls && tls_client_context(&config, why, sizeof why, &context))
 		_exit(3);
-	while (probing) {
+	do {
 		sum.failed += !probe_once(e, context, &answer);
 		sum.asked++;
-		usleep(PROBE_US);
-	}
+	} while (sigtimedwait(&term, NULL, &pause) == -1);
 	_exit(write(to, &sum, sizeof sum) == sizeof sum ? 0 : 3);
 }
 
