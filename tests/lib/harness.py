@@ -253,6 +253,14 @@ def adds_up(counts):
     return counts["seen"] == parts
 
 
+def alive(pid):
+    """Neither gone nor waiting for its parent to hear of its end."""
+    try:
+        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def check(condition, sentence):
     if not condition:
         sys.exit(f"FAILED: {sentence}")
