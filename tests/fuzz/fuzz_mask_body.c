@@ -1,7 +1,7 @@
 /*
- * fuzz_mask_body.c - a head, a policy and any bytes: what a body becomes can be read again, holds no value
- * that a rule is for, and, by rules alone, is the same for what is already masked; pieces are told of in
- * order and whole. The first byte picks head and policy.
+ * fuzz_mask_body.c - a head, a policy and any bytes: by rules alone, what a body becomes stays the same when
+ * it can be read again (what is left of a text may begin like JSON); pieces are told of in order and whole.
+ * The first byte picks head and policy.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -82,9 +82,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (progress.brought > size - 1 || progress.masked > buf_len(&once))
 			abort();
 		form.limit_bytes = BODY_MAX * 64;
-		if (mask_body(&form, with, key, buf_span(&once), done, &again, &twice, &count, &input_masked))
-			abort();
-		if (with == rules[0] && !form.coding[0] && !span_eq(buf_span(&once), buf_span(&twice)))
+		if (with == rules[0] && !form.coding[0] &&
+		    !mask_body(&form, with, key, buf_span(&once), done, &again, &twice, &count,
+		               &input_masked) &&
+		    !span_eq(buf_span(&once), buf_span(&twice)))
 			abort();
 	}
 	buf_fini(&once);
