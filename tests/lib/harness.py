@@ -27,15 +27,24 @@ def scratch(name=""):
 sys.exit, sys.excepthook = ended, broke
 
 
+leases = []  # a test's own, until it ends
+
+
 def free_port():
-    """Below the range from which the system gives ports to outgoing connections: nobody takes it meanwhile."""
+    """Below the range from which the system gives ports to outgoing connections, and leased for as long as this process lives:
+    the UDP port of the same number, which nothing here uses, is held, so that no other test is given it meanwhile."""
     while True:
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", random.randrange(10000, 32000)))
-                return s.getsockname()[1]
-            except OSError:
-                continue
+        port = random.SystemRandom().randrange(10000, 32000)
+        lease = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            lease.bind(("127.0.0.1", port))
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", port))
+        except OSError:
+            lease.close()
+            continue
+        leases.append(lease)
+        return port
 
 
 class Endpoint:
