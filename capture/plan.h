@@ -226,7 +226,8 @@ struct plan_candidate {
 	X(ANTHROPIC, "anthropic")                                                                            \
 	X(OLLAMA, "ollama")                                                                                  \
 	X(TFSERVING, "tfserving")                                                                            \
-	X(KSERVE_V1, "kserve-v1")
+	X(KSERVE_V1, "kserve-v1")                                                                            \
+	X(TGI, "tgi")
 
 enum protocol {
 #define X(id, name) PROTOCOL_##id,
