@@ -303,6 +303,7 @@ struct plan_mask_field {
 	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name */
 	uint32_t with;              /* enum mask_operator */
 	bool model_input;           /* masking it changes what the model reads (default true) */
+	uint32_t line;              /* of the file that it was read from; 0: none */
 };
 
 struct plan_detect { /* what is found in texts, and what becomes of it */
@@ -310,6 +311,7 @@ struct plan_detect { /* what is found in texts, and what becomes of it */
 	uint32_t with;      /* enum mask_operator: of what was found; drop: of all of its text */
 	uint32_t least_ppm; /* the score, as find.min_score */
 	bool drop_prose;    /* free text goes as a whole */
+	uint32_t line;      /* of `detectors` in the file; 0: none */
 	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
 	uint8_t gazetteer_hash[32];          /* SHA-256 */
 };

@@ -162,6 +162,7 @@ const struct command *const commands[] = {
         &replay_command,
         &ctl_command,
         &capture_command,
+        &mask_command,
         &report_command,
         &gate_command,
         &show_command,
