@@ -408,6 +408,9 @@ const char *plan_words_next(const struct plan_words *, const char *word);
 struct plan_candidate *plan_sandboxed(const struct plan *, unsigned n, unsigned *route_out,
                                       unsigned *candidate_out);
 
+/* How many figures a safeguard watches: one, or one a candidate. */
+unsigned plan_guarded(const struct plan_route *, const struct plan_safeguard *);
+
 /* Where it listens: IPv4, IPv6 or unix. 0, or ERR_CONFIG (an address that is none). */
 int plan_address(const struct plan_endpoint *, struct sockaddr_storage *address_out,
                  socklen_t *len_out) MUST_CHECK;

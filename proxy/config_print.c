@@ -307,8 +307,8 @@ static void print_stop(const struct plan_stop *s, FILE *f)
 static void print_safeguard(const struct plan_safeguard *s, FILE *f)
 {
 	const struct guard_row *row = guard_row(s->metric);
-	double scale = row->unit == GUARD_MS ? 1 : 100;
-	const char *unit = row->unit == GUARD_MS ? " ms" : "%";
+	double scale = guard_unit_row(row->unit)->scale;
+	const char *unit = row->unit == GUARD_SHARE ? "%" : guard_unit_row(row->unit)->sign;
 	char window[32], held[32], hold[32];
 
 	fprintf(f, "  safeguard: %s over %.4g%s for %s", row->name, s->max * scale, unit,

@@ -32,8 +32,8 @@ const char *const config_guard_metrics[] = {
 #undef X
                 NULL};
 /* Gates or words of the design for which there is no figure of the last while. */
-static const char *const guard_metrics_later[] = {
-        "coverage", "row_divergence_rate", "latency_p99_ratio", "drift", "privacy_new", "fairness", NULL};
+static const char *const guard_metrics_later[] = {"coverage", "row_divergence_rate", "privacy_new",
+                                                  "fairness", NULL};
 static const char *const guard_actions[] = {
 #define X(id, name, meaning) name,
         GUARD_ACTION_TABLE(X)
@@ -494,10 +494,11 @@ static const struct cfg_row safeguard_rows[] = {
         {ONE("metric", CFG_ENUM, struct plan_safeguard, metric), .names = config_guard_metrics,
          .unsupported = guard_metrics_later, .required = true,
          .sentence = "live_latency_p99, live_error_rate, candidate_failure_rate, divergence_rate, "
-                     "host_memory or host_cpu"},
+                     "latency_p99_ratio, drift, host_*"},
         {.name = "max",
          .type = CFG_LATER,
-         .sentence = "Over this it acts: a time for live_latency_p99, else a percentage."},
+         .sentence = "Over this it acts: a time for live_latency_p99, a number for drift and "
+                     "latency_p99_ratio, else a percentage."},
         {.name = "leave",
          .type = CFG_LATER,
          .sentence = "What it does is taken back when the figure was not over this; left out: 80% of max."},

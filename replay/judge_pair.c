@@ -120,6 +120,8 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	}
 	pair.first_us = us_between(other->start_ns, other->first_ns ? other->first_ns : other->end_ns);
 	err = results_add(judge.results, &pair);
+	if (!err)
+		guards_observe(judge.env, x->route, (uint16_t)candidate, &comparison, judge.turn_ns);
 	comparison_fini(&comparison);
 	if (err && err != ERR_NOMEM)
 		judge_give_up_batch();

@@ -75,6 +75,9 @@ void results_standing(const struct results *, uint16_t route, uint16_t candidate
 /* Of a candidate, up to now. */
 void results_pairs(const struct results *, uint16_t route, uint16_t candidate, uint64_t *pairs_out,
                    uint64_t *diverged_out);
+/* The figure of the gate of that name, declared or not: NaN without data, or when there is no such gate. */
+double results_figure(const struct results *, const struct ledger_counts *, uint16_t route,
+                      uint16_t candidate, const char *metric);
 /* The share that a candidate gets and why, for the next summaries. */
 struct results_share {
 	uint32_t sample_ppm, stage, stages, falls;

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 
 #include "replay/results_inside.h"
@@ -44,14 +45,15 @@ void results_drill(struct results *r, uint16_t route, uint16_t candidate, struct
 	memcpy(t->drilled, drilled, sizeof t->drilled);
 }
 
-void results_judge(const struct results *r, const struct tally *t, const struct ledger_counts *all,
-                   struct judgement *j)
+static struct gate_input input_of(const struct results *r, const struct tally *t,
+                                  const struct ledger_counts *all)
 {
 	const uint64_t *counts = all->candidate[t->route][t->candidate];
 	uint64_t aside =
 	        results_group_sum(counts, GROUP_SAMPLED_OUT) + results_group_sum(counts, GROUP_EXCLUDED);
 	uint64_t seen = all->route_seen[t->route];
-	struct gate_input in = {
+
+	return (struct gate_input){
 	        .pairs = t->pairs,
 	        .diverged = t->diverged,
 	        .rows = t->rows,
@@ -63,6 +65,26 @@ void results_judge(const struct results *r, const struct tally *t, const struct 
 	        .candidate = &t->other,
 	        .reference = results_reference_latency(r, t),
 	};
+}
+
+double results_figure(const struct results *r, const struct ledger_counts *all, uint16_t route,
+                      uint16_t candidate, const char *metric)
+{
+	struct gate_input in = input_of(r, tally_at(r, route, candidate), all);
+	int found = gate_metric_by_name(span_of(metric));
+	struct plan_gate gate = {.metric = (uint32_t)found};
+	struct gate_result result;
+
+	if (found == -1)
+		return NAN;
+	gate_evaluate(&gate, &in, &result);
+	return result.value;
+}
+
+void results_judge(const struct results *r, const struct tally *t, const struct ledger_counts *all,
+                   struct judgement *j)
+{
+	struct gate_input in = input_of(r, t, all);
 
 	j->count = gate_list(tally_route(r, t), j->gates);
 	for (unsigned i = 0; i < j->count; i++)
