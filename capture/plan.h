@@ -226,7 +226,8 @@ struct plan_candidate {
 	X(ANTHROPIC, "anthropic")                                                                            \
 	X(OLLAMA, "ollama")                                                                                  \
 	X(TFSERVING, "tfserving")                                                                            \
-	X(KSERVE_V1, "kserve-v1")
+	X(KSERVE_V1, "kserve-v1")                                                                            \
+	X(TGI, "tgi")
 
 enum protocol {
 #define X(id, name) PROTOCOL_##id,
@@ -328,6 +329,9 @@ struct plan_harm { /* replay/harm.h */
 	uint32_t max_us, block_ms, off_ppm;
 };
 
+/* Requests that may wait in a replay for a target that takes no more. */
+enum { REPLAY_QUEUE_MAX = 1024 };
+
 enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
 
 enum arrivals { ARRIVALS_RECORDED, ARRIVALS_CONSTANT, ARRIVALS_POISSON };
@@ -375,6 +379,8 @@ struct plan {
 	bool replay;         /* a capture is played; there is no live path */
 	double replay_speed; /* 1 = as recorded, 0 = as fast as the targets take it */
 	uint64_t replay_max_lag_ns; /* p99; past it a run that keeps time is void */
+	uint64_t replay_spin_ns;    /* before a time that is to be met, at most */
+	bool replay_drop_late;      /* what a target cannot take in time is dropped, else sent late */
 	uint32_t replay_progress;   /* enum progress */
 	struct plan_input replay_input;
 	struct plan_choice replay_choice;

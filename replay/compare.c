@@ -485,7 +485,7 @@ static int compare_chosen(struct job *j)
 	api = llm_api_of(j->live->target, j->live->body);
 	if (api == LLM_APIS)
 		return compare_json_or_bytes(j);
-	j->out->read_as = PROTOCOL_OPENAI + api;
+	j->out->read_as = compare_llm_protocol(api);
 	err = compare_llm(j, api);
 	return err == ERR_PROTO || err == ERR_LIMIT ? compare_json_or_bytes(j) : err;
 }
@@ -508,7 +508,7 @@ static int compare_bodies(struct job *j, uint32_t protocol)
 	case PROTOCOL_KSERVE_V1:
 		return compare_predictions(j);
 	default:
-		return compare_llm(j, (enum llm_api)(protocol - PROTOCOL_OPENAI));
+		return compare_llm(j, compare_llm_api(protocol));
 	}
 }
 

@@ -35,6 +35,9 @@ int compare_spans(struct job *, struct span live, struct span candidate) MUST_CH
 size_t compare_oip_rows(const struct job *, const struct oip_answer *live);
 int compare_oip_outputs(struct job *, const struct oip_answer *live,
                         const struct oip_answer *candidate) MUST_CHECK;
+/* How an API is named in a plan, and back. */
+uint32_t compare_llm_protocol(enum llm_api);
+enum llm_api compare_llm_api(uint32_t protocol);
 /* A pair of answers of a language model. As compare_pair(). */
 int compare_llm(struct job *, enum llm_api) MUST_CHECK;
 /* A pair of gRPC answers. As compare_pair(). */

@@ -7,6 +7,25 @@
 #include "replay/llm.h"
 #include "replay/text.h"
 
+static const uint32_t protocols[LLM_APIS] = {[LLM_OPENAI] = PROTOCOL_OPENAI,
+                                             [LLM_ANTHROPIC] = PROTOCOL_ANTHROPIC,
+                                             [LLM_OLLAMA] = PROTOCOL_OLLAMA,
+                                             [LLM_TGI] = PROTOCOL_TGI};
+
+uint32_t compare_llm_protocol(enum llm_api api)
+{
+	return protocols[api];
+}
+
+enum llm_api compare_llm_api(uint32_t protocol)
+{
+	enum llm_api api = 0;
+
+	while (api + 1 < LLM_APIS && protocols[api] != protocol)
+		api++;
+	return api;
+}
+
 static void row_differs(struct job *j, size_t at, enum divergence class)
 {
 	j->rows[at].diverged = true;

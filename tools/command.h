@@ -24,6 +24,13 @@ struct command_flag {
 	unsigned most, *count;
 };
 
+/* The same words for whoever tells the same as text or JSON. */
+#define FORMAT_FLAG(place)                                                                                   \
+	{                                                                                                    \
+		.name = "--format", .argument = "text|json", .sentence = "how it is told", .value = "text",  \
+		.to = (place)                                                                                \
+	}
+
 struct words {     /* what stands on the command line beside flags; borrowed from argv */
 	char **at; /* behind the verb, when there are verbs */
 	unsigned count;
