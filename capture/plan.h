@@ -329,6 +329,7 @@ struct plan_mask_field {
 	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name */
 	uint32_t with;              /* enum mask_operator */
 	bool model_input;           /* masking it changes what the model reads (default true) */
+	uint32_t line;              /* of the file that it was read from; 0: none */
 };
 
 struct plan_detect { /* what is found in texts, and what becomes of it */
@@ -336,6 +337,7 @@ struct plan_detect { /* what is found in texts, and what becomes of it */
 	uint32_t with;      /* enum mask_operator: of what was found; drop: of all of its text */
 	uint32_t least_ppm; /* the score, as find.min_score */
 	bool drop_prose;    /* free text goes as a whole */
+	uint32_t line;      /* of `detectors` in the file; 0: none */
 	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
 	uint8_t gazetteer_hash[32];          /* SHA-256 */
 };
@@ -352,6 +354,9 @@ struct plan_harm { /* replay/harm.h */
 	bool on;
 	uint32_t max_us, block_ms, off_ppm;
 };
+
+/* Requests that may wait in a replay for a target that takes no more. */
+enum { REPLAY_QUEUE_MAX = 1024 };
 
 enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
 
@@ -400,6 +405,8 @@ struct plan {
 	bool replay;         /* a capture is played; there is no live path */
 	double replay_speed; /* 1 = as recorded, 0 = as fast as the targets take it */
 	uint64_t replay_max_lag_ns; /* p99; past it a run that keeps time is void */
+	uint64_t replay_spin_ns;    /* before a time that is to be met, at most */
+	bool replay_drop_late;      /* what a target cannot take in time is dropped, else sent late */
 	uint32_t replay_progress;   /* enum progress */
 	struct plan_input replay_input;
 	struct plan_choice replay_choice;

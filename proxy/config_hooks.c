@@ -289,6 +289,7 @@ void config_mask_field_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	if (!text)
 		return;
 	snprintf(f->where, sizeof(f->where), "%s", text);
+	f->line = n->line;
 	if (f->place == MASK_PATH)
 		json_path_check(c, in, f->where);
 	else if (!text[0] || strlen(text) >= sizeof(f->where))
@@ -333,6 +334,7 @@ static void detect_check(struct cfg *c, const struct cfg_node *n, struct plan_de
 	const struct cfg_node *file = cfg_child(n, "gazetteer_file");
 
 	d->find.min_score = d->least_ppm / 10000;
+	d->line = cfg_child(n, "detectors") ? cfg_child(n, "detectors")->key->line : 0;
 	if (file && d->gazetteer_file[0]) {
 		detect_set_add(&d->find.classes, DETECT_GAZETTEER);
 		config_check_gazetteer(c, file, d->gazetteer_file, d->gazetteer_hash);

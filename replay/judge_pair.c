@@ -114,6 +114,11 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	pair.request_body = buf_span(&client->body);
 	pair.live_us = us_between(client->end_ns, live->end_ns);
 	pair.other_us = us_between(other->start_ns, other->end_ns);
+	if (judge.env->plan->replay) { /* its request ends when it was to be sent */
+		pair.response_us = us_between(client->end_ns, other->end_ns);
+		pair.lag_us = us_between(client->end_ns, other->start_ns);
+	}
+	pair.first_us = us_between(other->start_ns, other->first_ns ? other->first_ns : other->end_ns);
 	err = results_add(judge.results, &pair);
 	comparison_fini(&comparison);
 	if (err && err != ERR_NOMEM)

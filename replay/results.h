@@ -26,12 +26,17 @@ struct results_pair {
 	struct answer live, other;              /* masked */
 	struct span request_head, request_body; /* masked */
 	uint64_t live_us, other_us;             /* latency: request sent to last byte */
+	uint64_t first_us;                      /* ... to the first byte of the body */
+	uint64_t response_us, lag_us; /* in a replay: from the time it was to be sent, to its last byte, and
+	                                 to when it was */
 	const struct comparison *comparison;
 };
 
 /* What the end of a run adds to summary and manifest. */
 struct results_lag { /* a replay's lateness: actual less intended time of sending */
 	uint64_t count, p50_us, p99_us, max_us;
+	uint64_t planned_ns, actual_ns; /* from the first to the last */
+	uint64_t late[LATE_BY];         /* those over the bound */
 };
 
 /* Create or continue a run directory (made when missing, with parents). manifest.json is written first.

@@ -31,7 +31,7 @@ struct slice {
 
 /* One pair as the tallies count it: enough to count it again. */
 struct observation {
-	uint64_t seen_us, live_us, other_us;
+	uint64_t seen_us, live_us, other_us, first_us, response_us, lag_us;
 	uint32_t rows, rows_diverged;
 	uint32_t read_as; /* enum protocol; PROTOCOL_AUTO: its body was not read */
 	uint32_t classes[DIVERGENCES];
@@ -56,7 +56,8 @@ struct tally {
 	struct agreement agreement;
 	uint64_t rows_measured[MEASURES];
 	double row_sums[MEASURES];
-	struct sketch live, other;
+	struct sketch live, other, first;
+	struct sketch response, lag; /* of a replay */
 	uint32_t slice_count;
 	struct slice slices[SLICES_COUNTED];
 	struct results_standing standing;

@@ -85,6 +85,9 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	o->seen_us = p->seen_us;
 	o->live_us = p->live_us;
 	o->other_us = p->other_us;
+	o->first_us = p->first_us;
+	o->response_us = p->response_us;
+	o->lag_us = p->lag_us;
 	o->diverged = c->diverged;
 	o->against_baseline = p->against_baseline;
 	o->rows = c->row_count;
@@ -130,6 +133,11 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 		t->last_us = o->seen_us;
 	sketch_add(&t->live, o->live_us);
 	sketch_add(&t->other, o->other_us);
+	sketch_add(&t->first, o->first_us);
+	if (r->plan->replay) {
+		sketch_add(&t->response, o->response_us);
+		sketch_add(&t->lag, o->lag_us);
+	}
 	t->rows += o->rows;
 	t->rows_diverged += o->rows_diverged;
 	if (o->rows > t->rows_largest)

@@ -49,7 +49,7 @@ struct command {
 	        *usage; /* a line each form, behind "understudy NAME"; one that begins with a blank goes on */
 	const char *about;                /* or NULL */
 	const struct command_flag *flags; /* ends with a row without name; -h, --help is understood */
-	const struct command_verb *verbs; /* or `words` and `run` */
+	const struct command_verb *verbs; /* or `words` and `run`; with both, `run` is for no word at all */
 	const char *words;
 	const char *status, *examples;
 	void (*manual)(FILE *);           /* a section of the page more, or NULL */

@@ -12,15 +12,14 @@
 #include "proxy/config.h"
 #include "proxy/config_endpoint.h"
 #include "replay/gate.h"
-#include "replay/judge.h"
 #include "tools/commands.h"
 #include "tools/gate.h"
-#include "tools/run.h"
 #include "tools/where.h"
 
-/* At recorded times a slow answer must not hold back the next request; at --speed max the slots are the pace.
- */
-enum { SLOTS_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, HASHED_MAX = 1 << 20 };
+/* At recorded times a slow answer must not hold back the next request, nor one target another: there are
+ * slots for all that may wait. At --speed max the slots are the pace. */
+enum { IN_FLIGHT_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, SLOTS_MAX = 65536 };
+enum { HASHED_MAX = 1 << 20 };
 enum { LOOKED_AT_MAX = 4096 }; /* records, for the first request of each route */
 enum { INTERRUPTED = 130 };
 
@@ -37,7 +36,6 @@ static int read_target(const char *text, struct plan_candidate *out)
 	}
 	snprintf(out->name, sizeof out->name, "%.*s", (int)(equals - text), text);
 	out->sample_ppm = 1000000;
-	out->timeout_ms = 10000;
 	out->verify = true;
 	return -1;
 }
@@ -72,7 +70,7 @@ static void adopt(const struct plan *file, const char *route, struct plan_candid
 	to->fault_count = from->fault_count;
 	memcpy(to->faults, from->faults, sizeof to->faults);
 	to->models_ignored = from->models_ignored;
-	to->timeout_ms = from->timeout_ms;
+	to->timeout_ms = options.timeout ? to->timeout_ms : from->timeout_ms;
 	to->http = options.http ? to->http : from->http;
 	to->verify = from->verify;
 	memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);
@@ -80,19 +78,22 @@ static void adopt(const struct plan *file, const char *route, struct plan_candid
 	memcpy(to->credential_header, from->credential_header, sizeof to->credential_header);
 }
 
-static int read_connections(const char *text, const struct plan *plan, uint32_t *out)
+static int read_connections(struct replay_options *o, struct plan *plan)
 {
+	const char *text = o->connections;
 	char *end = NULL;
-	long n = text ? strtol(text, &end, 10) : 0;
+	long n = text ? strtol(text, &end, 10) : plan->replay_speed > 0 ? IN_FLIGHT_TIMED : SLOTS_MAX_SPEED;
+	unsigned targets = o->target_count + (o->baseline != NULL) + 1;
 
-	*out = plan->replay_speed > 0 ? SLOTS_TIMED : SLOTS_MAX_SPEED;
-	if (!text)
-		return -1;
-	if (end == text || *end || n < 1 || n > CONNECTIONS_MAX) {
+	if (text && (end == text || *end || n < 1 || n > CONNECTIONS_MAX))
 		return command_wrong(&replay_command, "--connections %s: a number from 1 to %d", text,
 		                     CONNECTIONS_MAX);
-	}
-	*out = (uint32_t)n;
+	o->in_flight = (uint32_t)n;
+	plan->slots_each = (uint32_t)n;
+	if (plan->replay_speed > 0)
+		plan->slots_each = targets * ((uint32_t)n + REPLAY_QUEUE_MAX);
+	if (plan->slots_each > SLOTS_MAX)
+		plan->slots_each = SLOTS_MAX;
 	return -1;
 }
 
@@ -171,8 +172,7 @@ static int names_differ(const struct plan_route *route)
 	return -1;
 }
 
-static int fill_route(const struct replay_options *o, const struct plan *plan, const struct plan *file,
-                      struct plan_route *route)
+static int fill_route(const struct replay_options *o, const struct plan *file, struct plan_route *route)
 {
 	char baseline[TEXT_MAX_BYTES + 16];
 	int status = -1;
@@ -185,7 +185,8 @@ static int fill_route(const struct replay_options *o, const struct plan *plan, c
 		status = read_target(baseline, &route->candidates[route->candidate_count++]);
 	}
 	for (unsigned i = 0; i < route->candidate_count; i++) {
-		route->candidates[i].max_in_flight = plan->slots_each;
+		route->candidates[i].max_in_flight = o->in_flight;
+		route->candidates[i].timeout_ms = o->timeout_ms;
 		if (status < 0)
 			status = read_http(o->http, &route->candidates[i].http);
 		adopt(file, route->name, &route->candidates[i]);
@@ -220,8 +221,8 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 			           plan->routes[r].gates[i].limit);
 	sha256(&text, plan->gates_hash);
 	buf_init(&text, HASHED_MAX);
-	buf_printf(&text, "speed %.17g\nslots %u\nmax lag %llu ns\nbaseline %s\nhttp %s\n",
-	           plan->replay_speed, plan->slots_each, (unsigned long long)plan->replay_max_lag_ns,
+	buf_printf(&text, "speed %.17g\nin flight %u\nmax lag %llu ns\nbaseline %s\nhttp %s\n",
+	           plan->replay_speed, o->in_flight, (unsigned long long)plan->replay_max_lag_ns,
 	           o->baseline ? o->baseline : "", o->http ? o->http : "");
 	buf_printf(&text,
 	           "arrivals %u\nrate %.17g\nmax gap %llu ns\nloops %u\nsample %u\nseed %llu\nwhere %s\n",
@@ -229,6 +230,7 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	           (unsigned long long)plan->replay_schedule.max_gap_ns, plan->replay_schedule.loops,
 	           plan->replay_choice.sample_ppm, (unsigned long long)plan->seed,
 	           plan->replay_choice.where.text);
+	buf_printf(&text, "late %s\n", plan->replay_drop_late ? "drop" : "send");
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
 	buf_put(&text, plan->gates_hash, sizeof plan->gates_hash);
@@ -237,13 +239,13 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	sha256(&text, plan->config_hash);
 }
 
-static int fill(const struct replay_options *o, struct plan *plan)
+static int fill(struct replay_options *o, struct plan *plan)
 {
 	static struct plan file; /* empty without --config */
 	int status = replay_read_schedule(o, plan);
 
 	if (status < 0)
-		status = read_connections(o->connections, plan, &plan->slots_each);
+		status = read_connections(o, plan);
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
 	if (status < 0 && o->config && config_read(o->config, &file, stderr))
 		status = 2;
@@ -252,7 +254,7 @@ static int fill(const struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
-		status = fill_route(o, plan, &file, &plan->routes[r]);
+		status = fill_route(o, &file, &plan->routes[r]);
 	if (status < 0 && o->dry_run)
 		return replay_dry_run(o->input, plan);
 	if (status < 0 && replay_hash_input(o->input, &plan->replay_input)) {
@@ -279,31 +281,6 @@ static void prepare(struct replay_options *o, struct plan *plan)
 	plan->mask_count = 1;
 	snprintf(plan->masks[0].name, NAME_MAX_BYTES, "builtin");
 	snprintf(plan->run_name, NAME_MAX_BYTES, "replay");
-}
-
-/* Print the gate table. 3: the run is void; 130: it was interrupted (not: its capture ends
- * early); else 0 without --gate, or the verdict's
- * exit status. */
-static int verdict(const struct replay_options *o)
-{
-	char state[16];
-	int status = gate_print(o->run);
-	bool ends_early;
-	struct run run;
-
-	if (status == 3 || run_open(o->run, &run))
-		return 3;
-	snprintf(state, sizeof state, "%s", doc_text(run.summary, "state"));
-	ends_early = span_starts(span_of(doc_text(run.summary, "reason")), SPAN(REPLAY_ENDS_EARLY));
-	run_close(&run);
-	if (!strcmp(state, "void")) {
-		fprintf(stderr,
-		        "understudy: the replay is void; lower --speed or allow more with --max-lag\n");
-		return 3;
-	}
-	if (!strcmp(state, "partial") && !ends_early)
-		return INTERRUPTED;
-	return o->gate_count ? status : 0;
 }
 
 /* What is no capture becomes one, which the run reads instead. */
@@ -354,7 +331,7 @@ static int run(const struct words *words)
 		return status;
 	if (status && status != INTERRUPTED)
 		return status;
-	judged = verdict(o); /* of what was played, also when that is not all */
+	judged = replay_verdict(o, plan.replay_speed > 0); /* of what was played, also when that is not all */
 	return status ? status : judged;
 }
 
@@ -429,6 +406,21 @@ static const struct command_flag flags[] = {
          .sentence = "with a lag p99 over it a replay is void; not with max",
          .value = "1ms",
          .to = &options.max_lag},
+        {.name = "--timeout",
+         .argument = "D",
+         .sentence = "of a request to a target",
+         .value = "10s",
+         .to = &options.timeout},
+        {.name = "--late",
+         .argument = "send|drop",
+         .sentence = "what a target cannot take in time waits and is sent late, or is shed",
+         .value = "send",
+         .to = &options.late},
+        {.name = "--spin",
+         .argument = "D",
+         .sentence = "spin for so long before each time, at most 1ms: more exact, for a processor",
+         .value = "0us",
+         .to = &options.spin},
         {.name = "--connections",
          .argument = "N",
          .sentence = "at most N requests in flight to each target",

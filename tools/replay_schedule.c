@@ -8,7 +8,8 @@
 #include "tools/where.h"
 
 enum { LOOPS_MAX = 1000000 };
-static const uint64_t MAX_LAG_NS = 1000000u;
+static const uint64_t MAX_LAG_NS = 1000000u, MAX_SPIN_NS = 1000000u, TIMEOUT_NS = 10000000000u,
+                      MS_NS = 1000000u;
 
 static int wrong(const char *flag, const char *text, const char *expected)
 {
@@ -91,7 +92,25 @@ static int read_sample(const char *text, uint32_t *ppm_out)
 	return -1;
 }
 
-int replay_read_schedule(const struct replay_options *o, struct plan *plan)
+static int read_late(struct replay_options *o, struct plan *plan)
+{
+	uint64_t timeout = TIMEOUT_NS;
+	int status = read_time("--spin", o->spin, &plan->replay_spin_ns);
+
+	if (status < 0)
+		status = read_time("--timeout", o->timeout, &timeout);
+	if (status < 0 && (timeout < MS_NS || timeout / MS_NS > UINT32_MAX))
+		status = wrong("--timeout", o->timeout, "from 1ms on");
+	o->timeout_ms = (uint32_t)(timeout / MS_NS);
+	if (status < 0 && plan->replay_spin_ns > MAX_SPIN_NS)
+		status = wrong("--spin", o->spin, "at most 1ms");
+	plan->replay_drop_late = o->late && !strcmp(o->late, "drop");
+	if (status < 0 && o->late && !plan->replay_drop_late && strcmp(o->late, "send"))
+		status = wrong("--late", o->late, "send or drop");
+	return status;
+}
+
+int replay_read_schedule(struct replay_options *o, struct plan *plan)
 {
 	struct plan_schedule *s = &plan->replay_schedule;
 	uint64_t loops = 1;
@@ -100,6 +119,8 @@ int replay_read_schedule(const struct replay_options *o, struct plan *plan)
 	plan->replay_max_lag_ns = MAX_LAG_NS;
 	if (status < 0)
 		status = read_time("--max-lag", o->max_lag, &plan->replay_max_lag_ns);
+	if (status < 0)
+		status = read_late(o, plan);
 	if (status < 0)
 		status = read_rate(o, s);
 	if (status < 0)

@@ -487,7 +487,7 @@ int main(int argc, char **argv)
 	int failed;
 
 	if (argc > 4 && !strcmp(argv[1], "--role") && !strcmp(argv[2], "launcher"))
-		return launcher_run();
+		return launcher_run(argc - 3, argv + 3);
 	if (argc > 4 && !strcmp(argv[1], "--role"))
 		return role(argc - 2, argv + 2);
 	if (!mkdtemp(run))
