@@ -24,6 +24,7 @@ enum {
 	MASKS_MAX = 8,
 	GATES_MAX = 8,
 	IGNORES_MAX = 16,
+	OUTPUTS_MAX = 16,
 	LISTEN_MAX = 8,
 	CERTIFICATES_MAX = 4,
 	ALPN_BYTES = 32,
@@ -236,6 +237,27 @@ enum protocol {
 	        PROTOCOLS_KNOWN
 };
 
+#define OUTPUT_TABLE(X) /* what an output is compared as; their order is in captures */                      \
+	X(AUTO, "auto")                                                                                      \
+	X(VALUES, "values")                                                                                  \
+	X(CLASSIFICATION, "classification")                                                                  \
+	X(REGRESSION, "regression")                                                                          \
+	X(RANKING, "ranking")                                                                                \
+	X(EMBEDDING, "embedding")                                                                            \
+	X(DETECTION, "detection")
+
+enum output_kind {
+#define X(id, name) OUTPUT_##id,
+	OUTPUT_TABLE(X)
+#undef X
+	        OUTPUT_KINDS
+};
+
+struct plan_output {
+	char name[NAME_MAX_BYTES];
+	uint32_t kind; /* enum output_kind */
+};
+
 enum gate_metric { /* order of replay/gate.c's table */
 	           GATE_CANDIDATE_FAILURE_RATE,
 	           GATE_COVERAGE,
@@ -284,6 +306,10 @@ struct plan_route {
 	double tolerance_abs, tolerance_rel;
 	uint32_t ignore_count;
 	char ignore[IGNORES_MAX][TEXT_MAX_BYTES]; /* JSON paths */
+	uint32_t output_count;
+	struct plan_output outputs[OUTPUTS_MAX];
+	char answer_after[NAME_MAX_BYTES]; /* what begins the line of a text's final answer; empty: none has
+	                                      one */
 	uint32_t candidate_count;
 	struct plan_candidate candidates[CANDIDATES_MAX];
 	struct plan_stop stop;

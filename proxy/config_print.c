@@ -178,6 +178,20 @@ static void print_gate(const struct plan_gate *g, FILE *f)
 	        ratio ? "" : "%", g->because[0] ? ": " : "", g->because);
 }
 
+static void print_outputs(const struct plan_route *r, FILE *f)
+{
+	static const char *const kinds[] = {
+#define X(id, name) name,
+	        OUTPUT_TABLE(X)
+#undef X
+	};
+
+	for (uint32_t i = 0; i < r->output_count; i++)
+		fprintf(f, "    output %s: %s\n", r->outputs[i].name, kinds[r->outputs[i].kind]);
+	if (r->answer_after[0])
+		fprintf(f, "    of a text, what follows '%s' on its last such line\n", r->answer_after);
+}
+
 static void print_compare(const struct plan_route *r, FILE *f)
 {
 	fprintf(f, "  compare:");
@@ -188,6 +202,7 @@ static void print_compare(const struct plan_route *r, FILE *f)
 		        r->tolerance_rel);
 	else
 		fprintf(f, "%s no tolerance declared: numbers must be equal\n", r->ignore_count ? ";" : "");
+	print_outputs(r, f);
 }
 
 static void print_faults(const struct plan_candidate *k, FILE *f)

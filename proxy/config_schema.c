@@ -310,7 +310,13 @@ static const struct cfg_row compare_rows[] = {
          .sentence = "JSON paths left out of the comparison."},
         {ALL("tolerance", CFG_MAPPING, tolerance_rows),
          .sentence = "Differences of numbers that do not count."},
-        NOT_YET("outputs"),
+        {.name = "outputs",
+         .type = CFG_PAIRS,
+         .hook = config_output_hook,
+         .sentence = "NAME: what it is compared as: auto, values, classification, regression, ranking, "
+                     "embedding or detection."},
+        {ONE("answer_after", CFG_STRING, struct plan_route, answer_after),
+         .sentence = "What begins the line with a text's final answer, which is compared in its place."},
         END,
 };
 static const struct cfg_row candidate_tls_rows[] = {

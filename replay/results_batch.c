@@ -6,11 +6,17 @@
  */
 #define _GNU_SOURCE
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <zstd.h>
 
 #include "replay/results_inside.h"
 
-enum { BATCH_MAX_BYTES = 256 << 20, OBSERVATION_BYTES = offsetof(struct observation, slices) };
+enum {
+	BATCH_MAX_BYTES = 256 << 20,
+	OBSERVATION_BYTES = offsetof(struct observation, slices),
+	PACK_LEVEL = 1
+};
 
 struct entry {
 	uint64_t id;
@@ -72,16 +78,43 @@ int results_batch_store(struct results *r)
 {
 	struct span all = buf_span(&r->observations);
 	sqlite3_stmt *s = r->statements[STATEMENT_OBSERVATIONS];
+	size_t room = ZSTD_compressBound(all.len), n;
+	char *packed = malloc(room);
+	int rc = ERR_NOMEM;
 
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)r->sequence);
-	sqlite3_bind_blob(s, 2, all.data, (int)all.len, SQLITE_STATIC);
-	return results_run(s);
+	n = packed ? ZSTD_compress(packed, room, all.data, all.len, PACK_LEVEL) : 0;
+	if (packed && !ZSTD_isError(n)) {
+		sqlite3_bind_int64(s, 1, (sqlite3_int64)r->sequence);
+		sqlite3_bind_blob(s, 2, packed, (int)n, SQLITE_STATIC);
+		rc = results_run(s);
+	}
+	free(packed);
+	return rc;
+}
+
+/* 0, ERR_SYS (it is none of ours), ERR_NOMEM. */
+static int unpack(struct buf *to, const void *packed, size_t len)
+{
+	unsigned long long n = len ? ZSTD_getFrameContentSize(packed, len) : 0;
+	char *room;
+
+	if (n > BATCH_MAX_BYTES)
+		return ERR_SYS;
+	if (n == 0)
+		return 0;
+	room = buf_room(to, (size_t)n);
+	if (!room)
+		return ERR_NOMEM;
+	if (ZSTD_decompress(room, (size_t)n, packed, len) != n)
+		return ERR_SYS;
+	buf_grown(to, (size_t)n);
+	return 0;
 }
 
 int results_batch_load(struct results *r)
 {
 	sqlite3_stmt *s;
-	int step;
+	int step, rc = 0;
 
 	if (sqlite3_prepare_v2(r->db, "SELECT sequence, observations FROM last_batch", -1, &s, NULL) !=
 	    SQLITE_OK)
@@ -90,11 +123,11 @@ int results_batch_load(struct results *r)
 	step = sqlite3_step(s);
 	if (step == SQLITE_ROW) {
 		r->sequence = (uint64_t)sqlite3_column_int64(s, 0);
-		buf_put(&r->observations, sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1));
+		rc = unpack(&r->observations, sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1));
 		step = SQLITE_DONE;
 	}
 	sqlite3_finalize(s);
-	return step == SQLITE_DONE ? r->observations.err : ERR_SYS;
+	return step == SQLITE_DONE ? rc : ERR_SYS;
 }
 
 /* The entry at *at, and *at past its observation; false at the end, or at what is no entry. */

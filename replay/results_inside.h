@@ -38,7 +38,8 @@ struct observation {
 	bool diverged, against_baseline;
 	uint32_t measured[MEASURES]; /* rows that have it */
 	double sums[MEASURES];       /* over those */
-	uint32_t slice_count;        /* beside the route's, which all its pairs are in */
+	struct agreement agreement;
+	uint32_t slice_count; /* beside the route's, which all its pairs are in */
 	char slices[SLICES_MAX][SLICE_NAME_BYTES];
 };
 
@@ -52,6 +53,7 @@ struct tally {
 	uint64_t read_as[PROTOCOLS_KNOWN];   /* pairs */
 	struct stat_mean measures[MEASURES]; /* of each pair's mean over its rows */
 	uint64_t moment;                     /* pairs at the last point of the timeline */
+	struct agreement agreement;
 	uint64_t rows_measured[MEASURES];
 	double row_sums[MEASURES];
 	struct sketch live, other, first;

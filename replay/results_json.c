@@ -269,6 +269,32 @@ static void put_read_as(struct buf *b, const struct tally *t)
 	buf_puts(b, "},");
 }
 
+/* Of declared regressions: bias and limits of agreement (agreement.h), extremes. */
+static void put_agreement(struct buf *b, const struct agreement *a)
+{
+	double reach = 1.96 * agreement_sd(a);
+
+	if (!a->n && !a->not_finite)
+		return;
+	buf_puts(b, "\"agreement\":{");
+	put_integer(b, "elements", a->n);
+	buf_puts(b, ",");
+	put_integer(b, "not_finite", a->not_finite);
+	buf_puts(b, ",");
+	put_double(b, "bias", a->n ? a->mean : NAN);
+	buf_puts(b, ",");
+	put_double(b, "sd", agreement_sd(a));
+	buf_puts(b, ",");
+	put_interval(b, "limits", (struct interval){a->mean - reach, a->mean + reach});
+	buf_puts(b, ",");
+	put_double(b, "abs_max", a->abs_max);
+	buf_puts(b, ",");
+	put_double(b, "rel_max", a->rel_max);
+	buf_puts(b, ",");
+	put_double(b, "ulp_max", a->ulp_max);
+	buf_puts(b, "},");
+}
+
 static void put_quantiles(struct buf *b, const char *key, const struct sketch *s)
 {
 	buf_printf(b, "\"%s\":{", key);
@@ -439,6 +465,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_divergence(b, r, t);
 	put_classes(b, t);
 	put_read_as(b, t);
+	put_agreement(b, &t->agreement);
 	buf_puts(b, "\"measures\":{");
 	for (int m = 0; m < MEASURES; m++) {
 		buf_puts(b, m ? "," : "");

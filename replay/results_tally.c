@@ -95,6 +95,7 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	for (int i = 0; i < DIVERGENCES; i++)
 		o->classes[i] = class_count(i, c->counts[i]);
 	o->read_as = c->read_as;
+	o->agreement = c->agreement;
 	for (uint32_t i = 0; i < c->row_count; i++)
 		observe_row(o, &c->rows[i]);
 	for (uint32_t i = 0; i < route->slice_count && i < SLICES_MAX; i++)
@@ -144,6 +145,7 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 	for (int i = 0; i < DIVERGENCES; i++)
 		t->classes[i] += o->classes[i];
 	t->read_as[o->read_as]++;
+	agreement_merge(&t->agreement, &o->agreement);
 	for (int m = 0; m < MEASURES; m++) {
 		if (!o->measured[m])
 			continue;

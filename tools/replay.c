@@ -147,6 +147,9 @@ static int routes_of(const char *path, struct plan *plan)
 		to->protocol = from->protocol;
 		to->tolerance_abs = from->tolerance_abs;
 		to->tolerance_rel = from->tolerance_rel;
+		snprintf(to->answer_after, sizeof to->answer_after, "%s", from->answer_after);
+		to->output_count = from->output_count;
+		memcpy(to->outputs, from->outputs, sizeof to->outputs);
 		to->max_body_bytes = 8u << 20;
 		for (unsigned n = 0; n < from->ignore_count; n++)
 			snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
