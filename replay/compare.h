@@ -9,6 +9,7 @@
 
 #include "capture/plan.h"
 #include "proto/base/span.h"
+#include "replay/jsondiff.h"
 
 #define DIVERGENCE_TABLE(X)                                                                                  \
 	X(STATUS, "status", "pair")              /* response status differs */                               \
@@ -72,6 +73,7 @@ struct comparison {
 	uint32_t row_count, rows_diverged;
 	uint32_t read_as;              /* enum protocol: what was chosen, or given; of gRPC what is sent */
 	struct row *rows;              /* row_count of them; owned by the comparison */
+	struct jsondiff_paths paths;   /* of what was compared as JSON */
 	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
 };
 

@@ -67,11 +67,12 @@ static void test_latency(void **state)
 static void test_list(void **state)
 {
 	struct plan_route route = {.gate_count = 2,
-	                           .gates = {{GATE_DIVERGENCE_RATE, 0.02, ""}, {GATE_COVERAGE, 0.5, ""}}};
+	                           .gates = {{.metric = GATE_DIVERGENCE_RATE, .limit = 0.02},
+	                                     {.metric = GATE_COVERAGE, .limit = 0.5}}};
 	struct plan_gate gates[GATE_LIST_MAX];
 
 	(void)state;
-	assert_int_equal(gate_list(&route, gates), 3);
+	assert_int_equal(gate_list(&route, "svc", gates), 3);
 	assert_int_equal(gates[0].metric, GATE_CANDIDATE_FAILURE_RATE);
 	assert_true(gates[0].limit == 0.01);
 	assert_true(gates[1].limit == 0.5);
@@ -93,9 +94,9 @@ static void test_verdict(void **state)
 	        {GATE_UNDECIDED, GATE_PASS, GATE_FAIL, GATE_FAIL, 3, 2},
 	        {GATE_PASS, GATE_UNDECIDED, GATE_PASS, GATE_UNDECIDED, 3, 1},
 	};
-	const struct plan_gate gates[3] = {{GATE_CANDIDATE_FAILURE_RATE, 0.01, ""},
-	                                   {GATE_COVERAGE, 0.95, ""},
-	                                   {GATE_DIVERGENCE_RATE, 0.02, ""}};
+	const struct plan_gate gates[3] = {{.metric = GATE_CANDIDATE_FAILURE_RATE, .limit = 0.01},
+	                                   {.metric = GATE_COVERAGE, .limit = 0.95},
+	                                   {.metric = GATE_DIVERGENCE_RATE, .limit = 0.02}};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -113,9 +114,9 @@ static void test_verdict(void **state)
  * need. */
 static void test_decided_by(void **state)
 {
-	const struct plan_gate gates[3] = {{GATE_CANDIDATE_FAILURE_RATE, 0.01, ""},
-	                                   {GATE_DIVERGENCE_RATE, 0.02, ""},
-	                                   {GATE_LATENCY_P99_RATIO, 1.2, ""}};
+	const struct plan_gate gates[3] = {{.metric = GATE_CANDIDATE_FAILURE_RATE, .limit = 0.01},
+	                                   {.metric = GATE_DIVERGENCE_RATE, .limit = 0.02},
+	                                   {.metric = GATE_LATENCY_P99_RATIO, .limit = 1.2}};
 	struct gate_result r[3] = {{.needed = 40}, {.needed = 500}, {.needed = 300}};
 	int by;
 
