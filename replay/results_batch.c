@@ -12,7 +12,11 @@
 
 #include "replay/results_inside.h"
 
-enum { BATCH_MAX_BYTES = 256 << 20, OBSERVATION_BYTES = offsetof(struct observation, slices), PACK_LEVEL = 1 };
+enum {
+	BATCH_MAX_BYTES = 256 << 20,
+	OBSERVATION_BYTES = offsetof(struct observation, slices),
+	PACK_LEVEL = 1
+};
 
 struct entry {
 	uint64_t id;
