@@ -3,7 +3,7 @@
 
 #include "replay/results_inside.h"
 
-static const double PATH_T_OPT = 100; /* discordant pairs of one path are few */
+static const double PATH_T_OPT = 20; /* discordant pairs of one path are few */
 
 uint64_t results_group_sum(const uint64_t counts[OUTCOMES], enum outcome_group group)
 {
