@@ -12,9 +12,11 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include "capture/detect/detect.h"
+#include "capture/gates.h"
 #include "capture/guard.h"
 #include "capture/ledger.h"
 #include "capture/where.h"
+#include "proto/base/buf.h"
 
 enum {
 	NAME_MAX_BYTES = 64,
@@ -22,7 +24,7 @@ enum {
 	PATH_MAX_BYTES = 1024,
 	MASK_FIELDS_MAX = 64,
 	MASKS_MAX = 8,
-	GATES_MAX = 8,
+	GATES_MAX = 16,
 	IGNORES_MAX = 16,
 	OUTPUTS_MAX = 16,
 	LISTEN_MAX = 8,
@@ -258,18 +260,20 @@ struct plan_output {
 	uint32_t kind; /* enum output_kind */
 };
 
-enum gate_metric { /* order of replay/gate.c's table */
-	           GATE_CANDIDATE_FAILURE_RATE,
-	           GATE_COVERAGE,
-	           GATE_DIVERGENCE_RATE,
-	           GATE_ROW_DIVERGENCE_RATE,
-	           GATE_LATENCY_P99_RATIO,
-};
-
 struct plan_gate {
 	uint32_t metric; /* enum gate_metric */
-	double limit;    /* a rate in 0..1, or a ratio */
+	double limit;    /* in the metric's unit; a share in 0..1 */
 	char because[TEXT_MAX_BYTES];
+	uint32_t advisory;              /* odd: told, and no part of the verdict */
+	uint32_t min_pairs;             /* undecided before so many */
+	char candidate[NAME_MAX_BYTES]; /* empty: of each */
+	char slice[TEXT_MAX_BYTES];     /* NAME=VALUE; empty: of all pairs */
+};
+
+struct plan_fairness { /* demographic parity: who is given the label, in each group of a slice */
+	bool on;
+	char slice[NAME_MAX_BYTES]; /* the name of one of the route's slices */
+	uint32_t label, min_rows;   /* groups of fewer rows are not told */
 };
 
 struct plan_safeguard {          /* replay/rule.h */
@@ -319,6 +323,7 @@ struct plan_route {
 	struct plan_safeguard safeguards[SAFEGUARDS_MAX];
 	uint32_t slice_count;
 	struct plan_slice slices[SLICES_MAX];
+	struct plan_fairness fairness;
 };
 
 enum mask_operator { MASK_DROP, MASK_TOKEN, MASK_REDACT };
@@ -426,6 +431,8 @@ struct plan {
 	uint8_t config_hash[32], gates_hash[32];
 };
 
+/* All that a gate of a route is, as it goes into gates_hash. */
+void plan_gate_write(const char *route, const struct plan_gate *, struct buf *out);
 /* False: there is no room for it. */
 bool plan_words_add(struct plan_words *, const char *word) MUST_CHECK;
 /* The first word, or the one behind `word`; NULL: there is none. */

@@ -171,11 +171,19 @@ static void print_edits(const char *which, const struct plan_header_edits *e, FI
 
 static void print_gate(const struct plan_gate *g, FILE *f)
 {
-	bool ratio = g->metric == GATE_LATENCY_P99_RATIO;
+	const struct gate_metric_row *row = gate_metric_row(g->metric);
+	bool share = gate_metric_share(g->metric);
 
-	fprintf(f, "  gate %s %s %.6g%s%s%s\n", config_gate_metrics[g->metric],
-	        g->metric == GATE_COVERAGE ? "min" : "max", ratio ? g->limit : g->limit * 100,
-	        ratio ? "" : "%", g->because[0] ? ": " : "", g->because);
+	fprintf(f, "  gate %s%s%s%s%s %s %.6g%s%s", row->name, g->candidate[0] ? " of " : "", g->candidate,
+	        g->slice[0] ? " in " : "", g->slice, row->direction == GATE_MIN ? "min" : "max",
+	        share ? g->limit * 100 : g->limit,
+	        share                      ? "%"
+	        : !strcmp(row->unit, "ms") ? " ms"
+	                                   : "",
+	        g->advisory & 1 ? ", not critical" : "");
+	if (g->min_pairs)
+		fprintf(f, ", from %u pairs on", g->min_pairs);
+	fprintf(f, "%s%s\n", g->because[0] ? ": " : "", g->because);
 }
 
 static void print_outputs(const struct plan_route *r, FILE *f)

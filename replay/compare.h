@@ -10,6 +10,7 @@
 #include "capture/plan.h"
 #include "proto/base/span.h"
 #include "replay/agreement.h"
+#include "replay/jsondiff.h"
 
 #define DIVERGENCE_TABLE(X)                                                                                  \
 	X(STATUS, "status", "pair")              /* response status differs */                               \
@@ -99,6 +100,7 @@ struct comparison {
 	struct agreement agreement;    /* over the elements of declared regressions */
 	uint32_t read_as;              /* enum protocol: what was chosen, or given; of gRPC what is sent */
 	struct row *rows;              /* row_count of them; owned by the comparison */
+	struct jsondiff_paths paths;   /* of what was compared as JSON */
 	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
 };
 

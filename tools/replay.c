@@ -216,9 +216,7 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	buf_init(&text, HASHED_MAX);
 	for (unsigned r = 0; r < plan->route_count; r++)
 		for (unsigned i = 0; i < plan->routes[r].gate_count; i++)
-			buf_printf(&text, "%s\n%s\n%.17g\n\n", plan->routes[r].name,
-			           gate_metric_row(plan->routes[r].gates[i].metric)->name,
-			           plan->routes[r].gates[i].limit);
+			plan_gate_write(plan->routes[r].name, &plan->routes[r].gates[i], &text);
 	sha256(&text, plan->gates_hash);
 	buf_init(&text, HASHED_MAX);
 	buf_printf(&text, "speed %.17g\nin flight %u\nmax lag %llu ns\nbaseline %s\nhttp %s\n",
