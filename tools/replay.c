@@ -229,6 +229,11 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	           (unsigned long long)plan->replay_schedule.max_gap_ns, plan->replay_schedule.loops,
 	           plan->replay_choice.sample_ppm, (unsigned long long)plan->seed,
 	           plan->replay_choice.where.text);
+	buf_printf(&text, "cv %.17g\nprofile %u to %.17g in %llu ns\ncopies %u\nfrom %llu until %llu ns\n",
+	           plan->replay_schedule.cv, plan->replay_schedule.profile, plan->replay_schedule.rate_to,
+	           (unsigned long long)plan->replay_schedule.period_ns, plan->replay_schedule.copies,
+	           (unsigned long long)plan->replay_choice.from_ns,
+	           (unsigned long long)plan->replay_choice.until_ns);
 	buf_printf(&text, "late %s\n", plan->replay_drop_late ? "drop" : "send");
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
@@ -404,10 +409,26 @@ static const struct command_flag flags[] = {
          .sentence = "at that rate instead of at recorded times",
          .to = &options.rate},
         {.name = "--arrivals",
-         .argument = "constant|poisson",
-         .sentence = "gaps of --rate: even, or drawn with --seed",
+         .argument = "constant|poisson|burst:CV",
+         .sentence = "gaps of --rate: even, or drawn with --seed: exponential, or gamma with that "
+                     "coefficient of variation",
          .value = "constant",
          .to = &options.arrivals},
+        {.name = "--profile",
+         .argument = "ramp|step|sine:N/s:D",
+         .sentence = "how --rate goes on: to N/s in D, evenly or in five steps; or swings up to N/s and as "
+                     "far below, every D",
+         .to = &options.profile},
+        {.name = "--from",
+         .argument = "D",
+         .sentence = "leave out what was recorded before that, from the first on",
+         .to = &options.from},
+        {.name = "--until", .argument = "D", .sentence = "... and from then on", .to = &options.until},
+        {.name = "--amplify",
+         .argument = "N",
+         .sentence = "send each request N times, as N of different sampling keys",
+         .value = "1",
+         .to = &options.amplify},
         {.name = "--max-gap",
          .argument = "D",
          .sentence = "longer recorded gaps are cut to it, e.g. 2s",

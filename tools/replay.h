@@ -12,7 +12,7 @@ struct replay_options {
 	const char *input, *speed, *targets[CANDIDATES_MAX], *gates[GATES_MAX];
 	const char *against, *path, *rate, *arrivals, *max_gap, *loop, *where, *sample, *seed;
 	const char *config, *baseline, *max_lag, *progress, *connections, *run_given, *http, *late, *spin,
-	        *timeout, *ca_file;
+	        *timeout, *ca_file, *profile, *from, *until, *amplify;
 	char run[PATH_MAX_BYTES];
 	unsigned target_count, gate_count, in_flight, timeout_ms;
 	bool dry_run, quiet;
