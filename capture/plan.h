@@ -365,11 +365,17 @@ enum { REPLAY_QUEUE_MAX = 1024 };
 
 enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
 
-enum arrivals { ARRIVALS_RECORDED, ARRIVALS_CONSTANT, ARRIVALS_POISSON };
+enum arrivals { ARRIVALS_RECORDED, ARRIVALS_CONSTANT, ARRIVALS_POISSON, ARRIVALS_BURST };
+enum profile { PROFILE_FLAT, PROFILE_RAMP, PROFILE_STEP, PROFILE_SINE };
 
 struct plan_schedule {       /* replay/schedule.h */
 	uint32_t arrivals;   /* enum arrivals */
 	double rate;         /* requests a second, unless as recorded */
+	double cv;           /* of the gaps of ARRIVALS_BURST */
+	uint32_t profile;    /* enum profile: how the rate goes on to rate_to */
+	double rate_to;      /* at its end, or of a sine at its highest */
+	uint64_t period_ns;  /* in which it gets there; of a sine */
+	uint32_t copies;     /* of each exchange; 0: as 1 */
 	uint64_t max_gap_ns; /* 0: gaps stay */
 	uint32_t loops;      /* passes over the capture */
 };
@@ -377,6 +383,7 @@ struct plan_schedule {       /* replay/schedule.h */
 struct plan_choice { /* which of the capture's exchanges are played */
 	struct where where;
 	uint32_t sample_ppm;
+	uint64_t from_ns, until_ns; /* recorded so long behind the first; until 0: to the end */
 };
 
 struct plan_input { /* the capture that a replay reads */
