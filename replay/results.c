@@ -539,6 +539,9 @@ static int store_gate(struct results *r, const struct tally *t, const struct pla
 	if (result->needed != UINT64_MAX)
 		bind_integer(s, 9, result->needed);
 	bind_text(s, 10, gate->because);
+	bind_text(s, 11, gate->slice);
+	bind_integer(s, 12, !(gate->advisory & 1));
+	bind_text(s, 13, result->why ? result->why : "");
 	return results_run(s);
 }
 

@@ -35,8 +35,9 @@ static const char schema[] =
         " count INTEGER, PRIMARY KEY(pair, class)) WITHOUT ROWID;"
         "CREATE INDEX IF NOT EXISTS divergence_class ON divergence(class, pair);"
         "CREATE TABLE IF NOT EXISTS gate(route TEXT, candidate TEXT, metric TEXT, limit_ REAL, value REAL,"
-        " low REAL, high REAL, state TEXT, needed INTEGER, because TEXT,"
-        " PRIMARY KEY(route, candidate, metric)) WITHOUT ROWID;"
+        " low REAL, high REAL, state TEXT, needed INTEGER, because TEXT, slice TEXT, critical INTEGER, why "
+        "TEXT,"
+        " PRIMARY KEY(route, candidate, metric, slice)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS slice(route TEXT, candidate TEXT, slice TEXT, pairs INTEGER,"
         " diverged INTEGER, PRIMARY KEY(route, candidate, slice)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS timeline(route TEXT, candidate TEXT, pairs INTEGER, at_us INTEGER,"
@@ -65,7 +66,7 @@ static const char *const sql[STATEMENTS] = {
         [STATEMENT_PAIR] = "INSERT INTO stored_pair VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [STATEMENT_ROW] = "INSERT INTO stored_row VALUES(?,?,?,?,?,?,?)",
         [STATEMENT_DIVERGENCE] = "INSERT INTO divergence VALUES(?,?,?,?)",
-        [STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?)",
+        [STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [STATEMENT_SLICE] = "INSERT OR REPLACE INTO slice VALUES(?,?,?,?,?)",
         [STATEMENT_TIMELINE] = "INSERT OR REPLACE INTO timeline VALUES(?,?,?,?,?,?,?)",
         [STATEMENT_OBSERVATIONS] = "INSERT OR REPLACE INTO last_batch VALUES(1,?,?)",

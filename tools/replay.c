@@ -37,6 +37,7 @@ static int read_target(const char *text, struct plan_candidate *out)
 	snprintf(out->name, sizeof out->name, "%.*s", (int)(equals - text), text);
 	out->sample_ppm = 1000000;
 	out->verify = true;
+	snprintf(out->ca_file, sizeof out->ca_file, "%s", options.ca_file ? options.ca_file : "");
 	return -1;
 }
 
@@ -73,7 +74,8 @@ static void adopt(const struct plan *file, const char *route, struct plan_candid
 	to->timeout_ms = options.timeout ? to->timeout_ms : from->timeout_ms;
 	to->http = options.http ? to->http : from->http;
 	to->verify = from->verify;
-	memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);
+	if (!options.ca_file)
+		memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);
 	memcpy(to->credential_file, from->credential_file, sizeof to->credential_file);
 	memcpy(to->credential_header, from->credential_header, sizeof to->credential_header);
 }
@@ -147,6 +149,9 @@ static int routes_of(const char *path, struct plan *plan)
 		to->protocol = from->protocol;
 		to->tolerance_abs = from->tolerance_abs;
 		to->tolerance_rel = from->tolerance_rel;
+		snprintf(to->answer_after, sizeof to->answer_after, "%s", from->answer_after);
+		to->output_count = from->output_count;
+		memcpy(to->outputs, from->outputs, sizeof to->outputs);
 		to->max_body_bytes = 8u << 20;
 		for (unsigned n = 0; n < from->ignore_count; n++)
 			snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
@@ -213,9 +218,7 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	buf_init(&text, HASHED_MAX);
 	for (unsigned r = 0; r < plan->route_count; r++)
 		for (unsigned i = 0; i < plan->routes[r].gate_count; i++)
-			buf_printf(&text, "%s\n%s\n%.17g\n\n", plan->routes[r].name,
-			           gate_metric_row(plan->routes[r].gates[i].metric)->name,
-			           plan->routes[r].gates[i].limit);
+			plan_gate_write(plan->routes[r].name, &plan->routes[r].gates[i], &text);
 	sha256(&text, plan->gates_hash);
 	buf_init(&text, HASHED_MAX);
 	buf_printf(&text, "speed %.17g\nin flight %u\nmax lag %llu ns\nbaseline %s\nhttp %s\n",
@@ -227,6 +230,11 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	           (unsigned long long)plan->replay_schedule.max_gap_ns, plan->replay_schedule.loops,
 	           plan->replay_choice.sample_ppm, (unsigned long long)plan->seed,
 	           plan->replay_choice.where.text);
+	buf_printf(&text, "cv %.17g\nprofile %u to %.17g in %llu ns\ncopies %u\nfrom %llu until %llu ns\n",
+	           plan->replay_schedule.cv, plan->replay_schedule.profile, plan->replay_schedule.rate_to,
+	           (unsigned long long)plan->replay_schedule.period_ns, plan->replay_schedule.copies,
+	           (unsigned long long)plan->replay_choice.from_ns,
+	           (unsigned long long)plan->replay_choice.until_ns);
 	buf_printf(&text, "late %s\n", plan->replay_drop_late ? "drop" : "send");
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
@@ -280,32 +288,57 @@ static void prepare(struct replay_options *o, struct plan *plan)
 	snprintf(plan->run_name, NAME_MAX_BYTES, "replay");
 }
 
+/* A capture that comes through a pipe, or compressed, is read from its beginning again: into a file. */
+static int spool(struct source *source, const char *path)
+{
+	static char chunk[SOURCE_BEGIN_BYTES];
+	FILE *f = fopen(path, "wbe");
+	long n = f ? 1 : ERR_SYS;
+
+	while (n > 0) {
+		n = source_read(source, chunk, sizeof chunk);
+		if (n > 0 && fwrite(chunk, 1, (size_t)n, f) != (size_t)n)
+			n = ERR_SYS;
+	}
+	if (f && fclose(f) && !n)
+		n = ERR_SYS;
+	if (!n)
+		return -1;
+	fprintf(stderr, "understudy: %s: %s\n", source->name,
+	        n == ERR_SYS ? strerror(errno) : err_text((int)n));
+	return 3;
+}
+
 /* What is no capture becomes one, which the run reads instead. */
-static int take_input(struct replay_options *o)
+static int take_source(struct replay_options *o, struct source *source)
 {
 	static char path[PATH_MAX_BYTES];
-	bool is_stdin = !strcmp(o->input, "-");
-	FILE *f = is_stdin ? stdin : fopen(o->input, "rbe");
-	int status = -1;
+	bool is_capture = source->kind == SOURCE_CAPTURE;
 
-	if (f && replay_is_lines(f)) {
-		if (!o->against)
-			status = command_wrong(&replay_command,
-			                       "%s has requests without answers: --against URL is expected",
-			                       o->input);
-		else if (snprintf(path, sizeof path, "%s.cap", o->run) >= (int)sizeof path)
-			status = command_wrong(&replay_command, "--run is too long");
-		else
-			status = replay_import(o, f, path);
-		o->input = path;
-	} else if (f && o->against) {
-		status = command_wrong(&replay_command,
-		                       "--against goes with JSON lines; a capture has its answers");
-	} else if (is_stdin) {
-		status = command_wrong(&replay_command, "-: JSON lines are expected there");
-	}
-	if (f && !is_stdin)
-		fclose(f);
+	if (is_capture && o->against)
+		return command_wrong(&replay_command, "--against: a capture has its answers");
+	if (is_capture && !source->piped)
+		return -1;
+	if (source->kind == SOURCE_LINES && !o->against)
+		return command_wrong(&replay_command,
+		                     "%s has requests without answers: --against URL is expected", o->input);
+	if (snprintf(path, sizeof path, "%s.cap", o->run) >= (int)sizeof path)
+		return command_wrong(&replay_command, "--run is too long");
+	o->input = path;
+	return is_capture ? spool(source, path) : replay_import(o, source, path);
+}
+
+static int take_input(struct replay_options *o)
+{
+	static struct source source;
+	int err = source_open(&source, o->input), status = 3;
+
+	if (err)
+		fprintf(stderr, "understudy: %s: %s\n", o->input,
+		        err == ERR_SYS ? strerror(errno) : err_text(err));
+	else
+		status = take_source(o, &source);
+	source_close(&source);
 	return status;
 }
 
@@ -341,8 +374,13 @@ static const struct command_flag flags[] = {
          .count = &options.target_count},
         {.name = "--against",
          .argument = "URL",
-         .sentence = "of JSON lines: what is asked for the answers to compare with",
+         .sentence = "what is asked for the answers to compare with; not with a capture, which has them",
          .to = &options.against},
+        {.name = "--ca-file",
+         .argument = "FILE",
+         .sentence = "certificates that https:// addresses are believed by",
+         .value = "the system's",
+         .to = &options.ca_file},
         {.name = "--path",
          .argument = "PATH",
          .sentence = "where bodies go that have no messages, prompt or input",
@@ -372,10 +410,26 @@ static const struct command_flag flags[] = {
          .sentence = "at that rate instead of at recorded times",
          .to = &options.rate},
         {.name = "--arrivals",
-         .argument = "constant|poisson",
-         .sentence = "gaps of --rate: even, or drawn with --seed",
+         .argument = "constant|poisson|burst:CV",
+         .sentence = "gaps of --rate: even, or drawn with --seed: exponential, or gamma with that "
+                     "coefficient of variation",
          .value = "constant",
          .to = &options.arrivals},
+        {.name = "--profile",
+         .argument = "ramp|step|sine:N/s:D",
+         .sentence = "how --rate goes on: to N/s in D, evenly or in five steps; or swings up to N/s and as "
+                     "far below, every D",
+         .to = &options.profile},
+        {.name = "--from",
+         .argument = "D",
+         .sentence = "leave out what was recorded before that, from the first on",
+         .to = &options.from},
+        {.name = "--until", .argument = "D", .sentence = "... and from then on", .to = &options.until},
+        {.name = "--amplify",
+         .argument = "N",
+         .sentence = "send each request N times, as N of different sampling keys",
+         .value = "1",
+         .to = &options.amplify},
         {.name = "--max-gap",
          .argument = "D",
          .sentence = "longer recorded gaps are cut to it, e.g. 2s",
@@ -443,8 +497,10 @@ const struct command replay_command = {
         .does = "play a capture against candidates and compare",
         .usage = "INPUT --to NAME=URL... [flags]",
         .about = "Sends the input's requests to each target and compares with live's answers: those\n"
-                 "recorded in a capture (.cap), or those of --against to JSON lines (a body or an\n"
-                 "OpenAI batch request a line; - is standard input). Ctrl-C ends it early: what is in flight "
+                 "recorded in it, or those of --against. INPUT is a capture (.cap), a file of\n"
+                 "GoReplay (.gor), a HAR, an OpenAI batch or lines of JSON bodies, each also in\n"
+                 "gzip; - is standard input. All but a capture is masked on the way in. Ctrl-C ends it "
+                 "early: what is in flight "
                  "is finished, the run is partial.",
         .flags = flags,
         .words = "INPUT",
