@@ -96,7 +96,7 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "captures", "ring.recorder", "wake.recorder"},
          {5, 800},
          0,
-         {MAY_STORE | MAY_FORK, DIALS_NOBODY}},
+         {MAY_RECORD | MAY_FORK, DIALS_NOBODY}},
         {"resolver",
          IN_MIRROR | IN_FORWARD | IF_NAMED,
          resolver_run,
