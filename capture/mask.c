@@ -8,14 +8,16 @@
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "capture/mask_text.h"
+#include "capture/mask_watch.h"
 #include "proto/url.h"
 
 enum { TOKEN_LEN = 24 };
 
 struct mask_key {
 	EVP_MAC *mac;
-	EVP_MAC_CTX *keyed; /* begun anew for each token, with the same key */
-	bool failed;        /* a token could not be made: nothing may leave any more */
+	EVP_MAC_CTX *keyed;       /* begun anew for each token, with the same key */
+	bool failed;              /* a token could not be made: nothing may leave any more */
+	struct mask_watch *watch; /* NULL: nobody */
 };
 
 int mask_key_new(const uint8_t key[32], struct mask_key **key_out)
@@ -49,6 +51,16 @@ void mask_key_free(struct mask_key **key)
 	EVP_MAC_free((*key)->mac);
 	free(*key);
 	*key = NULL;
+}
+
+void mask_key_watch(struct mask_key *key, struct mask_watch *watch)
+{
+	key->watch = watch;
+}
+
+struct mask_watch *mask_key_watched(const struct mask_key *key)
+{
+	return key->watch;
 }
 
 static bool digest(struct mask_key *key, struct span field_class, struct span value, uint8_t out[32])
@@ -216,6 +228,9 @@ static void put_field(const struct plan_mask *policy, const struct mask_finder *
 	               (mask_wants_body(policy) && is_digest(name));
 
 	*count += rule || dropped;
+	mask_watch_at(key, "header", name);
+	if (rule || dropped)
+		mask_watch_rule(key, rule, dropped ? MASK_DROP : rule->with, value);
 	if (dropped)
 		return;
 	if (buf_len(out))
@@ -280,6 +295,7 @@ static void put_path(const struct mask_finder *finder, struct mask_key *key, str
 	while (path.data) {
 		struct span segment = cut(path, '/', &path);
 
+		mask_watch_at(key, "path", SPAN(""));
 		put_escaped(finder, key, name, segment, false, out, count);
 		buf_puts(out, path.data ? "/" : "");
 		name = segment;
@@ -299,6 +315,9 @@ static void put_pair(const struct plan_mask *policy, const struct mask_finder *f
 	rule = url_decode(name, true, &plain) ? NULL : query_rule(policy, buf_span(&plain));
 	if (rule && url_decode(value, true, &text))
 		rule = NULL; /* its token is of what came */
+	mask_watch_at(key, "query", mask_holds(finder, buf_span(&plain)) ? SPAN("") : buf_span(&plain));
+	if (rule || value.len)
+		mask_watch_rule(key, rule, rule ? rule->with : MASK_TOKEN, value);
 	if (rule && rule->with == MASK_DROP) {
 		++*count;
 	} else {

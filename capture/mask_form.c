@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE /* memmem */
 #include "capture/mask_inside.h"
+#include "capture/mask_watch.h"
 #include "proto/url.h"
 
 /* What a rule puts in place of a value; nothing when it drops it. */
@@ -15,6 +16,7 @@ static void put_ruled(struct mask_work *w, const struct plan_mask_field *rule, s
 	char token[25];
 
 	w->count++;
+	mask_watch_rule(w->key, rule, rule->with, value);
 	if (rule->with == MASK_TOKEN) {
 		mask_token(w->key, span_of(rule->where), value, token);
 		buf_puts(w->out, token);
@@ -48,8 +50,10 @@ static int masked_pair(struct mask_work *w, const struct pair *p, struct buf *na
 	int err;
 
 	rule = mask_rules_form(w->rules, buf_span(name), &w->input_masked);
+	mask_watch_at(w->key, "form",
+	              mask_holds(mask_rules_finder(w->rules), buf_span(name)) ? SPAN("") : buf_span(name));
 	if (rule && rule->with == MASK_DROP) {
-		w->count++;
+		put_ruled(w, rule, buf_span(value));
 		return 0;
 	}
 	buf_init(&to, w->out->limit_bytes);
@@ -213,8 +217,10 @@ static int mask_part(struct mask_work *w, struct span boundary, struct span byte
 	if (err)
 		return err;
 	rule = mask_rules_form(w->rules, part.name, &w->input_masked);
+	mask_watch_at(w->key, "form",
+	              mask_holds(mask_rules_finder(w->rules), part.name) ? SPAN("") : part.name);
 	if (rule && rule->with == MASK_DROP) {
-		w->count++;
+		put_ruled(w, rule, part.content);
 		return 0;
 	}
 	buf_puts(w->out, "--");

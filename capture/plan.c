@@ -37,6 +37,11 @@ const char *plan_words_next(const struct plan_words *w, const char *word)
 	return next < w->text + w->bytes ? next : NULL;
 }
 
+unsigned plan_guarded(const struct plan_route *route, const struct plan_safeguard *s)
+{
+	return guard_row(s->metric)->scope == GUARD_CANDIDATE ? route->candidate_count : 1;
+}
+
 struct plan_candidate *plan_sandboxed(const struct plan *p, unsigned n, unsigned *route_out,
                                       unsigned *candidate_out)
 {

@@ -26,6 +26,7 @@ enum {
 	MASKS_MAX = 8,
 	GATES_MAX = 16,
 	IGNORES_MAX = 16,
+	OUTPUTS_MAX = 16,
 	LISTEN_MAX = 8,
 	CERTIFICATES_MAX = 4,
 	ALPN_BYTES = 32,
@@ -228,13 +229,35 @@ struct plan_candidate {
 	X(ANTHROPIC, "anthropic")                                                                            \
 	X(OLLAMA, "ollama")                                                                                  \
 	X(TFSERVING, "tfserving")                                                                            \
-	X(KSERVE_V1, "kserve-v1")
+	X(KSERVE_V1, "kserve-v1")                                                                            \
+	X(TGI, "tgi")
 
 enum protocol {
 #define X(id, name) PROTOCOL_##id,
 	PROTOCOL_TABLE(X)
 #undef X
 	        PROTOCOLS_KNOWN
+};
+
+#define OUTPUT_TABLE(X) /* what an output is compared as; their order is in captures */                      \
+	X(AUTO, "auto")                                                                                      \
+	X(VALUES, "values")                                                                                  \
+	X(CLASSIFICATION, "classification")                                                                  \
+	X(REGRESSION, "regression")                                                                          \
+	X(RANKING, "ranking")                                                                                \
+	X(EMBEDDING, "embedding")                                                                            \
+	X(DETECTION, "detection")
+
+enum output_kind {
+#define X(id, name) OUTPUT_##id,
+	OUTPUT_TABLE(X)
+#undef X
+	        OUTPUT_KINDS
+};
+
+struct plan_output {
+	char name[NAME_MAX_BYTES];
+	uint32_t kind; /* enum output_kind */
 };
 
 struct plan_gate {
@@ -287,6 +310,10 @@ struct plan_route {
 	double tolerance_abs, tolerance_rel;
 	uint32_t ignore_count;
 	char ignore[IGNORES_MAX][TEXT_MAX_BYTES]; /* JSON paths */
+	uint32_t output_count;
+	struct plan_output outputs[OUTPUTS_MAX];
+	char answer_after[NAME_MAX_BYTES]; /* what begins the line of a text's final answer; empty: none has
+	                                      one */
 	uint32_t candidate_count;
 	struct plan_candidate candidates[CANDIDATES_MAX];
 	struct plan_stop stop;
@@ -307,6 +334,7 @@ struct plan_mask_field {
 	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name */
 	uint32_t with;              /* enum mask_operator */
 	bool model_input;           /* masking it changes what the model reads (default true) */
+	uint32_t line;              /* of the file that it was read from; 0: none */
 };
 
 struct plan_detect { /* what is found in texts, and what becomes of it */
@@ -314,6 +342,7 @@ struct plan_detect { /* what is found in texts, and what becomes of it */
 	uint32_t with;      /* enum mask_operator: of what was found; drop: of all of its text */
 	uint32_t least_ppm; /* the score, as find.min_score */
 	bool drop_prose;    /* free text goes as a whole */
+	uint32_t line;      /* of `detectors` in the file; 0: none */
 	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
 	uint8_t gazetteer_hash[32];          /* SHA-256 */
 };
@@ -331,13 +360,22 @@ struct plan_harm { /* replay/harm.h */
 	uint32_t max_us, block_ms, off_ppm;
 };
 
+/* Requests that may wait in a replay for a target that takes no more. */
+enum { REPLAY_QUEUE_MAX = 1024 };
+
 enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
 
-enum arrivals { ARRIVALS_RECORDED, ARRIVALS_CONSTANT, ARRIVALS_POISSON };
+enum arrivals { ARRIVALS_RECORDED, ARRIVALS_CONSTANT, ARRIVALS_POISSON, ARRIVALS_BURST };
+enum profile { PROFILE_FLAT, PROFILE_RAMP, PROFILE_STEP, PROFILE_SINE };
 
 struct plan_schedule {       /* replay/schedule.h */
 	uint32_t arrivals;   /* enum arrivals */
 	double rate;         /* requests a second, unless as recorded */
+	double cv;           /* of the gaps of ARRIVALS_BURST */
+	uint32_t profile;    /* enum profile: how the rate goes on to rate_to */
+	double rate_to;      /* at its end, or of a sine at its highest */
+	uint64_t period_ns;  /* in which it gets there; of a sine */
+	uint32_t copies;     /* of each exchange; 0: as 1 */
 	uint64_t max_gap_ns; /* 0: gaps stay */
 	uint32_t loops;      /* passes over the capture */
 };
@@ -345,6 +383,7 @@ struct plan_schedule {       /* replay/schedule.h */
 struct plan_choice { /* which of the capture's exchanges are played */
 	struct where where;
 	uint32_t sample_ppm;
+	uint64_t from_ns, until_ns; /* recorded so long behind the first; until 0: to the end */
 };
 
 struct plan_input { /* the capture that a replay reads */
@@ -378,6 +417,8 @@ struct plan {
 	bool replay;         /* a capture is played; there is no live path */
 	double replay_speed; /* 1 = as recorded, 0 = as fast as the targets take it */
 	uint64_t replay_max_lag_ns; /* p99; past it a run that keeps time is void */
+	uint64_t replay_spin_ns;    /* before a time that is to be met, at most */
+	bool replay_drop_late;      /* what a target cannot take in time is dropped, else sent late */
 	uint32_t replay_progress;   /* enum progress */
 	struct plan_input replay_input;
 	struct plan_choice replay_choice;
@@ -406,6 +447,9 @@ const char *plan_words_next(const struct plan_words *, const char *word);
 /* The n-th candidate of a plan that is a sandbox, in the order of the plan; NULL: there is none. */
 struct plan_candidate *plan_sandboxed(const struct plan *, unsigned n, unsigned *route_out,
                                       unsigned *candidate_out);
+
+/* How many figures a safeguard watches: one, or one a candidate. */
+unsigned plan_guarded(const struct plan_route *, const struct plan_safeguard *);
 
 /* Where it listens: IPv4, IPv6 or unix. 0, or ERR_CONFIG (an address that is none). */
 int plan_address(const struct plan_endpoint *, struct sockaddr_storage *address_out,

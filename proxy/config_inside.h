@@ -29,9 +29,9 @@ extern const struct cfg_row config_listen_rows[], config_route_rows[], config_ca
 
 /* config_hooks.c: single values, masks, files. */
 cfg_hook config_workers_hook, config_user_hook, config_seed_hook, config_socket_hook, config_name_hook,
-        config_path_hook, config_json_path_hook, config_method_hook, config_alpn_hook, config_file_hook,
-        config_mask_use_hook, config_mask_key_hook, config_mask_field_hook, config_mask_hook,
-        config_detector_hook, config_allow_hook, config_gazetteer_hook;
+        config_path_hook, config_json_path_hook, config_output_hook, config_method_hook, config_alpn_hook,
+        config_file_hook, config_mask_use_hook, config_mask_key_hook, config_mask_field_hook,
+        config_mask_hook, config_detector_hook, config_allow_hook, config_gazetteer_hook;
 /* config_route.c: listeners, routes, candidates, gates. */
 cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook, config_candidate_hook,
         config_gate_hook, config_safeguard_hook, config_route_hook, config_slice_header_hook,

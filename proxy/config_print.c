@@ -186,6 +186,20 @@ static void print_gate(const struct plan_gate *g, FILE *f)
 	fprintf(f, "%s%s\n", g->because[0] ? ": " : "", g->because);
 }
 
+static void print_outputs(const struct plan_route *r, FILE *f)
+{
+	static const char *const kinds[] = {
+#define X(id, name) name,
+	        OUTPUT_TABLE(X)
+#undef X
+	};
+
+	for (uint32_t i = 0; i < r->output_count; i++)
+		fprintf(f, "    output %s: %s\n", r->outputs[i].name, kinds[r->outputs[i].kind]);
+	if (r->answer_after[0])
+		fprintf(f, "    of a text, what follows '%s' on its last such line\n", r->answer_after);
+}
+
 static void print_compare(const struct plan_route *r, FILE *f)
 {
 	fprintf(f, "  compare:");
@@ -196,6 +210,7 @@ static void print_compare(const struct plan_route *r, FILE *f)
 		        r->tolerance_rel);
 	else
 		fprintf(f, "%s no tolerance declared: numbers must be equal\n", r->ignore_count ? ";" : "");
+	print_outputs(r, f);
 }
 
 static void print_faults(const struct plan_candidate *k, FILE *f)
@@ -315,8 +330,8 @@ static void print_stop(const struct plan_stop *s, FILE *f)
 static void print_safeguard(const struct plan_safeguard *s, FILE *f)
 {
 	const struct guard_row *row = guard_row(s->metric);
-	double scale = row->unit == GUARD_MS ? 1 : 100;
-	const char *unit = row->unit == GUARD_MS ? " ms" : "%";
+	double scale = guard_unit_row(row->unit)->scale;
+	const char *unit = row->unit == GUARD_SHARE ? "%" : guard_unit_row(row->unit)->sign;
 	char window[32], held[32], hold[32];
 
 	fprintf(f, "  safeguard: %s over %.4g%s for %s", row->name, s->max * scale, unit,

@@ -66,18 +66,18 @@ void config_gate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		         "'%s' is not counted by slice", name);
 }
 
-/* In the metric's unit: ms, or a share. */
+/* In the metric's unit. */
 static void guard_limit(struct cfg *c, const struct cfg_node *n, const char *name, enum guard_unit unit,
                         double *out)
 {
 	const struct cfg_row time = {.name = name, .type = CFG_DURATION, .min = "1ms", .max = "1h"};
-	const struct cfg_row share = {.name = name, .type = CFG_RATE};
+	const struct cfg_row figure = {.name = name, .type = unit == GUARD_SHARE ? CFG_RATE : CFG_DOUBLE};
 	uint32_t ms = 0;
 
 	if (!n)
 		return;
-	if (unit == GUARD_SHARE)
-		(void)cfg_scalar(c, &share, n, out);
+	if (unit != GUARD_MS)
+		(void)cfg_scalar(c, &figure, n, out);
 	else if (cfg_scalar(c, &time, n, &ms))
 		*out = ms;
 }

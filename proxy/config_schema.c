@@ -35,8 +35,8 @@ const char *const config_guard_metrics[] = {
 #undef X
                 NULL};
 /* Gates or words of the design for which there is no figure of the last while. */
-static const char *const guard_metrics_later[] = {
-        "coverage", "row_divergence_rate", "latency_p99_ratio", "drift", "privacy_new", "fairness", NULL};
+static const char *const guard_metrics_later[] = {"coverage", "row_divergence_rate", "privacy_new",
+                                                  "fairness", NULL};
 static const char *const guard_actions[] = {
 #define X(id, name, meaning) name,
         GUARD_ACTION_TABLE(X)
@@ -314,7 +314,13 @@ static const struct cfg_row compare_rows[] = {
          .sentence = "JSON paths left out of the comparison."},
         {ALL("tolerance", CFG_MAPPING, tolerance_rows),
          .sentence = "Differences of numbers that do not count."},
-        NOT_YET("outputs"),
+        {.name = "outputs",
+         .type = CFG_PAIRS,
+         .hook = config_output_hook,
+         .sentence = "NAME: what it is compared as: auto, values, classification, regression, ranking, "
+                     "embedding or detection."},
+        {ONE("answer_after", CFG_STRING, struct plan_route, answer_after),
+         .sentence = "What begins the line with a text's final answer, which is compared in its place."},
         END,
 };
 static const struct cfg_row candidate_tls_rows[] = {
@@ -508,10 +514,11 @@ static const struct cfg_row safeguard_rows[] = {
         {ONE("metric", CFG_ENUM, struct plan_safeguard, metric), .names = config_guard_metrics,
          .unsupported = guard_metrics_later, .required = true,
          .sentence = "live_latency_p99, live_error_rate, candidate_failure_rate, divergence_rate, "
-                     "host_memory or host_cpu"},
+                     "latency_p99_ratio, drift, host_*"},
         {.name = "max",
          .type = CFG_LATER,
-         .sentence = "Over this it acts: a time for live_latency_p99, else a percentage."},
+         .sentence = "Over this it acts: a time for live_latency_p99, a number for drift and "
+                     "latency_p99_ratio, else a percentage."},
         {.name = "leave",
          .type = CFG_LATER,
          .sentence = "What it does is taken back when the figure was not over this; left out: 80% of max."},

@@ -162,6 +162,7 @@ const struct command *const commands[] = {
         &replay_command,
         &ctl_command,
         &capture_command,
+        &mask_command,
         &report_command,
         &gate_command,
         &show_command,
@@ -195,7 +196,7 @@ static int run_role(int argc, char **argv)
 		if (!strcmp(roles[i].name, argv[0]))
 			return role_enter(argc, argv, roles[i].rank, &roles[i].walls, roles[i].run);
 	if (argc > 0 && !strcmp(argv[0], "launcher"))
-		return launcher_run();
+		return launcher_run(argc - 1, argv + 1);
 	fprintf(stderr, "understudy: there is no role '%s'; --role is how the program starts its own parts\n",
 	        argc > 0 ? argv[0] : "");
 	return 2;

@@ -394,7 +394,7 @@ static int open_results(const struct role_env *env)
 
 static void seal(void)
 {
-	char reason[128];
+	char reason[JUDGE_REASON_BYTES];
 	const char *state = judge_final_state(reason);
 
 	fold_each(judge.fold, drop_settled, NULL);

@@ -83,6 +83,7 @@ guards_heard judge_on_guard;
 void judge_summary(const char *state, const char *reason);
 /* A replay that was stopped, or of a capture that ends early, is partial; one that sent too late answers
  * another question and is void. */
-const char *judge_final_state(char reason[128]);
+enum { JUDGE_REASON_BYTES = 320 };
+const char *judge_final_state(char reason[JUDGE_REASON_BYTES]);
 
 #endif

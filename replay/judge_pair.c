@@ -223,11 +223,18 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	pair.request_body = buf_span(&client->body);
 	pair.live_us = us_between(client->end_ns, live->end_ns);
 	pair.other_us = us_between(other->start_ns, other->end_ns);
+	if (judge.env->plan->replay) { /* its request ends when it was to be sent */
+		pair.response_us = us_between(client->end_ns, other->end_ns);
+		pair.lag_us = us_between(client->end_ns, other->start_ns);
+	}
+	pair.first_us = us_between(other->start_ns, other->first_ns ? other->first_ns : other->end_ns);
 	tell_noise(x, noise_known(x, candidate), &pair);
 	pair.control = control(route, &pair, work_bytes);
 	if (route->candidates[candidate].baseline && x->slot < JUDGE_SLOTS_WATCHED)
 		keep_noise(x, &pair);
 	err = results_add(judge.results, &pair);
+	if (!err)
+		guards_observe(judge.env, x->route, (uint16_t)candidate, &comparison, judge.turn_ns);
 	comparison_fini(&comparison);
 	if (err && err != ERR_NOMEM)
 		judge_give_up_batch();

@@ -42,13 +42,15 @@ struct path {
 
 /* One pair as the tallies count it: enough to count it again. */
 struct observation {
-	uint64_t seen_us, live_us, other_us;
+	uint64_t seen_us, live_us, other_us, first_us, response_us, lag_us;
 	uint32_t rows, rows_diverged;
 	uint32_t read_as; /* enum protocol; PROTOCOL_AUTO: its body was not read */
 	uint32_t classes[DIVERGENCES];
 	bool diverged, against_baseline;
 	uint32_t measured[MEASURES]; /* rows that have it */
 	double sums[MEASURES];       /* over those */
+	struct agreement agreement;
+	uint32_t slice_count; /* beside the route's, which all its pairs are in */
 	bool noise_known, baseline_diverged;
 	uint64_t baseline_us;
 	uint32_t control;                                   /* enum results_control */
@@ -71,8 +73,11 @@ struct tally {
 	uint64_t read_as[PROTOCOLS_KNOWN];   /* pairs */
 	struct stat_mean measures[MEASURES]; /* of each pair's mean over its rows */
 	uint64_t moment;                     /* pairs at the last point of the timeline */
+	struct agreement agreement;
 	uint64_t rows_measured[MEASURES];
 	double row_sums[MEASURES];
+	struct sketch live, other, first;
+	struct sketch response, lag; /* of a replay */
 	struct sketch live, other;
 	struct sketch slower,
 	        faster; /* of a pair: candidate less reference, and the reverse where it is less */

@@ -289,6 +289,32 @@ static void put_read_as(struct buf *b, const struct tally *t)
 	buf_puts(b, "},");
 }
 
+/* Of declared regressions: bias and limits of agreement (agreement.h), extremes. */
+static void put_agreement(struct buf *b, const struct agreement *a)
+{
+	double reach = 1.96 * agreement_sd(a);
+
+	if (!a->n && !a->not_finite)
+		return;
+	buf_puts(b, "\"agreement\":{");
+	put_integer(b, "elements", a->n);
+	buf_puts(b, ",");
+	put_integer(b, "not_finite", a->not_finite);
+	buf_puts(b, ",");
+	put_double(b, "bias", a->n ? a->mean : NAN);
+	buf_puts(b, ",");
+	put_double(b, "sd", agreement_sd(a));
+	buf_puts(b, ",");
+	put_interval(b, "limits", (struct interval){a->mean - reach, a->mean + reach});
+	buf_puts(b, ",");
+	put_double(b, "abs_max", a->abs_max);
+	buf_puts(b, ",");
+	put_double(b, "rel_max", a->rel_max);
+	buf_puts(b, ",");
+	put_double(b, "ulp_max", a->ulp_max);
+	buf_puts(b, "},");
+}
+
 static void put_quantiles(struct buf *b, const char *key, const struct sketch *s)
 {
 	buf_printf(b, "\"%s\":{", key);
@@ -297,6 +323,8 @@ static void put_quantiles(struct buf *b, const char *key, const struct sketch *s
 	put_double(b, "p90", s->count ? (double)sketch_quantile(s, 0.9) : NAN);
 	buf_puts(b, ",");
 	put_double(b, "p99", s->count ? (double)sketch_quantile(s, 0.99) : NAN);
+	buf_puts(b, ",");
+	put_double(b, "max", s->count ? (double)s->max_us : NAN);
 	buf_puts(b, "}");
 }
 
@@ -328,6 +356,14 @@ static void put_latency(struct buf *b, const struct results *r, const struct tal
 	put_quantiles(b, "live", &t->live);
 	buf_puts(b, ",");
 	put_quantiles(b, "candidate", &t->other);
+	buf_puts(b, ",");
+	put_quantiles(b, "first_byte", &t->first);
+	if (r->plan->replay) {
+		buf_puts(b, ",");
+		put_quantiles(b, "response", &t->response);
+		buf_puts(b, ",");
+		put_quantiles(b, "lag", &t->lag);
+	}
 	buf_puts(b, ",\"ratio\":{\"p99\":{");
 	put_double(b, "value", ratio.value);
 	buf_puts(b, ",");
@@ -573,6 +609,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_divergence(b, r, t);
 	put_classes(b, t);
 	put_read_as(b, t);
+	put_agreement(b, &t->agreement);
 	buf_puts(b, "\"measures\":{");
 	for (int m = 0; m < MEASURES; m++) {
 		buf_puts(b, m ? "," : "");
@@ -668,6 +705,26 @@ static void put_cost(struct buf *b, const struct safeguard_cost *c)
 	buf_puts(b, "}");
 }
 
+/* How true a replay was to its times. */
+static void put_lag(struct buf *b, const struct results_lag *lag)
+{
+	static const char *const names[LATE_BY] = {[LATE_SOURCE] = "source",
+	                                           [LATE_CLIENT] = "client",
+	                                           [LATE_TARGET] = "target",
+	                                           [LATE_CONNECTION] = "connection"};
+
+	buf_printf(b, ",\"lag_us\":{\"count\":%llu,\"p50\":%llu,\"p99\":%llu,\"max\":%llu},\"late\":{",
+	           (unsigned long long)lag->count, (unsigned long long)lag->p50_us,
+	           (unsigned long long)lag->p99_us, (unsigned long long)lag->max_us);
+	for (int i = 0; i < LATE_BY; i++) {
+		buf_puts(b, i ? "," : "");
+		put_integer(b, names[i], lag->late[i]);
+	}
+	buf_puts(b, "},");
+	put_double(b, "time_error",
+	           lag->planned_ns ? (double)lag->actual_ns / (double)lag->planned_ns - 1 : NAN);
+}
+
 static void put_summary(struct buf *b, const struct results *r, const struct ledger_counts *all,
                         const char *state, enum gate_state verdict, struct span reason,
                         struct span candidates, const struct results_lag *lag,
@@ -684,11 +741,8 @@ static void put_summary(struct buf *b, const struct results *r, const struct led
 	put_counts(b, all->seen, all->exchange, all->open);
 	buf_puts(b, ",");
 	put_capture(b, all->capture);
-	if (lag) {
-		buf_printf(b, ",\"lag_us\":{\"count\":%llu,\"p50\":%llu,\"p99\":%llu,\"max\":%llu}",
-		           (unsigned long long)lag->count, (unsigned long long)lag->p50_us,
-		           (unsigned long long)lag->p99_us, (unsigned long long)lag->max_us);
-	}
+	if (lag)
+		put_lag(b, lag);
 	if (cost)
 		put_cost(b, cost);
 	if (more.len) {

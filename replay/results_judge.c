@@ -170,15 +170,17 @@ static struct gate_input of_slice(const struct gate_input *all, const struct tal
 	return in;
 }
 
-void results_judge(const struct results *r, const struct tally *t, const struct ledger_counts *all,
-                   struct judgement *j)
+static struct gate_input input_of(const struct results *r, const struct tally *t,
+                                  const struct ledger_counts *all)
 {
 	struct gate_load reference, candidate;
+	struct gate_input in;
 	const uint64_t *counts = all->candidate[t->route][t->candidate];
 	uint64_t aside =
 	        results_group_sum(counts, GROUP_SAMPLED_OUT) + results_group_sum(counts, GROUP_EXCLUDED);
 	uint64_t seen = all->route_seen[t->route];
-	struct gate_input in = {
+
+	in = (struct gate_input){
 	        .pairs = t->pairs,
 	        .diverged = t->diverged,
 	        .rows = t->rows,
@@ -196,10 +198,31 @@ void results_judge(const struct results *r, const struct tally *t, const struct 
 	        .slower = &t->slower,
 	        .faster = &t->faster,
 	};
-
 	parity_change(r, t, &in);
 	results_loads(r, t, seen, &reference, &candidate);
 	in.load_apart = !r->plan->replay && gate_load_apart(reference, candidate);
+	return in;
+}
+
+double results_figure(const struct results *r, const struct ledger_counts *all, uint16_t route,
+                      uint16_t candidate, const char *metric)
+{
+	struct gate_input in = input_of(r, tally_at(r, route, candidate), all);
+	int found = gate_metric_by_name(span_of(metric));
+	struct plan_gate gate = {.metric = (uint32_t)found};
+	struct gate_result result;
+
+	if (found == -1)
+		return NAN;
+	gate_evaluate(&gate, &in, &result);
+	return result.value;
+}
+
+void results_judge(const struct results *r, const struct tally *t, const struct ledger_counts *all,
+                   struct judgement *j)
+{
+	struct gate_input in = input_of(r, t, all);
+
 	j->count = gate_list(tally_route(r, t), tally_candidate(r, t)->name, j->gates);
 	for (unsigned i = 0; i < j->count; i++) {
 		struct gate_input slice;

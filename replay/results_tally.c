@@ -104,6 +104,9 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	o->seen_us = p->seen_us;
 	o->live_us = p->live_us;
 	o->other_us = p->other_us;
+	o->first_us = p->first_us;
+	o->response_us = p->response_us;
+	o->lag_us = p->lag_us;
 	o->diverged = c->diverged;
 	o->against_baseline = p->against_baseline;
 	o->rows = c->row_count;
@@ -111,6 +114,7 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	for (int i = 0; i < DIVERGENCES; i++)
 		o->classes[i] = class_count(i, c->counts[i]);
 	o->read_as = c->read_as;
+	o->agreement = c->agreement;
 	for (uint32_t i = 0; i < c->row_count; i++)
 		observe_row(route, o, &c->rows[i]);
 	observe_labels(c, o);
@@ -202,6 +206,11 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 		t->last_us = o->seen_us;
 	sketch_add(&t->live, o->live_us);
 	sketch_add(&t->other, o->other_us);
+	sketch_add(&t->first, o->first_us);
+	if (r->plan->replay) {
+		sketch_add(&t->response, o->response_us);
+		sketch_add(&t->lag, o->lag_us);
+	}
 	t->rows += o->rows;
 	t->rows_diverged += o->rows_diverged;
 	if (o->rows > t->rows_largest)
@@ -209,6 +218,7 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 	for (int i = 0; i < DIVERGENCES; i++)
 		t->classes[i] += o->classes[i];
 	t->read_as[o->read_as]++;
+	agreement_merge(&t->agreement, &o->agreement);
 	for (int m = 0; m < MEASURES; m++) {
 		if (!o->measured[m])
 			continue;

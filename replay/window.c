@@ -16,6 +16,7 @@ struct window {
 	size_t count, cap;
 	struct exchange *given;
 	uint64_t newest_ns, left_out, not_chosen;
+	uint64_t first_ns;                /* of the first complete exchange */
 	const struct plan_choice *choice; /* NULL: everything */
 	uint64_t seed;
 	int end; /* why there is nothing more to read, or 0 */
@@ -160,6 +161,11 @@ void window_choose(struct window *w, const struct plan_choice *choice, uint64_t 
 	w->seed = seed;
 }
 
+static bool in_slice(const struct window *w, uint64_t behind_ns)
+{
+	return behind_ns >= w->choice->from_ns && (!w->choice->until_ns || behind_ns < w->choice->until_ns);
+}
+
 static bool is_chosen(const struct window *w, const struct exchange *x)
 {
 	const struct capfile_facts *file = capfile_facts(w->reader);
@@ -168,7 +174,8 @@ static bool is_chosen(const struct window *w, const struct exchange *x)
 	        .wall_ns = capfile_wall_ns(w->reader, x->legs[LEG_CLIENT]->start_ns)};
 
 	return !w->choice ||
-	       (schedule_draws(w->seed, x->sample_ppm ? x->sample_hash : x->id, w->choice->sample_ppm) &&
+	       (in_slice(w, x->legs[LEG_CLIENT]->end_ns - w->first_ns) &&
+	        schedule_draws(w->seed, x->sample_ppm ? x->sample_hash : x->id, w->choice->sample_ppm) &&
 	        where_holds(&w->choice->where, x, &facts));
 }
 
@@ -183,6 +190,8 @@ int window_next(struct window *w, const struct exchange **exchange_out)
 
 		if (head == HEAD_READY) {
 			*exchange_out = w->given = pop(w);
+			if (!w->first_ns)
+				w->first_ns = w->given->legs[LEG_CLIENT]->end_ns;
 			if (is_chosen(w, w->given))
 				return 0;
 			w->not_chosen++;

@@ -130,8 +130,10 @@ static int scan_passes(struct scan *s, const char *path, const struct plan *plan
 		}
 		window_choose(w, &plan->replay_choice, plan->seed);
 		while ((err = window_next(w, &x)) == 0) {
-			tally_add(&s->planned, schedule_next(&schedule, x->legs[LEG_CLIENT]->end_ns));
-			scan_method(s, head_method(buf_span(&x->legs[LEG_CLIENT]->head)));
+			for (unsigned n = 0; n < plan->replay_schedule.copies || n == 0; n++) {
+				tally_add(&s->planned, schedule_next(&schedule, x->legs[LEG_CLIENT]->end_ns));
+				scan_method(s, head_method(buf_span(&x->legs[LEG_CLIENT]->head)));
+			}
 		}
 		err = window_end(w) == ERR_AGAIN ? err : window_end(w);
 		window_free(&w);

@@ -346,11 +346,7 @@ static const struct command_flag flags[] = {
          .sentence = "where it goes",
          .value = "standard output",
          .to = &options.output},
-        {.name = "--config",
-         .letter = "-c",
-         .argument = "FILE",
-         .sentence = "look for runs in its run.directory too",
-         .to = &options.config},
+        RUNS_FLAG(&options.config),
         {0},
 };
 

@@ -377,10 +377,24 @@ static void class_row(struct buf *out, const char *name, const char *unit, doubl
 
 static void classes(struct buf *out, const struct node *c)
 {
-	static const char *const measures[][3] = {{"js_bits", "Jensen-Shannon, bits", "bits"},
-	                                          {"tv", "total variation", "bits"},
-	                                          {"edit_distance", "text, edit distance", ""},
-	                                          {"token_f1", "text, F1 of tokens", ""}};
+	static const char *const measures[][3] = {
+	        {"js_bits", "Jensen-Shannon, bits", "bits"},
+	        {"tv", "total variation", "bits"},
+	        {"hellinger", "Hellinger", "bits"},
+	        {"top_overlap", "first 5 classes, shared", ""},
+	        {"flip_margin", "margin at a flip", ""},
+	        {"cosine_distance", "(1 - cosine) / 2", ""},
+	        {"tau_distance", "ranks, (1 - tau-b) / 2", ""},
+	        {"rbo", "ranks, RBO at 0.9", ""},
+	        {"rank_overlap", "ranks, first 10 shared", ""},
+	        {"mean_iou", "boxes, mean IoU", ""},
+	        {"detection_f1", "boxes, F1 at IoU 0.5", ""},
+	        {"edit_distance", "text, edit distance", ""},
+	        {"token_f1", "text, F1 of tokens", ""},
+	        {"rouge_l", "text, ROUGE-L", ""},
+	        {"chrf", "text, chrF", ""},
+	        {"same_start", "text, tokens before the first that differs", ""},
+	        {"length_ratio", "text, shorter / longer", ""}};
 	const struct node *list = doc_get(c, "classes");
 	char value[32], ci[80];
 	double low, high;
@@ -391,7 +405,7 @@ static void classes(struct buf *out, const struct node *c)
 		class_row(out, doc_text(k, "class"), doc_text(k, "unit"), doc_number(k, "count"),
 		          run_figure(doc_number(k, "rate"), "", value), run_figures(low, high, "", ci));
 	}
-	for (int i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof measures / sizeof *measures; i++) {
 		const struct node *m = doc_get(doc_get(c, "measures"), measures[i][0]);
 
 		doc_interval(m, "ci", &low, &high);
@@ -401,6 +415,23 @@ static void classes(struct buf *out, const struct node *c)
 			          run_figures(low, high, measures[i][2], ci));
 	}
 	close_table(out);
+}
+
+/* Of declared regressions. */
+static void agreement(struct buf *out, const struct node *c)
+{
+	const struct node *a = doc_get(c, "agreement");
+	double low, high;
+
+	if (!a)
+		return;
+	doc_interval(a, "limits", &low, &high);
+	buf_printf(
+	        out,
+	        "<p>Values, candidate less live: bias %.6g, limits of agreement %.6g to %.6g (Bland-Altman, "
+	        "%.0f elements); at most %.6g, relative %.6g, %.0f ULP.</p>\n",
+	        doc_number(a, "bias"), low, high, doc_number(a, "elements"), doc_number(a, "abs_max"),
+	        doc_number(a, "rel_max"), doc_number(a, "ulp_max"));
 }
 
 static void latency(struct buf *out, const struct node *c)
@@ -597,6 +628,7 @@ static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const
 	svg_timeline(out, db, c);
 	buf_puts(out, "<h3>Divergence</h3>\n");
 	classes(out, c);
+	agreement(out, c);
 	buf_puts(out, "<h3>Latency and throughput</h3>\n");
 	latency(out, c);
 	slices(out, doc_get(c, "slices"));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capture/guard.h"
 #include "proto/grpc.h"
 #include "replay/gate.h"
 
@@ -381,13 +382,13 @@ void run_cost(const struct run *run, struct buf *out)
 /* "divergence_rate of svc over 10 % (pause): 2 times, acting" */
 static void put_guard(const struct node *g, struct buf *out)
 {
-	bool ms = !strcmp(doc_text(g, "unit"), "ms");
+	const struct guard_unit_row *unit = guard_unit_named(doc_text(g, "unit"));
 	const struct node *tripped = doc_get(g, "tripped");
 	const char *candidate = doc_text(g, "candidate");
 	double trips = doc_number(g, "trips");
 
-	buf_printf(out, "%s%s%s over %.4g %s (%s)", doc_text(g, "metric"), *candidate ? " of " : "",
-	           candidate, doc_number(g, "max") * (ms ? 1 : 100), ms ? "ms" : "%", doc_text(g, "action"));
+	buf_printf(out, "%s%s%s over %.4g%s (%s)", doc_text(g, "metric"), *candidate ? " of " : "", candidate,
+	           doc_number(g, "max") * unit->scale, unit->sign, doc_text(g, "action"));
 	if (trips > 0)
 		buf_printf(out, ": %.0f time%s%s", trips, trips > 1 ? "s" : "",
 		           tripped && tripped->type == JSON_TRUE ? ", acting" : "");

@@ -4,6 +4,7 @@
 #ifndef TOOLS_RUN_H
 #define TOOLS_RUN_H
 
+#include "tools/command.h"
 #include "tools/doc.h"
 
 struct run {
@@ -14,6 +15,12 @@ struct run {
 /* Where runs are looked for: runs/, and run.directory of `config` (a file; NULL: none). 0, or ERR_CONFIG,
  * said on stderr. */
 int run_search(const char *config) MUST_CHECK;
+/* The flag that names it. */
+#define RUNS_FLAG(to_config)                                                                                 \
+	{                                                                                                    \
+		.name = "--config", .letter = "-c", .argument = "FILE",                                      \
+		.sentence = "look for runs in its run.directory too", .to = (to_config)                      \
+	}
 /* The directories of all runs found there, newest first; at most `max`. */
 unsigned run_list(char (*directories_out)[1024], unsigned max);
 /* `name`: a path, a prefix of a run's id or directory name, or NULL or "last" for the newest. 0, or an error

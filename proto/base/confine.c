@@ -315,6 +315,9 @@ static int fill_for_stranger(struct filter *f)
 			                       SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag));
 	if (!err)
 		err = deny_sockets(f);
+	if (!err) /* words in the mouth of whoever sits at a terminal; the kernel looks at 32 bits */
+		err = seccomp_rule_add(f->ctx, f->action, SCMP_SYS(ioctl), 1,
+		                       SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI));
 	f->action = SCMP_ACT_ERRNO(ENOSYS);
 	return err ? err : each("clone3", add, f);
 }

@@ -9,16 +9,11 @@
  * body and are not pipelined.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum { REQUEST_MAX = 64 * 1024, EVENTS = 512, BACKLOG = 1024 };
+#include "tests/load/loop.h"
+
+enum { REQUEST_MAX = 64 * 1024 };
 
 struct connection {
 	int fd;
@@ -28,12 +23,6 @@ struct connection {
 
 static char *answer_text;
 static size_t answer_len;
-
-static _Noreturn void give_up(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static void make_answer(size_t bytes)
 {
@@ -57,16 +46,10 @@ static void make_answer(size_t bytes)
 static void take(int loop, int fd)
 {
 	struct connection *c = malloc(sizeof *c);
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-	int one = 1;
 
-	if (!c || fd == -1)
-		give_up("answer: accept");
+	loop_watch(loop, fd, c);
 	c->fd = fd;
 	c->got = c->missing = 0;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event))
-		give_up("answer: epoll_ctl");
 }
 
 /* True when the request is whole. */
@@ -86,8 +69,9 @@ static int whole(struct connection *c, size_t n)
 	return !c->missing;
 }
 
-static void serve(struct connection *c)
+static void serve(void *connection)
 {
+	struct connection *c = connection;
 	static char body[REQUEST_MAX];
 	char *to = c->missing ? body : c->head + c->got;
 	ssize_t n = recv(c->fd, to, c->missing ? sizeof body : sizeof c->head - 1 - c->got, 0);
@@ -105,25 +89,8 @@ static void serve(struct connection *c)
 
 int main(int argc, char **argv)
 {
-	int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0), loop = epoll_create1(0);
-	struct epoll_event events[EVENTS], accepts = {.events = EPOLLIN};
-	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
 	if (argc != 3)
 		return 2;
-	here.sin_port = htons((uint16_t)atoi(argv[1]));
 	make_answer((size_t)atol(argv[2]));
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (bind(listener, (struct sockaddr *)&here, sizeof here) || listen(listener, BACKLOG) ||
-	    epoll_ctl(loop, EPOLL_CTL_ADD, listener, &accepts))
-		give_up("answer: listen");
-	for (;;) {
-		int n = epoll_wait(loop, events, EVENTS, -1);
-
-		for (int i = 0; i < n; i++)
-			if (events[i].data.ptr)
-				serve(events[i].data.ptr);
-			else
-				take(loop, accept(listener, NULL, NULL));
-	}
+	loop_run(argv[1], take, serve);
 }

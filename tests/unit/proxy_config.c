@@ -76,7 +76,7 @@ static const struct bad bads[] = {
          "write http://HOST:PORT, https://HOST:PORT or unix:/PATH"},
         {ROUTES "    protocol: text\n",
          "f.yaml:6:15: error: protocol 'text' is not supported by this version",
-         "one of: auto, openinference, json, bytes, openai, anthropic, ollama, tfserving, kserve-v1"},
+         "one of: auto, openinference, json, bytes, openai, anthropic, ollama, tfserving, kserve-v1, tgi"},
         {ROUTES "    protocol: jso\n", "f.yaml:6:15: error: 'jso' is not a known protocol",
          "did you mean 'json'?"},
         {"version: 1\nlisten: [{address: 127.0.0.1:8080}]\nworkers: 16\nmemory: 41MiB\n"
