@@ -50,7 +50,6 @@ struct observation {
 	uint32_t measured[MEASURES]; /* rows that have it */
 	double sums[MEASURES];       /* over those */
 	struct agreement agreement;
-	uint32_t slice_count; /* beside the route's, which all its pairs are in */
 	bool noise_known, baseline_diverged;
 	uint64_t baseline_us;
 	uint32_t control;                                   /* enum results_control */
@@ -78,7 +77,6 @@ struct tally {
 	double row_sums[MEASURES];
 	struct sketch live, other, first;
 	struct sketch response, lag; /* of a replay */
-	struct sketch live, other;
 	struct sketch slower,
 	        faster; /* of a pair: candidate less reference, and the reverse where it is less */
 	struct gate_noise noise;
