@@ -166,6 +166,7 @@ const struct command *const commands[] = {
         &report_command,
         &gate_command,
         &show_command,
+        &labels_command,
         &doctor_command,
         &drill_command,
         &prove_command,
