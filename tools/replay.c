@@ -10,10 +10,8 @@
 #include "proto/base/clock.h"
 #include "proto/grpc.h"
 #include "proxy/config.h"
-#include "proxy/config_endpoint.h"
 #include "replay/gate.h"
 #include "tools/commands.h"
-#include "tools/gate.h"
 #include "tools/where.h"
 
 /* At recorded times a slow answer must not hold back the next request, nor one target another: there are
@@ -24,61 +22,6 @@ enum { LOOKED_AT_MAX = 4096 }; /* records, for the first request of each route *
 enum { INTERRUPTED = 130 };
 
 static struct replay_options options;
-
-static int read_target(const char *text, struct plan_candidate *out)
-{
-	const char *equals = strchr(text, '='), *why = "NAME=URL is expected";
-
-	if (equals && equals > text && equals - text < NAME_MAX_BYTES)
-		why = endpoint_from_url(equals + 1, &out->endpoint);
-	if (why) {
-		return command_wrong(&replay_command, "--to %s: %s", text, why);
-	}
-	snprintf(out->name, sizeof out->name, "%.*s", (int)(equals - text), text);
-	out->sample_ppm = 1000000;
-	out->verify = true;
-	snprintf(out->ca_file, sizeof out->ca_file, "%s", options.ca_file ? options.ca_file : "");
-	return -1;
-}
-
-static int read_http(const char *text, uint32_t *out)
-{
-	static const char *const names[] = {
-	        [PLAN_HTTP_AUTO] = "auto", [PLAN_HTTP_1] = "1.1", [PLAN_HTTP_2] = "2"};
-
-	for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if (text && strcmp(text, names[i]))
-			continue;
-		*out = text ? i : PLAN_HTTP_AUTO;
-		return -1;
-	}
-	return command_wrong(&replay_command, "--http %s: 2, 1.1 or auto", text);
-}
-
-/* A target that is called like a candidate of the file is sent what that candidate would be. */
-static void adopt(const struct plan *file, const char *route, struct plan_candidate *to)
-{
-	const struct plan_candidate *from = NULL;
-
-	for (unsigned r = 0; r < file->route_count; r++)
-		for (unsigned c = 0; c < file->routes[r].candidate_count; c++)
-			if (!strcmp(file->routes[r].candidates[c].name, to->name) &&
-			    (!from || !strcmp(file->routes[r].name, route)))
-				from = &file->routes[r].candidates[c];
-	if (!from)
-		return;
-	to->rewrite = from->rewrite;
-	to->fault_count = from->fault_count;
-	memcpy(to->faults, from->faults, sizeof to->faults);
-	to->models_ignored = from->models_ignored;
-	to->timeout_ms = options.timeout ? to->timeout_ms : from->timeout_ms;
-	to->http = options.http ? to->http : from->http;
-	to->verify = from->verify;
-	if (!options.ca_file)
-		memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);
-	memcpy(to->credential_file, from->credential_file, sizeof to->credential_file);
-	memcpy(to->credential_header, from->credential_header, sizeof to->credential_header);
-}
 
 static int read_connections(struct replay_options *o, struct plan *plan)
 {
@@ -146,6 +89,8 @@ static int routes_of(const char *path, struct plan *plan)
 		snprintf(to->name, sizeof to->name, "%s", from->name);
 		snprintf(plan->replay_input.routes[i].policy, NAME_MAX_BYTES, "%s", from->policy);
 		memcpy(plan->replay_input.routes[i].hash, from->policy_hash, 32);
+		if (!strcmp(from->name, "gor") || !strcmp(from->name, "har"))
+			plan->replay_choice.foreign_routes |= 1u << i;
 		to->protocol = from->protocol;
 		to->tolerance_abs = from->tolerance_abs;
 		to->tolerance_rel = from->tolerance_rel;
@@ -155,47 +100,6 @@ static int routes_of(const char *path, struct plan *plan)
 	}
 	status = look(path, reader, plan);
 	capfile_reader_free(&reader);
-	return status;
-}
-
-static int names_differ(const struct plan_route *route)
-{
-	for (unsigned i = 0; i < route->candidate_count; i++) {
-		for (unsigned k = 0; k < i; k++) {
-			if (strcmp(route->candidates[i].name, route->candidates[k].name))
-				continue;
-			return command_wrong(&replay_command, "--to: there are two targets '%s'",
-			                     route->candidates[i].name);
-		}
-	}
-	return -1;
-}
-
-static int fill_route(const struct replay_options *o, const struct plan *file, struct plan_route *route)
-{
-	char baseline[TEXT_MAX_BYTES + 16];
-	int status = -1;
-
-	for (unsigned i = 0; i < o->target_count && status < 0; i++)
-		status = read_target(o->targets[i], &route->candidates[route->candidate_count++]);
-	if (status < 0 && o->baseline) {
-		snprintf(baseline, sizeof baseline, "baseline=%s", o->baseline);
-		route->candidates[route->candidate_count].baseline = true;
-		status = read_target(baseline, &route->candidates[route->candidate_count++]);
-	}
-	for (unsigned i = 0; i < route->candidate_count; i++) {
-		route->candidates[i].max_in_flight = o->in_flight;
-		route->candidates[i].timeout_ms = o->timeout_ms;
-		if (status < 0)
-			status = read_http(o->http, &route->candidates[i].http);
-		adopt(file, route->name, &route->candidates[i]);
-		if (!o->http && !route->candidates[i].http && !route->candidates[i].endpoint.tls)
-			route->candidates[i].http = route->live.http;
-	}
-	if (status < 0)
-		status = names_differ(route);
-	for (unsigned i = 0; i < o->gate_count && status < 0; i++)
-		status = gate_read(o->gates[i], &route->gates[route->gate_count++]) ? 2 : -1;
 	return status;
 }
 
@@ -237,6 +141,9 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	buf_printf(&text, "late %s\n", plan->replay_drop_late ? "drop" : "send");
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
+	for (unsigned r = 0; r < plan->route_count; r++)
+		for (unsigned i = 0; i < plan->routes[r].candidate_count; i++)
+			buf_put(&text, &plan->routes[r].candidates[i].rewrite, sizeof(struct plan_rewrite));
 	buf_put(&text, plan->gates_hash, sizeof plan->gates_hash);
 	buf_put(&text, plan->replay_input.hash, sizeof plan->replay_input.hash);
 	buf_put(&text, file->config_hash, sizeof file->config_hash);
@@ -258,7 +165,9 @@ static int fill(struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
-		status = fill_route(o, &file, &plan->routes[r]);
+		status = replay_fill_route(o, &file, &plan->routes[r]);
+	if (status < 0)
+		status = replay_guard(o, &file, plan);
 	if (status < 0 && o->dry_run)
 		return replay_dry_run(o->input, plan);
 	if (status < 0 && replay_hash_input(o->input, &plan->replay_input)) {
@@ -394,6 +303,48 @@ static const struct command_flag flags[] = {
          .argument = "URL",
          .sentence = "a copy of live: noise floor, other side of masked inputs",
          .to = &options.baseline},
+        {.name = "--header",
+         .argument = "'NAME: VALUE'",
+         .sentence = "of requests to targets, in place of what it was; without a value it goes; may be given "
+                     "again",
+         .to = options.headers,
+         .most = REWRITES_MAX,
+         .count = &options.header_count},
+        {.name = "--host",
+         .argument = "NAME|keep",
+         .sentence = "Host of requests to targets",
+         .value = "the target's",
+         .to = &options.host},
+        {.name = "--rewrite-path",
+         .argument = "/OLD=/NEW",
+         .sentence = "of requests to targets; may be given again",
+         .to = options.paths,
+         .most = REWRITES_MAX,
+         .count = &options.path_count},
+        {.name = "--model",
+         .argument = "NAME",
+         .sentence = "the same as --set $.model=NAME",
+         .to = &options.model},
+        {.name = "--set",
+         .argument = "PATH=VALUE",
+         .sentence = "of JSON bodies to targets, where it is there: $.temperature=0; may be given again",
+         .to = options.sets,
+         .most = REWRITES_MAX - 1,
+         .count = &options.set_count},
+        {.name = "--credential",
+         .argument = "FILE",
+         .sentence = "a line, mode 0600: Authorization of requests to targets",
+         .to = &options.credential},
+        {.name = "--allow",
+         .argument = "'METHOD /PREFIX'",
+         .sentence = "send these too, though they may have side effects; may be given again",
+         .to = options.allows,
+         .most = ALLOWS_MAX,
+         .count = &options.allow_count},
+        {.name = "--allow-side-effects", .sentence = "send whatever was recorded", .set = &options.allow_all},
+        {.name = "--yes-really",
+         .sentence = "a target may be the live endpoint of the capture",
+         .set = &options.yes_really},
         {.name = "--http",
          .argument = "2|1.1",
          .sentence = "what targets are sent; left out: what ALPN agrees on over TLS, else 2 where the "
