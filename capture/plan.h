@@ -36,6 +36,7 @@ enum {
 	HEADER_EDITS_MAX = 16,
 	REWRITES_MAX = 8,
 	RAMP_STAGES_MAX = 8,
+	ALLOWS_MAX = 16,
 	FAULTS_MAX = 8,
 	SANDBOXES_MAX = 8, /* of a plan */
 	SANDBOX_TEXT_BYTES = 1024,
@@ -383,6 +384,13 @@ struct plan_schedule {       /* replay/schedule.h */
 struct plan_choice { /* which of the capture's exchanges are played */
 	struct where where;
 	uint32_t sample_ppm;
+	/* replay/effects.h */
+	bool allow_all;
+	uint32_t foreign_routes; /* a bit for each that no mirror recorded */
+	uint32_t allow_count;
+	struct plan_allow {
+		char method[16], prefix[TEXT_MAX_BYTES];
+	} allow[ALLOWS_MAX];
 	uint64_t from_ns, until_ns; /* recorded so long behind the first; until 0: to the end */
 };
 

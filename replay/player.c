@@ -226,6 +226,9 @@ static void say_end(int err)
 		        err_text(end));
 	if (out)
 		fprintf(stderr, "understudy: left out, without a complete request and answer: %llu\n", out);
+	if (window_not_allowed(player.window))
+		fprintf(stderr, "understudy: left out, as they may have side effects: %llu; see --allow\n",
+		        (unsigned long long)window_not_allowed(player.window));
 	if (others && player.env->plan->replay_progress != PROGRESS_QUIET)
 		fprintf(stderr, "understudy: left out by --where and --sample: %llu\n", others);
 	if (!player.sequence)
