@@ -495,6 +495,16 @@ static bool unknown_call(struct span head)
 	       (!span_eq(method, SPAN("ModelInfer")) && !span_eq(method, SPAN("ModelStreamInfer")));
 }
 
+bool mask_guesses(const struct plan_mask *policy)
+{
+	return mask_finds(policy) && !policy->allow && !has_place(policy, MASK_PATH);
+}
+
+bool mask_by_guess(const struct plan_mask *policy, struct span head)
+{
+	return unknown_call(head) && mask_guesses(policy);
+}
+
 /* A body with inference-header-content-length is JSON with binary tensors behind it, whatever its type. */
 bool mask_cannot(const struct plan_mask *policy, struct span head)
 {
@@ -507,5 +517,6 @@ bool mask_cannot(const struct plan_mask *policy, struct span head)
 			coded |= value.len && !span_eq_nocase(value, SPAN("identity"));
 		tail |= span_eq_nocase(name, SPAN("inference-header-content-length"));
 	}
-	return ((coded && mask_by_message(head)) || tail || unknown_call(head)) && mask_wants_body(policy);
+	return ((coded && mask_by_message(head)) || tail || (unknown_call(head) && !mask_guesses(policy))) &&
+	       mask_wants_body(policy);
 }

@@ -73,6 +73,15 @@ bool mask_by_message(struct span head);
 int mask_grpc(const struct mask_rules *, struct mask_key *, bool request, struct span encoding,
               const struct grpc_message *, struct buf *out, uint32_t *count_out,
               bool *input_masked_out) MUST_CHECK;
+/* The same of a message of any call, under a policy without path rules that looks into texts. ERR_PROTO: it is
+ * no protobuf; ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM. */
+int mask_protobuf(const struct mask_rules *, struct mask_key *, struct span encoding,
+                  const struct grpc_message *, struct buf *out, uint32_t *count_out,
+                  bool *input_masked_out) MUST_CHECK;
+/* Is that a call whose messages only mask_protobuf() can read? Of an answer none can tell: false. */
+bool mask_by_guess(const struct plan_mask *, struct span head);
+/* May messages be read so? */
+bool mask_guesses(const struct plan_mask *);
 /* Can that JSON path be read? 0, ERR_CONFIG, or ERR_LIMIT (too many steps); *at_out: the byte of the step
  * that cannot. */
 int mask_path_check(const char *path, size_t *at_out) MUST_CHECK;

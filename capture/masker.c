@@ -30,7 +30,7 @@ struct track { /* one leg whose HEAD was seen */
 	uint64_t id;
 	struct record last;
 	uint8_t leg;
-	bool holding, by_message;
+	bool holding, by_message, by_guess;
 	struct mask_body form;
 	bool trailed;                /* its trailers came: the body is whole, and released */
 	char encoding[ENCODING_MAX]; /* grpc-encoding; empty: one that is not known */
@@ -261,6 +261,7 @@ static int begin(struct masker *m, struct record *r)
 	t->last = *r;
 	t->holding = mask_wants_body(policy);
 	t->by_message = mask_by_message(head);
+	t->by_guess = mask_by_guess(policy, head);
 	t->form = form;
 	t->form.limit_bytes = m->env->plan->routes[r->route].max_body_bytes;
 	encoding = head_field(head, SPAN("grpc-encoding"));
@@ -281,6 +282,24 @@ static void emit_held(void *masker, struct record *r, const void *payload)
 }
 
 /* Messages that are whole, each by itself; behind them the body must end. */
+static int mask_message(struct masker *m, const struct track *t, const struct mask_rules *rules,
+                        const struct grpc_message *message, struct buf *out, uint32_t *count,
+                        bool *input_masked)
+{
+	struct span encoding = span_of(t->encoding);
+	size_t before = buf_len(out);
+	int err = ERR_PROTO;
+
+	if (!t->by_guess)
+		err = mask_grpc(rules, m->key, t->leg == LEG_CLIENT, encoding, message, out, count,
+		                input_masked);
+	if (err != ERR_PROTO || (t->leg == LEG_CLIENT && !t->by_guess) ||
+	    !mask_guesses(policy_of(m, t->last.route)) || out->err)
+		return err;
+	out->tail = out->head + before;
+	return mask_protobuf(rules, m->key, encoding, message, out, count, input_masked);
+}
+
 static int mask_messages(struct masker *m, struct track *t, const struct mask_rules *rules, struct buf *out)
 {
 	struct span body = buf_span(&t->hold.body);
@@ -291,9 +310,7 @@ static int mask_messages(struct masker *m, struct track *t, const struct mask_ru
 		long n = grpc_next(left, SIZE_MAX, &message);
 		bool input_masked;
 		uint32_t count;
-		int err = n > 0 ? mask_grpc(rules, m->key, t->leg == LEG_CLIENT, span_of(t->encoding),
-		                            &message, out, &count, &input_masked)
-		                : ERR_PROTO;
+		int err = n > 0 ? mask_message(m, t, rules, &message, out, &count, &input_masked) : ERR_PROTO;
 
 		if (err)
 			return err;
