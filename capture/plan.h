@@ -14,6 +14,7 @@
 #include "capture/detect/detect.h"
 #include "capture/guard.h"
 #include "capture/ledger.h"
+#include "capture/operator.h"
 #include "capture/where.h"
 
 enum {
@@ -295,21 +296,22 @@ struct plan_route {
 	struct plan_slice slices[SLICES_MAX];
 };
 
-enum mask_operator { MASK_DROP, MASK_TOKEN, MASK_REDACT };
-
-enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM };
+enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM, MASK_COOKIE, MASK_SEGMENT };
 struct plan_mask_field {
 	uint32_t place;             /* enum mask_place */
-	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name */
+	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name; of a
+	                               segment the one before it, or its number from 1 on */
 	uint32_t with;              /* enum mask_operator */
 	bool model_input;           /* masking it changes what the model reads (default true) */
 	uint32_t line;              /* of the file that it was read from; 0: none */
+	struct mask_by by;
 };
 
 struct plan_detect { /* what is found in texts, and what becomes of it */
 	struct detect_policy find;
 	uint32_t with;      /* enum mask_operator: of what was found; drop: of all of its text */
 	uint32_t least_ppm; /* the score, as find.min_score */
+	struct mask_by by;  /* of `with`; its class stays NONE: each find has its own */
 	bool drop_prose;    /* free text goes as a whole */
 	uint32_t line;      /* of `detectors` in the file; 0: none */
 	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
@@ -319,6 +321,8 @@ struct plan_detect { /* what is found in texts, and what becomes of it */
 struct plan_mask {
 	char name[NAME_MAX_BYTES];
 	uint8_t hash[32]; /* SHA-256 of the rules */
+	bool allow; /* only fields that a rule keeps stay clear; else: all but what rules and detectors name
+	             */
 	uint32_t field_count;
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 	struct plan_detect detect;

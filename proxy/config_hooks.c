@@ -252,7 +252,9 @@ void config_mask_field_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		in = child ? child : in;
 	}
 	if (found != 1) {
-		cfg_fail(c, n, NULL, "a masked field has one of 'path', 'header', 'query' and 'form'");
+		cfg_fail(c, n, NULL,
+		         "a masked field has one of 'path', 'header', 'query', 'form', 'cookie' and "
+		         "'segment'");
 		return;
 	}
 	text = config_text(c, config_mask_places[f->place], in);
@@ -269,6 +271,7 @@ void config_mask_field_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		         text);
 	else if (f->place == MASK_HEADER)
 		snprintf(f->where, sizeof(f->where), "%s", name);
+	config_mask_operator(c, n, f);
 }
 
 void config_detector_hook(struct cfg *c, const struct cfg_node *n, void *at)
@@ -325,4 +328,5 @@ void config_mask_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		cfg_fail(c, n->key, "choose another name", "'builtin' is the name of the built-in policy");
 	snprintf(m->name, sizeof(m->name), "%.*s", NAME_MAX_BYTES - 1, n->key->text);
 	detect_check(c, n, &m->detect);
+	config_mask_check(c, n, m);
 }

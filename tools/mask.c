@@ -51,8 +51,8 @@ static void count_sights(struct apply *a)
 	for (size_t i = 0; i < n; i++) {
 		if (s[i].class)
 			a->by_class[s[i].class]++;
-		else if (s[i].rule)
-			a->by_field[s[i].rule - a->job.policy->fields]++;
+		else if (mask_job_field(&a->job, s[i].rule) >= 0)
+			a->by_field[mask_job_field(&a->job, s[i].rule)]++;
 		else
 			a->prose += s[i].prose;
 	}

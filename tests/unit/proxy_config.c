@@ -59,7 +59,7 @@ static const struct bad bads[] = {
         {ROUTES "masks: {default: {gazetteer_file: /no/such}}\n",
          "f.yaml:6:35: error: cannot open /no/such: No such file or directory", NULL},
         {ROUTES "masks: {a: {fields: [{with: drop}]}}\n",
-         "f.yaml:6:22: error: a masked field has one of 'path', 'header', 'query' and 'form'", NULL},
+         "f.yaml:6:22: error: a masked field has one of 'path', 'header', 'query', 'form', 'cookie' and 'segment'", NULL},
         {ROUTES "masks: {builtin: {}}\n", "f.yaml:6:9: error: 'builtin' is the name of the built-in policy",
          "choose another name"},
         {HEAD, "f.yaml:1:1: error: 'routes' is missing", "a list of at least one route"},
