@@ -279,7 +279,10 @@ struct plan_route {
 	bool keep_host;               /* a candidate is told the client's Host: it is copied too */
 	char methods[TEXT_MAX_BYTES]; /* " POST PUT " with blanks around each */
 	uint32_t sample_ppm;
-	char sample_header[NAME_MAX_BYTES]; /* the sampling key; empty: the request id */
+	char sample_header[NAME_MAX_BYTES];  /* the sampling key; empty: the request id */
+	char consent_header[NAME_MAX_BYTES]; /* lower case; without it nothing is copied; empty: none is asked
+	                                      */
+	char consent_value[TEXT_MAX_BYTES];  /* what it must say; empty: anything but no, false and 0 */
 	uint64_t max_body_bytes;
 	uint32_t mask; /* index in masks */
 	double tolerance_abs, tolerance_rel;
@@ -326,6 +329,11 @@ struct plan_mask {
 	uint32_t field_count;
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 	struct plan_detect detect;
+};
+
+struct plan_withdrawn {               /* capture/withdrawn.h */
+	char file[PATH_MAX_BYTES];    /* empty: none; its descriptor is "withdrawn" */
+	char subject[NAME_MAX_BYTES]; /* the header that says whose exchange it is, lower case */
 };
 
 struct plan_harm { /* replay/harm.h */
@@ -393,6 +401,7 @@ struct plan {
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;
 	struct plan_harm harm;
+	struct plan_withdrawn withdrawn;
 	uint32_t canary_ms; /* how often it walks; 0: never */
 	uint32_t resolve_every_ms;
 	bool forwarded; /* on the way to live: X-Forwarded-*, Forwarded, x-request-id, our span in traceparent

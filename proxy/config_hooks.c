@@ -292,13 +292,20 @@ void config_allow_hook(struct cfg *c, const struct cfg_node *n, void *at)
 void config_gazetteer_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	static const struct cfg_row row = {
-	        .name = "gazetteer_file", .type = CFG_STRING, .size = PATH_MAX_BYTES, .required = true};
+	        .name = "file", .type = CFG_STRING, .size = PATH_MAX_BYTES, .required = true};
 	struct reading *r = cfg_user(c);
 
 	if (!cfg_scalar(c, &row, n, at))
 		return;
 	if (!config_anchor(at, PATH_MAX_BYTES, r->folder))
 		cfg_fail(c, n, NULL, "the path is too long with the configuration's folder");
+}
+
+void config_withdrawn_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	config_gazetteer_hook(c, n, at);
+	if (*(char *)at)
+		config_check_withdrawn(c, n, at);
 }
 
 /* A gazetteer is looked up by its detector: it is on when there is a file. */

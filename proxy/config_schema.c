@@ -285,6 +285,21 @@ static const struct cfg_row headers_rows[] = {
         {ALL("response", CFG_MAPPING, response_rows), .sentence = "On the way to the client."},
         END,
 };
+static const struct cfg_row consent_rows[] = {
+        {ONE("header", CFG_HOOK, struct plan_route, consent_header), .required = true,
+         .hook = config_slice_header_hook, .sentence = "a header's name; a request without it is not copied"},
+        {ONE("value", CFG_STRING, struct plan_route, consent_value),
+         .sentence = "What it must say, in either case; left out: anything but no, false and 0."},
+        END,
+};
+static const struct cfg_row withdrawn_rows[] = {
+        {ONE("file", CFG_HOOK, struct plan_withdrawn, file), .required = true, .hook = config_withdrawn_hook,
+         .sentence = "one token a line, as masks make it of the subject"},
+        {ONE("subject", CFG_HOOK, struct plan_withdrawn, subject), .required = true,
+         .hook = config_slice_header_hook,
+         .sentence = "a header's name, which says whose the request is; each mask must make it a token"},
+        END,
+};
 static const struct cfg_row mirror_rows[] = {
         {ONE("sample", CFG_SHARE, struct plan_route, sample_ppm), .value = "100%",
          .sentence = "Share of exchanges copied."},
@@ -297,6 +312,8 @@ static const struct cfg_row mirror_rows[] = {
          .sentence = "A name under masks; left out, the built-in policy."},
         {ONE("max_body", CFG_SIZE, struct plan_route, max_body_bytes), .min = "1KiB", .max = "1GiB",
          .value = "8MiB", .sentence = "A larger body is served, not copied."},
+        {ALL("consent", CFG_MAPPING, consent_rows),
+         .sentence = "What a request must say to be copied; else it is excluded as no_consent."},
         END,
 };
 static const struct cfg_row tolerance_rows[] = {
@@ -686,6 +703,8 @@ static const struct cfg_row rows[] = {
         {ONE("canary", CFG_DURATION, struct plan, canary_ms), .min = "0s", .max = "1h", .value = "1m",
          .sentence =
                  "How often a synthetic exchange tries what masks copies; unmasked or lost it pauses all."},
+        {ALL("withdrawn", CFG_MAPPING, withdrawn_rows), .offset = offsetof(struct plan, withdrawn),
+         .sentence = "Whose exchanges are neither captured, nor mirrored, nor replayed any more."},
         {ALL("control", CFG_MAPPING, control_rows), .sentence = "How commands reach the proxy."},
         {ALL("run", CFG_MAPPING, run_rows), .sentence = "What this run is."},
         {ALL("engine", CFG_MAPPING, engine_rows), .sentence = "Where the work is done."},

@@ -133,7 +133,7 @@ int secrets_ticket_key(int former_fd, int *fd_out)
 	return err;
 }
 
-int secrets_gazetteer(const char *file, int *fd_out)
+int secrets_list(const char *file, int *fd_out)
 {
 	char *bytes = malloc(GAZETTEER_BYTES_MAX + 1);
 	int fd = open(file, O_RDONLY | O_CLOEXEC), err = 0;
@@ -144,9 +144,9 @@ int secrets_gazetteer(const char *file, int *fd_out)
 	       (n = read(fd, bytes + len, GAZETTEER_BYTES_MAX + 1 - len)) > 0)
 		len += (size_t)n;
 	if (!bytes || fd == -1 || n == -1 || len > GAZETTEER_BYTES_MAX)
-		err = complain("cannot read the gazetteer", file);
+		err = complain("cannot read the list", file);
 	else
-		err = keep(bytes, len, "gazetteer", fd_out);
+		err = keep(bytes, len, "list", fd_out);
 	if (fd != -1)
 		close(fd);
 	free(bytes);

@@ -144,6 +144,10 @@ const char *mask_job_run(struct mask_job *j, const struct mask_document *d, uint
 	*count_out = 0;
 	buf_reset(&j->out);
 	mask_watch_forget(&j->watch);
+	if (d->head)
+		return mask_head(j->policy, j->finder, j->key, d->text, &j->out, count_out) || j->out.err
+		               ? mask_why_name(MASK_WHY_HEAD)
+		               : NULL;
 	if (d->body.form == MASK_PLAIN && !j->finder)
 		return "it is a text, and the policy has no detectors that could look into it";
 	err = mask_body(&d->body, j->rules, j->key, d->text, NULL, NULL, &j->out, count_out, &input_masked);
