@@ -163,6 +163,7 @@ static int fill(struct replay_options *o, struct plan *plan)
 		status = 2;
 	if (!o->seed)
 		plan->seed = file.seed;
+	plan->withdrawn = file.withdrawn;
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
