@@ -128,12 +128,15 @@ struct stratum {
 	unsigned least; /* pairs of a lower band of priorities are not stored */
 };
 
-/* A row of stored_pair without its texts and bodies. */
+enum { REQUEST_ID_BYTES = 64 };
+
+/* A row of stored_pair without its other texts and its bodies. */
 struct stored_pair {
 	sqlite3_int64 n;
 	uint64_t id, bytes, seen_us, live_us, other_us;
 	unsigned asked, flags, live_status, other_status, rows, rows_diverged;
 	struct row first;
+	char request_id[REQUEST_ID_BYTES + 1]; /* as the client gave it, masked; empty: it is our id */
 };
 
 struct results {

@@ -135,12 +135,15 @@ static void test_decided_by(void **state)
 /* Every metric has a side on which it passes and one on which it fails. */
 static void test_metrics(void **state)
 {
-	static const uint64_t few[DIVERGENCES] = {5, 5, 5, 5, 5, 5, 5},
-	                      many[DIVERGENCES] = {500, 500, 500, 500, 500, 500, 500};
+	static uint64_t few[DIVERGENCES], many[DIVERGENCES];
 	static struct stat_mean low[MEASURES], high[MEASURES];
 	static struct sketch small, large, none;
 
 	(void)state;
+	for (int d = 0; d < DIVERGENCES; d++) {
+		few[d] = 5;
+		many[d] = 500;
+	}
 	for (int i = 0; i < 5000; i++) {
 		for (int m = 0; m < MEASURES; m++) {
 			stat_mean_add(&low[m], 0.01, GATE_ALPHA);
