@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "capture/capfile.h"
 #include "capture/head.h"
 #include "proto/base/clock.h"
@@ -26,16 +27,17 @@ enum { INTERRUPTED = 130 };
 
 static struct replay_options options;
 
+/* NAME=URL, or NAME: where that one is, the configuration says. */
 static int read_target(const char *text, struct plan_candidate *out)
 {
-	const char *equals = strchr(text, '='), *why = "NAME=URL is expected";
+	size_t n = strcspn(text, "=");
+	const char *why = n && n < NAME_MAX_BYTES ? NULL : "NAME=URL is expected";
 
-	if (equals && equals > text && equals - text < NAME_MAX_BYTES)
-		why = endpoint_from_url(equals + 1, &out->endpoint);
-	if (why) {
+	if (!why && text[n])
+		why = endpoint_from_url(text + n + 1, &out->endpoint);
+	if (why)
 		return command_wrong(&replay_command, "--to %s: %s", text, why);
-	}
-	snprintf(out->name, sizeof out->name, "%.*s", (int)(equals - text), text);
+	snprintf(out->name, sizeof out->name, "%.*s", (int)n, text);
 	out->sample_ppm = 1000000;
 	out->timeout_ms = 10000;
 	out->verify = true;
@@ -57,7 +59,7 @@ static int read_http(const char *text, uint32_t *out)
 }
 
 /* A target that is called like a candidate of the file is sent what that candidate would be. */
-static void adopt(const struct plan *file, const char *route, struct plan_candidate *to)
+static int adopt(const struct plan *file, const char *route, struct plan_candidate *to)
 {
 	const struct plan_candidate *from = NULL;
 
@@ -66,8 +68,15 @@ static void adopt(const struct plan *file, const char *route, struct plan_candid
 			if (!strcmp(file->routes[r].candidates[c].name, to->name) &&
 			    (!from || !strcmp(file->routes[r].name, route)))
 				from = &file->routes[r].candidates[c];
+	if (!from && !to->endpoint.url[0])
+		return command_wrong(&replay_command,
+		                     "--to %s: NAME=URL is expected, or a candidate of --config", to->name);
 	if (!from)
-		return;
+		return -1;
+	if (!to->endpoint.url[0]) {
+		to->endpoint = from->endpoint;
+		to->sandbox = from->sandbox;
+	}
 	to->rewrite = from->rewrite;
 	to->fault_count = from->fault_count;
 	memcpy(to->faults, from->faults, sizeof to->faults);
@@ -78,6 +87,7 @@ static void adopt(const struct plan *file, const char *route, struct plan_candid
 	memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);
 	memcpy(to->credential_file, from->credential_file, sizeof to->credential_file);
 	memcpy(to->credential_header, from->credential_header, sizeof to->credential_header);
+	return -1;
 }
 
 static int read_connections(const char *text, const struct plan *plan, uint32_t *out)
@@ -185,7 +195,8 @@ static int fill_route(const struct replay_options *o, const struct plan *plan, c
 		route->candidates[i].max_in_flight = plan->slots_each;
 		if (status < 0)
 			status = read_http(o->http, &route->candidates[i].http);
-		adopt(file, route->name, &route->candidates[i]);
+		if (status < 0)
+			status = adopt(file, route->name, &route->candidates[i]);
 		if (!o->http && !route->candidates[i].http && !route->candidates[i].endpoint.tls)
 			route->candidates[i].http = route->live.http;
 	}
@@ -259,6 +270,29 @@ static int fill(const struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		hash_options(o, &file, plan);
 	return status;
+}
+
+/* Where the sockets of its sandboxes lie: a folder that is gone after the run. 0, or an exit status. */
+static int shelter(struct plan *plan, char folder[PATH_MAX_BYTES])
+{
+	unsigned count = 0, r, c;
+
+	folder[0] = '\0';
+	while (plan_sandboxed(plan, count, &r, &c))
+		count++;
+	if (count > SANDBOXES_MAX)
+		return command_wrong(&replay_command,
+		                     "%u sandboxes are needed, one for each route; at most %d", count,
+		                     SANDBOXES_MAX);
+	if (!count)
+		return 0;
+	snprintf(folder, PATH_MAX_BYTES, "/tmp/understudy-replay-XXXXXX");
+	if (!mkdtemp(folder)) {
+		fprintf(stderr, "understudy: replay: %s: %s\n", folder, strerror(errno));
+		return 3;
+	}
+	snprintf(plan->control_socket, sizeof plan->control_socket, "%s/s", folder);
+	return 0;
 }
 
 static void prepare(struct replay_options *o, struct plan *plan)
@@ -336,6 +370,7 @@ static int run(const struct words *words)
 {
 	static struct plan plan;
 	struct replay_options *o = &options;
+	char folder[PATH_MAX_BYTES];
 	int status, judged;
 
 	o->input = words->at[0];
@@ -345,10 +380,11 @@ static int run(const struct words *words)
 	status = take_input(o);
 	if (status < 0)
 		status = fill(o, &plan);
-	if (status < 0)
-		status = start_roles(&plan, o->run, o->input, NULL);
-	else
+	if (status >= 0 || (status = shelter(&plan, folder)))
 		return status;
+	status = start_roles(&plan, o->run, o->input, NULL);
+	if (folder[0])
+		rmdir(folder);
 	if (status && status != INTERRUPTED)
 		return status;
 	judged = verdict(o); /* of what was played, also when that is not all */
@@ -358,7 +394,7 @@ static int run(const struct words *words)
 static const struct command_flag flags[] = {
         {.name = "--to",
          .argument = "NAME=URL",
-         .sentence = "a target; may be given again",
+         .sentence = "a target; may be given again; NAME alone: as --config has it, a sandbox too",
          .to = options.targets,
          .most = CANDIDATES_MAX - 1,
          .count = &options.target_count},
