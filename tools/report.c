@@ -34,7 +34,9 @@ static void md_gates(const struct run *run, const struct node *c, struct buf *ou
 	const struct node *gates = doc_get(c, "gates");
 	char limit[32], value[32], ci[80], who[160];
 	double low, high;
+	struct buf text;
 
+	buf_init(&text, 1024);
 	for (const struct node *g = gates ? gates->child : NULL; g; g = g->next) {
 		const char *metric = doc_text(g, "metric"), *unit = run_metric_unit(metric);
 		double needed = doc_number(g, "needed");
@@ -48,8 +50,16 @@ static void md_gates(const struct run *run, const struct node *c, struct buf *ou
 		           doc_text(g, "state"));
 		buf_printf(out, isfinite(needed) ? "%.0f | " : "- | ", needed);
 		md_text(out, doc_text(g, "because"));
+		buf_reset(&text);
+		run_gate_notes(g, &text);
+		if (buf_len(&text)) {
+			buf_puts(out, *doc_text(g, "because") ? "; " : "");
+			buf_put(&text, "", 1);
+			md_text(out, buf_span(&text).data);
+		}
 		buf_puts(out, " |\n");
 	}
+	buf_fini(&text);
 }
 
 static void md_measure(const struct node *c, const char *key, struct buf *out)
@@ -352,11 +362,7 @@ static const struct command_flag flags[] = {
          .sentence = "where it goes",
          .value = "standard output",
          .to = &options.output},
-        {.name = "--config",
-         .letter = "-c",
-         .argument = "FILE",
-         .sentence = "look for runs in its run.directory too",
-         .to = &options.config},
+        RUNS_FLAG(&options.config),
         {0},
 };
 

@@ -19,8 +19,9 @@ class Handler(socketserver.StreamRequestHandler):
 where = os.environ.get("UNDERSTUDY_SOCKET")
 base = socketserver.ThreadingUnixStreamServer if where else socketserver.ThreadingTCPServer
 base.request_queue_size = 256
+server = base(where or ("127.0.0.1", int(os.environ["PORT"])), Handler)
 print("serving", flush=True)
-base(where or ("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+server.serve_forever()
 """
 
 # Each must fail; HOST says where things of the host are.
