@@ -430,7 +430,7 @@ static int make_control_socket(struct estate *e)
 	char made[CONTROL_PATH_BYTES];
 	int fd;
 
-	if (!path[0])
+	if (!path[0] || e->plan->replay)
 		return 0;
 	control_path(e->plan, is_later(e->plan) ? "~" : "", made);
 	fd = estate_bind_path(e->plan, made);
