@@ -140,7 +140,7 @@ def rollup(pid):
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
                  route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2", patience="2s",
-                 control_keys="", mirror_keys="", protocol="openinference"):
+                 control_keys="", mirror_keys="", protocol="openinference", live_timeout="5s"):
         self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
@@ -161,7 +161,7 @@ routes:
   - name: models
     match: {{path_prefix: {prefix}}}
     protocol: {protocol}
-{route}    live: {{endpoints: [{live}], timeout: 5s{live_keys}}}
+{route}    live: {{endpoints: [{live}], timeout: {live_timeout}{live_keys}}}
     mirror: {{sample: 100%, methods: [POST], mask: default{mirror_keys}}}
     candidates:
 {rows}masks:
