@@ -17,6 +17,20 @@
 struct results;
 struct safeguard_cost;
 
+/* The same exchange asked of the baseline, and where each of the two differed from live. */
+enum { RESULTS_PATHS_MAX = 24, RESULTS_PATH_BYTES = JSONDIFF_PATH_BYTES };
+struct results_noise {
+	bool known, diverged;
+	uint64_t us; /* the baseline's latency */
+	uint32_t path_count;
+	struct {
+		const char *name;
+		bool candidate, baseline;
+	} paths[RESULTS_PATHS_MAX];
+};
+
+enum results_control { CONTROL_NONE, CONTROL_MISSED, CONTROL_FOUND };
+
 struct results_pair {
 	uint64_t id;
 	uint16_t route, candidate;              /* candidate: index in the route */
@@ -30,6 +44,8 @@ struct results_pair {
 	uint64_t response_us, lag_us; /* in a replay: from the time it was to be sent, to its last byte, and
 	                                 to when it was */
 	const struct comparison *comparison;
+	struct results_noise noise; /* paths also when not known */
+	uint32_t control;           /* enum results_control: what became of the fault planted in its clone */
 };
 
 /* What the end of a run adds to summary and manifest. */
