@@ -10,6 +10,7 @@
 #include "capture/plan.h"
 #include "proto/base/span.h"
 #include "replay/agreement.h"
+#include "replay/pace.h"
 
 #define DIVERGENCE_TABLE(X)                                                                                  \
 	X(STATUS, "status", "pair")              /* response status differs */                               \
@@ -70,6 +71,7 @@ struct answer {
 	bool grpc;            /* the request was a gRPC call: */
 	struct span target;   /* of the request: SERVICE/METHOD */
 	struct span encoding; /* grpc-encoding; empty: none */
+	struct pace_source pace;
 };
 
 struct row {
@@ -96,8 +98,9 @@ struct comparison {
 	bool diverged;
 	uint32_t counts[DIVERGENCES];
 	uint32_t row_count, rows_diverged;
-	struct agreement agreement;    /* over the elements of declared regressions */
-	uint32_t read_as;              /* enum protocol: what was chosen, or given; of gRPC what is sent */
+	struct agreement agreement; /* over the elements of declared regressions */
+	uint32_t read_as;           /* enum protocol: what was chosen, or given; of gRPC what is sent */
+	struct pace live_pace, candidate_pace;
 	struct row *rows;              /* row_count of them; owned by the comparison */
 	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
 };
