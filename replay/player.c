@@ -74,22 +74,31 @@ static void emit(struct record *r, uint8_t type, uint64_t time_ns, struct span p
 	put_waiting(player.to_judge, r, payload.data);
 }
 
+/* What a mark of its leg says came at once. */
+static void emit_chunk(struct record *r, uint64_t time_ns, struct span bytes)
+{
+	while (bytes.len) {
+		size_t n = bytes.len < RECORD_PAYLOAD_MAX ? bytes.len : RECORD_PAYLOAD_MAX;
+
+		emit(r, RECORD_CHUNK, time_ns, (struct span){bytes.data, n});
+		bytes = (struct span){bytes.data + n, bytes.len - n};
+	}
+}
+
 /* Times are moved so that the request ends when it is due: intervals stay, and the run's clock is the
  * replay's. */
 static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg, uint64_t shift_ns)
 {
 	struct span body = buf_span(&leg->body);
+	size_t count;
+	const struct leg_mark *marks = leg_marks(leg, &count);
 
 	r.leg = leg_number;
 	r.flags = leg->flags | RECORD_MASKED;
 	emit(&r, RECORD_HEAD, leg->start_ns + shift_ns, buf_span(&leg->head));
-	while (body.len) {
-		size_t n = body.len < RECORD_PAYLOAD_MAX ? body.len : RECORD_PAYLOAD_MAX;
-
-		emit(&r, RECORD_CHUNK, leg->first_ns + shift_ns, (struct span){body.data, n});
-		body.data += n;
-		body.len -= n;
-	}
+	for (size_t i = 0, from = 0; i < count; from = marks[i++].end)
+		emit_chunk(&r, marks[i].time_ns + shift_ns,
+		           (struct span){body.data + from, marks[i].end - from});
 	if (buf_len(&leg->trailers))
 		emit(&r, RECORD_TRAILERS, leg->end_ns + shift_ns, buf_span(&leg->trailers));
 	emit(&r, RECORD_END, leg->end_ns + shift_ns, SPAN(""));
