@@ -5,7 +5,7 @@ B      ?= build/plain
 CFLAGS ?= -O2 -g
 WARN   := -Wall -Wextra $(if $(WERROR),-Werror)
 SAN    := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
-PKG    := libevent_core libnghttp2 libseccomp libssl libcrypto yaml-0.1 libzstd zlib sqlite3 libprotobuf-c
+PKG    := libevent_core libnghttp2 libseccomp libssl libcrypto yaml-0.1 libzstd libbrotlidec libbrotlienc zlib sqlite3 libprotobuf-c
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) 2>/dev/null)
 LIBS   := $(shell pkg-config --libs $(PKG) 2>/dev/null) -lm
 

@@ -15,6 +15,7 @@
 #include "capture/gates.h"
 #include "capture/guard.h"
 #include "capture/ledger.h"
+#include "capture/operator.h"
 #include "capture/where.h"
 #include "proto/base/buf.h"
 
@@ -36,6 +37,7 @@ enum {
 	HEADER_EDITS_MAX = 16,
 	REWRITES_MAX = 8,
 	RAMP_STAGES_MAX = 8,
+	ALLOWS_MAX = 16,
 	FAULTS_MAX = 8,
 	SANDBOXES_MAX = 8, /* of a plan */
 	SANDBOX_TEXT_BYTES = 1024,
@@ -304,7 +306,10 @@ struct plan_route {
 	bool keep_host;               /* a candidate is told the client's Host: it is copied too */
 	char methods[TEXT_MAX_BYTES]; /* " POST PUT " with blanks around each */
 	uint32_t sample_ppm;
-	char sample_header[NAME_MAX_BYTES]; /* the sampling key; empty: the request id */
+	char sample_header[NAME_MAX_BYTES];  /* the sampling key; empty: the request id */
+	char consent_header[NAME_MAX_BYTES]; /* lower case; without it nothing is copied; empty: none is asked
+	                                      */
+	char consent_value[TEXT_MAX_BYTES];  /* what it must say; empty: anything but no, false and 0 */
 	uint64_t max_body_bytes;
 	uint32_t mask; /* index in masks */
 	double tolerance_abs, tolerance_rel;
@@ -327,21 +332,22 @@ struct plan_route {
 	struct plan_fairness fairness;
 };
 
-enum mask_operator { MASK_DROP, MASK_TOKEN, MASK_REDACT };
-
-enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM };
+enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM, MASK_COOKIE, MASK_SEGMENT };
 struct plan_mask_field {
 	uint32_t place;             /* enum mask_place */
-	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name */
+	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name; of a
+	                               segment the one before it, or its number from 1 on */
 	uint32_t with;              /* enum mask_operator */
 	bool model_input;           /* masking it changes what the model reads (default true) */
 	uint32_t line;              /* of the file that it was read from; 0: none */
+	struct mask_by by;
 };
 
 struct plan_detect { /* what is found in texts, and what becomes of it */
 	struct detect_policy find;
 	uint32_t with;      /* enum mask_operator: of what was found; drop: of all of its text */
 	uint32_t least_ppm; /* the score, as find.min_score */
+	struct mask_by by;  /* of `with`; its class stays NONE: each find has its own */
 	bool drop_prose;    /* free text goes as a whole */
 	uint32_t line;      /* of `detectors` in the file; 0: none */
 	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
@@ -351,9 +357,16 @@ struct plan_detect { /* what is found in texts, and what becomes of it */
 struct plan_mask {
 	char name[NAME_MAX_BYTES];
 	uint8_t hash[32]; /* SHA-256 of the rules */
+	bool allow; /* only fields that a rule keeps stay clear; else: all but what rules and detectors name
+	             */
 	uint32_t field_count;
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 	struct plan_detect detect;
+};
+
+struct plan_withdrawn {               /* capture/withdrawn.h */
+	char file[PATH_MAX_BYTES];    /* empty: none; its descriptor is "withdrawn" */
+	char subject[NAME_MAX_BYTES]; /* the header that says whose exchange it is, lower case */
 };
 
 struct plan_harm { /* replay/harm.h */
@@ -384,6 +397,13 @@ struct plan_schedule {       /* replay/schedule.h */
 struct plan_choice { /* which of the capture's exchanges are played */
 	struct where where;
 	uint32_t sample_ppm;
+	/* replay/effects.h */
+	bool allow_all;
+	uint32_t foreign_routes; /* a bit for each that no mirror recorded */
+	uint32_t allow_count;
+	struct plan_allow {
+		char method[16], prefix[TEXT_MAX_BYTES];
+	} allow[ALLOWS_MAX];
 	uint64_t from_ns, until_ns; /* recorded so long behind the first; until 0: to the end */
 };
 
@@ -428,6 +448,7 @@ struct plan {
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;
 	struct plan_harm harm;
+	struct plan_withdrawn withdrawn;
 	uint32_t canary_ms; /* how often it walks; 0: never */
 	uint32_t resolve_every_ms;
 	bool forwarded; /* on the way to live: X-Forwarded-*, Forwarded, x-request-id, our span in traceparent

@@ -24,6 +24,9 @@ int config_read_text(const char *name, struct span text, struct plan *out, FILE 
  * `masks`. As config_read() else. */
 int config_read_masks(const char *path, struct plan *out, FILE *errors) MUST_CHECK;
 
+/* An operator of masks as it is written in a file. */
+const char *config_operator_name(uint32_t with);
+
 enum { QUICK_IN_FLIGHT = 4 };
 /* A start without a file: route "default" for every path, at most 4 copies in flight a candidate.
  * candidates: NAME=URL each; baseline: a URL or NULL; listen: HOST:PORT. 0, ERR_CONFIG or ERR_BUG. */

@@ -399,7 +399,9 @@ static void print_detectors(const struct plan_mask *m, FILE *f)
 	if (count)
 		fprintf(f, "\n");
 	if (mask_finds(m))
-		fprintf(f, "mask %s: numbers stay; a copy of a gRPC call is dropped\n", m->name);
+		fprintf(f, "mask %s: numbers stay\n", m->name);
+	if (m->allow)
+		fprintf(f, "mask %s: of a body only what a rule keeps stays clear\n", m->name);
 	if (m->detect.drop_prose)
 		fprintf(f, "mask %s: strings that read like prose are redacted\n", m->name);
 }

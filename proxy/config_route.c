@@ -475,8 +475,28 @@ static void memory_check(struct cfg *c, const struct plan *p)
 	         p->workers);
 }
 
+/* The list is of tokens: a policy that leaves the subject clear, or drops it, would never find one. */
+static void withdrawn_check(struct cfg *c, const struct plan *p)
+{
+	const struct cfg_node *at = cfg_child(cfg_child(cfg_root(c), "withdrawn"), "subject");
+
+	for (uint32_t i = 0; at && i < p->route_count; i++) {
+		const struct plan_mask *m = &p->masks[p->routes[i].mask];
+		bool token = false;
+
+		for (uint32_t f = 0; f < m->field_count; f++)
+			token |= m->fields[f].place == MASK_HEADER && m->fields[f].with == MASK_TOKEN &&
+			         !strcmp(m->fields[f].where, p->withdrawn.subject);
+		if (p->routes[i].mirror && !token)
+			cfg_fail(c, at, "add {header: NAME, with: token} to its fields",
+			         "the mask '%.80s' of route '%.80s' makes no token of '%.80s'", m->name,
+			         p->routes[i].name, p->withdrawn.subject);
+	}
+}
+
 void config_check_whole(struct cfg *c, const struct plan *p)
 {
+	withdrawn_check(c, p);
 	memory_check(c, p);
 	config_sandboxes_check(c, p);
 	for (uint32_t i = 0; i < p->route_count; i++) {

@@ -42,8 +42,12 @@ static const char *const guard_actions[] = {
         GUARD_ACTION_TABLE(X)
 #undef X
                 NULL};
-const char *const config_mask_places[] = {"path", "header", "query", "form", NULL};
-const char *const config_mask_operators[] = {"drop", "token", "redact", NULL};
+const char *const config_mask_places[] = {"path", "header", "query", "form", "cookie", "segment", NULL};
+const char *const config_mask_operators[] = {
+#define X(name, text, by, usual, finds, sentence) text,
+        MASK_OPERATOR_TABLE(X)
+#undef X
+                NULL};
 const char *const config_balances[] = {"round_robin", "least_in_flight", NULL};
 const char *const config_https[] = {"auto", "1.1", "2", NULL};
 static const char *const protocols_later[] = {"text", NULL};
@@ -53,7 +57,7 @@ static const char *const engines[] = {"embedded", NULL}, *const engines_later[] 
 static const char *const free_texts[] = {"keep", "drop", NULL}, *const free_texts_later[] = {"recogniser",
                                                                                              NULL};
 static const char *const critical[] = {"yes", "no", "true", "false", NULL};
-static const char *const modes[] = {"deny", NULL}, *const modes_later[] = {"allow", NULL};
+static const char *const modes[] = {"deny", "allow", NULL};
 static const char *const models[] = {"ask", "ignore", NULL};
 static const char *const roles[] = {"candidate", "baseline", NULL};
 
@@ -285,6 +289,21 @@ static const struct cfg_row headers_rows[] = {
         {ALL("response", CFG_MAPPING, response_rows), .sentence = "On the way to the client."},
         END,
 };
+static const struct cfg_row consent_rows[] = {
+        {ONE("header", CFG_HOOK, struct plan_route, consent_header), .required = true,
+         .hook = config_slice_header_hook, .sentence = "a header's name; a request without it is not copied"},
+        {ONE("value", CFG_STRING, struct plan_route, consent_value),
+         .sentence = "What it must say, in either case; left out: anything but no, false and 0."},
+        END,
+};
+static const struct cfg_row withdrawn_rows[] = {
+        {ONE("file", CFG_HOOK, struct plan_withdrawn, file), .required = true, .hook = config_withdrawn_hook,
+         .sentence = "one token a line, as masks make it of the subject"},
+        {ONE("subject", CFG_HOOK, struct plan_withdrawn, subject), .required = true,
+         .hook = config_slice_header_hook,
+         .sentence = "a header's name, which says whose the request is; each mask must make it a token"},
+        END,
+};
 static const struct cfg_row mirror_rows[] = {
         {ONE("sample", CFG_SHARE, struct plan_route, sample_ppm), .value = "100%",
          .sentence = "Share of exchanges copied."},
@@ -297,6 +316,8 @@ static const struct cfg_row mirror_rows[] = {
          .sentence = "A name under masks; left out, the built-in policy."},
         {ONE("max_body", CFG_SIZE, struct plan_route, max_body_bytes), .min = "1KiB", .max = "1GiB",
          .value = "8MiB", .sentence = "A larger body is served, not copied."},
+        {ALL("consent", CFG_MAPPING, consent_rows),
+         .sentence = "What a request must say to be copied; else it is excluded as no_consent."},
         END,
 };
 static const struct cfg_row tolerance_rows[] = {
@@ -615,8 +636,25 @@ static const struct cfg_row mask_field_rows[] = {
         {.name = "form",
          .type = CFG_LATER,
          .sentence = "Name of a form's field, urlencoded or multipart; a path $.name holds, too."},
+        {.name = "cookie",
+         .type = CFG_LATER,
+         .sentence = "Name of a cookie, sent or set; those that no rule names are dropped."},
+        {.name = "segment",
+         .type = CFG_LATER,
+         .sentence =
+                 "Segment of the path: its number from 1 on, or what the one before it is, such as users."},
         {ONE("with", CFG_ENUM, struct plan_mask_field, with), .names = config_mask_operators,
-         .required = true, .sentence = "drop, token or redact"},
+         .required = true, .sentence = "What becomes of it: an operator of MASK OPERATORS."},
+        {.name = "by",
+         .type = CFG_LATER,
+         .sentence = "Of the operator: how much, or which; left out, what is usual."},
+        {.name = "as",
+         .type = CFG_LATER,
+         .sentence =
+                 "What it is, a class of DETECTORS: however it is written, and wherever, its token is one."},
+        {.name = "subject",
+         .type = CFG_LATER,
+         .sentence = "Of shift_date: whose date it is, a path in the same body, such as $.user.id."},
         {ONE("model_input", CFG_BOOL, struct plan_mask_field, model_input), .value = "yes",
          .sentence = "The model reads it: masking it makes the pair incomparable."},
         END,
@@ -625,9 +663,10 @@ static const struct cfg_row mask_rows[] = {
         {.name = "mode",
          .type = CFG_ENUM,
          .names = modes,
-         .unsupported = modes_later,
+         CFG_FIELD(struct plan_mask, allow),
          .value = "deny",
-         .sentence = "Listed fields are masked."},
+         .sentence =
+                 "deny: what is listed or found is masked; allow: all but fields that are listed with keep."},
         {.name = "fields",
          .type = CFG_LIST,
          CFG_ITEMS(struct plan_mask, fields, field_count),
@@ -645,7 +684,8 @@ static const struct cfg_row mask_rows[] = {
          .sentence = "Found in strings, header values and paths: classes or groups of DETECTORS, or all."},
         {ONE("detected", CFG_ENUM, struct plan_mask, detect.with), .names = config_mask_operators,
          .value = "token",
-         .sentence = "What becomes of it: token, redact, or drop, which redacts the text that it is in."},
+         .sentence =
+                 "What becomes of it: an operator of MASK OPERATORS; drop redacts the text that it is in."},
         {ONE("min_score", CFG_SHARE, struct plan_mask, detect.least_ppm), .min = "1%", .value = "50%",
          .sentence = "How sure a detector must be; context and checks raise a score."},
         {.name = "allow",
@@ -698,6 +738,8 @@ static const struct cfg_row rows[] = {
         {ONE("canary", CFG_DURATION, struct plan, canary_ms), .min = "0s", .max = "1h", .value = "1m",
          .sentence =
                  "How often a synthetic exchange tries what masks copies; unmasked or lost it pauses all."},
+        {ALL("withdrawn", CFG_MAPPING, withdrawn_rows), .offset = offsetof(struct plan, withdrawn),
+         .sentence = "Whose exchanges are neither captured, nor mirrored, nor replayed any more."},
         {ALL("control", CFG_MAPPING, control_rows), .sentence = "How commands reach the proxy."},
         {ALL("run", CFG_MAPPING, run_rows), .sentence = "What this run is."},
         {ALL("engine", CFG_MAPPING, engine_rows), .sentence = "Where the work is done."},
@@ -724,6 +766,11 @@ static const struct cfg_row rows[] = {
         NOT_YET("safeguards"),
         END,
 };
+
+const char *config_operator_name(uint32_t with)
+{
+	return config_mask_operators[with];
+}
 
 const struct cfg_row *config_schema(void)
 {

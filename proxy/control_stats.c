@@ -152,6 +152,9 @@ void stats_read(const struct role_env *env, sandbox_looks looks, struct stats *s
 	s->walls = atomic_load(&page->canary.walls);
 	s->ready = atomic_load(&page->ready);
 	s->log_level = atomic_load(&page->log_level);
+	for (unsigned i = 0; i < 2 * MASK_WHYS; i++)
+		s->mask_dropped[i / MASK_WHYS][i % MASK_WHYS] =
+		        atomic_load(&page->mask_dropped[i / MASK_WHYS][i % MASK_WHYS]);
 	s->results_failing = atomic_load(&page->results_failing);
 	s->capture_failing = atomic_load(&page->capture_failing);
 	s->run_id = atomic_load(&page->run_id);

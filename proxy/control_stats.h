@@ -41,6 +41,7 @@ struct stats {
 	const struct plan *plan;
 	struct ledger_counts counts;
 	uint32_t phase, paused, ready, log_level, walls;
+	uint64_t mask_dropped[2][MASK_WHYS];   /* copies, answers */
 	bool results_failing, capture_failing; /* the disk does not take them */
 	uint64_t run_id, uptime_ns, log_shed;
 	uint64_t requests, live_errors, rejected;

@@ -129,7 +129,7 @@ int secrets_ticket_key(int former_fd, int *fd_out)
 	return err;
 }
 
-int secrets_gazetteer(const char *file, int *fd_out)
+int secrets_list(const char *file, int *fd_out)
 {
 	char *bytes = malloc(GAZETTEER_BYTES_MAX + 1);
 	int fd = open(file, O_RDONLY | O_CLOEXEC), err = 0;
@@ -140,9 +140,9 @@ int secrets_gazetteer(const char *file, int *fd_out)
 	       (n = read(fd, bytes + len, GAZETTEER_BYTES_MAX + 1 - len)) > 0)
 		len += (size_t)n;
 	if (!bytes || fd == -1 || n == -1 || len > GAZETTEER_BYTES_MAX)
-		err = complain("cannot read the gazetteer", file);
+		err = complain("cannot read the list", file);
 	else
-		err = sealed_create("gazetteer", len, (struct span){bytes, len}, F_SEAL_WRITE, fd_out)
+		err = sealed_create("list", len, (struct span){bytes, len}, F_SEAL_WRITE, fd_out)
 		              ? complain("cannot keep", file)
 		              : 0;
 	if (fd != -1)

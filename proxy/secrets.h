@@ -21,7 +21,7 @@ int secrets_mask_key(const char *file, int former_fd, int *fd_out) MUST_CHECK;
 int secrets_sample_key(int mask_key_fd, uint64_t seed, int *fd_out) MUST_CHECK;
 /* One for all workers, so that a TLS session that one of them began is resumed by another. */
 int secrets_ticket_key(int former_fd, int *fd_out) MUST_CHECK;
-/* A policy's list of names, which none but the maskers need. 0 or ERR_SYS. */
-int secrets_gazetteer(const char *file, int *fd_out) MUST_CHECK;
+/* A list of names or of tokens, at most GAZETTEER_BYTES_MAX, which few roles need. 0 or ERR_SYS. */
+int secrets_list(const char *file, int *fd_out) MUST_CHECK;
 
 #endif

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "capture/head.h"
+#include "replay/effects.h"
 #include "replay/schedule.h"
 
 enum { AHEAD_RECORDS = 256 };
@@ -15,7 +17,7 @@ struct window {
 	struct exchange **heap; /* complete requests; their answers may be open */
 	size_t count, cap;
 	struct exchange *given;
-	uint64_t newest_ns, left_out, not_chosen;
+	uint64_t newest_ns, left_out, not_chosen, not_allowed;
 	uint64_t first_ns;                /* of the first complete exchange */
 	const struct plan_choice *choice; /* NULL: everything */
 	uint64_t seed;
@@ -179,6 +181,20 @@ static bool is_chosen(const struct window *w, const struct exchange *x)
 	        where_holds(&w->choice->where, x, &facts));
 }
 
+/* Counts what is not to be sent. */
+static bool is_wanted(struct window *w, const struct exchange *x)
+{
+	struct span head = buf_span(&x->legs[LEG_CLIENT]->head);
+	bool chosen = is_chosen(w, x);
+
+	if (chosen &&
+	    (!w->choice || effects_may_send(w->choice, x->route, head_method(head), head_target(head))))
+		return true;
+	w->not_chosen += !chosen;
+	w->not_allowed += chosen;
+	return false;
+}
+
 int window_next(struct window *w, const struct exchange **exchange_out)
 {
 	int err = 0;
@@ -192,9 +208,8 @@ int window_next(struct window *w, const struct exchange **exchange_out)
 			*exchange_out = w->given = pop(w);
 			if (!w->first_ns)
 				w->first_ns = w->given->legs[LEG_CLIENT]->end_ns;
-			if (is_chosen(w, w->given))
+			if (is_wanted(w, w->given))
 				return 0;
-			w->not_chosen++;
 			fold_drop(w->fold, &w->given);
 			continue;
 		}
@@ -228,6 +243,11 @@ uint64_t window_left_out(const struct window *w)
 uint64_t window_not_chosen(const struct window *w)
 {
 	return w->not_chosen;
+}
+
+uint64_t window_not_allowed(const struct window *w)
+{
+	return w->not_allowed;
 }
 
 int window_end(const struct window *w)

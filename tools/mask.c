@@ -51,8 +51,8 @@ static void count_sights(struct apply *a)
 	for (size_t i = 0; i < n; i++) {
 		if (s[i].class)
 			a->by_class[s[i].class]++;
-		else if (s[i].rule)
-			a->by_field[s[i].rule - a->job.policy->fields]++;
+		else if (mask_job_field(&a->job, s[i].rule) >= 0)
+			a->by_field[mask_job_field(&a->job, s[i].rule)]++;
 		else
 			a->prose += s[i].prose;
 	}
@@ -241,7 +241,7 @@ static const struct command_flag flags[] = {
          .sentence = "key of the tokens, instead of the policy's",
          .to = &options.key_file},
         {.name = "--as",
-         .argument = "json|lines|events|form|multipart|text|capture",
+         .argument = "json|lines|events|form|multipart|text|head|capture",
          .sentence = "what the input is, when its content tells it wrong",
          .to = &options.as},
         {.name = "--keep-masked",

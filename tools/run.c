@@ -346,6 +346,21 @@ const char *run_time(double us, char out[24])
 	return out;
 }
 
+const struct node *run_in_manifest(const struct run *run, const struct node *candidate)
+{
+	const struct node *routes = doc_get(run->manifest, "routes");
+
+	for (const struct node *r = routes ? routes->child : NULL; r; r = r->next) {
+		const struct node *list = doc_get(r, "candidates");
+
+		for (const struct node *c = list ? list->child : NULL; c; c = c->next)
+			if (!strcmp(doc_text(r, "name"), doc_text(candidate, "route")) &&
+			    !strcmp(doc_text(c, "name"), doc_text(candidate, "name")))
+				return c;
+	}
+	return NULL;
+}
+
 void run_containment(const struct node *candidate, struct buf *out)
 {
 	const struct node *sandbox = doc_get(candidate, "sandbox");
@@ -436,6 +451,11 @@ static void text_candidate(const struct run *run, const struct node *c, struct b
 	buf_printf(line, "%.0f pairs, %.0f diverged (%s)", doc_number(c, "pairs"), doc_number(c, "diverged"),
 	           run_figure(doc_number(c, "divergence_rate"), "pair", rate));
 	put_line(out, line);
+	buf_puts(line, "  ");
+	run_containment(run_in_manifest(run, c), line);
+	if (buf_len(line) > 2)
+		put_line(out, line);
+	buf_reset(line);
 	buf_puts(line, "  left out: ");
 	if (run_left_out(doc_get(c, "counts"), line) > 0)
 		put_line(out, line);

@@ -56,6 +56,8 @@ void run_gate_notes(const struct node *gate, struct buf *out);
 const char *run_time(double us, char out[24]);
 /* What shadowing cost the live path; nothing in a replay. */
 void run_cost(const struct run *, struct buf *out);
+/* The manifest's node of a candidate of the summary, or NULL. */
+const struct node *run_in_manifest(const struct run *, const struct node *candidate);
 /* Of a candidate in the manifest: that it ran contained, with the digests of its program and of what it read,
  * or that it did not; nothing when the manifest is older than that. */
 void run_containment(const struct node *candidate, struct buf *out);

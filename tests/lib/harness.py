@@ -141,7 +141,7 @@ def rollup(pid):
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
                  route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2", patience="20s",
-                 control_keys="", mirror_keys="", protocol="openinference", live_timeout="30s"):
+                 control_keys="", mirror_keys="", protocol="openinference", live_timeout="30s", run_keys=""):
         self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
@@ -156,7 +156,7 @@ listen:
   - address: 127.0.0.1:{self.port}
 {listen}workers: {workers}
 control: {{socket: {self.control}, address: 127.0.0.1:{self.admin}{control_keys}}}
-run: {{directory: {self.folder}, name: test}}
+run: {{directory: {self.folder}, name: test{run_keys}}}
 capture: {{enabled: true{capture_keys}}}
 routes:
   - name: models
