@@ -328,6 +328,7 @@ struct plan_route {
 	struct plan_safeguard safeguards[SAFEGUARDS_MAX];
 	uint32_t slice_count;
 	struct plan_slice slices[SLICES_MAX];
+	bool auto_slices; /* replay/auto_slices.h */
 	struct plan_fairness fairness;
 };
 
