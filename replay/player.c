@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #include "capture/budget.h"
+#include "capture/head.h"
 #include "capture/journal.h"
+#include "capture/withdrawn.h"
 #include "proto/base/clock.h"
 #include "replay/judge.h"
 #include "replay/schedule.h"
@@ -37,8 +39,10 @@ struct player {
 	uint64_t sequence, pass_first, start_ns, baselines[ROUTES_MAX];
 	uint64_t told_ns;
 	bool terminal, begun;
-	struct journal *journal; /* of the run that this one goes on with, or NULL */
-	uint64_t skipped;        /* all of its copies had been sent */
+	struct journal *journal;     /* of the run that this one goes on with, or NULL */
+	uint64_t skipped;            /* all of its copies had been sent */
+	struct withdrawn *withdrawn; /* NULL: no list */
+	uint64_t withheld;           /* for that */
 };
 
 static struct player player;
@@ -103,7 +107,8 @@ static void tell(const char *end)
 	double share = (player.pass + window_share(player.window)) / player.schedule.rule->loops,
 	       seconds = (double)(clock_mono_ns() - player.start_ns) / 1e9;
 	const struct replay_gauges *g = &player.env->page->replay;
-	unsigned long long sent = player.sequence - player.skipped, late = atomic_load(&g->lag_p99_us);
+	unsigned long long sent = player.sequence - player.skipped - player.withheld,
+	                   late = atomic_load(&g->lag_p99_us);
 	char lag[40] = "";
 
 	if (atomic_load(&g->lag_count))
@@ -170,6 +175,34 @@ static uint32_t all_of(const struct exchange *x)
 	return (1u << player.env->plan->routes[x->route].candidate_count) - 1;
 }
 
+/* Its subject, by the masked head, has withdrawn since it was captured: counted, never sent. */
+static bool is_withdrawn(const struct exchange *x)
+{
+	const struct plan *plan = player.env->plan;
+	struct span head = buf_span(&x->legs[LEG_CLIENT]->head);
+
+	if (!withdrawn_has(player.withdrawn, head_field(head, span_of(plan->withdrawn.subject))))
+		return false;
+	ledger_direct(player.env->ledger, 0, x->route, plan->routes[x->route].candidate_count,
+	              OUTCOME_WITHDRAWN);
+	return true;
+}
+
+static int load_withdrawn(void)
+{
+	struct buf list;
+	unsigned line;
+	int err;
+
+	if (!player.env->plan->withdrawn.file[0])
+		return 0;
+	buf_init(&list, 2 * WITHDRAWN_BYTES_MAX);
+	role_read(player.env, "withdrawn", &list);
+	err = list.err ? list.err : withdrawn_new(buf_span(&list), &player.withdrawn, &line);
+	buf_fini(&list);
+	return err;
+}
+
 /* False: stopped while waiting for a slot. */
 static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 {
@@ -216,6 +249,11 @@ static bool play_in_time(const struct exchange *x, unsigned copy)
 {
 	uint64_t due = schedule_next(&player.schedule, x->legs[LEG_CLIENT]->end_ns);
 
+	if (is_withdrawn(x)) {
+		player.sequence++;
+		player.withheld++;
+		return !stopped();
+	}
 	if (was_sent(x)) {
 		player.sequence++;
 		player.skipped++;
@@ -260,7 +298,7 @@ static void say_end(int err)
 	if (player.skipped)
 		fprintf(stderr, "understudy: sent before, and not again: %llu\n",
 		        (unsigned long long)player.skipped);
-	if (player.sequence == player.skipped)
+	if (player.sequence == player.skipped + player.withheld)
 		fprintf(stderr, "understudy: replay: nothing was sent\n");
 }
 
@@ -350,7 +388,7 @@ int player_run(struct role_env *env)
 		for (unsigned c = 0; c < env->plan->routes[r].candidate_count; c++)
 			player.baselines[r] |= (uint64_t)env->plan->routes[r].candidates[c].baseline << c;
 	prctl(PR_SET_TIMERSLACK, 1); /* deadlines are met to the microsecond, not to the default 50 */
-	if (role_ring_writer(env, "shadow", &player.to_shadow) ||
+	if (load_withdrawn() || role_ring_writer(env, "shadow", &player.to_shadow) ||
 	    role_ring_writer(env, "judge", &player.to_judge))
 		return 3;
 	role_ready(env);

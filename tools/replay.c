@@ -94,6 +94,9 @@ static int routes_of(const char *path, struct plan *plan)
 		to->protocol = from->protocol;
 		to->tolerance_abs = from->tolerance_abs;
 		to->tolerance_rel = from->tolerance_rel;
+		snprintf(to->answer_after, sizeof to->answer_after, "%s", from->answer_after);
+		to->output_count = from->output_count;
+		memcpy(to->outputs, from->outputs, sizeof to->outputs);
 		to->max_body_bytes = 8u << 20;
 		for (unsigned n = 0; n < from->ignore_count; n++)
 			snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
@@ -119,9 +122,7 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	buf_init(&text, HASHED_MAX);
 	for (unsigned r = 0; r < plan->route_count; r++)
 		for (unsigned i = 0; i < plan->routes[r].gate_count; i++)
-			buf_printf(&text, "%s\n%s\n%.17g\n\n", plan->routes[r].name,
-			           gate_metric_row(plan->routes[r].gates[i].metric)->name,
-			           plan->routes[r].gates[i].limit);
+			plan_gate_write(plan->routes[r].name, &plan->routes[r].gates[i], &text);
 	sha256(&text, plan->gates_hash);
 	buf_init(&text, HASHED_MAX);
 	buf_printf(&text, "speed %.17g\nin flight %u\nmax lag %llu ns\nbaseline %s\nhttp %s\n",
@@ -162,6 +163,7 @@ static int fill(struct replay_options *o, struct plan *plan)
 		status = 2;
 	if (!o->seed)
 		plan->seed = file.seed;
+	plan->withdrawn = file.withdrawn;
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)

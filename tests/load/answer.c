@@ -12,17 +12,12 @@
  * body and are not pipelined.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { REQUEST_MAX = 64 * 1024, EVENTS = 512, BACKLOG = 1024 };
+#include "tests/load/loop.h"
+
+enum { REQUEST_MAX = 64 * 1024 };
 
 struct connection {
 	int fd;
@@ -30,17 +25,9 @@ struct connection {
 	char head[REQUEST_MAX];
 };
 
-enum { QUIET_MS = 100 }; /* then lines are written */
-
 static FILE *stamps;
 static char *answer_text;
 static size_t answer_len;
-
-static _Noreturn void give_up(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static void make_answer(size_t bytes)
 {
@@ -64,16 +51,10 @@ static void make_answer(size_t bytes)
 static void take(int loop, int fd)
 {
 	struct connection *c = malloc(sizeof *c);
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-	int one = 1;
 
-	if (!c || fd == -1)
-		give_up("answer: accept");
+	loop_watch(loop, fd, c);
 	c->fd = fd;
 	c->got = c->missing = 0;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event))
-		give_up("answer: epoll_ctl");
 }
 
 /* True when the request is whole. */
@@ -118,8 +99,9 @@ static void stamp(const struct connection *c, const struct timespec *at)
 		        strtol(n + 4, NULL, 10));
 }
 
-static void serve(struct connection *c)
+static void serve(void *connection)
 {
+	struct connection *c = connection;
 	static char body[REQUEST_MAX];
 	char *to = c->missing ? body : c->head + c->got;
 	size_t room = c->missing ? sizeof body : sizeof c->head - 1 - c->got;
@@ -139,33 +121,22 @@ static void serve(struct connection *c)
 	}
 }
 
+static void flush_stamps(void)
+{
+	fflush(stamps);
+}
+
 int main(int argc, char **argv)
 {
-	int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0), loop = epoll_create1(0);
-	struct epoll_event events[EVENTS], accepts = {.events = EPOLLIN};
-	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int one = 1, listener;
 
 	if (argc != 3 && argc != 4)
 		return 2;
 	if (argc == 4 && !(stamps = fopen(argv[3], "w")))
 		give_up("answer: stamps");
-	here.sin_port = htons((uint16_t)atoi(argv[1]));
 	make_answer((size_t)atol(argv[2]));
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	listener = loop_listen(argv[1]);
 	if (stamps) /* connections inherit it */
 		setsockopt(listener, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
-	if (bind(listener, (struct sockaddr *)&here, sizeof here) || listen(listener, BACKLOG) ||
-	    epoll_ctl(loop, EPOLL_CTL_ADD, listener, &accepts))
-		give_up("answer: listen");
-	for (;;) {
-		int n = epoll_wait(loop, events, EVENTS, stamps ? QUIET_MS : -1);
-
-		if (stamps && !n)
-			fflush(stamps);
-		for (int i = 0; i < n; i++)
-			if (events[i].data.ptr)
-				serve(events[i].data.ptr);
-			else
-				take(loop, accept(listener, NULL, NULL));
-	}
+	loop_run(listener, take, serve, stamps ? flush_stamps : NULL);
 }
