@@ -179,6 +179,8 @@ static int fill(struct replay_options *o, struct plan *plan)
 	}
 	if (status < 0)
 		hash_options(o, &file, plan);
+	if (status < 0 && o->resume)
+		status = replay_resume(o->resume, plan);
 	return status;
 }
 
@@ -450,6 +452,10 @@ static const struct command_flag flags[] = {
          .argument = "N",
          .sentence = "at most N requests in flight to each target",
          .to = &options.connections},
+        {.name = "--resume",
+         .argument = "RUN",
+         .sentence = "send what that run, of the same words, did not",
+         .to = &options.resume},
         {.name = "--dry-run", .sentence = "print what would be sent", .set = &options.dry_run},
         {.name = "--progress",
          .argument = "json",
