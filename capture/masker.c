@@ -20,6 +20,7 @@
 #include "capture/hold.h"
 #include "capture/mask_body.h"
 #include "capture/mask_text.h"
+#include "capture/secret.h"
 #include "capture/withdrawn.h"
 #include "proto/base/clock.h"
 
@@ -613,13 +614,10 @@ static int load_withdrawn(struct masker *m)
 
 static int load_key(const struct role_env *env, struct mask_key **key_out)
 {
-	uint8_t key[32];
-	int err = pread(role_fd(env, "mask-key"), key, sizeof key, 0) == (ssize_t)sizeof key ? 0 : ERR_SYS;
+	const uint8_t *key;
+	int err = secret_map(role_fd(env, "mask-key"), 32, &key);
 
-	if (!err)
-		err = mask_key_new(key, key_out);
-	explicit_bzero(key, sizeof key);
-	return err;
+	return err ? err : mask_key_new(key, key_out);
 }
 
 int masker_run(struct role_env *env)

@@ -64,9 +64,7 @@ void config_hash(struct plan *p)
 	buf_init(&text, HASHED_MAX);
 	for (uint32_t i = 0; i < p->route_count; i++)
 		for (uint32_t j = 0; j < p->routes[i].gate_count; j++)
-			buf_printf(&text, "%s\n%s\n%.17g\n%s\n", p->routes[i].name,
-			           config_gate_metrics[p->routes[i].gates[j].metric],
-			           p->routes[i].gates[j].limit, p->routes[i].gates[j].because);
+			plan_gate_write(p->routes[i].name, &p->routes[i].gates[j], &text);
 	config_sha256(buf_span(&text), p->gates_hash);
 	for (uint32_t i = 0; i < p->mask_count; i++) {
 		struct plan_mask *m = &p->masks[i];

@@ -8,6 +8,7 @@
 #ifndef PROXY_CONFIG_H
 #define PROXY_CONFIG_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include "capture/plan.h"
 #include "proto/base/cfg.h"
@@ -38,6 +39,9 @@ const struct cfg_row *config_schema(void);
 void config_print_schema(FILE *);
 /* The table as the manual page understudy.yaml(5), in mdoc. */
 void config_print_manual(FILE *);
+
+/* Could a sandbox read that folder, an absolute path without links, and still be one? */
+bool config_sandbox_can_bind(const char *path);
 
 /* What the plan means, for a reader. */
 void config_print_check(const struct plan *, FILE *);

@@ -154,6 +154,36 @@ void config_json_path_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	json_path_check(c, n, at);
 }
 
+static const char *const output_kinds[] = {
+#define X(id, name) name,
+        OUTPUT_TABLE(X)
+#undef X
+};
+
+void config_output_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan_route *r = at;
+	struct plan_output *o = &r->outputs[r->output_count];
+	uint32_t kind = 0;
+
+	while (kind < OUTPUT_KINDS && strcmp(n->text, output_kinds[kind]) != 0)
+		kind++;
+	if (kind == OUTPUT_KINDS)
+		cfg_fail(c, n,
+		         "one of: auto, values, classification, regression, ranking, embedding, detection",
+		         "'%.80s' is nothing that an output can be", n->text);
+	else if (r->output_count == OUTPUTS_MAX)
+		cfg_fail(c, n->key, NULL, "at most %d outputs", OUTPUTS_MAX);
+	else if (strlen(n->key->text) >= sizeof o->name)
+		cfg_fail(c, n->key, NULL, "the name of an output holds at most %zu bytes",
+		         sizeof o->name - 1);
+	else {
+		snprintf(o->name, sizeof o->name, "%s", n->key->text);
+		o->kind = kind;
+		r->output_count++;
+	}
+}
+
 void config_socket_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	if (strlen(at) >= sizeof(((struct sockaddr_un *)0)->sun_path))

@@ -24,16 +24,19 @@ const char *const config_protocols[] = {
         PROTOCOL_TABLE(X)
 #undef X
                 NULL};
-const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",          "divergence_rate",
-                                           "row_divergence_rate",    "latency_p99_ratio", NULL};
+const char *const config_gate_metrics[] = {
+#define X(id, name, unit, direction, standing, limit, meaning) name,
+        GATE_TABLE(X)
+#undef X
+                NULL};
 const char *const config_guard_metrics[] = {
 #define X(id, name, unit, scope, meaning) name,
         GUARD_TABLE(X)
 #undef X
                 NULL};
 /* Gates or words of the design for which there is no figure of the last while. */
-static const char *const guard_metrics_later[] = {
-        "coverage", "row_divergence_rate", "latency_p99_ratio", "drift", "privacy_new", "fairness", NULL};
+static const char *const guard_metrics_later[] = {"coverage", "row_divergence_rate", "privacy_new",
+                                                  "fairness", NULL};
 static const char *const guard_actions[] = {
 #define X(id, name, meaning) name,
         GUARD_ACTION_TABLE(X)
@@ -53,6 +56,7 @@ static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};
 static const char *const free_texts[] = {"keep", "drop", NULL}, *const free_texts_later[] = {"recogniser",
                                                                                              NULL};
+static const char *const critical[] = {"yes", "no", "true", "false", NULL};
 static const char *const modes[] = {"deny", "allow", NULL};
 static const char *const models[] = {"ask", "ignore", NULL};
 static const char *const roles[] = {"candidate", "baseline", NULL};
@@ -331,7 +335,13 @@ static const struct cfg_row compare_rows[] = {
          .sentence = "JSON paths left out of the comparison."},
         {ALL("tolerance", CFG_MAPPING, tolerance_rows),
          .sentence = "Differences of numbers that do not count."},
-        NOT_YET("outputs"),
+        {.name = "outputs",
+         .type = CFG_PAIRS,
+         .hook = config_output_hook,
+         .sentence = "NAME: what it is compared as: auto, values, classification, regression, ranking, "
+                     "embedding or detection."},
+        {ONE("answer_after", CFG_STRING, struct plan_route, answer_after),
+         .sentence = "What begins the line with a text's final answer, which is compared in its place."},
         END,
 };
 static const struct cfg_row candidate_tls_rows[] = {
@@ -504,21 +514,32 @@ const struct cfg_row config_candidate_rows[] = {
 };
 static const struct cfg_row gate_rows[] = {
         {ONE("metric", CFG_ENUM, struct plan_gate, metric), .names = config_gate_metrics, .required = true,
-         .sentence = "divergence_rate, row_divergence_rate, candidate_failure_rate, coverage or "
-                     "latency_p99_ratio"},
-        {.name = "max", .type = CFG_LATER, .sentence = "Upper limit: a percentage, or a number for a ratio."},
-        {.name = "min", .type = CFG_LATER, .sentence = "Lower limit, for coverage."},
+         .sentence = "such as divergence_rate, excess_divergence or latency_p99_ratio: see understudy gate "
+                     "--list"},
+        {.name = "max",
+         .type = CFG_LATER,
+         .sentence = "Upper limit: a percentage, a number for a ratio or bits, a time for a shift."},
+        {.name = "min", .type = CFG_LATER, .sentence = "Lower limit, for coverage and token_f1_mean."},
         {ONE("because", CFG_STRING, struct plan_gate, because), .sentence = "Why this limit."},
+        {ONE("critical", CFG_ENUM, struct plan_gate, advisory), .names = critical, .value = "yes",
+         .sentence = "no: it is told, and no part of the verdict."},
+        {ONE("min_pairs", CFG_INTEGER, struct plan_gate, min_pairs), .min = "0", .max = "1000000000",
+         .value = "0", .sentence = "Undecided before so many pairs, whatever its interval."},
+        {ONE("candidate", CFG_STRING, struct plan_gate, candidate),
+         .sentence = "The one that it is for; left out: each of the route."},
+        {ONE("slice", CFG_STRING, struct plan_gate, slice),
+         .sentence = "Of divergence_rate: among the pairs of a slice alone, as tenant=a."},
         END,
 };
 static const struct cfg_row safeguard_rows[] = {
         {ONE("metric", CFG_ENUM, struct plan_safeguard, metric), .names = config_guard_metrics,
          .unsupported = guard_metrics_later, .required = true,
          .sentence = "live_latency_p99, live_error_rate, candidate_failure_rate, divergence_rate, "
-                     "host_memory or host_cpu"},
+                     "latency_p99_ratio, drift, host_*"},
         {.name = "max",
          .type = CFG_LATER,
-         .sentence = "Over this it acts: a time for live_latency_p99, else a percentage."},
+         .sentence = "Over this it acts: a time for live_latency_p99, a number for drift and "
+                     "latency_p99_ratio, else a percentage."},
         {.name = "leave",
          .type = CFG_LATER,
          .sentence = "What it does is taken back when the figure was not over this; left out: 80% of max."},
@@ -542,6 +563,15 @@ static const struct cfg_row slice_rows[] = {
         {ONE("header", CFG_HOOK, struct plan_slice, header), .required = true,
          .hook = config_slice_header_hook,
          .sentence = "a request header's name; its masked value is the group"},
+        END,
+};
+static const struct cfg_row fairness_rows[] = {
+        {ONE("slice", CFG_STRING, struct plan_fairness, slice), .required = true,
+         .sentence = "the name of one of the route's slices: its values are the groups"},
+        {ONE("label", CFG_INTEGER, struct plan_fairness, label), .min = "0", .max = "1000000", .value = "1",
+         .sentence = "The index of the favourable label."},
+        {ONE("min_rows", CFG_INTEGER, struct plan_fairness, min_rows), .min = "1", .max = "1000000",
+         .value = "30", .sentence = "Groups of fewer rows are not told."},
         END,
 };
 const struct cfg_row config_route_rows[] = {
@@ -579,6 +609,8 @@ const struct cfg_row config_route_rows[] = {
          CFG_ITEMS(struct plan_route, slices, slice_count),
          .rows = slice_rows,
          .sentence = "Groups of exchanges that reports tell apart."},
+        {ALL("fairness", CFG_MAPPING, fairness_rows), .offset = offsetof(struct plan_route, fairness),
+         .sentence = "Whether the groups of a slice are given a label alike, by live and by candidates."},
         {.name = "safeguards",
          .type = CFG_LIST,
          CFG_ITEMS(struct plan_route, safeguards, safeguard_count),

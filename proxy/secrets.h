@@ -1,6 +1,6 @@
 /*
- * secrets.h - the parent's keys, each in a sealed memfd of its own, which only the roles that need it
- * inherit.
+ * secrets.h - the parent's keys, each in memory of its own (capture/secret.h), which only the roles that need
+ * it inherit.
  *
  * A key that is in no file lives as long as its descriptor: a further generation takes it from the former, so
  * that tokens, samples and sessions stay what they were.
@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "proto/base/err.h"
+
+enum { SAMPLE_KEY_BYTES = 16, TICKET_KEY_BYTES = 80 };
 
 /* The mask key: from `file` (32 raw bytes or 64 hex digits); when that is empty, the former's (-1: none),
  * else a new one. 0, ERR_SYS or ERR_CONFIG, said on stderr. */

@@ -227,6 +227,17 @@ static int sticky_error(const struct llm_answer *a)
 	return err;
 }
 
+/* Reasons to end that say so: of Anthropic and of OpenAI. */
+static void note_refusals(struct llm_answer *a)
+{
+	for (unsigned i = 0; i < a->choice_count; i++) {
+		struct span finish = buf_span(&a->choices[i].finish);
+
+		if (span_eq(finish, SPAN("refusal")) || span_eq(finish, SPAN("content_filter")))
+			a->choices[i].refused = true;
+	}
+}
+
 int llm_read(enum llm_api api, struct span body, size_t work_bytes, struct llm_answer *out)
 {
 	int err;
@@ -238,6 +249,7 @@ int llm_read(enum llm_api api, struct span body, size_t work_bytes, struct llm_a
 	err = is_events(body) ? read_events(api, body, out) : read_documents(api, body, out);
 	if (!err)
 		err = sticky_error(out);
+	note_refusals(out);
 	return !err && !out->told && !out->failed ? ERR_PROTO : err;
 }
 

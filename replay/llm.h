@@ -20,6 +20,7 @@ enum llm_api { LLM_OPENAI, LLM_ANTHROPIC, LLM_OLLAMA, LLM_TGI, LLM_APIS };
 
 struct llm_choice {
 	struct buf text, finish; /* UTF-8; finish: the reason, empty when none was given */
+	bool refused;            /* it says that it will not, or was kept from it */
 };
 
 struct llm_tool {

@@ -79,6 +79,7 @@ static int add_message(struct llm_answer *a, uint64_t at, struct span message)
 	if (!err)
 		err = add_content(&c->text, m[0]);
 	llm_append(&c->text, m[1]);
+	c->refused = c->refused || m[1].len > 2;
 	if (!err && m[2].len)
 		err = add_tools(a, at, m[2]);
 	if (!err && m[3].len)

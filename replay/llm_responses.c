@@ -22,6 +22,7 @@ static int add_parts(struct llm_answer *a, struct span parts)
 			break;
 		llm_append(&c->text, m[0]);
 		llm_append(&c->text, m[1]);
+		c->refused = c->refused || m[1].len > 2;
 	}
 	return err;
 }
@@ -138,6 +139,8 @@ int llm_responses(struct llm_answer *a, struct span document)
 		return add_response(a, document);
 	a->told = true;
 	at = llm_number(m[2], 0);
+	if (json_string_eq(type, SPAN("response.refusal.delta")))
+		llm_choice(a, 0)->refused = true;
 	if (json_string_eq(type, SPAN("response.output_text.delta")) ||
 	    json_string_eq(type, SPAN("response.refusal.delta")))
 		llm_append(&llm_choice(a, 0)->text, m[1]);

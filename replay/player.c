@@ -194,12 +194,12 @@ static int load_withdrawn(void)
 }
 
 /* False: stopped while waiting for a slot. */
-static bool play(const struct exchange *x, uint64_t due_ns)
+static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 {
 	const struct plan_route *route = &player.env->plan->routes[x->route];
 	struct record r = {.route = x->route,
 	                   .generation = player.env->plan->generation,
-	                   .sample_hash = x->sample_hash,
+	                   .sample_hash = schedule_copy(x->sample_hash, copy),
 	                   .sample_ppm = sample_ppm(x)};
 	struct ledger *l = player.env->ledger;
 	uint64_t shift;
@@ -233,9 +233,16 @@ static bool play(const struct exchange *x, uint64_t due_ns)
 
 static bool play_in_time(const struct exchange *x)
 {
-	uint64_t due = player.start_ns + schedule_next(&player.schedule, x->legs[LEG_CLIENT]->end_ns);
+	unsigned copies = player.env->plan->replay_schedule.copies;
 
-	return wait_until(due - LEAD_NS) && play(x, player.schedule.speed > 0 ? due : clock_mono_ns());
+	for (unsigned n = 0; n < copies || n == 0; n++) {
+		uint64_t due = player.start_ns + schedule_next(&player.schedule, x->legs[LEG_CLIENT]->end_ns);
+
+		if (!wait_until(due - LEAD_NS) ||
+		    !play(x, n, player.schedule.speed > 0 ? due : clock_mono_ns()))
+			return false;
+	}
+	return true;
 }
 
 static void say_end(int err)
@@ -252,6 +259,9 @@ static void say_end(int err)
 		        err_text(end));
 	if (out)
 		fprintf(stderr, "understudy: left out, without a complete request and answer: %llu\n", out);
+	if (window_not_allowed(player.window))
+		fprintf(stderr, "understudy: left out, as they may have side effects: %llu; see --allow\n",
+		        (unsigned long long)window_not_allowed(player.window));
 	if (others && player.env->plan->replay_progress != PROGRESS_QUIET)
 		fprintf(stderr, "understudy: left out by --where and --sample: %llu\n", others);
 	if (!player.sequence)

@@ -297,7 +297,7 @@ static void test_example(void **state)
 	(void)state;
 	assert_int_equal(config_read(*state, &plan, stderr), 0);
 	assert_int_equal(plan.routes[0].candidate_count, 3);
-	assert_int_equal(plan.routes[0].gate_count, 4);
+	assert_int_equal(plan.routes[0].gate_count, 6);
 	assert_int_equal(plan.routes[0].mask, 1);
 	assert_int_equal(plan.masks[1].field_count, 7);
 	assert_string_equal(plan.masks[1].fields[1].where, "x-api-token");
