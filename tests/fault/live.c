@@ -60,7 +60,7 @@ static struct plan plan = {
 };
 static struct role_env env = {.name = "worker", .plan = &plan};
 static struct worker w;
-static const uint8_t sample_key[SAMPLE_KEY_BYTES];
+static const uint8_t sample_key[16];
 static struct tls_context *site, *visitor[2], *ours[2]; /* [1]: of HTTP/2 */
 static struct certificate ca, certificate;
 static const struct way *way;
