@@ -59,7 +59,27 @@ static const struct bad bads[] = {
         {ROUTES "masks: {default: {gazetteer_file: /no/such}}\n",
          "f.yaml:6:35: error: cannot open /no/such: No such file or directory", NULL},
         {ROUTES "masks: {a: {fields: [{with: drop}]}}\n",
-         "f.yaml:6:22: error: a masked field has one of 'path', 'header', 'query', 'form', 'cookie' and 'segment'", NULL},
+         "f.yaml:6:22: error: a masked field has one of 'path', 'header', 'query', 'form', 'cookie' and "
+         "'segment'",
+         NULL},
+        {ROUTES "masks: {a: {fields: [{path: $.a, with: hide}]}}\n",
+         "f.yaml:6:40: error: 'hide' is not a known with", NULL},
+        {ROUTES "masks: {a: {fields: [{path: $.a, with: mask, by: x}]}}\n",
+         "f.yaml:6:50: error: 'mask' cannot be by 'x'", "by: 4 is a number of characters"},
+        {ROUTES "masks: {a: {fields: [{path: $.a, with: drop}, {path: '$.a.b', with: token}]}}\n",
+         "f.yaml:6:47: error: '$.a.b' cannot match: '$.a' above masks all of it", "take one of them away"},
+        {ROUTES "masks: {a: {fields: [{header: content-length, with: drop}]}}\n",
+         "f.yaml:6:31: error: 'content-length' cannot match: it is not in a copy", NULL},
+        {ROUTES "masks: {a: {fields: [{header: Authorization, with: keep}]}}\n",
+         "f.yaml:6:31: error: 'authorization' is a credential: it is always dropped", NULL},
+        {ROUTES "masks: {a: {fields: [{segment: 0, with: redact}]}}\n",
+         "f.yaml:6:32: error: segment '0' cannot match", "the first segment is 1"},
+        {ROUTES "masks: {a: {fields: [{path: $.a, with: token, as: mail}]}}\n",
+         "f.yaml:6:51: error: there is no detector 'mail'", NULL},
+        {ROUTES "masks: {a: {fields: [{path: $.a, with: token, subject: $.b}]}}\n",
+         "f.yaml:6:56: error: 'subject' is for dates in JSON bodies", NULL},
+        {ROUTES "masks: {a: {detectors: [email], detected: bucket}}\n",
+         "f.yaml:6:43: error: 'bucket' cannot stand for what was found in a text", NULL},
         {ROUTES "masks: {builtin: {}}\n", "f.yaml:6:9: error: 'builtin' is the name of the built-in policy",
          "choose another name"},
         {HEAD, "f.yaml:1:1: error: 'routes' is missing", "a list of at least one route"},
@@ -299,7 +319,7 @@ static void test_example(void **state)
 	assert_int_equal(plan.routes[0].candidate_count, 3);
 	assert_int_equal(plan.routes[0].gate_count, 4);
 	assert_int_equal(plan.routes[0].mask, 1);
-	assert_int_equal(plan.masks[1].field_count, 3);
+	assert_int_equal(plan.masks[1].field_count, 7);
 	assert_string_equal(plan.masks[1].fields[1].where, "x-api-token");
 	assert_false(plan.masks[1].fields[0].model_input);
 	assert_int_not_equal(plan.gates_hash[0] | plan.gates_hash[1] | plan.gates_hash[2], 0);
