@@ -24,6 +24,10 @@
 	  "population stability index of a candidate's labels: the last while against its first")            \
 	X(LATENCY_P99_RATIO, "latency_p99_ratio", NUMBER, CANDIDATE,                                         \
 	  "p99 of the candidate over that of the baseline, or of live: of the whole run")                    \
+	X(ROW_DIVERGENCE_RATE, "row_divergence_rate", SHARE, CANDIDATE,                                      \
+	  "rows that diverge: of the whole run")                                                             \
+	X(PARITY_CHANGE, "parity_change", SHARE, CANDIDATE,                                                  \
+	  "what the route's `fairness` measures, candidate less live: of the whole run")                     \
 	X(HOST_MEMORY, "host_memory", SHARE, HOST, "memory of this machine that is not available")           \
 	X(HOST_CPU, "host_cpu", SHARE, HOST,                                                                 \
 	  "time in which something waited for a CPU of this machine (/proc/pressure/cpu, 10 s)")

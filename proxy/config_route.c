@@ -224,6 +224,13 @@ static bool same_gate(const struct plan_gate *a, const struct plan_gate *b)
 	return a->metric == b->metric && !strcmp(a->candidate, b->candidate) && !strcmp(a->slice, b->slice);
 }
 
+static void needs_fairness(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
+{
+	if (!r->fairness.on)
+		cfg_fail(c, cfg_child(n, "metric"), "add fairness: {slice: NAME}",
+		         "the route has no 'fairness' to measure");
+}
+
 static void gate_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r,
                        const struct plan_gate *g)
 {
@@ -240,9 +247,8 @@ static void gate_check(struct cfg *c, const struct cfg_node *n, const struct pla
 	if (!sliced)
 		cfg_fail(c, cfg_child(n, "slice"), "write it as NAME=VALUE, NAME from 'slices'",
 		         "there is no slice '%.80s'", g->slice);
-	if (g->metric == GATE_PARITY_CHANGE && !r->fairness.on)
-		cfg_fail(c, cfg_child(n, "metric"), "add fairness: {slice: NAME}",
-		         "the route has no 'fairness' to measure");
+	if (g->metric == GATE_PARITY_CHANGE)
+		needs_fairness(c, n, r);
 }
 
 static void gates_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
@@ -277,13 +283,16 @@ static void safeguards_check(struct cfg *c, const struct cfg_node *n, const stru
 	if (r->safeguard_count && !r->mirror)
 		cfg_warn(c, cfg_child(n, "safeguards")->key, "add 'mirror: {sample: 100%}'",
 		         "without 'mirror' there is nothing that a safeguard could hold back");
-	for (uint32_t i = 0; i < r->safeguard_count; i++)
+	for (uint32_t i = 0; i < r->safeguard_count; i++) {
+		if (r->safeguards[i].metric == GUARD_PARITY_CHANGE)
+			needs_fairness(c, config_item(n, "safeguards", i), r);
 		for (uint32_t j = 0; j < i; j++)
 			if (r->safeguards[i].metric == r->safeguards[j].metric &&
 			    r->safeguards[i].action == r->safeguards[j].action)
 				cfg_fail(c, config_item(n, "safeguards", i), NULL,
 				         "there are two safeguards '%s' with the same action",
 				         guard_row(r->safeguards[i].metric)->name);
+	}
 }
 
 static void slices_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)

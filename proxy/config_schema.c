@@ -35,8 +35,7 @@ const char *const config_guard_metrics[] = {
 #undef X
                 NULL};
 /* Gates or words of the design for which there is no figure of the last while. */
-static const char *const guard_metrics_later[] = {"coverage", "row_divergence_rate", "privacy_new",
-                                                  "fairness", NULL};
+static const char *const guard_metrics_later[] = {"coverage", "privacy_new", NULL};
 static const char *const guard_actions[] = {
 #define X(id, name, meaning) name,
         GUARD_ACTION_TABLE(X)
@@ -534,8 +533,8 @@ static const struct cfg_row gate_rows[] = {
 static const struct cfg_row safeguard_rows[] = {
         {ONE("metric", CFG_ENUM, struct plan_safeguard, metric), .names = config_guard_metrics,
          .unsupported = guard_metrics_later, .required = true,
-         .sentence = "live_latency_p99, live_error_rate, candidate_failure_rate, divergence_rate, "
-                     "latency_p99_ratio, drift, host_*"},
+         .sentence =
+                 "a figure of live, of a candidate (drift, parity_change and other gates) or of the machine"},
         {.name = "max",
          .type = CFG_LATER,
          .sentence = "Over this it acts: a time for live_latency_p99, a number for drift and "
