@@ -184,8 +184,10 @@ static int fill(struct replay_options *o, struct plan *plan)
 	return status;
 }
 
+enum { SHELTER_BYTES = 40 };
+
 /* Where the sockets of its sandboxes lie: a folder that is gone after the run. 0, or an exit status. */
-static int shelter(struct plan *plan, char folder[PATH_MAX_BYTES])
+static int shelter(struct plan *plan, char folder[SHELTER_BYTES])
 {
 	unsigned count = 0, r, c;
 
@@ -198,7 +200,7 @@ static int shelter(struct plan *plan, char folder[PATH_MAX_BYTES])
 		                     SANDBOXES_MAX);
 	if (!count)
 		return 0;
-	snprintf(folder, PATH_MAX_BYTES, "/tmp/understudy-replay-XXXXXX");
+	snprintf(folder, SHELTER_BYTES, "/tmp/understudy-replay-XXXXXX");
 	if (!mkdtemp(folder)) {
 		fprintf(stderr, "understudy: replay: %s: %s\n", folder, strerror(errno));
 		return 3;
@@ -282,7 +284,7 @@ static int run(const struct words *words)
 {
 	static struct plan plan;
 	struct replay_options *o = &options;
-	char folder[PATH_MAX_BYTES];
+	char folder[SHELTER_BYTES];
 	int status, judged;
 
 	o->input = words->at[0];
