@@ -2,116 +2,13 @@
 
 #include <stdlib.h>
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-
 #include "capture/fold.h"
 #include "capture/head.h"
-#include "capture/mask_text.h"
+#include "capture/mask_inside.h"
 #include "capture/mask_watch.h"
+#include "proto/base/utf8.h"
+#include "proto/base64.h"
 #include "proto/url.h"
-
-enum { TOKEN_LEN = 24 };
-
-struct mask_key {
-	EVP_MAC *mac;
-	EVP_MAC_CTX *keyed;       /* begun anew for each token, with the same key */
-	bool failed;              /* a token could not be made: nothing may leave any more */
-	struct mask_watch *watch; /* NULL: nobody */
-};
-
-int mask_key_new(const uint8_t key[32], struct mask_key **key_out)
-{
-	char digest[] = "SHA256";
-	OSSL_PARAM params[] = {
-	        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-	        OSSL_PARAM_construct_end(),
-	};
-	struct mask_key *k = calloc(1, sizeof(*k));
-
-	*key_out = NULL;
-	if (!k)
-		return ERR_NOMEM;
-	k->mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	if (k->mac)
-		k->keyed = EVP_MAC_CTX_new(k->mac);
-	if (!k->keyed || !EVP_MAC_init(k->keyed, key, 32, params)) {
-		mask_key_free(&k);
-		return ERR_NOMEM;
-	}
-	*key_out = k;
-	return 0;
-}
-
-void mask_key_free(struct mask_key **key)
-{
-	if (!*key)
-		return;
-	EVP_MAC_CTX_free((*key)->keyed);
-	EVP_MAC_free((*key)->mac);
-	free(*key);
-	*key = NULL;
-}
-
-void mask_key_watch(struct mask_key *key, struct mask_watch *watch)
-{
-	key->watch = watch;
-}
-
-struct mask_watch *mask_key_watched(const struct mask_key *key)
-{
-	return key->watch;
-}
-
-static bool digest(struct mask_key *key, struct span field_class, struct span value, uint8_t out[32])
-{
-	EVP_MAC_CTX *ctx = key->keyed;
-	static const uint8_t zero;
-	size_t len;
-
-	return EVP_MAC_init(ctx, NULL, 0, NULL) &&
-	       EVP_MAC_update(ctx, (const uint8_t *)field_class.data, field_class.len) &&
-	       EVP_MAC_update(ctx, &zero, 1) && EVP_MAC_update(ctx, (const uint8_t *)value.data, value.len) &&
-	       EVP_MAC_final(ctx, out, &len, 32) && len == 32;
-}
-
-void mask_token(struct mask_key *key, struct span field_class, struct span value, char out[25])
-{
-	static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
-	uint8_t hash[32] = {0};
-	unsigned bits = 0, have = 0;
-	size_t at = 0;
-
-	if (!digest(key, field_class, value, hash)) {
-		key->failed = true;
-		memset(hash, 0, sizeof(hash));
-	}
-	memcpy(out, "tok_", 4);
-	for (size_t i = 4; i < TOKEN_LEN; i++) {
-		if (have < 5) {
-			bits = bits << 8 | hash[at++];
-			have += 8;
-		}
-		have -= 5;
-		out[i] = base32[bits >> have & 31];
-	}
-	out[TOKEN_LEN] = '\0';
-}
-
-int mask_result(const struct mask_key *key, const struct buf *out)
-{
-	if (key->failed)
-		return ERR_NOMEM;
-	return out->err;
-}
-
-static void put_token(struct mask_key *key, struct span field_class, struct span value, struct buf *out)
-{
-	char token[TOKEN_LEN + 1];
-
-	mask_token(key, field_class, value, token);
-	buf_put(out, token, TOKEN_LEN);
-}
 
 /* Cut `s` at the first `c`: what is before it; `*rest_out` what is behind it (data NULL: no such byte). */
 static struct span cut(struct span s, char c, struct span *rest_out)
@@ -152,6 +49,19 @@ bool mask_is_credential(struct span name)
 	return false;
 }
 
+bool mask_is_framing(struct span name)
+{
+	static const struct span names[] = {
+	        NAME("connection"), NAME("keep-alive"),     NAME("proxy-connection"),
+	        NAME("upgrade"),    NAME("content-length"),
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (span_eq_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
 /* What says how the message is read, and whose values are ours or the protocol's. */
 static bool is_plain(struct span name)
 {
@@ -180,14 +90,41 @@ static bool is_plain(struct span name)
 	return false;
 }
 
-static const struct plan_mask_field *header_rule(const struct plan_mask *policy, struct span name)
+/* The first rule for that name, of heads in any case. */
+static const struct plan_mask_field *rule_for(const struct plan_mask *policy, enum mask_place place,
+                                              struct span name)
 {
 	for (uint32_t i = 0; i < policy->field_count; i++) {
 		const struct plan_mask_field *field = &policy->fields[i];
-		if (field->place == MASK_HEADER && span_eq_nocase(name, span_of(field->where)))
+		struct span where = span_of(field->where);
+
+		if (field->place == place &&
+		    (place == MASK_HEADER ? span_eq_nocase(name, where) : span_eq(name, where)))
 			return field;
 	}
 	return NULL;
+}
+
+static bool has_place(const struct plan_mask *policy, enum mask_place place)
+{
+	for (uint32_t i = 0; i < policy->field_count; i++)
+		if (policy->fields[i].place == place)
+			return true;
+	return false;
+}
+
+/* What stands for a value that a rule names. */
+static void put_ruled(const struct plan_mask_field *rule, struct mask_key *key, struct span value,
+                      struct buf *out, uint32_t *count)
+{
+	bool bare = false;
+
+	if (rule->with == MASK_KEEP) {
+		buf_span_put(out, value);
+		return;
+	}
+	++*count;
+	mask_field(rule, key, (struct span){NULL, 0}, value, &bare, out);
 }
 
 /* A text as it is, or with what was found in it masked. */
@@ -195,7 +132,7 @@ static void put_text(const struct mask_finder *finder, struct mask_key *key, str
                      struct span text, struct buf *out, uint32_t *count)
 {
 	bool whole = false;
-	uint32_t finds = finder ? mask_text(finder, key, name, text, out, &whole) : 0;
+	uint32_t finds = finder ? mask_text_deep(finder, key, name, text, out, &whole) : 0;
 
 	*count += finds;
 	if (whole)
@@ -216,48 +153,6 @@ static bool is_digest(struct span name)
 		if (span_eq_nocase(name, names[i]))
 			return true;
 	return false;
-}
-
-/* A line but the first: as it is, masked, or not at all. */
-static void put_field(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
-                      struct span line, struct buf *out, uint32_t *count)
-{
-	struct span value, name = cut(line, ':', &value);
-	const struct plan_mask_field *rule = header_rule(policy, name);
-	bool dropped = mask_is_credential(name) || (rule && rule->with == MASK_DROP) ||
-	               (mask_wants_body(policy) && is_digest(name));
-
-	*count += rule || dropped;
-	mask_watch_at(key, "header", name);
-	if (rule || dropped)
-		mask_watch_rule(key, rule, dropped ? MASK_DROP : rule->with, value);
-	if (dropped)
-		return;
-	if (buf_len(out))
-		buf_puts(out, "\n");
-	if (!rule && (!finder || is_plain(name))) {
-		buf_span_put(out, line);
-		return;
-	}
-	while (value.len && value.data[0] == ' ')
-		value = (struct span){value.data + 1, value.len - 1};
-	buf_span_put(out, name);
-	buf_puts(out, ": ");
-	if (!rule)
-		put_text(finder, key, name, value, out, count);
-	else if (rule->with == MASK_TOKEN)
-		put_token(key, span_of(rule->where), value, out);
-	else
-		buf_puts(out, "[redacted]");
-}
-
-/* The rule for a query parameter of that decoded name. */
-static const struct plan_mask_field *query_rule(const struct plan_mask *policy, struct span name)
-{
-	for (uint32_t i = 0; i < policy->field_count; i++)
-		if (policy->fields[i].place == MASK_QUERY && span_eq(span_of(policy->fields[i].where), name))
-			return &policy->fields[i];
-	return NULL;
 }
 
 /* An escaped text as it is, or masked and escaped anew; one that nobody can decode goes. */
@@ -286,53 +181,226 @@ static void put_escaped(const struct mask_finder *finder, struct mask_key *key, 
 	buf_fini(&found);
 }
 
+/* Binary metadata of gRPC is base64: a text in it is searched, anything else nobody can judge. False: it
+ * goes.
+ */
+static bool put_binary(const struct mask_finder *finder, struct mask_key *key, struct span name,
+                       struct span value, struct buf *out, uint32_t *count)
+{
+	struct base64_form form = {0};
+	struct buf plain, found;
+	bool text;
+
+	buf_init(&plain, value.len + 1);
+	buf_init(&found, out->limit_bytes);
+	text = !base64_decode(value, &form, &plain) && !plain.err &&
+	       utf8_valid(buf_span(&plain).data, buf_len(&plain)) &&
+	       !memchr(buf_span(&plain).data, 0, buf_len(&plain));
+	if (text) {
+		put_text(finder, key, name, buf_span(&plain), &found, count);
+		base64_encode(buf_span(&found), form, out);
+		out->err = out->err ? out->err : found.err;
+	}
+	buf_fini(&plain);
+	buf_fini(&found);
+	return text;
+}
+
+static bool is_binary(struct span name)
+{
+	return name.len > 4 && span_eq_nocase((struct span){name.data + name.len - 4, 4}, SPAN("-bin"));
+}
+
+/* Cookies that rules name stay, masked; the others go. *put_out: there are some. */
+static void put_cookies(const struct plan_mask *policy, struct mask_key *key, struct span value, bool set,
+                        struct buf *out, uint32_t *count, bool *put_out)
+{
+	for (*put_out = false; value.data;) {
+		struct span pair = cut(value, ';', &value), content, name;
+		const struct plan_mask_field *rule;
+
+		while (pair.len && pair.data[0] == ' ')
+			pair = (struct span){pair.data + 1, pair.len - 1};
+		name = cut(pair, '=', &content);
+		rule = rule_for(policy, MASK_COOKIE, name);
+		if (set && *put_out) { /* Path, Max-Age and their like */
+			buf_puts(out, "; ");
+			buf_span_put(out, pair);
+			continue;
+		}
+		if (!rule || rule->with == MASK_DROP || !content.data) {
+			++*count;
+			if (set)
+				return;
+			continue;
+		}
+		buf_puts(out, *put_out ? "; " : "");
+		buf_span_put(out, name);
+		buf_puts(out, "=");
+		put_ruled(rule, key, content, out, count);
+		*put_out = true;
+	}
+}
+
+/* The value of a field that stays; false: it goes after all. */
+static bool put_value(const struct plan_mask *policy, const struct plan_mask_field *rule,
+                      const struct mask_finder *finder, struct mask_key *key, struct span name,
+                      struct span value, struct buf *out, uint32_t *count)
+{
+	bool set = span_eq_nocase(name, SPAN("set-cookie")), put;
+
+	if (set || span_eq_nocase(name, SPAN("cookie"))) {
+		put_cookies(policy, key, value, set, out, count, &put);
+		return put;
+	}
+	if (rule)
+		put_ruled(rule, key, value, out, count);
+	else if (is_binary(name))
+		return put_binary(finder, key, name, value, out, count);
+	else if (span_eq_nocase(name, SPAN("grpc-message")))
+		put_escaped(finder, key, name, value, false, out, count);
+	else
+		put_text(finder, key, name, value, out, count);
+	return true;
+}
+
+/* Cookies are credentials unless rules name some of them. */
+static bool is_dropped(const struct plan_mask *policy, const struct plan_mask_field *rule, struct span name)
+{
+	bool cookies = span_eq_nocase(name, SPAN("cookie")) || span_eq_nocase(name, SPAN("set-cookie"));
+
+	if (rule && rule->with == MASK_DROP)
+		return true;
+	if (cookies)
+		return !has_place(policy, MASK_COOKIE);
+	return mask_is_credential(name) || (mask_wants_body(policy) && is_digest(name));
+}
+
+/* A line but the first: as it is, masked, or not at all. */
+static void put_field(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
+                      struct span line, struct buf *out, uint32_t *count)
+{
+	struct span value, name = cut(line, ':', &value);
+	const struct plan_mask_field *rule = rule_for(policy, MASK_HEADER, name);
+	size_t before = buf_len(out);
+
+	mask_watch_at(key, "header", name);
+	if (is_dropped(policy, rule, name)) {
+		++*count;
+		mask_watch_rule(key, rule, MASK_DROP, value);
+		return;
+	}
+	if (before)
+		buf_puts(out, "\n");
+	if (!rule && policy->allow && !is_plain(name))
+		rule = &mask_unlisted;
+	if (!rule && !mask_is_credential(name) && (!finder || is_plain(name))) {
+		buf_span_put(out, line);
+		return;
+	}
+	while (value.len && value.data[0] == ' ')
+		value = (struct span){value.data + 1, value.len - 1};
+	buf_span_put(out, name);
+	buf_puts(out, ": ");
+	if (!put_value(policy, rule, finder, key, name, value, out, count) && !out->err) {
+		out->tail = out->head + before;
+		++*count;
+	}
+}
+
+static bool is_segment(const struct plan_mask_field *f, unsigned number, struct span before)
+{
+	bool by_number = f->where[strspn(f->where, "0123456789")] == '\0';
+
+	return f->place == MASK_SEGMENT && (by_number ? (unsigned long)number == strtoul(f->where, NULL, 10)
+	                                              : span_eq(before, span_of(f->where)));
+}
+
+/* A segment that a rule names, by its number or by the one before; false: none does. */
+static bool put_segment(const struct plan_mask *policy, struct mask_key *key, unsigned number,
+                        struct span before, struct span segment, struct buf *out, uint32_t *count)
+{
+	for (uint32_t i = 0; i < policy->field_count; i++) {
+		const struct plan_mask_field *f = &policy->fields[i];
+		struct buf plain, masked;
+
+		if (!is_segment(f, number, before))
+			continue;
+		buf_init(&plain, segment.len + 1);
+		buf_init(&masked, out->limit_bytes);
+		if (url_decode(segment, false, &plain))
+			buf_puts(&masked, "[redacted]");
+		else
+			put_ruled(f, key, buf_span(&plain), &masked, count);
+		url_encode(buf_span(&masked), ":@!$&'()*+,;=", out);
+		out->err = out->err ? out->err : masked.err;
+		buf_fini(&plain);
+		buf_fini(&masked);
+		return true;
+	}
+	return false;
+}
+
 /* Segment by segment: the one before is what a value is called, as in /users/4711. */
-static void put_path(const struct mask_finder *finder, struct mask_key *key, struct span path,
-                     struct buf *out, uint32_t *count)
+static void put_path(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
+                     struct span path, struct buf *out, uint32_t *count)
 {
 	struct span name = SPAN("path");
 
-	while (path.data) {
+	for (unsigned number = 0; path.data; number++) {
 		struct span segment = cut(path, '/', &path);
 
 		mask_watch_at(key, "path", SPAN(""));
-		put_escaped(finder, key, name, segment, false, out, count);
+		if (!segment.len || !put_segment(policy, key, number, name, segment, out, count))
+			put_escaped(finder, key, name, segment, false, out, count);
 		buf_puts(out, path.data ? "/" : "");
 		name = segment;
 	}
 }
 
-/* Every value becomes a token if no rule says otherwise; a piece without "=" is a name. */
+/* The value of a parameter: a token of what came if no rule says otherwise. */
+static void put_parameter(const struct plan_mask_field *rule, struct mask_key *key, struct span value,
+                          struct buf *out, uint32_t *count)
+{
+	static const struct plan_mask_field usual = {.with = MASK_TOKEN, .where = "query"};
+	struct buf plain, masked;
+
+	buf_init(&plain, value.len + 1);
+	buf_init(&masked, out->limit_bytes);
+	if (rule && rule->with == MASK_KEEP) {
+		buf_span_put(out, value);
+	} else if (!rule || url_decode(value, true, &plain)) {
+		put_ruled(&usual, key, value, out, count);
+	} else {
+		put_ruled(rule, key, buf_span(&plain), &masked, count);
+		url_encode(buf_span(&masked), "", out);
+	}
+	out->err = out->err ? out->err : masked.err;
+	buf_fini(&plain);
+	buf_fini(&masked);
+}
+
+/* A piece without "=" is a name. */
 static void put_pair(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
                      struct span pair, struct buf *out, uint32_t *count)
 {
 	struct span value, name = cut(pair, '=', &value);
 	const struct plan_mask_field *rule;
-	struct buf plain, text;
+	struct buf plain;
 
 	buf_init(&plain, name.len + 1);
-	buf_init(&text, value.len + 1);
-	rule = url_decode(name, true, &plain) ? NULL : query_rule(policy, buf_span(&plain));
-	if (rule && url_decode(value, true, &text))
-		rule = NULL; /* its token is of what came */
+	rule = url_decode(name, true, &plain) ? NULL : rule_for(policy, MASK_QUERY, buf_span(&plain));
 	mask_watch_at(key, "query", mask_holds(finder, buf_span(&plain)) ? SPAN("") : buf_span(&plain));
-	if (rule || value.len)
-		mask_watch_rule(key, rule, rule ? rule->with : MASK_TOKEN, value);
 	if (rule && rule->with == MASK_DROP) {
 		++*count;
+		mask_watch_rule(key, rule, MASK_DROP, value);
 	} else {
 		put_escaped(finder, key, SPAN("query"), name, true, out, count);
 		buf_puts(out, value.data ? "=" : "");
-		*count += value.len > 0;
-		if (value.len && rule && rule->with == MASK_REDACT)
-			url_encode(SPAN("[redacted]"), "", out);
-		else if (value.len && rule)
-			put_token(key, span_of(rule->where), buf_span(&text), out);
-		else if (value.len)
-			put_token(key, SPAN("query"), value, out);
+		if (value.len)
+			put_parameter(rule, key, value, out, count);
 	}
 	buf_fini(&plain);
-	buf_fini(&text);
 }
 
 /* A pair that is dropped takes the separator before it along. */
@@ -360,10 +428,10 @@ static void put_first_line(const struct plan_mask *policy, const struct mask_fin
 {
 	struct span query, target = cut(line, '?', &query), path, method = cut(target, ' ', &path);
 
-	if (finder && path.data && !head_status(line)) {
+	if ((finder || has_place(policy, MASK_SEGMENT)) && path.data && !head_status(line)) {
 		buf_span_put(out, method);
 		buf_puts(out, " ");
-		put_path(finder, key, path, out, count);
+		put_path(policy, finder, key, path, out, count);
 	} else {
 		buf_span_put(out, target);
 	}
@@ -404,14 +472,6 @@ int mask_head(const struct plan_mask *policy, const struct mask_finder *finder, 
 	return mask_result(key, out);
 }
 
-static bool has_paths(const struct plan_mask *policy)
-{
-	for (uint32_t i = 0; i < policy->field_count; i++)
-		if (policy->fields[i].place == MASK_PATH || policy->fields[i].place == MASK_FORM)
-			return true;
-	return false;
-}
-
 bool mask_finds(const struct plan_mask *policy)
 {
 	return policy->detect.find.classes.bits[0] || policy->detect.find.classes.bits[1] ||
@@ -420,7 +480,8 @@ bool mask_finds(const struct plan_mask *policy)
 
 bool mask_wants_body(const struct plan_mask *policy)
 {
-	return has_paths(policy) || mask_finds(policy);
+	return has_place(policy, MASK_PATH) || has_place(policy, MASK_FORM) || policy->allow ||
+	       mask_finds(policy);
 }
 
 bool mask_by_message(struct span head)
@@ -440,6 +501,16 @@ static bool unknown_call(struct span head)
 	       (!span_eq(method, SPAN("ModelInfer")) && !span_eq(method, SPAN("ModelStreamInfer")));
 }
 
+bool mask_guesses(const struct plan_mask *policy)
+{
+	return mask_finds(policy) && !policy->allow && !has_place(policy, MASK_PATH);
+}
+
+bool mask_by_guess(const struct plan_mask *policy, struct span head)
+{
+	return unknown_call(head) && mask_guesses(policy);
+}
+
 /* A body with inference-header-content-length is JSON with binary tensors behind it, whatever its type. */
 bool mask_cannot(const struct plan_mask *policy, struct span head)
 {
@@ -452,7 +523,6 @@ bool mask_cannot(const struct plan_mask *policy, struct span head)
 			coded |= value.len && !span_eq_nocase(value, SPAN("identity"));
 		tail |= span_eq_nocase(name, SPAN("inference-header-content-length"));
 	}
-	if (mask_finds(policy) && mask_by_message(head))
-		return true;
-	return ((coded && mask_by_message(head)) || tail || unknown_call(head)) && mask_wants_body(policy);
+	return ((coded && mask_by_message(head)) || tail || (unknown_call(head) && !mask_guesses(policy))) &&
+	       mask_wants_body(policy);
 }

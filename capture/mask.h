@@ -12,13 +12,10 @@
 #ifndef CAPTURE_MASK_H
 #define CAPTURE_MASK_H
 
+#include "capture/mask_key.h"
 #include "capture/plan.h"
 #include "proto/base/buf.h"
 #include "proto/grpc.h"
-
-struct mask_key; /* HMAC-SHA-256 with a kept context */
-int mask_key_new(const uint8_t key[32], struct mask_key **key_out) MUST_CHECK;
-void mask_key_free(struct mask_key **);
 
 struct mask_finder; /* mask_text.h */
 /* Rewrite a HEAD's or TRAILERS' text form into an empty buf. *count_out: values masked. The finder, if there
@@ -28,12 +25,14 @@ int mask_head(const struct plan_mask *, const struct mask_finder *, struct mask_
               struct buf *out, uint32_t *count_out) MUST_CHECK;
 /* A field that the built-in rules drop, by its name: credentials and cookies. */
 bool mask_is_credential(struct span name);
+/* A field of framing or of one connection, which no copy has. */
+bool mask_is_framing(struct span name);
 /* True when the policy looks into texts: detectors, or prose that must go. */
 bool mask_finds(const struct plan_mask *);
 /* True when the policy has JSON-path rules or looks into texts: bodies are held and must be JSON. */
 bool mask_wants_body(const struct plan_mask *);
 /* True when the policy cannot reach this head's body: binary tensors follow the JSON, it is a
- * gRPC call other than the two that mask_grpc() knows, or gRPC at all and the policy looks into texts. */
+ * gRPC call other than the two that mask_grpc() knows. */
 bool mask_cannot(const struct plan_mask *, struct span head);
 /* A policy's path rules, read once: borrows the policy, which must stay. ERR_CONFIG: a path cannot be read;
  * ERR_LIMIT, ERR_NOMEM. */
@@ -74,13 +73,19 @@ bool mask_by_message(struct span head);
 int mask_grpc(const struct mask_rules *, struct mask_key *, bool request, struct span encoding,
               const struct grpc_message *, struct buf *out, uint32_t *count_out,
               bool *input_masked_out) MUST_CHECK;
+/* The same of a message of any call, under a policy without path rules that looks into texts. ERR_PROTO: it
+ * is no protobuf; ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM. */
+int mask_protobuf(const struct mask_rules *, struct mask_key *, struct span encoding,
+                  const struct grpc_message *, struct buf *out, uint32_t *count_out,
+                  bool *input_masked_out) MUST_CHECK;
+/* Is that a call whose messages only mask_protobuf() can read? Of an answer none can tell: false. */
+bool mask_by_guess(const struct plan_mask *, struct span head);
+/* May messages be read so? */
+bool mask_guesses(const struct plan_mask *);
 /* Can that JSON path be read? 0, ERR_CONFIG, or ERR_LIMIT (too many steps); *at_out: the byte of the step
  * that cannot. */
 int mask_path_check(const char *path, size_t *at_out) MUST_CHECK;
-/* The token of a value: "tok_" and 20 lower-case base32 characters of HMAC-SHA-256(key, field class || 0 ||
- * value). */
-void mask_token(struct mask_key *, struct span field_class, struct span value, char out[25]);
-/* What was written may leave: 0, the buffer's error, or ERR_NOMEM once a token could not be made. */
-int mask_result(const struct mask_key *, const struct buf *out) MUST_CHECK;
+/* Is all that `later` leads to already in what `first` does? Both can be read. */
+bool mask_path_covers(const char *first, const char *later);
 
 #endif

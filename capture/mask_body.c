@@ -7,6 +7,7 @@
 #include "capture/mask_watch.h"
 #include "proto/base/utf8.h"
 #include "proto/coding.h"
+#include "proto/json_edit.h"
 
 static bool is_type(struct span value, const char *type)
 {
@@ -107,14 +108,55 @@ bool mask_looks_json(struct span text)
 	return begins_with(text, '{') || begins_with(text, '[');
 }
 
+const struct plan_mask_field mask_unlisted = {.with = MASK_REDACT, .model_input = true};
+
+void mask_field(const struct plan_mask_field *rule, struct mask_key *key, struct span doc, struct span value,
+                bool *bare, struct buf *out)
+{
+	struct mask_deed deed = {.with = rule->with,
+	                         .by = &rule->by,
+	                         .class = rule->by.class,
+	                         .domain = span_of(rule->where),
+	                         .bare = *bare};
+
+	if (rule->by.subject[0] && doc.len)
+		deed.subject = json_at(doc, rule->by.subject);
+	if (!deed.subject.len)
+		deed.subject.data = NULL;
+	mask_watch_rule(key, rule, rule->with, value);
+	mask_operate(&deed, key, value, out);
+	*bare = deed.bare;
+}
+
+void mask_ruled(struct mask_work *w, const struct plan_mask_field *rule, struct span value)
+{
+	bool bare = false;
+
+	if (rule->with == MASK_KEEP) {
+		buf_span_put(w->out, value);
+		return;
+	}
+	w->count++;
+	mask_field(rule, w->key, (struct span){NULL, 0}, value, &bare, w->out);
+}
+
 int mask_plain(struct mask_work *w, struct span name, struct span text)
 {
 	const struct mask_finder *finder = mask_rules_finder(w->rules);
 	bool whole;
 	uint32_t finds;
 
-	if (!finder || !utf8_valid(text.data, text.len))
+	if (mask_rules_allow(w->rules) && (!name.data || name.len)) {
+		w->input_masked = true;
+		mask_ruled(w, &mask_unlisted, text);
+		return 0;
+	}
+	if (!utf8_valid(text.data, text.len) || (!finder && !mask_rules_allow(w->rules)))
 		return ERR_PROTO;
+	if (!finder) {
+		buf_span_put(w->out, text);
+		return 0;
+	}
 	finds = mask_text_deep(finder, w->key, name, text, w->out, &whole);
 	if (whole)
 		buf_puts(w->out, "[redacted]");
@@ -137,7 +179,7 @@ int mask_either(struct mask_work *w, struct span name, struct span text)
 	mask_watch_back(w->key, mark);
 	mask_watch_at(w->key, "text", name);
 	w->out->tail = w->out->head + len;
-	if (mask_rules_finder(w->rules))
+	if (mask_rules_finder(w->rules) || mask_rules_allow(w->rules))
 		return mask_plain(w, name, text);
 	if (!utf8_valid(text.data, text.len))
 		return ERR_PROTO;
@@ -158,7 +200,7 @@ static int mask_form(const struct mask_body *b, struct mask_work *w, struct span
 	case MASK_PARTS:
 		return mask_parts(w, (struct span){b->boundary, b->boundary_len}, body);
 	case MASK_PLAIN:
-		if (begins_with(body, '{') || !mask_rules_finder(w->rules))
+		if (begins_with(body, '{') || (!mask_rules_finder(w->rules) && !mask_rules_allow(w->rules)))
 			return mask_json_within(w, (struct span){NULL, 0}, body);
 		return mask_either(w, (struct span){NULL, 0}, body);
 	default:

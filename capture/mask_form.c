@@ -10,21 +10,6 @@
 #include "capture/mask_watch.h"
 #include "proto/url.h"
 
-/* What a rule puts in place of a value; nothing when it drops it. */
-static void put_ruled(struct mask_work *w, const struct plan_mask_field *rule, struct span value)
-{
-	char token[25];
-
-	w->count++;
-	mask_watch_rule(w->key, rule, rule->with, value);
-	if (rule->with == MASK_TOKEN) {
-		mask_token(w->key, span_of(rule->where), value, token);
-		buf_puts(w->out, token);
-	} else if (rule->with == MASK_REDACT) {
-		buf_puts(w->out, "[redacted]");
-	}
-}
-
 struct pair {
 	struct span raw, name, value; /* of the body */
 	bool has_value;
@@ -53,7 +38,7 @@ static int masked_pair(struct mask_work *w, const struct pair *p, struct buf *na
 	mask_watch_at(w->key, "form",
 	              mask_holds(mask_rules_finder(w->rules), buf_span(name)) ? SPAN("") : buf_span(name));
 	if (rule && rule->with == MASK_DROP) {
-		put_ruled(w, rule, buf_span(value));
+		mask_ruled(w, rule, buf_span(value));
 		return 0;
 	}
 	buf_init(&to, w->out->limit_bytes);
@@ -68,7 +53,7 @@ static int masked_pair(struct mask_work *w, const struct pair *p, struct buf *na
 	buf_reset(&to);
 	w->count = decoded.count;
 	if (!err && rule)
-		put_ruled(&decoded, rule, buf_span(value));
+		mask_ruled(&decoded, rule, buf_span(value));
 	else if (!err)
 		err = mask_either(&decoded, buf_span(name), buf_span(value));
 	if (!err && decoded.count == w->count)
@@ -220,7 +205,7 @@ static int mask_part(struct mask_work *w, struct span boundary, struct span byte
 	mask_watch_at(w->key, "form",
 	              mask_holds(mask_rules_finder(w->rules), part.name) ? SPAN("") : part.name);
 	if (rule && rule->with == MASK_DROP) {
-		put_ruled(w, rule, part.content);
+		mask_ruled(w, rule, part.content);
 		return 0;
 	}
 	buf_puts(w->out, "--");
@@ -228,7 +213,7 @@ static int mask_part(struct mask_work *w, struct span boundary, struct span byte
 	buf_puts(w->out, "\r\n");
 	err = put_lines(w, part.lines);
 	if (!err && rule)
-		put_ruled(w, rule, part.content);
+		mask_ruled(w, rule, part.content);
 	else if (!err && part.json)
 		err = mask_json_within(w, part.name, part.content);
 	else if (!err)

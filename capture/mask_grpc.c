@@ -72,7 +72,7 @@ static rule rule_of_row(struct walk *w, const struct row *row, rule around)
 		hit = walk_first(hit, walk_rule(w));
 	}
 	w->depth--;
-	return around ? around : hit;
+	return walk_over(around, hit);
 }
 
 static int put_message(struct walk *, const struct row *table, struct span message, rule around);
@@ -96,7 +96,7 @@ static int put_element(struct walk *w, const struct protobuf_field *f, const str
 
 	walk_name(w, row->name);
 	walk_index(w, index);
-	hit = hit ? hit : walk_rule(w);
+	hit = walk_over(hit, walk_rule(w));
 	err = hit && hit->with == MASK_DROP ? ERR_PROTO : put_inside(w, f, row, hit);
 	w->depth -= 2;
 	return err;
@@ -135,12 +135,12 @@ static int put_entry(struct walk *w, const struct protobuf_field *f, const struc
 		return err;
 	walk_name(w, row->name);
 	w->path[w->depth++] = (struct mask_step){.name = key};
-	hit = hit ? hit : walk_rule(w);
+	hit = walk_over(hit, walk_rule(w));
 	if (hit && hit->with == MASK_DROP) {
 		w->count++;
 	} else {
 		start = walk_open(w, f->number, f->bytes.len);
-		protobuf_put_bytes(w->out, 1, key);
+		walk_value(w, 1, key, NULL);
 		if (value.number)
 			err = put_inside(w, &value, row, hit);
 		walk_close(w, start, f->bytes.len);
@@ -157,16 +157,16 @@ static int put_field(struct walk *w, const struct protobuf_field *f, const struc
 
 	switch (row->kind) {
 	case TEXT:
-		walk_text(w, f, rule_of_row(w, row, around));
+		walk_text(w, f, walk_leaf(w, rule_of_row(w, row, around)));
 		return 0;
 	case NUMBER:
-		walk_number(w, f, rule_of_row(w, row, around));
+		walk_number(w, f, walk_leaf(w, rule_of_row(w, row, around)));
 		return 0;
 	case NUMBERS:
 		hit = rule_of_row(w, row, around);
 		walk_name(w, row->name);
 		w->path[w->depth++] = (struct mask_step){.name = {NULL, 0}, .any = true};
-		err = walk_numbers(w, f, hit, !hit && walk_rule(w));
+		err = walk_numbers(w, f, hit, !hit && walk_leaf(w, walk_rule(w)));
 		w->depth -= 2;
 		return err;
 	case MESSAGE:

@@ -5,7 +5,7 @@
 #ifndef CAPTURE_MASK_GRPC_INSIDE_H
 #define CAPTURE_MASK_GRPC_INSIDE_H
 
-#include "capture/mask.h"
+#include "capture/mask_inside.h"
 #include "proto/protobuf.h"
 
 /* A rule is looked for at most so often in a message: hostile ones hold millions of fields. */
@@ -51,6 +51,21 @@ static inline rule walk_rule(struct walk *w)
 	return mask_rules_at(w->rules, w->path, w->depth, &w->input_masked);
 }
 
+/* What is around a field may be masked as a whole; what keeps it whole lets rules for parts of it act. */
+static inline rule walk_over(rule around, rule hit)
+{
+	return !around || (around->with == MASK_KEEP && hit) ? hit : around;
+}
+
+/* A value that no rule names stays, or goes where the policy allows. */
+static inline rule walk_leaf(struct walk *w, rule hit)
+{
+	if (hit || !mask_rules_allow(w->rules))
+		return hit;
+	w->input_masked = true;
+	return &mask_unlisted;
+}
+
 /* Of two rules the one that was declared first. */
 static inline rule walk_first(rule a, rule b)
 {
@@ -73,7 +88,9 @@ size_t walk_open(struct walk *, uint32_t number, size_t hint);
 void walk_close(struct walk *, size_t start, size_t hint);
 /* What stands for `value`; nothing when the rule drops it. */
 void walk_masked(struct walk *, rule hit, struct span value);
-/* A field of bytes; `hit` NULL: as it is. */
+/* The value itself: masked by the rule, or, without one, as detectors leave it: a text, or JSON. */
+void walk_bytes(struct walk *, struct span value, rule hit);
+/* A field of bytes of that. */
 void walk_value(struct walk *, uint32_t number, struct span value, rule hit);
 void walk_text(struct walk *, const struct protobuf_field *, rule hit);
 /* A number of a parameter becomes its string_param. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "capture/mask_grpc_inside.h"
+#include "proto/base/utf8.h"
 
 size_t walk_open(struct walk *w, uint32_t number, size_t hint)
 {
@@ -30,25 +31,43 @@ void walk_close(struct walk *w, size_t start, size_t hint)
 
 void walk_masked(struct walk *w, rule hit, struct span value)
 {
-	char token[25];
+	bool bare = false;
 
 	w->count++;
-	if (hit->with == MASK_TOKEN) {
-		mask_token(w->key, span_of(hit->where), value, token);
-		buf_puts(w->out, token);
-	} else if (hit->with == MASK_REDACT) {
-		buf_puts(w->out, "[redacted]");
-	}
+	mask_field(hit, w->key, (struct span){NULL, 0}, value, &bare, w->out);
+}
+
+/* What the value is called: the last name on the way to it. */
+static struct span called(const struct walk *w)
+{
+	for (unsigned i = w->depth; i > 0; i--)
+		if (w->path[i - 1].name.data)
+			return w->path[i - 1].name;
+	return SPAN("content");
+}
+
+void walk_bytes(struct walk *w, struct span value, rule hit)
+{
+	struct mask_work inside = {.rules = w->rules, .key = w->key, .out = w->out};
+	int err = 0;
+
+	if (hit && hit->with != MASK_KEEP)
+		walk_masked(w, hit, value);
+	else if (hit || !mask_rules_finder(w->rules) || !utf8_valid(value.data, value.len))
+		buf_span_put(w->out, value);
+	else
+		err = mask_either(&inside, called(w), value);
+	if (err && !w->out->err)
+		w->out->err = err == ERR_NOMEM ? ERR_NOMEM : ERR_LIMIT;
+	w->count += inside.count;
+	w->input_masked |= inside.input_masked;
 }
 
 void walk_value(struct walk *w, uint32_t number, struct span value, rule hit)
 {
 	size_t start = walk_open(w, number, value.len);
 
-	if (hit)
-		walk_masked(w, hit, value);
-	else
-		buf_span_put(w->out, value);
+	walk_bytes(w, value, hit);
 	walk_close(w, start, value.len);
 }
 
@@ -65,7 +84,7 @@ void walk_number(struct walk *w, const struct protobuf_field *f, rule hit)
 	char text[32];
 	double value;
 
-	if (!hit) {
+	if (!hit || hit->with == MASK_KEEP) {
 		buf_span_put(w->out, f->whole);
 		return;
 	}
@@ -88,9 +107,11 @@ void walk_number(struct walk *w, const struct protobuf_field *f, rule hit)
 
 int walk_numbers(struct walk *w, const struct protobuf_field *f, rule hit, bool inside)
 {
-	if (inside || (hit && hit->with != MASK_DROP))
+	bool stays = !hit || hit->with == MASK_KEEP;
+
+	if (inside || (!stays && hit->with != MASK_DROP))
 		return ERR_PROTO;
-	if (hit)
+	if (!stays)
 		w->count++;
 	else
 		buf_span_put(w->out, f->whole);

@@ -49,7 +49,7 @@ static rule whole_rule(struct walk *w, const char *field, rule around)
 	bool inside = false;
 	rule hit;
 
-	if (around)
+	if (around && around->with != MASK_KEEP)
 		return around;
 	hit = contents_rule(w, field, NULL, &inside);
 	w->depth = w->root_depth;
@@ -59,13 +59,14 @@ static rule whole_rule(struct walk *w, const char *field, rule around)
 	hit = walk_first(hit, walk_rule(w));
 	w->path[w->root_depth] = before;
 	w->depth = depth;
-	return hit;
+	return walk_over(around, hit);
 }
 
 /* What the rules say of a tensor's contents: asked once, for there may be millions of elements. */
 struct asked {
 	bool known;
 	rule all;    /* of every element; */
+	rule kept;   /* of those that no other names */
 	bool each;   /* which is named by element, not by the list */
 	bool some;   /* elements differ: ask for each */
 	bool inside; /* a rule leads to parts of an element */
@@ -79,14 +80,17 @@ static struct asked ask_contents(struct walk *w, const char *field, rule around)
 	bool input_masked = w->input_masked;
 	rule one;
 
-	if (a.all)
+	if (a.all && a.all->with != MASK_KEEP)
 		return a;
+	a.kept = a.all;
 	one = contents_rule(w, field, &any, &a.inside);
 	a.all = contents_rule(w, field, &last, &a.inside); /* no index is that: only a rule for each is */
 	a.each = a.all != NULL;
 	a.some = a.all != one;
 	if (a.some)
 		w->input_masked = input_masked;
+	else
+		a.all = walk_over(a.kept, a.all);
 	return a;
 }
 
@@ -100,7 +104,7 @@ static int element_rule(struct walk *w, const struct asked *a, uint64_t index, r
 		return ERR_PROTO;
 	if (!a->some)
 		return 0;
-	*hit_out = contents_rule(w, "bytes_contents", &at, &inside);
+	*hit_out = walk_over(a->kept, contents_rule(w, "bytes_contents", &at, &inside));
 	return ++w->questions > QUESTIONS_MAX ? ERR_LIMIT : 0;
 }
 
@@ -122,9 +126,9 @@ int walk_contents(struct walk *w, struct span message, rule around)
 			*a = ask_contents(w, row->name, around);
 		if (row->number == BYTES_CONTENTS) {
 			rc = element_rule(w, a, index++, &hit);
-			walk_value(w, f.number, f.bytes, hit);
+			walk_value(w, f.number, f.bytes, walk_leaf(w, hit));
 		} else {
-			rc = walk_numbers(w, &f, a->all, a->each || a->some || a->inside);
+			rc = walk_numbers(w, &f, walk_leaf(w, a->all), a->each || a->some || a->inside);
 		}
 		if (rc)
 			return rc;
@@ -145,10 +149,7 @@ static void put_raw_element(struct walk *w, struct span value, rule hit)
 	char prefix[LENGTH_BYTES] = {0}, *at;
 
 	buf_put(w->out, prefix, sizeof prefix);
-	if (hit)
-		walk_masked(w, hit, value);
-	else
-		buf_span_put(w->out, value);
+	walk_bytes(w, value, hit);
 	if (w->out->err)
 		return;
 	len = buf_len(w->out) - start - LENGTH_BYTES;
@@ -170,7 +171,7 @@ static int put_raw_bytes(struct walk *w, const struct protobuf_field *f, rule ar
 		if (left.len < LENGTH_BYTES || len > left.len - LENGTH_BYTES ||
 		    element_rule(w, &asked, index, &hit))
 			return ERR_PROTO;
-		put_raw_element(w, (struct span){left.data + LENGTH_BYTES, len}, hit);
+		put_raw_element(w, (struct span){left.data + LENGTH_BYTES, len}, walk_leaf(w, hit));
 		left = (struct span){left.data + LENGTH_BYTES + len, left.len - LENGTH_BYTES - len};
 	}
 	walk_close(w, start, f->bytes.len);
@@ -181,7 +182,8 @@ static int put_raw_bytes(struct walk *w, const struct protobuf_field *f, rule ar
 int walk_raw(struct walk *w, const struct protobuf_field *f, rule around)
 {
 	unsigned index = w->raw_count++;
-	bool asked = around != NULL;
+	bool asked = around && around->with != MASK_KEEP;
+	bool kept = (around && !asked) || !mask_rules_allow(w->rules);
 	int err = 0;
 
 	if (index >= w->tensor_count)
@@ -194,9 +196,10 @@ int walk_raw(struct walk *w, const struct protobuf_field *f, rule around)
 		for (const struct row *row = walk_contents_rows; row->number && !asked; row++) {
 			struct asked a = ask_contents(w, row->name, NULL);
 
-			asked = a.all || a.some || a.inside;
+			asked = (a.all && a.all->with != MASK_KEEP) || a.some || a.inside;
+			kept |= a.all != NULL;
 		}
-		err = asked ? ERR_PROTO : 0;
+		err = asked || !kept ? ERR_PROTO : 0;
 		buf_span_put(w->out, f->whole);
 	}
 	w->depth -= 2;

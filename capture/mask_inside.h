@@ -31,10 +31,19 @@ const struct mask_finder *mask_rules_finder(const struct mask_rules *);
 /* The rule for a field of a form: the first of `form: name` and the paths that end at that member. */
 const struct plan_mask_field *mask_rules_form(const struct mask_rules *, struct span name,
                                               bool *input_masked);
+/* In a policy that allows, what is done to a value that no rule names. */
+extern const struct plan_mask_field mask_unlisted;
+bool mask_rules_allow(const struct mask_rules *);
+/* Append what a rule puts in place of a value; nothing when it drops it. `doc`: where its subject is, or
+ * empty. *bare as in mask_operate(). */
+void mask_field(const struct plan_mask_field *, struct mask_key *, struct span doc, struct span value,
+                bool *bare, struct buf *out);
+/* The same, counted, of a text. */
+void mask_ruled(struct mask_work *, const struct plan_mask_field *, struct span value);
 /* A whole JSON text that is the value of the member `name` (data NULL: of none, a document). */
 int mask_json_within(struct mask_work *, struct span name, struct span text) MUST_CHECK;
-/* A text that is no JSON; unchanged text is put as it is. ERR_PROTO: not UTF-8, or nothing looks into texts.
- */
+/* A text that is no JSON; unchanged text is put as it is. A policy that allows leaves only what is called ""
+ * (a name). ERR_PROTO: not UTF-8, or nothing looks into texts. */
 int mask_plain(struct mask_work *, struct span name, struct span text) MUST_CHECK;
 /* JSON, or a text and what a finder, if there is one, leaves of it. */
 int mask_either(struct mask_work *, struct span name, struct span text) MUST_CHECK;

@@ -1,37 +1,15 @@
 /*
- * mask_json.c - path rules on a JSON body: read once per policy, then one pass over the body's tokens.
+ * mask_json.c - path rules and detectors on a JSON body: one pass over its tokens.
  *
  * A container in which no rule's step is due is skipped in the scanner, and what stays leaves as spans of the
  * source, so a body costs little more than its scan.
  */
-#include <stdlib.h>
-
-#include "capture/mask_inside.h"
+#include "capture/mask_rules_inside.h"
 #include "capture/mask_watch.h"
 #include "proto/json.h"
+#include "proto/json_edit.h"
 
-enum { PATH_STEPS_MAX = 31, NESTED_MAX = 3, SAMPLE_INDEX_MAX = 64 };
-enum step_kind { STEP_MEMBER, STEP_DEEP, STEP_INDEX, STEP_EACH, STEP_KINDS };
-
-struct path_step {
-	enum step_kind kind;
-	struct span name;
-	uint64_t index;
-};
-
-struct rule {
-	const struct plan_mask_field *field;
-	unsigned count;
-	uint32_t of_kind[STEP_KINDS]; /* bit i: step i is of that kind */
-	struct path_step steps[PATH_STEPS_MAX];
-};
-
-struct mask_rules {
-	const struct plan_mask *policy;
-	const struct mask_finder *finder; /* NULL: none */
-	unsigned count;
-	struct rule rules[];
-};
+enum { NESTED_MAX = 3 };
 
 /* Bit i of `due`: steps before i are matched by the keys and indices above, step i is next. */
 struct state {
@@ -46,7 +24,8 @@ struct states { /* in the rules' order, none without a step due */
 struct frame {
 	bool object;
 	bool kept, dropped; /* members */
-	bool elements;      /* a step is due that may match an element: else scalars are of no interest */
+	bool elements;      /* a rule may match an element: else scalars are of no interest */
+	bool clear;         /* a rule keeps it: only rules act in it */
 	uint64_t index;     /* of the next element */
 	struct span name;   /* of the member that it is, or that it is in */
 	struct states states;
@@ -61,7 +40,9 @@ struct rewrite {
 	struct buf nested; /* that, with the JSON that it is masked */
 	struct buf found;  /* the same with what was found in it masked */
 	struct span name;  /* the last member's, without quotes */
+	struct span root;  /* the outermost document */
 	unsigned level;    /* of JSON in strings of JSON */
+	bool allow, clear; /* the policy allows; the value under way is in what is kept */
 	uint64_t copied;   /* source bytes before it are in `out` or gone */
 	uint32_t count;
 	bool input_masked;
@@ -71,183 +52,15 @@ struct rewrite {
 	struct frame frames[JSON_DEPTH_MAX];
 };
 
-static bool parse_bracket(struct span *text, struct path_step *step)
-{
-	const char *end = memchr(text->data, ']', text->len);
-	struct span inside = {text->data + 1, 0};
-
-	if (!end)
-		return false;
-	inside.len = (size_t)(end - inside.data);
-	*text = (struct span){end + 1, text->len - inside.len - 2};
-	if (!inside.len || inside.len > 9)
-		return false;
-	step->kind = STEP_INDEX;
-	if (span_eq(inside, SPAN("*"))) {
-		step->kind = STEP_EACH;
-		return true;
-	}
-	for (size_t i = 0; i < inside.len; i++) {
-		if (inside.data[i] < '0' || inside.data[i] > '9')
-			return false;
-		step->index = step->index * 10 + (uint64_t)(inside.data[i] - '0');
-	}
-	return true;
-}
-
-static bool parse_member(struct span *text, struct path_step *step)
-{
-	size_t dots = span_starts(*text, SPAN("..")) ? 2 : 1, end = dots;
-
-	while (end < text->len && text->data[end] != '.' && text->data[end] != '[')
-		end++;
-	step->kind = dots == 2 ? STEP_DEEP : STEP_MEMBER;
-	step->name = (struct span){text->data + dots, end - dots};
-	*text = (struct span){text->data + end, text->len - end};
-	return step->name.len > 0;
-}
-
-/* *at_out: where the step begins that was read last. */
-static int parse_path(struct rule *rule, const struct plan_mask_field *field, size_t *at_out)
-{
-	struct span text = span_of(field->where);
-	struct path_step *step;
-	bool ok = span_starts(text, SPAN("$"));
-
-	rule->field = field;
-	*at_out = 0;
-	if (ok)
-		text = (struct span){text.data + 1, text.len - 1};
-	while (ok && text.len) {
-		*at_out = (size_t)(text.data - field->where);
-		if (rule->count == PATH_STEPS_MAX)
-			return ERR_LIMIT;
-		step = &rule->steps[rule->count++];
-		ok = text.data[0] == '['   ? parse_bracket(&text, step)
-		     : text.data[0] == '.' ? parse_member(&text, step)
-		                           : false;
-	}
-	for (unsigned i = 0; i < rule->count; i++)
-		rule->of_kind[rule->steps[i].kind] |= 1u << i;
-	return ok ? 0 : ERR_CONFIG;
-}
-
-int mask_path_check(const char *path, size_t *at_out)
-{
-	struct plan_mask_field field = {0};
-	struct rule parsed = {0};
-	size_t len = strlen(path);
-
-	*at_out = 0;
-	if (len >= sizeof(field.where))
-		return ERR_LIMIT;
-	memcpy(field.where, path, len);
-	return parse_path(&parsed, &field, at_out);
-}
-
-int mask_rules_new(const struct plan_mask *policy, struct mask_rules **rules_out)
-{
-	struct mask_rules *r = calloc(1, sizeof(*r) + policy->field_count * sizeof(*r->rules));
-	size_t at;
-	int err = r ? 0 : ERR_NOMEM;
-
-	if (r)
-		r->policy = policy;
-	for (uint32_t i = 0; !err && i < policy->field_count; i++)
-		if (policy->fields[i].place == MASK_PATH)
-			err = parse_path(&r->rules[r->count++], &policy->fields[i], &at);
-	if (err)
-		mask_rules_free(&r);
-	*rules_out = r;
-	return err;
-}
-
-void mask_rules_find(struct mask_rules *rules, const struct mask_finder *finder)
-{
-	rules->finder = finder;
-}
-
-const struct mask_finder *mask_rules_finder(const struct mask_rules *rules)
-{
-	return rules->finder;
-}
-
-void mask_rules_free(struct mask_rules **rules)
-{
-	free(*rules);
-	*rules = NULL;
-}
-
-static bool step_is(const struct path_step *step, const struct mask_step *at)
-{
-	if (step->kind == STEP_MEMBER || step->kind == STEP_DEEP)
-		return at->name.data && span_eq(at->name, step->name);
-	return !at->name.data && (step->kind == STEP_EACH || at->any || step->index == at->index);
-}
-
-/* Do the steps lead to the place; `through`: would they lead on, to an element of it? */
-static bool leads(const struct path_step *step, unsigned count, const struct mask_step *at, unsigned depth,
-                  bool through)
-{
-	if (!depth && through)
-		return count && (step->kind == STEP_INDEX || step->kind == STEP_EACH);
-	if (!depth || !count)
-		return !depth && !count;
-	if (step->kind == STEP_DEEP && leads(step, count, at + 1, depth - 1, through))
-		return true;
-	return step_is(step, at) && leads(step + 1, count - 1, at + 1, depth - 1, through);
-}
-
-const struct plan_mask_field *mask_rules_at(const struct mask_rules *rules, const struct mask_step *place,
-                                            unsigned depth, bool *input_masked)
-{
-	const struct plan_mask_field *hit = NULL;
-
-	for (unsigned i = 0; i < rules->count; i++) {
-		const struct rule *r = &rules->rules[i];
-
-		if (!leads(r->steps, r->count, place, depth, false))
-			continue;
-		hit = hit ? hit : r->field;
-		*input_masked |= r->field->model_input;
-	}
-	return hit;
-}
-
-const struct plan_mask_field *mask_rules_form(const struct mask_rules *rules, struct span name,
-                                              bool *input_masked)
-{
-	struct mask_step place = {.name = name};
-	const struct plan_mask_field *hit = mask_rules_at(rules, &place, 1, input_masked);
-
-	for (uint32_t i = 0; i < rules->policy->field_count; i++) {
-		const struct plan_mask_field *f = &rules->policy->fields[i];
-
-		if (f->place != MASK_FORM || !span_eq(span_of(f->where), name))
-			continue;
-		*input_masked |= f->model_input;
-		hit = !hit || f < hit ? f : hit;
-	}
-	return hit;
-}
-
-bool mask_rules_inside(const struct mask_rules *rules, const struct mask_step *place, unsigned depth)
-{
-	for (unsigned i = 0; i < rules->count; i++)
-		if (leads(rules->rules[i].steps, rules->rules[i].count, place, depth, true))
-			return true;
-	return false;
-}
-
 /* A rule that ends here: the first one decides what is done, any one may say that the model reads it. */
 static void reach(struct rewrite *w, uint32_t rule, uint32_t due)
 {
-	const struct rule *r = &w->rules->rules[rule];
+	const struct path_rule *r = &w->rules->rules[rule];
 
 	if (due >> r->count & 1) {
 		if (!w->hit)
 			w->hit = r->field;
-		w->input_masked |= r->field->model_input;
+		w->input_masked |= w->hit->with != MASK_KEEP && r->field->model_input;
 	}
 	if (due)
 		w->next.at[w->next.count++] = (struct state){rule, due};
@@ -261,7 +74,7 @@ static bool step_matches(const struct path_step *step, const struct frame *in, s
 }
 
 /* The steps that may match a child of an object or of an array. */
-static uint32_t steps_into(const struct rule *r, bool object)
+static uint32_t steps_into(const struct path_rule *r, bool object)
 {
 	return object ? r->of_kind[STEP_MEMBER] | r->of_kind[STEP_DEEP]
 	              : r->of_kind[STEP_INDEX] | r->of_kind[STEP_EACH];
@@ -273,7 +86,7 @@ static void enter_child(struct rewrite *w, const struct frame *in, struct span k
 	w->next.count = 0;
 	for (unsigned i = 0; i < in->states.count; i++) {
 		const struct state *s = &in->states.at[i];
-		const struct rule *r = &w->rules->rules[s->rule];
+		const struct path_rule *r = &w->rules->rules[s->rule];
 		uint32_t due = s->due & r->of_kind[STEP_DEEP];
 
 		for (uint32_t left = s->due & steps_into(r, in->object); left; left &= left - 1) {
@@ -290,12 +103,14 @@ static bool enter(struct rewrite *w, struct frame *frame, bool object)
 {
 	frame->object = object;
 	frame->name = w->name;
-	frame->kept = frame->dropped = frame->elements = false;
+	frame->kept = frame->dropped = false;
+	frame->clear = w->clear;
+	frame->elements = !object && w->allow && !w->clear;
 	frame->index = 0;
 	frame->states.count = 0;
 	for (unsigned i = 0; i < w->next.count; i++) {
 		const struct state *s = &w->next.at[i];
-		const struct rule *r = &w->rules->rules[s->rule];
+		const struct path_rule *r = &w->rules->rules[s->rule];
 		uint32_t here = s->due & steps_into(r, object);
 
 		frame->elements |= !object && here;
@@ -303,7 +118,7 @@ static bool enter(struct rewrite *w, struct frame *frame, bool object)
 			frame->states.at[frame->states.count++] = *s;
 	}
 	frame->elements |= !object && mask_key_watched(w->key);
-	return frame->states.count > 0 || w->rules->finder;
+	return frame->states.count > 0 || ((w->rules->finder || w->allow) && !w->clear);
 }
 
 /* A member's name may be a value, too. */
@@ -355,12 +170,20 @@ static struct span plain_value(struct rewrite *w, enum json_token first, struct 
 	return buf_span(&w->plain);
 }
 
+/* Where the subject of a rule is: the document that holds the value, or the one around it. */
+static struct span subject_doc(const struct rewrite *w, const struct plan_mask_field *rule)
+{
+	if (rule->by.subject[0] && w->level && !json_at(w->reader.doc, rule->by.subject).len)
+		return w->root;
+	return w->reader.doc;
+}
+
 static int mask_value(struct rewrite *w, enum json_token first)
 {
 	uint64_t start = w->reader.scanner.start;
 	const struct plan_mask_field *rule = w->hit;
+	bool bare = first == JSON_NUMBER || first == JSON_TRUE || first == JSON_FALSE || first == JSON_NULL;
 	struct span text;
-	char token[25];
 	int err = json_skip(&w->reader, first);
 
 	if (err)
@@ -370,18 +193,20 @@ static int mask_value(struct rewrite *w, enum json_token first)
 	w->count++;
 	text = (struct span){w->reader.doc.data + start, w->copied - start};
 	note_place(w, w->reader.scanner.depth);
-	mask_watch_rule(w->key, rule, rule->with, text);
-	if (rule->with == MASK_TOKEN) {
-		buf_puts(w->out, "\"");
-		mask_token(w->key, span_of(rule->where), plain_value(w, first, text), token);
-		buf_puts(w->out, token);
-		buf_puts(w->out, "\"");
-	} else {
-		buf_puts(w->out, rule->with == MASK_DROP ? "null" : "\"[redacted]\"");
+	if (rule->with == MASK_DROP || rule->with == MASK_NULL) {
+		mask_watch_rule(w->key, rule, rule->with, text);
+		buf_puts(w->out, "null");
+		return 0;
 	}
-	if (w->plain.err) /* as if there had been no room for what it becomes */
-		w->out->err = w->plain.err;
-	return w->plain.err;
+	buf_reset(&w->found);
+	mask_field(rule, w->key, subject_doc(w, rule), plain_value(w, first, text), &bare, &w->found);
+	if (bare)
+		buf_span_put(w->out, buf_span(&w->found));
+	else
+		buf_json_string(w->out, buf_span(&w->found));
+	if (w->plain.err || w->found.err) /* as if there had been no room for what it becomes */
+		err = w->out->err = w->plain.err ? w->plain.err : w->found.err;
+	return err;
 }
 
 /* The comma before a member goes with it; when all before it went, the one behind. */
@@ -429,7 +254,7 @@ static int search(struct rewrite *w, struct span name, bool value)
 	note_place(w, w->reader.scanner.depth);
 	if (w->count > before)
 		text = buf_span(&w->nested);
-	if (w->rules->finder)
+	if (w->rules->finder && !w->clear)
 		finds = mask_text_deep(w->rules->finder, w->key, name, text, &w->found, &whole);
 	w->count += finds;
 	w->input_masked |= finds > 0;
@@ -456,7 +281,8 @@ static int on_key(struct rewrite *w, uint64_t before)
 		w->copied = w->reader.scanner.start;
 	in->kept = true;
 	w->name = (struct span){w->reader.text.data + 1, w->reader.text.len - 2};
-	return w->rules->finder && !w->hit ? search(w, SPAN(""), false) : 0;
+	w->clear = in->clear;
+	return w->rules->finder && !w->hit && !in->clear ? search(w, SPAN(""), false) : 0;
 }
 
 static int on_value(struct rewrite *w, enum json_token token)
@@ -464,12 +290,14 @@ static int on_value(struct rewrite *w, enum json_token token)
 	bool opens = token == JSON_OBJECT || token == JSON_ARRAY;
 	int parents = w->reader.scanner.depth - opens;
 	struct frame *in = parents ? &w->frames[parents - 1] : NULL;
+	bool clear = in ? in->clear : w->clear;
 
 	if (in && !in->object) {
 		if (!opens && !in->elements) {
 			if (token == JSON_STRING) {
 				enter_child(w, in, (struct span){NULL, 0});
-				if (!w->rules->finder && !w->next.count)
+				w->clear = clear;
+				if ((!w->rules->finder || clear) && !w->next.count)
 					return 0;
 				return search(w, in->name, true);
 			}
@@ -480,9 +308,15 @@ static int on_value(struct rewrite *w, enum json_token token)
 		enter_child(w, in, (struct span){NULL, 0});
 		in->index++;
 	}
-	if (w->hit)
+	clear |= w->hit && w->hit->with == MASK_KEEP;
+	if (w->allow && !clear && !w->hit && !opens) {
+		w->hit = &mask_unlisted;
+		w->input_masked = true;
+	}
+	if (w->hit && w->hit->with != MASK_KEEP)
 		return mask_value(w, token);
-	if (token == JSON_STRING && (w->rules->finder || w->next.count))
+	w->clear = clear;
+	if (token == JSON_STRING && ((w->rules->finder && !clear) || w->next.count))
 		return search(w, in && !in->object ? in->name : w->name, true);
 	if (opens && !enter(w, &w->frames[parents], token == JSON_OBJECT))
 		return json_skip(&w->reader, token);
@@ -514,7 +348,7 @@ static int rewrite_all(struct rewrite *w)
 static void reach_member(struct rewrite *w, struct span name)
 {
 	for (uint32_t i = 0; i < w->rules->count; i++) {
-		const struct rule *r = &w->rules->rules[i];
+		const struct path_rule *r = &w->rules->rules[i];
 		uint32_t due = r->of_kind[STEP_DEEP] & 1;
 
 		if ((r->of_kind[STEP_MEMBER] | due) & 1 && span_eq(r->steps[0].name, name))
@@ -530,6 +364,9 @@ static void rewrite_init(struct rewrite *w, const struct mask_work *work, struct
 	w->out = work->out;
 	w->copied = w->count = 0;
 	w->level = 0;
+	w->root = text;
+	w->allow = work->rules->policy->allow;
+	w->clear = false;
 	w->input_masked = false;
 	w->hit = NULL;
 	w->next.count = 0;
@@ -563,6 +400,8 @@ static int rewrite_nested(struct rewrite *w, struct span text)
 		return ERR_LIMIT;
 	rewrite_init(&inner, &work, text);
 	inner.level = w->level + 1;
+	inner.root = w->root;
+	inner.clear = w->clear;
 	inner.next = w->next;
 	err = rewrite_fini(&inner, &work, rewrite_all(&inner));
 	if (err == ERR_PROTO) { /* it only begins like it: a text */
@@ -610,66 +449,4 @@ int mask_json(const struct mask_rules *rules, struct mask_key *key, struct span 
 	*count_out = work.count;
 	*input_masked_out = work.input_masked;
 	return err;
-}
-
-/* --- a body to be masked --- */
-
-static void put_sample(const struct rule *r, unsigned step, struct span value, struct buf *out)
-{
-	const struct path_step *s = &r->steps[step];
-	bool member = step < r->count && (s->kind == STEP_MEMBER || s->kind == STEP_DEEP);
-
-	if (step == r->count) {
-		buf_json_string(out, value);
-		return;
-	}
-	buf_puts(out, member ? "{" : "[");
-	if (member) {
-		buf_json_string(out, s->name);
-		buf_puts(out, ":");
-	}
-	for (uint64_t i = 0; s->kind == STEP_INDEX && i < s->index; i++)
-		buf_puts(out, "null,");
-	put_sample(r, step + 1, value, out);
-	buf_puts(out, member ? "}" : "]");
-}
-
-static bool in_an_object(const struct rule *r)
-{
-	return r->count && (r->steps[0].kind == STEP_MEMBER || r->steps[0].kind == STEP_DEEP);
-}
-
-static bool is_near(const struct rule *r)
-{
-	bool near = true;
-
-	for (unsigned i = 0; i < r->count; i++)
-		near &= r->steps[i].kind != STEP_INDEX || r->steps[i].index < SAMPLE_INDEX_MAX;
-	return near;
-}
-
-void mask_rules_sample(const struct mask_rules *rules, struct span value, struct buf *out)
-{
-	const struct rule *alone = NULL;
-	const char *before = "{";
-
-	for (unsigned i = 0; i < rules->count; i++) {
-		const struct rule *r = &rules->rules[i];
-
-		if (!in_an_object(r) && is_near(r))
-			alone = alone ? alone : r;
-		if (!in_an_object(r) || !is_near(r))
-			continue;
-		buf_puts(out, before);
-		buf_json_string(out, r->steps[0].name);
-		buf_puts(out, ":");
-		put_sample(r, 1, value, out);
-		before = ",";
-	}
-	if (*before == ',')
-		buf_puts(out, "}");
-	else if (alone)
-		put_sample(alone, 0, value, out);
-	else
-		buf_puts(out, "{}");
 }

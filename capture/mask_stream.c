@@ -134,8 +134,10 @@ static int put_other(struct mask_work *w, const struct sse_line *line)
 		buf_span_put(w->out, line->text);
 	} else if (known) {
 		buf_put(w->out, line->text.data, (size_t)(line->value.data - line->text.data));
-		err = mask_rules_finder(w->rules) ? mask_plain(w, line->name, line->value) : 0;
-		if (!mask_rules_finder(w->rules))
+		err = mask_rules_finder(w->rules) || mask_rules_allow(w->rules)
+		              ? mask_plain(w, line->name, line->value)
+		              : 0;
+		if (!mask_rules_finder(w->rules) && !mask_rules_allow(w->rules))
 			buf_span_put(w->out, line->value);
 	} else if (line->text.len) {
 		return 0;

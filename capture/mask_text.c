@@ -80,14 +80,10 @@ void mask_finder_free(struct mask_finder **f)
 static void put_masked(struct masking *m, const struct detect_hit *hit)
 {
 	struct span value = {m->text.data + hit->start, (size_t)(hit->end - hit->start)};
-	char token[25];
+	struct mask_deed deed = {
+	        .with = m->finder->policy->with, .by = &m->finder->policy->by, .class = hit->class};
 
-	if (m->finder->policy->with != MASK_TOKEN) {
-		buf_puts(m->out, "[redacted]");
-		return;
-	}
-	mask_token(m->key, span_of(detect_class_name(hit->class)), value, token);
-	buf_puts(m->out, token);
+	mask_operate(&deed, m->key, value, m->out);
 }
 
 static void found(void *arg, const struct detect_hit *hit)

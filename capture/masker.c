@@ -20,6 +20,8 @@
 #include "capture/hold.h"
 #include "capture/mask_body.h"
 #include "capture/mask_text.h"
+#include "capture/secret.h"
+#include "capture/withdrawn.h"
 #include "proto/base/clock.h"
 
 enum { PAUSE_MS = 5, ANSWERS_PAUSE_MS = 10 };
@@ -30,7 +32,7 @@ struct track { /* one leg whose HEAD was seen */
 	uint64_t id;
 	struct record last;
 	uint8_t leg;
-	bool holding, by_message;
+	bool holding, by_message, by_guess;
 	struct mask_body form;
 	bool trailed;                /* its trailers came: the body is whole, and released */
 	char encoding[ENCODING_MAX]; /* grpc-encoding; empty: one that is not known */
@@ -49,11 +51,13 @@ struct masker {
 	struct mask_key *key;
 	struct mask_rules *rules[MASKS_MAX];
 	struct mask_finder *finders[MASKS_MAX];
-	bool answers, finds; /* finds: some policy looks into texts */
+	struct withdrawn *withdrawn; /* NULL: no list */
+	bool answers, finds;         /* finds: some policy looks into texts, or leaves parts of them */
 	struct ring *in[WORKERS_MAX];
 	int wake[WORKERS_MAX];
 	unsigned in_count;
 	struct ring *to_shadow, *to_judge, *to_recorder;
+	enum mask_why why; /* of what failed last */
 	struct track *tracks[TRACK_BUCKETS];
 	size_t bytes, limit_bytes; /* of all tracks; scratch takes from what is left */
 	struct buf scratch;
@@ -201,6 +205,46 @@ static void claim(struct masker *m, const struct record *r)
 	}
 }
 
+static int fail(struct masker *m, enum mask_why why)
+{
+	m->why = why;
+	return ERR_PROTO;
+}
+
+/* What the values of a record asked for beside being masked. ERR_DENIED: the copy ends here. */
+static int heed(struct masker *m, const struct record *r)
+{
+	unsigned asked = mask_asked(m->key);
+
+	if (asked & MASK_ASKED_DROP) {
+		m->why = MASK_WHY_RULE;
+		return ERR_DENIED;
+	}
+	if (asked & MASK_ASKED_BLOCK && !m->answers)
+		settle_candidates(m, r, OUTCOME_BY_RULE);
+	return 0;
+}
+
+/* Of a HEAD or of TRAILERS, into scratch. */
+static int mask_one_head(struct masker *m, struct record *r)
+{
+	struct span head = {m->payload, r->payload_len};
+
+	if (mask_head(policy_of(m, r->route), finder_of(m, r->route), m->key, head, scratch(m),
+	              &r->mask_count) ||
+	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
+		return fail(m, MASK_WHY_HEAD);
+	return heed(m, r);
+}
+
+/* The subject of this request, by its masked head, has withdrawn. */
+static bool is_withdrawn(const struct masker *m, const struct record *r)
+{
+	return m->withdrawn && r->leg == LEG_CLIENT &&
+	       withdrawn_has(m->withdrawn,
+	                     head_field(buf_span(&m->scratch), span_of(m->env->plan->withdrawn.subject)));
+}
+
 static int begin(struct masker *m, struct record *r)
 {
 	const struct plan_mask *policy = policy_of(m, r->route);
@@ -209,10 +253,17 @@ static int begin(struct masker *m, struct record *r)
 	struct mask_body form;
 	int err;
 
-	err = mask_head(policy, finder_of(m, r->route), m->key, head, scratch(m), &r->mask_count);
-	if (err || m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX || mask_cannot(policy, head) ||
-	    (mask_body_of(head, &form) && mask_wants_body(policy)))
-		return ERR_PROTO;
+	err = mask_one_head(m, r);
+	if (!err && is_withdrawn(m, r)) {
+		give_up(m, r, OUTCOME_WITHDRAWN);
+		return 0;
+	}
+	if (!err && mask_cannot(policy, head))
+		err = fail(m, MASK_WHY_CALL);
+	if (!err && mask_body_of(head, &form) && mask_wants_body(policy))
+		err = fail(m, MASK_WHY_ENCODING);
+	if (err)
+		return err;
 	if (*at)
 		track_free(m, at);
 	t = calloc(1, sizeof *t);
@@ -225,6 +276,7 @@ static int begin(struct masker *m, struct record *r)
 	t->last = *r;
 	t->holding = mask_wants_body(policy);
 	t->by_message = mask_by_message(head);
+	t->by_guess = mask_by_guess(policy, head);
 	t->form = form;
 	t->form.limit_bytes = m->env->plan->routes[r->route].max_body_bytes;
 	encoding = head_field(head, SPAN("grpc-encoding"));
@@ -245,6 +297,24 @@ static void emit_held(void *masker, struct record *r, const void *payload)
 }
 
 /* Messages that are whole, each by itself; behind them the body must end. */
+static int mask_message(struct masker *m, const struct track *t, const struct mask_rules *rules,
+                        const struct grpc_message *message, struct buf *out, uint32_t *count,
+                        bool *input_masked)
+{
+	struct span encoding = span_of(t->encoding);
+	size_t before = buf_len(out);
+	int err = ERR_PROTO;
+
+	if (!t->by_guess)
+		err = mask_grpc(rules, m->key, t->leg == LEG_CLIENT, encoding, message, out, count,
+		                input_masked);
+	if (err != ERR_PROTO || (t->leg == LEG_CLIENT && !t->by_guess) ||
+	    !mask_guesses(policy_of(m, t->last.route)) || out->err)
+		return err;
+	out->tail = out->head + before;
+	return mask_protobuf(rules, m->key, encoding, message, out, count, input_masked);
+}
+
 static int mask_messages(struct masker *m, struct track *t, const struct mask_rules *rules, struct buf *out)
 {
 	struct span body = buf_span(&t->hold.body);
@@ -255,9 +325,7 @@ static int mask_messages(struct masker *m, struct track *t, const struct mask_ru
 		long n = grpc_next(left, SIZE_MAX, &message);
 		bool input_masked;
 		uint32_t count;
-		int err = n > 0 ? mask_grpc(rules, m->key, t->leg == LEG_CLIENT, span_of(t->encoding),
-		                            &message, out, &count, &input_masked)
-		                : ERR_PROTO;
+		int err = n > 0 ? mask_message(m, t, rules, &message, out, &count, &input_masked) : ERR_PROTO;
 
 		if (err)
 			return err;
@@ -294,8 +362,13 @@ static int release(struct masker *m, struct track *t)
 		                &t->mask_count, &t->input_masked);
 	if (out->err || err == ERR_NOMEM)
 		return ERR_NOMEM;
-	if (err || hold_release(&t->hold, buf_span(out), emit_held, m))
-		return ERR_PROTO;
+	if (err)
+		return fail(m, mask_why(&t->form, err, buf_span(&t->hold.body)));
+	err = heed(m, &t->last);
+	if (err)
+		return err;
+	if (hold_release(&t->hold, buf_span(out), emit_held, m))
+		return fail(m, MASK_WHY_ROOM);
 	m->bytes -= t->bytes - TRACK_BYTES;
 	t->bytes = TRACK_BYTES;
 	t->whole = 0;
@@ -356,10 +429,9 @@ static int trailers(struct masker *m, struct track *t, struct record *r)
 	t->trailed = true;
 	if (err)
 		return err;
-	if (mask_head(policy_of(m, r->route), finder_of(m, r->route), m->key,
-	              (struct span){m->payload, r->payload_len}, scratch(m), &r->mask_count) ||
-	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
-		return ERR_PROTO;
+	err = mask_one_head(m, r);
+	if (err)
+		return err;
 	r->payload_len = (uint32_t)buf_len(&m->scratch);
 	emit(m, r, buf_span(&m->scratch).data);
 	return 0;
@@ -391,6 +463,7 @@ static void take(struct masker *m, struct record *r)
 		return;
 	if (r->type == RECORD_END)
 		r->payload_len = 0;
+	m->why = MASK_WHY_FORMAT;
 	at = track_at(m, r->id, r->leg);
 	/* a reason is a known name; anything else may be a body */
 	if (r->type == RECORD_ERROR && !outcome_by_name((struct span){m->payload, r->payload_len})) {
@@ -415,14 +488,17 @@ static void take(struct masker *m, struct record *r)
 		err = ERR_PROTO;
 	}
 	if (err) {
+		gauge_add(&m->env->page->mask_dropped[m->answers][err == ERR_NOMEM ? MASK_WHY_ROOM : m->why],
+		          1);
 		at = track_at(m, r->id, r->leg);
 		if (*at)
 			track_free(m, at);
 		/* an answer nobody can read is the candidate's lack: excluded, it would leave coverage */
 		give_up(m, r,
-		        err == ERR_NOMEM ? OUTCOME_MEMORY
-		        : m->answers     ? OUTCOME_UNDECODABLE
-		                         : OUTCOME_MASK_FAILED);
+		        err == ERR_NOMEM    ? OUTCOME_MEMORY
+		        : m->answers        ? OUTCOME_UNDECODABLE
+		        : err == ERR_DENIED ? OUTCOME_BY_RULE
+		                            : OUTCOME_MASK_FAILED);
 	}
 }
 
@@ -511,6 +587,8 @@ static int load_rules(struct masker *m)
 		err = mask_finder_new(&plan->masks[i], buf_span(&gazetteer), &m->finders[i]);
 		buf_fini(&gazetteer);
 		m->finds |= m->finders[i] != NULL;
+		for (uint32_t j = 0; j < plan->masks[i].field_count; j++)
+			m->finds |= plan->masks[i].fields[j].with > MASK_REDACT;
 		if (!err)
 			err = mask_rules_new(&plan->masks[i], &m->rules[i]);
 		if (!err)
@@ -519,15 +597,27 @@ static int load_rules(struct masker *m)
 	return err;
 }
 
+static int load_withdrawn(struct masker *m)
+{
+	struct buf list;
+	unsigned line;
+	int err;
+
+	if (!m->env->plan->withdrawn.file[0])
+		return 0;
+	buf_init(&list, 2 * WITHDRAWN_BYTES_MAX);
+	role_read(m->env, "withdrawn", &list);
+	err = list.err ? list.err : withdrawn_new(buf_span(&list), &m->withdrawn, &line);
+	buf_fini(&list);
+	return err;
+}
+
 static int load_key(const struct role_env *env, struct mask_key **key_out)
 {
-	uint8_t key[32];
-	int err = pread(role_fd(env, "mask-key"), key, sizeof key, 0) == (ssize_t)sizeof key ? 0 : ERR_SYS;
+	const uint8_t *key;
+	int err = secret_map(role_fd(env, "mask-key"), 32, &key);
 
-	if (!err)
-		err = mask_key_new(key, key_out);
-	explicit_bzero(key, sizeof key);
-	return err;
+	return err ? err : mask_key_new(key, key_out);
 }
 
 int masker_run(struct role_env *env)
@@ -546,8 +636,8 @@ int masker_run(struct role_env *env)
 		m.wake[i] = role_fd(env, name);
 		m.in_count++;
 	}
-	if (load_rules(&m) || load_key(env, &m.key) || role_ring_writer(env, "shadow", &m.to_shadow) ||
-	    role_ring_writer(env, "judge", &m.to_judge) ||
+	if (load_rules(&m) || load_withdrawn(&m) || load_key(env, &m.key) ||
+	    role_ring_writer(env, "shadow", &m.to_shadow) || role_ring_writer(env, "judge", &m.to_judge) ||
 	    (env->plan->capture && role_ring_writer(env, "recorder", &m.to_recorder)))
 		return 3;
 	role_ready(env);

@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include "capture/mask_why.h"
 #include "capture/plan.h"
 #include "proto/base/err.h"
 #include "proto/h1_rules.h"
@@ -253,6 +254,8 @@ struct page {
 	_Atomic uint32_t sample_ppm[ROUTES_MAX][CANDIDATES_MAX]; /* the operator's; never raises the plan's */
 	_Atomic uint64_t log_shed;        /* lines that found their log ring full; any role adds */
 	_Atomic uint32_t results_failing; /* 1: pairs cannot be stored; one writer: the judge */
+	/* Copies and answers that could not be masked, and why; one writer each: masker, answer masker */
+	_Atomic uint64_t mask_dropped[2][MASK_WHYS];
 	_Atomic uint32_t capture_failing; /* 1: nothing can be captured; one writer: the recorder */
 	struct standing standings[ROUTES_MAX][CANDIDATES_MAX];
 	struct candidate_gauges candidates[ROUTES_MAX][CANDIDATES_MAX];

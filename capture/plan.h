@@ -12,9 +12,12 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include "capture/detect/detect.h"
+#include "capture/gates.h"
 #include "capture/guard.h"
 #include "capture/ledger.h"
+#include "capture/operator.h"
 #include "capture/where.h"
+#include "proto/base/buf.h"
 
 enum {
 	NAME_MAX_BYTES = 64,
@@ -22,7 +25,7 @@ enum {
 	PATH_MAX_BYTES = 1024,
 	MASK_FIELDS_MAX = 64,
 	MASKS_MAX = 8,
-	GATES_MAX = 8,
+	GATES_MAX = 16,
 	IGNORES_MAX = 16,
 	OUTPUTS_MAX = 16,
 	LISTEN_MAX = 8,
@@ -34,6 +37,7 @@ enum {
 	HEADER_EDITS_MAX = 16,
 	REWRITES_MAX = 8,
 	RAMP_STAGES_MAX = 8,
+	ALLOWS_MAX = 16,
 	FAULTS_MAX = 8,
 	SANDBOXES_MAX = 8, /* of a plan */
 	SANDBOX_TEXT_BYTES = 1024,
@@ -258,18 +262,20 @@ struct plan_output {
 	uint32_t kind; /* enum output_kind */
 };
 
-enum gate_metric { /* order of replay/gate.c's table */
-	           GATE_CANDIDATE_FAILURE_RATE,
-	           GATE_COVERAGE,
-	           GATE_DIVERGENCE_RATE,
-	           GATE_ROW_DIVERGENCE_RATE,
-	           GATE_LATENCY_P99_RATIO,
-};
-
 struct plan_gate {
 	uint32_t metric; /* enum gate_metric */
-	double limit;    /* a rate in 0..1, or a ratio */
+	double limit;    /* in the metric's unit; a share in 0..1 */
 	char because[TEXT_MAX_BYTES];
+	uint32_t advisory;              /* odd: told, and no part of the verdict */
+	uint32_t min_pairs;             /* undecided before so many */
+	char candidate[NAME_MAX_BYTES]; /* empty: of each */
+	char slice[TEXT_MAX_BYTES];     /* NAME=VALUE; empty: of all pairs */
+};
+
+struct plan_fairness { /* demographic parity: who is given the label, in each group of a slice */
+	bool on;
+	char slice[NAME_MAX_BYTES]; /* the name of one of the route's slices */
+	uint32_t label, min_rows;   /* groups of fewer rows are not told */
 };
 
 struct plan_safeguard {          /* replay/rule.h */
@@ -300,7 +306,10 @@ struct plan_route {
 	bool keep_host;               /* a candidate is told the client's Host: it is copied too */
 	char methods[TEXT_MAX_BYTES]; /* " POST PUT " with blanks around each */
 	uint32_t sample_ppm;
-	char sample_header[NAME_MAX_BYTES]; /* the sampling key; empty: the request id */
+	char sample_header[NAME_MAX_BYTES];  /* the sampling key; empty: the request id */
+	char consent_header[NAME_MAX_BYTES]; /* lower case; without it nothing is copied; empty: none is asked
+	                                      */
+	char consent_value[TEXT_MAX_BYTES];  /* what it must say; empty: anything but no, false and 0 */
 	uint64_t max_body_bytes;
 	uint32_t mask; /* index in masks */
 	double tolerance_abs, tolerance_rel;
@@ -319,23 +328,25 @@ struct plan_route {
 	struct plan_safeguard safeguards[SAFEGUARDS_MAX];
 	uint32_t slice_count;
 	struct plan_slice slices[SLICES_MAX];
+	struct plan_fairness fairness;
 };
 
-enum mask_operator { MASK_DROP, MASK_TOKEN, MASK_REDACT };
-
-enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM };
+enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM, MASK_COOKIE, MASK_SEGMENT };
 struct plan_mask_field {
 	uint32_t place;             /* enum mask_place */
-	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name */
+	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name; of a
+	                               segment the one before it, or its number from 1 on */
 	uint32_t with;              /* enum mask_operator */
 	bool model_input;           /* masking it changes what the model reads (default true) */
 	uint32_t line;              /* of the file that it was read from; 0: none */
+	struct mask_by by;
 };
 
 struct plan_detect { /* what is found in texts, and what becomes of it */
 	struct detect_policy find;
 	uint32_t with;      /* enum mask_operator: of what was found; drop: of all of its text */
 	uint32_t least_ppm; /* the score, as find.min_score */
+	struct mask_by by;  /* of `with`; its class stays NONE: each find has its own */
 	bool drop_prose;    /* free text goes as a whole */
 	uint32_t line;      /* of `detectors` in the file; 0: none */
 	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
@@ -345,9 +356,16 @@ struct plan_detect { /* what is found in texts, and what becomes of it */
 struct plan_mask {
 	char name[NAME_MAX_BYTES];
 	uint8_t hash[32]; /* SHA-256 of the rules */
+	bool allow; /* only fields that a rule keeps stay clear; else: all but what rules and detectors name
+	             */
 	uint32_t field_count;
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 	struct plan_detect detect;
+};
+
+struct plan_withdrawn {               /* capture/withdrawn.h */
+	char file[PATH_MAX_BYTES];    /* empty: none; its descriptor is "withdrawn" */
+	char subject[NAME_MAX_BYTES]; /* the header that says whose exchange it is, lower case */
 };
 
 struct plan_harm { /* replay/harm.h */
@@ -360,11 +378,17 @@ enum { REPLAY_QUEUE_MAX = 1024 };
 
 enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
 
-enum arrivals { ARRIVALS_RECORDED, ARRIVALS_CONSTANT, ARRIVALS_POISSON };
+enum arrivals { ARRIVALS_RECORDED, ARRIVALS_CONSTANT, ARRIVALS_POISSON, ARRIVALS_BURST };
+enum profile { PROFILE_FLAT, PROFILE_RAMP, PROFILE_STEP, PROFILE_SINE };
 
 struct plan_schedule {       /* replay/schedule.h */
 	uint32_t arrivals;   /* enum arrivals */
 	double rate;         /* requests a second, unless as recorded */
+	double cv;           /* of the gaps of ARRIVALS_BURST */
+	uint32_t profile;    /* enum profile: how the rate goes on to rate_to */
+	double rate_to;      /* at its end, or of a sine at its highest */
+	uint64_t period_ns;  /* in which it gets there; of a sine */
+	uint32_t copies;     /* of each exchange; 0: as 1 */
 	uint64_t max_gap_ns; /* 0: gaps stay */
 	uint32_t loops;      /* passes over the capture */
 };
@@ -372,6 +396,14 @@ struct plan_schedule {       /* replay/schedule.h */
 struct plan_choice { /* which of the capture's exchanges are played */
 	struct where where;
 	uint32_t sample_ppm;
+	/* replay/effects.h */
+	bool allow_all;
+	uint32_t foreign_routes; /* a bit for each that no mirror recorded */
+	uint32_t allow_count;
+	struct plan_allow {
+		char method[16], prefix[TEXT_MAX_BYTES];
+	} allow[ALLOWS_MAX];
+	uint64_t from_ns, until_ns; /* recorded so long behind the first; until 0: to the end */
 };
 
 struct plan_input { /* the capture that a replay reads */
@@ -415,6 +447,7 @@ struct plan {
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;
 	struct plan_harm harm;
+	struct plan_withdrawn withdrawn;
 	uint32_t canary_ms; /* how often it walks; 0: never */
 	uint32_t resolve_every_ms;
 	bool forwarded; /* on the way to live: X-Forwarded-*, Forwarded, x-request-id, our span in traceparent
@@ -426,6 +459,8 @@ struct plan {
 	uint8_t config_hash[32], gates_hash[32];
 };
 
+/* All that a gate of a route is, as it goes into gates_hash. */
+void plan_gate_write(const char *route, const struct plan_gate *, struct buf *out);
 /* False: there is no room for it. */
 bool plan_words_add(struct plan_words *, const char *word) MUST_CHECK;
 /* The first word, or the one behind `word`; NULL: there is none. */
@@ -433,6 +468,9 @@ const char *plan_words_next(const struct plan_words *, const char *word);
 /* The n-th candidate of a plan that is a sandbox, in the order of the plan; NULL: there is none. */
 struct plan_candidate *plan_sandboxed(const struct plan *, unsigned n, unsigned *route_out,
                                       unsigned *candidate_out);
+
+/* How many figures a safeguard watches: one, or one a candidate. */
+unsigned plan_guarded(const struct plan_route *, const struct plan_safeguard *);
 
 /* Where it listens: IPv4, IPv6 or unix. 0, or ERR_CONFIG (an address that is none). */
 int plan_address(const struct plan_endpoint *, struct sockaddr_storage *address_out,

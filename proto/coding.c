@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+#include <brotli/decode.h>
+#include <brotli/encode.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -14,9 +16,10 @@ enum {
 	GZIP = 15 + 16,
 	ZSTD_WINDOW_LOG = 23,
 	ZSTD_LEVEL = 3,
+	BROTLI_LEVEL = 4,
 };
 
-enum coding { NONE, CODING_GZIP, CODING_DEFLATE, CODING_ZSTD };
+enum coding { NONE, CODING_GZIP, CODING_DEFLATE, CODING_ZSTD, CODING_BROTLI };
 
 static enum coding coding_of(struct span name)
 {
@@ -24,6 +27,8 @@ static enum coding coding_of(struct span name)
 		return CODING_GZIP;
 	if (span_eq_nocase(name, SPAN("deflate")))
 		return CODING_DEFLATE;
+	if (span_eq_nocase(name, SPAN("br")))
+		return CODING_BROTLI;
 	return span_eq_nocase(name, SPAN("zstd")) ? CODING_ZSTD : NONE;
 }
 
@@ -126,6 +131,43 @@ static int zstd_body(struct span bytes, struct buf *out)
 	return rc < 0 ? rc : 0;
 }
 
+/* One step; 1: the stream ends where the input does. */
+static int brotli_step(BrotliDecoderState *state, struct span *in, struct buf *out)
+{
+	size_t left = out->limit_bytes - buf_len(out), step = left < STEP_BYTES ? left : STEP_BYTES,
+	       room_left = step ? step : 1;
+	char beyond, *room = step ? buf_room(out, step) : &beyond;
+	const uint8_t *next = (const uint8_t *)in->data;
+	uint8_t *to = (uint8_t *)room;
+	BrotliDecoderResult rc;
+
+	if (!room)
+		return out->err;
+	rc = BrotliDecoderDecompressStream(state, &in->len, &next, &room_left, &to, NULL);
+	in->data = (const char *)next;
+	if (!step && !room_left)
+		return ERR_LIMIT;
+	buf_grown(out, step ? step - room_left : 0);
+	if (rc == BROTLI_DECODER_RESULT_SUCCESS)
+		return in->len ? ERR_PROTO : 1;
+	return rc == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT ? 0 : ERR_PROTO;
+}
+
+static int brotli_body(struct span bytes, struct buf *out)
+{
+	BrotliDecoderState *state = BrotliDecoderCreateInstance(NULL, NULL, NULL);
+	size_t before = buf_len(out), all = bytes.len;
+	int rc = state ? 0 : ERR_NOMEM;
+
+	while (!rc) {
+		rc = brotli_step(state, &bytes, out);
+		if (rc >= 0 && !plausible(buf_len(out) - before, all - bytes.len))
+			rc = ERR_LIMIT;
+	}
+	BrotliDecoderDestroyInstance(state);
+	return rc < 0 ? rc : 0;
+}
+
 int coding_decode(struct span coding, struct span bytes, struct buf *out)
 {
 	switch (coding_of(coding)) {
@@ -134,6 +176,8 @@ int coding_decode(struct span coding, struct span bytes, struct buf *out)
 		return inflate_body(bytes, out);
 	case CODING_ZSTD:
 		return zstd_body(bytes, out);
+	case CODING_BROTLI:
+		return brotli_body(bytes, out);
 	default:
 		return ERR_UNSUPPORTED;
 	}
@@ -161,14 +205,25 @@ static int deflate_body(struct span bytes, int window, struct buf *out)
 	return !room ? out->err : rc == Z_STREAM_END ? 0 : ERR_NOMEM;
 }
 
-int coding_encode(struct span coding, struct span bytes, struct buf *out)
+static int compress_brotli(struct span bytes, struct buf *out)
 {
-	enum coding c = coding_of(coding);
+	size_t most = BrotliEncoderMaxCompressedSize(bytes.len);
+	char *room = most ? buf_room(out, most) : NULL;
+
+	if (!room)
+		return out->err ? out->err : ERR_LIMIT;
+	if (!BrotliEncoderCompress(BROTLI_LEVEL, BROTLI_DEFAULT_WINDOW, BROTLI_MODE_TEXT, bytes.len,
+	                           (const uint8_t *)bytes.data, &most, (uint8_t *)room))
+		return ERR_NOMEM;
+	buf_grown(out, most);
+	return 0;
+}
+
+static int compress_zstd(struct span bytes, struct buf *out)
+{
 	size_t most, made;
 	char *room;
 
-	if (c != CODING_ZSTD)
-		return c == NONE ? ERR_UNSUPPORTED : deflate_body(bytes, c == CODING_GZIP ? GZIP : ZLIB, out);
 	most = ZSTD_compressBound(bytes.len);
 	room = buf_room(out, most);
 	if (!room)
@@ -178,4 +233,20 @@ int coding_encode(struct span coding, struct span bytes, struct buf *out)
 		return ERR_NOMEM;
 	buf_grown(out, made);
 	return 0;
+}
+
+int coding_encode(struct span coding, struct span bytes, struct buf *out)
+{
+	switch (coding_of(coding)) {
+	case CODING_GZIP:
+		return deflate_body(bytes, GZIP, out);
+	case CODING_DEFLATE:
+		return deflate_body(bytes, ZLIB, out);
+	case CODING_ZSTD:
+		return compress_zstd(bytes, out);
+	case CODING_BROTLI:
+		return compress_brotli(bytes, out);
+	default:
+		return ERR_UNSUPPORTED;
+	}
 }

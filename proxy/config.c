@@ -48,6 +48,15 @@ static void hash_detect(const struct plan_detect *d, struct buf *text)
 		buf_put(text, d->gazetteer_hash, sizeof d->gazetteer_hash);
 }
 
+static void hash_field(const struct plan_mask_field *f, struct buf *text)
+{
+	buf_printf(text, "%s\n%s\n%s\n%s\n", config_mask_places[f->place], f->where,
+	           config_mask_operators[f->with], f->model_input ? "input" : "aside");
+	if (f->by.text[0] || f->by.class || f->by.subject[0])
+		buf_printf(text, "by %s\nas %s\nof %s\n", f->by.text, detect_class_name(f->by.class),
+		           f->by.subject);
+}
+
 void config_hash(struct plan *p)
 {
 	struct buf text;
@@ -55,19 +64,16 @@ void config_hash(struct plan *p)
 	buf_init(&text, HASHED_MAX);
 	for (uint32_t i = 0; i < p->route_count; i++)
 		for (uint32_t j = 0; j < p->routes[i].gate_count; j++)
-			buf_printf(&text, "%s\n%s\n%.17g\n%s\n", p->routes[i].name,
-			           config_gate_metrics[p->routes[i].gates[j].metric],
-			           p->routes[i].gates[j].limit, p->routes[i].gates[j].because);
+			plan_gate_write(p->routes[i].name, &p->routes[i].gates[j], &text);
 	config_sha256(buf_span(&text), p->gates_hash);
 	for (uint32_t i = 0; i < p->mask_count; i++) {
 		struct plan_mask *m = &p->masks[i];
 
 		buf_reset(&text);
 		buf_printf(&text, "%s\n", m->name);
+		buf_puts(&text, m->allow ? "allow\n" : "");
 		for (uint32_t j = 0; j < m->field_count; j++)
-			buf_printf(&text, "%s\n%s\n%s\n%s\n", config_mask_places[m->fields[j].place],
-			           m->fields[j].where, config_mask_operators[m->fields[j].with],
-			           m->fields[j].model_input ? "input" : "aside");
+			hash_field(&m->fields[j], &text);
 		hash_detect(&m->detect, &text);
 		config_sha256(buf_span(&text), m->hash);
 	}

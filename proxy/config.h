@@ -8,6 +8,7 @@
 #ifndef PROXY_CONFIG_H
 #define PROXY_CONFIG_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include "capture/plan.h"
 #include "proto/base/cfg.h"
@@ -23,6 +24,9 @@ int config_read_text(const char *name, struct span text, struct plan *out, FILE 
  * `masks`. As config_read() else. */
 int config_read_masks(const char *path, struct plan *out, FILE *errors) MUST_CHECK;
 
+/* An operator of masks as it is written in a file. */
+const char *config_operator_name(uint32_t with);
+
 enum { QUICK_IN_FLIGHT = 4 };
 /* A start without a file: route "default" for every path, at most 4 copies in flight a candidate.
  * candidates: NAME=URL each; baseline: a URL or NULL; listen: HOST:PORT. 0, ERR_CONFIG or ERR_BUG. */
@@ -35,6 +39,9 @@ const struct cfg_row *config_schema(void);
 void config_print_schema(FILE *);
 /* The table as the manual page understudy.yaml(5), in mdoc. */
 void config_print_manual(FILE *);
+
+/* Could a sandbox read that folder, an absolute path without links, and still be one? */
+bool config_sandbox_can_bind(const char *path);
 
 /* What the plan means, for a reader. */
 void config_print_check(const struct plan *, FILE *);

@@ -282,7 +282,9 @@ void config_mask_field_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		in = child ? child : in;
 	}
 	if (found != 1) {
-		cfg_fail(c, n, NULL, "a masked field has one of 'path', 'header', 'query' and 'form'");
+		cfg_fail(c, n, NULL,
+		         "a masked field has one of 'path', 'header', 'query', 'form', 'cookie' and "
+		         "'segment'");
 		return;
 	}
 	text = config_text(c, config_mask_places[f->place], in);
@@ -299,6 +301,7 @@ void config_mask_field_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		         text);
 	else if (f->place == MASK_HEADER)
 		snprintf(f->where, sizeof(f->where), "%s", name);
+	config_mask_operator(c, n, f);
 }
 
 void config_detector_hook(struct cfg *c, const struct cfg_node *n, void *at)
@@ -319,13 +322,20 @@ void config_allow_hook(struct cfg *c, const struct cfg_node *n, void *at)
 void config_gazetteer_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	static const struct cfg_row row = {
-	        .name = "gazetteer_file", .type = CFG_STRING, .size = PATH_MAX_BYTES, .required = true};
+	        .name = "file", .type = CFG_STRING, .size = PATH_MAX_BYTES, .required = true};
 	struct reading *r = cfg_user(c);
 
 	if (!cfg_scalar(c, &row, n, at))
 		return;
 	if (!config_anchor(at, PATH_MAX_BYTES, r->folder))
 		cfg_fail(c, n, NULL, "the path is too long with the configuration's folder");
+}
+
+void config_withdrawn_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	config_gazetteer_hook(c, n, at);
+	if (*(char *)at)
+		config_check_withdrawn(c, n, at);
 }
 
 /* A gazetteer is looked up by its detector: it is on when there is a file. */
@@ -355,4 +365,5 @@ void config_mask_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		cfg_fail(c, n->key, "choose another name", "'builtin' is the name of the built-in policy");
 	snprintf(m->name, sizeof(m->name), "%.*s", NAME_MAX_BYTES - 1, n->key->text);
 	detect_check(c, n, &m->detect);
+	config_mask_check(c, n, m);
 }

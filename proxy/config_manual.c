@@ -254,6 +254,26 @@ static void put_detectors(FILE *f)
 	fputs(".El\n", f);
 }
 
+static void put_operators(FILE *f)
+{
+	static const char *const by[] = {
+	        [BY_NOTHING] = "",     [BY_TEXT] = "by TEXT", [BY_COUNT] = "by N",   [BY_NUMBER] = "by X",
+	        [BY_DAYS] = "by DAYS", [BY_UNIT] = "by UNIT", [BY_NAMES] = "by LIST"};
+
+	fputs(".Sh MASK OPERATORS\nWhat an operator cannot read becomes [redacted].\n.Bl -tag -width Ds\n",
+	      f);
+	for (unsigned i = 0; i < MASK_OPERATORS; i++) {
+		const struct mask_operator_row *row = &mask_operators[i];
+
+		fprintf(f, ".It Sy %s%s%s\n\\&%s", row->name, *by[row->by] ? " " : "", by[row->by],
+		        row->sentence);
+		if (row->usual && *row->usual)
+			fprintf(f, "; usually %s", row->usual);
+		fputs(row->finds ? "; also of what is found\n" : "\n", f);
+	}
+	fputs(".El\n", f);
+}
+
 void config_print_manual(FILE *f)
 {
 	fputs(".Dd $Mdocdate$\n.Dt UNDERSTUDY.YAML 5\n.Os\n.Sh NAME\n.Nm understudy.yaml\n"
@@ -270,6 +290,7 @@ void config_print_manual(FILE *f)
 	put_rows(f, config_schema(), "");
 	fputs(".El\n", f);
 	put_detectors(f);
+	put_operators(f);
 	fputs(".Sh SEE ALSO\n.Dl understudy check --schema\n"
 	      "prints the same as a JSON Schema, for editors.\n",
 	      f);

@@ -212,7 +212,7 @@ static void each_guard(const struct metric *m, const struct stats *s, struct buf
 			const struct plan_safeguard *g = &route->safeguards[i];
 			bool own = guard_row(g->metric)->scope == GUARD_CANDIDATE;
 
-			for (unsigned c = 0; c < stats_guarded(route, g); c++)
+			for (unsigned c = 0; c < plan_guarded(route, g); c++)
 				put(m,
 				    (const char *const[]){route->name, own ? route->candidates[c].name : "",
 				                          guard_row(g->metric)->name,
@@ -344,6 +344,14 @@ static void put_walls(const struct metric *m, const struct stats *s, struct buf 
 		metric_uint(b, m, NULL, s->walls == WALLS_INTACT);
 }
 
+static void put_mask_dropped(const struct metric *m, const struct stats *s, struct buf *b)
+{
+	for (unsigned side = 0; side < 2; side++)
+		for (unsigned i = 0; i < MASK_WHYS; i++)
+			metric_uint(b, m, (const char *const[]){side ? "answer" : "copy", mask_why_name(i)},
+			            s->mask_dropped[side][i]);
+}
+
 static void put_uptime(const struct metric *m, const struct stats *s, struct buf *b)
 {
 	metric_real(b, m, NULL, (double)s->uptime_ns / 1e9);
@@ -371,6 +379,12 @@ static const struct {
           "1 while the canary comes back from the judge with nothing unmasked in it",
           {NULL}},
          put_walls},
+        {{"understudy_mask_dropped_total",
+          METRIC_COUNTER,
+          "",
+          "copies and candidates' answers that could not be masked, and were dropped, by reason",
+          {"what", "reason"}},
+         put_mask_dropped},
         {{"understudy_log_lines_shed_total",
           METRIC_COUNTER,
           "",

@@ -124,17 +124,12 @@ static void read_standings(struct stats *s, const struct page *page, sandbox_loo
 		}
 }
 
-unsigned stats_guarded(const struct plan_route *route, const struct plan_safeguard *s)
-{
-	return guard_row(s->metric)->scope == GUARD_CANDIDATE ? route->candidate_count : 1;
-}
-
 static void read_guards(struct stats *s, const struct page *page)
 {
 	for (unsigned r = 0; r < s->plan->route_count; r++)
 		for (unsigned i = 0; i < s->plan->routes[r].safeguard_count; i++)
 			for (unsigned c = 0;
-			     c < stats_guarded(&s->plan->routes[r], &s->plan->routes[r].safeguards[i]); c++) {
+			     c < plan_guarded(&s->plan->routes[r], &s->plan->routes[r].safeguards[i]); c++) {
 				const struct guard_gauges *from = &page->guards[r][i][c];
 				struct stats_guard *to = &s->guards[r][i][c];
 				uint64_t bits = atomic_load(&from->value);
@@ -157,6 +152,9 @@ void stats_read(const struct role_env *env, sandbox_looks looks, struct stats *s
 	s->walls = atomic_load(&page->canary.walls);
 	s->ready = atomic_load(&page->ready);
 	s->log_level = atomic_load(&page->log_level);
+	for (unsigned i = 0; i < 2 * MASK_WHYS; i++)
+		s->mask_dropped[i / MASK_WHYS][i % MASK_WHYS] =
+		        atomic_load(&page->mask_dropped[i / MASK_WHYS][i % MASK_WHYS]);
 	s->results_failing = atomic_load(&page->results_failing);
 	s->capture_failing = atomic_load(&page->capture_failing);
 	s->run_id = atomic_load(&page->run_id);

@@ -41,6 +41,7 @@ struct stats {
 	const struct plan *plan;
 	struct ledger_counts counts;
 	uint32_t phase, paused, ready, log_level, walls;
+	uint64_t mask_dropped[2][MASK_WHYS];   /* copies, answers */
 	bool results_failing, capture_failing; /* the disk does not take them */
 	uint64_t run_id, uptime_ns, log_shed;
 	uint64_t requests, live_errors, rejected;
@@ -73,8 +74,6 @@ const struct metric *stats_metric(unsigned index);
  * printed either. */
 void stats_config(const struct plan *, struct buf *out);
 
-/* How many figures a safeguard watches: one, or one a candidate. */
-unsigned stats_guarded(const struct plan_route *, const struct plan_safeguard *);
 /* Endpoints of a route that no worker sends to. */
 unsigned stats_endpoints_out(const struct stats *, unsigned route);
 /* The sum of a group's outcomes. */

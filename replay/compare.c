@@ -149,6 +149,7 @@ static int compare_json(struct job *j)
 		return err;
 	if (diff.where[0])
 		compare_note(j, "%s", diff.where);
+	j->out->paths = diff.paths;
 	if (diff.missing || diff.extra || diff.type)
 		j->out->counts[DIVERGENCE_STRUCTURE] = 1;
 	if (diff.value)

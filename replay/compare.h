@@ -10,6 +10,7 @@
 #include "capture/plan.h"
 #include "proto/base/span.h"
 #include "replay/agreement.h"
+#include "replay/jsondiff.h"
 #include "replay/pace.h"
 
 #define DIVERGENCE_TABLE(X)                                                                                  \
@@ -102,6 +103,7 @@ struct comparison {
 	uint32_t read_as;           /* enum protocol: what was chosen, or given; of gRPC what is sent */
 	struct pace live_pace, candidate_pace;
 	struct row *rows;              /* row_count of them; owned by the comparison */
+	struct jsondiff_paths paths;   /* of what was compared as JSON */
 	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
 };
 

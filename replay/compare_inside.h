@@ -7,7 +7,6 @@
 #define REPLAY_COMPARE_INSIDE_H
 
 #include "replay/compare.h"
-#include "replay/jsondiff.h"
 #include "replay/llm.h"
 #include "replay/oip.h"
 

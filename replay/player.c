@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "capture/budget.h"
+#include "capture/head.h"
+#include "capture/withdrawn.h"
 #include "proto/base/clock.h"
 #include "replay/judge.h"
 #include "replay/schedule.h"
@@ -36,6 +38,7 @@ struct player {
 	uint64_t sequence, pass_first, start_ns, baselines[ROUTES_MAX];
 	uint64_t told_ns;
 	bool terminal;
+	struct withdrawn *withdrawn; /* NULL: no list */
 };
 
 static struct player player;
@@ -171,19 +174,49 @@ static uint32_t sample_ppm(const struct exchange *x)
 	return (uint32_t)((uint64_t)x->sample_ppm * player.env->plan->replay_choice.sample_ppm / 1000000);
 }
 
+/* Its subject, by the masked head, has withdrawn since it was captured: counted, never sent. */
+static bool is_withdrawn(const struct exchange *x)
+{
+	const struct plan *plan = player.env->plan;
+	struct span head = buf_span(&x->legs[LEG_CLIENT]->head);
+
+	if (!withdrawn_has(player.withdrawn, head_field(head, span_of(plan->withdrawn.subject))))
+		return false;
+	ledger_direct(player.env->ledger, 0, x->route, plan->routes[x->route].candidate_count,
+	              OUTCOME_WITHDRAWN);
+	return true;
+}
+
+static int load_withdrawn(void)
+{
+	struct buf list;
+	unsigned line;
+	int err;
+
+	if (!player.env->plan->withdrawn.file[0])
+		return 0;
+	buf_init(&list, 2 * WITHDRAWN_BYTES_MAX);
+	role_read(player.env, "withdrawn", &list);
+	err = list.err ? list.err : withdrawn_new(buf_span(&list), &player.withdrawn, &line);
+	buf_fini(&list);
+	return err;
+}
+
 /* False: stopped while waiting for a slot. */
-static bool play(const struct exchange *x, uint64_t due_ns)
+static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 {
 	const struct plan_route *route = &player.env->plan->routes[x->route];
-	struct record r = {.id = ++player.sequence,
-	                   .route = x->route,
+	struct record r = {.route = x->route,
 	                   .generation = player.env->plan->generation,
-	                   .sample_hash = x->sample_hash,
+	                   .sample_hash = schedule_copy(x->sample_hash, copy),
 	                   .sample_ppm = sample_ppm(x)};
 	struct ledger *l = player.env->ledger;
 	uint64_t shift;
 	bool waited = false;
 
+	if (is_withdrawn(x))
+		return true;
+	r.id = ++player.sequence;
 	while (ledger_take(l, 0, r.id, x->route, (1u << route->candidate_count) - 1, route->candidate_count,
 	                   OUTCOME_SAMPLED_OUT, (uint32_t)player.baselines[x->route], OUTCOME_CAPTURE_OFF,
 	                   &r.slot)) {
@@ -209,9 +242,16 @@ static bool play(const struct exchange *x, uint64_t due_ns)
 
 static bool play_in_time(const struct exchange *x)
 {
-	uint64_t due = player.start_ns + schedule_next(&player.schedule, x->legs[LEG_CLIENT]->end_ns);
+	unsigned copies = player.env->plan->replay_schedule.copies;
 
-	return wait_until(due - LEAD_NS) && play(x, player.schedule.speed > 0 ? due : clock_mono_ns());
+	for (unsigned n = 0; n < copies || n == 0; n++) {
+		uint64_t due = player.start_ns + schedule_next(&player.schedule, x->legs[LEG_CLIENT]->end_ns);
+
+		if (!wait_until(due - LEAD_NS) ||
+		    !play(x, n, player.schedule.speed > 0 ? due : clock_mono_ns()))
+			return false;
+	}
+	return true;
 }
 
 static void say_end(int err)
@@ -228,6 +268,9 @@ static void say_end(int err)
 		        err_text(end));
 	if (out)
 		fprintf(stderr, "understudy: left out, without a complete request and answer: %llu\n", out);
+	if (window_not_allowed(player.window))
+		fprintf(stderr, "understudy: left out, as they may have side effects: %llu; see --allow\n",
+		        (unsigned long long)window_not_allowed(player.window));
 	if (others && player.env->plan->replay_progress != PROGRESS_QUIET)
 		fprintf(stderr, "understudy: left out by --where and --sample: %llu\n", others);
 	if (!player.sequence)
@@ -321,7 +364,7 @@ int player_run(struct role_env *env)
 		for (unsigned c = 0; c < env->plan->routes[r].candidate_count; c++)
 			player.baselines[r] |= (uint64_t)env->plan->routes[r].candidates[c].baseline << c;
 	prctl(PR_SET_TIMERSLACK, 1); /* deadlines are met to the microsecond, not to the default 50 */
-	if (role_ring_writer(env, "shadow", &player.to_shadow) ||
+	if (load_withdrawn() || role_ring_writer(env, "shadow", &player.to_shadow) ||
 	    role_ring_writer(env, "judge", &player.to_judge))
 		return 3;
 	role_ready(env);

@@ -2,7 +2,7 @@
  * results_batch.c - the observations of the last batch, in one row of results.db: what a crash may take back.
  *
  * In memory they are those of the open batch, or of the last one that was committed; each is an entry and,
- * behind it, the observation: its fixed part, then its slices as texts with their NULs.
+ * behind it, the observation: its fixed part, then its slices and paths as texts with their NULs.
  */
 #define _GNU_SOURCE
 #include <stddef.h>
@@ -39,6 +39,8 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 
 	for (uint32_t i = 0; i < o->slice_count; i++)
 		entry.bytes += (uint32_t)strlen(o->slices[i]) + 1;
+	for (uint32_t i = 0; i < o->path_count; i++)
+		entry.bytes += (uint32_t)strlen(o->paths[i]) + 1;
 	room = buf_room(&r->observations, sizeof entry + entry.bytes);
 	if (!room) {
 		r->observations.err = 0;
@@ -50,8 +52,21 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 	room += OBSERVATION_BYTES;
 	for (uint32_t i = 0; i < o->slice_count; i++)
 		room = stpcpy(room, o->slices[i]) + 1;
+	for (uint32_t i = 0; i < o->path_count; i++)
+		room = stpcpy(room, o->paths[i]) + 1;
 	buf_grown(&r->observations, sizeof entry + entry.bytes);
 	return 0;
+}
+
+/* A text before `end` of at most `size` bytes with its NUL; what follows it, or NULL. */
+static const char *read_text(const char *bytes, const char *end, char *out, size_t size)
+{
+	const char *nul = bytes ? memchr(bytes, 0, (size_t)(end - bytes)) : NULL;
+
+	if (!nul || (size_t)(nul - bytes) >= size)
+		return NULL;
+	memcpy(out, bytes, (size_t)(nul - bytes) + 1);
+	return nul + 1;
 }
 
 /* False: these bytes are none. */
@@ -60,18 +75,14 @@ static bool read_observation(const struct entry *entry, const char *bytes, struc
 	const char *end = bytes + entry->bytes;
 
 	memcpy(o, bytes, OBSERVATION_BYTES);
-	if (o->slice_count > SLICES_MAX)
+	if (o->slice_count > SLICES_MAX || o->path_count > RESULTS_PATHS_MAX)
 		return false;
 	bytes += OBSERVATION_BYTES;
-	for (uint32_t i = 0; i < o->slice_count; i++) {
-		const char *nul = memchr(bytes, 0, (size_t)(end - bytes));
-
-		if (!nul || nul - bytes >= SLICE_NAME_BYTES)
-			return false;
-		memcpy(o->slices[i], bytes, (size_t)(nul - bytes) + 1);
-		bytes = nul + 1;
-	}
-	return true;
+	for (uint32_t i = 0; i < o->slice_count; i++)
+		bytes = read_text(bytes, end, o->slices[i], SLICE_NAME_BYTES);
+	for (uint32_t i = 0; i < o->path_count; i++)
+		bytes = read_text(bytes, end, o->paths[i], RESULTS_PATH_BYTES);
+	return bytes != NULL;
 }
 
 int results_batch_store(struct results *r)

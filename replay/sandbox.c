@@ -160,6 +160,7 @@ static void say_cage(struct args *a, const struct plan_sandbox *spec)
 	say_files(a, spec);
 	if (spec->gpu)
 		say_devices(a);
+	say(a, "--remount-ro", "/dev", NULL); /* bubblewrap's, without a bound */
 	say(a, "--remount-ro", "/", NULL);
 	say(a, "--chdir", first_ro ? first_ro : "/tmp", NULL);
 	say_environment(a, spec);

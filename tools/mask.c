@@ -51,8 +51,8 @@ static void count_sights(struct apply *a)
 	for (size_t i = 0; i < n; i++) {
 		if (s[i].class)
 			a->by_class[s[i].class]++;
-		else if (s[i].rule)
-			a->by_field[s[i].rule - a->job.policy->fields]++;
+		else if (mask_job_field(&a->job, s[i].rule) >= 0)
+			a->by_field[mask_job_field(&a->job, s[i].rule)]++;
 		else
 			a->prose += s[i].prose;
 	}
@@ -196,11 +196,29 @@ static int run_score(const struct words *words)
 	return with_policy(words, score_with);
 }
 
+static int run_learn(const struct words *words)
+{
+	struct mask_job job = {0};
+	int status = 0;
+
+	if (options.diff)
+		status = mask_job_open(&job, options.diff, options.mask, NULL, false);
+	if (!status)
+		status = mask_learn(words, options.diff ? &job : NULL, as_json());
+	if (options.diff)
+		mask_job_close(&job);
+	return status;
+}
+
 static const struct command_verb verbs[] = {
         {.name = "explain",
          .words = "[FILE]",
          .sentence = "each span that is touched: document, place, class, rule, operator",
          .run = run_explain},
+        {.name = "learn",
+         .words = "[FILE...]",
+         .sentence = "counts per path, never a value; proposes a policy, a reason a line",
+         .run = run_learn},
         {.name = "score",
          .words = "FILE",
          .sentence = "recall, precision, F2 and leaked characters against labels",
@@ -223,13 +241,17 @@ static const struct command_flag flags[] = {
          .sentence = "key of the tokens, instead of the policy's",
          .to = &options.key_file},
         {.name = "--as",
-         .argument = "json|lines|events|form|multipart|text|capture",
+         .argument = "json|lines|events|form|multipart|text|head|capture",
          .sentence = "what the input is, when its content tells it wrong",
          .to = &options.as},
         {.name = "--keep-masked",
          .sentence = "pass lines that carry a policy's hash; else left out",
          .set = &options.keep_masked},
         {.name = "--values", .sentence = "explain: print what was masked, too", .set = &options.values},
+        {.name = "--diff",
+         .argument = "FILE",
+         .sentence = "learn: only what this policy does not see to",
+         .to = &options.diff},
         {.name = "--map",
          .argument = "LABEL=CLASS,...",
          .sentence = "score: which detectors find a label; repeatable",
@@ -249,6 +271,7 @@ const struct command mask_command = {
         .does = "mask files and pipes by a policy; look at what it does",
         .usage = "--policy FILE < IN > OUT\n"
                  "explain --policy FILE [FILE] [--values]\n"
+                 "learn [FILE...] [--diff FILE]\n"
                  "score --policy FILE LABELLED [--map LABEL=CLASS,...]",
         .about = "Without a verb, standard input is masked to standard output: JSON, JSON lines, events,\n"
                  "forms, texts, told by its content; a capture passes, its records are masked.\n"

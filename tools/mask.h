@@ -33,10 +33,22 @@ struct mask_job {
 int mask_job_open(struct mask_job *, const char *file, const char *name, const char *key_file,
                   bool values) MUST_CHECK;
 void mask_job_close(struct mask_job *);
+/* Which of the policy's fields, or -1: none, as of what is always masked or is not listed. */
+int mask_job_field(const struct mask_job *, const struct plan_mask_field *);
 /* "FILE:LINE" of what a sight is due to, or what is always masked. */
 void mask_job_rule(const struct mask_job *, const struct mask_sight *, char *out, size_t size);
 
-enum mask_kind { KIND_JSON, KIND_LINES, KIND_EVENTS, KIND_PAIRS, KIND_PARTS, KIND_TEXT, KIND_CAPTURE, KINDS };
+enum mask_kind {
+	KIND_JSON,
+	KIND_LINES,
+	KIND_EVENTS,
+	KIND_PAIRS,
+	KIND_PARTS,
+	KIND_TEXT,
+	KIND_HEAD,
+	KIND_CAPTURE,
+	KINDS
+};
 extern const char *const mask_kinds[]; /* by name, NULL at the end */
 
 struct mask_document {
@@ -44,6 +56,7 @@ struct mask_document {
 	struct mask_body body;
 	struct span text;
 	bool lines; /* it is one of many: a line */
+	bool head;  /* capture/record.h: "POST /path" and fields, a line each */
 };
 typedef int mask_each(void *arg, const struct mask_document *);
 struct mask_input {
@@ -67,6 +80,7 @@ const char *mask_job_run(struct mask_job *, const struct mask_document *, uint32
 int mask_capture_pass(struct mask_input *, struct span begun);
 int mask_explain(struct mask_job *, const struct words *, bool values, bool json);
 int mask_score(struct mask_job *, const char *path, const char *const *maps, unsigned map_count, bool json);
-int mask_learn(const struct words *, const char *diff, const char *diff_name, bool json);
+/* `diff`: a policy, of which only what it does not see to is told; NULL: none. */
+int mask_learn(const struct words *, struct mask_job *diff, bool json);
 
 #endif

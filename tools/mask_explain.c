@@ -1,9 +1,8 @@
 /* `understudy mask explain`: each span that the policy touches, and why. */
 #include <inttypes.h>
 
+#include "proxy/config.h"
 #include "tools/mask.h"
-
-static const char *const operators[] = {"drop", "token", "redact"};
 
 struct explain {
 	struct mask_job *job;
@@ -29,6 +28,7 @@ static const char *class_of(const struct mask_sight *s)
 static void print_text(const struct explain *e, const struct mask_document *d, const struct mask_sight *s)
 {
 	char rule[TEXT_MAX_BYTES];
+	bool listed = mask_job_field(e->job, s->rule) >= 0;
 
 	mask_job_rule(e->job, s, rule, sizeof rule);
 	printf("%" PRIu64 "\t", d->lines ? d->number : s->document ? s->document : 1);
@@ -36,7 +36,8 @@ static void print_text(const struct explain *e, const struct mask_document *d, c
 	printf("\t%zu-%zu\t%s", s->start, s->end, class_of(s));
 	if (s->class)
 		printf(" %u%%", s->score);
-	printf("\t%s%s%s\t%s", rule, s->rule ? " " : "", s->rule ? s->rule->where : "", operators[s->with]);
+	printf("\t%s%s%s\t%s", rule, listed ? " " : "", listed ? s->rule->where : "",
+	       config_operator_name(s->with));
 	if (e->values) {
 		putchar('\t');
 		put_plain(mask_watch_text(&e->job->watch, s->value_at, s->value_len));
@@ -62,11 +63,11 @@ static void print_json(const struct explain *e, const struct mask_document *d, c
 		buf_printf(&line, ",\"score\":%u", s->score);
 	buf_puts(&line, ",\"rule\":");
 	buf_json_string(&line, span_of(rule));
-	if (s->rule) {
-		buf_printf(&line, ",\"field\":%u,\"where\":", (unsigned)(s->rule - e->job->policy->fields));
+	if (mask_job_field(e->job, s->rule) >= 0) {
+		buf_printf(&line, ",\"field\":%d,\"where\":", mask_job_field(e->job, s->rule));
 		buf_json_string(&line, span_of(s->rule->where));
 	}
-	buf_printf(&line, ",\"with\":\"%s\"", operators[s->with]);
+	buf_printf(&line, ",\"with\":\"%s\"", config_operator_name(s->with));
 	if (e->values) {
 		buf_puts(&line, ",\"value\":");
 		buf_json_string(&line, mask_watch_text(&e->job->watch, s->value_at, s->value_len));

@@ -9,7 +9,8 @@
 
 enum { BLOCK = 65536 };
 
-const char *const mask_kinds[] = {"json", "lines", "events", "form", "multipart", "text", "capture", NULL};
+const char *const mask_kinds[] = {"json", "lines", "events",  "form", "multipart",
+                                  "text", "head",  "capture", NULL};
 
 static int broken(const struct mask_input *in, const char *why)
 {
@@ -103,9 +104,9 @@ static enum mask_kind recognise(struct span text)
 static struct mask_body body_of(enum mask_kind kind, struct span text)
 {
 	static const uint8_t forms[] = {
-	        [KIND_JSON] = MASK_JSON,    [KIND_LINES] = MASK_JSON,  [KIND_EVENTS] = MASK_EVENTS,
-	        [KIND_PAIRS] = MASK_PAIRS,  [KIND_PARTS] = MASK_PARTS, [KIND_TEXT] = MASK_PLAIN,
-	        [KIND_CAPTURE] = MASK_PLAIN};
+	        [KIND_JSON] = MASK_JSON,   [KIND_LINES] = MASK_JSON,   [KIND_EVENTS] = MASK_EVENTS,
+	        [KIND_PAIRS] = MASK_PAIRS, [KIND_PARTS] = MASK_PARTS,  [KIND_TEXT] = MASK_PLAIN,
+	        [KIND_HEAD] = MASK_PLAIN,  [KIND_CAPTURE] = MASK_PLAIN};
 	struct mask_body b = {.form = forms[kind], .limit_bytes = MASK_DOCUMENT_MAX};
 	struct span line = without_blanks(first_line(text));
 
@@ -166,6 +167,9 @@ static int each_in(struct mask_input *in, struct buf *held, mask_each *each, voi
 	if (status)
 		return status;
 	d.text = buf_span(held);
+	d.head = in->kind == KIND_HEAD;
+	if (d.head)
+		d.text = without_blanks(d.text);
 	d.body = body_of(in->kind, d.text);
 	return d.text.len ? each(arg, &d) : 0;
 }

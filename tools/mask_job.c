@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "capture/detect/gazetteer.h"
+#include "capture/mask_why.h"
 #include "proxy/config.h"
 #include "proxy/secrets.h"
 #include "tools/mask.h"
@@ -113,14 +114,23 @@ void mask_job_close(struct mask_job *j)
 	free(j->plan);
 }
 
+int mask_job_field(const struct mask_job *j, const struct plan_mask_field *f)
+{
+	const struct plan_mask_field *all = j->policy->fields;
+
+	return f >= all && f < all + j->policy->field_count ? (int)(f - all) : -1;
+}
+
 void mask_job_rule(const struct mask_job *j, const struct mask_sight *s, char *out, size_t size)
 {
-	if (s->rule)
+	if (mask_job_field(j, s->rule) >= 0)
 		snprintf(out, size, "%s:%u", j->file, s->rule->line);
 	else if (s->class)
 		snprintf(out, size, "%s:%u", j->file, j->policy->detect.line);
 	else if (s->prose)
 		snprintf(out, size, "%s: free_text", j->file);
+	else if (j->policy->allow && s->rule)
+		snprintf(out, size, "%s: mode allow", j->file);
 	else
 		snprintf(out, size, "always");
 }
@@ -130,16 +140,20 @@ const char *mask_job_run(struct mask_job *j, const struct mask_document *d, uint
 	bool input_masked;
 	int err;
 
+	(void)mask_asked(j->key);
 	*count_out = 0;
 	buf_reset(&j->out);
 	mask_watch_forget(&j->watch);
+	if (d->head)
+		return mask_head(j->policy, j->finder, j->key, d->text, &j->out, count_out) || j->out.err
+		               ? mask_why_name(MASK_WHY_HEAD)
+		               : NULL;
 	if (d->body.form == MASK_PLAIN && !j->finder)
 		return "it is a text, and the policy has no detectors that could look into it";
 	err = mask_body(&d->body, j->rules, j->key, d->text, NULL, NULL, &j->out, count_out, &input_masked);
+	if (!err && mask_asked(j->key) & MASK_ASKED_DROP)
+		return mask_why_name(MASK_WHY_RULE);
 	if (!err)
 		err = mask_watch_error(&j->watch);
-	return !err               ? NULL
-	       : err == ERR_PROTO ? "it is not what it looks like (JSON, UTF-8)"
-	       : err == ERR_LIMIT ? "it is too large or too deep"
-	                          : err_text(err);
+	return err ? mask_why_name(mask_why(&d->body, err, d->text)) : NULL;
 }

@@ -318,6 +318,21 @@ static void top(struct buf *out, const struct run *run)
 
 /* --- a candidate --- */
 
+/* Why this limit, and what else there is to know of it. */
+static void gate_notes(struct buf *out, const struct node *g)
+{
+	struct buf notes;
+
+	buf_init(&notes, 4096);
+	run_gate_notes(g, &notes);
+	buf_puts(out, "<td>");
+	report_escape(out, span_of(doc_text(g, "because")), SENTENCE_MAX);
+	buf_puts(out, buf_len(&notes) && *doc_text(g, "because") ? "; " : "");
+	report_escape(out, buf_span(&notes), SENTENCE_MAX);
+	buf_puts(out, "</td>");
+	buf_fini(&notes);
+}
+
 static void gates(struct buf *out, const struct node *list)
 {
 	char a[32], ci[80];
@@ -342,7 +357,7 @@ static void gates(struct buf *out, const struct node *list)
 		badge(out, doc_text(g, "state"));
 		buf_puts(out, "</td>");
 		count_cell(out, doc_number(g, "needed"));
-		cell(out, "", doc_text(g, "because"));
+		gate_notes(out, g);
 		buf_puts(out, "</tr>\n");
 	}
 	close_table(out);
@@ -485,6 +500,13 @@ static void latency(struct buf *out, const struct node *c)
 	           isfinite(high) ? run_figures(low, high, "ratio", ci) : "(too few pairs for its interval)");
 }
 
+static bool is_true(const struct node *n, const char *key)
+{
+	const struct node *at = doc_get(n, key);
+
+	return at && at->type == JSON_TRUE;
+}
+
 static void slices(struct buf *out, const struct node *list)
 {
 	char rate[32], ci[80];
@@ -493,7 +515,7 @@ static void slices(struct buf *out, const struct node *list)
 	if (!list || !list->child || !list->child->next)
 		return;
 	buf_puts(out, "<h3>Slices</h3>\n");
-	open_table(out, "slice|>pairs|>diverged|>rate|>95 % interval");
+	open_table(out, "slice|>pairs|>diverged|>rate|>95 % interval|");
 	for (const struct node *s = list->child; s; s = s->next) {
 		double pairs = doc_number(s, "pairs"), diverged = doc_number(s, "diverged");
 
@@ -504,11 +526,13 @@ static void slices(struct buf *out, const struct node *list)
 		count_cell(out, diverged);
 		cell(out, "n", run_figure(diverged / pairs, "", rate));
 		cell(out, "n", run_figures(low, high, "", ci));
+		cell(out, "", is_true(s, "stands_out") ? "diverges more often than the rest" : "");
 		buf_puts(out, "</tr>\n");
 	}
 	close_table(out);
-	buf_puts(out, "<p class=\"dim\">Each interval stands alone: of many slices some stand out by "
-	              "chance.</p>\n");
+	buf_puts(out,
+	         "<p class=\"dim\">Each interval stands alone; what diverges more often than the rest is "
+	         "corrected for the number of slices (e-BH, 5 %).</p>\n");
 }
 
 /* --- examples --- */
@@ -598,15 +622,15 @@ static void all_examples(struct buf *out, sqlite3 *db, const struct node *c)
 		examples(out, db, c, doc_text(k, "class"));
 }
 
-static void share(struct buf *out, const struct node *c)
+static void about(struct buf *out, const struct node *c, void what(const struct node *, struct buf *))
 {
 	struct buf text;
 
-	buf_init(&text, 1024);
-	run_share(c, &text);
+	buf_init(&text, SENTENCE_MAX);
+	what(c, &text);
 	if (buf_len(&text)) {
 		buf_puts(out, "<p>");
-		report_escape(out, buf_span(&text), 1024);
+		report_escape(out, buf_span(&text), SENTENCE_MAX);
 		buf_puts(out, ".</p>\n");
 	}
 	buf_fini(&text);
@@ -636,7 +660,10 @@ static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const
 		           against);
 	buf_printf(out, "; comparable share %s.</p>\n",
 	           run_figure(doc_number(c, "comparable_share"), "", comparable));
-	share(out, c);
+	about(out, c, run_share);
+	about(out, c, run_beyond_noise);
+	about(out, c, run_control);
+	about(out, c, run_fairness);
 	gates(out, doc_get(c, "gates"));
 	svg_timeline(out, db, c);
 	buf_puts(out, "<h3>Divergence</h3>\n");

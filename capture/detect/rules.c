@@ -312,6 +312,25 @@ bool stands_alone(const struct view *v, size_t start, size_t end)
 	return behind != '-' || !is_alnum(peek(v, end + 1));
 }
 
+bool rules_valid(unsigned class, const char *compact)
+{
+	size_t len = strlen(compact);
+	bool checked = false;
+
+	for (unsigned i = 0; i < RULES; i++) {
+		size_t n = 0;
+
+		if (rules[i].class != class || !rules[i].check)
+			continue;
+		for (const char *p = rules[i].pattern; *p; p++)
+			n += is_alnum((unsigned char)*p);
+		if (n == len && rules[i].check(compact))
+			return true;
+		checked |= n == len;
+	}
+	return !checked;
+}
+
 void match_rules(struct view *v)
 {
 	char compact[COMPACT_MAX];

@@ -2,7 +2,10 @@
  * answer.c - an endpoint that costs as little as one can: a loop that answers each request with the same
  * bytes.
  *
- *   answer PORT BYTES      on 127.0.0.1; BYTES of JSON under the fields that model servers send
+ *   answer PORT BYTES [STAMPS]     on 127.0.0.1; BYTES of JSON under the fields that model servers send
+ *
+ * Into STAMPS goes a line a request: when the kernel had its last byte (CLOCK_REALTIME, nanoseconds), and the
+ * number behind "n": in it.
  *
  * It is cheaper than any proxy before it, so that the proxy is what a closed loop of requests keeps busy: a
  * proxy that waits pays for being woken, which says little of its work. Requests have a Content-Length or no
@@ -10,6 +13,7 @@
  */
 #define _GNU_SOURCE
 #include <string.h>
+#include <time.h>
 
 #include "tests/load/loop.h"
 
@@ -21,6 +25,7 @@ struct connection {
 	char head[REQUEST_MAX];
 };
 
+static FILE *stamps;
 static char *answer_text;
 static size_t answer_len;
 
@@ -69,28 +74,69 @@ static int whole(struct connection *c, size_t n)
 	return !c->missing;
 }
 
+/* As recv(), with the time at which the kernel got the last of it. */
+static ssize_t receive(int fd, char *to, size_t room, struct timespec *at)
+{
+	char control[CMSG_SPACE(sizeof *at)];
+	struct iovec io = {to, room};
+	struct msghdr m = {
+	        .msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+	ssize_t n = recvmsg(fd, &m, 0);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	memset(at, 0, sizeof *at);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS)
+		memcpy(at, CMSG_DATA(c), sizeof *at);
+	return n;
+}
+
+static void stamp(const struct connection *c, const struct timespec *at)
+{
+	const char *n = strstr(c->head, "\"n\":");
+
+	if (n)
+		fprintf(stamps, "%lld%09ld %ld\n", (long long)at->tv_sec, at->tv_nsec,
+		        strtol(n + 4, NULL, 10));
+}
+
 static void serve(void *connection)
 {
 	struct connection *c = connection;
 	static char body[REQUEST_MAX];
 	char *to = c->missing ? body : c->head + c->got;
-	ssize_t n = recv(c->fd, to, c->missing ? sizeof body : sizeof c->head - 1 - c->got, 0);
+	size_t room = c->missing ? sizeof body : sizeof c->head - 1 - c->got;
+	struct timespec at;
+	ssize_t n = stamps ? receive(c->fd, to, room, &at) : recv(c->fd, to, room, 0);
 
 	if (n <= 0) {
 		close(c->fd);
 		free(c);
 	} else if (whole(c, (size_t)n)) {
 		c->got = 0;
+		if (stamps)
+			stamp(c, &at);
 		for (size_t at = 0; at < answer_len; at += (size_t)n)
 			if ((n = send(c->fd, answer_text + at, answer_len - at, MSG_NOSIGNAL)) < 0)
 				n = (ssize_t)answer_len; /* the client is gone: recv will say so */
 	}
 }
 
+static void flush_stamps(void)
+{
+	fflush(stamps);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 3)
+	int one = 1, listener;
+
+	if (argc != 3 && argc != 4)
 		return 2;
+	if (argc == 4 && !(stamps = fopen(argv[3], "w")))
+		give_up("answer: stamps");
 	make_answer((size_t)atol(argv[2]));
-	loop_run(argv[1], take, serve);
+	listener = loop_listen(argv[1]);
+	if (stamps) /* connections inherit it */
+		setsockopt(listener, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
+	loop_run(listener, take, serve, stamps ? flush_stamps : NULL);
 }

@@ -126,5 +126,5 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return 2;
 	make_message((size_t)atol(argv[2]));
-	loop_run(argv[1], take, serve);
+	loop_run(loop_listen(argv[1]), take, serve, NULL);
 }

@@ -38,22 +38,34 @@ static inline void loop_watch(int loop, int fd, void *connection)
 		give_up("loop_watch");
 }
 
-/* Listens on 127.0.0.1:PORT: `take` gets each new socket, `serve` each connection that has something. */
-static inline _Noreturn void loop_run(const char *port, void (*take)(int loop, int fd),
-                                      void (*serve)(void *connection))
+/* On 127.0.0.1:PORT. */
+static inline int loop_listen(const char *port)
 {
-	enum { EVENTS = 512, BACKLOG = 1024 };
-	int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0), loop = epoll_create1(0);
-	struct epoll_event events[EVENTS], accepts = {.events = EPOLLIN};
+	int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in here = loop_address(port);
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (bind(listener, (struct sockaddr *)&here, sizeof here) || listen(listener, BACKLOG) ||
-	    epoll_ctl(loop, EPOLL_CTL_ADD, listener, &accepts))
-		give_up("loop_run: listen");
-	for (;;) {
-		int n = epoll_wait(loop, events, EVENTS, -1);
+	if (bind(listener, (struct sockaddr *)&here, sizeof here) || listen(listener, 1024))
+		give_up("loop_listen");
+	return listener;
+}
 
+/* `take` gets each new socket, `serve` each connection that has something; `idle` (NULL: nobody) is told when
+ * nothing has come for 50 ms. */
+static inline _Noreturn void loop_run(int listener, void (*take)(int loop, int fd),
+                                      void (*serve)(void *connection), void (*idle)(void))
+{
+	enum { EVENTS = 512, QUIET_MS = 50 };
+	int loop = epoll_create1(0);
+	struct epoll_event events[EVENTS], accepts = {.events = EPOLLIN};
+
+	if (epoll_ctl(loop, EPOLL_CTL_ADD, listener, &accepts))
+		give_up("loop_run");
+	for (;;) {
+		int n = epoll_wait(loop, events, EVENTS, idle ? QUIET_MS : -1);
+
+		if (idle && !n)
+			idle();
 		for (int i = 0; i < n; i++)
 			if (events[i].data.ptr)
 				serve(events[i].data.ptr);

@@ -64,5 +64,5 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return 2;
 	endpoint = loop_address(argv[2]);
-	loop_run(argv[1], pair_new, pass);
+	loop_run(loop_listen(argv[1]), pair_new, pass, NULL);
 }

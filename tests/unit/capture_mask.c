@@ -400,8 +400,11 @@ static void test_finds_in_heads(void **state)
 	     "GET /users/<email|bob@x.org>/a?b=<query|1>\nhost: bob@x.org\nx-user: <email|bob@x.org>, c");
 	assert_int_equal(count, 3);
 	assert_true(mask_wants_body(&policy));
-	assert_true(mask_cannot(&policy, SPAN("POST /inference.GRPCInferenceService/ModelInfer\n"
-	                                      "content-type: application/grpc")));
+	assert_false(mask_cannot(&policy, SPAN("POST /inference.GRPCInferenceService/ModelInfer\n"
+	                                       "content-type: application/grpc")));
+	assert_true(mask_by_guess(&policy, SPAN("POST /a.B/C\ncontent-type: application/grpc")));
+	rule("$.a", MASK_DROP);
+	assert_true(mask_cannot(&policy, SPAN("POST /a.B/C\ncontent-type: application/grpc")));
 	mask_finder_free(&f);
 	buf_fini(&out);
 }

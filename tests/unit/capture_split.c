@@ -236,6 +236,7 @@ static const struct {
          "--b\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\ncanary-4711\r\n--b--\r\n"},
         {"text/plain", "", "to canary@example.com, today"},
         {"application/json", "gzip", "{\"user\":\"canary-4711\",\"t\":\"canary@example.com\"}"},
+        {"application/json", "br", "{\"user\":\"canary-4711\",\"t\":\"canary@example.com\"}"},
         {"application/json", "zstd", "{\"user\":\"canary-4711\",\"t\":\"canary@example.com\"}"},
 };
 

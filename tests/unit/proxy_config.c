@@ -14,7 +14,7 @@ static const struct bad bads[] = {
         {ROUTES "version: 1\n", "f.yaml:6:1: error: the key 'version' is given twice", "leave one of them"},
         {ROUTES "worker: 2\n", "f.yaml:6:1: error: unknown key 'worker'", "did you mean 'workers'?"},
         {ROUTES "bananas: 2\n", "f.yaml:6:1: error: unknown key 'bananas'",
-         "one of: version, listen, user, workers, memory, forwarded, resolve_every, limits, harm, canary, "
+         "one of: version, listen, user, workers, memory, forwarded, resolve_every, limits, harm, canary, withdrawn, "
          "control, "
          "run, "
          "engine, "
@@ -59,7 +59,7 @@ static const struct bad bads[] = {
         {ROUTES "masks: {default: {gazetteer_file: /no/such}}\n",
          "f.yaml:6:35: error: cannot open /no/such: No such file or directory", NULL},
         {ROUTES "masks: {a: {fields: [{with: drop}]}}\n",
-         "f.yaml:6:22: error: a masked field has one of 'path', 'header', 'query' and 'form'", NULL},
+         "f.yaml:6:22: error: a masked field has one of 'path', 'header', 'query', 'form', 'cookie' and 'segment'", NULL},
         {ROUTES "masks: {builtin: {}}\n", "f.yaml:6:9: error: 'builtin' is the name of the built-in policy",
          "choose another name"},
         {HEAD, "f.yaml:1:1: error: 'routes' is missing", "a list of at least one route"},
@@ -297,9 +297,9 @@ static void test_example(void **state)
 	(void)state;
 	assert_int_equal(config_read(*state, &plan, stderr), 0);
 	assert_int_equal(plan.routes[0].candidate_count, 3);
-	assert_int_equal(plan.routes[0].gate_count, 4);
+	assert_int_equal(plan.routes[0].gate_count, 6);
 	assert_int_equal(plan.routes[0].mask, 1);
-	assert_int_equal(plan.masks[1].field_count, 3);
+	assert_int_equal(plan.masks[1].field_count, 7);
 	assert_string_equal(plan.masks[1].fields[1].where, "x-api-token");
 	assert_false(plan.masks[1].fields[0].model_input);
 	assert_int_not_equal(plan.gates_hash[0] | plan.gates_hash[1] | plan.gates_hash[2], 0);

@@ -1,0 +1,121 @@
+/*
+ * mask_protobuf.c - messages of which nothing is known, under detectors alone: every field of bytes is a
+ * message, a text or neither, and what is found in texts is masked; lengths follow.
+ *
+ * Bytes that read as a message are taken for one unless, as a text, they still hold something to be found:
+ * then they are the text. What is neither, pictures say, passes, and so do numbers.
+ */
+#include "capture/mask_inside.h"
+#include "proto/base/utf8.h"
+#include "proto/protobuf.h"
+
+enum { DEPTH_MAX = 16 };
+
+static int walk_message(struct mask_work *w, struct span message, unsigned depth);
+
+static void back_to(struct mask_work *w, const struct mask_work *before, size_t len)
+{
+	*w = *before;
+	if (!w->out->err)
+		w->out->tail = w->out->head + len;
+}
+
+/* As a text, does what was put since `len` still hold something? */
+static bool still_holds(const struct mask_work *w, size_t len)
+{
+	struct span put = {w->out->base ? w->out->base + w->out->head + len : "", buf_len(w->out) - len};
+	struct buf scrap;
+	bool whole, holds;
+
+	buf_init(&scrap, w->out->limit_bytes);
+	holds = utf8_valid(put.data, put.len) &&
+	        mask_text(mask_rules_finder(w->rules), w->key, SPAN("content"), put, &scrap, &whole) > 0;
+	buf_fini(&scrap);
+	return holds;
+}
+
+static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
+{
+	const struct mask_work before = *w;
+	size_t len = buf_len(w->out);
+	int err = bytes.len && depth < DEPTH_MAX ? walk_message(w, bytes, depth + 1) : ERR_PROTO;
+
+	if (err && err != ERR_PROTO)
+		return err;
+	if (!err && !still_holds(w, len)) {
+		if (w->count == before.count) {
+			back_to(w, &before, len);
+			buf_span_put(w->out, bytes);
+		}
+		return 0;
+	}
+	back_to(w, &before, len);
+	if (utf8_valid(bytes.data, bytes.len))
+		return mask_either(w, SPAN("content"), bytes);
+	buf_span_put(w->out, bytes);
+	return 0;
+}
+
+static int put_bytes(struct mask_work *w, uint32_t number, struct span bytes, unsigned depth)
+{
+	struct buf content;
+	struct mask_work inside = *w;
+	int err;
+
+	buf_init(&content, w->out->limit_bytes);
+	inside.out = &content;
+	err = put_content(&inside, bytes, depth);
+	if (!err)
+		protobuf_put_bytes(w->out, number, buf_span(&content));
+	w->out->err = w->out->err ? w->out->err : content.err;
+	w->count = inside.count;
+	w->input_masked = inside.input_masked;
+	buf_fini(&content);
+	return err;
+}
+
+static int walk_message(struct mask_work *w, struct span message, unsigned depth)
+{
+	struct protobuf_field f;
+	int rc, err = 0;
+
+	while (!err && (rc = protobuf_next(&message, &f)) != 0) {
+		if (rc < 0)
+			return ERR_PROTO;
+		if (f.wire == PROTOBUF_BYTES)
+			err = put_bytes(w, f.number, f.bytes, depth);
+		else
+			buf_span_put(w->out, f.whole);
+		if (w->out->err)
+			return w->out->err;
+	}
+	return err;
+}
+
+int mask_protobuf(const struct mask_rules *rules, struct mask_key *key, struct span encoding,
+                  const struct grpc_message *message, struct buf *out, uint32_t *count_out,
+                  bool *input_masked_out)
+{
+	struct mask_work w = {.rules = rules, .key = key, .out = out};
+	size_t start = buf_len(out);
+	char prefix[GRPC_PREFIX_BYTES] = {0};
+	struct buf plain;
+	int err = 0;
+
+	buf_init(&plain, out->limit_bytes);
+	if (message->compressed)
+		err = grpc_inflate(message->bytes, encoding, &plain);
+	buf_put(out, prefix, sizeof prefix);
+	if (!err)
+		err = walk_message(&w, message->compressed ? buf_span(&plain) : message->bytes, 0);
+	if (!err)
+		err = mask_result(key, out);
+	if (!err)
+		err = grpc_prefix(buf_len(out) - start - sizeof prefix, prefix);
+	if (!err)
+		memcpy(out->base + out->head + start, prefix, sizeof prefix);
+	buf_fini(&plain);
+	*count_out = w.count;
+	*input_masked_out = w.input_masked;
+	return err;
+}

@@ -1,0 +1,144 @@
+/* Operators of masking policies, and rules that could never act. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/mask.h"
+#include "capture/mask_inside.h"
+#include "proto/json_edit.h"
+#include "proxy/config_inside.h"
+
+static const struct mask_operator_row *operator_of(uint32_t with)
+{
+	return &mask_operators[with < MASK_OPERATORS ? with : MASK_REDACT];
+}
+
+static const char *hint_of(enum mask_argument by)
+{
+	switch (by) {
+	case BY_TEXT:
+		return "add by: 'the text', of at most 63 bytes without controls";
+	case BY_COUNT:
+		return "by: 4 is a number of characters";
+	case BY_NUMBER:
+		return "by: 10 is a number over 0";
+	case BY_DAYS:
+		return "by: 30 is a number of days";
+	case BY_UNIT:
+		return "by is year, month, day, hour or minute";
+	case BY_NAMES:
+		return "by is person, first_name, last_name or city";
+	default:
+		return "leave 'by' out";
+	}
+}
+
+static void read_by(struct cfg *c, const struct cfg_node *n, struct plan_mask_field *f)
+{
+	const struct cfg_node *by = cfg_child(n, "by");
+	const char *text = by ? config_text(c, "by", by) : "";
+
+	if (text && mask_by_read(f->with, text, &f->by))
+		cfg_fail(c, by ? by : n, hint_of(operator_of(f->with)->by), "'%s' cannot be by '%.80s'",
+		         operator_of(f->with)->name, text);
+}
+
+static void read_class(struct cfg *c, const struct cfg_node *as, struct plan_mask_field *f)
+{
+	const char *text = as ? config_text(c, "as", as) : NULL;
+
+	for (unsigned i = 1; text && i < DETECT_CLASSES; i++)
+		if (strcmp(text, detect_class_name(i)) == 0)
+			f->by.class = i;
+	if (text && !f->by.class)
+		cfg_fail(c, as, "classes are listed by check --manual, under DETECTORS",
+		         "there is no detector '%.80s'", text);
+}
+
+static void read_subject(struct cfg *c, const struct cfg_node *subject, struct plan_mask_field *f)
+{
+	const char *text = subject ? config_text(c, "subject", subject) : NULL;
+
+	if (!text)
+		return;
+	if (f->with != MASK_SHIFT_DATE || f->place != MASK_PATH)
+		cfg_fail(c, subject, "leave it out, or use with: shift_date and a path",
+		         "'subject' is for dates in JSON bodies");
+	else if (strlen(text) >= sizeof f->by.subject || json_edit_check(text))
+		cfg_fail(c, subject, "a place such as $.user.id or $.items[0].id",
+		         "'%.80s' is not a path of one place", text);
+	else
+		strcpy(f->by.subject, text);
+}
+
+static void check_place(struct cfg *c, const struct cfg_node *n, const struct plan_mask_field *f)
+{
+	bool by_number = f->where[strspn(f->where, "0123456789")] == '\0';
+
+	if (f->place == MASK_HEADER && f->with == MASK_KEEP && mask_is_credential(span_of(f->where)))
+		cfg_fail(c, cfg_child(n, "header"),
+		         "name single cookies with 'cookie', or leave the rule out",
+		         "'%.80s' is a credential: it is always dropped", f->where);
+	else if (f->place == MASK_HEADER && mask_is_framing(span_of(f->where)))
+		cfg_fail(c, cfg_child(n, "header"), "leave the rule out: a copy has framing of its own",
+		         "'%.80s' cannot match: it is not in a copy", f->where);
+	else if (f->place == MASK_SEGMENT && by_number && strtoul(f->where, NULL, 10) == 0)
+		cfg_fail(c, cfg_child(n, "segment"), "the first segment is 1", "segment '%.80s' cannot match",
+		         f->where);
+	else if (f->place == MASK_SEGMENT && (f->with == MASK_DROP || strchr(f->where, '/')))
+		cfg_fail(c, cfg_child(n, "segment"), "use redact, and one segment",
+		         f->with == MASK_DROP ? "a segment cannot be dropped: those behind it would move"
+		                              : "a segment holds no '/'");
+	else if (f->place == MASK_COOKIE && strpbrk(f->where, "=; \t,\""))
+		cfg_fail(c, cfg_child(n, "cookie"), "write its name alone, such as session",
+		         "'%.80s' cannot match: no cookie is called that", f->where);
+}
+
+void config_mask_operator(struct cfg *c, const struct cfg_node *n, struct plan_mask_field *f)
+{
+	read_by(c, n, f);
+	read_class(c, cfg_child(n, "as"), f);
+	read_subject(c, cfg_child(n, "subject"), f);
+	check_place(c, n, f);
+}
+
+static bool covers(const struct plan_mask_field *first, const struct plan_mask_field *later)
+{
+	if (first->place != later->place || first->with == MASK_KEEP)
+		return first->place == later->place && strcmp(first->where, later->where) == 0;
+	return first->place == MASK_PATH ? mask_path_covers(first->where, later->where)
+	                                 : strcmp(first->where, later->where) == 0;
+}
+
+/* A value is masked once, by the first rule, and is not looked into. */
+static void check_reach(struct cfg *c, const struct cfg_node *n, const struct plan_mask *m)
+{
+	for (uint32_t later = 1; later < m->field_count; later++) {
+		const struct cfg_node *at = config_item(n, "fields", later);
+
+		for (uint32_t first = 0; first < later; first++) {
+			if (!covers(&m->fields[first], &m->fields[later]))
+				continue;
+			cfg_fail(c, at, "take one of them away",
+			         "'%.80s' cannot match: '%.80s' above masks all of it",
+			         m->fields[later].where, m->fields[first].where);
+			break;
+		}
+	}
+}
+
+void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
+{
+	const struct cfg_node *detected = cfg_child(n, "detected"), *mode = cfg_child(n, "mode");
+	bool keeps = false;
+
+	if (!operator_of(m->detect.with)->finds || mask_by_read(m->detect.with, "", &m->detect.by))
+		cfg_fail(c, detected, "token, redact, drop, type, mask, shape and generalise can",
+		         "'%s' cannot stand for what was found in a text", operator_of(m->detect.with)->name);
+	for (uint32_t i = 0; i < m->field_count; i++)
+		keeps |= m->fields[i].with == MASK_KEEP;
+	if (m->allow && !keeps)
+		cfg_warn(c, mode, "add fields with: keep",
+		         "'mode: allow' and no field is kept: every value of a "
+		         "body is redacted");
+	check_reach(c, n, m);
+}

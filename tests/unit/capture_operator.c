@@ -1,0 +1,355 @@
+/* Operators: what each leaves of a value, that spelling does not change a token, that what is shaped adds up
+ * and is given to nobody; keys against published vectors. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "capture/detect/check.h"
+#include "capture/detect/detect.h"
+#include "capture/mask_key.h"
+#include "capture/operator.h"
+
+static struct mask_key *key;
+static struct buf out;
+
+static int setup(void **state)
+{
+	static const uint8_t secret[32] = {1, 2, 3};
+
+	(void)state;
+	buf_init(&out, 1 << 16);
+	return mask_key_new(secret, &key);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	mask_key_free(&key);
+	buf_fini(&out);
+	return 0;
+}
+
+static unsigned class_of(const char *name)
+{
+	for (unsigned i = 1; i < DETECT_CLASSES; i++)
+		if (strcmp(detect_class_name(i), name) == 0)
+			return i;
+	return DETECT_NONE;
+}
+
+/* The text that an operator leaves; valid until the next. */
+static const char *operate(uint32_t with, const char *by, unsigned class, struct span subject, bool bare,
+                           const char *value)
+{
+	struct mask_by read = {.class = class};
+	struct mask_deed deed = {.with = with,
+	                         .by = &read,
+	                         .class = class,
+	                         .domain = SPAN("d"),
+	                         .subject = subject,
+	                         .bare = bare};
+
+	assert_int_equal(mask_by_read(with, by, &read), 0);
+	if (subject.data)
+		strcpy(read.subject, "$.user");
+	buf_reset(&out);
+	mask_operate(&deed, key, span_of(value), &out);
+	buf_put(&out, deed.bare ? "#" : "", deed.bare ? 2 : 1);
+	assert_int_equal(out.err, 0);
+	return out.base + out.head;
+}
+
+static const struct {
+	uint32_t with;
+	const char *by, *class, *in, *want; /* want with #: it stands bare */
+	bool bare;
+} plain[] = {
+        {MASK_REDACT, "", "", "x", "[redacted]", false},
+        {MASK_CONSTANT, "J. Doe", "", "x", "J. Doe", false},
+        {MASK_TYPE, "", "email", "x", "[email]", false},
+        {MASK_TYPE, "", "", "x", "[text]", false},
+        {MASK_TYPE, "", "", "12", "[number]", true},
+        {MASK_NULL, "", "", "x", "", false},
+        {MASK_CHARACTERS, "", "", "4111-1111-1111-1234", "****-****-****-1234", false},
+        {MASK_CHARACTERS, "-2", "", "AB12 34 5", "AB** ** *", false},
+        {MASK_CHARACTERS, "4", "", "1234567", "*******", false},
+        {MASK_CHARACTERS, "0", "", "a b", "* *", false},
+        {MASK_CHARACTERS, "1", "", "\xc3\xa9t\xc3\xa9s", "***s", false},
+        {MASK_CHARACTERS, "-1", "", "\xc3\xa9t\xc3\xa9s", "\xc3\xa9***", false},
+        {MASK_CHARACTERS, "1", "", "ab\xff", "[redacted]", false},
+        {MASK_TRUNCATE, "2", "", "\xc3\xa9t\xc3\xa9", "\xc3\xa9t", false},
+        {MASK_TRUNCATE, "9", "", "abc", "abc", false},
+        {MASK_TRUNCATE_TIME, "", "", "2024-03-05T10:22:33.5+01:00", "2024-03-05T00:00:00.0+01:00", false},
+        {MASK_TRUNCATE_TIME, "hour", "", "2024-03-05T10:22:33Z", "2024-03-05T10:00:00Z", false},
+        {MASK_TRUNCATE_TIME, "minute", "", "2024-03-05 10:22:33", "2024-03-05 10:22:00", false},
+        {MASK_TRUNCATE_TIME, "month", "", "05.03.2024", "01.03.2024", false},
+        {MASK_TRUNCATE_TIME, "year", "", "2024/03/05", "2024/01/01", false},
+        {MASK_TRUNCATE_TIME, "year", "", "1709633000", "1704067200#", true},
+        {MASK_TRUNCATE_TIME, "day", "", "1709633000123", "1709596800000#", true},
+        {MASK_TRUNCATE_TIME, "day", "", "-1", "-86400#", true},
+        {MASK_TRUNCATE_TIME, "day", "", "yesterday", "[redacted]", false},
+        {MASK_TRUNCATE_TIME, "day", "", "2024-13-05", "[redacted]", false},
+        {MASK_BUCKET, "", "", "37", "30#", true},
+        {MASK_BUCKET, "0.5", "", "-0.2", "-0.5#", true},
+        {MASK_BUCKET, "10", "", "37", "30", false},
+        {MASK_BUCKET, "10", "", "many", "[redacted]", false},
+        {MASK_BUCKET, "10", "", "true", "[redacted]", true},
+        {MASK_BUCKET, "10", "", "NaN", "[redacted]", true},
+        {MASK_GENERALISE, "", "", "203.0.113.77", "203.0.113.0", false},
+        {MASK_GENERALISE, "", "", "2001:db8:1:2::9", "2001:db8:1::", false},
+        {MASK_GENERALISE, "", "email", "bob@example.com", "*@example.com", false},
+        {MASK_GENERALISE, "", "postcode", "94107", "94100", false},
+        {MASK_GENERALISE, "", "postcode", "SW1A 1AA", "SW1A", false},
+        {MASK_GENERALISE, "", "", "1980-02-03", "1980", false},
+        {MASK_GENERALISE, "", "age", "37", "30", false},
+        {MASK_GENERALISE, "", "gps", "52.5234,13.4114", "52.5,13.4", false},
+        {MASK_GENERALISE, "", "", "a word", "[redacted]", false},
+        {MASK_SHIFT_DATE, "", "", "soon", "[redacted]", false},
+        {MASK_SHAPE, "", "", "\xc3\xa9t\xc3\xa9", "[redacted]", false},
+};
+
+static void test_plain(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		assert_string_equal(operate(plain[i].with, plain[i].by, class_of(plain[i].class),
+		                            (struct span){NULL, 0}, plain[i].bare, plain[i].in),
+		                    plain[i].want);
+}
+
+static void test_asked(void **state)
+{
+	(void)state;
+	assert_int_equal(mask_asked(key), 0);
+	assert_string_equal(operate(MASK_BLOCK, "", 0, SPAN(""), false, "x"), "[redacted]");
+	assert_int_equal(mask_asked(key), MASK_ASKED_BLOCK);
+	assert_string_equal(operate(MASK_DROP_RECORD, "", 0, SPAN(""), false, "x"), "[redacted]");
+	assert_int_equal(mask_asked(key), MASK_ASKED_DROP);
+	assert_int_equal(mask_asked(key), 0);
+}
+
+static const struct {
+	const char *class, *one, *other;
+	bool same;
+} spelled[] = {
+        {"email", "Bob.Ross@Example.COM", " bob.ross@example.com", true},
+        {"email", "bob@example.com", "rob@example.com", false},
+        {"phone", "+49 (0)30 / 901820", "0049 30 901820", true},
+        {"phone", "+49 (0)30 901820", "+49-30-901820", true},
+        {"phone", "0049 30 901820", "+49 30 901820", true},
+        {"phone", "(212) 555-0143", "+1 212.555.0143", true},
+        {"phone", "+1 212 555 0143", "+1 212 555 0144", false},
+        {"iban", "DE89 3704 0044 0532 0130 00", "de89370400440532013000", true},
+        {"pan", "4111-1111-1111-1111", "4111 1111 1111 1111", true},
+        {"pan", "\xef\xbc\x94\x31\x31\x31\x31\x31\x31\x31\x31\x31\x31\x31\x31\x31\x31\x31",
+         "4111111111111111", true},
+        {"us_ssn", "536-90-4399", "536 90 4399", true},
+        {"ipv6", "2001:DB8:0:0::1", "2001:db8::1", true},
+        {"mac", "00-1B-44-11-3A-B7", "00:1b:44:11:3a:b7", true},
+        {"password", "Secret", "secret", false},
+        {"jwt", "a.b", "a.b ", true},
+};
+
+static void test_canonical(void **state)
+{
+	char one[MASK_TOKEN_LEN + 1], other[MASK_TOKEN_LEN + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof spelled / sizeof *spelled; i++) {
+		unsigned class = class_of(spelled[i].class);
+
+		mask_class_token(key, class, span_of(spelled[i].one), one);
+		mask_class_token(key, class, span_of(spelled[i].other), other);
+		if ((strcmp(one, other) == 0) != spelled[i].same)
+			fail_msg("%s and %s", spelled[i].one, spelled[i].other);
+	}
+	mask_class_token(key, DETECT_PAN, SPAN("1234"), one);
+	mask_class_token(key, DETECT_IBAN, SPAN("1234"), other);
+	assert_string_not_equal(one, other);
+	mask_class_token(key, DETECT_PAN, SPAN("4111 1111 1111 1111"), one);
+	mask_token(key, SPAN("pan"), SPAN("4111111111111111"), other);
+	assert_string_equal(one, other);
+}
+
+static const char *const shaped[][3] = {
+        {"pan", "4111-1111-1111-1111", "9"},
+        {"us_ssn", "536-90-4399", "9"},
+        {"iban", "DE89 3704 0044 0532 0130 00", "DE"},
+        {"phone", "+49 30 901820", "+99 9"},
+        {"pl_pesel", "44051401359", ""},
+        {"uk_nhs", "943 476 5919", ""},
+        {"br_cpf", "111.444.777-35", ""},
+        {"fi_hetu", "131052-308T", ""},
+        {"it_fiscal_code", "RSSMRA85T10A562S", ""},
+        {"", "Ab-12/x", ""},
+        {"in_aadhaar", "2363 5861 7894", ""},
+        {"nl_bsn", "111222333", ""},
+};
+
+static bool same_kind(char a, char b)
+{
+	bool digit = a >= '0' && a <= '9', letter = (a | 32) >= 'a' && (a | 32) <= 'z';
+
+	if (digit)
+		return b >= '0' && b <= '9';
+	return letter ? (b | 32) >= 'a' && (b | 32) <= 'z' && (a & 32) == (b & 32) : a == b;
+}
+
+static void test_shapes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof shaped / sizeof *shaped; i++) {
+		const char *in = shaped[i][1];
+		char first[64];
+
+		snprintf(first, sizeof first, "%s",
+		         operate(MASK_SHAPE, "", class_of(shaped[i][0]), SPAN(""), false, in));
+		assert_string_not_equal(first, in);
+		assert_int_equal(strlen(first), strlen(in));
+		for (size_t j = 0; in[j]; j++)
+			if (!same_kind(in[j], first[j]))
+				fail_msg("%s became %s", in, first);
+		assert_memory_equal(first, shaped[i][2], strlen(shaped[i][2]));
+		assert_string_equal(first,
+		                    operate(MASK_SHAPE, "", class_of(shaped[i][0]), SPAN(""), false, in));
+	}
+	assert_true(check_luhn(operate(MASK_SHAPE, "", DETECT_PAN, SPAN(""), false, "4111111111111111")));
+	assert_true(check_iban(
+	        operate(MASK_SHAPE, "", DETECT_IBAN, SPAN(""), false, "DE89370400440532013000"), 22));
+	assert_true(
+	        check_pesel(operate(MASK_SHAPE, "", class_of("pl_pesel"), SPAN(""), false, "44051401359")));
+	assert_true(check_nhs(operate(MASK_SHAPE, "", class_of("uk_nhs"), SPAN(""), false, "9434765919")));
+	assert_non_null(
+	        strstr(operate(MASK_SHAPE, "", DETECT_EMAIL, SPAN(""), false, "bob@x.org"), ".example"));
+	assert_memory_equal(operate(MASK_SHAPE, "", DETECT_IPV6, SPAN(""), false, "fe80::1"), "2001:db8:", 9);
+	assert_true(strtol(operate(MASK_SHAPE, "", DETECT_IPV4, SPAN(""), false, "9.9.9.9"), NULL, 10) >=
+	            240);
+	assert_true(strchr("2367abefABEF", operate(MASK_SHAPE, "", DETECT_MAC, SPAN(""), false,
+	                                           "00:1b:44:11:3a:b7")[1]) != NULL);
+}
+
+/* However it was written, what is shaped or made up is of the same one. */
+static void test_shapes_agree(void **state)
+{
+	char one[64];
+
+	(void)state;
+	snprintf(one, sizeof one, "%s", operate(MASK_SHAPE, "", DETECT_EMAIL, SPAN(""), false, "BOB@x.org"));
+	assert_int_equal(strcasecmp(one, operate(MASK_SHAPE, "", DETECT_EMAIL, SPAN(""), false, "bob@x.org")),
+	                 0);
+	snprintf(one, sizeof one, "%s", operate(MASK_SURROGATE, "", 0, SPAN(""), false, "Grace Hopper"));
+	assert_string_equal(one, operate(MASK_SURROGATE, "person", 0, SPAN(""), false, "GRACE hopper"));
+	assert_string_not_equal(one, operate(MASK_SURROGATE, "city", 0, SPAN(""), false, "Grace Hopper"));
+}
+
+/* The days between dates of one subject stay; another subject's move by others. */
+static void test_shift(void **state)
+{
+	char first[32];
+	long a, b, differ = 0;
+
+	(void)state;
+	snprintf(first, sizeof first, "%s",
+	         operate(MASK_SHIFT_DATE, "30", 0, SPAN("\"u1\""), false, "2024-02-28"));
+	assert_string_not_equal(first, "2024-02-28");
+	assert_string_equal(first, operate(MASK_SHIFT_DATE, "30", 0, SPAN("\"u1\""), false, "2024-02-28"));
+	a = strtol(operate(MASK_SHIFT_DATE, "30", 0, SPAN("\"u1\""), true, "1000000"), NULL, 10);
+	b = strtol(operate(MASK_SHIFT_DATE, "30", 0, SPAN("\"u1\""), true, "2000000"), NULL, 10);
+	assert_int_equal(b - a, 1000000);
+	assert_true(labs(a - 1000000) >= 86400 && labs(a - 1000000) <= 30 * 86400L);
+	for (char id[] = "\"a\""; id[1] <= 'z'; id[1]++)
+		differ += strtol(operate(MASK_SHIFT_DATE, "30", 0, span_of(id), true, "1000000"), NULL, 10) !=
+		          a;
+	assert_true(differ > 20);
+}
+
+static void test_arguments(void **state)
+{
+	static const struct {
+		uint32_t with;
+		const char *by;
+	} bad[] = {{MASK_TOKEN, "x"},          {MASK_CONSTANT, ""},      {MASK_CONSTANT, "a\nb"},
+	           {MASK_CHARACTERS, "many"},  {MASK_CHARACTERS, "1.5"}, {MASK_SHIFT_DATE, "0"},
+	           {MASK_TRUNCATE_TIME, "ms"}, {MASK_BUCKET, "0"},       {MASK_BUCKET, "-1"},
+	           {MASK_BUCKET, "inf"},       {MASK_SURROGATE, "x"},    {MASK_TRUNCATE, "-1"}};
+	struct mask_by by;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(mask_by_read(bad[i].with, bad[i].by, &by), ERR_CONFIG);
+}
+
+/* RFC 4231, test case 1: a key under 64 bytes is as good with zeros behind it. */
+static void test_hmac_vectors(void **state)
+{
+	static const uint8_t want[32] = {0xb0, 0x34, 0x4c, 0x61, 0xd8, 0xdb, 0x38, 0x53, 0x5c, 0xa8, 0xaf,
+	                                 0xce, 0xaf, 0x0b, 0xf1, 0x2b, 0x88, 0x1d, 0xc2, 0x00, 0xc9, 0x83,
+	                                 0x3d, 0xa7, 0x26, 0xe9, 0x37, 0x6c, 0x2e, 0x32, 0xcf, 0xf7};
+	uint8_t secret[32] = {0}, got[32], by_hand[32];
+	struct mask_key *k;
+	unsigned len;
+
+	(void)state;
+	memset(secret, 0x0b, 20);
+	assert_non_null(HMAC(EVP_sha256(), secret, 32, (const uint8_t *)"Hi There", 8, by_hand, &len));
+	assert_memory_equal(by_hand, want, 32);
+	assert_int_equal(mask_key_new(secret, &k), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		mask_digest(k, SPAN("email"), SPAN("a@b"), got);
+		HMAC(EVP_sha256(), secret, 32, (const uint8_t *)"email\0a@b", 9, by_hand, &len);
+		assert_memory_equal(got, by_hand, 32);
+	}
+	mask_key_free(&k);
+}
+
+static void hkdf(const uint8_t *ikm, int ikm_len, const uint8_t *info, size_t info_len, uint8_t okm[32])
+{
+	uint8_t prk[32], block[128];
+	unsigned len;
+
+	HMAC(EVP_sha256(), (uint8_t[32]){0}, 32, ikm, (size_t)ikm_len, prk, &len);
+	memcpy(block, info, info_len);
+	block[info_len] = 1;
+	HMAC(EVP_sha256(), prk, 32, block, info_len + 1, okm, &len);
+}
+
+/* RFC 5869 A.3 checks the hand that checks keys of tenants. */
+static void test_hkdf_vectors(void **state)
+{
+	static const uint8_t want[32] = {0x8d, 0xa4, 0xe7, 0x75, 0xa5, 0x63, 0xc1, 0x8f, 0x71, 0x5f, 0x80,
+	                                 0x2a, 0x06, 0x3c, 0x5a, 0x31, 0xb8, 0xa1, 0x1f, 0x5c, 0x5e, 0xe1,
+	                                 0x87, 0x9e, 0xc3, 0x45, 0x4e, 0x5f, 0x3c, 0x73, 0x8d, 0x2d};
+	uint8_t ikm[22], root[32] = {7}, got[32], other[32], by_hand[32];
+
+	(void)state;
+	memset(ikm, 0x0b, sizeof ikm);
+	hkdf(ikm, sizeof ikm, (const uint8_t *)"", 0, by_hand);
+	assert_memory_equal(by_hand, want, 32);
+	assert_int_equal(mask_key_derive(root, SPAN("acme"), 258, got), 0);
+	hkdf(root, 32, (const uint8_t *)"mask\0acme\0\0\0\1\2", 14, by_hand);
+	assert_memory_equal(got, by_hand, 32);
+	assert_int_equal(mask_key_derive(root, SPAN("acme"), 259, other), 0);
+	assert_memory_not_equal(got, other, 32);
+	assert_int_equal(mask_key_derive(root, SPAN("acmf"), 258, other), 0);
+	assert_memory_not_equal(got, other, 32);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_plain),        cmocka_unit_test(test_asked),
+	        cmocka_unit_test(test_canonical),    cmocka_unit_test(test_shapes),
+	        cmocka_unit_test(test_shapes_agree), cmocka_unit_test(test_shift),
+	        cmocka_unit_test(test_arguments),    cmocka_unit_test(test_hmac_vectors),
+	        cmocka_unit_test(test_hkdf_vectors),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
