@@ -581,6 +581,34 @@ static void put_slices(struct buf *b, const struct tally *t)
 	buf_puts(b, "]");
 }
 
+/* What the proposing half of the pairs proposed, with the figures of the other half. */
+static void put_auto_slices(struct buf *b, const struct auto_slices *s)
+{
+	unsigned proposed[AUTO_PROPOSED], n = auto_proposed(s, proposed);
+	double log_e[AUTO_PROPOSED], least;
+
+	for (unsigned i = 0; i < n; i++)
+		log_e[i] = auto_log_e(s, proposed[i], AUTO_TESTS);
+	evidence_bh(log_e, n, GATE_ALPHA, &least);
+	buf_printf(b, ",\"auto_slices\":{\"left_out\":%llu,\"pairs\":%llu,\"diverged\":%llu,\"proposed\":[",
+	           (unsigned long long)s->left_out, (unsigned long long)s->pairs[AUTO_TESTS],
+	           (unsigned long long)s->diverged[AUTO_TESTS]);
+	for (unsigned i = 0; i < n; i++) {
+		const struct auto_predicate *p = &s->at[proposed[i]];
+		uint64_t pairs = p->pairs[AUTO_TESTS], diverged = p->diverged[AUTO_TESTS];
+
+		buf_puts(b, i ? ",{" : "{");
+		put_text(b, "slice", p->name);
+		buf_printf(b, ",\"pairs\":%llu,\"diverged\":%llu,", (unsigned long long)pairs,
+		           (unsigned long long)diverged);
+		put_interval(b, "ci", stat_rate(diverged, pairs, GATE_ALPHA, GATE_T_OPT));
+		buf_puts(b, ",");
+		put_double(b, "e", exp(log_e[i]));
+		buf_printf(b, ",\"stands_out\":%s}", log_e[i] >= least ? "true" : "false");
+	}
+	buf_puts(b, "]}");
+}
+
 static void put_divergence(struct buf *b, const struct results *r, const struct tally *t)
 {
 	const struct tally *baseline = results_baseline(r, t->route);
@@ -657,6 +685,8 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_fairness(b, r, t);
 	put_gates(b, j);
 	put_slices(b, t);
+	if (tally_route(r, t)->auto_slices)
+		put_auto_slices(b, &t->auto_slices);
 	buf_puts(b, "}");
 }
 

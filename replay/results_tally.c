@@ -120,6 +120,11 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	for (uint32_t i = 0; i < c->row_count; i++)
 		observe_row(route, o, &c->rows[i]);
 	observe_labels(c, o);
+	o->features.count = 0;
+	if (route->auto_slices)
+		auto_features_of(p->request_body, &o->features);
+	o->feature_count = o->features.count;
+	o->auto_half = auto_half_of(p->id);
 	o->noise_known = p->noise.known;
 	o->baseline_diverged = p->noise.diverged;
 	o->baseline_us = p->noise.us;
@@ -248,6 +253,8 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 		t->rows_measured[m] += o->measured[m];
 		t->row_sums[m] += o->sums[m];
 	}
+	if (tally_route(r, t)->auto_slices)
+		auto_count(&t->auto_slices, &o->features, o->auto_half, o->diverged);
 	count_noise(t, o);
 	count_shift(r, t, o);
 	t->planted += o->control != CONTROL_NONE;
