@@ -356,7 +356,10 @@ struct plan_detect { /* what is found in texts, and what becomes of it */
 
 struct plan_mask {
 	char name[NAME_MAX_BYTES];
-	uint8_t hash[32]; /* SHA-256 of the rules */
+	uint8_t hash[32];            /* SHA-256 of the rules */
+	char tenant[NAME_MAX_BYTES]; /* whose tokens these are; with an epoch over 0 or a name the key is
+	                                derived */
+	uint32_t epoch;
 	bool allow; /* only fields that a rule keeps stay clear; else: all but what rules and detectors name
 	             */
 	uint32_t field_count;
@@ -441,6 +444,8 @@ struct plan {
 	uint64_t replay_spin_ns;    /* before a time that is to be met, at most */
 	bool replay_drop_late;      /* what a target cannot take in time is dropped, else sent late */
 	uint32_t replay_progress;   /* enum progress */
+	/* Of a run that goes on where another stopped: that run, and its journal. Empty: of one's own. */
+	char replay_resumes[PATH_MAX_BYTES], replay_journal[PATH_MAX_BYTES];
 	struct plan_input replay_input;
 	struct plan_choice replay_choice;
 	struct plan_schedule replay_schedule;

@@ -51,6 +51,7 @@ struct observation {
 	uint32_t measured[MEASURES]; /* rows that have it */
 	double sums[MEASURES];       /* over those */
 	struct agreement agreement;
+	struct pace live_pace, other_pace;
 	bool noise_known, baseline_diverged;
 	uint64_t baseline_us;
 	uint32_t control;                                   /* enum results_control */
@@ -76,6 +77,8 @@ struct tally {
 	struct stat_mean measures[MEASURES]; /* of each pair's mean over its rows */
 	uint64_t moment;                     /* pairs at the last point of the timeline */
 	struct agreement agreement;
+	uint64_t paced, first_later; /* pairs with a first token on both sides; the candidate's came later */
+	struct sketch live_pace[PACE_FIGURES], other_pace[PACE_FIGURES];
 	uint64_t rows_measured[MEASURES];
 	double row_sums[MEASURES];
 	struct sketch live, other, first;
