@@ -409,12 +409,9 @@ static const struct command_verb verbs[] = {
          .run = mcnemar},
         {.name = "drift",
          .words = "REFERENCE FILE",
-         .sentence = "how far the numbers of FILE have moved: PSI with what no drift gives, JS, "
-                     "Wasserstein, KS, chi-square; 10 bins of the reference",
+         .sentence = "PSI, JS, Wasserstein, KS and chi-square of two samples",
          .run = drift},
-        {.name = "plan",
-         .sentence = "how many pairs a gate at --limit needs when --expect is true",
-         .run = plan},
+        {.name = "plan", .sentence = "pairs a gate at --limit needs if --expect is true", .run = plan},
         {0},
 };
 
@@ -451,8 +448,7 @@ const struct command stats_command = {
         .does = "the statistics of a run, for numbers at hand",
         .usage = "rate --k K --n N [--limit RATE]\n"
                  "mean|quantile|mcnemar FILE [--q Q] [--range LOW:HIGH]\n"
-                 "drift REFERENCE FILE\n"
-                 "plan --limit RATE --expect RATE",
+                 "drift REFERENCE FILE | plan --limit RATE --expect RATE",
         .about = "FILE has a row of numbers a line, \"-\" is standard input.",
         .flags = flags,
         .verbs = verbs,
