@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/drift.h"
 #include "replay/evidence.h"
 #include "replay/gate.h"
 #include "replay/quantile.h"
@@ -15,7 +16,7 @@
 #include "tools/stats_file.h"
 #include "tools/stats_sheet.h"
 
-enum { VALUES_MAX = 10000000 };
+enum { VALUES_MAX = 10000000, DRIFT_BINS = 10 };
 
 static struct {
 	const char *k, *n, *limit, *expect, *alpha, *t_opt, *q, *range, *format;
@@ -262,6 +263,50 @@ static int quantile(const struct words *words)
 	return status;
 }
 
+/* --- drift --- */
+
+static const char *drift_row(void *arg, const double *values, unsigned count)
+{
+	return count == 1 ? column_add(arg, values[0]) : "one number is expected";
+}
+
+static void add_drift(struct sample reference, struct sample current)
+{
+	struct drift_table table;
+	double p, ks = drift_ks(reference, current, &p);
+
+	drift_bin(reference, current, DRIFT_BINS, &table);
+	sheet_add(COUNT, "reference_n", (double)reference.n);
+	sheet_add(COUNT, "n", (double)current.n);
+	sheet_add(COUNT, "bins", table.bins);
+	sheet_add(NUMBER, "psi", drift_psi(&table));
+	sheet_add(NUMBER, "psi_without_drift", drift_psi_expected(&table));
+	sheet_add(NUMBER, "js_bits", drift_js_bits(&table));
+	sheet_add(NUMBER, "wasserstein", drift_wasserstein(reference, current));
+	sheet_add(NUMBER, "ks", ks);
+	sheet_add(NUMBER, "ks_p_value_of_one_look", p);
+	sheet_add(NUMBER, "chi_square", drift_chi_square(&table, &p));
+	sheet_add(NUMBER, "chi_square_p_value_of_one_look", p);
+}
+
+static int drift(const struct words *words)
+{
+	struct column reference = {0}, current = {0};
+	int status = read_levels();
+
+	if (!status)
+		status = stats_file_each(words->at[0], drift_row, &reference);
+	if (!status)
+		status = stats_file_each(words->at[1], drift_row, &current);
+	if (!status) {
+		add_drift(sorted(&reference), sorted(&current));
+		status = print_sheet("drift");
+	}
+	free(reference.at);
+	free(current.at);
+	return status;
+}
+
 /* --- mcnemar --- */
 
 enum { BOTH, LIVE_ONLY, CANDIDATE_ONLY, NEITHER };
@@ -362,9 +407,11 @@ static const struct command_verb verbs[] = {
          .sentence = "0 or 1 for live right, candidate right; or one line of counts: both, live only, "
                      "candidate only, neither",
          .run = mcnemar},
-        {.name = "plan",
-         .sentence = "how many pairs a gate at --limit needs when --expect is true",
-         .run = plan},
+        {.name = "drift",
+         .words = "REFERENCE FILE",
+         .sentence = "PSI, JS, Wasserstein, KS and chi-square of two samples",
+         .run = drift},
+        {.name = "plan", .sentence = "pairs a gate at --limit needs if --expect is true", .run = plan},
         {0},
 };
 
@@ -401,7 +448,7 @@ const struct command stats_command = {
         .does = "the statistics of a run, for numbers at hand",
         .usage = "rate --k K --n N [--limit RATE]\n"
                  "mean|quantile|mcnemar FILE [--q Q] [--range LOW:HIGH]\n"
-                 "plan --limit RATE --expect RATE",
+                 "drift REFERENCE FILE | plan --limit RATE --expect RATE",
         .about = "FILE has a row of numbers a line, \"-\" is standard input.",
         .flags = flags,
         .verbs = verbs,
