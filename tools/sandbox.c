@@ -120,9 +120,11 @@ static int read_words(const struct words *command, struct plan_sandbox *s)
 
 		if (!path)
 			return cannot(options.ro[i]);
-		if (!config_sandbox_can_bind(path))
+		if (!config_sandbox_can_bind(path)) {
+			free(path);
 			return command_wrong(&sandbox_command, "--ro %s would lay the host open",
 			                     options.ro[i]);
+		}
 		room &= plan_words_add(&s->ro, path);
 		free(path);
 	}
