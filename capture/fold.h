@@ -20,6 +20,7 @@ struct leg {
 	bool begun, ended;
 	uint8_t error;              /* 0, or the outcome named by an ERROR record */
 	uint32_t mask_count, flags; /* sums and ORs over its records */
+	uint64_t found[2];          /* as the record's */
 };
 
 struct exchange {
