@@ -581,13 +581,8 @@ static void put_slices(struct buf *b, const struct tally *t)
 	buf_puts(b, "]");
 }
 
-/* null: detectors looked into none of the pairs. */
 static void put_privacy(struct buf *b, const struct tally *t)
 {
-	if (!t->looked) {
-		buf_puts(b, "\"privacy_new\":null,");
-		return;
-	}
 	buf_puts(b, "\"privacy_new\":{");
 	put_integer(b, "pairs", t->looked);
 	buf_puts(b, ",");
