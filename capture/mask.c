@@ -201,6 +201,7 @@ static bool put_binary(const struct mask_finder *finder, struct mask_key *key, s
 		base64_encode(buf_span(&found), form, out);
 		out->err = out->err ? out->err : found.err;
 	}
+	*count += !text;
 	buf_fini(&plain);
 	buf_fini(&found);
 	return text;
@@ -304,7 +305,6 @@ static void put_field(const struct plan_mask *policy, const struct mask_finder *
 	buf_puts(out, ": ");
 	if (!put_value(policy, rule, finder, key, name, value, out, count) && !out->err) {
 		out->tail = out->head + before;
-		++*count;
 	}
 }
 

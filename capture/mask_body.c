@@ -98,7 +98,7 @@ static bool begins_with(struct span text, char c)
 {
 	size_t i = 0;
 
-	while (i < text.len && text.data[i] && strchr(" \t\r\n", text.data[i]))
+	while (i < text.len && (text.data[i] == ' ' || (text.data[i] >= '\t' && text.data[i] <= '\r')))
 		i++;
 	return i < text.len && text.data[i] == c;
 }

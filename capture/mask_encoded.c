@@ -23,8 +23,14 @@ static bool is_readable(struct span text)
 /* So that most texts cost a look at their first word. */
 static bool may_be_base64(struct span text)
 {
+	static const bool never[256] = {
+	        ['.'] = true,  [','] = true, [':'] = true, [';'] = true, ['@'] = true, ['"'] = true,
+	        ['\''] = true, ['{'] = true, ['['] = true, ['('] = true, ['<'] = true, ['%'] = true};
+
+	if (text.len < ENCODED_LEAST)
+		return false;
 	for (size_t i = 0; i < ENCODED_LEAST; i++)
-		if (i >= text.len || text.data[i] <= ' ' || strchr(".,:;@\"'{[(<%", text.data[i]))
+		if (text.data[i] <= ' ' || never[(unsigned char)text.data[i]])
 			return false;
 	return true;
 }
@@ -46,7 +52,8 @@ uint32_t mask_text_deep(const struct mask_finder *f, struct mask_key *key, struc
 	struct span left = text, front = {"", 0};
 	struct base64_form form = {0};
 	struct buf plain, found;
-	bool base64 = true, uri = text.len > 5 && strncasecmp(text.data, "data:", 5) == 0;
+	bool base64 = true,
+	     uri = text.len > 5 && text.data[4] == ':' && strncasecmp(text.data, "data:", 5) == 0;
 	uint32_t finds = mask_text(f, key, name, text, out, whole_out);
 	int err;
 

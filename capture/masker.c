@@ -49,7 +49,7 @@ static const size_t TRACK_BYTES = sizeof(struct track) + MALLOC_BYTES;
 
 struct masker {
 	const struct role_env *env;
-	struct mask_key *key;
+	struct mask_key *keys[MASKS_MAX];
 	struct mask_rules *rules[MASKS_MAX];
 	struct mask_finder *finders[MASKS_MAX];
 	struct withdrawn *withdrawn; /* NULL: no list */
@@ -122,6 +122,11 @@ static bool is_for(const struct masker *m, const struct record *r)
 static const struct plan_mask *policy_of(const struct masker *m, uint16_t route)
 {
 	return &m->env->plan->masks[m->env->plan->routes[route].mask];
+}
+
+static struct mask_key *key_of(const struct masker *m, uint16_t route)
+{
+	return m->keys[m->env->plan->routes[route].mask];
 }
 
 static const struct mask_finder *finder_of(const struct masker *m, uint16_t route)
@@ -215,7 +220,7 @@ static int fail(struct masker *m, enum mask_why why)
 /* What the values of a record asked for beside being masked. ERR_DENIED: the copy ends here. */
 static int heed(struct masker *m, const struct record *r)
 {
-	unsigned asked = mask_asked(m->key);
+	unsigned asked = mask_asked(key_of(m, r->route));
 
 	if (asked & MASK_ASKED_DROP) {
 		m->why = MASK_WHY_RULE;
@@ -231,7 +236,7 @@ static int mask_one_head(struct masker *m, struct record *r)
 {
 	struct span head = {m->payload, r->payload_len};
 
-	if (mask_head(policy_of(m, r->route), finder_of(m, r->route), m->key, head, scratch(m),
+	if (mask_head(policy_of(m, r->route), finder_of(m, r->route), key_of(m, r->route), head, scratch(m),
 	              &r->mask_count) ||
 	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
 		return fail(m, MASK_WHY_HEAD);
@@ -308,13 +313,13 @@ static int mask_message(struct masker *m, const struct track *t, const struct ma
 	int err = ERR_PROTO;
 
 	if (!t->by_guess)
-		err = mask_grpc(rules, m->key, t->leg == LEG_CLIENT, encoding, message, out, count,
-		                input_masked);
+		err = mask_grpc(rules, key_of(m, t->last.route), t->leg == LEG_CLIENT, encoding, message, out,
+		                count, input_masked);
 	if (err != ERR_PROTO || (t->leg == LEG_CLIENT && !t->by_guess) ||
 	    !mask_guesses(policy_of(m, t->last.route)) || out->err)
 		return err;
 	out->tail = out->head + before;
-	return mask_protobuf(rules, m->key, encoding, message, out, count, input_masked);
+	return mask_protobuf(rules, key_of(m, t->last.route), encoding, message, out, count, input_masked);
 }
 
 static int mask_messages(struct masker *m, struct track *t, const struct mask_rules *rules, struct buf *out)
@@ -360,8 +365,8 @@ static int release(struct masker *m, struct track *t)
 	if (t->by_message)
 		err = mask_messages(m, t, rules, out);
 	else
-		err = mask_body(&t->form, rules, m->key, buf_span(&t->hold.body), part_done, &t->hold, out,
-		                &t->mask_count, &t->input_masked);
+		err = mask_body(&t->form, rules, key_of(m, t->last.route), buf_span(&t->hold.body), part_done,
+		                &t->hold, out, &t->mask_count, &t->input_masked);
 	if (out->err || err == ERR_NOMEM)
 		return ERR_NOMEM;
 	if (err)
@@ -622,12 +627,30 @@ static int load_withdrawn(struct masker *m)
 	return err;
 }
 
-static int load_key(const struct role_env *env, struct mask_key **key_out)
+static int load_key(const struct plan_mask *policy, const uint8_t root[32], struct mask_key **key_out)
 {
-	const uint8_t *key;
-	int err = secret_map(role_fd(env, "mask-key"), 32, &key);
+	uint8_t derived[32];
+	int err;
 
-	return err ? err : mask_key_new(key, key_out);
+	if (!policy->tenant[0] && !policy->epoch)
+		return mask_key_new(root, key_out);
+	err = mask_key_derive(root, span_of(policy->tenant), policy->epoch, derived);
+	if (!err)
+		err = mask_key_new(derived, key_out);
+	explicit_bzero(derived, sizeof derived);
+	return err;
+}
+
+/* Each policy has a key of its tenant and epoch. */
+static int load_keys(struct masker *m)
+{
+	const struct plan *plan = m->env->plan;
+	const uint8_t *root;
+	int err = secret_map(role_fd(m->env, "mask-key"), 32, &root);
+
+	for (uint32_t i = 0; !err && i < plan->mask_count; i++)
+		err = load_key(&plan->masks[i], root, &m->keys[i]);
+	return err;
 }
 
 int masker_run(struct role_env *env)
@@ -646,7 +669,7 @@ int masker_run(struct role_env *env)
 		m.wake[i] = role_fd(env, name);
 		m.in_count++;
 	}
-	if (load_rules(&m) || load_withdrawn(&m) || load_key(env, &m.key) ||
+	if (load_rules(&m) || load_withdrawn(&m) || load_keys(&m) ||
 	    role_ring_writer(env, "shadow", &m.to_shadow) || role_ring_writer(env, "judge", &m.to_judge) ||
 	    (env->plan->capture && role_ring_writer(env, "recorder", &m.to_recorder)))
 		return 3;
@@ -664,7 +687,7 @@ int answers_run(struct role_env *env)
 	m.in_count = 1;
 	m.wake[0] = role_fd(env, "wake.answers");
 	m.limit_bytes = budget_bytes(env->plan, BUDGET_ANSWERS);
-	if (load_rules(&m) || load_key(env, &m.key) || role_ring_reader(env, "answers", &m.in[0]) ||
+	if (load_rules(&m) || load_keys(&m) || role_ring_reader(env, "answers", &m.in[0]) ||
 	    role_ring_writer(env, "masked-answers", &m.to_judge))
 		return 3;
 	role_ready(env);

@@ -356,7 +356,10 @@ struct plan_detect { /* what is found in texts, and what becomes of it */
 
 struct plan_mask {
 	char name[NAME_MAX_BYTES];
-	uint8_t hash[32]; /* SHA-256 of the rules */
+	uint8_t hash[32];            /* SHA-256 of the rules */
+	char tenant[NAME_MAX_BYTES]; /* whose tokens these are; with an epoch over 0 or a name the key is
+	                                derived */
+	uint32_t epoch;
 	bool allow; /* only fields that a rule keeps stay clear; else: all but what rules and detectors name
 	             */
 	uint32_t field_count;

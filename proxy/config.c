@@ -72,6 +72,8 @@ void config_hash(struct plan *p)
 		buf_reset(&text);
 		buf_printf(&text, "%s\n", m->name);
 		buf_puts(&text, m->allow ? "allow\n" : "");
+		if (m->tenant[0] || m->epoch)
+			buf_printf(&text, "key %s %u\n", m->tenant, m->epoch);
 		for (uint32_t j = 0; j < m->field_count; j++)
 			hash_field(&m->fields[j], &text);
 		hash_detect(&m->detect, &text);

@@ -92,7 +92,11 @@ static size_t month_at(const struct view *v, size_t at)
 	                                     "may",       "june",     "july",     "august",
 	                                     "september", "october",  "november", "december"};
 
-	if (!is_letter(peek(v, at)) || !strchr("jfmasond", peek(v, at) | 32))
+	static const uint32_t initials = 1u << ('j' & 31) | 1u << ('f' & 31) | 1u << ('m' & 31) |
+	                                 1u << ('a' & 31) | 1u << ('s' & 31) | 1u << ('o' & 31) |
+	                                 1u << ('n' & 31) | 1u << ('d' & 31);
+
+	if (!is_letter(peek(v, at)) || !(initials >> (peek(v, at) & 31) & 1))
 		return 0;
 	for (unsigned i = 0; i < 12; i++) {
 		size_t n = 0;

@@ -209,10 +209,11 @@ _Static_assert(RULES < 256, "rows are numbered by a byte");
 
 static enum neighbour neighbour(unsigned char c)
 {
-	static const char marks[] = " -./+";
-	const char *at = c ? strchr(marks, c) : NULL;
+	static const uint8_t marks[256] = {
+	        [' '] = BLANK, ['-'] = DASH, ['.'] = DOT, ['/'] = SLASH, ['+'] = PLUS}; /* 0: LETTER, or none
+	                                                                                 */
 
-	return is_letter(c) ? LETTER : at ? BLANK + (enum neighbour)(at - marks) : OTHER;
+	return is_letter(c) ? LETTER : marks[c] ? (enum neighbour)marks[c] : OTHER;
 }
 
 static bool may_stand(char p, enum neighbour n)

@@ -1,4 +1,5 @@
 /* The masker: what a policy does to heads and JSON bodies, byte for byte. */
+#define _GNU_SOURCE /* memmem */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -256,6 +257,117 @@ static void test_json_failures(void **state)
 	assert_int_equal(json_code("T$.a", "{\"a\":1}", 8), ERR_LIMIT);
 }
 
+/* A rule of a policy that is written out: place, where, operator, its argument, its class. */
+static void rule_by(enum mask_place place, const char *where, enum mask_operator with, const char *by,
+                    unsigned class)
+{
+	struct plan_mask_field *f = &policy.fields[policy.field_count++];
+
+	*f = (struct plan_mask_field){.place = place, .with = with, .by = {.class = class}};
+	snprintf(f->where, sizeof f->where, "%s", where);
+	assert_int_equal(mask_by_read(with, by, &f->by), 0);
+}
+
+static void test_places(void **state)
+{
+	(void)state;
+	rule_by(MASK_COOKIE, "sid", MASK_TOKEN, "", 0);
+	rule_by(MASK_COOKIE, "theme", MASK_KEEP, "", 0);
+	rule_by(MASK_SEGMENT, "users", MASK_TOKEN, "", 0);
+	rule_by(MASK_SEGMENT, "1", MASK_REDACT, "", 0);
+	rule_by(MASK_QUERY, "lang", MASK_KEEP, "", 0);
+	rule_by(MASK_QUERY, "n", MASK_CHARACTERS, "1", 0);
+	rule_by(MASK_HEADER, "x-mail", MASK_TOKEN, "", DETECT_EMAIL);
+	head("GET /v/users/b%6Fb/x?lang=de&n=ab%20c&z=1\ncookie: sid=s1; other=2; theme=dark\nx-mail: "
+	     "A@B.org",
+	     "GET /%5Bredacted%5D/users/<users|bob>/x?lang=de&n=%2A%2A%20c&z=<query|1>\n"
+	     "cookie: sid=<sid|s1>; theme=dark\nx-mail: <email|a@b.org>",
+	     7);
+	head("GET /users\ncookie: other=2", "GET /%5Bredacted%5D", 2);
+	head("200\nset-cookie: sid=s1; Path=/; HttpOnly\nset-cookie: other=1; Path=/\nset-cookie: theme=dark",
+	     "200\nset-cookie: sid=<sid|s1>; Path=/; HttpOnly\nset-cookie: theme=dark", 2);
+}
+
+/* Operators in JSON: what stands bare, what is quoted, what stays. */
+static void test_operators(void **state)
+{
+	struct buf out;
+	uint32_t count;
+	bool input;
+
+	(void)state;
+	rule_by(MASK_PATH, "$.age", MASK_BUCKET, "10", 0);
+	rule_by(MASK_PATH, "$.gone", MASK_NULL, "", 0);
+	rule_by(MASK_PATH, "$.say", MASK_CONSTANT, "a \"b\"", 0);
+	rule_by(MASK_PATH, "$.mail", MASK_TOKEN, "", DETECT_EMAIL);
+	rule_by(MASK_PATH, "$.keep", MASK_KEEP, "", 0);
+	rule_by(MASK_PATH, "$.keep.not", MASK_REDACT, "", 0);
+	rule_by(MASK_PATH, "$.born", MASK_SHIFT_DATE, "30", 0);
+	policy.fields[4].model_input = true;
+	strcpy(policy.fields[6].by.subject, "$.id");
+	buf_init(&out, 1 << 12);
+	assert_int_equal(mask_body(SPAN("{\"age\":37,\"gone\":[1],\"say\":1,\"mail\":\"Bob@X.org\",\"keep\":{"
+	                                "\"a\":\"x\","
+	                                "\"not\":\"y\"},\"born\":\"2001-02-03\"}"),
+	                           &out, &count, &input),
+	                 0);
+	same(&out, "{\"age\":30,\"gone\":null,\"say\":\"a \\\"b\\\"\",\"mail\":\"<email|bob@x.org>\","
+	           "\"keep\":{\"a\":\"x\",\"not\":\"[redacted]\"},\"born\":\"[redacted]\"}");
+	assert_int_equal(count, 6);
+	assert_false(input);
+	buf_reset(&out);
+	assert_int_equal(mask_body(SPAN("{\"born\":\"2001-02-03\",\"id\":1}"), &out, &count, &input), 0);
+	assert_int_equal(buf_len(&out), strlen("{\"born\":\"2001-02-03\",\"id\":1}"));
+	assert_null(memmem(out.base, buf_len(&out), "2001-02-03", 10));
+	buf_fini(&out);
+}
+
+/* What no rule keeps goes, wherever it is; names and structure stay. */
+static void test_allow(void **state)
+{
+	struct buf out;
+	uint32_t count;
+	bool input;
+
+	(void)state;
+	policy.allow = true;
+	rule_by(MASK_PATH, "$.model", MASK_KEEP, "", 0);
+	rule_by(MASK_PATH, "$.list[*].n", MASK_KEEP, "", 0);
+	rule_by(MASK_PATH, "$.sub", MASK_KEEP, "", 0);
+	rule_by(MASK_PATH, "$.sub.x", MASK_TOKEN, "", 0);
+	buf_init(&out, 1 << 12);
+	assert_int_equal(
+	        mask_body(SPAN("{\"model\":\"m\",\"a\":[1,\"x\",[true,null]],\"list\":[{\"n\":5,\"o\":6}],"
+	                       "\"sub\":{\"x\":1,\"y\":[\"z\",2]}}"),
+	                  &out, &count, &input),
+	        0);
+	same(&out,
+	     "{\"model\":\"m\",\"a\":[\"[redacted]\",\"[redacted]\",[\"[redacted]\",\"[redacted]\"]],"
+	     "\"list\":[{\"n\":5,\"o\":\"[redacted]\"}],\"sub\":{\"x\":\"<$.sub.x|1>\",\"y\":[\"z\",2]}}");
+	assert_true(input);
+	head("POST /a?b=1\nx-who: bob\ncontent-type: text/plain",
+	     "POST /a?b=<query|1>\nx-who: [redacted]\ncontent-type: text/plain", 2);
+	buf_fini(&out);
+}
+
+static void test_covers(void **state)
+{
+	static const struct {
+		const char *first, *later;
+		bool covers;
+	} table[] = {
+	        {"$.a", "$.a.b", true},       {"$.a.b", "$.a", false},     {"$", "$.x", true},
+	        {"$.a[*]", "$.a[3].b", true}, {"$.a[3]", "$.a[*]", false}, {"$..b", "$.a.b.c", true},
+	        {"$..b", "$.a.c", false},     {"$.b", "$..b", false},      {"$..a.b", "$.x.a.b[0]", true},
+	        {"$.a[0]", "$.a[1]", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (mask_path_covers(table[i].first, table[i].later) != table[i].covers)
+			fail_msg("%s and %s", table[i].first, table[i].later);
+}
+
 static void test_input_masked(void **state)
 {
 	struct buf out;
@@ -458,6 +570,8 @@ int main(void)
 	        TEST(test_json),           TEST(test_json_failures), TEST(test_input_masked),
 	        TEST(test_token),          TEST(test_which_bodies),  TEST(test_finds),
 	        TEST(test_finds_in_heads), TEST(test_free_text),     TEST(test_gazetteer_hash),
+	        TEST(test_places),         TEST(test_operators),     TEST(test_allow),
+	        TEST(test_covers),
 	};
 	return cmocka_run_group_tests_name("capture_mask", tests, NULL, NULL);
 }
