@@ -284,7 +284,7 @@ static int begin(struct masker *m, struct record *r)
 	t->by_message = mask_by_message(head);
 	t->by_guess = mask_by_guess(policy, head);
 	t->form = form;
-	mask_noted(m->key, t->found);
+	mask_noted(key_of(m, r->route), t->found);
 	t->form.limit_bytes = m->env->plan->routes[r->route].max_body_bytes;
 	encoding = head_field(head, SPAN("grpc-encoding"));
 	if (encoding.len < sizeof t->encoding)
@@ -379,7 +379,7 @@ static int release(struct masker *m, struct track *t)
 	m->bytes -= t->bytes - TRACK_BYTES;
 	t->bytes = TRACK_BYTES;
 	t->whole = 0;
-	mask_noted(m->key, t->found);
+	mask_noted(key_of(m, t->last.route), t->found);
 	scratch(m);
 	return 0;
 }
@@ -445,7 +445,7 @@ static int trailers(struct masker *m, struct track *t, struct record *r)
 	if (err)
 		return err;
 	r->payload_len = (uint32_t)buf_len(&m->scratch);
-	mask_noted(m->key, t->found);
+	mask_noted(key_of(m, r->route), t->found);
 	emit(m, r, buf_span(&m->scratch).data);
 	return 0;
 }
@@ -475,7 +475,7 @@ static void take(struct masker *m, struct record *r)
 
 	if (!is_for(m, r) || is_remainder(m, r))
 		return;
-	mask_noted(m->key, forgotten);
+	mask_noted(key_of(m, r->route), forgotten);
 	if (r->type == RECORD_END)
 		r->payload_len = 0;
 	m->why = MASK_WHY_FORMAT;
