@@ -331,6 +331,8 @@ int capfile_append(struct capfile_writer *w, const struct record *r, const void 
 	message.leg = r->leg;
 	message.flags = r->flags;
 	message.mask_count = r->mask_count;
+	message.found_low = r->found[0];
+	message.found_high = r->found[1];
 	message.payload = (ProtobufCBinaryData){r->payload_len, (uint8_t *)payload};
 	if (r->type == RECORD_HEAD && r->leg == LEG_CLIENT) {
 		message.sample_hash = r->sample_hash;

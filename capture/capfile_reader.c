@@ -466,6 +466,7 @@ int capfile_next(struct capfile_reader *r, struct record *out, const void **payl
 	        .flags = m->flags,
 	        .payload_len = (uint32_t)m->payload.len,
 	        .mask_count = m->mask_count,
+	        .found = {m->found_low, m->found_high},
 	        .sample_ppm = m->sample_ppm,
 	        .sample_hash = m->sample_hash,
 	};

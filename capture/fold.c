@@ -367,6 +367,8 @@ int fold_add(struct fold *f, const struct record *r, const void *payload, struct
 	}
 	l->mask_count += r->mask_count;
 	l->flags |= r->flags;
+	l->found[0] |= r->found[0];
+	l->found[1] |= r->found[1];
 	return 0;
 }
 

@@ -44,7 +44,10 @@
 	X(EDIT_MEAN, "edit_distance_mean", "pair", MAX, false, 0.0, "mean normalised edit distance")         \
 	X(TOKEN_F1_MEAN, "token_f1_mean", "pair", MIN, false, 0.0, "mean F1 of tokens")                      \
 	X(PARITY_CHANGE, "parity_change", "row", MAX, false, 0.0,                                            \
-	  "demographic parity difference between the groups of the route's `fairness`: candidate less live")
+	  "demographic parity difference between the groups of the route's `fairness`: candidate less live") \
+	X(PRIVACY_NEW_RATE, "privacy_new_rate", "pair", MAX, false, 0.0,                                     \
+	  "answers with a class of entities that their request does not hold / pairs that detectors looked " \
+	  "into")
 
 enum gate_direction { GATE_MAX, GATE_MIN };
 enum gate_metric {

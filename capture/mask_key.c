@@ -19,8 +19,21 @@ struct mask_key {
 	EVP_MAC_CTX *keyed; /* begun anew for each token, with the same key */
 	bool failed;        /* a token could not be made: nothing may leave any more */
 	unsigned asked;
+	uint64_t found[2];        /* classes, a bit each */
 	struct mask_watch *watch; /* NULL: nobody */
 };
+
+void mask_note(struct mask_key *key, unsigned class)
+{
+	key->found[class / 64] |= 1ull << class % 64;
+}
+
+void mask_noted(struct mask_key *key, uint64_t found[2])
+{
+	found[0] |= key->found[0];
+	found[1] |= key->found[1];
+	key->found[0] = key->found[1] = 0;
+}
 
 void mask_key_watch(struct mask_key *key, struct mask_watch *watch)
 {

@@ -34,6 +34,10 @@ void mask_class_token(struct mask_key *, unsigned class, struct span value, char
 /* What was written may leave: 0, the buffer's error, or ERR_NOMEM once a token could not be made. */
 int mask_result(const struct mask_key *, const struct buf *out) MUST_CHECK;
 
+/* Note a class that was found; all since the last look, which forgets them. */
+void mask_note(struct mask_key *, unsigned class);
+void mask_noted(struct mask_key *, uint64_t found[2]);
+
 /* What values asked for beside being masked, since the last look: that no candidate gets the exchange; that
  * nobody does. */
 enum mask_asked { MASK_ASKED_BLOCK = 1, MASK_ASKED_DROP = 2 };

@@ -91,6 +91,7 @@ static void found(void *arg, const struct detect_hit *hit)
 	struct masking *m = arg;
 
 	m->count++;
+	mask_note(m->key, hit->class);
 	mask_watch_find(m->key, m->finder->policy->with, hit->class, hit->score, m->text, (size_t)hit->start,
 	                (size_t)hit->end);
 	if (m->finder->policy->with == MASK_DROP)

@@ -39,6 +39,7 @@ struct track { /* one leg whose HEAD was seen */
 	size_t bytes;                /* charged */
 	size_t whole;                /* bytes of the hold's body that are whole messages */
 	uint32_t mask_count;         /* of what was held */
+	uint64_t found[2];           /* classes, of the head and of what was held */
 	bool input_masked;
 	struct hold hold;
 	struct track *next;
@@ -283,6 +284,7 @@ static int begin(struct masker *m, struct record *r)
 	t->by_message = mask_by_message(head);
 	t->by_guess = mask_by_guess(policy, head);
 	t->form = form;
+	mask_noted(key_of(m, r->route), t->found);
 	t->form.limit_bytes = m->env->plan->routes[r->route].max_body_bytes;
 	encoding = head_field(head, SPAN("grpc-encoding"));
 	if (encoding.len < sizeof t->encoding)
@@ -377,6 +379,7 @@ static int release(struct masker *m, struct track *t)
 	m->bytes -= t->bytes - TRACK_BYTES;
 	t->bytes = TRACK_BYTES;
 	t->whole = 0;
+	mask_noted(key_of(m, t->last.route), t->found);
 	scratch(m);
 	return 0;
 }
@@ -419,6 +422,10 @@ static int finish(struct masker *m, struct track **at, struct record *r)
 		r->mask_count = (*at)->mask_count;
 		if ((*at)->input_masked && (*at)->leg == LEG_CLIENT)
 			r->flags |= RECORD_INPUT_MASKED;
+		if (finder_of(m, r->route))
+			r->flags |= RECORD_LOOKED;
+		r->found[0] = (*at)->found[0];
+		r->found[1] = (*at)->found[1];
 	}
 	track_free(m, at);
 	if (!err)
@@ -438,6 +445,7 @@ static int trailers(struct masker *m, struct track *t, struct record *r)
 	if (err)
 		return err;
 	r->payload_len = (uint32_t)buf_len(&m->scratch);
+	mask_noted(key_of(m, r->route), t->found);
 	emit(m, r, buf_span(&m->scratch).data);
 	return 0;
 }
@@ -461,11 +469,13 @@ static bool is_remainder(const struct masker *m, const struct record *r)
 
 static void take(struct masker *m, struct record *r)
 {
+	uint64_t forgotten[2] = {0};
 	struct track **at;
 	int err = 0;
 
 	if (!is_for(m, r) || is_remainder(m, r))
 		return;
+	mask_noted(key_of(m, r->route), forgotten);
 	if (r->type == RECORD_END)
 		r->payload_len = 0;
 	m->why = MASK_WHY_FORMAT;

@@ -36,6 +36,7 @@ enum record_flag {
 	RECORD_MASKED = 1,       /* never masked again */
 	RECORD_INPUT_MASKED = 2, /* on a request's END: a rule changed what the model reads */
 	RECORD_DRILLED = 4,      /* of a candidate's answer: it met a fault of ours on its way */
+	RECORD_LOOKED = 16,      /* on an END: detectors looked into all of the leg */
 	RECORD_CANARY = 8,       /* of no exchange: capture/canary.h */
 };
 
@@ -49,9 +50,11 @@ struct record {
 	uint8_t leg;         /* enum record_leg */
 	uint32_t flags;      /* enum record_flag */
 	uint32_t payload_len;
-	uint32_t mask_count;  /* values masked in this record */
-	uint32_t sample_ppm;  /* the share under which the exchange was chosen: its inclusion probability */
-	uint32_t reserved;    /* 0: no byte of a record is left to chance */
+	uint32_t mask_count; /* values masked in this record */
+	uint32_t sample_ppm; /* the share under which the exchange was chosen: its inclusion probability */
+	uint32_t reserved;   /* 0: no byte of a record is left to chance */
+	uint64_t found[2]; /* on an END, with RECORD_LOOKED: classes of what was found in the leg, a bit each
+	                    */
 	uint64_t sample_hash; /* of its sampling key: a smaller share can be drawn from it again */
 };
 

@@ -226,6 +226,9 @@ static void evaluate(const struct plan_gate *gate, const struct gate_input *in, 
 	case GATE_TOKEN_F1_MEAN:
 		evaluate_mean(MEASURE_token_f1, in, r);
 		break;
+	case GATE_PRIVACY_NEW_RATE:
+		evaluate_rate((double)in->privacy_new, (double)in->looked, gate->limit, r);
+		break;
 	case GATE_PARITY_CHANGE:
 		r->value = in->parity_value;
 		r->ci = in->parity;

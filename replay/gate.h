@@ -38,6 +38,7 @@ struct gate_input {
 	uint64_t rows_largest;            /* rows of the pair that has most */
 	uint64_t compared, failed;        /* sent = compared + failed */
 	uint64_t expected;                /* seen - sampled out - excluded */
+	uint64_t looked, privacy_new;     /* pairs into which detectors looked; of these */
 	const uint64_t *classes;          /* by enum divergence, in units of it */
 	const struct stat_mean *measures; /* by enum measure */
 	struct gate_noise noise;

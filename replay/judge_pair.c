@@ -201,6 +201,16 @@ static uint32_t control(const struct plan_route *route, const struct results_pai
 	return outcome;
 }
 
+/* The answer holds a class of entities that its request does not: it came from somewhere else. Where nobody
+ * looked into both, nothing can be told. */
+static enum results_privacy privacy(const struct leg *client, const struct leg *other)
+{
+	if (!(client->flags & other->flags & RECORD_LOOKED))
+		return PRIVACY_UNKNOWN;
+	return (other->found[0] & ~client->found[0]) | (other->found[1] & ~client->found[1]) ? PRIVACY_NEW
+	                                                                                     : PRIVACY_KEPT;
+}
+
 uint8_t judge_compare(struct exchange *x, unsigned candidate)
 {
 	const struct leg *client = x->legs[LEG_CLIENT], *live = x->legs[LEG_LIVE];
@@ -217,6 +227,7 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	if (judge.failing)
 		return OUTCOME_DISK;
 	pair.against_baseline = against != live;
+	pair.privacy = privacy(client, other);
 	pair.drilled = (other->flags | (pair.against_baseline ? against->flags : 0)) & RECORD_DRILLED;
 	pair.live = answer_of(client, against, against == live ? client->end_ns : against->start_ns);
 	pair.other = answer_of(client, other, other->start_ns);

@@ -105,6 +105,8 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 		           (struct span){body.data + from, marks[i].end - from});
 	if (buf_len(&leg->trailers))
 		emit(&r, RECORD_TRAILERS, leg->end_ns + shift_ns, buf_span(&leg->trailers));
+	r.found[0] = leg->found[0];
+	r.found[1] = leg->found[1];
 	emit(&r, RECORD_END, leg->end_ns + shift_ns, SPAN(""));
 }
 

@@ -31,12 +31,15 @@ struct results_noise {
 
 enum results_control { CONTROL_NONE, CONTROL_MISSED, CONTROL_FOUND };
 
+enum results_privacy { PRIVACY_UNKNOWN, PRIVACY_KEPT, PRIVACY_NEW };
+
 struct results_pair {
 	uint64_t id;
 	uint16_t route, candidate;              /* candidate: index in the route */
 	uint64_t seen_us;                       /* wall clock of the request's head */
 	bool drilled;                           /* `other` met a fault of ours */
 	bool against_baseline;                  /* `live` holds the baseline's answer: the input was masked */
+	enum results_privacy privacy;           /* of `other`, beside its request */
 	struct answer live, other;              /* masked */
 	struct span request_head, request_body; /* masked */
 	uint64_t live_us, other_us;             /* latency: request sent to last byte */

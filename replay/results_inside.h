@@ -48,6 +48,7 @@ struct observation {
 	uint32_t read_as; /* enum protocol; PROTOCOL_AUTO: its body was not read */
 	uint32_t classes[DIVERGENCES];
 	bool diverged, against_baseline;
+	uint8_t privacy;             /* enum results_privacy */
 	uint32_t measured[MEASURES]; /* rows that have it */
 	double sums[MEASURES];       /* over those */
 	struct agreement agreement;
@@ -71,6 +72,7 @@ struct tally {
 	uint16_t route, candidate;
 	uint64_t batch; /* the last batch that changed it */
 	uint64_t pairs, diverged, rows, rows_diverged, rows_largest, against_baseline;
+	uint64_t looked, privacy_new; /* pairs that detectors looked into, on both sides; of these */
 	uint64_t classes[DIVERGENCES];
 	uint64_t first_us, last_us;          /* wall clock of the first and the last pair */
 	uint64_t read_as[PROTOCOLS_KNOWN];   /* pairs */

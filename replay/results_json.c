@@ -581,6 +581,19 @@ static void put_slices(struct buf *b, const struct tally *t)
 	buf_puts(b, "]");
 }
 
+static void put_privacy(struct buf *b, const struct tally *t)
+{
+	buf_puts(b, "\"privacy_new\":{");
+	put_integer(b, "pairs", t->looked);
+	buf_puts(b, ",");
+	put_integer(b, "count", t->privacy_new);
+	buf_puts(b, ",");
+	put_double(b, "rate", share(t->privacy_new, t->looked));
+	buf_puts(b, ",");
+	put_interval(b, "ci", stat_rate(t->privacy_new, t->looked, GATE_ALPHA, GATE_T_OPT));
+	buf_puts(b, "},");
+}
+
 /* What the proposing half of the pairs proposed, with the figures of the other half. */
 static void put_auto_slices(struct buf *b, const struct auto_slices *s)
 {
@@ -628,6 +641,7 @@ static void put_divergence(struct buf *b, const struct results *r, const struct 
 	buf_puts(b, ",");
 	put_integer(b, "against_baseline", t->against_baseline);
 	buf_puts(b, ",");
+	put_privacy(b, t);
 	put_double(b, "row_divergence_rate", share(t->rows_diverged, t->rows));
 	buf_puts(b, ",");
 	put_interval(b, "row_divergence_ci", gate_row_rate(t->rows_diverged, t->rows, t->rows_largest));

@@ -192,6 +192,8 @@ static struct gate_input input_of(const struct results *r, const struct tally *t
 	        .candidate = &t->other,
 	        .reference = results_reference_latency(r, t),
 	        .classes = t->classes,
+	        .looked = t->looked,
+	        .privacy_new = t->privacy_new,
 	        .measures = t->measures,
 	        .noise = t->noise,
 	        .baseline = results_baseline(r, t->route) != NULL,

@@ -109,6 +109,7 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	o->lag_us = p->lag_us;
 	o->diverged = c->diverged;
 	o->against_baseline = p->against_baseline;
+	o->privacy = (uint8_t)p->privacy;
 	o->rows = c->row_count;
 	o->rows_diverged = c->rows_diverged;
 	for (int i = 0; i < DIVERGENCES; i++)
@@ -226,6 +227,8 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 	t->pairs++;
 	t->diverged += o->diverged;
 	t->against_baseline += o->against_baseline;
+	t->looked += o->privacy != PRIVACY_UNKNOWN;
+	t->privacy_new += o->privacy == PRIVACY_NEW;
 	if (!t->first_us || o->seen_us < t->first_us)
 		t->first_us = o->seen_us;
 	if (o->seen_us > t->last_us)
