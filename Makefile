@@ -101,6 +101,10 @@ lint:
 BENCHES := $(patsubst %.c,$B/%,$(wildcard tests/bench_*.c))
 $(BENCHES): $B/%: $B/%.o $(foreach l,replay capture net formats base,$(call lib,$l))
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
+$B/tests/study: $B/tests/study.o $(foreach l,replay capture net formats base,$(call lib,$l))
+	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
+study: $B/tests/study
+	$B/tests/study
 LOADS := $(patsubst %.c,$B/%,$(wildcard tests/load/*.c))
 $(LOADS): $B/%: $B/%.o $(foreach l,formats base,$(call lib,$l))
 	$(CC) $(LDFLAGS) $(SAN) -o $@ $^ $(LIBS)
@@ -125,9 +129,10 @@ help:
 	@echo 'fuzz     each engine for FUZZ_SECONDS, with clang'
 	@echo 'cover    which lines the tests reach'
 	@echo 'bench    what a request costs, beside nginx'
+	@echo 'study    planted changes: what the noise floor misses and blames, beside other rules'
 	@echo 'lint     layers and format;  format: clang-format over all of it'
 	@echo 'install  PREFIX, DESTDIR: program, pages, completions, units, examples'
 	@echo 'deb      a Debian package, with dpkg-dev'
 	@echo 'clean    removes build/'
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all units faults fuzzers engines check asan cover lint bench fuzz format install deb clean help
+.PHONY: all units faults fuzzers engines check asan cover lint bench study fuzz format install deb clean help

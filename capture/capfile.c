@@ -20,6 +20,7 @@ typedef Understudy__Capture__Header Header;
 typedef Understudy__Capture__Policy Policy;
 typedef Understudy__Capture__Route Route;
 typedef Understudy__Capture__Candidate Candidate;
+typedef Understudy__Capture__Output Output;
 typedef Understudy__Capture__Record Record;
 typedef Understudy__Capture__Index Index;
 typedef Understudy__Capture__SegmentIndex SegmentIndex;
@@ -72,6 +73,19 @@ static int put_block(struct capfile_writer *w, const uint8_t *bytes, size_t n)
 	return ERR_SYS;
 }
 
+static void fill_outputs(Route *to, const struct plan_route *from, Output *outputs, Output **pointers)
+{
+	to->answer_after = (char *)from->answer_after;
+	to->n_outputs = from->output_count;
+	to->outputs = pointers;
+	for (size_t i = 0; i < from->output_count; i++) {
+		understudy__capture__output__init(&outputs[i]);
+		outputs[i].name = (char *)from->outputs[i].name;
+		outputs[i].kind = from->outputs[i].kind;
+		pointers[i] = &outputs[i];
+	}
+}
+
 static void fill_route(Route *to, const struct plan_route *from, char **ignore, Candidate *candidates,
                        Candidate **pointers)
 {
@@ -104,6 +118,7 @@ struct header_parts {
 	Route routes[ROUTES_MAX], *route_at[ROUTES_MAX];
 	char *ignore[ROUTES_MAX][IGNORES_MAX];
 	Candidate candidates[ROUTES_MAX][CANDIDATES_MAX], *candidate_at[ROUTES_MAX][CANDIDATES_MAX];
+	Output outputs[ROUTES_MAX][OUTPUTS_MAX], *output_at[ROUTES_MAX][OUTPUTS_MAX];
 };
 
 static void fill_header(struct header_parts *p, const struct plan *plan)
@@ -132,6 +147,7 @@ static void fill_header(struct header_parts *p, const struct plan *plan)
 		understudy__capture__route__init(&p->routes[i]);
 		fill_route(&p->routes[i], &plan->routes[i], p->ignore[i], p->candidates[i],
 		           p->candidate_at[i]);
+		fill_outputs(&p->routes[i], &plan->routes[i], p->outputs[i], p->output_at[i]);
 		p->route_at[i] = &p->routes[i];
 	}
 }

@@ -63,7 +63,9 @@ struct capfile_route {
 	const char *policy;      /* mask policy's name */
 	uint8_t policy_hash[32]; /* SHA-256 of its rules */
 	double tolerance_abs, tolerance_rel;
-	uint32_t ignore_count, candidate_count;
+	uint32_t ignore_count, candidate_count, output_count;
+	struct plan_output outputs[OUTPUTS_MAX];
+	const char *answer_after;
 	const char *ignore[IGNORES_MAX];
 	struct capfile_candidate candidates[CANDIDATES_MAX];
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -111,7 +112,12 @@ static int fail(struct capfile_reader *r, int err, const char *why)
 
 static bool route_sane(const Header *h, const Route *route)
 {
-	return route->n_ignore <= IGNORES_MAX && route->n_candidates <= CANDIDATES_MAX &&
+	for (size_t i = 0; i < route->n_outputs; i++)
+		if (route->outputs[i]->kind >= OUTPUT_KINDS ||
+		    strlen(route->outputs[i]->name) >= NAME_MAX_BYTES)
+			return false;
+	return route->n_outputs <= OUTPUTS_MAX && strlen(route->answer_after) < NAME_MAX_BYTES &&
+	       route->n_ignore <= IGNORES_MAX && route->n_candidates <= CANDIDATES_MAX &&
 	       route->policy < h->n_policies && route->protocol < PROTOCOLS_KNOWN &&
 	       isfinite(route->tolerance_abs) && isfinite(route->tolerance_rel) &&
 	       route->tolerance_abs >= 0 && route->tolerance_rel >= 0;
@@ -144,6 +150,12 @@ static void route_facts(struct capfile_route *to, const Header *h, const Route *
 	to->ignore_count = (uint32_t)from->n_ignore;
 	for (size_t i = 0; i < from->n_ignore; i++)
 		to->ignore[i] = from->ignore[i];
+	to->answer_after = from->answer_after;
+	to->output_count = (uint32_t)from->n_outputs;
+	for (size_t i = 0; i < from->n_outputs; i++) {
+		snprintf(to->outputs[i].name, NAME_MAX_BYTES, "%s", from->outputs[i]->name);
+		to->outputs[i].kind = from->outputs[i]->kind;
+	}
 	to->candidate_count = (uint32_t)from->n_candidates;
 	for (size_t i = 0; i < from->n_candidates; i++) {
 		to->candidates[i].name = from->candidates[i]->name;

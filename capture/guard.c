@@ -1,5 +1,7 @@
 #include "capture/guard.h"
 
+#include <string.h>
+
 const struct guard_row *guard_row(uint32_t metric)
 {
 	static const struct guard_row rows[] = {
@@ -9,6 +11,24 @@ const struct guard_row *guard_row(uint32_t metric)
 	};
 
 	return &rows[metric];
+}
+
+static const struct guard_unit_row units[] = {[GUARD_MS] = {"ms", " ms", 1},
+                                              [GUARD_SHARE] = {"share", " %", 100},
+                                              [GUARD_NUMBER] = {"number", "", 1}};
+
+const struct guard_unit_row *guard_unit_row(enum guard_unit unit)
+{
+	return &units[unit];
+}
+
+const struct guard_unit_row *guard_unit_named(const char *name)
+{
+	unsigned unit = 0;
+
+	while (unit < GUARD_NUMBER && strcmp(units[unit].name, name) != 0)
+		unit++;
+	return &units[unit];
 }
 
 const char *guard_action_name(uint32_t action)

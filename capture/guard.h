@@ -10,7 +10,8 @@
 
 #include <stdint.h>
 
-/* id, name, unit, scope, meaning */
+/* id, name, unit, scope, meaning. A metric that replay/guards.c does not measure over the last while itself
+ * is the gate of that name (replay/gate.h), over the whole run. */
 #define GUARD_TABLE(X)                                                                                       \
 	X(LIVE_LATENCY_P99, "live_latency_p99", MS, ROUTE,                                                   \
 	  "p99 from the last byte of a request to the end of live's answer")                                 \
@@ -19,6 +20,10 @@
 	X(CANDIDATE_FAILURE_RATE, "candidate_failure_rate", SHARE, CANDIDATE,                                \
 	  "copies to which the candidate gave no usable answer")                                             \
 	X(DIVERGENCE_RATE, "divergence_rate", SHARE, CANDIDATE, "pairs that diverge")                        \
+	X(DRIFT, "drift", NUMBER, CANDIDATE,                                                                 \
+	  "population stability index of a candidate's labels: the last while against its first")            \
+	X(LATENCY_P99_RATIO, "latency_p99_ratio", NUMBER, CANDIDATE,                                         \
+	  "p99 of the candidate over that of the baseline, or of live: of the whole run")                    \
 	X(HOST_MEMORY, "host_memory", SHARE, HOST, "memory of this machine that is not available")           \
 	X(HOST_CPU, "host_cpu", SHARE, HOST,                                                                 \
 	  "time in which something waited for a CPU of this machine (/proc/pressure/cpu, 10 s)")
@@ -44,7 +49,7 @@ enum guard_action {
 	        GUARD_ACTIONS
 };
 
-enum guard_unit { GUARD_MS, GUARD_SHARE };
+enum guard_unit { GUARD_MS, GUARD_SHARE, GUARD_NUMBER };
 enum guard_scope { GUARD_ROUTE, GUARD_CANDIDATE, GUARD_HOST };
 
 struct guard_row {
@@ -57,5 +62,13 @@ struct guard_row {
 /* Of a metric below GUARD_METRICS. */
 const struct guard_row *guard_row(uint32_t metric);
 const char *guard_action_name(uint32_t action); /* "?" when there is none */
+
+struct guard_unit_row {
+	const char *name; /* in summary.json */
+	const char *sign; /* for people: behind a figure that is multiplied by the scale */
+	double scale;
+};
+const struct guard_unit_row *guard_unit_row(enum guard_unit);
+const struct guard_unit_row *guard_unit_named(const char *name); /* a number's when there is none */
 
 #endif

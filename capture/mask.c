@@ -5,6 +5,7 @@
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "capture/mask_inside.h"
+#include "capture/mask_watch.h"
 #include "proto/base/utf8.h"
 #include "proto/base64.h"
 #include "proto/url.h"
@@ -284,8 +285,10 @@ static void put_field(const struct plan_mask *policy, const struct mask_finder *
 	const struct plan_mask_field *rule = rule_for(policy, MASK_HEADER, name);
 	size_t before = buf_len(out);
 
+	mask_watch_at(key, "header", name);
 	if (is_dropped(policy, rule, name)) {
 		++*count;
+		mask_watch_rule(key, rule, MASK_DROP, value);
 		return;
 	}
 	if (before)
@@ -347,6 +350,7 @@ static void put_path(const struct plan_mask *policy, const struct mask_finder *f
 	for (unsigned number = 0; path.data; number++) {
 		struct span segment = cut(path, '/', &path);
 
+		mask_watch_at(key, "path", SPAN(""));
 		if (!segment.len || !put_segment(policy, key, number, name, segment, out, count))
 			put_escaped(finder, key, name, segment, false, out, count);
 		buf_puts(out, path.data ? "/" : "");
@@ -386,8 +390,10 @@ static void put_pair(const struct plan_mask *policy, const struct mask_finder *f
 
 	buf_init(&plain, name.len + 1);
 	rule = url_decode(name, true, &plain) ? NULL : rule_for(policy, MASK_QUERY, buf_span(&plain));
+	mask_watch_at(key, "query", mask_holds(finder, buf_span(&plain)) ? SPAN("") : buf_span(&plain));
 	if (rule && rule->with == MASK_DROP) {
 		++*count;
+		mask_watch_rule(key, rule, MASK_DROP, value);
 	} else {
 		put_escaped(finder, key, SPAN("query"), name, true, out, count);
 		buf_puts(out, value.data ? "=" : "");

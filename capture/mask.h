@@ -73,8 +73,8 @@ bool mask_by_message(struct span head);
 int mask_grpc(const struct mask_rules *, struct mask_key *, bool request, struct span encoding,
               const struct grpc_message *, struct buf *out, uint32_t *count_out,
               bool *input_masked_out) MUST_CHECK;
-/* The same of a message of any call, under a policy without path rules that looks into texts. ERR_PROTO: it is
- * no protobuf; ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM. */
+/* The same of a message of any call, under a policy without path rules that looks into texts. ERR_PROTO: it
+ * is no protobuf; ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM. */
 int mask_protobuf(const struct mask_rules *, struct mask_key *, struct span encoding,
                   const struct grpc_message *, struct buf *out, uint32_t *count_out,
                   bool *input_masked_out) MUST_CHECK;

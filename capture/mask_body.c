@@ -4,6 +4,7 @@
 
 #include "capture/head.h"
 #include "capture/mask_inside.h"
+#include "capture/mask_watch.h"
 #include "proto/base/utf8.h"
 #include "proto/coding.h"
 #include "proto/json_edit.h"
@@ -122,6 +123,7 @@ void mask_field(const struct plan_mask_field *rule, struct mask_key *key, struct
 		deed.subject = json_at(doc, rule->by.subject);
 	if (!deed.subject.len)
 		deed.subject.data = NULL;
+	mask_watch_rule(key, rule, rule->with, value);
 	mask_operate(&deed, key, value, out);
 	*bare = deed.bare;
 }
@@ -168,12 +170,14 @@ int mask_plain(struct mask_work *w, struct span name, struct span text)
 int mask_either(struct mask_work *w, struct span name, struct span text)
 {
 	struct mask_work before = *w;
-	size_t len = buf_len(w->out);
+	size_t len = buf_len(w->out), mark = mask_watch_mark(w->key);
 	int err = mask_looks_json(text) ? mask_json_within(w, name, text) : ERR_PROTO;
 
 	if (err != ERR_PROTO)
 		return err;
 	*w = before;
+	mask_watch_back(w->key, mark);
+	mask_watch_at(w->key, "text", name);
 	w->out->tail = w->out->head + len;
 	if (mask_rules_finder(w->rules) || mask_rules_allow(w->rules))
 		return mask_plain(w, name, text);
@@ -235,7 +239,10 @@ int mask_body(const struct mask_body *b, const struct mask_rules *rules, struct 
               struct buf *out, uint32_t *count_out, bool *input_masked_out)
 {
 	struct mask_work w = {rules, key, out, 0, false, due, arg};
-	int err = b->coding[0] ? mask_coded(b, &w, body) : mask_form(b, &w, body);
+	int err;
+
+	mask_watch_at(key, "text", SPAN(""));
+	err = b->coding[0] ? mask_coded(b, &w, body) : mask_form(b, &w, body);
 
 	*count_out = w.count;
 	*input_masked_out = w.input_masked;

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE /* memmem */
 #include "capture/mask_inside.h"
+#include "capture/mask_watch.h"
 #include "proto/url.h"
 
 struct pair {
@@ -34,8 +35,10 @@ static int masked_pair(struct mask_work *w, const struct pair *p, struct buf *na
 	int err;
 
 	rule = mask_rules_form(w->rules, buf_span(name), &w->input_masked);
+	mask_watch_at(w->key, "form",
+	              mask_holds(mask_rules_finder(w->rules), buf_span(name)) ? SPAN("") : buf_span(name));
 	if (rule && rule->with == MASK_DROP) {
-		w->count++;
+		mask_ruled(w, rule, buf_span(value));
 		return 0;
 	}
 	buf_init(&to, w->out->limit_bytes);
@@ -199,8 +202,10 @@ static int mask_part(struct mask_work *w, struct span boundary, struct span byte
 	if (err)
 		return err;
 	rule = mask_rules_form(w->rules, part.name, &w->input_masked);
+	mask_watch_at(w->key, "form",
+	              mask_holds(mask_rules_finder(w->rules), part.name) ? SPAN("") : part.name);
 	if (rule && rule->with == MASK_DROP) {
-		w->count++;
+		mask_ruled(w, rule, part.content);
 		return 0;
 	}
 	buf_puts(w->out, "--");

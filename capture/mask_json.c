@@ -5,6 +5,7 @@
  * source, so a body costs little more than its scan.
  */
 #include "capture/mask_rules_inside.h"
+#include "capture/mask_watch.h"
 #include "proto/json.h"
 #include "proto/json_edit.h"
 
@@ -45,6 +46,7 @@ struct rewrite {
 	uint64_t copied;   /* source bytes before it are in `out` or gone */
 	uint32_t count;
 	bool input_masked;
+	size_t place_at;                   /* of what a witness is told: where the document is */
 	const struct plan_mask_field *hit; /* the rule for the value that comes next */
 	struct states next;                /* of that value */
 	struct frame frames[JSON_DEPTH_MAX];
@@ -115,7 +117,40 @@ static bool enter(struct rewrite *w, struct frame *frame, bool object)
 		if (here || s->due & r->of_kind[STEP_DEEP])
 			frame->states.at[frame->states.count++] = *s;
 	}
+	frame->elements |= !object && mask_key_watched(w->key);
 	return frame->states.count > 0 || ((w->rules->finder || w->allow) && !w->clear);
+}
+
+/* A member's name may be a value, too. */
+static void put_name(const struct rewrite *w, struct span name, struct buf *place)
+{
+	bool plain = !name.len || !memchr(name.data, '\\', name.len);
+
+	buf_puts(place, ".");
+	if (plain && !mask_holds(w->rules->finder, name))
+		buf_span_put(place, name);
+	else
+		buf_puts(place, "(a name)");
+}
+
+/* The path of the value in hand, for a witness: `parents` containers are open around it. */
+static void note_place(struct rewrite *w, int parents)
+{
+	struct mask_watch *watch = mask_key_watched(w->key);
+
+	if (!watch)
+		return;
+	watch->place.tail = watch->place.head + w->place_at;
+	for (int i = 0; i < parents; i++) {
+		const struct frame *in = &w->frames[i];
+
+		if (in->object) {
+			put_name(w, i + 1 < parents ? w->frames[i + 1].name : w->name, &watch->place);
+		} else {
+			buf_printf(&watch->place, "[%llu]",
+			           (unsigned long long)(in->index ? in->index - 1 : 0));
+		}
+	}
 }
 
 static void copy_to(struct rewrite *w, uint64_t end)
@@ -157,7 +192,9 @@ static int mask_value(struct rewrite *w, enum json_token first)
 	w->copied = w->reader.scanner.end;
 	w->count++;
 	text = (struct span){w->reader.doc.data + start, w->copied - start};
+	note_place(w, w->reader.scanner.depth);
 	if (rule->with == MASK_DROP || rule->with == MASK_NULL) {
+		mask_watch_rule(w->key, rule, rule->with, text);
 		buf_puts(w->out, "null");
 		return 0;
 	}
@@ -175,15 +212,22 @@ static int mask_value(struct rewrite *w, enum json_token first)
 /* The comma before a member goes with it; when all before it went, the one behind. */
 static int drop_member(struct rewrite *w, struct frame *in, uint64_t before)
 {
+	struct span key = w->reader.text;
 	enum json_token first;
+	uint64_t start;
 	int err;
 
 	copy_to(w, before);
+	w->name = (struct span){key.data + 1, key.len - 2};
 	err = json_next(&w->reader, &first);
+	start = w->reader.scanner.start;
 	if (!err)
 		err = json_skip(&w->reader, first);
 	w->copied = w->reader.scanner.end;
 	w->count++;
+	note_place(w, w->reader.scanner.depth);
+	mask_watch_rule(w->key, w->hit, MASK_DROP,
+	                (struct span){w->reader.doc.data + start, w->copied - start});
 	in->dropped = true;
 	return err;
 }
@@ -202,10 +246,12 @@ static int search(struct rewrite *w, struct span name, bool value)
 	buf_reset(&w->found);
 	if (w->plain.err)
 		return w->out->err = w->plain.err;
+	note_place(w, w->reader.scanner.depth);
 	if (value && mask_looks_json(text))
 		err = rewrite_nested(w, text);
 	if (err)
 		return err;
+	note_place(w, w->reader.scanner.depth);
 	if (w->count > before)
 		text = buf_span(&w->nested);
 	if (w->rules->finder && !w->clear)
@@ -325,6 +371,7 @@ static void rewrite_init(struct rewrite *w, const struct mask_work *work, struct
 	w->hit = NULL;
 	w->next.count = 0;
 	w->name = (struct span){"", 0};
+	w->place_at = mask_key_watched(w->key) ? buf_len(&mask_key_watched(w->key)->place) : 0;
 	buf_init(&w->found, work->out->limit_bytes);
 	buf_init(&w->nested, work->out->limit_bytes);
 	buf_init(&w->plain, text.len < work->out->limit_bytes ? text.len : work->out->limit_bytes);
@@ -346,6 +393,7 @@ static int rewrite_nested(struct rewrite *w, struct span text)
 {
 	struct mask_work work = {.rules = w->rules, .key = w->key, .out = &w->nested};
 	struct rewrite inner;
+	size_t mark = mask_watch_mark(w->key);
 	int err;
 
 	if (w->level == NESTED_MAX)
@@ -356,8 +404,10 @@ static int rewrite_nested(struct rewrite *w, struct span text)
 	inner.clear = w->clear;
 	inner.next = w->next;
 	err = rewrite_fini(&inner, &work, rewrite_all(&inner));
-	if (err == ERR_PROTO) /* it only begins like it: a text */
+	if (err == ERR_PROTO) { /* it only begins like it: a text */
+		mask_watch_back(w->key, mark);
 		return 0;
+	}
 	w->count += work.count;
 	w->input_masked |= work.input_masked;
 	if (err == ERR_NOMEM || w->nested.err)
@@ -365,10 +415,22 @@ static int rewrite_nested(struct rewrite *w, struct span text)
 	return err;
 }
 
+static void begin_place(struct mask_key *key, struct span name)
+{
+	struct mask_watch *watch = mask_key_watched(key);
+
+	if (!watch)
+		return;
+	buf_reset(&watch->place);
+	buf_puts(&watch->place, name.data ? "$." : "$");
+	buf_span_put(&watch->place, name);
+}
+
 int mask_json_within(struct mask_work *work, struct span name, struct span text)
 {
 	struct rewrite w; /* frames and states are set when they are entered */
 
+	begin_place(work->key, name);
 	rewrite_init(&w, work, text);
 	if (name.data)
 		reach_member(&w, name);

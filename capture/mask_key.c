@@ -10,6 +10,7 @@
 #include "capture/detect/classes.h"
 #include "capture/detect/fold.h"
 #include "capture/detect/sieve.h"
+#include "capture/mask_watch.h"
 
 enum { CANONICAL_MAX = 512 };
 
@@ -18,7 +19,18 @@ struct mask_key {
 	EVP_MAC_CTX *keyed; /* begun anew for each token, with the same key */
 	bool failed;        /* a token could not be made: nothing may leave any more */
 	unsigned asked;
+	struct mask_watch *watch; /* NULL: nobody */
 };
+
+void mask_key_watch(struct mask_key *key, struct mask_watch *watch)
+{
+	key->watch = watch;
+}
+
+struct mask_watch *mask_key_watched(const struct mask_key *key)
+{
+	return key->watch;
+}
 
 int mask_key_new(const uint8_t key[32], struct mask_key **key_out)
 {

@@ -1,6 +1,6 @@
 /*
- * mask_protobuf.c - messages of which nothing is known, under detectors alone: every field of bytes is a message,
- * a text or neither, and what is found in texts is masked; lengths follow.
+ * mask_protobuf.c - messages of which nothing is known, under detectors alone: every field of bytes is a
+ * message, a text or neither, and what is found in texts is masked; lengths follow.
  *
  * Bytes that read as a message are taken for one unless, as a text, they still hold something to be found:
  * then they are the text. What is neither, pictures say, passes, and so do numbers.

@@ -6,6 +6,7 @@
 
 #include "capture/detect/detect.h"
 #include "capture/detect/gazetteer.h"
+#include "capture/mask_watch.h"
 
 struct mask_finder {
 	const struct plan_detect *policy;
@@ -90,6 +91,8 @@ static void found(void *arg, const struct detect_hit *hit)
 	struct masking *m = arg;
 
 	m->count++;
+	mask_watch_find(m->key, m->finder->policy->with, hit->class, hit->score, m->text, (size_t)hit->start,
+	                (size_t)hit->end);
 	if (m->finder->policy->with == MASK_DROP)
 		return;
 	settle_cuts(m, (size_t)hit->start, buf_len(m->out), true);
@@ -105,6 +108,7 @@ static bool look(struct masking *m, struct span name)
 
 	if (f->policy->drop_prose && detect_prose(m->text)) {
 		m->count = 1;
+		mask_watch_prose(m->key, m->text);
 		return true;
 	}
 	if (f->detectors)
@@ -124,6 +128,21 @@ uint32_t mask_text(const struct mask_finder *f, struct mask_key *key, struct spa
 
 	*whole_out = look(&m, name);
 	return m.count;
+}
+
+static void count_find(void *arg, const struct detect_hit *hit)
+{
+	(void)hit;
+	++*(unsigned *)arg;
+}
+
+bool mask_holds(const struct mask_finder *f, struct span text)
+{
+	unsigned finds = 0;
+
+	if (f && f->detectors)
+		detect_text(f->detectors, SPAN(""), text, count_find, &finds);
+	return finds;
 }
 
 uint32_t mask_text_cut(const struct mask_finder *f, struct mask_key *key, struct span name, struct span text,

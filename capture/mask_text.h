@@ -20,6 +20,9 @@ void mask_finder_free(struct mask_finder **);
 uint32_t mask_text(const struct mask_finder *, struct mask_key *, struct span name, struct span text,
                    struct buf *out, bool *whole_out);
 
+/* Would anything be found in it? False without a finder. */
+bool mask_holds(const struct mask_finder *, struct span text);
+
 /* The same for a text that may be another in base64, or a data URI. */
 uint32_t mask_text_deep(const struct mask_finder *, struct mask_key *, struct span name, struct span text,
                         struct buf *out, bool *whole_out);

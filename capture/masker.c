@@ -20,6 +20,8 @@
 #include "capture/hold.h"
 #include "capture/mask_body.h"
 #include "capture/mask_text.h"
+#include "capture/secret.h"
+#include "capture/withdrawn.h"
 #include "proto/base/clock.h"
 
 enum { PAUSE_MS = 5, ANSWERS_PAUSE_MS = 10 };
@@ -49,7 +51,8 @@ struct masker {
 	struct mask_key *keys[MASKS_MAX];
 	struct mask_rules *rules[MASKS_MAX];
 	struct mask_finder *finders[MASKS_MAX];
-	bool answers, finds; /* finds: some policy looks into texts, or leaves parts of them */
+	struct withdrawn *withdrawn; /* NULL: no list */
+	bool answers, finds;         /* finds: some policy looks into texts, or leaves parts of them */
 	struct ring *in[WORKERS_MAX];
 	int wake[WORKERS_MAX];
 	unsigned in_count;
@@ -239,6 +242,14 @@ static int mask_one_head(struct masker *m, struct record *r)
 	return heed(m, r);
 }
 
+/* The subject of this request, by its masked head, has withdrawn. */
+static bool is_withdrawn(const struct masker *m, const struct record *r)
+{
+	return m->withdrawn && r->leg == LEG_CLIENT &&
+	       withdrawn_has(m->withdrawn,
+	                     head_field(buf_span(&m->scratch), span_of(m->env->plan->withdrawn.subject)));
+}
+
 static int begin(struct masker *m, struct record *r)
 {
 	const struct plan_mask *policy = policy_of(m, r->route);
@@ -248,6 +259,10 @@ static int begin(struct masker *m, struct record *r)
 	int err;
 
 	err = mask_one_head(m, r);
+	if (!err && is_withdrawn(m, r)) {
+		give_up(m, r, OUTCOME_WITHDRAWN);
+		return 0;
+	}
 	if (!err && mask_cannot(policy, head))
 		err = fail(m, MASK_WHY_CALL);
 	if (!err && mask_body_of(head, &form) && mask_wants_body(policy))
@@ -587,7 +602,22 @@ static int load_rules(struct masker *m)
 	return err;
 }
 
-static int load_key(const struct plan_mask *policy, const uint8_t root[32], struct mask_key **key_out)
+static int load_withdrawn(struct masker *m)
+{
+	struct buf list;
+	unsigned line;
+	int err;
+
+	if (!m->env->plan->withdrawn.file[0])
+		return 0;
+	buf_init(&list, 2 * WITHDRAWN_BYTES_MAX);
+	role_read(m->env, "withdrawn", &list);
+	err = list.err ? list.err : withdrawn_new(buf_span(&list), &m->withdrawn, &line);
+	buf_fini(&list);
+	return err;
+}
+
+static int load_key(const struct plan_mask *policy, const uint8_t root[static 32], struct mask_key **key_out)
 {
 	uint8_t derived[32];
 	int err;
@@ -605,13 +635,11 @@ static int load_key(const struct plan_mask *policy, const uint8_t root[32], stru
 static int load_keys(struct masker *m)
 {
 	const struct plan *plan = m->env->plan;
-	uint8_t root[32];
-	int err = pread(role_fd(m->env, "mask-key"), root, sizeof root, 0) == (ssize_t)sizeof root ? 0
-	                                                                                           : ERR_SYS;
+	const uint8_t *root;
+	int err = secret_map(role_fd(m->env, "mask-key"), 32, &root);
 
 	for (uint32_t i = 0; !err && i < plan->mask_count; i++)
 		err = load_key(&plan->masks[i], root, &m->keys[i]);
-	explicit_bzero(root, sizeof root);
 	return err;
 }
 
@@ -631,8 +659,8 @@ int masker_run(struct role_env *env)
 		m.wake[i] = role_fd(env, name);
 		m.in_count++;
 	}
-	if (load_rules(&m) || load_keys(&m) || role_ring_writer(env, "shadow", &m.to_shadow) ||
-	    role_ring_writer(env, "judge", &m.to_judge) ||
+	if (load_rules(&m) || load_withdrawn(&m) || load_keys(&m) ||
+	    role_ring_writer(env, "shadow", &m.to_shadow) || role_ring_writer(env, "judge", &m.to_judge) ||
 	    (env->plan->capture && role_ring_writer(env, "recorder", &m.to_recorder)))
 		return 3;
 	role_ready(env);

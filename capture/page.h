@@ -180,6 +180,7 @@ struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint64_t breaker_opened;
 	_Atomic uint64_t tokens;                  /* of requests and answers, where a limit asks for them */
 	_Atomic uint64_t spent_day, spent_tokens; /* the day (UTC, since 1970), and what it took */
+	_Atomic uint64_t lag_p99_us;              /* in a replay */
 	_Atomic uint64_t drilled[FAULT_KINDS];    /* copies that met such a fault of ours */
 	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
 };
@@ -201,10 +202,18 @@ struct canary_gauges {
 	_Atomic uint32_t walls;         /* enum page_walls */
 };
 
-struct replay_gauges { /* one writer: the player */
-	_Atomic uint64_t total, played;
-	_Atomic uint64_t lag_count, lag_p50_us, lag_p99_us, lag_max_us; /* sent after its intended time */
-	_Atomic uint32_t whole; /* every exchange that could be read was played */
+/* What made a copy of a replay late: it was read late from the capture, or waited for a slot; the sender was
+ * busy; the target took no more; connecting, or sending. */
+enum late_by { LATE_SOURCE, LATE_CLIENT, LATE_TARGET, LATE_CONNECTION, LATE_BY };
+
+struct replay_gauges {
+	/* One writer: the shadow. Sent after the intended time, and of the late ones, over the bound, why. */
+	_Atomic uint64_t lag_count, lag_p50_us, lag_p99_us, lag_max_us, late[LATE_BY];
+	_Atomic uint64_t planned_ns, actual_ns; /* from the first to the last that was sent */
+	/* One writer: the player */
+	_Atomic uint64_t played;
+	_Atomic uint64_t slot_waits; /* requests that waited for others to be answered */
+	_Atomic uint32_t whole;      /* every exchange that could be read was played */
 	_Atomic uint32_t
 	        ends_early; /* the capture does: the error that its reader gave, negated; 0: it does not */
 };

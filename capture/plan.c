@@ -11,6 +11,13 @@
 
 enum { COPIED_BYTES = 4096, PLAN_VERSION = 1 };
 
+void plan_gate_write(const char *route, const struct plan_gate *g, struct buf *out)
+{
+	buf_printf(out, "%s\n%s\n%.17g\n%s\n%s\n%s\n%u\n%s\n", route, gate_metric_row(g->metric)->name,
+	           g->limit, g->candidate, g->slice, g->advisory & 1 ? "told" : "critical", g->min_pairs,
+	           g->because);
+}
+
 bool plan_words_add(struct plan_words *w, const char *word)
 {
 	size_t n = strlen(word) + 1;
@@ -28,6 +35,11 @@ const char *plan_words_next(const struct plan_words *w, const char *word)
 	const char *next = word ? word + strlen(word) + 1 : w->text;
 
 	return next < w->text + w->bytes ? next : NULL;
+}
+
+unsigned plan_guarded(const struct plan_route *route, const struct plan_safeguard *s)
+{
+	return guard_row(s->metric)->scope == GUARD_CANDIDATE ? route->candidate_count : 1;
 }
 
 struct plan_candidate *plan_sandboxed(const struct plan *p, unsigned n, unsigned *route_out,

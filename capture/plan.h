@@ -12,10 +12,12 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include "capture/detect/detect.h"
+#include "capture/gates.h"
 #include "capture/guard.h"
 #include "capture/ledger.h"
 #include "capture/operator.h"
 #include "capture/where.h"
+#include "proto/base/buf.h"
 
 enum {
 	NAME_MAX_BYTES = 64,
@@ -23,8 +25,9 @@ enum {
 	PATH_MAX_BYTES = 1024,
 	MASK_FIELDS_MAX = 64,
 	MASKS_MAX = 8,
-	GATES_MAX = 8,
+	GATES_MAX = 16,
 	IGNORES_MAX = 16,
+	OUTPUTS_MAX = 16,
 	LISTEN_MAX = 8,
 	CERTIFICATES_MAX = 4,
 	ALPN_BYTES = 32,
@@ -34,6 +37,7 @@ enum {
 	HEADER_EDITS_MAX = 16,
 	REWRITES_MAX = 8,
 	RAMP_STAGES_MAX = 8,
+	ALLOWS_MAX = 16,
 	FAULTS_MAX = 8,
 	SANDBOXES_MAX = 8, /* of a plan */
 	SANDBOX_TEXT_BYTES = 1024,
@@ -227,7 +231,8 @@ struct plan_candidate {
 	X(ANTHROPIC, "anthropic")                                                                            \
 	X(OLLAMA, "ollama")                                                                                  \
 	X(TFSERVING, "tfserving")                                                                            \
-	X(KSERVE_V1, "kserve-v1")
+	X(KSERVE_V1, "kserve-v1")                                                                            \
+	X(TGI, "tgi")
 
 enum protocol {
 #define X(id, name) PROTOCOL_##id,
@@ -236,18 +241,41 @@ enum protocol {
 	        PROTOCOLS_KNOWN
 };
 
-enum gate_metric { /* order of replay/gate.c's table */
-	           GATE_CANDIDATE_FAILURE_RATE,
-	           GATE_COVERAGE,
-	           GATE_DIVERGENCE_RATE,
-	           GATE_ROW_DIVERGENCE_RATE,
-	           GATE_LATENCY_P99_RATIO,
+#define OUTPUT_TABLE(X) /* what an output is compared as; their order is in captures */                      \
+	X(AUTO, "auto")                                                                                      \
+	X(VALUES, "values")                                                                                  \
+	X(CLASSIFICATION, "classification")                                                                  \
+	X(REGRESSION, "regression")                                                                          \
+	X(RANKING, "ranking")                                                                                \
+	X(EMBEDDING, "embedding")                                                                            \
+	X(DETECTION, "detection")
+
+enum output_kind {
+#define X(id, name) OUTPUT_##id,
+	OUTPUT_TABLE(X)
+#undef X
+	        OUTPUT_KINDS
+};
+
+struct plan_output {
+	char name[NAME_MAX_BYTES];
+	uint32_t kind; /* enum output_kind */
 };
 
 struct plan_gate {
 	uint32_t metric; /* enum gate_metric */
-	double limit;    /* a rate in 0..1, or a ratio */
+	double limit;    /* in the metric's unit; a share in 0..1 */
 	char because[TEXT_MAX_BYTES];
+	uint32_t advisory;              /* odd: told, and no part of the verdict */
+	uint32_t min_pairs;             /* undecided before so many */
+	char candidate[NAME_MAX_BYTES]; /* empty: of each */
+	char slice[TEXT_MAX_BYTES];     /* NAME=VALUE; empty: of all pairs */
+};
+
+struct plan_fairness { /* demographic parity: who is given the label, in each group of a slice */
+	bool on;
+	char slice[NAME_MAX_BYTES]; /* the name of one of the route's slices */
+	uint32_t label, min_rows;   /* groups of fewer rows are not told */
 };
 
 struct plan_safeguard {          /* replay/rule.h */
@@ -278,12 +306,19 @@ struct plan_route {
 	bool keep_host;               /* a candidate is told the client's Host: it is copied too */
 	char methods[TEXT_MAX_BYTES]; /* " POST PUT " with blanks around each */
 	uint32_t sample_ppm;
-	char sample_header[NAME_MAX_BYTES]; /* the sampling key; empty: the request id */
+	char sample_header[NAME_MAX_BYTES];  /* the sampling key; empty: the request id */
+	char consent_header[NAME_MAX_BYTES]; /* lower case; without it nothing is copied; empty: none is asked
+	                                      */
+	char consent_value[TEXT_MAX_BYTES];  /* what it must say; empty: anything but no, false and 0 */
 	uint64_t max_body_bytes;
 	uint32_t mask; /* index in masks */
 	double tolerance_abs, tolerance_rel;
 	uint32_t ignore_count;
 	char ignore[IGNORES_MAX][TEXT_MAX_BYTES]; /* JSON paths */
+	uint32_t output_count;
+	struct plan_output outputs[OUTPUTS_MAX];
+	char answer_after[NAME_MAX_BYTES]; /* what begins the line of a text's final answer; empty: none has
+	                                      one */
 	uint32_t candidate_count;
 	struct plan_candidate candidates[CANDIDATES_MAX];
 	struct plan_stop stop;
@@ -293,6 +328,7 @@ struct plan_route {
 	struct plan_safeguard safeguards[SAFEGUARDS_MAX];
 	uint32_t slice_count;
 	struct plan_slice slices[SLICES_MAX];
+	struct plan_fairness fairness;
 };
 
 enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM, MASK_COOKIE, MASK_SEGMENT };
@@ -302,6 +338,7 @@ struct plan_mask_field {
 	                               segment the one before it, or its number from 1 on */
 	uint32_t with;              /* enum mask_operator */
 	bool model_input;           /* masking it changes what the model reads (default true) */
+	uint32_t line;              /* of the file that it was read from; 0: none */
 	struct mask_by by;
 };
 
@@ -311,6 +348,7 @@ struct plan_detect { /* what is found in texts, and what becomes of it */
 	uint32_t least_ppm; /* the score, as find.min_score */
 	struct mask_by by;  /* of `with`; its class stays NONE: each find has its own */
 	bool drop_prose;    /* free text goes as a whole */
+	uint32_t line;      /* of `detectors` in the file; 0: none */
 	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
 	uint8_t gazetteer_hash[32];          /* SHA-256 */
 };
@@ -328,18 +366,32 @@ struct plan_mask {
 	struct plan_detect detect;
 };
 
+struct plan_withdrawn {               /* capture/withdrawn.h */
+	char file[PATH_MAX_BYTES];    /* empty: none; its descriptor is "withdrawn" */
+	char subject[NAME_MAX_BYTES]; /* the header that says whose exchange it is, lower case */
+};
+
 struct plan_harm { /* replay/harm.h */
 	bool on;
 	uint32_t max_us, block_ms, off_ppm;
 };
 
+/* Requests that may wait in a replay for a target that takes no more. */
+enum { REPLAY_QUEUE_MAX = 1024 };
+
 enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
 
-enum arrivals { ARRIVALS_RECORDED, ARRIVALS_CONSTANT, ARRIVALS_POISSON };
+enum arrivals { ARRIVALS_RECORDED, ARRIVALS_CONSTANT, ARRIVALS_POISSON, ARRIVALS_BURST };
+enum profile { PROFILE_FLAT, PROFILE_RAMP, PROFILE_STEP, PROFILE_SINE };
 
 struct plan_schedule {       /* replay/schedule.h */
 	uint32_t arrivals;   /* enum arrivals */
 	double rate;         /* requests a second, unless as recorded */
+	double cv;           /* of the gaps of ARRIVALS_BURST */
+	uint32_t profile;    /* enum profile: how the rate goes on to rate_to */
+	double rate_to;      /* at its end, or of a sine at its highest */
+	uint64_t period_ns;  /* in which it gets there; of a sine */
+	uint32_t copies;     /* of each exchange; 0: as 1 */
 	uint64_t max_gap_ns; /* 0: gaps stay */
 	uint32_t loops;      /* passes over the capture */
 };
@@ -347,6 +399,14 @@ struct plan_schedule {       /* replay/schedule.h */
 struct plan_choice { /* which of the capture's exchanges are played */
 	struct where where;
 	uint32_t sample_ppm;
+	/* replay/effects.h */
+	bool allow_all;
+	uint32_t foreign_routes; /* a bit for each that no mirror recorded */
+	uint32_t allow_count;
+	struct plan_allow {
+		char method[16], prefix[TEXT_MAX_BYTES];
+	} allow[ALLOWS_MAX];
+	uint64_t from_ns, until_ns; /* recorded so long behind the first; until 0: to the end */
 };
 
 struct plan_input { /* the capture that a replay reads */
@@ -380,6 +440,8 @@ struct plan {
 	bool replay;         /* a capture is played; there is no live path */
 	double replay_speed; /* 1 = as recorded, 0 = as fast as the targets take it */
 	uint64_t replay_max_lag_ns; /* p99; past it a run that keeps time is void */
+	uint64_t replay_spin_ns;    /* before a time that is to be met, at most */
+	bool replay_drop_late;      /* what a target cannot take in time is dropped, else sent late */
 	uint32_t replay_progress;   /* enum progress */
 	struct plan_input replay_input;
 	struct plan_choice replay_choice;
@@ -388,6 +450,7 @@ struct plan {
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;
 	struct plan_harm harm;
+	struct plan_withdrawn withdrawn;
 	uint32_t canary_ms; /* how often it walks; 0: never */
 	uint32_t resolve_every_ms;
 	bool forwarded; /* on the way to live: X-Forwarded-*, Forwarded, x-request-id, our span in traceparent
@@ -399,6 +462,8 @@ struct plan {
 	uint8_t config_hash[32], gates_hash[32];
 };
 
+/* All that a gate of a route is, as it goes into gates_hash. */
+void plan_gate_write(const char *route, const struct plan_gate *, struct buf *out);
 /* False: there is no room for it. */
 bool plan_words_add(struct plan_words *, const char *word) MUST_CHECK;
 /* The first word, or the one behind `word`; NULL: there is none. */
@@ -406,6 +471,9 @@ const char *plan_words_next(const struct plan_words *, const char *word);
 /* The n-th candidate of a plan that is a sandbox, in the order of the plan; NULL: there is none. */
 struct plan_candidate *plan_sandboxed(const struct plan *, unsigned n, unsigned *route_out,
                                       unsigned *candidate_out);
+
+/* How many figures a safeguard watches: one, or one a candidate. */
+unsigned plan_guarded(const struct plan_route *, const struct plan_safeguard *);
 
 /* Where it listens: IPv4, IPv6 or unix. 0, or ERR_CONFIG (an address that is none). */
 int plan_address(const struct plan_endpoint *, struct sockaddr_storage *address_out,

@@ -86,7 +86,7 @@ static pid_t start(const struct child *c, const struct estate *e, const struct s
 
 	list(&h, c, e, ready, go);
 	if (c->row->walls.may & MAY_LAUNCH)
-		return launcher_start(by->launcher, &(struct launch){.role = true,
+		return launcher_start(by->launcher, &(struct launch){.as = LAUNCH_ROLE,
 		                                                     .words = h.words,
 		                                                     .fds = h.fds,
 		                                                     .fd_count = h.fd_count});

@@ -18,7 +18,7 @@ enum child_state { CHILD_WAITING, CHILD_STARTING, CHILD_READY, CHILD_BACKING_OFF
 
 struct starter {     /* borrowed */
 	int self_fd; /* this program, open */
-	const struct launcher *launcher;
+	struct launcher *launcher;
 };
 
 struct child {

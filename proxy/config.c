@@ -64,9 +64,7 @@ void config_hash(struct plan *p)
 	buf_init(&text, HASHED_MAX);
 	for (uint32_t i = 0; i < p->route_count; i++)
 		for (uint32_t j = 0; j < p->routes[i].gate_count; j++)
-			buf_printf(&text, "%s\n%s\n%.17g\n%s\n", p->routes[i].name,
-			           config_gate_metrics[p->routes[i].gates[j].metric],
-			           p->routes[i].gates[j].limit, p->routes[i].gates[j].because);
+			plan_gate_write(p->routes[i].name, &p->routes[i].gates[j], &text);
 	config_sha256(buf_span(&text), p->gates_hash);
 	for (uint32_t i = 0; i < p->mask_count; i++) {
 		struct plan_mask *m = &p->masks[i];
@@ -153,6 +151,51 @@ static int text_read(const char *file, struct span text, bool offline, struct pl
 	cfg_report(c, errors);
 	rc = cfg_errors(c) ? ERR_CONFIG : 0;
 	cfg_free(&c);
+	return rc;
+}
+
+/* The schema with nothing but the masks looked at. */
+static int masks_read(const char *file, struct span text, struct plan *out, FILE *errors)
+{
+	enum { ROWS_MAX = 64 };
+	struct cfg_row rows[ROWS_MAX] = {0};
+	const struct cfg_row *all = config_schema();
+	const char *slash = strrchr(file, '/');
+	char folder[PATH_MAX_BYTES] = "";
+	struct reading reading = {.plan = out, .folder = folder};
+	struct cfg *c = NULL;
+	int rc;
+
+	if (slash)
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash + 1 - file), file);
+	for (unsigned i = 0; all[i].name && i + 1 < ROWS_MAX; i++) {
+		bool read = !strcmp(all[i].name, "version") || !strcmp(all[i].name, "masks");
+
+		rows[i] = read ? all[i] : (struct cfg_row){.name = all[i].name, .type = CFG_LATER};
+		rows[i].required = read;
+	}
+	config_start(out);
+	rc = cfg_parse(file, text, &reading, &c);
+	if (rc)
+		return rc;
+	cfg_fill(c, rows, out);
+	config_hash(out);
+	cfg_report(c, errors);
+	rc = cfg_errors(c) ? ERR_CONFIG : 0;
+	cfg_free(&c);
+	return rc;
+}
+
+int config_read_masks(const char *path, struct plan *out, FILE *errors)
+{
+	struct buf text;
+	int rc;
+
+	buf_init(&text, CFG_FILE_MAX + 4096);
+	rc = file_read(path, &text, errors);
+	if (rc == 0)
+		rc = masks_read(path, buf_span(&text), out, errors);
+	buf_fini(&text);
 	return rc;
 }
 

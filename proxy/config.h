@@ -8,6 +8,7 @@
 #ifndef PROXY_CONFIG_H
 #define PROXY_CONFIG_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include "capture/plan.h"
 #include "proto/base/cfg.h"
@@ -18,6 +19,13 @@ int config_read(const char *path, struct plan *out, FILE *errors) MUST_CHECK;
 /* The same for a text named `name`, offline: no file is opened, a host must be a numeric address. Such a
  * plan is for looking at. 0, ERR_CONFIG or ERR_NOMEM. */
 int config_read_text(const char *name, struct span text, struct plan *out, FILE *errors) MUST_CHECK;
+
+/* The masks of a file alone: a whole configuration, of which the rest is not looked at, or just `version` and
+ * `masks`. As config_read() else. */
+int config_read_masks(const char *path, struct plan *out, FILE *errors) MUST_CHECK;
+
+/* An operator of masks as it is written in a file. */
+const char *config_operator_name(uint32_t with);
 
 enum { QUICK_IN_FLIGHT = 4 };
 /* A start without a file: route "default" for every path, at most 4 copies in flight a candidate.
@@ -31,6 +39,9 @@ const struct cfg_row *config_schema(void);
 void config_print_schema(FILE *);
 /* The table as the manual page understudy.yaml(5), in mdoc. */
 void config_print_manual(FILE *);
+
+/* Could a sandbox read that folder, an absolute path without links, and still be one? */
+bool config_sandbox_can_bind(const char *path);
 
 /* What the plan means, for a reader. */
 void config_print_check(const struct plan *, FILE *);

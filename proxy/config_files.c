@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "capture/detect/gazetteer.h"
+#include "capture/withdrawn.h"
 #include "proxy/config_inside.h"
 
 enum { FILE_MAX_BYTES = 4 << 20, LINE_MAX_BYTES = 8000, TOKEN_LEAST_BYTES = 16 };
@@ -226,6 +227,25 @@ void config_check_gazetteer(struct cfg *c, const struct cfg_node *n, const char 
 		cfg_fail(c, n, NULL, "%.200s: %s", path, err_text(err));
 	config_sha256((struct span){f.bytes, f.len}, hash_out);
 	gazetteer_free(&g);
+	content_free(&f);
+}
+
+void config_check_withdrawn(struct cfg *c, const struct cfg_node *n, const char *path)
+{
+	struct withdrawn *w;
+	struct content f;
+	unsigned line;
+	int err;
+
+	if (offline(c) || !content_read(c, n, path, &f))
+		return;
+	err = withdrawn_new((struct span){f.bytes, f.len}, &w, &line);
+	if (err == ERR_PROTO)
+		cfg_fail(c, n, "understudy mask tells the token of a value", "line %u of %.200s is no token",
+		         line, path);
+	else if (err)
+		cfg_fail(c, n, NULL, "%.200s: %s", path, err_text(err));
+	withdrawn_free(&w);
 	content_free(&f);
 }
 

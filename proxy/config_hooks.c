@@ -154,6 +154,36 @@ void config_json_path_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	json_path_check(c, n, at);
 }
 
+static const char *const output_kinds[] = {
+#define X(id, name) name,
+        OUTPUT_TABLE(X)
+#undef X
+};
+
+void config_output_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan_route *r = at;
+	struct plan_output *o = &r->outputs[r->output_count];
+	uint32_t kind = 0;
+
+	while (kind < OUTPUT_KINDS && strcmp(n->text, output_kinds[kind]) != 0)
+		kind++;
+	if (kind == OUTPUT_KINDS)
+		cfg_fail(c, n,
+		         "one of: auto, values, classification, regression, ranking, embedding, detection",
+		         "'%.80s' is nothing that an output can be", n->text);
+	else if (r->output_count == OUTPUTS_MAX)
+		cfg_fail(c, n->key, NULL, "at most %d outputs", OUTPUTS_MAX);
+	else if (strlen(n->key->text) >= sizeof o->name)
+		cfg_fail(c, n->key, NULL, "the name of an output holds at most %zu bytes",
+		         sizeof o->name - 1);
+	else {
+		snprintf(o->name, sizeof o->name, "%s", n->key->text);
+		o->kind = kind;
+		r->output_count++;
+	}
+}
+
 void config_socket_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	if (strlen(at) >= sizeof(((struct sockaddr_un *)0)->sun_path))
@@ -261,6 +291,7 @@ void config_mask_field_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	if (!text)
 		return;
 	snprintf(f->where, sizeof(f->where), "%s", text);
+	f->line = n->line;
 	if (f->place == MASK_PATH)
 		json_path_check(c, in, f->where);
 	else if (!text[0] || strlen(text) >= sizeof(f->where))
@@ -291,7 +322,7 @@ void config_allow_hook(struct cfg *c, const struct cfg_node *n, void *at)
 void config_gazetteer_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	static const struct cfg_row row = {
-	        .name = "gazetteer_file", .type = CFG_STRING, .size = PATH_MAX_BYTES, .required = true};
+	        .name = "file", .type = CFG_STRING, .size = PATH_MAX_BYTES, .required = true};
 	struct reading *r = cfg_user(c);
 
 	if (!cfg_scalar(c, &row, n, at))
@@ -300,12 +331,20 @@ void config_gazetteer_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		cfg_fail(c, n, NULL, "the path is too long with the configuration's folder");
 }
 
+void config_withdrawn_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	config_gazetteer_hook(c, n, at);
+	if (*(char *)at)
+		config_check_withdrawn(c, n, at);
+}
+
 /* A gazetteer is looked up by its detector: it is on when there is a file. */
 static void detect_check(struct cfg *c, const struct cfg_node *n, struct plan_detect *d)
 {
 	const struct cfg_node *file = cfg_child(n, "gazetteer_file");
 
 	d->find.min_score = d->least_ppm / 10000;
+	d->line = cfg_child(n, "detectors") ? cfg_child(n, "detectors")->key->line : 0;
 	if (file && d->gazetteer_file[0]) {
 		detect_set_add(&d->find.classes, DETECT_GAZETTEER);
 		config_check_gazetteer(c, file, d->gazetteer_file, d->gazetteer_hash);

@@ -29,9 +29,10 @@ extern const struct cfg_row config_listen_rows[], config_route_rows[], config_ca
 
 /* config_hooks.c: single values, masks, files. */
 cfg_hook config_workers_hook, config_user_hook, config_seed_hook, config_socket_hook, config_name_hook,
-        config_path_hook, config_json_path_hook, config_method_hook, config_alpn_hook, config_file_hook,
-        config_mask_use_hook, config_mask_key_hook, config_mask_field_hook, config_mask_hook,
-        config_detector_hook, config_allow_hook, config_gazetteer_hook;
+        config_path_hook, config_json_path_hook, config_output_hook, config_method_hook, config_alpn_hook,
+        config_file_hook, config_mask_use_hook, config_mask_key_hook, config_mask_field_hook,
+        config_mask_hook, config_detector_hook, config_allow_hook, config_gazetteer_hook,
+        config_withdrawn_hook;
 /* config_mask.c: what a field's operator is told, and where it could never act; a whole policy. */
 void config_mask_operator(struct cfg *, const struct cfg_node *, struct plan_mask_field *);
 void config_mask_check(struct cfg *, const struct cfg_node *, struct plan_mask *);
@@ -98,6 +99,8 @@ void config_check_credential(struct cfg *, const struct cfg_node *n, const char 
 /* A token: such a line of 16 bytes and more without blanks. */
 void config_check_token(struct cfg *, const struct cfg_node *n, const char *path);
 /* A gazetteer that can be read; its SHA-256. */
+/* A withdrawal list can be read. */
+void config_check_withdrawn(struct cfg *, const struct cfg_node *n, const char *path);
 void config_check_gazetteer(struct cfg *, const struct cfg_node *n, const char *path, uint8_t hash_out[32]);
 /* A mask key: 32 raw bytes or 64 hex digits, for its owner only. */
 void config_check_mask_key(struct cfg *, const struct cfg_node *n, const char *path);

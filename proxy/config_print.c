@@ -171,11 +171,33 @@ static void print_edits(const char *which, const struct plan_header_edits *e, FI
 
 static void print_gate(const struct plan_gate *g, FILE *f)
 {
-	bool ratio = g->metric == GATE_LATENCY_P99_RATIO;
+	const struct gate_metric_row *row = gate_metric_row(g->metric);
+	bool share = gate_metric_share(g->metric);
 
-	fprintf(f, "  gate %s %s %.6g%s%s%s\n", config_gate_metrics[g->metric],
-	        g->metric == GATE_COVERAGE ? "min" : "max", ratio ? g->limit : g->limit * 100,
-	        ratio ? "" : "%", g->because[0] ? ": " : "", g->because);
+	fprintf(f, "  gate %s%s%s%s%s %s %.6g%s%s", row->name, g->candidate[0] ? " of " : "", g->candidate,
+	        g->slice[0] ? " in " : "", g->slice, row->direction == GATE_MIN ? "min" : "max",
+	        share ? g->limit * 100 : g->limit,
+	        share                      ? "%"
+	        : !strcmp(row->unit, "ms") ? " ms"
+	                                   : "",
+	        g->advisory & 1 ? ", not critical" : "");
+	if (g->min_pairs)
+		fprintf(f, ", from %u pairs on", g->min_pairs);
+	fprintf(f, "%s%s\n", g->because[0] ? ": " : "", g->because);
+}
+
+static void print_outputs(const struct plan_route *r, FILE *f)
+{
+	static const char *const kinds[] = {
+#define X(id, name) name,
+	        OUTPUT_TABLE(X)
+#undef X
+	};
+
+	for (uint32_t i = 0; i < r->output_count; i++)
+		fprintf(f, "    output %s: %s\n", r->outputs[i].name, kinds[r->outputs[i].kind]);
+	if (r->answer_after[0])
+		fprintf(f, "    of a text, what follows '%s' on its last such line\n", r->answer_after);
 }
 
 static void print_compare(const struct plan_route *r, FILE *f)
@@ -188,6 +210,7 @@ static void print_compare(const struct plan_route *r, FILE *f)
 		        r->tolerance_rel);
 	else
 		fprintf(f, "%s no tolerance declared: numbers must be equal\n", r->ignore_count ? ";" : "");
+	print_outputs(r, f);
 }
 
 static void print_faults(const struct plan_candidate *k, FILE *f)
@@ -307,8 +330,8 @@ static void print_stop(const struct plan_stop *s, FILE *f)
 static void print_safeguard(const struct plan_safeguard *s, FILE *f)
 {
 	const struct guard_row *row = guard_row(s->metric);
-	double scale = row->unit == GUARD_MS ? 1 : 100;
-	const char *unit = row->unit == GUARD_MS ? " ms" : "%";
+	double scale = guard_unit_row(row->unit)->scale;
+	const char *unit = row->unit == GUARD_SHARE ? "%" : guard_unit_row(row->unit)->sign;
 	char window[32], held[32], hold[32];
 
 	fprintf(f, "  safeguard: %s over %.4g%s for %s", row->name, s->max * scale, unit,

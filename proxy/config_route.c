@@ -28,39 +28,56 @@ void config_listen_hook(struct cfg *c, const struct cfg_node *n, void *at)
 			         "there are two listeners on %s", l->at.authority);
 }
 
+/* In the metric's unit: a share, a number, or ms. */
+static void gate_limit(struct cfg *c, const struct cfg_node *n, const char *name, struct plan_gate *g)
+{
+	const struct cfg_row time = {.name = name, .type = CFG_DURATION, .max = "1h"};
+	const struct cfg_row number = {.name = name,
+	                               .type = gate_metric_share(g->metric) ? CFG_RATE : CFG_DOUBLE};
+	uint32_t ms = 0;
+
+	if (strcmp(gate_metric_row(g->metric)->unit, "ms") != 0)
+		(void)cfg_scalar(c, &number, n, &g->limit);
+	else if (cfg_scalar(c, &time, n, &ms))
+		g->limit = ms;
+}
+
 void config_gate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	struct plan_gate *g = at;
-	bool coverage = g->metric == GATE_COVERAGE;
-	const char *want = coverage ? "min" : "max", *other = coverage ? "max" : "min";
+	bool least = gate_metric_row(g->metric)->direction == GATE_MIN;
+	const char *want = least ? "min" : "max", *other = least ? "max" : "min";
 	const char *name = config_gate_metrics[g->metric];
-	const struct cfg_row row = {.name = want,
-	                            .type = g->metric == GATE_LATENCY_P99_RATIO ? CFG_DOUBLE : CFG_RATE};
 	const struct cfg_node *limit = cfg_child(n, want), *metric = cfg_child(n, "metric");
 
 	if (!metric || metric->kind != CFG_NODE_SCALAR || strcmp(metric->text, name) != 0)
 		return;
 	if (cfg_child(n, other))
-		cfg_fail(c, cfg_child(n, other)->key, coverage ? "write min" : "write max",
-		         "'%s' has no '%s'", name, other);
+		cfg_fail(c, cfg_child(n, other)->key, least ? "write min" : "write max", "'%s' has no '%s'",
+		         name, other);
 	else if (!limit)
 		cfg_fail(c, n, NULL, "'%s' is missing", want);
 	if (limit)
-		(void)cfg_scalar(c, &row, limit, &g->limit);
+		gate_limit(c, limit, want, g);
+	if (g->advisory & 1 && gate_metric_row(g->metric)->standing)
+		cfg_fail(c, cfg_child(n, "critical"), NULL, "'%s' is always critical", name);
+	if (g->slice[0] && g->metric != GATE_DIVERGENCE_RATE)
+		cfg_fail(c, cfg_child(n, "slice"), "write metric: divergence_rate",
+		         "'%s' is not counted by slice", name);
 }
 
-/* In the metric's unit: ms, or a share. */
+/* In the metric's unit. */
 static void guard_limit(struct cfg *c, const struct cfg_node *n, const char *name, enum guard_unit unit,
                         double *out)
 {
 	const struct cfg_row time = {.name = name, .type = CFG_DURATION, .min = "1ms", .max = "1h"};
-	const struct cfg_row share = {.name = name, .type = CFG_RATE};
+	const struct cfg_row figure = {.name = name, .type = unit == GUARD_SHARE ? CFG_RATE : CFG_DOUBLE};
 	uint32_t ms = 0;
 
 	if (!n)
 		return;
-	if (unit == GUARD_SHARE)
-		(void)cfg_scalar(c, &share, n, out);
+	if (unit != GUARD_MS)
+		(void)cfg_scalar(c, &figure, n, out);
 	else if (cfg_scalar(c, &time, n, &ms))
 		*out = ms;
 }
@@ -155,8 +172,8 @@ void config_candidate_hook(struct cfg *c, const struct cfg_node *n, void *at)
 bool config_standing_gates(struct plan_route *r)
 {
 	static const struct plan_gate standing[] = {
-	        {GATE_CANDIDATE_FAILURE_RATE, 0.01, "stands always"},
-	        {GATE_COVERAGE, 0.95, "stands always"},
+	        {.metric = GATE_CANDIDATE_FAILURE_RATE, .limit = 0.01, .because = "stands always"},
+	        {.metric = GATE_COVERAGE, .limit = 0.95, .because = "stands always"},
 	};
 	struct plan_gate mine[GATES_MAX];
 	uint32_t count = r->gate_count, total = 0;
@@ -166,7 +183,7 @@ bool config_standing_gates(struct plan_route *r)
 		bool declared = false;
 
 		for (uint32_t i = 0; i < count; i++)
-			declared |= mine[i].metric == standing[s].metric;
+			declared |= mine[i].metric == standing[s].metric && !mine[i].candidate[0];
 		if (!declared)
 			r->gates[total++] = standing[s];
 	}
@@ -202,14 +219,57 @@ static void candidates_check(struct cfg *c, const struct cfg_node *n, const stru
 		         "without 'mirror' nothing is copied to the candidates");
 }
 
+static bool same_gate(const struct plan_gate *a, const struct plan_gate *b)
+{
+	return a->metric == b->metric && !strcmp(a->candidate, b->candidate) && !strcmp(a->slice, b->slice);
+}
+
+static void gate_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r,
+                       const struct plan_gate *g)
+{
+	bool known = !g->candidate[0], sliced = !g->slice[0];
+
+	for (uint32_t i = 0; i < r->candidate_count; i++)
+		known |= !strcmp(r->candidates[i].name, g->candidate) && !r->candidates[i].baseline;
+	for (uint32_t i = 0; i < r->slice_count; i++)
+		sliced |= !strncmp(r->slices[i].name, g->slice, strlen(r->slices[i].name)) &&
+		          g->slice[strlen(r->slices[i].name)] == '=';
+	if (!known)
+		cfg_fail(c, cfg_child(n, "candidate"), NULL, "there is no candidate '%s' to hold to a gate",
+		         g->candidate);
+	if (!sliced)
+		cfg_fail(c, cfg_child(n, "slice"), "write it as NAME=VALUE, NAME from 'slices'",
+		         "there is no slice '%.80s'", g->slice);
+	if (g->metric == GATE_PARITY_CHANGE && !r->fairness.on)
+		cfg_fail(c, cfg_child(n, "metric"), "add fairness: {slice: NAME}",
+		         "the route has no 'fairness' to measure");
+}
+
 static void gates_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
 {
-	for (uint32_t i = 0; i < r->gate_count; i++)
+	for (uint32_t i = 0; i < r->gate_count; i++) {
+		const struct cfg_node *at = config_item(n, "gates", i);
+
+		if (!cfg_child(at, "metric"))
+			continue;
+		gate_check(c, at, r, &r->gates[i]);
 		for (uint32_t j = 0; j < i; j++)
-			if (r->gates[i].metric == r->gates[j].metric &&
-			    cfg_child(config_item(n, "gates", i), "metric"))
-				cfg_fail(c, cfg_child(config_item(n, "gates", i), "metric"), NULL,
-				         "there are two gates '%s'", config_gate_metrics[r->gates[i].metric]);
+			if (same_gate(&r->gates[i], &r->gates[j]))
+				cfg_fail(c, cfg_child(at, "metric"), NULL, "there are two gates '%s'",
+				         config_gate_metrics[r->gates[i].metric]);
+	}
+}
+
+static void fairness_check(struct cfg *c, const struct cfg_node *n, struct plan_route *r)
+{
+	const struct cfg_node *slice = cfg_child(cfg_child(n, "fairness"), "slice");
+	bool known = false;
+
+	r->fairness.on = slice != NULL;
+	for (uint32_t i = 0; i < r->slice_count; i++)
+		known |= !strcmp(r->slices[i].name, r->fairness.slice);
+	if (slice && !known)
+		cfg_fail(c, slice, "name one of 'slices'", "there is no slice '%s'", r->fairness.slice);
 }
 
 static void safeguards_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
@@ -327,6 +387,7 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		r->keep_host |= r->candidates[i].rewrite.keep_host;
 	stop_check(c, cfg_child(n, "stop"), r);
 	candidates_check(c, n, r);
+	fairness_check(c, n, r);
 	gates_check(c, n, r);
 	safeguards_check(c, n, r);
 	slices_check(c, n, r);
@@ -414,8 +475,28 @@ static void memory_check(struct cfg *c, const struct plan *p)
 	         p->workers);
 }
 
+/* The list is of tokens: a policy that leaves the subject clear, or drops it, would never find one. */
+static void withdrawn_check(struct cfg *c, const struct plan *p)
+{
+	const struct cfg_node *at = cfg_child(cfg_child(cfg_root(c), "withdrawn"), "subject");
+
+	for (uint32_t i = 0; at && i < p->route_count; i++) {
+		const struct plan_mask *m = &p->masks[p->routes[i].mask];
+		bool token = false;
+
+		for (uint32_t f = 0; f < m->field_count; f++)
+			token |= m->fields[f].place == MASK_HEADER && m->fields[f].with == MASK_TOKEN &&
+			         !strcmp(m->fields[f].where, p->withdrawn.subject);
+		if (p->routes[i].mirror && !token)
+			cfg_fail(c, at, "add {header: NAME, with: token} to its fields",
+			         "the mask '%.80s' of route '%.80s' makes no token of '%.80s'", m->name,
+			         p->routes[i].name, p->withdrawn.subject);
+	}
+}
+
 void config_check_whole(struct cfg *c, const struct plan *p)
 {
+	withdrawn_check(c, p);
 	memory_check(c, p);
 	config_sandboxes_check(c, p);
 	for (uint32_t i = 0; i < p->route_count; i++) {

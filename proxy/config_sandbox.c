@@ -32,6 +32,22 @@ void config_sandbox_command_hook(struct cfg *c, const struct cfg_node *n, void *
 	add_word(c, n, at, n->text);
 }
 
+bool config_sandbox_can_bind(const char *path)
+{
+	static const char *const below[] = {"/proc", "/sys", "/dev"}, /* they lead to the host itself */
+	        *const ours[] = {"/", "/tmp", "/run", "/sandbox"}; /* it would lie over what we put there */
+	bool can = true;
+
+	for (unsigned i = 0; i < sizeof below / sizeof *below; i++) {
+		size_t n = strlen(below[i]);
+
+		can &= strncmp(path, below[i], n) || (path[n] && path[n] != '/');
+	}
+	for (unsigned i = 0; i < sizeof ours / sizeof *ours; i++)
+		can &= strcmp(path, ours[i]) != 0;
+	return can;
+}
+
 void config_sandbox_ro_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	const struct reading *r = cfg_user(c);
@@ -46,6 +62,8 @@ void config_sandbox_ro_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	if (!r->offline && (!(real = realpath(path, NULL)) || stat(real, &st) || !S_ISDIR(st.st_mode)))
 		cfg_fail(c, n, "relative paths are against the configuration's folder",
 		         "%.200s is no folder: %s", path, real ? "it is a file" : strerror(errno));
+	else if (!config_sandbox_can_bind(real ? real : path))
+		cfg_fail(c, n, "name a folder of its own", "%.200s would lay the host open", path);
 	else
 		add_word(c, n, at, real ? real : path);
 	free(real);

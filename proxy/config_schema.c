@@ -24,16 +24,19 @@ const char *const config_protocols[] = {
         PROTOCOL_TABLE(X)
 #undef X
                 NULL};
-const char *const config_gate_metrics[] = {"candidate_failure_rate", "coverage",          "divergence_rate",
-                                           "row_divergence_rate",    "latency_p99_ratio", NULL};
+const char *const config_gate_metrics[] = {
+#define X(id, name, unit, direction, standing, limit, meaning) name,
+        GATE_TABLE(X)
+#undef X
+                NULL};
 const char *const config_guard_metrics[] = {
 #define X(id, name, unit, scope, meaning) name,
         GUARD_TABLE(X)
 #undef X
                 NULL};
 /* Gates or words of the design for which there is no figure of the last while. */
-static const char *const guard_metrics_later[] = {
-        "coverage", "row_divergence_rate", "latency_p99_ratio", "drift", "privacy_new", "fairness", NULL};
+static const char *const guard_metrics_later[] = {"coverage", "row_divergence_rate", "privacy_new",
+                                                  "fairness", NULL};
 static const char *const guard_actions[] = {
 #define X(id, name, meaning) name,
         GUARD_ACTION_TABLE(X)
@@ -53,6 +56,7 @@ static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};
 static const char *const free_texts[] = {"keep", "drop", NULL}, *const free_texts_later[] = {"recogniser",
                                                                                              NULL};
+static const char *const critical[] = {"yes", "no", "true", "false", NULL};
 static const char *const modes[] = {"deny", "allow", NULL};
 static const char *const models[] = {"ask", "ignore", NULL};
 static const char *const roles[] = {"candidate", "baseline", NULL};
@@ -285,6 +289,21 @@ static const struct cfg_row headers_rows[] = {
         {ALL("response", CFG_MAPPING, response_rows), .sentence = "On the way to the client."},
         END,
 };
+static const struct cfg_row consent_rows[] = {
+        {ONE("header", CFG_HOOK, struct plan_route, consent_header), .required = true,
+         .hook = config_slice_header_hook, .sentence = "a header's name; a request without it is not copied"},
+        {ONE("value", CFG_STRING, struct plan_route, consent_value),
+         .sentence = "What it must say, in either case; left out: anything but no, false and 0."},
+        END,
+};
+static const struct cfg_row withdrawn_rows[] = {
+        {ONE("file", CFG_HOOK, struct plan_withdrawn, file), .required = true, .hook = config_withdrawn_hook,
+         .sentence = "one token a line, as masks make it of the subject"},
+        {ONE("subject", CFG_HOOK, struct plan_withdrawn, subject), .required = true,
+         .hook = config_slice_header_hook,
+         .sentence = "a header's name, which says whose the request is; each mask must make it a token"},
+        END,
+};
 static const struct cfg_row mirror_rows[] = {
         {ONE("sample", CFG_SHARE, struct plan_route, sample_ppm), .value = "100%",
          .sentence = "Share of exchanges copied."},
@@ -297,6 +316,8 @@ static const struct cfg_row mirror_rows[] = {
          .sentence = "A name under masks; left out, the built-in policy."},
         {ONE("max_body", CFG_SIZE, struct plan_route, max_body_bytes), .min = "1KiB", .max = "1GiB",
          .value = "8MiB", .sentence = "A larger body is served, not copied."},
+        {ALL("consent", CFG_MAPPING, consent_rows),
+         .sentence = "What a request must say to be copied; else it is excluded as no_consent."},
         END,
 };
 static const struct cfg_row tolerance_rows[] = {
@@ -314,7 +335,13 @@ static const struct cfg_row compare_rows[] = {
          .sentence = "JSON paths left out of the comparison."},
         {ALL("tolerance", CFG_MAPPING, tolerance_rows),
          .sentence = "Differences of numbers that do not count."},
-        NOT_YET("outputs"),
+        {.name = "outputs",
+         .type = CFG_PAIRS,
+         .hook = config_output_hook,
+         .sentence = "NAME: what it is compared as: auto, values, classification, regression, ranking, "
+                     "embedding or detection."},
+        {ONE("answer_after", CFG_STRING, struct plan_route, answer_after),
+         .sentence = "What begins the line with a text's final answer, which is compared in its place."},
         END,
 };
 static const struct cfg_row candidate_tls_rows[] = {
@@ -487,21 +514,32 @@ const struct cfg_row config_candidate_rows[] = {
 };
 static const struct cfg_row gate_rows[] = {
         {ONE("metric", CFG_ENUM, struct plan_gate, metric), .names = config_gate_metrics, .required = true,
-         .sentence = "divergence_rate, row_divergence_rate, candidate_failure_rate, coverage or "
-                     "latency_p99_ratio"},
-        {.name = "max", .type = CFG_LATER, .sentence = "Upper limit: a percentage, or a number for a ratio."},
-        {.name = "min", .type = CFG_LATER, .sentence = "Lower limit, for coverage."},
+         .sentence = "such as divergence_rate, excess_divergence or latency_p99_ratio: see understudy gate "
+                     "--list"},
+        {.name = "max",
+         .type = CFG_LATER,
+         .sentence = "Upper limit: a percentage, a number for a ratio or bits, a time for a shift."},
+        {.name = "min", .type = CFG_LATER, .sentence = "Lower limit, for coverage and token_f1_mean."},
         {ONE("because", CFG_STRING, struct plan_gate, because), .sentence = "Why this limit."},
+        {ONE("critical", CFG_ENUM, struct plan_gate, advisory), .names = critical, .value = "yes",
+         .sentence = "no: it is told, and no part of the verdict."},
+        {ONE("min_pairs", CFG_INTEGER, struct plan_gate, min_pairs), .min = "0", .max = "1000000000",
+         .value = "0", .sentence = "Undecided before so many pairs, whatever its interval."},
+        {ONE("candidate", CFG_STRING, struct plan_gate, candidate),
+         .sentence = "The one that it is for; left out: each of the route."},
+        {ONE("slice", CFG_STRING, struct plan_gate, slice),
+         .sentence = "Of divergence_rate: among the pairs of a slice alone, as tenant=a."},
         END,
 };
 static const struct cfg_row safeguard_rows[] = {
         {ONE("metric", CFG_ENUM, struct plan_safeguard, metric), .names = config_guard_metrics,
          .unsupported = guard_metrics_later, .required = true,
          .sentence = "live_latency_p99, live_error_rate, candidate_failure_rate, divergence_rate, "
-                     "host_memory or host_cpu"},
+                     "latency_p99_ratio, drift, host_*"},
         {.name = "max",
          .type = CFG_LATER,
-         .sentence = "Over this it acts: a time for live_latency_p99, else a percentage."},
+         .sentence = "Over this it acts: a time for live_latency_p99, a number for drift and "
+                     "latency_p99_ratio, else a percentage."},
         {.name = "leave",
          .type = CFG_LATER,
          .sentence = "What it does is taken back when the figure was not over this; left out: 80% of max."},
@@ -525,6 +563,15 @@ static const struct cfg_row slice_rows[] = {
         {ONE("header", CFG_HOOK, struct plan_slice, header), .required = true,
          .hook = config_slice_header_hook,
          .sentence = "a request header's name; its masked value is the group"},
+        END,
+};
+static const struct cfg_row fairness_rows[] = {
+        {ONE("slice", CFG_STRING, struct plan_fairness, slice), .required = true,
+         .sentence = "the name of one of the route's slices: its values are the groups"},
+        {ONE("label", CFG_INTEGER, struct plan_fairness, label), .min = "0", .max = "1000000", .value = "1",
+         .sentence = "The index of the favourable label."},
+        {ONE("min_rows", CFG_INTEGER, struct plan_fairness, min_rows), .min = "1", .max = "1000000",
+         .value = "30", .sentence = "Groups of fewer rows are not told."},
         END,
 };
 const struct cfg_row config_route_rows[] = {
@@ -562,6 +609,8 @@ const struct cfg_row config_route_rows[] = {
          CFG_ITEMS(struct plan_route, slices, slice_count),
          .rows = slice_rows,
          .sentence = "Groups of exchanges that reports tell apart."},
+        {ALL("fairness", CFG_MAPPING, fairness_rows), .offset = offsetof(struct plan_route, fairness),
+         .sentence = "Whether the groups of a slice are given a label alike, by live and by candidates."},
         {.name = "safeguards",
          .type = CFG_LIST,
          CFG_ITEMS(struct plan_route, safeguards, safeguard_count),
@@ -693,6 +742,8 @@ static const struct cfg_row rows[] = {
         {ONE("canary", CFG_DURATION, struct plan, canary_ms), .min = "0s", .max = "1h", .value = "1m",
          .sentence =
                  "How often a synthetic exchange tries what masks copies; unmasked or lost it pauses all."},
+        {ALL("withdrawn", CFG_MAPPING, withdrawn_rows), .offset = offsetof(struct plan, withdrawn),
+         .sentence = "Whose exchanges are neither captured, nor mirrored, nor replayed any more."},
         {ALL("control", CFG_MAPPING, control_rows), .sentence = "How commands reach the proxy."},
         {ALL("run", CFG_MAPPING, run_rows), .sentence = "What this run is."},
         {ALL("engine", CFG_MAPPING, engine_rows), .sentence = "Where the work is done."},
@@ -719,6 +770,11 @@ static const struct cfg_row rows[] = {
         NOT_YET("safeguards"),
         END,
 };
+
+const char *config_operator_name(uint32_t with)
+{
+	return config_mask_operators[with];
+}
 
 const struct cfg_row *config_schema(void)
 {

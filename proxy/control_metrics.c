@@ -212,7 +212,7 @@ static void each_guard(const struct metric *m, const struct stats *s, struct buf
 			const struct plan_safeguard *g = &route->safeguards[i];
 			bool own = guard_row(g->metric)->scope == GUARD_CANDIDATE;
 
-			for (unsigned c = 0; c < stats_guarded(route, g); c++)
+			for (unsigned c = 0; c < plan_guarded(route, g); c++)
 				put(m,
 				    (const char *const[]){route->name, own ? route->candidates[c].name : "",
 				                          guard_row(g->metric)->name,

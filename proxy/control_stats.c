@@ -124,17 +124,12 @@ static void read_standings(struct stats *s, const struct page *page, sandbox_loo
 		}
 }
 
-unsigned stats_guarded(const struct plan_route *route, const struct plan_safeguard *s)
-{
-	return guard_row(s->metric)->scope == GUARD_CANDIDATE ? route->candidate_count : 1;
-}
-
 static void read_guards(struct stats *s, const struct page *page)
 {
 	for (unsigned r = 0; r < s->plan->route_count; r++)
 		for (unsigned i = 0; i < s->plan->routes[r].safeguard_count; i++)
 			for (unsigned c = 0;
-			     c < stats_guarded(&s->plan->routes[r], &s->plan->routes[r].safeguards[i]); c++) {
+			     c < plan_guarded(&s->plan->routes[r], &s->plan->routes[r].safeguards[i]); c++) {
 				const struct guard_gauges *from = &page->guards[r][i][c];
 				struct stats_guard *to = &s->guards[r][i][c];
 				uint64_t bits = atomic_load(&from->value);

@@ -74,8 +74,6 @@ const struct metric *stats_metric(unsigned index);
  * printed either. */
 void stats_config(const struct plan *, struct buf *out);
 
-/* How many figures a safeguard watches: one, or one a candidate. */
-unsigned stats_guarded(const struct plan_route *, const struct plan_safeguard *);
 /* Endpoints of a route that no worker sends to. */
 unsigned stats_endpoints_out(const struct stats *, unsigned route);
 /* The sum of a group's outcomes. */

@@ -170,7 +170,7 @@ static bool put_guards(const struct stats *s, struct buf *b)
 			const struct plan_route *route = &s->plan->routes[r];
 			const struct plan_safeguard *g = &route->safeguards[i];
 
-			for (unsigned c = 0; c < stats_guarded(route, g); c++) {
+			for (unsigned c = 0; c < plan_guarded(route, g); c++) {
 				if (!s->guards[r][i][c].tripped || more++)
 					continue;
 				buf_printf(b, "held back: %s %s (%s)",

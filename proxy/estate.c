@@ -151,7 +151,7 @@ static int make_shared(struct estate *e)
 static int make_secrets(struct estate *e, const struct estate *former)
 {
 	bool kept = former && !former->plan->mask_key_file[0];
-	int mask = -1, sample = -1, ticket = -1, err;
+	int mask = -1, sample = -1, ticket = -1, list = -1, err;
 
 	err = secrets_mask_key(e->plan->mask_key_file, kept ? estate_fd(former, "mask-key") : -1, &mask);
 	if (!err)
@@ -170,10 +170,14 @@ static int make_secrets(struct estate *e, const struct estate *former)
 
 		if (!file[0])
 			continue;
-		err = secrets_gazetteer(file, &fd);
+		err = secrets_list(file, &fd);
 		if (!err)
 			err = estate_own(e, fd, "gazetteer.%u", i);
 	}
+	if (!err && e->plan->withdrawn.file[0])
+		err = secrets_list(e->plan->withdrawn.file, &list);
+	if (!err && list != -1)
+		err = estate_own(e, list, "withdrawn");
 	return err;
 }
 

@@ -106,7 +106,7 @@ static void choose_directory(const struct parent *p, const struct plan *plan, ch
 		snprintf(out, DIRECTORY_BYTES, "%s-%u", p->job->run, n);
 }
 
-struct house *generations_build(const struct parent *p, const struct plan *plan)
+struct house *generations_build(struct parent *p, const struct plan *plan)
 {
 	char directory[DIRECTORY_BYTES];
 	struct house *h;

@@ -56,7 +56,7 @@ bool generations_serve(const struct parent *);
 /* An older generation drains, or another change is under way: further ones wait. */
 bool generations_busy(const struct parent *);
 /* A house for the plan, in a directory that no other run has; NULL, said on stderr. */
-struct house *generations_build(const struct parent *, const struct plan *);
+struct house *generations_build(struct parent *, const struct plan *);
 /* Take up what SIGHUP or control asks for. */
 void generations_hear(struct parent *, uint64_t now_ns);
 /* The process that read the configuration has ended, with waitpid's status. */

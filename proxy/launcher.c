@@ -22,19 +22,16 @@
 enum { ORDERS_FD = 3, SELF_FD, REPLY_MS = 5000 };
 
 struct order { /* words, then sets, follow each other in `text` */
-	uint32_t number, role, words, sets;
+	uint32_t as, words, sets;
 	char text[LAUNCH_TEXT_BYTES];
-};
-
-struct reply {
-	uint32_t number; /* of its order */
-	int32_t pid;     /* or -errno */
 };
 
 union rights {
 	struct cmsghdr header;
 	char room[CMSG_SPACE(LAUNCH_FDS_MAX * sizeof(int))];
 };
+
+typedef int32_t reply; /* a pid, or -errno */
 
 /* --- the parent's end --- */
 
@@ -67,72 +64,137 @@ static ssize_t send_order(int fd, struct order *o, size_t used, const struct lau
 	return sendmsg(fd, &m, MSG_NOSIGNAL);
 }
 
-/* What an order that was given up has started since is known to nobody: it ends. */
-static pid_t await(int fd, uint32_t number)
+/* What dies without an answer may have started something, which nobody knows: it finds its descriptors' other
+ * ends closed. */
+static pid_t await(int fd, pid_t launcher)
 {
 	struct pollfd news = {.fd = fd, .events = POLLIN};
-	struct reply r;
+	reply pid;
 
-	while (poll(&news, 1, REPLY_MS) == 1 && recv(fd, &r, sizeof r, 0) == sizeof r) {
-		if (r.number == number) {
-			errno = r.pid < 0 ? -r.pid : 0;
-			return r.pid < 0 ? ERR_SYS : r.pid;
-		}
-		if (r.pid > 0 && waitpid(r.pid, NULL, WNOHANG) == 0)
-			kill(r.pid, SIGKILL);
+	if (poll(&news, 1, REPLY_MS) == 1 && recv(fd, &pid, sizeof pid, 0) == sizeof pid) {
+		errno = pid < 0 ? -pid : 0;
+		return pid < 0 ? ERR_SYS : pid;
 	}
+	kill(launcher, SIGKILL);
 	errno = EPIPE;
 	return ERR_SYS;
 }
 
-pid_t launcher_start(const struct launcher *launcher, const struct launch *l)
+pid_t launcher_start(struct launcher *launcher, const struct launch *l)
 {
 	static struct order o;
 	size_t used = 0;
 
-	o.number++;
-	o.role = l->role;
+	o.as = l->as;
 	o.words = o.sets = 0;
 	errno = E2BIG;
 	if (l->fd_count > LAUNCH_FDS_MAX || !put_words(&o, &used, l->words, &o.words) ||
 	    !put_words(&o, &used, l->sets, &o.sets))
 		return ERR_SYS;
-	if (send_order(launcher->fd, &o, used, l) == -1)
+	errno = EPIPE;
+	for (unsigned i = 0; i < LAUNCHERS; i++)
+		if (launcher->each[i].pid && send_order(launcher->each[i].fd, &o, used, l) != -1)
+			return await(launcher->each[i].fd, launcher->each[i].pid);
+	return ERR_SYS;
+}
+
+/* Here, or by another launcher. */
+static pid_t start_launcher(struct launcher *l, unsigned i, bool first, int end)
+{
+	char index[16], epoch[16];
+	const char *const words[] = {"understudy", "--role", "launcher", index, epoch, NULL};
+	const int fds[] = {end, l->self_fd};
+	pid_t pid;
+
+	snprintf(index, sizeof index, "%u", i);
+	snprintf(epoch, sizeof epoch, "%u", l->replaced);
+	if (!first)
+		return launcher_start(
+		        l,
+		        &(struct launch){.as = LAUNCH_LAUNCHER, .words = words, .fds = fds, .fd_count = 2});
+	pid = fork();
+	if (pid == 0) {
+		fds_place(ORDERS_FD, fds, 2);
+		fexecve(SELF_FD, (char *const *)words, environ);
+		_exit(3);
+	}
+	return pid;
+}
+
+static int fill(struct launcher *l, unsigned i, bool first)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return ERR_SYS;
-	return await(launcher->fd, o.number);
+	pid = start_launcher(l, i, first, pair[1]);
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return ERR_SYS;
+	}
+	l->each[i].fd = pair[0];
+	l->each[i].pid = pid;
+	return 0;
 }
 
 int launcher_open(struct launcher *l, int self_fd)
 {
-	char *const words[] = {"understudy", "--role", "launcher", "0", "0", NULL};
-	int pair[2];
+	int err = 0;
 
-	*l = (struct launcher){.fd = -1};
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return ERR_SYS;
-	l->pid = fork();
-	if (l->pid == 0) {
-		fds_place(ORDERS_FD, (int[]){pair[1], self_fd}, 2);
-		fexecve(SELF_FD, words, environ);
-		_exit(3);
+	*l = (struct launcher){.self_fd = self_fd};
+	for (unsigned i = 0; i < LAUNCHERS && !err; i++)
+		err = fill(l, i, true);
+	if (err)
+		launcher_close(l);
+	return err;
+}
+
+bool launcher_hear_death(struct launcher *l, pid_t pid)
+{
+	for (unsigned i = 0; i < LAUNCHERS; i++) {
+		if (l->each[i].pid != pid)
+			continue;
+		close(l->each[i].fd);
+		l->each[i].pid = 0;
+		return true;
 	}
-	close(pair[1]);
-	l->fd = pair[0];
-	if (l->pid > 0)
-		return 0;
-	launcher_close(l);
-	return ERR_SYS;
+	return false;
+}
+
+void launcher_mend(struct launcher *l)
+{
+	unsigned living = launcher_count(l);
+
+	for (unsigned i = 0; i < LAUNCHERS && living; i++) {
+		if (l->each[i].pid)
+			continue;
+		l->replaced++;
+		(void)!fill(l, i, false); /* the next turn tries again */
+	}
+}
+
+unsigned launcher_count(const struct launcher *l)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < LAUNCHERS; i++)
+		count += l->each[i].pid != 0;
+	return count;
 }
 
 void launcher_close(struct launcher *l)
 {
-	if (l->fd != -1)
-		close(l->fd);
-	if (l->pid > 0) {
-		kill(l->pid, SIGKILL); /* it holds nothing */
-		waitpid(l->pid, NULL, 0);
+	for (unsigned i = 0; i < LAUNCHERS; i++) {
+		pid_t pid = l->each[i].pid;
+
+		if (!pid)
+			continue;
+		kill(pid, SIGKILL); /* it holds nothing */
+		waitpid(pid, NULL, 0);
+		(void)launcher_hear_death(l, pid);
 	}
-	*l = (struct launcher){.fd = -1};
 }
 
 /* --- the launcher's --- */
@@ -151,9 +213,12 @@ static void as_proxy(char **words)
 	fprintf(stderr, "understudy: cannot execute %s: %s\n", words[0], strerror(errno));
 }
 
-static void as_role(char **words, int program)
+static void as_role(char **words, int program, bool launcher)
 {
 	int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (launcher)
+		sigprocmask(SIG_SETMASK, &former_mask, NULL);
 
 	dup2(nothing, STDIN_FILENO);
 	close(nothing);
@@ -166,16 +231,16 @@ static _Noreturn void become(struct order *o, int *fds, unsigned count)
 	char *words[LAUNCH_WORDS_MAX] = {0}, *at = o->text;
 
 	fds[count] = SELF_FD;
-	fds_place(ORDERS_FD, fds, count + (o->role ? 1 : 0));
+	fds_place(ORDERS_FD, fds, count + (o->as == LAUNCH_PROXY ? 0 : 1));
 	for (uint32_t i = 0; i < o->words + o->sets; i++, at += strlen(at) + 1)
 		if (i < o->words)
 			words[i] = at;
 		else
 			putenv(at);
-	if (o->role)
-		as_role(words, ORDERS_FD + (int)count);
-	else
+	if (o->as == LAUNCH_PROXY)
 		as_proxy(words);
+	else
+		as_role(words, ORDERS_FD + (int)count, o->as == LAUNCH_LAUNCHER);
 	_exit(3);
 }
 
@@ -201,7 +266,7 @@ static bool obey(void)
 	unsigned count = 0;
 	ssize_t n = recvmsg(ORDERS_FD, &m, MSG_CMSG_CLOEXEC);
 	const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	struct reply r;
+	reply pid;
 
 	if (n < (ssize_t)offsetof(struct order, text))
 		return false;
@@ -209,14 +274,15 @@ static bool obey(void)
 		count = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 		memcpy(fds, CMSG_DATA(c), count * sizeof(int));
 	}
-	r = (struct reply){o.number, start(&o, fds, count)};
+	pid = start(&o, fds, count);
 	for (unsigned i = 0; i < count; i++)
 		close(fds[i]);
-	return send(ORDERS_FD, &r, sizeof r, MSG_NOSIGNAL) == sizeof r;
+	return send(ORDERS_FD, &pid, sizeof pid, MSG_NOSIGNAL) == sizeof pid;
 }
 
-int launcher_run(void)
+int launcher_run(int count, char **words)
 {
+	bool confined = count > 1 && strcmp(words[1], "0");
 	sigset_t all;
 
 	sigfillset(&all);
@@ -224,7 +290,7 @@ int launcher_run(void)
 	fcntl(ORDERS_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(SELF_FD, F_SETFD, FD_CLOEXEC);
 	confine_memory();
-	if (confine_launcher())
+	if (!confined && confine_launcher()) /* a filter more each time would be too many at last */
 		return 3;
 	while (obey())
 		continue;

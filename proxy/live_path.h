@@ -76,10 +76,10 @@ struct worker {
 	struct health *health;         /* NULL: no endpoint is checked */
 	struct codec *codecs[2];       /* spare, by enum h1_kind: those of one kind need no new beginning */
 	struct buf scratch;            /* one head of a record at a time */
-	uint8_t sample_key[16];
-	uint64_t sequence, now_ns; /* the clock when this turn began */
-	uint64_t memory_max;       /* of gauges->buffered */
-	uint64_t salt;             /* of the ids of our spans */
+	const uint8_t *sample_key;     /* 16 bytes */
+	uint64_t sequence, now_ns;     /* the clock when this turn began */
+	uint64_t memory_max;           /* of gauges->buffered */
+	uint64_t salt;                 /* of the ids of our spans */
 	uint32_t session_count, in_flight;
 	uint32_t work;          /* done so far, see TURN_WORK; it wraps */
 	uint32_t most_sessions; /* since memory was last given back */

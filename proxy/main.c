@@ -96,7 +96,7 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "captures", "ring.recorder", "wake.recorder"},
          {5, 800},
          0,
-         {MAY_STORE | MAY_FORK, DIALS_NOBODY}},
+         {MAY_RECORD | MAY_FORK, DIALS_NOBODY}},
         {"resolver",
          IN_MIRROR | IN_FORWARD | IF_NAMED,
          resolver_run,
@@ -113,8 +113,8 @@ static const struct role_row roles[] = {
          STAGE_MASKER,
          PHASE_MASKER,
          ONE_ROLE,
-         {"plan", "ledger", "page", "mask-key", "gazetteer.*", "ring.raw.*", "wake.raw.*", "ring.shadow",
-          "wake.shadow", "ring.judge", "wake.judge", "ring.recorder", "wake.recorder"},
+         {"plan", "ledger", "page", "mask-key", "gazetteer.*", "withdrawn", "ring.raw.*", "wake.raw.*",
+          "ring.shadow", "wake.shadow", "ring.judge", "wake.judge", "ring.recorder", "wake.recorder"},
          {5, 600},
          0,
          {0, DIALS_NOBODY}},
@@ -124,7 +124,8 @@ static const struct role_row roles[] = {
          STAGE_MASKER,
          PHASE_WORKERS,
          ONE_ROLE,
-         {"plan", "ledger", "page", "input", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge"},
+         {"plan", "ledger", "page", "input", "withdrawn", "ring.shadow", "wake.shadow", "ring.judge",
+          "wake.judge"},
          {0, 300},
          0,
          {MAY_READ, DIALS_NOBODY}},
@@ -156,24 +157,11 @@ int start_roles(const struct plan *plan, const char *run_directory, const char *
 }
 
 const struct command *const commands[] = {
-        &proxy_command,
-        &check_command,
-        &rehearse_command,
-        &replay_command,
-        &ctl_command,
-        &capture_command,
-        &report_command,
-        &gate_command,
-        &show_command,
-        &doctor_command,
-        &drill_command,
-        &prove_command,
-        &sandbox_command,
-        &runs_command,
-        &stats_command,
-        &version_command,
-        &manual_command,
-        &completion_command,
+        &proxy_command, &check_command,   &rehearse_command, &replay_command,
+        &ctl_command,   &capture_command, &mask_command,     &report_command,
+        &gate_command,  &show_command,    &labels_command,   &doctor_command,
+        &drill_command, &prove_command,   &sandbox_command,  &runs_command,
+        &stats_command, &version_command, &manual_command,   &completion_command,
         NULL,
 };
 
@@ -194,7 +182,7 @@ static int run_role(int argc, char **argv)
 		if (!strcmp(roles[i].name, argv[0]))
 			return role_enter(argc, argv, roles[i].rank, &roles[i].walls, roles[i].run);
 	if (argc > 0 && !strcmp(argv[0], "launcher"))
-		return launcher_run();
+		return launcher_run(argc - 1, argv + 1);
 	fprintf(stderr, "understudy: there is no role '%s'; --role is how the program starts its own parts\n",
 	        argc > 0 ? argv[0] : "");
 	return 2;

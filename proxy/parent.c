@@ -118,11 +118,12 @@ static void open_first(struct parent *p)
 /* --- the loop --- */
 
 /* It takes a process that is not confined to start one. */
-static void lose_launcher(struct parent *p)
+static void tell_launcher_died(const struct parent *p)
 {
-	p->launcher.pid = 0;
-	fprintf(stderr, "understudy: the launcher died: no sandbox and no other binary can be started until "
-	                "the proxy is\n");
+	fprintf(stderr, launcher_count(&p->launcher)
+	                        ? "understudy: a launcher died: another starts the next\n"
+	                        : "understudy: every launcher died: no sandbox and no other binary can be "
+	                          "started until the proxy is\n");
 }
 
 static void reap(struct parent *p, uint64_t now)
@@ -139,8 +140,8 @@ static void reap(struct parent *p, uint64_t now)
 			generations_hear_reread(p, status);
 		if (pid == p->successor.pid)
 			p->successor.pid = 0; /* its socket says what that means */
-		if (pid == p->launcher.pid)
-			lose_launcher(p);
+		if (launcher_hear_death(&p->launcher, pid))
+			tell_launcher_died(p);
 	}
 }
 
@@ -209,6 +210,7 @@ static void serve(struct parent *p)
 
 		read_signals(p);
 		reap(p, now);
+		launcher_mend(&p->launcher);
 		turn_houses(p, now);
 		open_first(p);
 		generations_turn(p);
@@ -298,11 +300,7 @@ int parent_run(const struct parent_job *job)
 	struct parent *p = &parent;
 	int status = 3;
 
-	*p = (struct parent){.job = job,
-	                     .signals = -1,
-	                     .launcher = {.fd = -1},
-	                     .notify = {.fd = -1},
-	                     .successor = {.fd = -1}};
+	*p = (struct parent){.job = job, .signals = -1, .notify = {.fd = -1}, .successor = {.fd = -1}};
 	p->self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	upgrade_find(&p->former);
 	notify_open(&p->notify);

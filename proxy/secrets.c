@@ -13,8 +13,10 @@
 #include <openssl/hmac.h>
 
 #include "capture/detect/gazetteer.h"
+#include "capture/sealed.h"
+#include "capture/secret.h"
 
-enum { MASK_KEY_BYTES = 32, SAMPLE_KEY_BYTES = 16, TICKET_KEY_BYTES = 80 };
+enum { MASK_KEY_BYTES = 32 };
 
 static int complain(const char *what, const char *detail)
 {
@@ -69,16 +71,8 @@ static int read_key(const char *path, uint8_t key[MASK_KEY_BYTES])
 
 static int keep(const void *secret, size_t n, const char *name, int *fd_out)
 {
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd != -1 && write(fd, secret, n) == (ssize_t)n &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != -1) {
-		*fd_out = fd;
-		return 0;
-	}
-	if (fd != -1)
-		close(fd);
-	return complain("cannot keep a secret", name);
+	return secret_create(name, (struct span){secret, n}, fd_out) ? complain("cannot keep a secret", name)
+	                                                             : 0;
 }
 
 static int share(int former_fd, const char *name, int *fd_out)
@@ -107,16 +101,18 @@ int secrets_mask_key(const char *file, int former_fd, int *fd_out)
 int secrets_sample_key(int mask_key_fd, uint64_t seed, int *fd_out)
 {
 	char text[64];
-	uint8_t key[MASK_KEY_BYTES], mac[32];
+	const uint8_t *key;
+	uint8_t mac[32];
 	unsigned len = 0;
 	int n = snprintf(text, sizeof text, "understudy sampling %llu", (unsigned long long)seed), err;
 
-	if (pread(mask_key_fd, key, sizeof key, 0) != sizeof key ||
-	    !HMAC(EVP_sha256(), key, sizeof key, (const uint8_t *)text, (size_t)n, mac, &len))
-		err = complain("cannot derive the sampling key", "HMAC");
-	else
-		err = keep(mac, SAMPLE_KEY_BYTES, "sample-key", fd_out);
-	explicit_bzero(key, sizeof key);
+	if (secret_map(mask_key_fd, MASK_KEY_BYTES, &key))
+		return complain("cannot read the mask key", "mmap");
+	err = HMAC(EVP_sha256(), key, MASK_KEY_BYTES, (const uint8_t *)text, (size_t)n, mac, &len)
+	              ? keep(mac, SAMPLE_KEY_BYTES, "sample-key", fd_out)
+	              : complain("cannot derive the sampling key", "HMAC");
+	munmap((void *)key, MASK_KEY_BYTES);
+	explicit_bzero(mac, sizeof mac);
 	return err;
 }
 
@@ -133,7 +129,7 @@ int secrets_ticket_key(int former_fd, int *fd_out)
 	return err;
 }
 
-int secrets_gazetteer(const char *file, int *fd_out)
+int secrets_list(const char *file, int *fd_out)
 {
 	char *bytes = malloc(GAZETTEER_BYTES_MAX + 1);
 	int fd = open(file, O_RDONLY | O_CLOEXEC), err = 0;
@@ -144,9 +140,11 @@ int secrets_gazetteer(const char *file, int *fd_out)
 	       (n = read(fd, bytes + len, GAZETTEER_BYTES_MAX + 1 - len)) > 0)
 		len += (size_t)n;
 	if (!bytes || fd == -1 || n == -1 || len > GAZETTEER_BYTES_MAX)
-		err = complain("cannot read the gazetteer", file);
+		err = complain("cannot read the list", file);
 	else
-		err = keep(bytes, len, "gazetteer", fd_out);
+		err = sealed_create("list", len, (struct span){bytes, len}, F_SEAL_WRITE, fd_out)
+		              ? complain("cannot keep", file)
+		              : 0;
 	if (fd != -1)
 		close(fd);
 	free(bytes);

@@ -44,6 +44,19 @@ static bool ring_is_out(const struct tap *t)
 	return atomic_load_explicit(&env->page->raw_state[env->index], memory_order_relaxed) != RAW_OK;
 }
 
+static bool consents(const struct plan_route *route, const struct http_message *request)
+{
+	static const char *const refusals[] = {"no", "false", "0"};
+	struct span says = http_field(request, span_of(route->consent_header));
+
+	if (route->consent_value[0])
+		return span_eq_nocase(says, span_of(route->consent_value));
+	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+		if (span_eq_nocase(says, span_of(refusals[i])))
+			return false;
+	return says.len > 0;
+}
+
 /* The outcome that keeps an exchange from being copied at all, or 0. */
 static uint8_t refusal(const struct tap *t, const struct plan_route *route,
                        const struct http_message *request)
@@ -56,6 +69,8 @@ static uint8_t refusal(const struct tap *t, const struct plan_route *route,
 		return OUTCOME_METHOD;
 	if (http_field(request, SPAN("understudy-shadow")).data)
 		return OUTCOME_ALREADY_SHADOW;
+	if (route->consent_header[0] && !consents(route, request))
+		return OUTCOME_NO_CONSENT;
 	if (request->framing == HTTP_LENGTH && request->content_length > route->max_body_bytes)
 		return OUTCOME_BODY_TOO_LARGE;
 	return 0;

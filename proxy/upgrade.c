@@ -32,7 +32,7 @@ static void write_sets(char sets[SETS][SET_BYTES], unsigned listeners, int fd, c
 		         (unsigned long long)(n->watchdog_ns / 1000u));
 }
 
-int upgrade_start(struct successor *s, const struct launcher *launcher, char **argv, const int *listeners,
+int upgrade_start(struct successor *s, struct launcher *launcher, char **argv, const int *listeners,
                   unsigned count, const struct notify *n, const struct former *said, uint64_t now_ns)
 {
 	char texts[SETS][SET_BYTES] = {""};
@@ -46,7 +46,8 @@ int upgrade_start(struct successor *s, const struct launcher *launcher, char **a
 	write_sets(texts, count, FIRST_FD + (int)count, n, said);
 	for (unsigned i = 0; i < SETS && texts[i][0]; i++)
 		sets[i] = texts[i];
-	s->pid = launcher_start(launcher, &(struct launch){.words = (const char *const *)argv,
+	s->pid = launcher_start(launcher, &(struct launch){.as = LAUNCH_PROXY,
+	                                                   .words = (const char *const *)argv,
 	                                                   .sets = sets,
 	                                                   .fds = fds,
 	                                                   .fd_count = count + 1});

@@ -35,7 +35,7 @@ struct successor { /* as the old parent sees the new one */
 enum upgrade_news { UPGRADE_NOTHING, UPGRADE_READY, UPGRADE_FAILED };
 
 /* Have argv executed, as this process was started. 0, or ERR_SYS (nothing was started). */
-int upgrade_start(struct successor *, const struct launcher *, char **argv, const int *listeners,
+int upgrade_start(struct successor *, struct launcher *, char **argv, const int *listeners,
                   unsigned count, const struct notify *, const struct former *said,
                   uint64_t now_ns) MUST_CHECK;
 /* READY once. FAILED: it has ended, or is killed because it took over 60 s; upgrade_forget() it. */

@@ -18,10 +18,12 @@
 
 #include "capture/budget.h"
 #include "capture/canary.h"
+#include "capture/secret.h"
 #include "proto/base/clock.h"
 #include "proto/net/loop_memory.h"
 #include "proxy/health.h"
 #include "proxy/live.h"
+#include "proxy/secrets.h"
 #include "proxy/session.h"
 #include "proxy/slow.h"
 #include "proxy/worker_tls.h"
@@ -222,13 +224,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(w->base);
 }
 
-static int read_sample_key(struct worker *w)
-{
-	int fd = role_fd(w->env, "sample-key");
-
-	return pread(fd, w->sample_key, sizeof w->sample_key, 0) == sizeof w->sample_key ? 0 : ERR_SYS;
-}
-
 static int open_listeners(struct worker *w)
 {
 	for (unsigned i = 0; i < w->plan->listen_count; i++) {
@@ -255,7 +250,8 @@ static int prepare(struct worker *w)
 	if (fd != -1 && names_watch(fd, &names))
 		return ERR_SYS;
 	snprintf(name, sizeof name, "raw.%u", w->env->index);
-	if (!w->base || role_ring_writer(w->env, name, &w->ring) || read_sample_key(w) || open_listeners(w))
+	if (!w->base || role_ring_writer(w->env, name, &w->ring) ||
+	    secret_map(role_fd(w->env, "sample-key"), SAMPLE_KEY_BYTES, &w->sample_key) || open_listeners(w))
 		return ERR_SYS;
 	buf_init(&w->scratch, RECORD_PAYLOAD_MAX);
 	route_table_init(&w->routes, w->plan);

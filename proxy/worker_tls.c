@@ -2,12 +2,15 @@
 #include "proxy/worker_tls.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "capture/secret.h"
 #include "proto/base/buf.h"
 #include "proto/base/log.h"
+#include "proxy/secrets.h"
 
-enum { PEM_MAX = 4 << 20, TICKET_SECRET_BYTES = 80 };
+enum { PEM_MAX = 4 << 20 };
 
 enum { ALPN_MAX = 4 };
 
@@ -62,30 +65,31 @@ int worker_tls_listener(const struct role_env *env, unsigned index, struct tls_c
 	struct tls_pair pairs[CERTIFICATES_MAX];
 	const char *alpn[ALPN_MAX];
 	size_t alpn_count = alpn_of(plan, alpn);
-	uint8_t secret[TICKET_SECRET_BYTES];
+	const uint8_t *secret;
 	char why[TLS_WHY_BYTES] = "";
 	int err;
 
 	*context_out = NULL;
 	if (!plan->tls)
 		return 0;
+	if (secret_map(role_fd(env, "ticket-key"), TICKET_KEY_BYTES, &secret))
+		return say(ERR_SYS, "listener", index, "it has no key for tickets");
 	for (unsigned i = 0; i < plan->certificate_count; i++) {
 		load(env, &chains[i], "tls.%u.%u.cert", index, i);
 		load(env, &keys[i], "tls.%u.%u.key", index, i);
 		pairs[i] = (struct tls_pair){buf_span(&chains[i]), buf_span(&keys[i])};
 	}
 	load(env, &ca, "tls.%u.client-ca", index, 0);
-	if (pread(role_fd(env, "ticket-key"), secret, sizeof secret, 0) != sizeof secret)
-		explicit_bzero(secret, sizeof secret);
-	err = tls_server_context(&(struct tls_server_config){.pairs = pairs,
-	                                                     .pairs_count = plan->certificate_count,
-	                                                     .client_ca_pem = buf_span(&ca),
-	                                                     .alpn = alpn,
-	                                                     .alpn_count = alpn_count,
-	                                                     .ticket_secret = {(char *)secret, sizeof secret},
-	                                                     .tls13_only = plan->tls_1_3_only},
-	                         why, sizeof why, context_out);
-	explicit_bzero(secret, sizeof secret);
+	err = tls_server_context(
+	        &(struct tls_server_config){.pairs = pairs,
+	                                    .pairs_count = plan->certificate_count,
+	                                    .client_ca_pem = buf_span(&ca),
+	                                    .alpn = alpn,
+	                                    .alpn_count = alpn_count,
+	                                    .ticket_secret = {(const char *)secret, TICKET_KEY_BYTES},
+	                                    .tls13_only = plan->tls_1_3_only},
+	        why, sizeof why, context_out);
+	munmap((void *)secret, TICKET_KEY_BYTES);
 	for (unsigned i = 0; i < plan->certificate_count; i++) {
 		wipe(&chains[i]);
 		wipe(&keys[i]);

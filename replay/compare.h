@@ -9,15 +9,23 @@
 
 #include "capture/plan.h"
 #include "proto/base/span.h"
+#include "replay/agreement.h"
+#include "replay/jsondiff.h"
 
 #define DIVERGENCE_TABLE(X)                                                                                  \
 	X(STATUS, "status", "pair")              /* response status differs */                               \
 	X(STRUCTURE, "structure", "pair")        /* outputs, shapes, types, missing or extra paths differ */ \
 	X(LABEL_FLIP, "label_flip", "row")       /* argmax differs */                                        \
 	X(VALUE, "value", "row")                 /* a number, string or byte outside tolerance */            \
+	X(NONFINITE, "nonfinite", "row")         /* NaN or an infinity on one side; a VALUE, too */          \
+	X(ORDER, "order", "row")                 /* a declared ranking has other items, or another order */  \
+	X(DETECTION, "detection", "row")         /* a declared box has no match */                           \
 	X(ANSWER_TEXT, "answer_text", "row")     /* of a language model: the text differs */                 \
 	X(FINISH_REASON, "finish_reason", "row") /* ... why it ended */                                      \
-	X(TOOL_CALLS, "tool_calls", "row")       /* ... a call's name, or its arguments as JSON */
+	X(TOOL_CALLS, "tool_calls", "row")       /* ... a call's name, or its arguments as JSON */           \
+	X(ANSWER_FLIP, "answer_flip", "row")     /* ... the declared final answer in it */                   \
+	X(JSON_BROKEN, "json_broken", "row")     /* ... live's text is JSON, the candidate's is not */       \
+	X(REFUSAL, "refusal", "row")             /* ... one refuses */
 
 enum divergence {
 #define X(name, text, unit) DIVERGENCE_##name,
@@ -32,8 +40,21 @@ const char *divergence_unit(enum divergence);
 #define MEASURE_TABLE(X)                                                                                     \
 	X(js_bits, has_measures)                                                                             \
 	X(tv, has_measures)                                                                                  \
+	X(hellinger, has_measures)                                                                           \
+	X(top_overlap, has_measures)                                                                         \
+	X(flip_margin, has_margin)                                                                           \
+	X(cosine_distance, has_embedding)                                                                    \
+	X(tau_distance, has_ranks)                                                                           \
+	X(rbo, has_ranks)                                                                                    \
+	X(rank_overlap, has_ranks)                                                                           \
+	X(mean_iou, has_boxes)                                                                               \
+	X(detection_f1, has_boxes)                                                                           \
 	X(edit_distance, has_text)                                                                           \
-	X(token_f1, has_text)
+	X(token_f1, has_text)                                                                                \
+	X(rouge_l, has_text)                                                                                 \
+	X(chrf, has_text)                                                                                    \
+	X(same_start, has_text)                                                                              \
+	X(length_ratio, has_text)
 
 enum measure {
 #define X(name, has) MEASURE_##name,
@@ -55,10 +76,16 @@ struct answer {
 struct row {
 	bool flipped, diverged, has_measures;
 	uint32_t live_label, candidate_label;
-	double js_bits, tv; /* classification rows; Lin 1991, base 2 */
-	bool has_text;
-	double edit_distance, token_f1; /* answers of language models; replay/text.h */
-	bool value_off;                 /* private: counted under VALUE already */
+	double js_bits, tv;            /* classification rows; Lin 1991, base 2 */
+	double hellinger, top_overlap; /* of the first 5 classes; NaN where there are fewer than 10 */
+	bool has_margin, has_embedding, has_ranks, has_boxes, has_text;
+	double flip_margin;                     /* live's score of its label less that of the candidate's */
+	double cosine_distance;                 /* (1 - cosine) / 2 */
+	double tau_distance, rbo, rank_overlap; /* (1 - tau-b) / 2, NaN: all ties; replay/ranks.h */
+	double mean_iou, detection_f1;          /* replay/boxes.h */
+	double edit_distance, token_f1, rouge_l, chrf, same_start, length_ratio; /* replay/text.h; NaN past
+	                                                                            its bounds */
+	bool value_off, nonfinite; /* private: counted under VALUE, NONFINITE already */
 };
 
 const char *measure_name(enum measure);
@@ -70,8 +97,10 @@ struct comparison {
 	bool diverged;
 	uint32_t counts[DIVERGENCES];
 	uint32_t row_count, rows_diverged;
+	struct agreement agreement;    /* over the elements of declared regressions */
 	uint32_t read_as;              /* enum protocol: what was chosen, or given; of gRPC what is sent */
 	struct row *rows;              /* row_count of them; owned by the comparison */
+	struct jsondiff_paths paths;   /* of what was compared as JSON */
 	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
 };
 
@@ -82,11 +111,16 @@ struct comparison {
  * answers of it, else JSON when both parse, else bytes; `read_as` says which. With PROTOCOL_OPENINFERENCE a
  * tensor of rank >= 2 (or rank 1 with batch 1) whose numeric last axis is longer than 1 and whose every live
  * row sums to 1 +- 1e-6 is a classification (argmax, JS, TV; equality within tolerance is not asked of it);
- * other tensors are compared for equality within tolerance (abs + rel * |live|). NaN equals NaN. Ignored by
- * default in Open Inference answers: id, model_name, model_version, parameters.
+ * other tensors are compared for equality within tolerance (abs + rel * |live|). What the plan declares of an
+ * output is what it is compared as, where its form allows: classification (the last axis, of any scores),
+ * regression (within tolerance, and how they agree), embedding (within tolerance, and its angle), ranking
+ * (the last axis: items, or floating scores), detection (boxes of 6 numbers; of any number). NaN equals NaN.
+ * Ignored by default in Open Inference answers: id, model_name, model_version, parameters.
  *
  * Answers of a language model, whole or streamed: each choice is a row (of embeddings, each vector), compared
- * by text, finish reason and tool calls; ignore paths are of each call's arguments. An answer that carries an
+ * by text, finish reason, tool calls and refusal; ignore paths are of each call's arguments. With an
+ * answer_after, what follows it on the last line that begins with it, without commas and blanks around, is
+ * the answer that is compared, and other words are measured only. An answer that carries an
  * error has another status than one that does not; two with errors are alike.
  *
  * A pair is gRPC when the content-type of either is: its status is grpc-status, its body messages, compared

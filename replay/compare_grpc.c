@@ -6,8 +6,21 @@
 #include "proto/grpc.h"
 #include "replay/compare_inside.h"
 #include "replay/oip_grpc.h"
+#include "replay/tfs_grpc.h"
 
-enum what { WHAT_BYTES, WHAT_INFER, WHAT_STREAM_INFER };
+enum what { WHAT_BYTES, WHAT_INFER, WHAT_STREAM_INFER, WHAT_PREDICT, WHAT_CLASSIFY, WHAT_REGRESS };
+
+static const struct {
+	const char *service, *method; /* the service's name ends so */
+	enum what what;
+	uint32_t protocol;
+} calls[] = {
+        {"GRPCInferenceService", "ModelInfer", WHAT_INFER, PROTOCOL_OPENINFERENCE},
+        {"GRPCInferenceService", "ModelStreamInfer", WHAT_STREAM_INFER, PROTOCOL_OPENINFERENCE},
+        {"PredictionService", "Predict", WHAT_PREDICT, PROTOCOL_TFSERVING},
+        {"PredictionService", "Classify", WHAT_CLASSIFY, PROTOCOL_TFSERVING},
+        {"PredictionService", "Regress", WHAT_REGRESS, PROTOCOL_TFSERVING},
+};
 
 struct side {
 	const struct answer *answer;
@@ -15,24 +28,34 @@ struct side {
 	bool present;     /* one more came: */
 	struct span message;
 	struct buf inflated;
+	enum oip_grpc_form form; /* of a stream's messages */
 };
 
-static enum what what_is_sent(const struct answer *live, uint32_t protocol)
+static enum what what_is_sent(const struct answer *live, uint32_t protocol, uint32_t *read_as)
 {
-	struct span service, method, suffix = SPAN("GRPCInferenceService");
+	struct span service, method;
 
-	if ((protocol != PROTOCOL_AUTO && protocol != PROTOCOL_OPENINFERENCE) ||
-	    !grpc_call(live->target, &service, &method) || service.len < suffix.len ||
-	    !span_eq((struct span){service.data + service.len - suffix.len, suffix.len}, suffix))
+	*read_as = PROTOCOL_BYTES;
+	if (!grpc_call(live->target, &service, &method))
 		return WHAT_BYTES;
-	return span_eq(method, SPAN("ModelInfer"))         ? WHAT_INFER
-	       : span_eq(method, SPAN("ModelStreamInfer")) ? WHAT_STREAM_INFER
-	                                                   : WHAT_BYTES;
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		struct span suffix = span_of(calls[i].service);
+
+		if ((protocol != PROTOCOL_AUTO && protocol != calls[i].protocol) ||
+		    service.len < suffix.len || !span_eq(method, span_of(calls[i].method)) ||
+		    !span_eq((struct span){service.data + service.len - suffix.len, suffix.len}, suffix))
+			continue;
+		*read_as = calls[i].protocol;
+		return calls[i].what;
+	}
+	return WHAT_BYTES;
 }
 
-static void side_init(struct side *s, const struct answer *answer, size_t work_bytes)
+static void side_init(struct side *s, const struct answer *answer, enum what what, size_t work_bytes)
 {
-	*s = (struct side){.answer = answer, .left = answer->body};
+	*s = (struct side){.answer = answer,
+	                   .left = answer->body,
+	                   .form = what == WHAT_STREAM_INFER ? OIP_GRPC_EITHER : OIP_GRPC_BARE};
 	buf_init(&s->inflated, work_bytes / 4);
 }
 
@@ -69,16 +92,35 @@ static int compare_failures(struct job *j, bool live, bool candidate)
 	return compare_rows_add(j, 1);
 }
 
+/* The form of all its messages: that of the first which tells. */
+static void side_tell_form(struct side *s)
+{
+	struct span left = s->left;
+
+	while (s->form == OIP_GRPC_EITHER && !side_next(s) && s->present)
+		s->form = oip_grpc_form_of(s->message);
+	s->left = left;
+}
+
+static int read_message(const struct job *j, enum what what, const struct side *s, struct oip_answer *out,
+                        bool *failed_out)
+{
+	*failed_out = false;
+	if (what >= WHAT_PREDICT)
+		return tfs_grpc_read(s->message, (enum tfs_call)(what - WHAT_PREDICT), j->work_bytes / 4,
+		                     out);
+	return oip_grpc_read(s->message, s->form, j->work_bytes / 4, out, failed_out);
+}
+
 static int compare_infer(struct job *j, enum what what, const struct side *a, const struct side *b)
 {
 	struct oip_answer live = {0}, candidate = {0};
-	bool same = span_eq(a->message, b->message), live_failed, candidate_failed;
-	bool stream = what == WHAT_STREAM_INFER;
-	int err = oip_grpc_read(a->message, stream, j->work_bytes / 4, &live, &live_failed);
+	bool same = span_eq(a->message, b->message) && a->form == b->form, live_failed, candidate_failed;
+	int err = read_message(j, what, a, &live, &live_failed);
 
 	candidate_failed = live_failed;
 	if (!err && !same)
-		err = oip_grpc_read(b->message, stream, j->work_bytes / 4, &candidate, &candidate_failed);
+		err = read_message(j, what, b, &candidate, &candidate_failed);
 	if (!err && (live_failed || candidate_failed)) {
 		err = compare_failures(j, live_failed, candidate_failed);
 	} else if (!err) {
@@ -92,14 +134,13 @@ static int compare_infer(struct job *j, enum what what, const struct side *a, co
 }
 
 /* Only live has it, or its outcome alone is compared: its rows are counted. */
-static int count_rows(struct job *j, enum what what, struct span message)
+static int count_rows(struct job *j, enum what what, const struct side *s)
 {
 	struct oip_answer live = {0};
 	size_t rows = 1;
 	bool failed;
 
-	if (what != WHAT_BYTES &&
-	    !oip_grpc_read(message, what == WHAT_STREAM_INFER, j->work_bytes / 4, &live, &failed) && !failed)
+	if (what != WHAT_BYTES && !read_message(j, what, s, &live, &failed) && !failed)
 		rows = compare_oip_rows(j, &live);
 	oip_fini(&live);
 	return compare_rows_add(j, rows);
@@ -112,7 +153,7 @@ static int compare_message(struct job *j, enum what what, const struct side *a, 
 		                          : compare_infer(j, what, a, b);
 	compare_note(j, a->present ? "missing" : "extra");
 	j->out->counts[DIVERGENCE_STRUCTURE] = 1;
-	return a->present ? count_rows(j, what, a->message) : 0;
+	return a->present ? count_rows(j, what, a) : 0;
 }
 
 /* More than one message on either side, or another number than on the other: say which. */
@@ -129,8 +170,10 @@ static int compare_messages(struct job *j, enum what what)
 	struct side a, b;
 	int err = 0;
 
-	side_init(&a, j->live, j->work_bytes);
-	side_init(&b, j->candidate, j->work_bytes);
+	side_init(&a, j->live, what, j->work_bytes);
+	side_init(&b, j->candidate, what, j->work_bytes);
+	side_tell_form(&a);
+	side_tell_form(&b);
 	j->stream = is_stream(a.left) || is_stream(b.left);
 	for (j->message = 0; !err; j->message++) {
 		err = side_next(&a);
@@ -155,16 +198,17 @@ static int compare_outcomes(struct job *j, enum what what)
 	compare_note(j, "grpc-status %u %s -> %u %s", live, grpc_status_name(live), candidate,
 	             grpc_status_name(candidate));
 	j->out->counts[DIVERGENCE_STATUS] = 1;
-	side_init(&a, j->live, j->work_bytes);
+	side_init(&a, j->live, what, j->work_bytes);
+	side_tell_form(&a);
 	while (!err && !side_next(&a) && a.present)
-		err = count_rows(j, what, a.message);
+		err = count_rows(j, what, &a);
 	buf_fini(&a.inflated);
 	return err == ERR_LIMIT ? 0 : err;
 }
 
 int compare_grpc(struct job *j, uint32_t protocol)
 {
-	enum what what = what_is_sent(j->live, protocol);
+	enum what what = what_is_sent(j->live, protocol, &j->out->read_as);
 	int err = j->live->status != j->candidate->status ? compare_outcomes(j, what)
 	                                                  : compare_messages(j, what);
 

@@ -1,20 +1,21 @@
 /*
  * compare_inside.h - what the parts of the comparison share: bodies of one message (compare.c), of several
- * (compare_grpc.c), and of language models (compare_llm.c). A job's rows are those of the message under
- * comparison; earlier ones lie before them.
+ * (compare_grpc.c), tensors (compare_oip.c), and language models (compare_llm.c). A job's rows are those of
+ * the message under comparison; earlier ones lie before them.
  */
 #ifndef REPLAY_COMPARE_INSIDE_H
 #define REPLAY_COMPARE_INSIDE_H
 
 #include "replay/compare.h"
-#include "replay/jsondiff.h"
 #include "replay/llm.h"
 #include "replay/oip.h"
 
 struct job {
+	const struct plan_route *route;
 	const struct answer *live, *candidate;
 	struct comparison *out;
 	struct row *rows; /* of out->rows */
+	bool embedding;   /* its tensors are, whatever is declared */
 	bool stream;      /* several messages: */
 	size_t message;   /* this is the one, from 0 */
 	size_t work_bytes;
@@ -35,6 +36,19 @@ int compare_spans(struct job *, struct span live, struct span candidate) MUST_CH
 size_t compare_oip_rows(const struct job *, const struct oip_answer *live);
 int compare_oip_outputs(struct job *, const struct oip_answer *live,
                         const struct oip_answer *candidate) MUST_CHECK;
+void compare_structure_differs(struct job *, unsigned tensor, const char *what);
+/* One row, of an output of that kind (compare_kinds.c); 0, ERR_NOMEM, ERR_LIMIT. */
+int compare_ranking(struct job *, const struct oip_answer *live, unsigned tensor, size_t row,
+                    const struct oip_tensor *candidate) MUST_CHECK;
+void compare_embedding(struct row *, const double *live, const double *candidate, size_t count);
+/* All of an output: boxes of one picture; values. */
+int compare_boxes(struct job *, unsigned tensor, const struct oip_tensor *live,
+                  const struct oip_tensor *candidate) MUST_CHECK;
+void compare_regression(struct job *, const struct oip_answer *, const struct oip_tensor *live,
+                        const struct oip_tensor *candidate);
+/* How an API is named in a plan, and back. */
+uint32_t compare_llm_protocol(enum llm_api);
+enum llm_api compare_llm_api(uint32_t protocol);
 /* A pair of answers of a language model. As compare_pair(). */
 int compare_llm(struct job *, enum llm_api) MUST_CHECK;
 /* A pair of gRPC answers. As compare_pair(). */

@@ -3,9 +3,31 @@
  *
  * A third of the working memory reads each side, a third measures.
  */
+#include <math.h>
+
+#include "proto/json_pick.h"
 #include "replay/compare_inside.h"
 #include "replay/llm.h"
 #include "replay/text.h"
+
+static const uint32_t protocols[LLM_APIS] = {[LLM_OPENAI] = PROTOCOL_OPENAI,
+                                             [LLM_ANTHROPIC] = PROTOCOL_ANTHROPIC,
+                                             [LLM_OLLAMA] = PROTOCOL_OLLAMA,
+                                             [LLM_TGI] = PROTOCOL_TGI};
+
+uint32_t compare_llm_protocol(enum llm_api api)
+{
+	return protocols[api];
+}
+
+enum llm_api compare_llm_api(uint32_t protocol)
+{
+	enum llm_api api = 0;
+
+	while (api + 1 < LLM_APIS && protocols[api] != protocol)
+		api++;
+	return api;
+}
 
 static void row_differs(struct job *j, size_t at, enum divergence class)
 {
@@ -25,18 +47,119 @@ static void compare_text(struct job *j, size_t at, struct span a, struct span b)
 	row_differs(j, at, DIVERGENCE_ANSWER_TEXT);
 }
 
-/* What is past the bounds of a measure is not measured. */
+/* What is past the bounds of a measure is not measured: NaN. */
+static int bounded(int err, double *value)
+{
+	if (err)
+		*value = NAN;
+	return err == ERR_LIMIT ? 0 : err;
+}
+
 static int measure_text(struct job *j, size_t at, struct span a, struct span b)
 {
 	struct row *row = &j->rows[at];
-	int err = text_edit_distance(a, b, j->work_bytes / 3, &row->edit_distance);
+	size_t room = j->work_bytes / 3;
+	int err = bounded(text_edit_distance(a, b, room, &row->edit_distance), &row->edit_distance);
 
-	if (err)
-		return err == ERR_LIMIT ? 0 : err;
-	err = text_token_f1(a, b, j->work_bytes / 3, &row->token_f1);
+	if (!err)
+		err = text_token_f1(a, b, room, &row->token_f1);
+	if (!err)
+		err = bounded(text_rouge_l(a, b, room, &row->rouge_l), &row->rouge_l);
+	if (!err)
+		err = bounded(text_chrf(a, b, room, &row->chrf), &row->chrf);
+	row->same_start = text_same_start(a, b);
+	row->length_ratio = text_length_ratio(a, b);
 	row->has_text = !err;
 	return err;
 }
+
+/* --- the final answer in a text --- */
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static struct span trim(struct span s)
+{
+	while (s.len && blank(s.data[0]))
+		s = (struct span){s.data + 1, s.len - 1};
+	while (s.len && blank(s.data[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+/* What follows `mark` on the last line that begins with it; data NULL: there is none. */
+static struct span final_answer(struct span text, struct span mark)
+{
+	struct span answer = {NULL, 0};
+
+	while (text.len) {
+		const char *end = memchr(text.data, '\n', text.len);
+		struct span line = {text.data, end ? (size_t)(end - text.data) : text.len};
+
+		if (span_starts(line, mark))
+			answer = trim((struct span){line.data + mark.len, line.len - mark.len});
+		text = (struct span){text.data + line.len + !!end, text.len - line.len - !!end};
+	}
+	return answer;
+}
+
+/* "1,000" is 1000. */
+static bool same_without_commas(struct span a, struct span b)
+{
+	size_t i = 0, k = 0;
+
+	for (;; i++, k++) {
+		while (i < a.len && a.data[i] == ',')
+			i++;
+		while (k < b.len && b.data[k] == ',')
+			k++;
+		if (i == a.len || k == b.len)
+			return i == a.len && k == b.len;
+		if (a.data[i] != b.data[k])
+			return false;
+	}
+}
+
+static void compare_final_answers(struct job *j, size_t at, struct span a, struct span b, struct span mark)
+{
+	struct span one = final_answer(a, mark), other = final_answer(b, mark);
+
+	if (!one.data == !other.data && same_without_commas(one, other))
+		return;
+	compare_note(j, "choice %zu: final answer %s", at,
+	             !one.data     ? "extra"
+	             : !other.data ? "missing"
+	                           : "differs");
+	row_differs(j, at, DIVERGENCE_ANSWER_FLIP);
+}
+
+/* --- structure --- */
+
+static bool is_json(struct span text)
+{
+	struct span left = text, document;
+
+	return json_document_next(&left, 0, &document) == 1 && json_document_next(&left, 0, &document) == 0;
+}
+
+static void compare_structure(struct job *j, size_t at, const struct llm_choice *a,
+                              const struct llm_choice *b)
+{
+	struct span one = buf_span(&a->text), other = buf_span(&b->text);
+
+	if (a->refused != b->refused) {
+		compare_note(j, "choice %zu: %s refuses", at, a->refused ? "live" : "the candidate");
+		row_differs(j, at, DIVERGENCE_REFUSAL);
+	}
+	if (!span_eq(one, other) && is_json(one) && !is_json(other)) {
+		compare_note(j, "choice %zu: no JSON any more", at);
+		row_differs(j, at, DIVERGENCE_JSON_BROKEN);
+	}
+}
+
+/* --- tool calls --- */
 
 /* The n-th call of a choice, in the order they came; NULL: it has fewer. */
 static const struct llm_tool *tool_of(const struct llm_answer *a, size_t choice, size_t n)
@@ -107,7 +230,12 @@ static int compare_choice(struct job *j, size_t at, const struct llm_answer *liv
 	err = compare_tools(j, at, live, candidate);
 	if (err)
 		return err;
-	compare_text(j, at, buf_span(&a->text), buf_span(&b->text));
+	compare_structure(j, at, a, b);
+	if (j->route->answer_after[0])
+		compare_final_answers(j, at, buf_span(&a->text), buf_span(&b->text),
+		                      span_of(j->route->answer_after));
+	else
+		compare_text(j, at, buf_span(&a->text), buf_span(&b->text));
 	return measure_text(j, at, buf_span(&a->text), buf_span(&b->text));
 }
 
@@ -144,6 +272,7 @@ static int compare_embeddings(struct job *j, const struct llm_answer *live,
 {
 	struct oip_answer a = as_tensor(live), b = as_tensor(candidate);
 
+	j->embedding = true;
 	return compare_oip_outputs(j, &a, &b);
 }
 

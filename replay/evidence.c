@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+enum { VALLEY_STEPS = 40 };
+
 double evidence_p(double log_e)
 {
 	return fmin(1, exp(-log_e));
@@ -49,6 +51,32 @@ enum evidence_choice evidence_sprt_choice(double log_ratio, double alpha, double
 	if (log_ratio >= log((1 - beta) / alpha))
 		return EVIDENCE_HIGH;
 	return log_ratio <= log(beta / (1 - alpha)) ? EVIDENCE_LOW : EVIDENCE_GO_ON;
+}
+
+static double both_log_e(double k, double n, double other_k, double other_n, double p, double t_opt)
+{
+	return stat_rate_log_e(k, n, p, t_opt) + stat_rate_log_e(other_k, other_n, p, t_opt);
+}
+
+/* Between the two rates one e-value rises with p and the other falls: their sum has one valley there. */
+double evidence_more_often(uint64_t k, uint64_t n, uint64_t other_k, uint64_t other_n, double t_opt)
+{
+	const double a = (double)k, all = (double)n, b = (double)other_k, rest = (double)other_n;
+	double low, high;
+
+	if (!n || !other_n || !(a / all > b / rest))
+		return 0;
+	low = fmax(b / rest, 1e-9);
+	high = fmin(a / all, 1 - 1e-9);
+	for (int i = 0; i < VALLEY_STEPS; i++) {
+		double left = low + (high - low) / 3, right = high - (high - low) / 3;
+
+		if (both_log_e(a, all, b, rest, left, t_opt) < both_log_e(a, all, b, rest, right, t_opt))
+			high = right;
+		else
+			low = left;
+	}
+	return both_log_e(a, all, b, rest, low + (high - low) / 2, t_opt);
 }
 
 double evidence_mcnemar(uint64_t live_only, uint64_t candidate_only, double t_opt)

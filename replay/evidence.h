@@ -24,6 +24,11 @@ enum evidence_choice { EVIDENCE_GO_ON, EVIDENCE_LOW, EVIDENCE_HIGH };
 double evidence_sprt(uint64_t k, uint64_t n, double low, double high); /* the log likelihood ratio */
 enum evidence_choice evidence_sprt_choice(double log_ratio, double alpha, double beta);
 
+/* Log e-value against "one rate is not above the other", k of n each: the product of both streams' e-values
+ * against one rate in common, least over that rate, as the product test of quantiles has it (Howard and
+ * Ramdas 2022, section 4); 0 where the first is not above the second. */
+double evidence_more_often(uint64_t k, uint64_t n, uint64_t other_k, uint64_t other_n, double t_opt);
+
 /* McNemar's test watched: among pairs where one side alone is right, neither side is favoured. Log e-value of
  * the Bernoulli mixture at 1/2, tightest at t_opt such pairs. */
 double evidence_mcnemar(uint64_t live_only, uint64_t candidate_only, double t_opt);

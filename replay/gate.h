@@ -16,58 +16,66 @@
 #define GATE_ALPHA 0.05
 #define GATE_T_OPT 1000.0
 
-/* In the order of enum gate_metric: name, unit, direction, standing, default limit, meaning. */
-#define GATE_TABLE(X)                                                                                        \
-	X(CANDIDATE_FAILURE_RATE, "candidate_failure_rate", "exchange", MAX, true, 0.01,                     \
-	  "the candidate gave no usable answer (connect, timeout, reset, protocol, too large) / sent")       \
-	X(COVERAGE, "coverage", "exchange", MIN, true, 0.95, "compared / (seen - sampled out - excluded)")   \
-	X(DIVERGENCE_RATE, "divergence_rate", "pair", MAX, false, 0.0, "pairs that diverge / pairs")         \
-	X(ROW_DIVERGENCE_RATE, "row_divergence_rate", "row", MAX, false, 0.0, "rows that diverge / rows")    \
-	X(LATENCY_P99_RATIO, "latency_p99_ratio", "ratio", MAX, false, 0.0,                                  \
-	  "p99 of the candidate / p99 of the baseline, or of live without one")
-
-enum gate_direction { GATE_MAX, GATE_MIN };
 enum gate_state { GATE_UNDECIDED, GATE_PASS, GATE_FAIL };
-enum { GATE_METRICS = GATE_LATENCY_P99_RATIO + 1, GATE_LIST_MAX = GATES_MAX + 2 };
+enum { GATE_LIST_MAX = GATES_MAX + 2 };
 
-struct gate_metric_row {
-	const char *name, *unit, *meaning;
-	enum gate_direction direction;
-	bool standing;
-	double limit; /* of a standing gate that the plan does not declare */
-};
-
-/* The row of a metric below GATE_METRICS. */
-const struct gate_metric_row *gate_metric_row(uint32_t metric);
-/* The metric of that name, or -1. */
-int gate_metric_by_name(struct span name);
 const char *gate_state_name(enum gate_state);
 
-/* What one candidate did. */
+/* Of exchanges that candidate and baseline both answered, each compared with live: who alone diverged. */
+struct gate_noise {
+	uint64_t pairs, candidate_only, baseline_only;
+};
+
+/* What one endpoint of a side had to carry. */
+struct gate_load {
+	double rate;      /* requests a second */
+	double in_flight; /* by Little's law: rate times mean time */
+};
+
+/* What one candidate did. What is NULL or 0 is not known. */
 struct gate_input {
 	uint64_t pairs, diverged, rows, rows_diverged;
-	uint64_t rows_largest;     /* rows of the pair that has most */
-	uint64_t compared, failed; /* sent = compared + failed */
-	uint64_t expected;         /* seen - sampled out - excluded */
+	uint64_t rows_largest;            /* rows of the pair that has most */
+	uint64_t compared, failed;        /* sent = compared + failed */
+	uint64_t expected;                /* seen - sampled out - excluded */
+	const uint64_t *classes;          /* by enum divergence, in units of it */
+	const struct stat_mean *measures; /* by enum measure */
+	struct gate_noise noise;
+	bool baseline; /* the route has one */
 	const struct sketch *candidate,
-	        *reference; /* latency; the reference is the baseline's, else live's */
+	        *reference;                   /* latency; the reference is the baseline's, else live's */
+	const struct sketch *slower, *faster; /* us of a pair: candidate less reference, and the reverse */
+	bool load_apart;                      /* gate_load_apart() of the two */
+	struct interval parity;               /* parity_change; NaN: no two groups are large enough */
+	double parity_value;
 };
 
 struct gate_result {
 	double value;       /* NaN without data */
-	struct interval ci; /* high may be infinite */
+	struct interval ci; /* either end may be infinite */
 	enum gate_state state;
 	uint64_t needed; /* pairs until decided; 0 when it is, UINT64_MAX when that cannot be told */
+	double log_e;    /* of a rate: against "it is just at the limit"; NaN of others */
+	const char *why; /* NULL, or what keeps it undecided beside its interval */
 };
+
+/* Beyond 1.5 times apart in requests in flight, and not because the candidate itself takes longer: with rates
+ * within 1.5 of each other what is in flight is the latency that the gate is about. Less than one in flight
+ * is no queue. */
+bool gate_load_apart(struct gate_load reference, struct gate_load candidate);
+
+/* Candidate less baseline, both as rates of noise.pairs at alpha / 2, so that both hold at once. */
+struct interval gate_excess(struct gate_noise);
 
 void gate_evaluate(const struct plan_gate *, const struct gate_input *, struct gate_result *out);
 /* Is the figure within the limit, whatever its interval? True without data. */
 bool gate_keeps(const struct plan_gate *, const struct gate_result *);
-/* The standing gates, with the plan's limits when it declares them, then the others. Returns how many. */
-unsigned gate_list(const struct plan_route *, struct plan_gate out[GATE_LIST_MAX]);
-/* One candidate's verdict over `count` results of `gates`. *decided_by_out: the index of the gate that
- * decided, the first that failed or of the undecided the one that needs most, or -1 when none did (everything
- * passed, or no gate beside the standing two is declared). */
+/* A candidate's: the standing gates, with the plan's limits when it declares them, then the others. Returns
+ * how many. */
+unsigned gate_list(const struct plan_route *, const char *candidate, struct plan_gate out[GATE_LIST_MAX]);
+/* One candidate's verdict over `count` results of `gates`, the critical ones. *decided_by_out: the index of
+ * the gate that decided, the first that failed or of the undecided the one that needs most, or -1 when none
+ * did (everything passed, or no critical gate beside the standing two is declared). */
 enum gate_state gate_verdict(const struct plan_gate *gates, const struct gate_result *, unsigned count,
                              int *decided_by_out);
 /* The worse of two: fail, undecided, pass. */

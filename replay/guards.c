@@ -10,6 +10,7 @@
 #include "proto/base/log.h"
 #include "replay/results_inside.h"
 #include "replay/rule.h"
+#include "replay/stability.h"
 
 static const uint64_t LOOK_NS = 250000000u;
 enum { HOST_TEXT_BYTES = 4096 };
@@ -27,26 +28,20 @@ static struct {
 	double memory, cpu; /* of this machine, now */
 	struct guarded rules[ROUTES_MAX][SAFEGUARDS_MAX][CANDIDATES_MAX];
 	struct rule_times *times[ROUTES_MAX][SAFEGUARDS_MAX];
+	struct stability *labels[ROUTES_MAX][SAFEGUARDS_MAX][CANDIDATES_MAX];
 } guards;
 
 static void number_text(double value, enum guard_unit unit, char out[32])
 {
 	if (isnan(value))
 		snprintf(out, 32, "not known");
-	else if (unit == GUARD_MS)
-		snprintf(out, 32, "%.4g ms", value);
 	else
-		snprintf(out, 32, "%.4g %%", value * 100);
+		snprintf(out, 32, "%.4g%s", value * guard_unit_row(unit)->scale, guard_unit_row(unit)->sign);
 }
 
 static bool own_figures(const struct plan_safeguard *s)
 {
 	return guard_row(s->metric)->scope == GUARD_CANDIDATE;
-}
-
-static unsigned figures_of(const struct plan_route *route, const struct plan_safeguard *s)
-{
-	return own_figures(s) ? route->candidate_count : 1;
 }
 
 typedef void each_rule(const struct role_env *, uint16_t route, uint16_t rule, uint16_t candidate, void *arg);
@@ -56,7 +51,8 @@ static void each(const struct role_env *env, each_rule *call, void *arg)
 	for (uint16_t r = 0; r < env->plan->route_count; r++)
 		for (uint16_t i = 0; i < env->plan->routes[r].safeguard_count; i++)
 			for (uint16_t c = 0;
-			     c < figures_of(&env->plan->routes[r], &env->plan->routes[r].safeguards[i]); c++)
+			     c < plan_guarded(&env->plan->routes[r], &env->plan->routes[r].safeguards[i]);
+			     c++)
 				call(env, r, i, c, arg);
 }
 
@@ -129,6 +125,24 @@ static double failures(const struct ledger_counts *counts, uint16_t r, uint16_t 
 	return rule_rate(w, window_ms, bad, bad + of[0], now_ns);
 }
 
+/* Label by label, for each rule that asks: their windows differ. */
+void guards_observe(const struct role_env *env, uint16_t r, uint16_t c, const struct comparison *pair,
+                    uint64_t now_ns)
+{
+	const struct plan_route *route = &env->plan->routes[r];
+
+	for (unsigned i = 0; i < route->safeguard_count; i++) {
+		struct stability **s = &guards.labels[r][i][c];
+
+		if (route->safeguards[i].metric != GUARD_DRIFT || (!*s && !(*s = calloc(1, sizeof **s))))
+			continue;
+		for (uint32_t k = 0; k < pair->row_count; k++)
+			if (pair->rows[k].has_measures)
+				stability_note(*s, route->safeguards[i].window_ms,
+				               pair->rows[k].candidate_label, now_ns);
+	}
+}
+
 struct look {
 	const struct results *results;
 	const struct ledger_counts *counts;
@@ -151,10 +165,16 @@ static double figure(const struct role_env *env, uint16_t r, uint16_t i, uint16_
 	case GUARD_DIVERGENCE_RATE:
 		results_pairs(at->results, r, c, &pairs, &diverged);
 		return rule_rate(w, s->window_ms, diverged, pairs, at->now_ns);
+	case GUARD_DRIFT:
+		return guards.labels[r][i][c]
+		               ? stability_index(guards.labels[r][i][c], s->window_ms, at->now_ns)
+		               : NAN;
 	case GUARD_HOST_MEMORY:
 		return guards.memory;
-	default:
+	case GUARD_HOST_CPU:
 		return guards.cpu;
+	default:
+		return results_figure(at->results, at->counts, r, c, guard_row(s->metric)->name);
 	}
 }
 
@@ -327,7 +347,7 @@ static void put_rule(const struct role_env *env, uint16_t r, uint16_t i, uint16_
 	}
 	buf_puts(b, ",");
 	put_text(b, "metric", guard_row(s->metric)->name);
-	buf_printf(b, ",\"unit\":\"%s\",", guard_row(s->metric)->unit == GUARD_MS ? "ms" : "share");
+	buf_printf(b, ",\"unit\":\"%s\",", guard_unit_row(guard_row(s->metric)->unit)->name);
 	put_double(b, "max", s->max);
 	buf_puts(b, ",");
 	put_double(b, "leave", s->leave);

@@ -24,6 +24,9 @@ struct guard_event { /* one rule has changed */
 typedef void guards_heard(void *arg, const struct guard_event *);
 
 void guards_begin(const struct role_env *, struct audit *, guards_heard *, void *arg);
+/* A pair that was compared. */
+void guards_observe(const struct role_env *, uint16_t route, uint16_t candidate, const struct comparison *,
+                    uint64_t now_ns);
 /* Each turn. */
 void guards_tick(const struct role_env *, const struct results *, uint64_t now_ns);
 /* The member "safeguards" of summary.json: a list, a row each rule and candidate. */

@@ -16,7 +16,7 @@
 #include "proto/base/clock.h"
 #include "replay/results_inside.h"
 
-enum { PLACE_BYTES = 192, PATH_BYTES = PLACE_BYTES + 16, COPY_MAX = 16 << 20 };
+enum { PLACE_BYTES = 192, PATH_BYTES = PLACE_BYTES + 16, COPY_MAX = 16 << 20, PLAIN_MAX = 512 };
 static const uint64_t SPAN_NS = INCIDENT_SPAN_S * (uint64_t)1000000000u;
 
 /* --- what was --- */
@@ -148,16 +148,35 @@ static void put_hash(struct buf *b, const uint8_t hash[32])
 		buf_printf(b, "%02x", hash[i]);
 }
 
+/* Names and sentences are others' text. */
+static void put_plain(struct buf *b, const char *text)
+{
+	buf_markdown(b, text, PLAIN_MAX, "|\\`*~<>[]&");
+}
+
+static void put_row(struct buf *b, const char *what, const char *text)
+{
+	buf_printf(b, "| %s | ", what);
+	put_plain(b, *text ? text : "-");
+	buf_puts(b, " |\n");
+}
+
 static void put_known(const struct incidents *n, const char *sentence, const char *when, bool config,
                       struct buf *b)
 {
 	const struct plan *p = n->env->plan;
 
-	buf_printf(b, "# Incident: %s\n\n", sentence);
-	buf_printf(b,
-	           "| | |\n|---|---|\n| when | %s |\n| run | %s %016llx |\n| owner | %s |\n| ticket | %s |\n",
-	           when, p->run_name, (unsigned long long)atomic_load(&n->env->page->run_id),
-	           p->owner[0] ? p->owner : "-", p->ticket[0] ? p->ticket : "-");
+	char run[NAME_MAX_BYTES + 24];
+
+	buf_puts(b, "# Incident: ");
+	put_plain(b, sentence);
+	buf_puts(b, "\n\n| | |\n|---|---|\n");
+	put_row(b, "when", when);
+	snprintf(run, sizeof run, "%s %016llx", p->run_name,
+	         (unsigned long long)atomic_load(&n->env->page->run_id));
+	put_row(b, "run", run);
+	put_row(b, "owner", p->owner);
+	put_row(b, "ticket", p->ticket);
 	buf_puts(b, "| configuration | ");
 	put_hash(b, p->config_hash);
 	buf_puts(b, config ? " (config.yaml) |\n\n" : " |\n\n");
@@ -181,10 +200,10 @@ static int write_postmortem(const struct incidents *n, const char *place, const 
 	buf_init(&text, RECORD_PAYLOAD_MAX);
 	put_known(n, sentence, when, config, &text);
 	buf_puts(&text, "## What happened\n\n");
-	buf_printf(&text,
-	           "%s: %s. Live traffic was served throughout; what shadowing did and left undone is in "
-	           "summary.json.\n\n",
-	           when, sentence);
+	buf_printf(&text, "%s: ", when);
+	put_plain(&text, sentence);
+	buf_puts(&text, ". Live traffic was served throughout; what shadowing did and left undone is in "
+	                "summary.json.\n\n");
 	buf_puts(&text, "## Impact\n\n_On users, on the candidate, on the decision that the run is for._\n\n"
 	                "## Cause\n\n_Why the figure rose. What ruled other causes out._\n\n"
 	                "## What was done\n\n- the safeguard acted as configured\n- _then_\n\n"

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const double EXACT_INTEGERS = 9007199254740992.0; /* 2^53 */
 
@@ -101,7 +102,7 @@ int jsondiff_key_order(struct span a, struct span b)
 	return a.len < b.len ? -1 : 1;
 }
 
-static void path_write(const struct jsondiff_walk *w, char *out, size_t size)
+static void path_write(const struct jsondiff_walk *w, bool any_index, char *out, size_t size)
 {
 	size_t at = (size_t)snprintf(out, size, "$");
 
@@ -111,6 +112,8 @@ static void path_write(const struct jsondiff_walk *w, char *out, size_t size)
 		if (s->key.data)
 			at += (size_t)snprintf(out + at, size - at, ".%.*s",
 			                       (int)(s->key.len < 64 ? s->key.len : 64), s->key.data);
+		else if (any_index)
+			at += (size_t)snprintf(out + at, size - at, "[*]");
 		else
 			at += (size_t)snprintf(out + at, size - at, "[%zu]", s->index);
 	}
@@ -119,14 +122,28 @@ static void path_write(const struct jsondiff_walk *w, char *out, size_t size)
 			*out = '?';
 }
 
+static void note_path(struct jsondiff_walk *w)
+{
+	struct jsondiff_paths *p = &w->out->paths;
+
+	if (p->count == JSONDIFF_PATHS_MAX)
+		return;
+	path_write(w, true, p->at[p->count], sizeof p->at[0]);
+	for (uint32_t i = 0; i < p->count; i++)
+		if (!strcmp(p->at[i], p->at[p->count]))
+			return;
+	p->count++;
+}
+
 void jsondiff_report(struct jsondiff_walk *w, uint32_t *counter, const char *what)
 {
 	char path[JSONDIFF_WHERE_MAX - 32];
 
 	(*counter)++;
+	note_path(w);
 	if (w->out->where[0])
 		return;
-	path_write(w, path, sizeof(path));
+	path_write(w, false, path, sizeof(path));
 	snprintf(w->out->where, sizeof(w->out->where), "%s: %s", path, what);
 }
 

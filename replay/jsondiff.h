@@ -33,10 +33,18 @@ struct path_step {
 	size_t index;
 };
 
+/* Where two documents differ, each place once, elements of any index as "[*]": the first few. */
+enum { JSONDIFF_PATHS_MAX = 8, JSONDIFF_PATH_BYTES = 80 };
+struct jsondiff_paths {
+	uint32_t count;
+	char at[JSONDIFF_PATHS_MAX][JSONDIFF_PATH_BYTES];
+};
+
 struct jsondiff {
 	uint32_t missing, extra, type, value; /* seen from live: missing is absent in the candidate */
 	char where[JSONDIFF_WHERE_MAX]; /* the first difference, members by key: "$.a[3]: type differs"; never
 	                                   a value */
+	struct jsondiff_paths paths;
 };
 
 /* 0 (also when they differ), ERR_PROTO, ERR_LIMIT, ERR_NOMEM (also when it would take more than work_bytes).

@@ -107,6 +107,14 @@ static bool fell(uint8_t live)
 	return live > OUTCOME_FIRST && live != OUTCOME_COMPARED;
 }
 
+/* The baseline comes first: what it says of noise goes with the others' pairs. */
+static unsigned nth(unsigned i, unsigned baseline)
+{
+	if (baseline >= CANDIDATES_MAX || i > baseline)
+		return i;
+	return i ? i - 1 : baseline;
+}
+
 /* Compare what has become comparable; true when nothing is left to wait for. */
 static bool advance(struct exchange *x)
 {
@@ -114,7 +122,8 @@ static bool advance(struct exchange *x)
 	uint8_t live = ledger_cell(judge.env->ledger, x->slot, x->id, CELL_LIVE);
 	bool all = true;
 
-	for (unsigned c = 0; c < route->candidate_count; c++) {
+	for (unsigned i = 0; i < route->candidate_count; i++) {
+		unsigned c = nth(i, judge_baseline(route));
 		uint8_t at = ledger_cell(judge.env->ledger, x->slot, x->id, c);
 
 		if (at == 0 || at > OUTCOME_FIRST)
@@ -385,7 +394,7 @@ static int open_results(const struct role_env *env)
 
 static void seal(void)
 {
-	char reason[128];
+	char reason[JUDGE_REASON_BYTES];
 	const char *state = judge_final_state(reason);
 
 	fold_each(judge.fold, drop_settled, NULL);

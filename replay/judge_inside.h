@@ -17,7 +17,14 @@
 #include "replay/results.h"
 #include "replay/walls.h"
 
-enum { JUDGE_BATCH_MAX = 4096, JUDGE_SLOTS_WATCHED = 65536 };
+enum { JUDGE_BATCH_MAX = 4096, JUDGE_SLOTS_WATCHED = 65536, JUDGE_PATHS_MAX = 255 };
+
+/* How the baseline's answer to the exchange of a slot compared with live's: its candidates wait for it. */
+struct judge_noise {
+	uint64_t id, us;
+	bool diverged;
+	uint8_t path_count, paths[RESULTS_PATHS_MAX]; /* by number in judge.paths */
+};
 
 struct judge {
 	const struct role_env *env;
@@ -40,6 +47,9 @@ struct judge {
 	struct {
 		uint64_t id, since_ns;
 	} watch[JUDGE_SLOTS_WATCHED]; /* by slot: who holds it, and the last sign of it */
+	struct judge_noise noise[JUDGE_SLOTS_WATCHED];
+	unsigned path_count; /* past the last no more are told apart */
+	char paths[JUDGE_PATHS_MAX][RESULTS_PATH_BYTES];
 	unsigned batch_count;
 	struct {
 		uint64_t id;
@@ -58,7 +68,9 @@ void judge_give_up_batch(void);
 
 /* Is that leg there, whole? */
 bool judge_has(const struct exchange *, unsigned leg);
-/* A masked input's baseline may still answer: its cell is open and its leg has not ended. */
+/* The route's baseline, or CANDIDATES_MAX. */
+unsigned judge_baseline(const struct plan_route *);
+/* The exchange's baseline may still answer: its cell is open and its leg has not ended. */
 bool judge_reference_pending(const struct exchange *, unsigned candidate);
 /* Compare what has all its legs and put the pair in the batch: OUTCOME_COMPARED, or why not. */
 uint8_t judge_compare(struct exchange *, unsigned candidate);
@@ -71,6 +83,7 @@ guards_heard judge_on_guard;
 void judge_summary(const char *state, const char *reason);
 /* A replay that was stopped, or of a capture that ends early, is partial; one that sent too late answers
  * another question and is void. */
-const char *judge_final_state(char reason[128]);
+enum { JUDGE_REASON_BYTES = 320 };
+const char *judge_final_state(char reason[JUDGE_REASON_BYTES]);
 
 #endif

@@ -7,8 +7,12 @@
  */
 #include "replay/judge_inside.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "capture/head.h"
 #include "proto/grpc.h"
+#include "replay/plant.h"
 
 /* Inference-Header-Content-Length: the JSON in front of binary tensor data; 0: none, or one that is no
  * number. */
@@ -55,8 +59,7 @@ static bool input_masked(const struct exchange *x)
 	return x->legs[LEG_CLIENT]->flags & RECORD_INPUT_MASKED;
 }
 
-/* The route's baseline, or CANDIDATES_MAX. */
-static unsigned baseline_of(const struct plan_route *route)
+unsigned judge_baseline(const struct plan_route *route)
 {
 	for (unsigned c = 0; c < route->candidate_count; c++)
 		if (route->candidates[c].baseline)
@@ -71,7 +74,7 @@ static const struct leg *reference(const struct exchange *x, unsigned candidate)
 
 	if (!input_masked(x))
 		return x->legs[LEG_LIVE];
-	b = baseline_of(&judge.env->plan->routes[x->route]);
+	b = judge_baseline(&judge.env->plan->routes[x->route]);
 	return b != candidate && b < CANDIDATES_MAX && judge_has(x, LEG_CANDIDATE + b)
 	               ? x->legs[LEG_CANDIDATE + b]
 	               : NULL;
@@ -79,13 +82,118 @@ static const struct leg *reference(const struct exchange *x, unsigned candidate)
 
 bool judge_reference_pending(const struct exchange *x, unsigned candidate)
 {
-	unsigned b = baseline_of(&judge.env->plan->routes[x->route]);
+	unsigned b = judge_baseline(&judge.env->plan->routes[x->route]);
 	uint8_t at;
 
-	if (!input_masked(x) || b == candidate || b >= CANDIDATES_MAX || judge_has(x, LEG_CANDIDATE + b))
+	if (b == candidate || b >= CANDIDATES_MAX || judge_has(x, LEG_CANDIDATE + b))
 		return false;
 	at = ledger_cell(judge.env->ledger, x->slot, x->id, b);
 	return at > STAGE_NONE && at < OUTCOME_FIRST;
+}
+
+/* --- where it differs, and where the baseline did --- */
+
+/* The number of a place's name, or JUDGE_PATHS_MAX: it is one too many. */
+static unsigned path_number(const char *name)
+{
+	unsigned i = 0;
+
+	while (i < judge.path_count && strcmp(judge.paths[i], name) != 0)
+		i++;
+	if (i == judge.path_count && i < JUDGE_PATHS_MAX)
+		snprintf(judge.paths[judge.path_count++], RESULTS_PATH_BYTES, "%s", name);
+	return i;
+}
+
+/* JSON by path; anything else by class. */
+static unsigned places(const struct comparison *c, const char *names[RESULTS_PATHS_MAX])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->paths.count; i++)
+		names[n++] = c->paths.at[i];
+	for (int d = 0; d < DIVERGENCES && !c->paths.count && n < RESULTS_PATHS_MAX; d++)
+		if (c->counts[d])
+			names[n++] = divergence_name(d);
+	return n;
+}
+
+static void keep_noise(const struct exchange *x, const struct results_pair *p)
+{
+	const char *names[RESULTS_PATHS_MAX];
+	struct judge_noise *noise = &judge.noise[x->slot];
+	unsigned n = places(p->comparison, names);
+
+	*noise = (struct judge_noise){.id = x->id, .us = p->other_us, .diverged = p->comparison->diverged};
+	for (unsigned i = 0; i < n; i++) {
+		unsigned number = path_number(names[i]);
+
+		if (number < JUDGE_PATHS_MAX)
+			noise->paths[noise->path_count++] = (uint8_t)number;
+	}
+}
+
+static void add_place(struct results_noise *to, const char *name, bool baseline)
+{
+	unsigned i = 0;
+
+	while (i < to->path_count && strcmp(to->paths[i].name, name) != 0)
+		i++;
+	if (i == RESULTS_PATHS_MAX)
+		return;
+	if (i == to->path_count)
+		to->path_count++;
+	to->paths[i].name = name;
+	*(baseline ? &to->paths[i].baseline : &to->paths[i].candidate) = true;
+}
+
+/* What the pair differs in, beside what the baseline's did for the same exchange. */
+static void tell_noise(const struct exchange *x, bool known, struct results_pair *p)
+{
+	const char *names[RESULTS_PATHS_MAX];
+	const struct judge_noise *noise = &judge.noise[x->slot];
+	unsigned n = places(p->comparison, names);
+
+	for (unsigned i = 0; i < n; i++)
+		add_place(&p->noise, names[i], false);
+	if (!known)
+		return;
+	p->noise.known = true;
+	p->noise.diverged = noise->diverged;
+	p->noise.us = noise->us;
+	for (unsigned i = 0; i < noise->path_count; i++)
+		add_place(&p->noise, judge.paths[noise->paths[i]], true);
+}
+
+/* Its baseline's pair with live is settled, and both were asked what live was asked. */
+static bool noise_known(const struct exchange *x, unsigned candidate)
+{
+	unsigned b = judge_baseline(&judge.env->plan->routes[x->route]);
+
+	return b != candidate && b < CANDIDATES_MAX && x->slot < JUDGE_SLOTS_WATCHED && !input_masked(x) &&
+	       judge.noise[x->slot].id == x->id;
+}
+
+/* --- the control --- */
+
+/* A seeded share of the pairs that agree is cloned, a fault planted in the candidate's side of the clone, and
+ * that compared: what becomes of it says what the comparison would miss. */
+static uint32_t control(const struct plan_route *route, const struct results_pair *p, size_t work_bytes)
+{
+	struct comparison again = {0};
+	struct answer planted = p->other;
+	struct buf body;
+	uint32_t outcome = CONTROL_NONE;
+
+	if (p->comparison->diverged || !plant_chosen(judge.env->plan->seed, p->id))
+		return CONTROL_NONE;
+	buf_init(&body, work_bytes / 4);
+	plant(route, p->comparison->read_as, judge.env->plan->seed ^ p->id, &planted, &body);
+	if (!compare_pair(route, &p->live, &planted, work_bytes / 4, &again))
+		outcome = again.diverged ? CONTROL_FOUND : CONTROL_MISSED;
+	comparison_fini(&again);
+	buf_fini(&body);
+	return outcome;
 }
 
 uint8_t judge_compare(struct exchange *x, unsigned candidate)
@@ -95,6 +203,8 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	struct comparison comparison = {0};
 	struct results_pair pair = {
 	        .id = x->id, .route = x->route, .candidate = (uint16_t)candidate, .comparison = &comparison};
+	size_t work_bytes = judge.limit_bytes - fold_bytes(judge.fold);
+	const struct plan_route *route = &judge.env->plan->routes[x->route];
 	int err;
 
 	if (!against)
@@ -105,8 +215,7 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	pair.drilled = (other->flags | (pair.against_baseline ? against->flags : 0)) & RECORD_DRILLED;
 	pair.live = answer_of(client, against);
 	pair.other = answer_of(client, other);
-	err = compare_pair(&judge.env->plan->routes[x->route], &pair.live, &pair.other,
-	                   judge.limit_bytes - fold_bytes(judge.fold), &comparison);
+	err = compare_pair(route, &pair.live, &pair.other, work_bytes, &comparison);
 	if (err)
 		return err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_UNDECODABLE;
 	pair.seen_us = judge.wall_anchor_us + us_between(judge.mono_anchor_ns, client->start_ns);
@@ -114,7 +223,18 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	pair.request_body = buf_span(&client->body);
 	pair.live_us = us_between(client->end_ns, live->end_ns);
 	pair.other_us = us_between(other->start_ns, other->end_ns);
+	if (judge.env->plan->replay) { /* its request ends when it was to be sent */
+		pair.response_us = us_between(client->end_ns, other->end_ns);
+		pair.lag_us = us_between(client->end_ns, other->start_ns);
+	}
+	pair.first_us = us_between(other->start_ns, other->first_ns ? other->first_ns : other->end_ns);
+	tell_noise(x, noise_known(x, candidate), &pair);
+	pair.control = control(route, &pair, work_bytes);
+	if (route->candidates[candidate].baseline && x->slot < JUDGE_SLOTS_WATCHED)
+		keep_noise(x, &pair);
 	err = results_add(judge.results, &pair);
+	if (!err)
+		guards_observe(judge.env, x->route, (uint16_t)candidate, &comparison, judge.turn_ns);
 	comparison_fini(&comparison);
 	if (err && err != ERR_NOMEM)
 		judge_give_up_batch();

@@ -165,6 +165,8 @@ static int add_document(enum llm_api api, struct llm_answer *a, struct span docu
 		return llm_anthropic(a, document);
 	case LLM_OLLAMA:
 		return llm_ollama(a, document);
+	case LLM_TGI:
+		return llm_tgi(a, document);
 	default:
 		return llm_openai(a, document);
 	}
@@ -225,6 +227,17 @@ static int sticky_error(const struct llm_answer *a)
 	return err;
 }
 
+/* Reasons to end that say so: of Anthropic and of OpenAI. */
+static void note_refusals(struct llm_answer *a)
+{
+	for (unsigned i = 0; i < a->choice_count; i++) {
+		struct span finish = buf_span(&a->choices[i].finish);
+
+		if (span_eq(finish, SPAN("refusal")) || span_eq(finish, SPAN("content_filter")))
+			a->choices[i].refused = true;
+	}
+}
+
 int llm_read(enum llm_api api, struct span body, size_t work_bytes, struct llm_answer *out)
 {
 	int err;
@@ -236,6 +249,7 @@ int llm_read(enum llm_api api, struct span body, size_t work_bytes, struct llm_a
 	err = is_events(body) ? read_events(api, body, out) : read_documents(api, body, out);
 	if (!err)
 		err = sticky_error(out);
+	note_refusals(out);
 	return !err && !out->told && !out->failed ? ERR_PROTO : err;
 }
 
@@ -268,7 +282,9 @@ static enum llm_api api_of_path(struct span target)
 	} known[] = {{"/chat/completions", LLM_OPENAI}, {"/completions", LLM_OPENAI},
 	             {"/embeddings", LLM_OPENAI},       {"/v1/messages", LLM_ANTHROPIC},
 	             {"/api/chat", LLM_OLLAMA},         {"/api/generate", LLM_OLLAMA},
-	             {"/api/embed", LLM_OLLAMA},        {"/api/embeddings", LLM_OLLAMA}};
+	             {"/api/embed", LLM_OLLAMA},        {"/api/embeddings", LLM_OLLAMA},
+	             {"/v1/responses", LLM_OPENAI},     {"/generate", LLM_TGI},
+	             {"/generate_stream", LLM_TGI}};
 	const char *query = memchr(target.data ? target.data : "", '?', target.len);
 	size_t best = 0;
 	enum llm_api api = LLM_APIS;
@@ -285,11 +301,19 @@ static enum llm_api api_of_path(struct span target)
 
 static enum llm_api api_of_document(struct span document)
 {
-	static const char *const names[] = {"object",  "choices", "type",     "content",
-	                                    "message", "done",    "response", "model"};
-	struct span m[8], object, type;
+	static const char *const names[] = {"object", "choices",  "type",  "content",        "message",
+	                                    "done",   "response", "model", "generated_text", "token"};
+	struct span m[10], object, type;
 
-	if (json_pick(document, JSON_NONFINITE, names, 8, m))
+	if (document.data[0] == '[') {
+		struct json_elements e;
+
+		json_elements_init(&e, document, 0);
+		if (json_elements_next(&e, &document) <= 0)
+			return LLM_APIS;
+		return json_pick(document, 0, names + 8, 1, m) || !m[0].len ? LLM_APIS : LLM_TGI;
+	}
+	if (json_pick(document, JSON_NONFINITE, names, 10, m))
 		return LLM_APIS;
 	object = m[0];
 	type = m[2];
@@ -297,12 +321,14 @@ static enum llm_api api_of_document(struct span document)
 	                 json_string_eq(object, SPAN("chat.completion.chunk")) ||
 	                 json_string_eq(object, SPAN("text_completion"))))
 		return LLM_OPENAI;
+	if (llm_is_response(object, type))
+		return LLM_OPENAI;
 	if ((m[3].len && json_string_eq(type, SPAN("message"))) ||
 	    (m[4].len && json_string_eq(type, SPAN("message_start"))))
 		return LLM_ANTHROPIC;
 	if (m[7].len && m[5].len && (m[4].len || m[6].len) && (m[5].data[0] == 't' || m[5].data[0] == 'f'))
 		return LLM_OLLAMA;
-	return LLM_APIS;
+	return m[8].len || (m[9].len && m[9].data[0] == '{') ? LLM_TGI : LLM_APIS;
 }
 
 enum llm_api llm_api_of(struct span target, struct span body)

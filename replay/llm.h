@@ -3,8 +3,9 @@
  *
  * An answer is a sequence of JSON documents: one; or the events of an event stream; or, of Ollama, one behind
  * the other. Each is folded into the same value, so that a streamed answer equals the whole one. Sources:
- * OpenAI API reference (chat completions, completions, embeddings and their streamed chunks), Anthropic
- * Messages API reference (messages, streaming), Ollama docs/api.md (generate, chat, embed, embeddings).
+ * OpenAI API reference (chat completions, completions and their streamed chunks, embeddings, responses and
+ * their events), Anthropic Messages API reference (messages, streaming), Ollama docs/api.md (generate, chat,
+ * embed, embeddings), Text Generation Inference and Triton (generate, generate_stream).
  * Ids, times, model names, fingerprints and log probabilities are skipped.
  */
 #ifndef REPLAY_LLM_H
@@ -15,10 +16,11 @@
 
 enum { LLM_CHOICES_MAX = 64, LLM_TOOLS_MAX = 64 };
 
-enum llm_api { LLM_OPENAI, LLM_ANTHROPIC, LLM_OLLAMA, LLM_APIS };
+enum llm_api { LLM_OPENAI, LLM_ANTHROPIC, LLM_OLLAMA, LLM_TGI, LLM_APIS };
 
 struct llm_choice {
 	struct buf text, finish; /* UTF-8; finish: the reason, empty when none was given */
+	bool refused;            /* it says that it will not, or was kept from it */
 };
 
 struct llm_tool {

@@ -25,5 +25,10 @@ int llm_vector(struct llm_answer *, struct span value) MUST_CHECK;
 int llm_openai(struct llm_answer *, struct span document) MUST_CHECK;
 int llm_anthropic(struct llm_answer *, struct span document) MUST_CHECK;
 int llm_ollama(struct llm_answer *, struct span document) MUST_CHECK;
+int llm_tgi(struct llm_answer *, struct span document) MUST_CHECK;
+/* OpenAI's responses, which llm_openai() hands on. */
+int llm_responses(struct llm_answer *, struct span document) MUST_CHECK;
+/* By the members "object" and "type" of a document. */
+bool llm_is_response(struct span object, struct span type);
 
 #endif

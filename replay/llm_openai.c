@@ -1,5 +1,6 @@
 /*
- * llm_openai.c - OpenAI's chat completions, completions and embeddings, and the chunks of the first two.
+ * llm_openai.c - OpenAI's chat completions, completions and embeddings, and the chunks of the first two
+ * (responses: llm_responses.c).
  *
  * A chunk has the form of an answer with "delta" in place of "message"; what it holds is appended.
  */
@@ -78,6 +79,7 @@ static int add_message(struct llm_answer *a, uint64_t at, struct span message)
 	if (!err)
 		err = add_content(&c->text, m[0]);
 	llm_append(&c->text, m[1]);
+	c->refused = c->refused || m[1].len > 2;
 	if (!err && m[2].len)
 		err = add_tools(a, at, m[2]);
 	if (!err && m[3].len)
@@ -158,13 +160,15 @@ static int add_usage(struct llm_answer *a, struct span usage)
 
 int llm_openai(struct llm_answer *a, struct span document)
 {
-	static const char *const names[] = {"error", "choices", "data", "usage"};
-	struct span m[4];
-	int err = json_pick(document, 0, names, 4, m);
+	static const char *const names[] = {"error", "choices", "data", "usage", "object", "type"};
+	struct span m[6];
+	int err = json_pick(document, 0, names, 6, m);
 
 	if (err)
 		return err;
-	a->failed = a->failed || m[0].len;
+	if (llm_is_response(m[4], m[5]))
+		return llm_responses(a, document);
+	a->failed = a->failed || m[0].len || json_string_eq(m[5], SPAN("error"));
 	if (m[1].len)
 		err = add_choices(a, m[1]);
 	if (!err && m[2].len)

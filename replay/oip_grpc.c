@@ -244,26 +244,33 @@ static int read_response(struct reader *r)
 	return err;
 }
 
-static bool is_message(struct span bytes)
+/* Could it be an answer itself? All its fields, 1 to 6, are of bytes. */
+static bool is_answer(struct span bytes)
 {
 	struct protobuf_field f;
 	int rc;
 
 	while ((rc = protobuf_next(&bytes, &f)) > 0)
-		;
+		if (f.wire != PROTOBUF_BYTES || f.number > 6)
+			return false;
 	return rc == 0;
 }
 
-/* A wrapped answer has two fields, and the second is a message; in a bare one they are strings. One with
- * nothing but a first string is taken for an error. */
-static bool is_wrapped(struct span message)
+/* A wrapped answer has two fields, and the second is an answer; in a bare one they are strings, a model's
+ * name and version, and no version is empty or has a tag's bytes. A first string alone is an error or a name.
+ */
+enum oip_grpc_form oip_grpc_form_of(struct span message)
 {
+	enum oip_grpc_form form = OIP_GRPC_EITHER;
 	struct protobuf_field f;
 
-	while (protobuf_next(&message, &f) > 0)
-		if (f.wire != PROTOBUF_BYTES || f.number > 2 || (f.number == 2 && !is_message(f.bytes)))
-			return false;
-	return true;
+	while (protobuf_next(&message, &f) > 0) {
+		if (f.wire != PROTOBUF_BYTES || f.number > 2 || (f.number == 2 && !is_answer(f.bytes)))
+			return OIP_GRPC_BARE;
+		if (f.number == 2)
+			form = OIP_GRPC_WRAPPED;
+	}
+	return form;
 }
 
 static int read_wrapped(struct reader *r, struct span message, bool *failed_out)
@@ -282,7 +289,7 @@ static int read_wrapped(struct reader *r, struct span message, bool *failed_out)
 	return err;
 }
 
-int oip_grpc_read(struct span message, bool stream, size_t work_bytes, struct oip_answer *out,
+int oip_grpc_read(struct span message, enum oip_grpc_form form, size_t work_bytes, struct oip_answer *out,
                   bool *failed_out)
 {
 	struct reader r = {.budget = {work_bytes, false}, .out = out};
@@ -293,7 +300,9 @@ int oip_grpc_read(struct span message, bool stream, size_t work_bytes, struct oi
 	out->count = 0;
 	out->plain = true;
 	*failed_out = false;
-	if (stream && is_wrapped(message))
+	if (form == OIP_GRPC_EITHER)
+		form = oip_grpc_form_of(message);
+	if (form != OIP_GRPC_BARE)
 		return read_wrapped(&r, message, failed_out);
 	response = understudy__inference__infer_response__unpack(&r.allocator, message.len,
 	                                                         (const uint8_t *)message.data);

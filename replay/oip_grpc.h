@@ -12,11 +12,15 @@
 
 #include "replay/oip.h"
 
-/* `message`: one gRPC message, not compressed. `stream`: of ModelStreamInfer, whose answers are bare or, as
- * Triton sends them, wrapped with an error_message; *failed_out: there was one, and no outputs. Nothing of
- * the message is borrowed. 0, ERR_PROTO, ERR_LIMIT (tensors, rank, elements), ERR_NOMEM (also when it would
+/* Answers of ModelStreamInfer are bare, as MLServer's and those of ModelInfer, or, as Triton sends them,
+ * wrapped with an error_message. One message may not tell: all of a stream have the form of one that does. */
+enum oip_grpc_form { OIP_GRPC_BARE, OIP_GRPC_WRAPPED, OIP_GRPC_EITHER };
+enum oip_grpc_form oip_grpc_form_of(struct span message);
+
+/* `message`: one gRPC message, not compressed, of that form; one of EITHER that does not tell is an error's.
+ * *failed_out: there was an error_message, and no outputs. Nothing of the message is borrowed. 0, ERR_PROTO, ERR_LIMIT (tensors, rank, elements), ERR_NOMEM (also when it would
  * take more than work_bytes). oip_fini() in every case. */
-int oip_grpc_read(struct span message, bool stream, size_t work_bytes, struct oip_answer *out,
+int oip_grpc_read(struct span message, enum oip_grpc_form, size_t work_bytes, struct oip_answer *out,
                   bool *failed_out) MUST_CHECK;
 
 #endif

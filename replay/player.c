@@ -2,10 +2,10 @@
  * player.c - replay is a mirror with another source and another pace.
  *
  * The capture's exchanges come from a bounded window (window.h), pass by pass, and go into the same masked
- * rings that the masker feeds, each when it is due (schedule.h). The start is read once and deadlines are
- * absolute, so nothing drifts; what is sent after its deadline is measured as lag, whatever made it late:
- * waiting for a slot or a ring counts too (no coordinated omission). Admission is by ledger slots: a full
- * ledger or ring makes the player wait, never shed.
+ * rings that the masker feeds, each a little before it is due (schedule.h) and with that time as its END's:
+ * the shadow sends it then (shadow_pace.c) and measures how late that was. The start is read once, so nothing
+ * drifts. Admission is by ledger slots: a full ledger or ring makes the player wait, never shed, and what
+ * leaves late for that is late all the same (no coordinated omission).
  */
 #define _GNU_SOURCE
 #include "replay/player.h"
@@ -18,13 +18,14 @@
 #include <unistd.h>
 
 #include "capture/budget.h"
+#include "capture/head.h"
+#include "capture/withdrawn.h"
 #include "proto/base/clock.h"
 #include "replay/judge.h"
-#include "proto/base/sketch.h"
 #include "replay/schedule.h"
 #include "replay/window.h"
 
-static const uint64_t NAP_NS = 50000000u, RETRY_NS = 200000u, READ_MARGIN_NS = 2000000u;
+static const uint64_t NAP_NS = 50000000u, RETRY_NS = 200000u, READ_MARGIN_NS = 2000000u, LEAD_NS = 25000000u;
 static const uint64_t PROGRESS_TTY_NS = 250000000u, PROGRESS_JSON_NS = 1000000000u,
                       PROGRESS_NS = 10 * UINT64_C(1000000000);
 
@@ -37,7 +38,7 @@ struct player {
 	uint64_t sequence, pass_first, start_ns, baselines[ROUTES_MAX];
 	uint64_t told_ns;
 	bool terminal;
-	struct sketch lag; /* us */
+	struct withdrawn *withdrawn; /* NULL: no list */
 };
 
 static struct player player;
@@ -73,7 +74,8 @@ static void emit(struct record *r, uint8_t type, uint64_t time_ns, struct span p
 	put_waiting(player.to_judge, r, payload.data);
 }
 
-/* Times are moved so that the request ends now: intervals stay, and the run's clock is the replay's. */
+/* Times are moved so that the request ends when it is due: intervals stay, and the run's clock is the
+ * replay's. */
 static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg, uint64_t shift_ns)
 {
 	struct span body = buf_span(&leg->body);
@@ -93,63 +95,18 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 	emit(&r, RECORD_END, leg->end_ns + shift_ns, SPAN(""));
 }
 
-/* Drawn from what was drawn; what is not known stays so. */
-static uint32_t sample_ppm(const struct exchange *x)
-{
-	return (uint32_t)((uint64_t)x->sample_ppm * player.env->plan->replay_choice.sample_ppm / 1000000);
-}
-
-/* False: stopped while waiting for a slot. */
-static bool play(const struct exchange *x)
-{
-	const struct plan_route *route = &player.env->plan->routes[x->route];
-	struct record r = {.id = ++player.sequence,
-	                   .route = x->route,
-	                   .generation = player.env->plan->generation,
-	                   .sample_hash = x->sample_hash,
-	                   .sample_ppm = sample_ppm(x)};
-	struct ledger *l = player.env->ledger;
-	uint64_t shift;
-
-	while (ledger_take(l, 0, r.id, x->route, (1u << route->candidate_count) - 1, route->candidate_count,
-	                   OUTCOME_SAMPLED_OUT, (uint32_t)player.baselines[x->route], OUTCOME_CAPTURE_OFF,
-	                   &r.slot)) {
-		if (stopped())
-			return false;
-		nap_until(clock_mono_ns() + RETRY_NS);
-	}
-	ledger_settle_candidates(l, r.slot, r.id, STAGE_WORKER, STAGE_MASKER);
-	ledger_move(l, r.slot, r.id, CELL_LIVE, STAGE_WORKER, STAGE_MASKER);
-	shift = clock_mono_ns() - x->legs[LEG_CLIENT]->end_ns;
-	emit_leg(r, LEG_CLIENT, x->legs[LEG_CLIENT], shift);
-	emit_leg(r, LEG_LIVE, x->legs[LEG_LIVE], shift);
-	ring_publish(player.to_shadow);
-	ring_publish(player.to_judge);
-	return true;
-}
-
 /* --- pace --- */
-
-static void publish_lag(void)
-{
-	struct replay_gauges *g = &player.env->page->replay;
-
-	atomic_store(&g->played, player.sequence);
-	atomic_store(&g->lag_count, player.lag.count);
-	atomic_store(&g->lag_p50_us, sketch_quantile(&player.lag, 0.5));
-	atomic_store(&g->lag_p99_us, sketch_quantile(&player.lag, 0.99));
-	atomic_store(&g->lag_max_us, player.lag.max_us);
-}
 
 static void tell(const char *end)
 {
 	enum progress how = player.env->plan->replay_progress;
 	double share = (player.pass + window_share(player.window)) / player.schedule.rule->loops,
 	       seconds = (double)(clock_mono_ns() - player.start_ns) / 1e9;
-	unsigned long long sent = player.sequence, late = sketch_quantile(&player.lag, 0.99);
+	const struct replay_gauges *g = &player.env->page->replay;
+	unsigned long long sent = player.sequence, late = atomic_load(&g->lag_p99_us);
 	char lag[40] = "";
 
-	if (player.lag.count)
+	if (atomic_load(&g->lag_count))
 		snprintf(lag, sizeof lag, ", lag p99 %.3f ms", (double)late / 1e3);
 
 	if (how == PROGRESS_JSON) {
@@ -181,7 +138,7 @@ static void progress(void)
 	if (now - player.told_ns < pause)
 		return;
 	player.told_ns = now;
-	publish_lag();
+	atomic_store(&player.env->page->replay.played, player.sequence);
 	if (how != PROGRESS_QUIET)
 		tell("");
 }
@@ -202,15 +159,89 @@ static bool wait_until(uint64_t due_ns)
 	return false;
 }
 
+/* Drawn from what was drawn; what is not known stays so. */
+static uint32_t sample_ppm(const struct exchange *x)
+{
+	return (uint32_t)((uint64_t)x->sample_ppm * player.env->plan->replay_choice.sample_ppm / 1000000);
+}
+
+/* Its subject, by the masked head, has withdrawn since it was captured: counted, never sent. */
+static bool is_withdrawn(const struct exchange *x)
+{
+	const struct plan *plan = player.env->plan;
+	struct span head = buf_span(&x->legs[LEG_CLIENT]->head);
+
+	if (!withdrawn_has(player.withdrawn, head_field(head, span_of(plan->withdrawn.subject))))
+		return false;
+	ledger_direct(player.env->ledger, 0, x->route, plan->routes[x->route].candidate_count,
+	              OUTCOME_WITHDRAWN);
+	return true;
+}
+
+static int load_withdrawn(void)
+{
+	struct buf list;
+	unsigned line;
+	int err;
+
+	if (!player.env->plan->withdrawn.file[0])
+		return 0;
+	buf_init(&list, 2 * WITHDRAWN_BYTES_MAX);
+	role_read(player.env, "withdrawn", &list);
+	err = list.err ? list.err : withdrawn_new(buf_span(&list), &player.withdrawn, &line);
+	buf_fini(&list);
+	return err;
+}
+
+/* False: stopped while waiting for a slot. */
+static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
+{
+	const struct plan_route *route = &player.env->plan->routes[x->route];
+	struct record r = {.route = x->route,
+	                   .generation = player.env->plan->generation,
+	                   .sample_hash = schedule_copy(x->sample_hash, copy),
+	                   .sample_ppm = sample_ppm(x)};
+	struct ledger *l = player.env->ledger;
+	uint64_t shift;
+	bool waited = false;
+
+	if (is_withdrawn(x))
+		return true;
+	r.id = ++player.sequence;
+	while (ledger_take(l, 0, r.id, x->route, (1u << route->candidate_count) - 1, route->candidate_count,
+	                   OUTCOME_SAMPLED_OUT, (uint32_t)player.baselines[x->route], OUTCOME_CAPTURE_OFF,
+	                   &r.slot)) {
+		if (stopped()) {
+			player.sequence--;
+			return false;
+		}
+		waited = true;
+		progress();
+		nap_until(clock_mono_ns() + RETRY_NS);
+	}
+	if (waited)
+		atomic_fetch_add(&player.env->page->replay.slot_waits, 1);
+	ledger_settle_candidates(l, r.slot, r.id, STAGE_WORKER, STAGE_MASKER);
+	ledger_move(l, r.slot, r.id, CELL_LIVE, STAGE_WORKER, STAGE_MASKER);
+	shift = due_ns - x->legs[LEG_CLIENT]->end_ns;
+	emit_leg(r, LEG_CLIENT, x->legs[LEG_CLIENT], shift);
+	emit_leg(r, LEG_LIVE, x->legs[LEG_LIVE], shift);
+	ring_publish(player.to_shadow);
+	ring_publish(player.to_judge);
+	return true;
+}
+
 static bool play_in_time(const struct exchange *x)
 {
-	uint64_t due = player.start_ns + schedule_next(&player.schedule, x->legs[LEG_CLIENT]->end_ns), sent;
+	unsigned copies = player.env->plan->replay_schedule.copies;
 
-	if (!wait_until(due) || !play(x))
-		return false;
-	sent = clock_mono_ns();
-	if (player.schedule.speed > 0)
-		sketch_add(&player.lag, (sent - due) / 1000u);
+	for (unsigned n = 0; n < copies || n == 0; n++) {
+		uint64_t due = player.start_ns + schedule_next(&player.schedule, x->legs[LEG_CLIENT]->end_ns);
+
+		if (!wait_until(due - LEAD_NS) ||
+		    !play(x, n, player.schedule.speed > 0 ? due : clock_mono_ns()))
+			return false;
+	}
 	return true;
 }
 
@@ -228,6 +259,9 @@ static void say_end(int err)
 		        err_text(end));
 	if (out)
 		fprintf(stderr, "understudy: left out, without a complete request and answer: %llu\n", out);
+	if (window_not_allowed(player.window))
+		fprintf(stderr, "understudy: left out, as they may have side effects: %llu; see --allow\n",
+		        (unsigned long long)window_not_allowed(player.window));
 	if (others && player.env->plan->replay_progress != PROGRESS_QUIET)
 		fprintf(stderr, "understudy: left out by --where and --sample: %llu\n", others);
 	if (!player.sequence)
@@ -298,15 +332,14 @@ static void play_all(void)
 
 	schedule_init(&player.schedule, &plan->replay_schedule, plan->replay_speed, plan->seed);
 	err = next(&x);
-	player.start_ns = player.told_ns = clock_mono_ns();
+	player.told_ns = clock_mono_ns();
+	player.start_ns = player.told_ns + LEAD_NS;
 	while (!err) {
-		if (!play_in_time(x)) {
-			publish_lag();
+		if (!play_in_time(x))
 			return;
-		}
 		err = next(&x);
 	}
-	publish_lag();
+	atomic_store(&player.env->page->replay.played, player.sequence);
 	say_end(err);
 	if (window_end(player.window) != ERR_AGAIN)
 		atomic_store(&player.env->page->replay.ends_early, (uint32_t)-window_end(player.window));
@@ -322,7 +355,7 @@ int player_run(struct role_env *env)
 		for (unsigned c = 0; c < env->plan->routes[r].candidate_count; c++)
 			player.baselines[r] |= (uint64_t)env->plan->routes[r].candidates[c].baseline << c;
 	prctl(PR_SET_TIMERSLACK, 1); /* deadlines are met to the microsecond, not to the default 50 */
-	if (role_ring_writer(env, "shadow", &player.to_shadow) ||
+	if (load_withdrawn() || role_ring_writer(env, "shadow", &player.to_shadow) ||
 	    role_ring_writer(env, "judge", &player.to_judge))
 		return 3;
 	role_ready(env);

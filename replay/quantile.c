@@ -161,6 +161,42 @@ struct interval quantile_sketch_ci(const struct sketch *s, double q, double alph
 	return out;
 }
 
+/* --- differences --- */
+
+/* Bounds of the rank-th smallest difference, rank from 1. */
+static struct interval signed_rank(const struct sketch *below, const struct sketch *rest, uint64_t rank)
+{
+	double low, high;
+
+	if (rank > below->count) {
+		sketch_rank(rest, rank - below->count, &low, &high);
+		return (struct interval){low, high};
+	}
+	sketch_rank(below, below->count + 1 - rank, &low, &high);
+	return (struct interval){-high, -low};
+}
+
+double quantile_signed(const struct sketch *below, const struct sketch *rest, double q)
+{
+	uint64_t n = below->count + rest->count;
+	struct interval at;
+
+	if (!n)
+		return NAN;
+	at = signed_rank(below, rest, 1 + (uint64_t)(fmin(1, fmax(0, q)) * (double)(n - 1)));
+	return (at.low + at.high) / 2;
+}
+
+struct interval quantile_signed_ci(const struct sketch *below, const struct sketch *rest, double q,
+                                   double alpha, double t_opt)
+{
+	uint64_t n = below->count + rest->count;
+	struct ranks ranks = quantile_ranks(n, q, alpha, t_opt);
+
+	return (struct interval){ranks.low ? signed_rank(below, rest, ranks.low).low : -INFINITY,
+	                         ranks.high <= n ? signed_rank(below, rest, ranks.high).high : INFINITY};
+}
+
 /* --- two arms --- */
 
 struct interval quantile_shift(struct sample live, struct sample candidate, double q, double alpha,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "capture/head.h"
 #include "proto/base/clock.h"
 #include "replay/results_inside.h"
 
@@ -305,6 +306,19 @@ static void bind_measures(sqlite3_stmt *s, int at, const struct row *row)
 	sqlite3_bind_double(s, at + 3, row->tv);
 }
 
+/* Values come from clients: printable ASCII of some length, or it is none. */
+static void name_request(struct span head, char out[REQUEST_ID_BYTES + 1])
+{
+	struct span id = head_field(head, SPAN("x-request-id"));
+
+	if (id.len > REQUEST_ID_BYTES)
+		id.len = 0;
+	for (size_t i = 0; i < id.len; i++)
+		if (id.data[i] <= ' ' || id.data[i] > '~')
+			id.len = 0;
+	snprintf(out, REQUEST_ID_BYTES + 1, "%.*s", (int)id.len, id.len ? id.data : "");
+}
+
 /* The whole row of one that agreed; of one that diverged, what is no text and no body. */
 static void describe(const struct results *r, const struct results_pair *p, sqlite3_int64 n,
                      struct stored_pair *out)
@@ -327,6 +341,7 @@ static void describe(const struct results *r, const struct results_pair *p, sqli
 	};
 	out->flags = (c->diverged ? DIVERGED : 0) | (p->against_baseline ? AGAINST_BASELINE : 0) |
 	             (p->drilled ? DRILLED : 0) | row_flags(&out->first) << FIRST_ROW_SHIFT;
+	name_request(p->request_head, out->request_id);
 }
 
 static void bind_pair(sqlite3_stmt *s, const struct stored_pair *p)
@@ -344,6 +359,8 @@ static void bind_pair(sqlite3_stmt *s, const struct stored_pair *p)
 	bind_integer(s, 11, p->rows);
 	bind_integer(s, 12, p->rows_diverged);
 	bind_measures(s, 13, &p->first);
+	if (p->request_id[0])
+		bind_text(s, 23, p->request_id);
 }
 
 /* One that agreed and has no slice of its own waits for the commit: all in a row, they cost half. */
@@ -539,6 +556,9 @@ static int store_gate(struct results *r, const struct tally *t, const struct pla
 	if (result->needed != UINT64_MAX)
 		bind_integer(s, 9, result->needed);
 	bind_text(s, 10, gate->because);
+	bind_text(s, 11, gate->slice);
+	bind_integer(s, 12, !(gate->advisory & 1));
+	bind_text(s, 13, result->why ? result->why : "");
 	return results_run(s);
 }
 

@@ -17,6 +17,20 @@
 struct results;
 struct safeguard_cost;
 
+/* The same exchange asked of the baseline, and where each of the two differed from live. */
+enum { RESULTS_PATHS_MAX = 24, RESULTS_PATH_BYTES = JSONDIFF_PATH_BYTES };
+struct results_noise {
+	bool known, diverged;
+	uint64_t us; /* the baseline's latency */
+	uint32_t path_count;
+	struct {
+		const char *name;
+		bool candidate, baseline;
+	} paths[RESULTS_PATHS_MAX];
+};
+
+enum results_control { CONTROL_NONE, CONTROL_MISSED, CONTROL_FOUND };
+
 struct results_pair {
 	uint64_t id;
 	uint16_t route, candidate;              /* candidate: index in the route */
@@ -26,12 +40,19 @@ struct results_pair {
 	struct answer live, other;              /* masked */
 	struct span request_head, request_body; /* masked */
 	uint64_t live_us, other_us;             /* latency: request sent to last byte */
+	uint64_t first_us;                      /* ... to the first byte of the body */
+	uint64_t response_us, lag_us; /* in a replay: from the time it was to be sent, to its last byte, and
+	                                 to when it was */
 	const struct comparison *comparison;
+	struct results_noise noise; /* paths also when not known */
+	uint32_t control;           /* enum results_control: what became of the fault planted in its clone */
 };
 
 /* What the end of a run adds to summary and manifest. */
 struct results_lag { /* a replay's lateness: actual less intended time of sending */
 	uint64_t count, p50_us, p99_us, max_us;
+	uint64_t planned_ns, actual_ns; /* from the first to the last */
+	uint64_t late[LATE_BY];         /* those over the bound */
 };
 
 /* Create or continue a run directory (made when missing, with parents). manifest.json is written first.
@@ -70,6 +91,9 @@ void results_standing(const struct results *, uint16_t route, uint16_t candidate
 /* Of a candidate, up to now. */
 void results_pairs(const struct results *, uint16_t route, uint16_t candidate, uint64_t *pairs_out,
                    uint64_t *diverged_out);
+/* The figure of the gate of that name, declared or not: NaN without data, or when there is no such gate. */
+double results_figure(const struct results *, const struct ledger_counts *, uint16_t route,
+                      uint16_t candidate, const char *metric);
 /* The share that a candidate gets and why, for the next summaries. */
 struct results_share {
 	uint32_t sample_ppm, stage, stages, falls;

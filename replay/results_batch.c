@@ -2,15 +2,21 @@
  * results_batch.c - the observations of the last batch, in one row of results.db: what a crash may take back.
  *
  * In memory they are those of the open batch, or of the last one that was committed; each is an entry and,
- * behind it, the observation: its fixed part, then its slices as texts with their NULs.
+ * behind it, the observation: its fixed part, then its slices and paths as texts with their NULs.
  */
 #define _GNU_SOURCE
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <zstd.h>
 
 #include "replay/results_inside.h"
 
-enum { BATCH_MAX_BYTES = 256 << 20, OBSERVATION_BYTES = offsetof(struct observation, slices) };
+enum {
+	BATCH_MAX_BYTES = 256 << 20,
+	OBSERVATION_BYTES = offsetof(struct observation, slices),
+	PACK_LEVEL = 1
+};
 
 struct entry {
 	uint64_t id;
@@ -33,6 +39,8 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 
 	for (uint32_t i = 0; i < o->slice_count; i++)
 		entry.bytes += (uint32_t)strlen(o->slices[i]) + 1;
+	for (uint32_t i = 0; i < o->path_count; i++)
+		entry.bytes += (uint32_t)strlen(o->paths[i]) + 1;
 	room = buf_room(&r->observations, sizeof entry + entry.bytes);
 	if (!room) {
 		r->observations.err = 0;
@@ -44,8 +52,21 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 	room += OBSERVATION_BYTES;
 	for (uint32_t i = 0; i < o->slice_count; i++)
 		room = stpcpy(room, o->slices[i]) + 1;
+	for (uint32_t i = 0; i < o->path_count; i++)
+		room = stpcpy(room, o->paths[i]) + 1;
 	buf_grown(&r->observations, sizeof entry + entry.bytes);
 	return 0;
+}
+
+/* A text before `end` of at most `size` bytes with its NUL; what follows it, or NULL. */
+static const char *read_text(const char *bytes, const char *end, char *out, size_t size)
+{
+	const char *nul = bytes ? memchr(bytes, 0, (size_t)(end - bytes)) : NULL;
+
+	if (!nul || (size_t)(nul - bytes) >= size)
+		return NULL;
+	memcpy(out, bytes, (size_t)(nul - bytes) + 1);
+	return nul + 1;
 }
 
 /* False: these bytes are none. */
@@ -54,34 +75,57 @@ static bool read_observation(const struct entry *entry, const char *bytes, struc
 	const char *end = bytes + entry->bytes;
 
 	memcpy(o, bytes, OBSERVATION_BYTES);
-	if (o->slice_count > SLICES_MAX)
+	if (o->slice_count > SLICES_MAX || o->path_count > RESULTS_PATHS_MAX)
 		return false;
 	bytes += OBSERVATION_BYTES;
-	for (uint32_t i = 0; i < o->slice_count; i++) {
-		const char *nul = memchr(bytes, 0, (size_t)(end - bytes));
-
-		if (!nul || nul - bytes >= SLICE_NAME_BYTES)
-			return false;
-		memcpy(o->slices[i], bytes, (size_t)(nul - bytes) + 1);
-		bytes = nul + 1;
-	}
-	return true;
+	for (uint32_t i = 0; i < o->slice_count; i++)
+		bytes = read_text(bytes, end, o->slices[i], SLICE_NAME_BYTES);
+	for (uint32_t i = 0; i < o->path_count; i++)
+		bytes = read_text(bytes, end, o->paths[i], RESULTS_PATH_BYTES);
+	return bytes != NULL;
 }
 
 int results_batch_store(struct results *r)
 {
 	struct span all = buf_span(&r->observations);
 	sqlite3_stmt *s = r->statements[STATEMENT_OBSERVATIONS];
+	size_t room = ZSTD_compressBound(all.len), n;
+	char *packed = malloc(room);
+	int rc = ERR_NOMEM;
 
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)r->sequence);
-	sqlite3_bind_blob(s, 2, all.data, (int)all.len, SQLITE_STATIC);
-	return results_run(s);
+	n = packed ? ZSTD_compress(packed, room, all.data, all.len, PACK_LEVEL) : 0;
+	if (packed && !ZSTD_isError(n)) {
+		sqlite3_bind_int64(s, 1, (sqlite3_int64)r->sequence);
+		sqlite3_bind_blob(s, 2, packed, (int)n, SQLITE_STATIC);
+		rc = results_run(s);
+	}
+	free(packed);
+	return rc;
+}
+
+/* 0, ERR_SYS (it is none of ours), ERR_NOMEM. */
+static int unpack(struct buf *to, const void *packed, size_t len)
+{
+	unsigned long long n = len ? ZSTD_getFrameContentSize(packed, len) : 0;
+	char *room;
+
+	if (n > BATCH_MAX_BYTES)
+		return ERR_SYS;
+	if (n == 0)
+		return 0;
+	room = buf_room(to, (size_t)n);
+	if (!room)
+		return ERR_NOMEM;
+	if (ZSTD_decompress(room, (size_t)n, packed, len) != n)
+		return ERR_SYS;
+	buf_grown(to, (size_t)n);
+	return 0;
 }
 
 int results_batch_load(struct results *r)
 {
 	sqlite3_stmt *s;
-	int step;
+	int step, rc = 0;
 
 	if (sqlite3_prepare_v2(r->db, "SELECT sequence, observations FROM last_batch", -1, &s, NULL) !=
 	    SQLITE_OK)
@@ -90,11 +134,11 @@ int results_batch_load(struct results *r)
 	step = sqlite3_step(s);
 	if (step == SQLITE_ROW) {
 		r->sequence = (uint64_t)sqlite3_column_int64(s, 0);
-		buf_put(&r->observations, sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1));
+		rc = unpack(&r->observations, sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1));
 		step = SQLITE_DONE;
 	}
 	sqlite3_finalize(s);
-	return step == SQLITE_DONE ? r->observations.err : ERR_SYS;
+	return step == SQLITE_DONE ? rc : ERR_SYS;
 }
 
 /* The entry at *at, and *at past its observation; false at the end, or at what is no entry. */

@@ -15,31 +15,51 @@
 
 #include <sqlite3.h>
 #include "proto/base/buf.h"
+#include "replay/evidence.h"
 #include "replay/gate.h"
 #include "replay/results.h"
 
 enum {
 	SLICE_VALUE_BYTES = 64,
 	SLICE_NAME_BYTES = NAME_MAX_BYTES + SLICE_VALUE_BYTES + 2,
-	SLICES_COUNTED = 48
+	SLICES_COUNTED = 48,
+	PATHS_COUNTED = 64,
+	LABELS_COUNTED = 16
 };
 
 struct slice {
 	char name[SLICE_NAME_BYTES]; /* "tenant=a"; the last one takes what no longer fits: "(other)" */
 	uint64_t pairs, diverged;
+	uint64_t rows, live_favoured, other_favoured; /* rows that have labels */
+};
+
+/* A place at which pairs differ; the last one takes what no longer fits: "(other)". */
+struct path {
+	char name[RESULTS_PATH_BYTES];
+	uint64_t diverged;                      /* pairs whose candidate differs there */
+	uint64_t candidate_only, baseline_only; /* of those that the baseline answered too */
 };
 
 /* One pair as the tallies count it: enough to count it again. */
 struct observation {
-	uint64_t seen_us, live_us, other_us;
+	uint64_t seen_us, live_us, other_us, first_us, response_us, lag_us;
 	uint32_t rows, rows_diverged;
 	uint32_t read_as; /* enum protocol; PROTOCOL_AUTO: its body was not read */
 	uint32_t classes[DIVERGENCES];
 	bool diverged, against_baseline;
 	uint32_t measured[MEASURES]; /* rows that have it */
 	double sums[MEASURES];       /* over those */
-	uint32_t slice_count;        /* beside the route's, which all its pairs are in */
+	struct agreement agreement;
+	bool noise_known, baseline_diverged;
+	uint64_t baseline_us;
+	uint32_t control;                                   /* enum results_control */
+	uint32_t label_rows, live_favoured, other_favoured; /* rows with labels; given the route's label */
+	uint16_t labels[LABELS_COUNTED], flips[LABELS_COUNTED]; /* rows by live's label */
+	uint32_t path_count;
+	uint8_t differs[RESULTS_PATHS_MAX]; /* 1: the candidate, 2: the baseline */
+	uint32_t slice_count;               /* beside the route's, which all its pairs are in */
 	char slices[SLICES_MAX][SLICE_NAME_BYTES];
+	char paths[RESULTS_PATHS_MAX][RESULTS_PATH_BYTES];
 };
 
 /* The aggregate state of one candidate of one route. */
@@ -52,9 +72,18 @@ struct tally {
 	uint64_t read_as[PROTOCOLS_KNOWN];   /* pairs */
 	struct stat_mean measures[MEASURES]; /* of each pair's mean over its rows */
 	uint64_t moment;                     /* pairs at the last point of the timeline */
+	struct agreement agreement;
 	uint64_t rows_measured[MEASURES];
 	double row_sums[MEASURES];
-	struct sketch live, other;
+	struct sketch live, other, first;
+	struct sketch response, lag; /* of a replay */
+	struct sketch slower,
+	        faster; /* of a pair: candidate less reference, and the reverse where it is less */
+	struct gate_noise noise;
+	uint64_t planted, planted_found;
+	uint64_t label_rows[LABELS_COUNTED], label_flips[LABELS_COUNTED]; /* by live's label */
+	uint32_t path_count;
+	struct path paths[PATHS_COUNTED];
 	uint32_t slice_count;
 	struct slice slices[SLICES_COUNTED];
 	struct results_standing standing;
@@ -69,7 +98,9 @@ struct judgement {
 	int decided_by;
 	struct plan_gate gates[GATE_LIST_MAX];
 	struct gate_result results[GATE_LIST_MAX];
-	enum gate_state verdict; /* never decided where faults are of our own making */
+	enum gate_state
+	        verdict; /* never decided where faults are of our own making, or planted ones missed */
+	const char *why; /* NULL, or why it is not decided whatever the gates say */
 };
 
 enum statement {
@@ -97,12 +128,15 @@ struct stratum {
 	unsigned least; /* pairs of a lower band of priorities are not stored */
 };
 
-/* A row of stored_pair without its texts and bodies. */
+enum { REQUEST_ID_BYTES = 64 };
+
+/* A row of stored_pair without its other texts and its bodies. */
 struct stored_pair {
 	sqlite3_int64 n;
 	uint64_t id, bytes, seen_us, live_us, other_us;
 	unsigned asked, flags, live_status, other_status, rows, rows_diverged;
 	struct row first;
+	char request_id[REQUEST_ID_BYTES + 1]; /* as the client gave it, masked; empty: it is our id */
 };
 
 struct results {
@@ -173,6 +207,22 @@ int results_store_gates(struct results *, struct tally *, const struct judgement
 uint64_t results_group_sum(const uint64_t counts[OUTCOMES], enum outcome_group);
 /* The latency that a candidate's is held against: its baseline's, else live's. */
 const struct sketch *results_reference_latency(const struct results *, const struct tally *);
+/* Of the faults planted in clones, were 99 in 100 found? True before the first. */
+bool results_controlled(const struct tally *);
+/* Demographic parity difference of the route's fairness: the largest share less the smallest over the groups
+ * that are large enough, each at alpha over their number so that all hold at once. False: not two groups. */
+struct parity {
+	unsigned groups;
+	double live, other;
+	struct interval live_ci, other_ci;
+};
+bool results_parity(const struct results *, const struct tally *, struct parity *out);
+/* The log e-value that a path differs more often for the candidate than for the baseline. */
+double results_path_log_e(const struct path *);
+/* What each endpoint of the reference and of the candidate had to carry between the first and the last pair.
+ */
+void results_loads(const struct results *, const struct tally *, uint64_t seen, struct gate_load *reference,
+                   struct gate_load *candidate);
 void results_judge(const struct results *, const struct tally *, const struct ledger_counts *,
                    struct judgement *out);
 /* Which faults of ours made its figures, its own or its baseline's; "": none. */

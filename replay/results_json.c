@@ -6,6 +6,7 @@
 
 #include "capture/fault.h"
 #include "proto/base/clock.h"
+#include "replay/quantile.h"
 #include "replay/results_inside.h"
 #include "replay/safeguard.h"
 
@@ -133,7 +134,20 @@ static void put_gate(struct buf *b, const struct plan_gate *gate, const struct g
 	put_double(b, "needed", result->needed == UINT64_MAX ? NAN : (double)result->needed);
 	buf_puts(b, ",");
 	put_text(b, "because", gate->because);
+	buf_printf(b, ",\"critical\":%s,", gate->advisory & 1 ? "false" : "true");
+	put_integer(b, "min_pairs", gate->min_pairs);
+	buf_puts(b, ",");
+	put_text(b, "slice", gate->slice);
+	buf_puts(b, ",");
+	put_double(b, "e", exp(result->log_e));
+	buf_puts(b, ",");
+	put_text(b, "why", result->why ? result->why : "");
 	buf_puts(b, "}");
+}
+
+static bool is_share(const struct gate_metric_row *row)
+{
+	return gate_metric_share((uint32_t)gate_metric_by_name(span_of(row->name)));
 }
 
 /* As people say it: a rate in per cent, a ratio as it is. */
@@ -141,7 +155,9 @@ static void put_figure(struct buf *b, double value, const struct gate_metric_row
 {
 	if (!isfinite(value))
 		buf_puts(b, "unbounded");
-	else if (!strcmp(row->unit, "ratio"))
+	else if (!strcmp(row->unit, "ms"))
+		buf_printf(b, "%.3f ms", value);
+	else if (!is_share(row))
 		buf_printf(b, "%.3f", value);
 	else
 		buf_printf(b, "%.2f %%", value * 100);
@@ -150,7 +166,7 @@ static void put_figure(struct buf *b, double value, const struct gate_metric_row
 /* " [1.20, 3.40] %" */
 static void put_figures(struct buf *b, struct interval ci, const struct gate_metric_row *row)
 {
-	if (isfinite(ci.low) && isfinite(ci.high) && strcmp(row->unit, "ratio")) {
+	if (isfinite(ci.low) && isfinite(ci.high) && is_share(row)) {
 		buf_printf(b, " [%.2f, %.2f] %%", ci.low * 100, ci.high * 100);
 		return;
 	}
@@ -166,7 +182,7 @@ static void put_decided(struct buf *b, const char *candidate, const struct plan_
 {
 	const struct gate_metric_row *row = gate_metric_row(gate->metric);
 
-	buf_printf(b, "%s: %s ", candidate, row->name);
+	buf_printf(b, "%s: %s%s%s ", candidate, row->name, gate->slice[0] ? " in " : "", gate->slice);
 	if (isnan(result->value)) {
 		buf_puts(b, "has no data");
 	} else {
@@ -176,6 +192,8 @@ static void put_decided(struct buf *b, const char *candidate, const struct plan_
 	}
 	buf_printf(b, ", limit %s ", row->direction == GATE_MAX ? "at most" : "at least");
 	put_figure(b, gate->limit, row);
+	if (result->why)
+		buf_printf(b, ", %s", result->why);
 	if (result->state == GATE_UNDECIDED && result->needed && result->needed != UINT64_MAX)
 		buf_printf(b, ", about %llu more pairs needed", (unsigned long long)result->needed);
 }
@@ -195,6 +213,8 @@ static void put_reason(struct buf *b, const struct results *r, const struct tall
 	buf_init(&text, 1024);
 	if (*results_drilled(r, t))
 		buf_printf(&text, "%s: a drill, %s", candidate, results_drilled(r, t));
+	else if (j->why)
+		buf_printf(&text, "%s: %s", candidate, j->why);
 	else if (j->decided_by >= 0)
 		put_decided(&text, candidate, &j->gates[j->decided_by], &j->results[j->decided_by]);
 	else if (j->verdict == GATE_UNDECIDED)
@@ -269,6 +289,32 @@ static void put_read_as(struct buf *b, const struct tally *t)
 	buf_puts(b, "},");
 }
 
+/* Of declared regressions: bias and limits of agreement (agreement.h), extremes. */
+static void put_agreement(struct buf *b, const struct agreement *a)
+{
+	double reach = 1.96 * agreement_sd(a);
+
+	if (!a->n && !a->not_finite)
+		return;
+	buf_puts(b, "\"agreement\":{");
+	put_integer(b, "elements", a->n);
+	buf_puts(b, ",");
+	put_integer(b, "not_finite", a->not_finite);
+	buf_puts(b, ",");
+	put_double(b, "bias", a->n ? a->mean : NAN);
+	buf_puts(b, ",");
+	put_double(b, "sd", agreement_sd(a));
+	buf_puts(b, ",");
+	put_interval(b, "limits", (struct interval){a->mean - reach, a->mean + reach});
+	buf_puts(b, ",");
+	put_double(b, "abs_max", a->abs_max);
+	buf_puts(b, ",");
+	put_double(b, "rel_max", a->rel_max);
+	buf_puts(b, ",");
+	put_double(b, "ulp_max", a->ulp_max);
+	buf_puts(b, "},");
+}
+
 static void put_quantiles(struct buf *b, const char *key, const struct sketch *s)
 {
 	buf_printf(b, "\"%s\":{", key);
@@ -277,6 +323,25 @@ static void put_quantiles(struct buf *b, const char *key, const struct sketch *s
 	put_double(b, "p90", s->count ? (double)sketch_quantile(s, 0.9) : NAN);
 	buf_puts(b, ",");
 	put_double(b, "p99", s->count ? (double)sketch_quantile(s, 0.99) : NAN);
+	buf_puts(b, ",");
+	put_double(b, "max", s->count ? (double)s->max_us : NAN);
+	buf_puts(b, "}");
+}
+
+/* Of pairs: candidate less reference, in us. */
+static void put_shift(struct buf *b, const struct tally *t)
+{
+	static const double q[] = {0.5, 0.9, 0.99};
+
+	buf_puts(b, "\"shift\":{");
+	for (int i = 0; i < 3; i++) {
+		buf_printf(b, "%s\"p%.0f\":{", i ? "," : "", q[i] * 100);
+		put_double(b, "value", quantile_signed(&t->faster, &t->slower, q[i]));
+		buf_puts(b, ",");
+		put_interval(b, "ci",
+		             quantile_signed_ci(&t->faster, &t->slower, q[i], GATE_ALPHA, GATE_T_OPT));
+		buf_puts(b, "}");
+	}
 	buf_puts(b, "}");
 }
 
@@ -291,22 +356,41 @@ static void put_latency(struct buf *b, const struct results *r, const struct tal
 	put_quantiles(b, "live", &t->live);
 	buf_puts(b, ",");
 	put_quantiles(b, "candidate", &t->other);
+	buf_puts(b, ",");
+	put_quantiles(b, "first_byte", &t->first);
+	if (r->plan->replay) {
+		buf_puts(b, ",");
+		put_quantiles(b, "response", &t->response);
+		buf_puts(b, ",");
+		put_quantiles(b, "lag", &t->lag);
+	}
 	buf_puts(b, ",\"ratio\":{\"p99\":{");
 	put_double(b, "value", ratio.value);
 	buf_puts(b, ",");
 	put_interval(b, "ci", ratio.ci);
-	buf_puts(b, "}}},");
+	buf_puts(b, "}},");
+	put_shift(b, t);
+	buf_puts(b, "},");
 }
 
 /* Requests of the route, and pairs, a second between the first and the last pair. */
-static void put_throughput(struct buf *b, const struct tally *t, uint64_t seen)
+static void put_throughput(struct buf *b, const struct results *r, const struct tally *t, uint64_t seen)
 {
 	double seconds = (double)(t->last_us - t->first_us) / 1e6;
+	struct gate_load reference, candidate;
+
+	results_loads(r, t, seen, &reference, &candidate);
 
 	buf_puts(b, "\"throughput\":{");
 	put_double(b, "live_rps", seconds > 0 ? (double)seen / seconds : NAN);
 	buf_puts(b, ",");
 	put_double(b, "candidate_rps", seconds > 0 ? (double)t->pairs / seconds : NAN);
+	buf_puts(b, ",");
+	put_double(b, "reference_in_flight", reference.rate > 0 ? reference.in_flight : NAN);
+	buf_puts(b, ",");
+	put_double(b, "candidate_in_flight", candidate.rate > 0 ? candidate.in_flight : NAN);
+	buf_printf(b, ",\"load_matched\":%s",
+	           r->plan->replay || !gate_load_apart(reference, candidate) ? "true" : "false");
 	buf_puts(b, "},");
 }
 
@@ -351,9 +435,105 @@ static void put_gates(struct buf *b, const struct judgement *j)
 	buf_puts(b, "]");
 }
 
-/* Each slice at the run's alpha: of many slices some will stand out by chance. */
+/* Of the faults planted in clones of pairs that agreed, how many the comparison found. */
+static void put_control(struct buf *b, const struct tally *t)
+{
+	buf_printf(b, "\"control\":{\"planted\":%llu,\"found\":%llu,", (unsigned long long)t->planted,
+	           (unsigned long long)t->planted_found);
+	put_double(b, "sensitivity", share(t->planted_found, t->planted));
+	buf_puts(b, "},");
+}
+
+/* Beyond what live's own twin does: of the whole pair, and of each place at which pairs differ. */
+static void put_noise(struct buf *b, const struct tally *t)
+{
+	double log_e[PATHS_COUNTED], least;
+	uint64_t n = t->noise.pairs;
+
+	for (uint32_t i = 0; i < t->path_count; i++)
+		log_e[i] = results_path_log_e(&t->paths[i]);
+	evidence_bh(log_e, t->path_count, GATE_ALPHA, &least);
+	buf_printf(b, "\"noise\":{\"pairs\":%llu,\"candidate_only\":%llu,\"baseline_only\":%llu,\"excess\":",
+	           (unsigned long long)n, (unsigned long long)t->noise.candidate_only,
+	           (unsigned long long)t->noise.baseline_only);
+	put_number(b,
+	           n ? ((double)t->noise.candidate_only - (double)t->noise.baseline_only) / (double)n : NAN);
+	buf_puts(b, ",");
+	put_interval(b, "ci", n ? gate_excess(t->noise) : (struct interval){-1, 1});
+	buf_puts(b, ",\"paths\":[");
+	for (uint32_t i = 0; i < t->path_count; i++) {
+		const struct path *p = &t->paths[i];
+
+		buf_puts(b, i ? ",{" : "{");
+		put_text(b, "path", p->name);
+		buf_printf(b, ",\"diverged\":%llu,\"candidate_only\":%llu,\"baseline_only\":%llu,",
+		           (unsigned long long)p->diverged, (unsigned long long)p->candidate_only,
+		           (unsigned long long)p->baseline_only);
+		put_double(b, "e", exp(log_e[i]));
+		buf_printf(b, ",\"over_noise\":%s}", log_e[i] >= least ? "true" : "false");
+	}
+	buf_puts(b, "]},");
+}
+
+/* Flips by the label that live gave, the last one with all that are above it. */
+static void put_labels(struct buf *b, const struct tally *t)
+{
+	const char *comma = "";
+
+	buf_puts(b, "\"by_label\":[");
+	for (int i = 0; i < LABELS_COUNTED; i++) {
+		if (!t->label_rows[i])
+			continue;
+		buf_printf(b, "%s{\"label\":%d,\"rows\":%llu,\"flips\":%llu,", comma, i,
+		           (unsigned long long)t->label_rows[i], (unsigned long long)t->label_flips[i]);
+		put_interval(b, "ci", gate_row_rate(t->label_flips[i], t->label_rows[i], t->rows_largest));
+		buf_puts(b, "}");
+		comma = ",";
+	}
+	buf_puts(b, "],");
+}
+
+/* Groups that are too small are not told. */
+static void put_fairness(struct buf *b, const struct results *r, const struct tally *t)
+{
+	const struct plan_fairness *f = &tally_route(r, t)->fairness;
+	struct parity p;
+	bool known = results_parity(r, t, &p);
+
+	if (!f->on)
+		return;
+	buf_puts(b, "\"fairness\":{");
+	put_text(b, "slice", f->slice);
+	buf_printf(b, ",\"label\":%u,\"min_rows\":%u,\"groups\":%u,\"parity_difference\":{", f->label,
+	           f->min_rows, p.groups);
+	put_double(b, "live", known ? p.live : NAN);
+	buf_puts(b, ",");
+	put_interval(b, "live_ci", known ? p.live_ci : (struct interval){0, 1});
+	buf_puts(b, ",");
+	put_double(b, "candidate", known ? p.other : NAN);
+	buf_puts(b, ",");
+	put_interval(b, "candidate_ci", known ? p.other_ci : (struct interval){0, 1});
+	buf_puts(b, ",");
+	put_double(b, "change", known ? p.other - p.live : NAN);
+	buf_puts(b, "}},");
+}
+
+/* The e-value that a slice diverges more often than the rest of the pairs. */
+static double slice_log_e(const struct slice *s, const struct tally *t)
+{
+	return evidence_more_often(s->diverged, s->pairs, t->diverged - s->diverged, t->pairs - s->pairs,
+	                           GATE_T_OPT);
+}
+
+/* Each interval at the run's alpha; of many slices some stand out by chance, and `stands_out` is corrected
+ * for that (e-BH). */
 static void put_slices(struct buf *b, const struct tally *t)
 {
+	double log_e[SLICES_COUNTED], least;
+
+	for (uint32_t i = 0; i < t->slice_count; i++)
+		log_e[i] = slice_log_e(&t->slices[i], t);
+	evidence_bh(log_e, t->slice_count, GATE_ALPHA, &least);
 	buf_puts(b, ",\"slices\":[");
 	for (uint32_t i = 0; i < t->slice_count; i++) {
 		const struct slice *s = &t->slices[i];
@@ -366,7 +546,7 @@ static void put_slices(struct buf *b, const struct tally *t)
 		put_integer(b, "diverged", s->diverged);
 		buf_puts(b, ",");
 		put_interval(b, "ci", stat_rate(s->diverged, s->pairs, GATE_ALPHA, GATE_T_OPT));
-		buf_puts(b, "}");
+		buf_printf(b, ",\"stands_out\":%s}", log_e[i] >= least ? "true" : "false");
 	}
 	buf_puts(b, "]");
 }
@@ -429,6 +609,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_divergence(b, r, t);
 	put_classes(b, t);
 	put_read_as(b, t);
+	put_agreement(b, &t->agreement);
 	buf_puts(b, "\"measures\":{");
 	for (int m = 0; m < MEASURES; m++) {
 		buf_puts(b, m ? "," : "");
@@ -436,9 +617,13 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	}
 	buf_puts(b, "},");
 	put_latency(b, r, t);
-	put_throughput(b, t, all->route_seen[t->route]);
+	put_throughput(b, r, t, all->route_seen[t->route]);
 	put_share(b, &t->share);
 	put_drill(b, r, t);
+	put_control(b, t);
+	put_noise(b, t);
+	put_labels(b, t);
+	put_fairness(b, r, t);
 	put_gates(b, j);
 	put_slices(b, t);
 	buf_puts(b, "}");
@@ -520,6 +705,26 @@ static void put_cost(struct buf *b, const struct safeguard_cost *c)
 	buf_puts(b, "}");
 }
 
+/* How true a replay was to its times. */
+static void put_lag(struct buf *b, const struct results_lag *lag)
+{
+	static const char *const names[LATE_BY] = {[LATE_SOURCE] = "source",
+	                                           [LATE_CLIENT] = "client",
+	                                           [LATE_TARGET] = "target",
+	                                           [LATE_CONNECTION] = "connection"};
+
+	buf_printf(b, ",\"lag_us\":{\"count\":%llu,\"p50\":%llu,\"p99\":%llu,\"max\":%llu},\"late\":{",
+	           (unsigned long long)lag->count, (unsigned long long)lag->p50_us,
+	           (unsigned long long)lag->p99_us, (unsigned long long)lag->max_us);
+	for (int i = 0; i < LATE_BY; i++) {
+		buf_puts(b, i ? "," : "");
+		put_integer(b, names[i], lag->late[i]);
+	}
+	buf_puts(b, "},");
+	put_double(b, "time_error",
+	           lag->planned_ns ? (double)lag->actual_ns / (double)lag->planned_ns - 1 : NAN);
+}
+
 static void put_summary(struct buf *b, const struct results *r, const struct ledger_counts *all,
                         const char *state, enum gate_state verdict, struct span reason,
                         struct span candidates, const struct results_lag *lag,
@@ -536,11 +741,8 @@ static void put_summary(struct buf *b, const struct results *r, const struct led
 	put_counts(b, all->seen, all->exchange, all->open);
 	buf_puts(b, ",");
 	put_capture(b, all->capture);
-	if (lag) {
-		buf_printf(b, ",\"lag_us\":{\"count\":%llu,\"p50\":%llu,\"p99\":%llu,\"max\":%llu}",
-		           (unsigned long long)lag->count, (unsigned long long)lag->p50_us,
-		           (unsigned long long)lag->p99_us, (unsigned long long)lag->max_us);
-	}
+	if (lag)
+		put_lag(b, lag);
 	if (cost)
 		put_cost(b, cost);
 	if (more.len) {

@@ -1,6 +1,9 @@
+#include <math.h>
 #include <stdio.h>
 
 #include "replay/results_inside.h"
+
+static const double PATH_T_OPT = 20; /* discordant pairs of one path are few */
 
 uint64_t results_group_sum(const uint64_t counts[OUTCOMES], enum outcome_group group)
 {
@@ -44,14 +47,140 @@ void results_drill(struct results *r, uint16_t route, uint16_t candidate, struct
 	memcpy(t->drilled, drilled, sizeof t->drilled);
 }
 
-void results_judge(const struct results *r, const struct tally *t, const struct ledger_counts *all,
-                   struct judgement *j)
+bool results_controlled(const struct tally *t)
 {
+	return t->planted_found * 100 >= t->planted * 99;
+}
+
+/* Two-sided at 1/2, and none where the baseline differs as often: what is left is below it on average. */
+double results_path_log_e(const struct path *p)
+{
+	if (p->candidate_only <= p->baseline_only)
+		return 0;
+	return evidence_mcnemar(p->baseline_only, p->candidate_only, PATH_T_OPT);
+}
+
+/* --- fairness --- */
+
+static bool in_group(const struct plan_route *route, const struct slice *s)
+{
+	size_t n = strlen(route->fairness.slice);
+
+	return !strncmp(s->name, route->fairness.slice, n) && s->name[n] == '=' &&
+	       s->rows >= route->fairness.min_rows;
+}
+
+struct spread { /* of the groups' shares */
+	double low, high;
+	struct interval lowest, highest; /* of the ends of their intervals: least and greatest of each end */
+};
+
+/* Rows of one pair go together, as in gate_row_rate(). */
+static void widen(struct spread *s, uint64_t k, uint64_t n, double largest, double alpha)
+{
+	struct interval ci = stat_rate_weighted((double)k / largest, (double)n / largest, alpha, GATE_T_OPT);
+	double share = (double)k / (double)n;
+
+	s->low = fmin(s->low, share);
+	s->high = fmax(s->high, share);
+	s->lowest = (struct interval){fmin(s->lowest.low, ci.low), fmin(s->lowest.high, ci.high)};
+	s->highest = (struct interval){fmax(s->highest.low, ci.low), fmax(s->highest.high, ci.high)};
+}
+
+static struct interval difference(const struct spread *s)
+{
+	return (struct interval){fmax(0, s->highest.low - s->lowest.high), s->highest.high - s->lowest.low};
+}
+
+bool results_parity(const struct results *r, const struct tally *t, struct parity *out)
+{
+	const struct plan_route *route = tally_route(r, t);
+	struct spread live = {1, 0, {1, 1}, {0, 0}}, other = live;
+
+	double largest = t->rows_largest ? (double)t->rows_largest : 1;
+
+	*out = (struct parity){0};
+	for (uint32_t i = 0; route->fairness.on && i < t->slice_count; i++)
+		out->groups += in_group(route, &t->slices[i]);
+	for (uint32_t i = 0; out->groups > 1 && i < t->slice_count; i++) {
+		const struct slice *s = &t->slices[i];
+
+		if (!in_group(route, s))
+			continue;
+		widen(&live, s->live_favoured, s->rows, largest, GATE_ALPHA / (2 * out->groups));
+		widen(&other, s->other_favoured, s->rows, largest, GATE_ALPHA / (2 * out->groups));
+	}
+	out->live = live.high - live.low;
+	out->other = other.high - other.low;
+	out->live_ci = difference(&live);
+	out->other_ci = difference(&other);
+	return out->groups > 1;
+}
+
+static void parity_change(const struct results *r, const struct tally *t, struct gate_input *in)
+{
+	struct parity p;
+
+	in->parity_value = NAN;
+	in->parity = (struct interval){-1, 1};
+	if (!results_parity(r, t, &p))
+		return;
+	in->parity_value = p.other - p.live;
+	in->parity = (struct interval){p.other_ci.low - p.live_ci.high, p.other_ci.high - p.live_ci.low};
+}
+
+/* --- load --- */
+
+static struct gate_load load_of(const struct tally *t, const struct sketch *times, uint64_t answered,
+                                unsigned endpoints)
+{
+	double seconds = (double)(t->last_us - t->first_us) / 1e6, rate;
+
+	if (!(seconds > 0) || !times->count || !endpoints)
+		return (struct gate_load){0, 0};
+	rate = (double)answered / seconds / endpoints;
+	return (struct gate_load){rate, rate * (double)times->sum_us / (double)times->count / 1e6};
+}
+
+void results_loads(const struct results *r, const struct tally *t, uint64_t seen, struct gate_load *reference,
+                   struct gate_load *candidate)
+{
+	const struct tally *baseline = results_baseline(r, t->route);
+
+	*candidate = load_of(t, &t->other, t->pairs, 1);
+	if (baseline && baseline->pairs)
+		*reference = load_of(baseline, &baseline->other, baseline->pairs, 1);
+	else
+		*reference = load_of(t, &t->live, seen, tally_route(r, t)->live.endpoint_count);
+}
+
+/* --- gates --- */
+
+/* The same over the pairs of one slice. */
+static struct gate_input of_slice(const struct gate_input *all, const struct tally *t, const char *name)
+{
+	struct gate_input in = *all;
+
+	in.pairs = in.diverged = 0;
+	for (uint32_t i = 0; i < t->slice_count; i++)
+		if (!strcmp(t->slices[i].name, name)) {
+			in.pairs = t->slices[i].pairs;
+			in.diverged = t->slices[i].diverged;
+		}
+	return in;
+}
+
+static struct gate_input input_of(const struct results *r, const struct tally *t,
+                                  const struct ledger_counts *all)
+{
+	struct gate_load reference, candidate;
+	struct gate_input in;
 	const uint64_t *counts = all->candidate[t->route][t->candidate];
 	uint64_t aside =
 	        results_group_sum(counts, GROUP_SAMPLED_OUT) + results_group_sum(counts, GROUP_EXCLUDED);
 	uint64_t seen = all->route_seen[t->route];
-	struct gate_input in = {
+
+	in = (struct gate_input){
 	        .pairs = t->pairs,
 	        .diverged = t->diverged,
 	        .rows = t->rows,
@@ -62,13 +191,52 @@ void results_judge(const struct results *r, const struct tally *t, const struct 
 	        .expected = seen > aside ? seen - aside : 0,
 	        .candidate = &t->other,
 	        .reference = results_reference_latency(r, t),
+	        .classes = t->classes,
+	        .measures = t->measures,
+	        .noise = t->noise,
+	        .baseline = results_baseline(r, t->route) != NULL,
+	        .slower = &t->slower,
+	        .faster = &t->faster,
 	};
+	parity_change(r, t, &in);
+	results_loads(r, t, seen, &reference, &candidate);
+	in.load_apart = !r->plan->replay && gate_load_apart(reference, candidate);
+	return in;
+}
 
-	j->count = gate_list(tally_route(r, t), j->gates);
-	for (unsigned i = 0; i < j->count; i++)
-		gate_evaluate(&j->gates[i], &in, &j->results[i]);
+double results_figure(const struct results *r, const struct ledger_counts *all, uint16_t route,
+                      uint16_t candidate, const char *metric)
+{
+	struct gate_input in = input_of(r, tally_at(r, route, candidate), all);
+	int found = gate_metric_by_name(span_of(metric));
+	struct plan_gate gate = {.metric = (uint32_t)found};
+	struct gate_result result;
+
+	if (found == -1)
+		return NAN;
+	gate_evaluate(&gate, &in, &result);
+	return result.value;
+}
+
+void results_judge(const struct results *r, const struct tally *t, const struct ledger_counts *all,
+                   struct judgement *j)
+{
+	struct gate_input in = input_of(r, t, all);
+
+	j->count = gate_list(tally_route(r, t), tally_candidate(r, t)->name, j->gates);
+	for (unsigned i = 0; i < j->count; i++) {
+		struct gate_input slice;
+
+		if (j->gates[i].slice[0])
+			slice = of_slice(&in, t, j->gates[i].slice);
+		gate_evaluate(&j->gates[i], j->gates[i].slice[0] ? &slice : &in, &j->results[i]);
+	}
 	j->verdict = gate_verdict(j->gates, j->results, j->count, &j->decided_by);
-	if (results_drilled(r, t)[0]) {
+	if (results_drilled(r, t)[0])
+		j->why = results_drilled(r, t);
+	else if (!results_controlled(t))
+		j->why = "the comparison misses faults that were planted to be found";
+	if (j->why) {
 		j->verdict = GATE_UNDECIDED;
 		j->decided_by = -1;
 	}

@@ -126,13 +126,19 @@ static void put_file(struct buf *b, const char *path, uint64_t bytes, const uint
 /* When and what of the input was played: with the seed, enough to play it again. */
 static void put_schedule(struct buf *b, const struct plan *plan)
 {
-	static const char *const arrivals[] = {"recorded", "constant", "poisson"};
+	static const char *const arrivals[] = {"recorded", "constant", "poisson", "burst"};
+	static const char *const profiles[] = {"flat", "ramp", "step", "sine"};
 	const struct plan_schedule *s = &plan->replay_schedule;
 
 	buf_printf(b, "{\"speed\":%.17g,\"arrivals\":\"%s\",\"rate\":%.17g,\"max_gap_ns\":%llu,\"loops\":%u,",
 	           plan->replay_speed, arrivals[s->arrivals], s->rate, (unsigned long long)s->max_gap_ns,
 	           s->loops);
-	buf_printf(b, "\"sample_ppm\":%u,", plan->replay_choice.sample_ppm);
+	buf_printf(b, "\"cv\":%.17g,\"profile\":\"%s\",\"rate_to\":%.17g,\"period_ns\":%llu,\"copies\":%u,",
+	           s->cv, profiles[s->profile], s->rate_to, (unsigned long long)s->period_ns,
+	           s->copies ? s->copies : 1);
+	buf_printf(b, "\"sample_ppm\":%u,\"from_ns\":%llu,\"until_ns\":%llu,", plan->replay_choice.sample_ppm,
+	           (unsigned long long)plan->replay_choice.from_ns,
+	           (unsigned long long)plan->replay_choice.until_ns);
 	put_text(b, "where", plan->replay_choice.where.text);
 	buf_puts(b, "}");
 }

@@ -28,15 +28,16 @@ static const char schema[] =
         " bytes INTEGER, seen_us INTEGER, flags INTEGER, live_status INTEGER, candidate_status INTEGER,"
         " live_us INTEGER, candidate_us INTEGER, rows INTEGER, rows_diverged INTEGER, live_label INTEGER,"
         " candidate_label INTEGER, js_bits REAL, tv REAL, slice TEXT, where_ TEXT, request_head BLOB,"
-        " request_body BLOB, live_body BLOB, candidate_body BLOB);"
+        " request_body BLOB, live_body BLOB, candidate_body BLOB, request_id TEXT);"
         "CREATE TABLE IF NOT EXISTS stored_row(pair INTEGER, row INTEGER, flags INTEGER, live_label INTEGER,"
         " candidate_label INTEGER, js_bits REAL, tv REAL, PRIMARY KEY(pair, row)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS divergence(pair INTEGER NOT NULL, class TEXT NOT NULL, unit TEXT,"
         " count INTEGER, PRIMARY KEY(pair, class)) WITHOUT ROWID;"
         "CREATE INDEX IF NOT EXISTS divergence_class ON divergence(class, pair);"
         "CREATE TABLE IF NOT EXISTS gate(route TEXT, candidate TEXT, metric TEXT, limit_ REAL, value REAL,"
-        " low REAL, high REAL, state TEXT, needed INTEGER, because TEXT,"
-        " PRIMARY KEY(route, candidate, metric)) WITHOUT ROWID;"
+        " low REAL, high REAL, state TEXT, needed INTEGER, because TEXT, slice TEXT, critical INTEGER, why "
+        "TEXT,"
+        " PRIMARY KEY(route, candidate, metric, slice)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS slice(route TEXT, candidate TEXT, slice TEXT, pairs INTEGER,"
         " diverged INTEGER, PRIMARY KEY(route, candidate, slice)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS timeline(route TEXT, candidate TEXT, pairs INTEGER, at_us INTEGER,"
@@ -47,7 +48,7 @@ static const char schema[] =
         "candidate_us, rows,"
         " rows_diverged, CASE flags & 2 WHEN 0 THEN 'live' ELSE 'baseline' END AS against,"
         " COALESCE(p.slice, a.slice) AS slice, where_, request_head, request_body, live_body,"
-        " candidate_body, number FROM stored_pair p JOIN asked a ON a.n = p.asked;"
+        " candidate_body, number, COALESCE(p.request_id, printf('%016x', number)) AS request_id FROM stored_pair p JOIN asked a ON a.n = p.asked;"
         "CREATE VIEW IF NOT EXISTS \"row\" AS SELECT n AS pair, 0 AS row, flags >> 2 & 1 AS diverged,"
         " flags >> 3 & 1 AS flipped, live_label, candidate_label, js_bits, tv FROM stored_pair WHERE rows > 0"
         " UNION ALL SELECT pair, row, flags & 1, flags >> 1 & 1, live_label, candidate_label, js_bits, tv"
@@ -62,10 +63,10 @@ static const char schema[] =
         " FROM \"row\" w JOIN pair ON n = w.pair;";
 
 static const char *const sql[STATEMENTS] = {
-        [STATEMENT_PAIR] = "INSERT INTO stored_pair VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        [STATEMENT_PAIR] = "INSERT INTO stored_pair VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [STATEMENT_ROW] = "INSERT INTO stored_row VALUES(?,?,?,?,?,?,?)",
         [STATEMENT_DIVERGENCE] = "INSERT INTO divergence VALUES(?,?,?,?)",
-        [STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?)",
+        [STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [STATEMENT_SLICE] = "INSERT OR REPLACE INTO slice VALUES(?,?,?,?,?)",
         [STATEMENT_TIMELINE] = "INSERT OR REPLACE INTO timeline VALUES(?,?,?,?,?,?,?)",
         [STATEMENT_OBSERVATIONS] = "INSERT OR REPLACE INTO last_batch VALUES(1,?,?)",

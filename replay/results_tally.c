@@ -64,8 +64,13 @@ static uint32_t class_count(enum divergence class, uint32_t count)
 	return strcmp(divergence_unit(class), "pair") ? count : count > 0;
 }
 
-static void observe_row(struct observation *o, const struct row *row)
+static void observe_row(const struct plan_route *route, struct observation *o, const struct row *row)
 {
+	if (row->has_measures) {
+		o->label_rows++;
+		o->live_favoured += row->live_label == route->fairness.label;
+		o->other_favoured += row->candidate_label == route->fairness.label;
+	}
 	for (int m = 0; m < MEASURES; m++) {
 		double value = measure_of(row, m);
 
@@ -73,6 +78,20 @@ static void observe_row(struct observation *o, const struct row *row)
 			continue;
 		o->measured[m]++;
 		o->sums[m] += value;
+	}
+}
+
+/* Flips by live's label; of labels past the last that is counted, together with it. */
+static void observe_labels(const struct comparison *c, struct observation *o)
+{
+	for (uint32_t i = 0; i < c->row_count; i++) {
+		uint32_t label = c->rows[i].live_label;
+
+		if (!c->rows[i].has_measures)
+			continue;
+		label = label < LABELS_COUNTED ? label : LABELS_COUNTED - 1;
+		o->labels[label]++;
+		o->flips[label] = (uint16_t)(o->flips[label] + c->rows[i].flipped);
 	}
 }
 
@@ -85,6 +104,9 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	o->seen_us = p->seen_us;
 	o->live_us = p->live_us;
 	o->other_us = p->other_us;
+	o->first_us = p->first_us;
+	o->response_us = p->response_us;
+	o->lag_us = p->lag_us;
 	o->diverged = c->diverged;
 	o->against_baseline = p->against_baseline;
 	o->rows = c->row_count;
@@ -92,8 +114,18 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	for (int i = 0; i < DIVERGENCES; i++)
 		o->classes[i] = class_count(i, c->counts[i]);
 	o->read_as = c->read_as;
+	o->agreement = c->agreement;
 	for (uint32_t i = 0; i < c->row_count; i++)
-		observe_row(o, &c->rows[i]);
+		observe_row(route, o, &c->rows[i]);
+	observe_labels(c, o);
+	o->noise_known = p->noise.known;
+	o->baseline_diverged = p->noise.diverged;
+	o->baseline_us = p->noise.us;
+	o->control = p->control;
+	for (uint32_t i = 0; i < p->noise.path_count && i < RESULTS_PATHS_MAX; i++) {
+		o->differs[i] = (uint8_t)(p->noise.paths[i].candidate | p->noise.paths[i].baseline << 1);
+		snprintf(o->paths[o->path_count++], RESULTS_PATH_BYTES, "%s", p->noise.paths[i].name);
+	}
 	for (uint32_t i = 0; i < route->slice_count && i < SLICES_MAX; i++)
 		name_slice(o->slices[o->slice_count++], route->slices[i].name,
 		           head_field(p->request_head, span_of(route->slices[i].header)));
@@ -116,6 +148,51 @@ static void count_in(struct slice *s, const struct observation *o)
 {
 	s->pairs++;
 	s->diverged += o->diverged;
+	s->rows += o->label_rows;
+	s->live_favoured += o->live_favoured;
+	s->other_favoured += o->other_favoured;
+}
+
+static struct path *path_named(struct tally *t, const char *name)
+{
+	uint32_t last = t->path_count < PATHS_COUNTED - 1 ? t->path_count : PATHS_COUNTED - 1;
+
+	for (uint32_t i = 0; i < t->path_count; i++)
+		if (!strcmp(t->paths[i].name, name))
+			return &t->paths[i];
+	if (t->path_count == last)
+		t->path_count++;
+	snprintf(t->paths[last].name, RESULTS_PATH_BYTES, "%s", last < PATHS_COUNTED - 1 ? name : "(other)");
+	return &t->paths[last];
+}
+
+static void count_noise(struct tally *t, const struct observation *o)
+{
+	if (o->noise_known) {
+		t->noise.pairs++;
+		t->noise.candidate_only += o->diverged && !o->baseline_diverged;
+		t->noise.baseline_only += !o->diverged && o->baseline_diverged;
+	}
+	for (uint32_t i = 0; i < o->path_count && i < RESULTS_PATHS_MAX; i++) {
+		struct path *p = path_named(t, o->paths[i]);
+
+		p->diverged += o->differs[i] & 1;
+		p->candidate_only += o->noise_known && o->differs[i] == 1;
+		p->baseline_only += o->noise_known && o->differs[i] == 2;
+	}
+}
+
+/* Candidate less what its latency is held against. */
+static void count_shift(const struct results *r, struct tally *t, const struct observation *o)
+{
+	uint64_t from = results_baseline(r, t->route) ? o->baseline_us : o->live_us;
+
+	if (results_baseline(r, t->route) && !o->noise_known)
+		return;
+	if (o->other_us < from)
+		sketch_add(&t->faster, from - o->other_us);
+	else
+		sketch_add(&t->slower, o->other_us - from);
 }
 
 void results_count(const struct results *r, struct tally *t, const struct observation *o)
@@ -129,6 +206,11 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 		t->last_us = o->seen_us;
 	sketch_add(&t->live, o->live_us);
 	sketch_add(&t->other, o->other_us);
+	sketch_add(&t->first, o->first_us);
+	if (r->plan->replay) {
+		sketch_add(&t->response, o->response_us);
+		sketch_add(&t->lag, o->lag_us);
+	}
 	t->rows += o->rows;
 	t->rows_diverged += o->rows_diverged;
 	if (o->rows > t->rows_largest)
@@ -136,12 +218,21 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 	for (int i = 0; i < DIVERGENCES; i++)
 		t->classes[i] += o->classes[i];
 	t->read_as[o->read_as]++;
+	agreement_merge(&t->agreement, &o->agreement);
 	for (int m = 0; m < MEASURES; m++) {
 		if (!o->measured[m])
 			continue;
 		stat_mean_add(&t->measures[m], o->sums[m] / o->measured[m], GATE_ALPHA);
 		t->rows_measured[m] += o->measured[m];
 		t->row_sums[m] += o->sums[m];
+	}
+	count_noise(t, o);
+	count_shift(r, t, o);
+	t->planted += o->control != CONTROL_NONE;
+	t->planted_found += o->control == CONTROL_FOUND;
+	for (int i = 0; i < LABELS_COUNTED; i++) {
+		t->label_rows[i] += o->labels[i];
+		t->label_flips[i] += o->flips[i];
 	}
 	count_in(slice_named(t, r->route_slices[t->route]), o);
 	for (uint32_t i = 0; i < o->slice_count && i < SLICES_MAX; i++)

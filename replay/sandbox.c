@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,9 +24,11 @@ enum {
 	ARGS_MAX = 4 * SANDBOX_TEXT_BYTES, /* of three lists of words, each with its flag, and our own */
 	SELF_FD = SANDBOX_LISTENER + 1,    /* this program and the filter: bubblewrap takes both */
 	FILTER_FD,
-	FDS = SANDBOX_NEWS + 1,
+	ARGS_FD = SANDBOX_NEWS + 1, /* what others could read in its words, such as the environment */
+	FDS,
 	NOBODY = 65534,
 	LOOK_MS = 50,
+	OUTPUT_TURN = 64 << 10,
 	CANNOT = 3
 };
 
@@ -143,11 +146,11 @@ static void say_environment(struct args *a, const struct plan_sandbox *spec)
 	}
 }
 
-static void say_all(struct args *a, const struct plan_sandbox *spec)
+static void say_cage(struct args *a, const struct plan_sandbox *spec)
 {
 	const char *first_ro = plan_words_next(&spec->ro, NULL);
 
-	say(a, "bwrap", "--unshare-all", "--unshare-user");
+	say(a, "--unshare-all", "--unshare-user", NULL);
 	say(a, "--disable-userns", NULL, NULL);
 	say(a, "--die-with-parent", "--new-session", NULL);
 	say(a, "--uid", "65534", NULL);
@@ -157,10 +160,33 @@ static void say_all(struct args *a, const struct plan_sandbox *spec)
 	say_files(a, spec);
 	if (spec->gpu)
 		say_devices(a);
+	say(a, "--remount-ro", "/dev", NULL); /* bubblewrap's, without a bound */
 	say(a, "--remount-ro", "/", NULL);
 	say(a, "--chdir", first_ro ? first_ro : "/tmp", NULL);
 	say_environment(a, spec);
 	say_number(a, "--seccomp", FILTER_FD);
+}
+
+/* As bwrap(1) reads them: each ends with a NUL. */
+static int args_file(const struct args *a)
+{
+	int fd = memfd_create("sandbox", MFD_CLOEXEC);
+
+	for (unsigned i = 0; i < a->count; i++) {
+		size_t n = strlen(a->at[i]) + 1;
+
+		if (write(fd, a->at[i], n) != (ssize_t)n)
+			_exit(CANNOT);
+	}
+	if (lseek(fd, 0, SEEK_SET))
+		_exit(CANNOT);
+	return fd;
+}
+
+static void say_command(struct args *a, const struct plan_sandbox *spec)
+{
+	say(a, "bwrap", NULL, NULL);
+	say_number(a, "--args", ARGS_FD);
 	say(a, "--", "/sandbox", "--inside");
 	say(a, spec->port ? keep(":%u", spec->port) : SANDBOX_SOCKET, spec->health, NULL);
 	for (const char *at = plan_words_next(&spec->command, NULL); at;
@@ -203,20 +229,22 @@ static void forget_environment(void)
 
 static _Noreturn void become_bubblewrap(const struct sandbox *s, const struct start *how)
 {
-	const int wanted[FDS] = {open("/dev/null", O_RDONLY),
-	                         how->output[1],
-	                         how->output[1],
-	                         how->listener,
-	                         how->self,
-	                         how->filter,
-	                         how->news[1]};
-	static struct args args;
+	static struct args cage, command;
+	int wanted[FDS] = {open("/dev/null", O_RDONLY),
+	                   how->output[1],
+	                   how->output[1],
+	                   how->listener,
+	                   how->self,
+	                   how->filter,
+	                   how->news[1]};
 	sigset_t none;
 	char one;
 
 	close(how->go[1]);             /* so that it ends when nobody else has it */
 	lseek(how->self, 0, SEEK_SET); /* bubblewrap reads it to its end */
-	say_all(&args, s->spec);
+	say_cage(&cage, s->spec);
+	say_command(&command, s->spec);
+	wanted[ARGS_FD] = args_file(&cage);
 	if (read(how->go[0], &one, 1) != 1)
 		_exit(CANNOT);
 	fds_place(0, wanted, FDS);
@@ -230,7 +258,7 @@ static _Noreturn void become_bubblewrap(const struct sandbox *s, const struct st
 	if (getppid() != how->keeper)
 		_exit(CANNOT);
 	forget_environment();
-	execvp(args.at[0], (char *const *)args.at);
+	execvp(command.at[0], (char *const *)command.at);
 	cannot("bubblewrap is needed (apt-get install bubblewrap): bwrap");
 }
 
@@ -241,22 +269,31 @@ static void close_all(const int *fds, unsigned count)
 			close(fds[i]);
 }
 
+static void pass(struct sandbox *s, struct span text, sandbox_said *said, void *arg)
+{
+	uint64_t left = s->spec->output_bytes - s->passed_bytes;
+
+	if (text.len > left)
+		text.len = (size_t)left;
+	if (text.len)
+		said(arg, text);
+	s->passed_bytes += text.len;
+	if (text.len && text.len == left)
+		said(arg, SPAN("\nunderstudy: sandbox: the candidate said enough; the rest is dropped\n"));
+}
+
+/* As much as a pipe holds; who prints faster than it is looked at waits. */
 static void pass_output(struct sandbox *s, sandbox_said *said, void *arg)
 {
-	char room[4096];
-	ssize_t n;
+	char room[OUTPUT_TURN / 16];
+	size_t turn = 0;
+	ssize_t n = 1;
 
-	while ((n = read(s->output, room, sizeof room)) > 0) {
-		uint64_t left = s->spec->output_bytes - s->passed_bytes;
-		size_t pass = (uint64_t)n < left ? (size_t)n : (size_t)left;
-
-		if (pass)
-			said(arg, (struct span){room, pass});
-		s->passed_bytes += pass;
-		if (pass && s->passed_bytes == s->spec->output_bytes)
-			said(arg, SPAN("\nunderstudy: sandbox: the candidate said enough; the rest is "
-			               "dropped\n"));
+	while (turn < OUTPUT_TURN && (n = read(s->output, room, sizeof room)) > 0) {
+		pass(s, (struct span){room, (size_t)n}, said, arg);
+		turn += (size_t)n;
 	}
+	s->floods = turn >= OUTPUT_TURN && s->passed_bytes == s->spec->output_bytes;
 }
 
 /* In its groups before it executes anything. */
@@ -313,7 +350,7 @@ static void hear_news(struct sandbox *s)
 
 bool sandbox_watch(struct sandbox *s, int wake, sandbox_said *said, void *arg)
 {
-	struct pollfd fds[] = {{.fd = s->output, .events = POLLIN},
+	struct pollfd fds[] = {{.fd = s->floods ? -1 : s->output, .events = POLLIN},
 	                       {.fd = s->news, .events = POLLIN},
 	                       {.fd = wake, .events = POLLIN}};
 	int status;

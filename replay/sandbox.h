@@ -47,12 +47,14 @@ struct sandbox {
 	pid_t pid;        /* of bubblewrap; 0: it does not run */
 	bool ready;       /* it has answered as its spec says */
 	bool time_over;   /* ended for that */
+	bool floods;      /* has printed more than is passed on, and goes on: what it prints next waits */
 	int status;       /* once it has ended: its exit status, 128 + n when signal n ended it */
 	int output, news; /* our ends of its pipes */
 	uint64_t passed_bytes, end_ns;
 };
 
-/* What it prints, up to the spec's output_bytes; the rest is read and dropped, so that it need not wait. */
+/* What it prints, up to the spec's output_bytes; the rest is read and dropped, so that it need not wait long:
+ * at most 64 KiB a look, and once over the limit a look takes 50 ms. */
 typedef void sandbox_said(void *arg, struct span text);
 
 /* Start it behind a socket that listens; `self` is this program, open. The spec and both descriptors stay the

@@ -53,11 +53,6 @@ static void empty_request(uint64_t limit)
 	shadow.request.limit_bytes = limit;
 }
 
-struct together {          /* what the copies of an exchange have in common */
-	struct span model; /* that it names */
-	bool fresh;        /* each goes on a connection of its own that had no request before */
-};
-
 /* 0, or the outcome that keeps it from being sent. */
 static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned candidate,
                            const struct together *with)
@@ -80,6 +75,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	                            .route = x->route,
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
+	shadow_pace_mark(f, with);
 	empty_request(route->max_body_bytes + H1_HEAD_MAX);
 	refused = catalogue_apply(&shadow.catalogues[x->route][candidate], with->model,
 	                          &shadow.to[x->route][candidate].model);
@@ -103,8 +99,8 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	return refused;
 }
 
-static void send_one(struct exchange *x, const struct record *end, unsigned candidate,
-                     const struct together *with)
+void shadow_send(struct exchange *x, const struct record *end, unsigned candidate,
+                 const struct together *with)
 {
 	struct flight *f = shadow_flight();
 	uint8_t refused =
@@ -124,7 +120,7 @@ static void send_one(struct exchange *x, const struct record *end, unsigned cand
 
 /* Why nothing goes to that candidate now; 0: it may. A sandbox that was not ready yet is warming up; one that
  * has ended is a candidate that cannot be connected to. */
-static uint8_t held_back(uint16_t route, unsigned candidate)
+uint8_t shadow_held_back(uint16_t route, unsigned candidate)
 {
 	const struct sandbox_gauges *g = shadow.looks[route][candidate];
 
@@ -139,13 +135,13 @@ static uint8_t held_back(uint16_t route, unsigned candidate)
 
 /* A baseline is the measure of the others, and has often a smaller sample: where it takes part, either all
  * find an open connection, or none has one. */
-static bool any_is_cold(const struct exchange *x)
+bool shadow_any_is_cold(const struct exchange *x)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
 	bool cold = false, baseline = false;
 
 	for (unsigned i = 0; i < route->candidate_count; i++) {
-		if (held_back(x->route, i) ||
+		if (shadow_held_back(x->route, i) ||
 		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) != STAGE_SHADOW)
 			continue;
 		baseline |= route->candidates[i].baseline;
@@ -157,20 +153,20 @@ static bool any_is_cold(const struct exchange *x)
 static void send_all(struct exchange *x, const struct record *end, struct span model)
 {
 	const struct plan_route *route = &shadow.env->plan->routes[x->route];
-	struct together with = {model, any_is_cold(x)};
+	struct together with = {.model = model, .fresh = shadow_any_is_cold(x)};
 	uint8_t order[CANDIDATES_MAX];
 
 	turns_draw(shadow.env->plan->seed, x->id, route->candidate_count, order);
 	for (unsigned n = 0; n < route->candidate_count; n++) {
 		unsigned i = order[n];
-		uint8_t why = held_back(x->route, i);
+		uint8_t why = shadow_held_back(x->route, i);
 
 		if (ledger_cell(shadow.env->ledger, end->slot, end->id, i) != STAGE_SHADOW)
 			continue;
 		if (why)
 			ledger_move(shadow.env->ledger, end->slot, end->id, i, STAGE_SHADOW, why);
 		else
-			send_one(x, end, i, &with);
+			shadow_send(x, end, i, &with);
 	}
 }
 
@@ -183,7 +179,7 @@ static bool must_wait(const struct exchange *x, struct span model)
 	if (!model.len)
 		return false;
 	for (unsigned i = 0; i < route->candidate_count; i++)
-		if (!held_back(x->route, i) &&
+		if (!shadow_held_back(x->route, i) &&
 		    ledger_cell(shadow.env->ledger, x->slot, x->id, i) == STAGE_SHADOW)
 			wait |= catalogue_asks(&shadow.catalogues[x->route][i], clock_mono_ns());
 	return wait;
@@ -227,8 +223,15 @@ static void give_up(const struct record *r, uint8_t outcome)
 /* The request of x is whole. True when it has left, or never will. */
 static bool ask(struct exchange *x, const struct record *end)
 {
-	struct span model = catalogue_model(x->legs[LEG_CLIENT]);
+	struct span model;
 
+	if (shadow.env->plan->replay) {
+		if (!shadow_pace_add(x, end))
+			return false;
+		give_up(end, OUTCOME_MEMORY);
+		return true;
+	}
+	model = catalogue_model(x->legs[LEG_CLIENT]);
 	if (must_wait(x, model))
 		shadow.asked_for = *end;
 	else
@@ -274,6 +277,8 @@ static void take(const struct record *r)
 static void drop_settled(void *arg, struct exchange *x)
 {
 	(void)arg;
+	if (x->user) /* it waits for its time */
+		return;
 	for (unsigned i = 0; i < shadow.env->plan->routes[x->route].candidate_count; i++) {
 		uint8_t at = ledger_cell(shadow.env->ledger, x->slot, x->id, i);
 
@@ -352,10 +357,12 @@ static bool drain(void)
 
 /* Until the next look at the ring; the sockets wake the loop by themselves. With answers awaited it does not
  * sleep deeply: the switch that stops all shadowing is on the page. */
-static unsigned pause_ms(bool empty)
+static unsigned pause_ms(bool empty, bool more_due)
 {
 	unsigned ms;
 
+	if (more_due)
+		return 0;
 	if (shadow.read || shadow.in_flight || shadow.asked_for.id)
 		role_busy(&shadow.pace);
 	if (!empty)
@@ -369,7 +376,7 @@ static unsigned pause_ms(bool empty)
 static void turn(void)
 {
 	struct timeval next = {0, 0};
-	bool empty;
+	bool empty, more_due;
 
 	if (shadow.asleep || shadow.signalled) /* a signal may come late, when sleep is over */
 		ring_wake(shadow.in);
@@ -378,17 +385,20 @@ static void turn(void)
 	obey_pause();
 	follow_names();
 	empty = drain();
+	more_due = shadow.env->plan->replay && shadow_pace_turn();
 	if (clock_mono_ns() - shadow.swept_ns > 1000000000u) {
 		fold_each(shadow.fold, drop_settled, NULL);
 		shadow.swept_ns = clock_mono_ns();
 	}
 	ring_publish(shadow.out);
-	next.tv_usec = pause_ms(empty) * 1000;
+	next.tv_usec = pause_ms(empty, more_due) * 1000;
 	event_add(shadow.tick, &next);
 }
 
 static bool may_leave(void)
 {
+	if (shadow.env->plan->replay && !shadow_pace_idle())
+		return false;
 	return shadow.read == 0 && shadow.in_flight == 0 && !shadow.asked_for.id &&
 	       atomic_load(&shadow.env->page->phase) >= PHASE_SHADOW;
 }
@@ -418,10 +428,14 @@ int shadow_run(struct role_env *env)
 	        event_new(shadow.base, role_fd(env, "wake.shadow"), EV_READ | EV_PERSIST, on_tick, NULL);
 	if (!shadow.tick || !shadow.wake || event_add(shadow.tick, &now) || event_add(shadow.wake, NULL))
 		return 3;
+	if (env->plan->replay && shadow_pace_begin())
+		return 3;
 	role_ready(env);
 	do {
 		event_base_loop(shadow.base, EVLOOP_ONCE);
 		turn();
 	} while (!may_leave());
+	if (env->plan->replay)
+		shadow_pace_publish();
 	return 0;
 }

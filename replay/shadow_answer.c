@@ -31,7 +31,11 @@ static void emit(struct flight *f, uint8_t type, uint64_t time_ns, struct span p
 
 static void on_sent(void *arg)
 {
-	((struct flight *)arg)->sent_ns = clock_mono_ns();
+	struct flight *f = arg;
+
+	f->sent_ns = clock_mono_ns();
+	if (f->due_ns)
+		shadow_pace_sent(f);
 }
 
 static void on_head(void *arg, const struct http_message *m)

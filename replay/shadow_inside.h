@@ -1,6 +1,6 @@
 /*
  * shadow_inside.h - what the files of the shadow share: shadow.c has its turns and what is sent,
- * shadow_answer.c what comes back of it, shadow_clients.c how it begins.
+ * shadow_answer.c what comes back of it, shadow_clients.c how it begins, shadow_pace.c the times of a replay.
  *
  * One shadow a process.
  */
@@ -8,6 +8,7 @@
 #define REPLAY_SHADOW_INSIDE_H
 
 #include <event2/event.h>
+#include <sys/queue.h>
 
 #include "capture/fold.h"
 #include "capture/names.h"
@@ -57,7 +58,17 @@ struct flight { /* one candidate's answer to one request */
 	struct admission_pass pass;
 	struct usage usage;
 	uint64_t sent_ns;
+	uint64_t due_ns; /* in a replay that keeps time, until it is sent; else 0 */
+	uint8_t late_by; /* enum late_by, if it turns out to be */
 	bool headed, broken;
+};
+
+struct together {          /* what the copies of an exchange have in common */
+	struct span model; /* that it names */
+	bool fresh;        /* each goes on a connection of its own that had no request before */
+	/* Of a replay: when it is to be sent, was read, and was taken up; it stood in a target's queue. */
+	uint64_t due_ns, read_ns, taken_ns;
+	bool queued;
 };
 
 extern struct shadow shadow;
@@ -70,6 +81,25 @@ void shadow_settle(struct flight *, uint8_t outcome);
 /* A flight's: what comes of it leaves as records, and its end settles its cell or leaves that to the reader.
  */
 extern const struct client_events shadow_events;
+
+/* Send a copy, or settle its cell. */
+void shadow_send(struct exchange *, const struct record *end, unsigned candidate, const struct together *);
+/* Why nothing goes to that candidate now; 0: it may. */
+uint8_t shadow_held_back(uint16_t route, unsigned candidate);
+/* There is a baseline, and not every side has an open connection that it may use. */
+bool shadow_any_is_cold(const struct exchange *);
+
+/* --- of a replay --- */
+
+int shadow_pace_begin(void); /* 0, ERR_NOMEM, ERR_SYS */
+/* The request that ends there is whole; it is kept until each target has its copy, or will not get one.
+ * 0, ERR_NOMEM. */
+int shadow_pace_add(struct exchange *, const struct record *end);
+bool shadow_pace_turn(void); /* send what is due; true: more of it is */
+bool shadow_pace_idle(void); /* nothing waits */
+void shadow_pace_mark(struct flight *, const struct together *);
+void shadow_pace_sent(struct flight *); /* its last byte has left */
+void shadow_pace_publish(void);         /* the lag, for player and judge */
 
 /* One for each candidate, with what its requests have of their own. 0, or an error. */
 int shadow_make_clients(void);

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "capture/head.h"
+#include "replay/effects.h"
 #include "replay/schedule.h"
 
 enum { AHEAD_RECORDS = 256 };
@@ -15,7 +17,8 @@ struct window {
 	struct exchange **heap; /* complete requests; their answers may be open */
 	size_t count, cap;
 	struct exchange *given;
-	uint64_t newest_ns, left_out, not_chosen;
+	uint64_t newest_ns, left_out, not_chosen, not_allowed;
+	uint64_t first_ns;                /* of the first complete exchange */
 	const struct plan_choice *choice; /* NULL: everything */
 	uint64_t seed;
 	int end; /* why there is nothing more to read, or 0 */
@@ -160,6 +163,11 @@ void window_choose(struct window *w, const struct plan_choice *choice, uint64_t 
 	w->seed = seed;
 }
 
+static bool in_slice(const struct window *w, uint64_t behind_ns)
+{
+	return behind_ns >= w->choice->from_ns && (!w->choice->until_ns || behind_ns < w->choice->until_ns);
+}
+
 static bool is_chosen(const struct window *w, const struct exchange *x)
 {
 	const struct capfile_facts *file = capfile_facts(w->reader);
@@ -168,8 +176,23 @@ static bool is_chosen(const struct window *w, const struct exchange *x)
 	        .wall_ns = capfile_wall_ns(w->reader, x->legs[LEG_CLIENT]->start_ns)};
 
 	return !w->choice ||
-	       (schedule_draws(w->seed, x->sample_ppm ? x->sample_hash : x->id, w->choice->sample_ppm) &&
+	       (in_slice(w, x->legs[LEG_CLIENT]->end_ns - w->first_ns) &&
+	        schedule_draws(w->seed, x->sample_ppm ? x->sample_hash : x->id, w->choice->sample_ppm) &&
 	        where_holds(&w->choice->where, x, &facts));
+}
+
+/* Counts what is not to be sent. */
+static bool is_wanted(struct window *w, const struct exchange *x)
+{
+	struct span head = buf_span(&x->legs[LEG_CLIENT]->head);
+	bool chosen = is_chosen(w, x);
+
+	if (chosen &&
+	    (!w->choice || effects_may_send(w->choice, x->route, head_method(head), head_target(head))))
+		return true;
+	w->not_chosen += !chosen;
+	w->not_allowed += chosen;
+	return false;
 }
 
 int window_next(struct window *w, const struct exchange **exchange_out)
@@ -183,9 +206,10 @@ int window_next(struct window *w, const struct exchange **exchange_out)
 
 		if (head == HEAD_READY) {
 			*exchange_out = w->given = pop(w);
-			if (is_chosen(w, w->given))
+			if (!w->first_ns)
+				w->first_ns = w->given->legs[LEG_CLIENT]->end_ns;
+			if (is_wanted(w, w->given))
 				return 0;
-			w->not_chosen++;
 			fold_drop(w->fold, &w->given);
 			continue;
 		}
@@ -219,6 +243,11 @@ uint64_t window_left_out(const struct window *w)
 uint64_t window_not_chosen(const struct window *w)
 {
 	return w->not_chosen;
+}
+
+uint64_t window_not_allowed(const struct window *w)
+{
+	return w->not_allowed;
 }
 
 int window_end(const struct window *w)

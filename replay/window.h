@@ -23,7 +23,8 @@ struct window *window_new(struct capfile_reader *, unsigned route_count, size_t 
 void window_free(struct window **); /* with its reader */
 /* Give out only what the choice means, which is not copied; the rest is dropped where it would have come. */
 void window_choose(struct window *, const struct plan_choice *, uint64_t seed);
-uint64_t window_not_chosen(const struct window *); /* complete exchanges, so far */
+uint64_t window_not_chosen(const struct window *);  /* complete exchanges, so far */
+uint64_t window_not_allowed(const struct window *); /* ... chosen, but they may have side effects */
 /* The next exchange, valid until the next call. 0; ERR_AGAIN at the end; ERR_NOMEM. */
 int window_next(struct window *, const struct exchange **exchange_out) MUST_CHECK;
 /* Read a little further ahead, for idle time; false when it would not help. */

@@ -272,6 +272,17 @@ static void put_error(struct buf *b, const struct leg *request, const struct leg
 		buf_puts(b, ",\"error\":\"incomplete\"");
 }
 
+/* What masked it: `understudy mask` does not do so again. */
+static void put_mask(struct buf *b, const struct capfile_route *r)
+{
+	buf_puts(b, ",\"mask\":{\"policy\":");
+	buf_json_string(b, span_of(r->policy));
+	buf_puts(b, ",\"sha256\":\"");
+	for (size_t i = 0; i < sizeof r->policy_hash; i++)
+		buf_printf(b, "%02x", r->policy_hash[i]);
+	buf_puts(b, "\"}");
+}
+
 static bool is_meant(const struct job *j, const struct exchange *e)
 {
 	const struct leg *request = e->legs[LEG_CLIENT];
@@ -313,6 +324,7 @@ static void print_exchange(void *arg, struct exchange *e)
 	put_body(b, "response", response);
 	buf_printf(b, ",\"masked\":%" PRIu32,
 	           (request ? request->mask_count : 0) + (response ? response->mask_count : 0));
+	put_mask(b, &capfile_facts(j->reader)->routes[e->route]);
 	put_error(b, request, response);
 	buf_puts(b, "}\n");
 	if (b->err)

@@ -167,7 +167,7 @@ int command_run(const struct command *c, int argc, char **argv)
 	}
 	if (status >= 0)
 		return status;
-	if (c->verbs)
+	if (c->verbs && (words.count || !c->run))
 		return run_verb(c, &words);
 	status = fit(c, c->words, &words);
 	return status < 0 ? c->run(&words) : status;

@@ -24,6 +24,13 @@ struct command_flag {
 	unsigned most, *count;
 };
 
+/* The same words for whoever tells the same as text or JSON. */
+#define FORMAT_FLAG(place)                                                                                   \
+	{                                                                                                    \
+		.name = "--format", .argument = "text|json", .sentence = "how it is told", .value = "text",  \
+		.to = (place)                                                                                \
+	}
+
 struct words {     /* what stands on the command line beside flags; borrowed from argv */
 	char **at; /* behind the verb, when there are verbs */
 	unsigned count;
@@ -42,7 +49,7 @@ struct command {
 	        *usage; /* a line each form, behind "understudy NAME"; one that begins with a blank goes on */
 	const char *about;                /* or NULL */
 	const struct command_flag *flags; /* ends with a row without name; -h, --help is understood */
-	const struct command_verb *verbs; /* or `words` and `run` */
+	const struct command_verb *verbs; /* or `words` and `run`; with both, `run` is for no word at all */
 	const char *words;
 	const char *status, *examples;
 	void (*manual)(FILE *);           /* a section of the page more, or NULL */

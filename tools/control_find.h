@@ -8,6 +8,18 @@
 #include "tools/command.h"
 #include "tools/reach.h"
 
+/* How a command lets one name it: two flags. */
+#define CONTROL_FLAGS(to_config, to_named)                                                                   \
+	{.name = "--config",                                                                                 \
+	 .letter = "-c",                                                                                     \
+	 .argument = "FILE",                                                                                 \
+	 .sentence = "the control socket of that configuration",                                             \
+	 .to = (to_config)},                                                                                 \
+	{                                                                                                    \
+		.name = "--control", .argument = "SOCKET", .sentence = "that socket",                        \
+		.value = "the one in run/ or /run/understudy/", .to = (to_named)                             \
+	}
+
 /* `named` and `config` may be NULL. 0, or an exit status: what is wrong was said on stderr for that command.
  */
 int control_find(const struct command *, const char *named, const char *config,

@@ -171,16 +171,7 @@ static const struct command_verb verbs[] = {
 };
 
 static const struct command_flag flags[] = {
-        {.name = "--config",
-         .letter = "-c",
-         .argument = "FILE",
-         .sentence = "the control socket of that configuration",
-         .to = &options.config},
-        {.name = "--control",
-         .argument = "SOCKET",
-         .sentence = "that socket",
-         .value = "the one in run/ or /run/understudy/",
-         .to = &options.socket_path},
+        CONTROL_FLAGS(&options.config, &options.socket_path),
         {.name = "--watch", .sentence = "status: again each second", .set = &options.watch},
         {.name = "--format",
          .argument = "text|json",

@@ -111,11 +111,7 @@ static const struct command_flag flags[] = {
          .argument = "FILE",
          .sentence = "look at what this configuration names too",
          .to = &options.config},
-        {.name = "--format",
-         .argument = "text|json",
-         .sentence = "how it is told",
-         .value = "text",
-         .to = &options.format},
+        FORMAT_FLAG(&options.format),
         {0},
 };
 

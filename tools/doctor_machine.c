@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "capture/sealed.h"
+#include "capture/secret.h"
 #include "proto/base/clock.h"
 #include "proto/base/confine.h"
 #include "tools/doctor.h"
@@ -55,6 +56,30 @@ static void memfd(struct doctor *d)
 	            sealed ? "sealed memory keeps its size" : strerror(errno));
 	if (fd != -1)
 		close(fd);
+}
+
+static bool swaps(void)
+{
+	char line[256];
+	FILE *f = fopen("/proc/swaps", "re");
+	bool any = f && fgets(line, sizeof line, f) && fgets(line, sizeof line, f);
+
+	if (f)
+		fclose(f);
+	return any;
+}
+
+static void keys(struct doctor *d)
+{
+	bool offered = secret_is_offered(), swap = swaps();
+
+	doctor_note(d, offered && !swap ? FINDING_OK : FINDING_WARN, "keys",
+	            swap ? "what libraries derive of keys could be swapped out: encrypt swap, or "
+	                   "MemorySwapMax=0"
+	                 : "secretmem.enable=1 and a RLIMIT_MEMLOCK of 64 KiB hide them from the kernel, too",
+	            "in no dump; %s; %s",
+	            offered ? "in secret memory (memfd_secret)" : "locked in memory (mlock)",
+	            swap ? "there is swap" : "no swap");
 }
 
 static void close_ranges(struct doctor *d)
@@ -234,8 +259,8 @@ static void sandbox(struct doctor *d)
 void doctor_machine(struct doctor *d)
 {
 	static void (*const checks[])(struct doctor *) = {
-	        kernel, memfd,   close_ranges, landlock,    seccomp, cgroup, descriptors,
-	        oom,    backlog, ipv6,         time_source, cpus,    ktls,   sandbox,
+	        kernel, memfd,   keys, close_ranges, landlock, seccomp, cgroup,  descriptors,
+	        oom,    backlog, ipv6, time_source,  cpus,     ktls,    sandbox,
 	};
 
 	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)

@@ -65,16 +65,7 @@ static int run(const struct words *words)
 }
 
 static const struct command_flag flags[] = {
-        {.name = "--config",
-         .letter = "-c",
-         .argument = "FILE",
-         .sentence = "the control socket of that configuration",
-         .to = &options.config},
-        {.name = "--control",
-         .argument = "SOCKET",
-         .sentence = "that socket",
-         .value = "the one in run/ or /run/understudy/",
-         .to = &options.socket},
+        CONTROL_FLAGS(&options.config, &options.socket),
         {.name = "--stop", .sentence = "end what drills began, of CANDIDATE or of all", .set = &options.stop},
         {.name = "--recovery",
          .sentence = "pull the switch, kill each role but the workers, reload;\n"

@@ -183,14 +183,14 @@ static int pull_switch(const char *path)
 
 /* --- roles --- */
 
-/* A worker holds requests; the launcher is there once, from before the walls. */
+/* A worker holds requests. */
 static void note(void *arg, int pid, const char *role, const char *index)
 {
 	static char status[8192];
 	struct roles *all = arg;
 	struct role *r = &all->at[all->count];
 
-	if (all->count == ROLES_MAX || !strcmp(role, "worker") || !strcmp(role, "launcher"))
+	if (all->count == ROLES_MAX || !strcmp(role, "worker"))
 		return;
 	*r = (struct role){.pid = pid};
 	snprintf(r->name, sizeof r->name, "%s", role);

@@ -224,11 +224,7 @@ static const struct command_flag flags[] = {
         {.name = "--list",
          .sentence = "the gate metrics: name, unit, direction, meaning",
          .set = &options.list},
-        {.name = "--config",
-         .letter = "-c",
-         .argument = "FILE",
-         .sentence = "look for runs in its run.directory too",
-         .to = &options.config},
+        RUNS_FLAG(&options.config),
         {0},
 };
 

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@
 #include "tools/running.h"
 #include "tools/sockets.h"
 
-enum { ROLES_MAX = 64, TEXT = 512 };
+enum { KEYS_MAX = 32, TEXT = 512 };
 
 static struct {
 	const char *config, *socket;
@@ -37,6 +38,11 @@ struct held { /* by one role */
 static struct {
 	const struct plan *plan;
 	struct sockets sockets;
+	struct key {
+		unsigned long inode;
+		bool masks; /* held by who masks; else by workers */
+	} keys[KEYS_MAX];
+	unsigned key_count;
 	unsigned broken;
 	bool unseen; /* the kernel does not show filters */
 } proof;
@@ -71,6 +77,26 @@ static bool one_of(const char *role, const char *holders)
 
 	snprintf(word, sizeof word, " %s ", role);
 	return strstr(holders, word);
+}
+
+/* Keys have no names: of whoever holds one, only the two that mask share it, and workers have others. */
+static void judge_key(const char *role, unsigned long inode)
+{
+	bool masks = one_of(role, " masker answers ");
+
+	if (!masks && !one_of(role, " worker ")) {
+		broken(role, "holds a key");
+		return;
+	}
+	for (unsigned i = 0; i < proof.key_count; i++)
+		if (proof.keys[i].inode == inode) {
+			if (proof.keys[i].masks != masks)
+				broken(role, "holds a key that is for %s only",
+				       masks ? "workers" : "maskers");
+			return;
+		}
+	if (proof.key_count < KEYS_MAX)
+		proof.keys[proof.key_count++] = (struct key){inode, masks};
 }
 
 static void judge_memory(const char *role, const char *name)
@@ -116,8 +142,9 @@ static void judge_socket(const char *role, unsigned long inode, struct held *h)
 			}
 	}
 	h->other++;
-	if (!one_of(role, " worker control resolver "))
-		broken(role, "is connected to somebody who is no candidate: port %u", s->remote.port);
+	if (!one_of(role, " control resolver "))
+		broken(role, "is connected to somebody who is %s: port %u",
+		       one_of(role, " worker ") ? "neither client nor live" : "no candidate", s->remote.port);
 }
 
 static void judge_file(const char *role, const char *path)
@@ -128,7 +155,8 @@ static void judge_file(const char *role, const char *path)
 	broken(role, "has the file %s open", path);
 }
 
-static void judge_descriptor(const char *role, int fd, const char *link, struct held *h)
+static void judge_descriptor(const char *role, int fd, const struct stat *st, const char *link,
+                             struct held *h)
 {
 	unsigned long inode;
 	char name[64];
@@ -138,6 +166,8 @@ static void judge_descriptor(const char *role, int fd, const char *link, struct 
 		judge_memory(role, name);
 	else if (sscanf(link, "socket:[%lu]", &inode) == 1)
 		judge_socket(role, inode, h);
+	else if (!strncmp(link, "/secretmem", 10))
+		judge_key(role, st->st_ino);
 	else if (link[0] == '/' && fd > STDERR_FILENO && strncmp(link, "/dev/shm/understudy-", 20))
 		judge_file(role, link);
 }
@@ -203,7 +233,8 @@ static const struct {
         {"listen", SYS_listen, {0}, ""},
         {"accept", SYS_accept4, {0}, " worker control "},
         {"send-to", SYS_sendto, {3, 0, 0, 0, 1}, " resolver "},
-        {"open", SYS_openat, {0}, " judge recorder player resolver "},
+        {"open", SYS_openat, {0}, " judge player resolver "},
+        {"make", SYS_openat, {0, 0, O_CREAT | O_EXCL}, " judge recorder player resolver "},
         {"fork", SYS_clone, {SIGCHLD}, " recorder "},
         {"exec", SYS_execve, {0}, ""},
         {"kill", SYS_kill, {1, SIGKILL}, ""},
@@ -257,10 +288,11 @@ static void judge_role(int pid, const char *role, const char *index)
 	}
 	while ((e = readdir(d))) {
 		ssize_t n = readlinkat(dirfd(d), e->d_name, link, sizeof link - 1);
+		struct stat st;
 
-		if (n > 0) {
+		if (n > 0 && fstatat(dirfd(d), e->d_name, &st, 0) == 0) {
 			link[n] = '\0';
-			judge_descriptor(role, atoi(e->d_name), link, &h);
+			judge_descriptor(role, atoi(e->d_name), &st, link, &h);
 		}
 	}
 	closedir(d);
@@ -445,16 +477,7 @@ static int run(const struct words *words)
 }
 
 static const struct command_flag flags[] = {
-        {.name = "--config",
-         .letter = "-c",
-         .argument = "FILE",
-         .sentence = "the control socket of that configuration",
-         .to = &options.config},
-        {.name = "--control",
-         .argument = "SOCKET",
-         .sentence = "that socket",
-         .value = "the one in run/ or /run/understudy/",
-         .to = &options.socket},
+        CONTROL_FLAGS(&options.config, &options.socket),
         {0},
 };
 

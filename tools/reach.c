@@ -13,6 +13,8 @@
 
 #include "proto/h1.h"
 
+enum { SLURP_MAX = 4 << 20 };
+
 socklen_t reach_address(const struct plan_endpoint *at, struct sockaddr_storage *out)
 {
 	struct sockaddr_un *un = (struct sockaddr_un *)out;
@@ -225,4 +227,18 @@ int reach_ask(struct reach *r, struct span request, bool is_head, struct reach_a
 	if (rc < 0)
 		return rc;
 	return a->body.err ? a->body.err : a->fields.err;
+}
+
+struct span reach_slurp(const char *path, struct buf *out)
+{
+	FILE *f = path && *path ? fopen(path, "re") : NULL;
+	char *room;
+	size_t n;
+
+	buf_init(out, SLURP_MAX);
+	while (f && (room = buf_room(out, 65536)) && (n = fread(room, 1, 65536, f)) > 0)
+		buf_grown(out, n);
+	if (f)
+		fclose(f);
+	return buf_span(out);
 }

@@ -40,4 +40,7 @@ void reach_answer_fini(struct reach_answer *);
  * ERR_LIMIT, ERR_NOMEM: the connection is of no more use. */
 int reach_ask(struct reach *, struct span request, bool is_head, struct reach_answer *) MUST_CHECK;
 
+/* A file of certificates or keys into an empty buf, for a context: nothing where it cannot be read. */
+struct span reach_slurp(const char *path, struct buf *out);
+
 #endif

@@ -15,7 +15,7 @@
 #include "tools/rehearse_compare.h"
 #include "tools/rehearse_print.h"
 
-enum { PAIRS_WANTED = 100, PAIRS_MAX = 1000000, ASK_MS = 60000, CA_FILE_MAX = 4 << 20 };
+enum { PAIRS_WANTED = 100, PAIRS_MAX = 1000000, ASK_MS = 60000 };
 
 static struct {
 	const char *config, *requests, *repeat, *format, *ignore[IGNORED_MAX];
@@ -175,20 +175,6 @@ static int tell_outcome(struct rehearsal *h, int status)
 
 /* --- before and after --- */
 
-static struct span slurp(const char *path, struct buf *out)
-{
-	FILE *f = path && *path ? fopen(path, "re") : NULL;
-	char *room;
-	size_t n;
-
-	buf_init(out, CA_FILE_MAX);
-	while (f && (room = buf_room(out, 65536)) && (n = fread(room, 1, 65536, f)) > 0)
-		buf_grown(out, n);
-	if (f)
-		fclose(f);
-	return buf_span(out);
-}
-
 /* As a worker would believe live, and show itself to it. */
 static int context_of(const struct plan_live *live, struct tls_context **out)
 {
@@ -197,9 +183,9 @@ static int context_of(const struct plan_live *live, struct tls_context **out)
 	char why[TLS_WHY_BYTES] = "";
 	int rc;
 
-	config.ca_pem = slurp(live->ca_file[0] ? live->ca_file : tls_system_ca_file(), &ca);
-	config.pair.chain_pem = slurp(live->client.certificate_file, &cert);
-	config.pair.key_pem = slurp(live->client.key_file, &key);
+	config.ca_pem = reach_slurp(live->ca_file[0] ? live->ca_file : tls_system_ca_file(), &ca);
+	config.pair.chain_pem = reach_slurp(live->client.certificate_file, &cert);
+	config.pair.key_pem = reach_slurp(live->client.key_file, &key);
 	rc = tls_client_context(&config, why, sizeof why, out);
 	if (rc)
 		fprintf(stderr, "understudy: rehearse: %s: %s\n", live->endpoints[0].url, why);

@@ -10,89 +10,35 @@
 #include "proto/base/clock.h"
 #include "proto/grpc.h"
 #include "proxy/config.h"
-#include "proxy/config_endpoint.h"
 #include "replay/gate.h"
-#include "replay/judge.h"
 #include "tools/commands.h"
-#include "tools/gate.h"
-#include "tools/run.h"
 #include "tools/where.h"
 
-/* At recorded times a slow answer must not hold back the next request; at --speed max the slots are the pace.
- */
-enum { SLOTS_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, HASHED_MAX = 1 << 20 };
+/* At recorded times a slow answer must not hold back the next request, nor one target another: there are
+ * slots for all that may wait. At --speed max the slots are the pace. */
+enum { IN_FLIGHT_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, SLOTS_MAX = 65536 };
+enum { HASHED_MAX = 1 << 20 };
 enum { LOOKED_AT_MAX = 4096 }; /* records, for the first request of each route */
 enum { INTERRUPTED = 130 };
 
 static struct replay_options options;
 
-static int read_target(const char *text, struct plan_candidate *out)
+static int read_connections(struct replay_options *o, struct plan *plan)
 {
-	const char *equals = strchr(text, '='), *why = "NAME=URL is expected";
-
-	if (equals && equals > text && equals - text < NAME_MAX_BYTES)
-		why = endpoint_from_url(equals + 1, &out->endpoint);
-	if (why) {
-		return command_wrong(&replay_command, "--to %s: %s", text, why);
-	}
-	snprintf(out->name, sizeof out->name, "%.*s", (int)(equals - text), text);
-	out->sample_ppm = 1000000;
-	out->timeout_ms = 10000;
-	out->verify = true;
-	return -1;
-}
-
-static int read_http(const char *text, uint32_t *out)
-{
-	static const char *const names[] = {
-	        [PLAN_HTTP_AUTO] = "auto", [PLAN_HTTP_1] = "1.1", [PLAN_HTTP_2] = "2"};
-
-	for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if (text && strcmp(text, names[i]))
-			continue;
-		*out = text ? i : PLAN_HTTP_AUTO;
-		return -1;
-	}
-	return command_wrong(&replay_command, "--http %s: 2, 1.1 or auto", text);
-}
-
-/* A target that is called like a candidate of the file is sent what that candidate would be. */
-static void adopt(const struct plan *file, const char *route, struct plan_candidate *to)
-{
-	const struct plan_candidate *from = NULL;
-
-	for (unsigned r = 0; r < file->route_count; r++)
-		for (unsigned c = 0; c < file->routes[r].candidate_count; c++)
-			if (!strcmp(file->routes[r].candidates[c].name, to->name) &&
-			    (!from || !strcmp(file->routes[r].name, route)))
-				from = &file->routes[r].candidates[c];
-	if (!from)
-		return;
-	to->rewrite = from->rewrite;
-	to->fault_count = from->fault_count;
-	memcpy(to->faults, from->faults, sizeof to->faults);
-	to->models_ignored = from->models_ignored;
-	to->timeout_ms = from->timeout_ms;
-	to->http = options.http ? to->http : from->http;
-	to->verify = from->verify;
-	memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);
-	memcpy(to->credential_file, from->credential_file, sizeof to->credential_file);
-	memcpy(to->credential_header, from->credential_header, sizeof to->credential_header);
-}
-
-static int read_connections(const char *text, const struct plan *plan, uint32_t *out)
-{
+	const char *text = o->connections;
 	char *end = NULL;
-	long n = text ? strtol(text, &end, 10) : 0;
+	long n = text ? strtol(text, &end, 10) : plan->replay_speed > 0 ? IN_FLIGHT_TIMED : SLOTS_MAX_SPEED;
+	unsigned targets = o->target_count + (o->baseline != NULL) + 1;
 
-	*out = plan->replay_speed > 0 ? SLOTS_TIMED : SLOTS_MAX_SPEED;
-	if (!text)
-		return -1;
-	if (end == text || *end || n < 1 || n > CONNECTIONS_MAX) {
+	if (text && (end == text || *end || n < 1 || n > CONNECTIONS_MAX))
 		return command_wrong(&replay_command, "--connections %s: a number from 1 to %d", text,
 		                     CONNECTIONS_MAX);
-	}
-	*out = (uint32_t)n;
+	o->in_flight = (uint32_t)n;
+	plan->slots_each = (uint32_t)n;
+	if (plan->replay_speed > 0)
+		plan->slots_each = targets * ((uint32_t)n + REPLAY_QUEUE_MAX);
+	if (plan->slots_each > SLOTS_MAX)
+		plan->slots_each = SLOTS_MAX;
 	return -1;
 }
 
@@ -143,56 +89,20 @@ static int routes_of(const char *path, struct plan *plan)
 		snprintf(to->name, sizeof to->name, "%s", from->name);
 		snprintf(plan->replay_input.routes[i].policy, NAME_MAX_BYTES, "%s", from->policy);
 		memcpy(plan->replay_input.routes[i].hash, from->policy_hash, 32);
+		if (!strcmp(from->name, "gor") || !strcmp(from->name, "har"))
+			plan->replay_choice.foreign_routes |= 1u << i;
 		to->protocol = from->protocol;
 		to->tolerance_abs = from->tolerance_abs;
 		to->tolerance_rel = from->tolerance_rel;
+		snprintf(to->answer_after, sizeof to->answer_after, "%s", from->answer_after);
+		to->output_count = from->output_count;
+		memcpy(to->outputs, from->outputs, sizeof to->outputs);
 		to->max_body_bytes = 8u << 20;
 		for (unsigned n = 0; n < from->ignore_count; n++)
 			snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
 	}
 	status = look(path, reader, plan);
 	capfile_reader_free(&reader);
-	return status;
-}
-
-static int names_differ(const struct plan_route *route)
-{
-	for (unsigned i = 0; i < route->candidate_count; i++) {
-		for (unsigned k = 0; k < i; k++) {
-			if (strcmp(route->candidates[i].name, route->candidates[k].name))
-				continue;
-			return command_wrong(&replay_command, "--to: there are two targets '%s'",
-			                     route->candidates[i].name);
-		}
-	}
-	return -1;
-}
-
-static int fill_route(const struct replay_options *o, const struct plan *plan, const struct plan *file,
-                      struct plan_route *route)
-{
-	char baseline[TEXT_MAX_BYTES + 16];
-	int status = -1;
-
-	for (unsigned i = 0; i < o->target_count && status < 0; i++)
-		status = read_target(o->targets[i], &route->candidates[route->candidate_count++]);
-	if (status < 0 && o->baseline) {
-		snprintf(baseline, sizeof baseline, "baseline=%s", o->baseline);
-		route->candidates[route->candidate_count].baseline = true;
-		status = read_target(baseline, &route->candidates[route->candidate_count++]);
-	}
-	for (unsigned i = 0; i < route->candidate_count; i++) {
-		route->candidates[i].max_in_flight = plan->slots_each;
-		if (status < 0)
-			status = read_http(o->http, &route->candidates[i].http);
-		adopt(file, route->name, &route->candidates[i]);
-		if (!o->http && !route->candidates[i].http && !route->candidates[i].endpoint.tls)
-			route->candidates[i].http = route->live.http;
-	}
-	if (status < 0)
-		status = names_differ(route);
-	for (unsigned i = 0; i < o->gate_count && status < 0; i++)
-		status = gate_read(o->gates[i], &route->gates[route->gate_count++]) ? 2 : -1;
 	return status;
 }
 
@@ -212,13 +122,11 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	buf_init(&text, HASHED_MAX);
 	for (unsigned r = 0; r < plan->route_count; r++)
 		for (unsigned i = 0; i < plan->routes[r].gate_count; i++)
-			buf_printf(&text, "%s\n%s\n%.17g\n\n", plan->routes[r].name,
-			           gate_metric_row(plan->routes[r].gates[i].metric)->name,
-			           plan->routes[r].gates[i].limit);
+			plan_gate_write(plan->routes[r].name, &plan->routes[r].gates[i], &text);
 	sha256(&text, plan->gates_hash);
 	buf_init(&text, HASHED_MAX);
-	buf_printf(&text, "speed %.17g\nslots %u\nmax lag %llu ns\nbaseline %s\nhttp %s\n",
-	           plan->replay_speed, plan->slots_each, (unsigned long long)plan->replay_max_lag_ns,
+	buf_printf(&text, "speed %.17g\nin flight %u\nmax lag %llu ns\nbaseline %s\nhttp %s\n",
+	           plan->replay_speed, o->in_flight, (unsigned long long)plan->replay_max_lag_ns,
 	           o->baseline ? o->baseline : "", o->http ? o->http : "");
 	buf_printf(&text,
 	           "arrivals %u\nrate %.17g\nmax gap %llu ns\nloops %u\nsample %u\nseed %llu\nwhere %s\n",
@@ -226,30 +134,42 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	           (unsigned long long)plan->replay_schedule.max_gap_ns, plan->replay_schedule.loops,
 	           plan->replay_choice.sample_ppm, (unsigned long long)plan->seed,
 	           plan->replay_choice.where.text);
+	buf_printf(&text, "cv %.17g\nprofile %u to %.17g in %llu ns\ncopies %u\nfrom %llu until %llu ns\n",
+	           plan->replay_schedule.cv, plan->replay_schedule.profile, plan->replay_schedule.rate_to,
+	           (unsigned long long)plan->replay_schedule.period_ns, plan->replay_schedule.copies,
+	           (unsigned long long)plan->replay_choice.from_ns,
+	           (unsigned long long)plan->replay_choice.until_ns);
+	buf_printf(&text, "late %s\n", plan->replay_drop_late ? "drop" : "send");
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
+	for (unsigned r = 0; r < plan->route_count; r++)
+		for (unsigned i = 0; i < plan->routes[r].candidate_count; i++)
+			buf_put(&text, &plan->routes[r].candidates[i].rewrite, sizeof(struct plan_rewrite));
 	buf_put(&text, plan->gates_hash, sizeof plan->gates_hash);
 	buf_put(&text, plan->replay_input.hash, sizeof plan->replay_input.hash);
 	buf_put(&text, file->config_hash, sizeof file->config_hash);
 	sha256(&text, plan->config_hash);
 }
 
-static int fill(const struct replay_options *o, struct plan *plan)
+static int fill(struct replay_options *o, struct plan *plan)
 {
 	static struct plan file; /* empty without --config */
 	int status = replay_read_schedule(o, plan);
 
 	if (status < 0)
-		status = read_connections(o->connections, plan, &plan->slots_each);
+		status = read_connections(o, plan);
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
 	if (status < 0 && o->config && config_read(o->config, &file, stderr))
 		status = 2;
 	if (!o->seed)
 		plan->seed = file.seed;
+	plan->withdrawn = file.withdrawn;
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
-		status = fill_route(o, plan, &file, &plan->routes[r]);
+		status = replay_fill_route(o, &file, &plan->routes[r]);
+	if (status < 0)
+		status = replay_guard(o, &file, plan);
 	if (status < 0 && o->dry_run)
 		return replay_dry_run(o->input, plan);
 	if (status < 0 && replay_hash_input(o->input, &plan->replay_input)) {
@@ -278,57 +198,57 @@ static void prepare(struct replay_options *o, struct plan *plan)
 	snprintf(plan->run_name, NAME_MAX_BYTES, "replay");
 }
 
-/* Print the gate table. 3: the run is void; 130: it was interrupted (not: its capture ends
- * early); else 0 without --gate, or the verdict's
- * exit status. */
-static int verdict(const struct replay_options *o)
+/* A capture that comes through a pipe, or compressed, is read from its beginning again: into a file. */
+static int spool(struct source *source, const char *path)
 {
-	char state[16];
-	int status = gate_print(o->run);
-	bool ends_early;
-	struct run run;
+	static char chunk[SOURCE_BEGIN_BYTES];
+	FILE *f = fopen(path, "wbe");
+	long n = f ? 1 : ERR_SYS;
 
-	if (status == 3 || run_open(o->run, &run))
-		return 3;
-	snprintf(state, sizeof state, "%s", doc_text(run.summary, "state"));
-	ends_early = span_starts(span_of(doc_text(run.summary, "reason")), SPAN(REPLAY_ENDS_EARLY));
-	run_close(&run);
-	if (!strcmp(state, "void")) {
-		fprintf(stderr,
-		        "understudy: the replay is void; lower --speed or allow more with --max-lag\n");
-		return 3;
+	while (n > 0) {
+		n = source_read(source, chunk, sizeof chunk);
+		if (n > 0 && fwrite(chunk, 1, (size_t)n, f) != (size_t)n)
+			n = ERR_SYS;
 	}
-	if (!strcmp(state, "partial") && !ends_early)
-		return INTERRUPTED;
-	return o->gate_count ? status : 0;
+	if (f && fclose(f) && !n)
+		n = ERR_SYS;
+	if (!n)
+		return -1;
+	fprintf(stderr, "understudy: %s: %s\n", source->name,
+	        n == ERR_SYS ? strerror(errno) : err_text((int)n));
+	return 3;
 }
 
 /* What is no capture becomes one, which the run reads instead. */
-static int take_input(struct replay_options *o)
+static int take_source(struct replay_options *o, struct source *source)
 {
 	static char path[PATH_MAX_BYTES];
-	bool is_stdin = !strcmp(o->input, "-");
-	FILE *f = is_stdin ? stdin : fopen(o->input, "rbe");
-	int status = -1;
+	bool is_capture = source->kind == SOURCE_CAPTURE;
 
-	if (f && replay_is_lines(f)) {
-		if (!o->against)
-			status = command_wrong(&replay_command,
-			                       "%s has requests without answers: --against URL is expected",
-			                       o->input);
-		else if (snprintf(path, sizeof path, "%s.cap", o->run) >= (int)sizeof path)
-			status = command_wrong(&replay_command, "--run is too long");
-		else
-			status = replay_import(o, f, path);
-		o->input = path;
-	} else if (f && o->against) {
-		status = command_wrong(&replay_command,
-		                       "--against goes with JSON lines; a capture has its answers");
-	} else if (is_stdin) {
-		status = command_wrong(&replay_command, "-: JSON lines are expected there");
-	}
-	if (f && !is_stdin)
-		fclose(f);
+	if (is_capture && o->against)
+		return command_wrong(&replay_command, "--against: a capture has its answers");
+	if (is_capture && !source->piped)
+		return -1;
+	if (source->kind == SOURCE_LINES && !o->against)
+		return command_wrong(&replay_command,
+		                     "%s has requests without answers: --against URL is expected", o->input);
+	if (snprintf(path, sizeof path, "%s.cap", o->run) >= (int)sizeof path)
+		return command_wrong(&replay_command, "--run is too long");
+	o->input = path;
+	return is_capture ? spool(source, path) : replay_import(o, source, path);
+}
+
+static int take_input(struct replay_options *o)
+{
+	static struct source source;
+	int err = source_open(&source, o->input), status = 3;
+
+	if (err)
+		fprintf(stderr, "understudy: %s: %s\n", o->input,
+		        err == ERR_SYS ? strerror(errno) : err_text(err));
+	else
+		status = take_source(o, &source);
+	source_close(&source);
 	return status;
 }
 
@@ -351,7 +271,7 @@ static int run(const struct words *words)
 		return status;
 	if (status && status != INTERRUPTED)
 		return status;
-	judged = verdict(o); /* of what was played, also when that is not all */
+	judged = replay_verdict(o, plan.replay_speed > 0); /* of what was played, also when that is not all */
 	return status ? status : judged;
 }
 
@@ -364,11 +284,16 @@ static const struct command_flag flags[] = {
          .count = &options.target_count},
         {.name = "--against",
          .argument = "URL",
-         .sentence = "of JSON lines: what is asked for the answers to compare with",
+         .sentence = "asked for the answers, of what has none",
          .to = &options.against},
+        {.name = "--ca-file",
+         .argument = "FILE",
+         .sentence = "certificates to believe https:// by",
+         .value = "the system's",
+         .to = &options.ca_file},
         {.name = "--path",
          .argument = "PATH",
-         .sentence = "where bodies go that have no messages, prompt or input",
+         .sentence = "where bodies go that do not tell",
          .to = &options.path},
         {.name = "--config",
          .letter = "-c",
@@ -378,16 +303,56 @@ static const struct command_flag flags[] = {
          .to = &options.config},
         {.name = "--baseline",
          .argument = "URL",
-         .sentence = "a copy of live: noise floor, other side of masked inputs",
+         .sentence = "a copy of live: noise floor, for masked inputs",
          .to = &options.baseline},
+        {.name = "--header",
+         .argument = "FIELD",
+         .sentence = "of requests to targets; no value: it goes",
+         .to = options.headers,
+         .most = REWRITES_MAX,
+         .count = &options.header_count},
+        {.name = "--host",
+         .argument = "NAME|keep",
+         .sentence = "Host of requests to targets",
+         .value = "the target's",
+         .to = &options.host},
+        {.name = "--rewrite-path",
+         .argument = "OLD=NEW",
+         .sentence = "of requests to targets",
+         .to = options.paths,
+         .most = REWRITES_MAX,
+         .count = &options.path_count},
+        {.name = "--model",
+         .argument = "NAME",
+         .sentence = "the same as --set $.model=NAME",
+         .to = &options.model},
+        {.name = "--set",
+         .argument = "PATH=VALUE",
+         .sentence = "of their JSON bodies, e.g. $.temperature=0",
+         .to = options.sets,
+         .most = REWRITES_MAX - 1,
+         .count = &options.set_count},
+        {.name = "--credential",
+         .argument = "FILE",
+         .sentence = "a line, mode 0600: their Authorization",
+         .to = &options.credential},
+        {.name = "--allow",
+         .argument = "RULE",
+         .sentence = "e.g. 'PUT /v1': send these too",
+         .to = options.allows,
+         .most = ALLOWS_MAX,
+         .count = &options.allow_count},
+        {.name = "--allow-side-effects", .sentence = "send whatever was recorded", .set = &options.allow_all},
+        {.name = "--yes-really",
+         .sentence = "a target may be the live endpoint of the capture",
+         .set = &options.yes_really},
         {.name = "--http",
          .argument = "2|1.1",
-         .sentence = "what targets are sent; left out: what ALPN agrees on over TLS, else 2 where the "
-                     "capture begins with gRPC, else 1.1",
+         .sentence = "what targets are sent; left out: ALPN, gRPC: 2",
          .to = &options.http},
         {.name = "--speed",
          .argument = "X|max",
-         .sentence = "1 = as recorded, 2 = twice as fast, max = as fast as the targets take it",
+         .sentence = "1 = as recorded, max = as they take it",
          .value = "1",
          .to = &options.speed},
         {.name = "--rate",
@@ -395,10 +360,24 @@ static const struct command_flag flags[] = {
          .sentence = "at that rate instead of at recorded times",
          .to = &options.rate},
         {.name = "--arrivals",
-         .argument = "constant|poisson",
-         .sentence = "gaps of --rate: even, or drawn with --seed",
+         .argument = "KIND",
+         .sentence = "of --rate: constant, poisson, burst:CV",
          .value = "constant",
          .to = &options.arrivals},
+        {.name = "--profile",
+         .argument = "KIND",
+         .sentence = "of --rate: ramp:N/s:D, step:N/s:D, sine:N/s:D",
+         .to = &options.profile},
+        {.name = "--from",
+         .argument = "D",
+         .sentence = "leave out what was recorded before that",
+         .to = &options.from},
+        {.name = "--until", .argument = "D", .sentence = "... and from then on", .to = &options.until},
+        {.name = "--amplify",
+         .argument = "N",
+         .sentence = "each request N times, with keys of their own",
+         .value = "1",
+         .to = &options.amplify},
         {.name = "--max-gap",
          .argument = "D",
          .sentence = "longer recorded gaps are cut to it, e.g. 2s",
@@ -411,28 +390,41 @@ static const struct command_flag flags[] = {
         WHERE_FLAG(&options.where),
         {.name = "--sample",
          .argument = "P",
-         .sentence = "a share by sampling key, e.g. 10%; a smaller one is a part of a larger",
+         .sentence = "a share by sampling key, e.g. 10%",
          .value = "100%",
          .to = &options.sample},
         {.name = "--seed", .argument = "N", .sentence = "of all that is drawn", .to = &options.seed},
         {.name = "--gate",
          .argument = "EXPR",
-         .sentence = "e.g. 'divergence_rate<=2%'; may be given again; the exit status is the verdict",
+         .sentence = "e.g. 'divergence_rate<=2%': the exit status",
          .to = options.gates,
          .most = GATES_MAX - 2,
          .count = &options.gate_count},
         {.name = "--max-lag",
          .argument = "D",
-         .sentence = "with a lag p99 over it a replay is void; not with max",
+         .sentence = "with a lag p99 over it a replay is void",
          .value = "1ms",
          .to = &options.max_lag},
+        {.name = "--timeout",
+         .argument = "D",
+         .sentence = "of a request to a target",
+         .value = "10s",
+         .to = &options.timeout},
+        {.name = "--late",
+         .argument = "send|drop",
+         .sentence = "what a target cannot take in time is ...",
+         .value = "send",
+         .to = &options.late},
+        {.name = "--spin",
+         .argument = "D",
+         .sentence = "before each time, at most 1ms: more exact",
+         .value = "0us",
+         .to = &options.spin},
         {.name = "--connections",
          .argument = "N",
          .sentence = "at most N requests in flight to each target",
          .to = &options.connections},
-        {.name = "--dry-run",
-         .sentence = "print counts, duration, rates and methods; send nothing",
-         .set = &options.dry_run},
+        {.name = "--dry-run", .sentence = "print what would be sent", .set = &options.dry_run},
         {.name = "--progress",
          .argument = "json",
          .sentence = "JSON lines on stderr",
@@ -451,8 +443,10 @@ const struct command replay_command = {
         .does = "play a capture against candidates and compare",
         .usage = "INPUT --to NAME=URL... [flags]",
         .about = "Sends the input's requests to each target and compares with live's answers: those\n"
-                 "recorded in a capture (.cap), or those of --against to JSON lines (a body or an\n"
-                 "OpenAI batch request a line; - is standard input). Ctrl-C ends it early: what is in flight "
+                 "recorded in it, or those of --against. INPUT is a capture (.cap), a file of\n"
+                 "GoReplay (.gor), a HAR, an OpenAI batch or lines of JSON bodies, each also in\n"
+                 "gzip; - is standard input. All but a capture is masked on the way in. Ctrl-C ends it "
+                 "early: what is in flight "
                  "is finished, the run is partial.",
         .flags = flags,
         .words = "INPUT",

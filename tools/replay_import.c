@@ -1,4 +1,9 @@
-/* Requests without answers become a capture: live is asked each of them, one after the other. */
+/*
+ * replay_import.c - what is no capture becomes one: requests, and answers as recorded or as --against gives
+ * them, one after the other.
+ *
+ * All of it goes through the built-in policy on its way; what is asked is what was masked.
+ */
 #include <errno.h>
 #include <libgen.h>
 #include <openssl/rand.h>
@@ -9,29 +14,39 @@
 #include <unistd.h>
 
 #include "capture/capfile.h"
+#include "capture/gor.h"
+#include "capture/har.h"
 #include "capture/head.h"
 #include "capture/lines.h"
 #include "capture/mask.h"
 #include "proto/base/clock.h"
+#include "proto/base/siphash.h"
 #include "proxy/config_endpoint.h"
 #include "tools/commands.h"
 #include "tools/reach.h"
 #include "tools/replay.h"
 
-enum { ASK_MS = 120000, CHUNK_BYTES = 64 << 10, TOLD_MAX = 10, REQUEST_LIMIT = LINES_BYTES_MAX + 8192 };
+enum { ASK_MS = 120000, CHUNK_BYTES = 64 << 10, TOLD_MAX = 10, REQUEST_LIMIT = GOR_BYTES_MAX + H1_HEAD_MAX };
 
 struct import {
 	const struct replay_options *options;
-	const char *name; /* of the input, for people */
+	struct source *source;
 	struct plan_endpoint live;
+	struct tls_context *trust; /* of https; NULL: plain */
 	struct reach reach;
 	struct reach_answer answer;
 	struct mask_key *key;
 	struct capfile_writer *writer;
-	struct lines lines;
-	struct buf request, head, masked;
-	struct plan plan; /* what the capture says of itself */
-	uint64_t sequence, answered, told;
+	struct buf request, head, body, masked;
+	struct plan plan;            /* what the capture says of itself */
+	uint64_t start_ns, first_ns; /* now, when the first was recorded; 0: none yet */
+	uint64_t sequence, requests, refused, answered, told;
+};
+
+struct item {                /* a message of an exchange; its head, not masked yet, is in import.head */
+	uint64_t number, id; /* in the source; of the exchange */
+	uint64_t at_ns;      /* when it was whole, as the capture is to say */
+	struct span body;
 };
 
 /* --- asking --- */
@@ -43,7 +58,7 @@ static int ask(struct import *im, bool is_head)
 	int rc = 0;
 
 	if (!used)
-		rc = reach_open(&im->reach, &im->live, NULL, ASK_MS);
+		rc = reach_open(&im->reach, &im->live, im->trust, ASK_MS);
 	if (!rc)
 		rc = reach_ask(&im->reach, buf_span(&im->request), is_head, &im->answer);
 	if (rc || !im->answer.keep_alive)
@@ -62,25 +77,24 @@ static int mask(struct import *im, uint32_t *count_out)
 
 static void put_request(struct import *im, struct span head, struct span body)
 {
-	struct span method = head_method(head), target = head_target(head);
+	struct span name, value;
+	size_t at = 0;
 
 	buf_reset(&im->request);
-	buf_printf(&im->request, "%.*s %.*s HTTP/1.1\r\nhost: %s\r\n", (int)method.len, method.data,
-	           (int)target.len, target.data, im->live.authority);
-	if (body.len)
-		buf_printf(&im->request, "content-type: application/json\r\ncontent-length: %zu\r\n",
-		           body.len);
-	buf_puts(&im->request, "\r\n");
+	h1_write_request(&im->request, head_method(head), head_target(head), span_of(im->live.authority));
+	while (head_next(head, &at, &name, &value))
+		h1_write_field(&im->request, name, value);
+	h1_write_end(&im->request, body.len ? HTTP_LENGTH : HTTP_NO_BODY, body.len);
 	buf_span_put(&im->request, body);
 }
 
 /* --- recording --- */
 
-static int put(struct import *im, uint8_t leg, uint8_t type, uint64_t at_ns, uint32_t masked,
+static int put(struct import *im, const struct item *it, uint8_t leg, uint8_t type, uint32_t masked,
                struct span payload)
 {
-	struct record r = {.id = im->sequence,
-	                   .time_ns = at_ns,
+	struct record r = {.id = it->id,
+	                   .time_ns = it->at_ns,
 	                   .generation = 1,
 	                   .type = type,
 	                   .leg = leg,
@@ -91,23 +105,23 @@ static int put(struct import *im, uint8_t leg, uint8_t type, uint64_t at_ns, uin
 	return capfile_append(im->writer, &r, payload.data);
 }
 
-static int put_leg(struct import *im, uint8_t leg, uint64_t at_ns, uint32_t masked, struct span body)
+static int put_leg(struct import *im, const struct item *it, uint8_t leg, uint32_t masked)
 {
-	struct span head = buf_span(&im->masked);
+	struct span head = buf_span(&im->masked), body = it->body;
 	int err = im->masked.err;
 
 	if (!err && head.len > RECORD_PAYLOAD_MAX)
 		err = ERR_LIMIT;
 	if (!err)
-		err = put(im, leg, RECORD_HEAD, at_ns, masked, head);
+		err = put(im, it, leg, RECORD_HEAD, masked, head);
 	while (!err && body.len) {
 		size_t n = body.len < RECORD_PAYLOAD_MAX ? body.len : RECORD_PAYLOAD_MAX;
 
-		err = put(im, leg, RECORD_CHUNK, at_ns, 0, (struct span){body.data, n});
+		err = put(im, it, leg, RECORD_CHUNK, 0, (struct span){body.data, n});
 		body.data += n;
 		body.len -= n;
 	}
-	return err ? err : put(im, leg, RECORD_END, at_ns, 0, SPAN(""));
+	return err ? err : put(im, it, leg, RECORD_END, 0, SPAN(""));
 }
 
 /* Framing and what concerns one connection is not in a capture. */
@@ -122,16 +136,29 @@ static bool is_forwarded(struct span name)
 	return true;
 }
 
-static int put_broken(struct import *im, uint64_t at_ns)
+static int put_broken(struct import *im, const struct item *it)
 {
-	return put(im, LEG_LIVE, RECORD_ERROR, at_ns, 0, span_of(outcome_name(OUTCOME_LIVE_FAILED)));
+	return put(im, it, LEG_LIVE, RECORD_ERROR, 0, span_of(outcome_name(OUTCOME_LIVE_FAILED)));
 }
 
-static int put_answer(struct import *im, uint64_t at_ns)
+/* The answer whose head is in im->head. */
+static int put_answer(struct import *im, const struct item *it)
+{
+	uint32_t masked = 0;
+	int err = mask(im, &masked);
+
+	if (err == ERR_PROTO || err == ERR_LIMIT)
+		return put_broken(im, it);
+	if (!err)
+		err = put_leg(im, it, LEG_LIVE, masked);
+	im->answered += !err;
+	return err;
+}
+
+/* The head of live's answer into im->head. */
+static void take_answer(struct import *im)
 {
 	struct span fields = buf_span(&im->answer.fields);
-	uint32_t masked = 0;
-	int err;
 
 	buf_reset(&im->head);
 	buf_printf(&im->head, "%u", im->answer.status);
@@ -146,104 +173,238 @@ static int put_answer(struct import *im, uint64_t at_ns)
 		fields.data += n;
 		fields.len -= n;
 	}
-	err = mask(im, &masked);
-	if (err == ERR_PROTO || err == ERR_LIMIT) {
-		im->answered--;
-		return put_broken(im, at_ns);
-	}
-	return err ? err : put_leg(im, LEG_LIVE, at_ns, masked, buf_span(&im->answer.body));
 }
 
-/* A line that was taken, or was not, is left out. */
-static void leave_out(struct import *im, uint64_t number, const char *why)
+/* What was taken, or was not, is left out. */
+static int leave_out(struct import *im, uint64_t number, const char *why)
 {
+	im->refused++;
 	if (im->told++ < TOLD_MAX)
-		fprintf(stderr, "understudy: %s:%llu: left out: %s\n", im->name, (unsigned long long)number,
-		        why);
+		fprintf(stderr, "understudy: %s:%llu: left out: %s\n", im->source->name,
+		        (unsigned long long)number, why);
+	return 0;
 }
 
-static int take(struct import *im, const struct lines_request *q)
+/* Ask live what was masked, and keep what it says. */
+static int ask_live(struct import *im, struct item it)
 {
 	uint64_t begun = clock_mono_ns();
-	const char *target = q->target[0] ? q->target : im->options->path;
-	uint32_t masked = 0;
-	int err, asked;
+	struct span head = buf_span(&im->masked);
+	bool is_head = span_eq(head_method(head), SPAN("HEAD"));
+	int asked;
 
-	im->sequence++;
+	put_request(im, head, it.body);
+	if (im->request.err)
+		return put_broken(im, &it);
+	asked = ask(im, is_head);
+	it.at_ns += clock_mono_ns() - begun;
+	if (!asked) {
+		take_answer(im);
+		it.body = buf_span(&im->answer.body);
+		return put_answer(im, &it);
+	}
+	if (im->answered)
+		return put_broken(im, &it);
+	fprintf(stderr, "understudy: %s does not answer: %s\n", im->live.url,
+	        asked == ERR_SYS ? strerror(errno) : err_text(asked));
+	return asked;
+}
+
+/* The request whose head is in im->head. */
+static int take_request(struct import *im, const struct item *it)
+{
+	uint32_t masked = 0;
+	int err;
+
+	if (im->options->dry_run) {
+		im->requests++;
+		return 0;
+	}
+	err = mask(im, &masked);
+	if (err == ERR_PROTO || err == ERR_LIMIT)
+		return leave_out(im, it->number, "its head cannot be masked");
+	im->requests++;
+	if (!err)
+		err = put_leg(im, it, LEG_CLIENT, masked);
+	return err || !im->options->against ? err : ask_live(im, *it);
+}
+
+/* Recorded times go on from now. */
+static uint64_t time_of(struct import *im, uint64_t wall_ns)
+{
+	if (!im->first_ns)
+		im->first_ns = wall_ns;
+	return im->start_ns + (wall_ns > im->first_ns ? wall_ns - im->first_ns : 0);
+}
+
+/* --- JSON lines --- */
+
+static int take_line(struct import *im, int rc, const struct lines_request *q)
+{
+	struct item it = {q->number, 0, clock_mono_ns(), q->body};
+	const char *target;
+
+	if (rc == ERR_PROTO || rc == ERR_LIMIT)
+		return leave_out(im, q->number, q->why);
+	if (rc != 1)
+		return rc;
+	it.id = ++im->sequence;
+	target = q->target[0] ? q->target : im->options->path;
+	if (!target)
+		return leave_out(im, q->number, "nothing tells where it goes; give --path");
 	buf_reset(&im->head);
 	buf_printf(&im->head, "%s %s%s", q->method, target,
 	           q->body.len ? "\ncontent-type: application/json" : "");
-	err = mask(im, &masked);
-	if (err == ERR_PROTO || err == ERR_LIMIT) {
-		im->lines.taken--;
-		im->lines.refused++;
-		leave_out(im, q->number, "its first line cannot be masked");
-		return 0;
-	}
-	if (!err) {
-		put_request(im, buf_span(&im->masked), q->body);
-		err = im->request.err;
-	}
-	if (!err)
-		err = put_leg(im, LEG_CLIENT, begun, masked, q->body);
-	if (err)
-		return err;
-	asked = ask(im, !strcmp(q->method, "HEAD"));
-	im->answered += !asked;
-	if (!asked)
-		return put_answer(im, clock_mono_ns());
-	if (!im->answered)
-		fprintf(stderr, "understudy: %s does not answer: %s\n", im->live.url,
-		        asked == ERR_SYS ? strerror(errno) : err_text(asked));
-	if (!im->answered)
-		return asked;
-	return put_broken(im, clock_mono_ns());
+	return take_request(im, &it);
 }
 
-/* --- reading --- */
-
-static int take_line(struct import *im, int rc, struct lines_request *q)
-{
-	if (rc == 1 && !q->target[0] && !im->options->path) {
-		im->lines.taken--;
-		im->lines.refused++;
-		q->why = "nothing tells where it goes; give --path";
-		rc = ERR_PROTO;
-	}
-	if (rc == 1)
-		return im->options->dry_run ? 0 : take(im, q);
-	if (rc == ERR_PROTO || rc == ERR_LIMIT)
-		leave_out(im, q->number, q->why);
-	return rc == ERR_NOMEM ? rc : 0;
-}
-
-static int read_lines(struct import *im, FILE *f)
+static int read_lines(struct import *im)
 {
 	static char chunk[CHUNK_BYTES];
 	struct lines_request q = {0};
+	struct lines lines;
 	int err = 0;
-	size_t n;
+	long n;
 
-	while (!err && (n = fread(chunk, 1, sizeof chunk, f)) > 0) {
-		struct span part = {chunk, n};
+	lines_init(&lines);
+	while (!err && (n = source_read(im->source, chunk, sizeof chunk)) != 0) {
+		struct span part = {chunk, n > 0 ? (size_t)n : 0};
 
+		err = n < 0 ? (int)n : 0;
 		while (!err && part.len)
-			err = take_line(im, lines_next(&im->lines, &part, &q), &q);
+			err = take_line(im, lines_next(&lines, &part, &q), &q);
 	}
-	if (!err && ferror(f))
-		err = ERR_SYS;
-	return err ? err : take_line(im, lines_end(&im->lines, &q), &q);
+	if (!err)
+		err = take_line(im, lines_end(&lines, &q), &q);
+	lines_fini(&lines);
+	return err;
+}
+
+/* --- GoReplay --- */
+
+/* The exchange that GoReplay's id names: a request and its answer may lie far apart. */
+static uint64_t exchange_of(struct span id)
+{
+	static const uint8_t key[16] = "goreplay's id";
+	uint64_t hash = siphash(key, id);
+
+	return hash ? hash : 1;
+}
+
+static int take_gor(struct import *im, int rc, const struct gor_item *g)
+{
+	struct item it = {g->number, 0, 0, {0}};
+	bool request = g->kind == GOR_REQUEST;
+	int err;
+
+	if (rc == ERR_PROTO || rc == ERR_LIMIT)
+		return leave_out(im, g->number, g->why);
+	if (rc != 1)
+		return rc;
+	if (g->kind == GOR_REPLAYED || (!request && im->options->against))
+		return 0;
+	buf_reset(&im->head);
+	buf_reset(&im->body);
+	err = gor_message(g->raw, request ? H1_REQUEST : H1_RESPONSE, &im->head, &im->body);
+	if (err)
+		return err == ERR_NOMEM ? err : leave_out(im, g->number, "it is no whole HTTP/1.1 message");
+	it.id = exchange_of(g->id);
+	it.at_ns = time_of(im, g->at_ns);
+	it.body = buf_span(&im->body);
+	if (request)
+		return take_request(im, &it);
+	return im->options->dry_run ? 0 : put_answer(im, &it);
+}
+
+static int read_gor(struct import *im)
+{
+	static char chunk[CHUNK_BYTES];
+	struct gor_item item = {0};
+	struct gor gor;
+	int err = 0;
+	long n;
+
+	gor_init(&gor);
+	while (!err && (n = source_read(im->source, chunk, sizeof chunk)) != 0) {
+		struct span part = {chunk, n > 0 ? (size_t)n : 0};
+
+		err = n < 0 ? (int)n : 0;
+		while (!err && part.len)
+			err = take_gor(im, gor_next(&gor, &part, &item), &item);
+	}
+	if (!err)
+		err = take_gor(im, gor_end(&gor, &item), &item);
+	gor_fini(&gor);
+	return err;
+}
+
+/* --- HAR --- */
+
+static int take_entry(struct import *im, const struct har *h)
+{
+	struct item it = {h->number, ++im->sequence, time_of(im, h->at_ns), buf_span(&h->request_body)};
+	int err;
+
+	buf_reset(&im->head);
+	buf_span_put(&im->head, buf_span(&h->request_head));
+	err = take_request(im, &it);
+	if (err || im->options->against || im->options->dry_run || !h->answered)
+		return err;
+	buf_reset(&im->head);
+	buf_span_put(&im->head, buf_span(&h->answer_head));
+	it.at_ns += h->took_ns;
+	it.body = buf_span(&h->answer_body);
+	return put_answer(im, &it);
+}
+
+static int read_whole(struct import *im, struct buf *document)
+{
+	long n;
+
+	do {
+		char *room = buf_room(document, CHUNK_BYTES);
+
+		n = room ? source_read(im->source, room, CHUNK_BYTES) : document->err;
+		buf_grown(document, n > 0 ? (size_t)n : 0);
+	} while (n > 0);
+	return (int)n;
+}
+
+static int read_har(struct import *im)
+{
+	struct buf document;
+	struct har har;
+	int err, rc = 0;
+
+	buf_init(&document, HAR_BYTES_MAX);
+	err = read_whole(im, &document);
+	if (!err) {
+		err = har_init(&har, buf_span(&document));
+		while (!err && (rc = har_next(&har)) != 0) {
+			if (rc == 1)
+				err = take_entry(im, &har);
+			else if (har.why)
+				leave_out(im, har.number, har.why);
+			else
+				err = rc;
+		}
+		har_fini(&har);
+	}
+	buf_fini(&document);
+	return err;
 }
 
 /* --- all of it --- */
 
 static int prepare(struct import *im, const char *path)
 {
+	static const char *const names[] = {
+	        [SOURCE_LINES] = "lines", [SOURCE_GOR] = "gor", [SOURCE_HAR] = "har"};
 	char folder[PATH_MAX_BYTES];
 	uint8_t key[32];
 	int err = ERR_SYS;
 
-	strcpy(im->plan.routes[0].name, "lines");
+	strcpy(im->plan.routes[0].name, names[im->source->kind]);
 	strcpy(im->plan.masks[0].name, "builtin");
 	strcpy(im->plan.run_name, "replay");
 	im->plan.route_count = im->plan.mask_count = 1;
@@ -255,69 +416,101 @@ static int prepare(struct import *im, const char *path)
 	return err ? err : capfile_create(path, &im->plan, 0, &im->writer);
 }
 
-static int import_all(struct import *im, FILE *f, const char *path)
+static int read_all(struct import *im)
+{
+	return im->source->kind == SOURCE_GOR   ? read_gor(im)
+	       : im->source->kind == SOURCE_HAR ? read_har(im)
+	                                        : read_lines(im);
+}
+
+static void say(const struct import *im, const char *path)
+{
+	printf("%s: %llu requests, %llu %s left out", im->source->name, (unsigned long long)im->requests,
+	       (unsigned long long)im->refused, im->source->kind == SOURCE_LINES ? "lines" : "items");
+	if (!im->options->dry_run)
+		printf("; answered%s: %llu, kept in %s\n", im->options->against ? " by live" : "",
+		       (unsigned long long)im->answered, path);
+	else
+		puts(im->options->against ? "; live would be asked each of them, one after the other" : "");
+}
+
+static int import_all(struct import *im, const char *path)
 {
 	int err = im->options->dry_run ? 0 : prepare(im, path), closed;
 	bool made;
 
 	if (!err)
-		err = read_lines(im, f);
+		err = read_all(im);
 	made = im->writer != NULL;
 	closed = made ? capfile_close(&im->writer) : 0;
 	if (made && !im->answered) /* of no use to anyone */
 		unlink(path);
 	err = err ? err : closed;
 	if (err)
-		fprintf(stderr, "understudy: %s: %s\n", im->name,
+		fprintf(stderr, "understudy: %s: %s\n", im->source->name,
 		        err == ERR_SYS ? strerror(errno) : err_text(err));
-	printf("%s: %llu requests, %llu lines left out", im->name, (unsigned long long)im->lines.taken,
-	       (unsigned long long)im->lines.refused);
-	if (im->options->dry_run)
-		puts("; live would be asked each of them, one after the other");
-	else
-		printf("; answered by live: %llu, kept in %s\n", (unsigned long long)im->answered, path);
-	return err || !im->lines.taken ? 3 : im->options->dry_run ? 0 : -1;
+	say(im, path);
+	if (!err && im->requests && !im->answered && !im->options->dry_run)
+		fprintf(stderr, "understudy: %s: no request has an answer: --against URL is expected\n",
+		        im->source->name);
+	if (err || !im->requests)
+		return 3;
+	return im->options->dry_run ? 0 : im->answered ? -1 : 3;
 }
 
-bool replay_is_lines(FILE *f)
+static int trust(struct import *im)
 {
-	int c;
+	const char *file = im->options->ca_file ? im->options->ca_file : tls_system_ca_file();
+	struct tls_client_config config = {.insecure = false};
+	char why[TLS_WHY_BYTES] = "";
+	struct buf ca;
+	int err;
 
-	while ((c = getc(f)) == ' ' || c == '\t' || c == '\r' || c == '\n')
-		;
-	if (c != EOF)
-		ungetc(c, f);
-	return c == '{';
+	config.ca_pem = reach_slurp(file, &ca);
+	err = tls_client_context(&config, why, sizeof why, &im->trust);
+	buf_fini(&ca);
+	return err ? command_wrong(&replay_command, "--against %s: %s: %s", im->options->against, file,
+	                           why[0] ? why : err_text(err))
+	           : -1;
 }
 
-int replay_import(const struct replay_options *o, FILE *f, const char *path)
+static int aim(struct import *im)
 {
-	static struct import im;
-	const char *why = endpoint_from_url(o->against, &im.live);
-	int status;
+	const struct replay_options *o = im->options;
+	const char *why = o->against ? endpoint_from_url(o->against, &im->live) : NULL;
 
-	if (!why && im.live.tls)
-		why = "http:// or unix: is expected";
 	if (why)
 		return command_wrong(&replay_command, "--against %s: %s", o->against, why);
 	if (o->path && (o->path[0] != '/' || strpbrk(o->path, " \t\r\n")))
 		return command_wrong(&replay_command, "--path %s: it begins with / and has no blanks",
 		                     o->path);
+	return o->against && im->live.tls ? trust(im) : -1;
+}
+
+int replay_import(const struct replay_options *o, struct source *source, const char *path)
+{
+	static struct import im;
+	int status;
+
 	im.options = o;
-	im.name = strcmp(o->input, "-") ? o->input : "standard input";
+	im.source = source;
 	im.reach.fd = -1;
-	lines_init(&im.lines);
+	im.start_ns = clock_mono_ns();
 	buf_init(&im.request, REQUEST_LIMIT);
 	buf_init(&im.head, RECORD_PAYLOAD_MAX);
+	buf_init(&im.body, GOR_BYTES_MAX);
 	buf_init(&im.masked, RECORD_PAYLOAD_MAX);
 	reach_answer_init(&im.answer);
-	status = import_all(&im, f, path);
+	status = aim(&im);
+	if (status < 0)
+		status = import_all(&im, path);
 	reach_close(&im.reach);
 	reach_answer_fini(&im.answer);
+	tls_context_unref(&im.trust);
 	buf_fini(&im.masked);
+	buf_fini(&im.body);
 	buf_fini(&im.head);
 	buf_fini(&im.request);
-	lines_fini(&im.lines);
 	mask_key_free(&im.key);
 	return status;
 }

@@ -5,6 +5,7 @@
 
 #include "capture/capfile.h"
 #include "capture/head.h"
+#include "replay/effects.h"
 #include "replay/schedule.h"
 #include "replay/window.h"
 #include "tools/replay.h"
@@ -52,7 +53,7 @@ struct scan {
 	struct {
 		uint64_t requests, complete, live, bytes;
 	} routes[ROUTES_MAX];
-	uint64_t requests;
+	uint64_t requests, not_allowed;
 	struct tally recorded, planned;
 	struct {
 		char name[24];
@@ -130,10 +131,13 @@ static int scan_passes(struct scan *s, const char *path, const struct plan *plan
 		}
 		window_choose(w, &plan->replay_choice, plan->seed);
 		while ((err = window_next(w, &x)) == 0) {
-			tally_add(&s->planned, schedule_next(&schedule, x->legs[LEG_CLIENT]->end_ns));
-			scan_method(s, head_method(buf_span(&x->legs[LEG_CLIENT]->head)));
+			for (unsigned n = 0; n < plan->replay_schedule.copies || n == 0; n++) {
+				tally_add(&s->planned, schedule_next(&schedule, x->legs[LEG_CLIENT]->end_ns));
+				scan_method(s, head_method(buf_span(&x->legs[LEG_CLIENT]->head)));
+			}
 		}
 		err = window_end(w) == ERR_AGAIN ? err : window_end(w);
+		s->not_allowed = window_not_allowed(w);
 		window_free(&w);
 		if (err != ERR_AGAIN || !s->planned.count)
 			break;
@@ -142,24 +146,13 @@ static int scan_passes(struct scan *s, const char *path, const struct plan *plan
 	return err == ERR_AGAIN || err == ERR_TORN ? 0 : err;
 }
 
-/* RFC 9110, 9.2.1: what only reads. */
-static bool is_safe(const char *method)
-{
-	static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
-
-	for (unsigned i = 0; i < sizeof safe / sizeof *safe; i++)
-		if (!strcmp(safe[i], method))
-			return true;
-	return false;
-}
-
 static void print_methods(const struct scan *s)
 {
 	uint64_t unsafe = 0;
 
 	printf("methods:");
 	for (unsigned i = 0; i < METHODS_MAX && s->methods[i].count; i++) {
-		unsafe += is_safe(s->methods[i].name) ? 0 : s->methods[i].count;
+		unsafe += effects_none(span_of(s->methods[i].name)) ? 0 : s->methods[i].count;
 		printf("%s %llu ", i ? "," : "", (unsigned long long)s->methods[i].count);
 		for (const char *c = s->methods[i].name; *c; c++)
 			putchar(*c >= 0x20 && *c < 0x7f ? *c : '?');
@@ -183,6 +176,9 @@ static void print_scan(const struct scan *s, const struct capfile_facts *facts, 
 		printf(" as fast as they take them\n");
 	if (s->planned.count)
 		print_methods(s);
+	if (s->not_allowed)
+		printf("left out, as they may have side effects: %llu; see --allow\n",
+		       (unsigned long long)s->not_allowed);
 }
 
 int replay_dry_run(const char *path, const struct plan *plan)

@@ -7,8 +7,9 @@
 #include "tools/replay.h"
 #include "tools/where.h"
 
-enum { LOOPS_MAX = 1000000 };
-static const uint64_t MAX_LAG_NS = 1000000u;
+enum { LOOPS_MAX = 1000000, COPIES_MAX = 10000 };
+static const uint64_t MAX_LAG_NS = 1000000u, MAX_SPIN_NS = 1000000u, TIMEOUT_NS = 10000000000u,
+                      MS_NS = 1000000u;
 
 static int wrong(const char *flag, const char *text, const char *expected)
 {
@@ -65,19 +66,89 @@ static int read_speed(const struct replay_options *o, struct plan *plan)
 	return -1;
 }
 
-static int read_rate(const struct replay_options *o, struct plan_schedule *out)
+/* "200/s" or "200"; what follows it in *rest_out. */
+static bool read_per_second(const char *text, double *out, char **rest_out)
+{
+	*out = strtod(text, rest_out);
+	if (*rest_out == text || !(*out >= 1e-6) || *out > 1e6)
+		return false;
+	*rest_out += strncmp(*rest_out, "/s", 2) ? 0 : 2;
+	return true;
+}
+
+static int read_arrivals(const char *text, struct plan_schedule *out)
 {
 	char *end;
 
+	out->arrivals = ARRIVALS_CONSTANT;
+	if (!text || !strcmp(text, "constant"))
+		return -1;
+	out->arrivals = ARRIVALS_POISSON;
+	if (!strcmp(text, "poisson"))
+		return -1;
+	out->arrivals = ARRIVALS_BURST;
+	out->cv = strncmp(text, "burst:", 6) ? 0 : strtod(text + 6, &end);
+	if (out->cv >= 0.05 && out->cv <= 20 && !*end)
+		return -1;
+	return wrong("--arrivals", text, "constant, poisson, or burst:CV with a number from 0.05 to 20");
+}
+
+/* "ramp:200/s:60s" */
+static int read_profile(const char *text, struct plan_schedule *out)
+{
+	static const char *const names[] = {
+	        [PROFILE_RAMP] = "ramp:", [PROFILE_STEP] = "step:", [PROFILE_SINE] = "sine:"};
+	char *rest;
+
+	if (!text)
+		return -1;
+	for (uint32_t i = PROFILE_RAMP; i <= PROFILE_SINE; i++)
+		if (!strncmp(text, names[i], strlen(names[i])))
+			out->profile = i;
+	if (!out->profile || !read_per_second(text + strlen(names[out->profile]), &out->rate_to, &rest) ||
+	    *rest != ':')
+		return wrong("--profile", text, "ramp, step or sine, a rate and a time, e.g. ramp:200/s:60s");
+	if (out->profile == PROFILE_SINE && (out->rate_to < out->rate || out->rate_to > 2 * out->rate))
+		return wrong("--profile", text, "a sine goes from --rate to at most twice of it");
+	if (read_time("--profile", rest + 1, &out->period_ns) >= 0)
+		return 2;
+	return out->period_ns ? -1 : wrong("--profile", text, "a time above 0");
+}
+
+static int read_rate(const struct replay_options *o, struct plan_schedule *out)
+{
+	char *end;
+	int status;
+
+	if (!o->rate && o->profile)
+		return wrong("--profile", o->profile, "--rate is expected with it");
 	if (!o->rate)
 		return o->arrivals ? wrong("--arrivals", o->arrivals, "--rate is expected with it") : -1;
-	out->rate = strtod(o->rate, &end);
-	if (end == o->rate || (*end && strcmp(end, "/s")) || !(out->rate >= 1e-6) || out->rate > 1e6)
+	if (!read_per_second(o->rate, &out->rate, &end) || *end)
 		return wrong("--rate", o->rate, "requests a second, e.g. 200/s, up to 1000000");
 	if (o->max_gap)
 		return wrong("--max-gap", o->max_gap, "a rate is given, so recorded gaps do not matter");
-	out->arrivals = o->arrivals && !strcmp(o->arrivals, "poisson") ? ARRIVALS_POISSON : ARRIVALS_CONSTANT;
-	return -1;
+	status = read_arrivals(o->arrivals, out);
+	return status < 0 ? read_profile(o->profile, out) : status;
+}
+
+/* What of the capture, and how often. */
+static int read_slice(const struct replay_options *o, struct plan *plan)
+{
+	struct plan_choice *c = &plan->replay_choice;
+	uint64_t copies = 1;
+	int status = read_time("--from", o->from, &c->from_ns);
+
+	if (status < 0)
+		status = read_time("--until", o->until, &c->until_ns);
+	if (status < 0 && o->until && c->until_ns <= c->from_ns)
+		status = wrong("--until", o->until, "a time behind --from");
+	if (status < 0)
+		status = read_whole("--amplify", o->amplify, COPIES_MAX, &copies);
+	if (status < 0 && !copies)
+		status = wrong("--amplify", o->amplify, "at least 1");
+	plan->replay_schedule.copies = (uint32_t)copies;
+	return status;
 }
 
 static int read_sample(const char *text, uint32_t *ppm_out)
@@ -91,7 +162,25 @@ static int read_sample(const char *text, uint32_t *ppm_out)
 	return -1;
 }
 
-int replay_read_schedule(const struct replay_options *o, struct plan *plan)
+static int read_late(struct replay_options *o, struct plan *plan)
+{
+	uint64_t timeout = TIMEOUT_NS;
+	int status = read_time("--spin", o->spin, &plan->replay_spin_ns);
+
+	if (status < 0)
+		status = read_time("--timeout", o->timeout, &timeout);
+	if (status < 0 && (timeout < MS_NS || timeout / MS_NS > UINT32_MAX))
+		status = wrong("--timeout", o->timeout, "from 1ms on");
+	o->timeout_ms = (uint32_t)(timeout / MS_NS);
+	if (status < 0 && plan->replay_spin_ns > MAX_SPIN_NS)
+		status = wrong("--spin", o->spin, "at most 1ms");
+	plan->replay_drop_late = o->late && !strcmp(o->late, "drop");
+	if (status < 0 && o->late && !plan->replay_drop_late && strcmp(o->late, "send"))
+		status = wrong("--late", o->late, "send or drop");
+	return status;
+}
+
+int replay_read_schedule(struct replay_options *o, struct plan *plan)
 {
 	struct plan_schedule *s = &plan->replay_schedule;
 	uint64_t loops = 1;
@@ -101,7 +190,11 @@ int replay_read_schedule(const struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		status = read_time("--max-lag", o->max_lag, &plan->replay_max_lag_ns);
 	if (status < 0)
+		status = read_late(o, plan);
+	if (status < 0)
 		status = read_rate(o, s);
+	if (status < 0)
+		status = read_slice(o, plan);
 	if (status < 0)
 		status = read_time("--max-gap", o->max_gap, &s->max_gap_ns);
 	if (status < 0 && o->max_gap && !s->max_gap_ns)

@@ -12,21 +12,10 @@ static struct {
 	const char *format, *output, *config;
 } options;
 
-/* Text between Markdown: those of its bytes that are in `markup` are taken out of the way. */
-static void md_put(struct buf *out, const char *text, size_t max, const char *markup)
-{
-	for (size_t n = 0; *text && n < max; text++, n++) {
-		if (strchr(markup, *text))
-			buf_printf(out, "&#%d;", *text);
-		else
-			buf_put(out, (unsigned char)*text < 0x20 ? " " : text, 1);
-	}
-}
-
 /* In a cell: what would end it, or begin markup. */
 static void md_text(struct buf *out, const char *text)
 {
-	md_put(out, text, WORD_MAX, "|\\`*_<>[]&");
+	buf_markdown(out, text, WORD_MAX, "|\\`*_<>[]&");
 }
 
 static void md_sentence(const struct run *run, struct buf *out)
@@ -36,7 +25,7 @@ static void md_sentence(const struct run *run, struct buf *out)
 	buf_init(&text, 1 << 16);
 	run_sentence(run, &text);
 	buf_put(&text, "", 1);
-	md_put(out, text.err ? "" : buf_span(&text).data, SENTENCE_MAX, "\\`*<>&");
+	buf_markdown(out, text.err ? "" : buf_span(&text).data, SENTENCE_MAX, "\\`*<>&");
 	buf_fini(&text);
 }
 
@@ -45,7 +34,9 @@ static void md_gates(const struct run *run, const struct node *c, struct buf *ou
 	const struct node *gates = doc_get(c, "gates");
 	char limit[32], value[32], ci[80], who[160];
 	double low, high;
+	struct buf text;
 
+	buf_init(&text, 1024);
 	for (const struct node *g = gates ? gates->child : NULL; g; g = g->next) {
 		const char *metric = doc_text(g, "metric"), *unit = run_metric_unit(metric);
 		double needed = doc_number(g, "needed");
@@ -59,8 +50,16 @@ static void md_gates(const struct run *run, const struct node *c, struct buf *ou
 		           doc_text(g, "state"));
 		buf_printf(out, isfinite(needed) ? "%.0f | " : "- | ", needed);
 		md_text(out, doc_text(g, "because"));
+		buf_reset(&text);
+		run_gate_notes(g, &text);
+		if (buf_len(&text)) {
+			buf_puts(out, *doc_text(g, "because") ? "; " : "");
+			buf_put(&text, "", 1);
+			md_text(out, buf_span(&text).data);
+		}
 		buf_puts(out, " |\n");
 	}
+	buf_fini(&text);
 }
 
 static void md_measure(const struct node *c, const char *key, struct buf *out)
@@ -225,6 +224,32 @@ static void junit_gate(struct junit *j, const char *class, const struct node *g,
 	junit_case(j, class, metric, drill ? "undecided" : doc_text(g, "state"), why);
 }
 
+static void junit_property(struct buf *out, const char *who, struct span value)
+{
+	buf_puts(out, "<property name=\"containment of ");
+	report_escape(out, span_of(who), WORD_MAX);
+	buf_puts(out, "\" value=\"");
+	report_escape(out, value, WORD_MAX);
+	buf_puts(out, "\"/>\n");
+}
+
+static void junit_properties(const struct run *run, const struct node *first, struct buf *out)
+{
+	struct buf how;
+	char who[160];
+
+	buf_init(&how, TOLD_BYTES);
+	buf_puts(out, "<properties>\n");
+	for (const struct node *c = first; c; c = c->next) {
+		run_containment(run_in_manifest(run, c), &how);
+		if (buf_len(&how))
+			junit_property(out, run_who(run, c, who), buf_span(&how));
+		buf_reset(&how);
+	}
+	buf_puts(out, "</properties>\n");
+	buf_fini(&how);
+}
+
 /* Each gate is a case, and each verdict: where no gate is declared, gates alone would look passed. */
 static void report_junit(const struct run *run, struct buf *out)
 {
@@ -252,6 +277,7 @@ static void report_junit(const struct run *run, struct buf *out)
 	           "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"understudy\" tests=\"%u\" "
 	           "failures=\"%u\" skipped=\"%u\">\n",
 	           j.tests, j.failures, j.skipped);
+	junit_properties(run, list ? list->child : NULL, out);
 	buf_span_put(out, buf_span(&j.cases));
 	buf_puts(out, "</testsuite>\n");
 	buf_fini(&j.cases);
@@ -336,11 +362,7 @@ static const struct command_flag flags[] = {
          .sentence = "where it goes",
          .value = "standard output",
          .to = &options.output},
-        {.name = "--config",
-         .letter = "-c",
-         .argument = "FILE",
-         .sentence = "look for runs in its run.directory too",
-         .to = &options.config},
+        RUNS_FLAG(&options.config),
         {0},
 };
 

@@ -318,6 +318,21 @@ static void top(struct buf *out, const struct run *run)
 
 /* --- a candidate --- */
 
+/* Why this limit, and what else there is to know of it. */
+static void gate_notes(struct buf *out, const struct node *g)
+{
+	struct buf notes;
+
+	buf_init(&notes, 4096);
+	run_gate_notes(g, &notes);
+	buf_puts(out, "<td>");
+	report_escape(out, span_of(doc_text(g, "because")), SENTENCE_MAX);
+	buf_puts(out, buf_len(&notes) && *doc_text(g, "because") ? "; " : "");
+	report_escape(out, buf_span(&notes), SENTENCE_MAX);
+	buf_puts(out, "</td>");
+	buf_fini(&notes);
+}
+
 static void gates(struct buf *out, const struct node *list)
 {
 	char a[32], ci[80];
@@ -342,7 +357,7 @@ static void gates(struct buf *out, const struct node *list)
 		badge(out, doc_text(g, "state"));
 		buf_puts(out, "</td>");
 		count_cell(out, doc_number(g, "needed"));
-		cell(out, "", doc_text(g, "because"));
+		gate_notes(out, g);
 		buf_puts(out, "</tr>\n");
 	}
 	close_table(out);
@@ -362,10 +377,24 @@ static void class_row(struct buf *out, const char *name, const char *unit, doubl
 
 static void classes(struct buf *out, const struct node *c)
 {
-	static const char *const measures[][3] = {{"js_bits", "Jensen-Shannon, bits", "bits"},
-	                                          {"tv", "total variation", "bits"},
-	                                          {"edit_distance", "text, edit distance", ""},
-	                                          {"token_f1", "text, F1 of tokens", ""}};
+	static const char *const measures[][3] = {
+	        {"js_bits", "Jensen-Shannon, bits", "bits"},
+	        {"tv", "total variation", "bits"},
+	        {"hellinger", "Hellinger", "bits"},
+	        {"top_overlap", "first 5 classes, shared", ""},
+	        {"flip_margin", "margin at a flip", ""},
+	        {"cosine_distance", "(1 - cosine) / 2", ""},
+	        {"tau_distance", "ranks, (1 - tau-b) / 2", ""},
+	        {"rbo", "ranks, RBO at 0.9", ""},
+	        {"rank_overlap", "ranks, first 10 shared", ""},
+	        {"mean_iou", "boxes, mean IoU", ""},
+	        {"detection_f1", "boxes, F1 at IoU 0.5", ""},
+	        {"edit_distance", "text, edit distance", ""},
+	        {"token_f1", "text, F1 of tokens", ""},
+	        {"rouge_l", "text, ROUGE-L", ""},
+	        {"chrf", "text, chrF", ""},
+	        {"same_start", "text, tokens before the first that differs", ""},
+	        {"length_ratio", "text, shorter / longer", ""}};
 	const struct node *list = doc_get(c, "classes");
 	char value[32], ci[80];
 	double low, high;
@@ -376,7 +405,7 @@ static void classes(struct buf *out, const struct node *c)
 		class_row(out, doc_text(k, "class"), doc_text(k, "unit"), doc_number(k, "count"),
 		          run_figure(doc_number(k, "rate"), "", value), run_figures(low, high, "", ci));
 	}
-	for (int i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof measures / sizeof *measures; i++) {
 		const struct node *m = doc_get(doc_get(c, "measures"), measures[i][0]);
 
 		doc_interval(m, "ci", &low, &high);
@@ -386,6 +415,23 @@ static void classes(struct buf *out, const struct node *c)
 			          run_figures(low, high, measures[i][2], ci));
 	}
 	close_table(out);
+}
+
+/* Of declared regressions. */
+static void agreement(struct buf *out, const struct node *c)
+{
+	const struct node *a = doc_get(c, "agreement");
+	double low, high;
+
+	if (!a)
+		return;
+	doc_interval(a, "limits", &low, &high);
+	buf_printf(
+	        out,
+	        "<p>Values, candidate less live: bias %.6g, limits of agreement %.6g to %.6g (Bland-Altman, "
+	        "%.0f elements); at most %.6g, relative %.6g, %.0f ULP.</p>\n",
+	        doc_number(a, "bias"), low, high, doc_number(a, "elements"), doc_number(a, "abs_max"),
+	        doc_number(a, "rel_max"), doc_number(a, "ulp_max"));
 }
 
 static void latency(struct buf *out, const struct node *c)
@@ -414,6 +460,13 @@ static void latency(struct buf *out, const struct node *c)
 	           isfinite(high) ? run_figures(low, high, "ratio", ci) : "(too few pairs for its interval)");
 }
 
+static bool is_true(const struct node *n, const char *key)
+{
+	const struct node *at = doc_get(n, key);
+
+	return at && at->type == JSON_TRUE;
+}
+
 static void slices(struct buf *out, const struct node *list)
 {
 	char rate[32], ci[80];
@@ -422,7 +475,7 @@ static void slices(struct buf *out, const struct node *list)
 	if (!list || !list->child || !list->child->next)
 		return;
 	buf_puts(out, "<h3>Slices</h3>\n");
-	open_table(out, "slice|>pairs|>diverged|>rate|>95 % interval");
+	open_table(out, "slice|>pairs|>diverged|>rate|>95 % interval|");
 	for (const struct node *s = list->child; s; s = s->next) {
 		double pairs = doc_number(s, "pairs"), diverged = doc_number(s, "diverged");
 
@@ -433,11 +486,13 @@ static void slices(struct buf *out, const struct node *list)
 		count_cell(out, diverged);
 		cell(out, "n", run_figure(diverged / pairs, "", rate));
 		cell(out, "n", run_figures(low, high, "", ci));
+		cell(out, "", is_true(s, "stands_out") ? "diverges more often than the rest" : "");
 		buf_puts(out, "</tr>\n");
 	}
 	close_table(out);
-	buf_puts(out, "<p class=\"dim\">Each interval stands alone: of many slices some stand out by "
-	              "chance.</p>\n");
+	buf_puts(out,
+	         "<p class=\"dim\">Each interval stands alone; what diverges more often than the rest is "
+	         "corrected for the number of slices (e-BH, 5 %).</p>\n");
 }
 
 /* --- examples --- */
@@ -527,15 +582,15 @@ static void all_examples(struct buf *out, sqlite3 *db, const struct node *c)
 		examples(out, db, c, doc_text(k, "class"));
 }
 
-static void share(struct buf *out, const struct node *c)
+static void about(struct buf *out, const struct node *c, void what(const struct node *, struct buf *))
 {
 	struct buf text;
 
-	buf_init(&text, 1024);
-	run_share(c, &text);
+	buf_init(&text, SENTENCE_MAX);
+	what(c, &text);
 	if (buf_len(&text)) {
 		buf_puts(out, "<p>");
-		report_escape(out, buf_span(&text), 1024);
+		report_escape(out, buf_span(&text), SENTENCE_MAX);
 		buf_puts(out, ".</p>\n");
 	}
 	buf_fini(&text);
@@ -565,11 +620,15 @@ static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const
 		           against);
 	buf_printf(out, "; comparable share %s.</p>\n",
 	           run_figure(doc_number(c, "comparable_share"), "", comparable));
-	share(out, c);
+	about(out, c, run_share);
+	about(out, c, run_beyond_noise);
+	about(out, c, run_control);
+	about(out, c, run_fairness);
 	gates(out, doc_get(c, "gates"));
 	svg_timeline(out, db, c);
 	buf_puts(out, "<h3>Divergence</h3>\n");
 	classes(out, c);
+	agreement(out, c);
 	buf_puts(out, "<h3>Latency and throughput</h3>\n");
 	latency(out, c);
 	slices(out, doc_get(c, "slices"));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capture/guard.h"
 #include "proto/grpc.h"
 #include "replay/gate.h"
 
@@ -59,6 +60,8 @@ const char *run_figure(double value, const char *unit, char out[32])
 		snprintf(out, 32, "%.3f", value);
 	else if (!strcmp(unit, "bits"))
 		snprintf(out, 32, "%.4g", value);
+	else if (!strcmp(unit, "ms"))
+		snprintf(out, 32, "%.3f ms", value);
 	else
 		snprintf(out, 32, "%.2f %%", value * 100);
 	return out;
@@ -218,7 +221,78 @@ static void put_wrapped(struct buf *out, const char *text)
 	buf_puts(out, "\n");
 }
 
-static void text_gate(const struct node *g, struct buf *out)
+/* A text of its own, wrapped: `line` is emptied. */
+static void put_line(struct buf *out, struct buf *line)
+{
+	buf_put(line, "", 1);
+	put_wrapped(out, line->err ? "(too long)" : buf_span(line).data);
+	buf_reset(line);
+}
+
+void run_gate_notes(const struct node *g, struct buf *out)
+{
+	const char *slice = doc_text(g, "slice"), *why = doc_text(g, "why");
+	const struct node *critical = doc_get(g, "critical");
+	const char *comma = "";
+
+	if (*slice) {
+		buf_printf(out, "in %s", slice);
+		comma = ", ";
+	}
+	if (critical && critical->type == JSON_FALSE) {
+		buf_printf(out, "%snot critical", comma);
+		comma = ", ";
+	}
+	if (*why)
+		buf_printf(out, "%s%s", comma, why);
+}
+
+void run_beyond_noise(const struct node *c, struct buf *out)
+{
+	const struct node *noise = doc_get(c, "noise"), *paths = doc_get(noise, "paths");
+	double pairs = doc_number(noise, "pairs"), low, high;
+	char excess[32], ci[80];
+	const char *comma = ": ";
+
+	if (!(pairs > 0) || !strcmp(doc_text(c, "role"), "baseline"))
+		return;
+	doc_interval(noise, "ci", &low, &high);
+	buf_printf(out, "beyond the baseline's noise: %s %s of %.0f pairs",
+	           run_figure(doc_number(noise, "excess"), "", excess), run_figures(low, high, "", ci),
+	           pairs);
+	for (const struct node *p = paths ? paths->child : NULL; p; p = p->next) {
+		const struct node *over = doc_get(p, "over_noise");
+
+		if (!over || over->type != JSON_TRUE)
+			continue;
+		buf_printf(out, "%s%s", comma, doc_text(p, "path"));
+		comma = ", ";
+	}
+}
+
+void run_control(const struct node *c, struct buf *out)
+{
+	const struct node *control = doc_get(c, "control");
+
+	if (doc_number(control, "planted") > 0)
+		buf_printf(out, "control: planted %.0f, found %.0f", doc_number(control, "planted"),
+		           doc_number(control, "found"));
+}
+
+void run_fairness(const struct node *c, struct buf *out)
+{
+	const struct node *fairness = doc_get(c, "fairness"),
+	                  *parity = doc_get(fairness, "parity_difference");
+	char live[32], candidate[32];
+
+	if (fairness)
+		buf_printf(out, "label %.0f by %s, the groups furthest apart: live %s, candidate %s",
+		           doc_number(fairness, "label"), doc_text(fairness, "slice"),
+		           run_figure(doc_number(parity, "live"), "", live),
+		           run_figure(doc_number(parity, "candidate"), "", candidate));
+}
+
+static void text_gate(const struct node *g, struct buf *line, struct buf *out)
 {
 	char value[32], limit[32], ci[80], bound[48];
 	const char *metric = doc_text(g, "metric"), *unit = run_metric_unit(metric);
@@ -233,13 +307,10 @@ static void text_gate(const struct node *g, struct buf *out)
 	if (isfinite(needed) && needed > 0)
 		buf_printf(out, " +%.0f", needed);
 	buf_puts(out, "\n");
-}
-
-/* A text of its own, wrapped: `line` is emptied. */
-static void put_line(struct buf *out, struct buf *line)
-{
-	buf_put(line, "", 1);
-	put_wrapped(out, line->err ? "(too long)" : buf_span(line).data);
+	buf_puts(line, "    ");
+	run_gate_notes(g, line);
+	if (buf_len(line) > 4)
+		put_line(out, line);
 	buf_reset(line);
 }
 
@@ -273,6 +344,21 @@ const char *run_time(double us, char out[24])
 	else
 		snprintf(out, 24, "%.3g s", us / 1e6);
 	return out;
+}
+
+const struct node *run_in_manifest(const struct run *run, const struct node *candidate)
+{
+	const struct node *routes = doc_get(run->manifest, "routes");
+
+	for (const struct node *r = routes ? routes->child : NULL; r; r = r->next) {
+		const struct node *list = doc_get(r, "candidates");
+
+		for (const struct node *c = list ? list->child : NULL; c; c = c->next)
+			if (!strcmp(doc_text(r, "name"), doc_text(candidate, "route")) &&
+			    !strcmp(doc_text(c, "name"), doc_text(candidate, "name")))
+				return c;
+	}
+	return NULL;
 }
 
 void run_containment(const struct node *candidate, struct buf *out)
@@ -311,13 +397,13 @@ void run_cost(const struct run *run, struct buf *out)
 /* "divergence_rate of svc over 10 % (pause): 2 times, acting" */
 static void put_guard(const struct node *g, struct buf *out)
 {
-	bool ms = !strcmp(doc_text(g, "unit"), "ms");
+	const struct guard_unit_row *unit = guard_unit_named(doc_text(g, "unit"));
 	const struct node *tripped = doc_get(g, "tripped");
 	const char *candidate = doc_text(g, "candidate");
 	double trips = doc_number(g, "trips");
 
-	buf_printf(out, "%s%s%s over %.4g %s (%s)", doc_text(g, "metric"), *candidate ? " of " : "",
-	           candidate, doc_number(g, "max") * (ms ? 1 : 100), ms ? "ms" : "%", doc_text(g, "action"));
+	buf_printf(out, "%s%s%s over %.4g%s (%s)", doc_text(g, "metric"), *candidate ? " of " : "", candidate,
+	           doc_number(g, "max") * unit->scale, unit->sign, doc_text(g, "action"));
 	if (trips > 0)
 		buf_printf(out, ": %.0f time%s%s", trips, trips > 1 ? "s" : "",
 		           tripped && tripped->type == JSON_TRUE ? ", acting" : "");
@@ -343,6 +429,16 @@ void run_guards(const struct run *run, struct buf *out)
 	}
 }
 
+static void text_about(const struct node *c, void tell(const struct node *, struct buf *), struct buf *line,
+                       struct buf *out)
+{
+	buf_puts(line, "  ");
+	tell(c, line);
+	if (buf_len(line) > 2)
+		put_line(out, line);
+	buf_reset(line);
+}
+
 static void text_candidate(const struct run *run, const struct node *c, struct buf *line, struct buf *out)
 {
 	const struct node *gates = doc_get(c, "gates");
@@ -355,6 +451,11 @@ static void text_candidate(const struct run *run, const struct node *c, struct b
 	buf_printf(line, "%.0f pairs, %.0f diverged (%s)", doc_number(c, "pairs"), doc_number(c, "diverged"),
 	           run_figure(doc_number(c, "divergence_rate"), "pair", rate));
 	put_line(out, line);
+	buf_puts(line, "  ");
+	run_containment(run_in_manifest(run, c), line);
+	if (buf_len(line) > 2)
+		put_line(out, line);
+	buf_reset(line);
 	buf_puts(line, "  left out: ");
 	if (run_left_out(doc_get(c, "counts"), line) > 0)
 		put_line(out, line);
@@ -364,11 +465,14 @@ static void text_candidate(const struct run *run, const struct node *c, struct b
 	if (buf_len(line) > 2)
 		put_line(out, line);
 	buf_reset(line);
+	text_about(c, run_beyond_noise, line, out);
+	text_about(c, run_control, line, out);
+	text_about(c, run_fairness, line, out);
 	if (gates && gates->child)
 		buf_printf(out, "  %-22s %-11s %8s %-18s %s\n", "gate", "limit", "value", "interval (95 %)",
 		           "state +needed");
 	for (const struct node *g = gates ? gates->child : NULL; g; g = g->next)
-		text_gate(g, out);
+		text_gate(g, line, out);
 }
 
 /* Names of a capture's routes, and a run directory from elsewhere, may hold anything: what reaches a terminal

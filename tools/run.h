@@ -4,6 +4,7 @@
 #ifndef TOOLS_RUN_H
 #define TOOLS_RUN_H
 
+#include "tools/command.h"
 #include "tools/doc.h"
 
 struct run {
@@ -14,6 +15,12 @@ struct run {
 /* Where runs are looked for: runs/, and run.directory of `config` (a file; NULL: none). 0, or ERR_CONFIG,
  * said on stderr. */
 int run_search(const char *config) MUST_CHECK;
+/* The flag that names it. */
+#define RUNS_FLAG(to_config)                                                                                 \
+	{                                                                                                    \
+		.name = "--config", .letter = "-c", .argument = "FILE",                                      \
+		.sentence = "look for runs in its run.directory too", .to = (to_config)                      \
+	}
 /* The directories of all runs found there, newest first; at most `max`. */
 unsigned run_list(char (*directories_out)[1024], unsigned max);
 /* `name`: a path, a prefix of a run's id or directory name, or NULL or "last" for the newest. 0, or an error
@@ -38,10 +45,19 @@ void run_counts_line(const struct node *counts, struct buf *out);
 double run_left_out(const struct node *counts, struct buf *out);
 /* What share a candidate got and what its stop has saved; nothing when it had neither ramp nor stop. */
 void run_share(const struct node *candidate, struct buf *out);
+/* Each of a candidate, or nothing where there is none to tell: what it does beyond its noise floor and at
+ * which paths; what became of planted faults; who is given the favourable label. */
+void run_beyond_noise(const struct node *candidate, struct buf *out);
+void run_control(const struct node *candidate, struct buf *out);
+void run_fairness(const struct node *candidate, struct buf *out);
+/* What else there is to know of a gate: its slice, that it is not critical, what keeps it undecided. */
+void run_gate_notes(const struct node *gate, struct buf *out);
 /* "163 us", "3.28 ms", "2 s", also below zero; "unknown" of what is not finite. Returns `out`. */
 const char *run_time(double us, char out[24]);
 /* What shadowing cost the live path; nothing in a replay. */
 void run_cost(const struct run *, struct buf *out);
+/* The manifest's node of a candidate of the summary, or NULL. */
+const struct node *run_in_manifest(const struct run *, const struct node *candidate);
 /* Of a candidate in the manifest: that it ran contained, with the digests of its program and of what it read,
  * or that it did not; nothing when the manifest is older than that. */
 void run_containment(const struct node *candidate, struct buf *out);

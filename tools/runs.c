@@ -139,11 +139,7 @@ static int run_diff_verb(const struct words *words)
 }
 
 static const struct command_flag flags[] = {
-        {.name = "--config",
-         .letter = "-c",
-         .argument = "FILE",
-         .sentence = "look for runs in its run.directory too",
-         .to = &config},
+        RUNS_FLAG(&config),
         {0},
 };
 

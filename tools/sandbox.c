@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/config.h"
 #include "proxy/listeners.h"
 #include "replay/sandbox.h"
 #include "tools/commands.h"
@@ -119,11 +120,23 @@ static int read_words(const struct words *command, struct plan_sandbox *s)
 
 		if (!path)
 			return cannot(options.ro[i]);
+		if (!config_sandbox_can_bind(path))
+			return command_wrong(&sandbox_command, "--ro %s would lay the host open",
+			                     options.ro[i]);
 		room &= plan_words_add(&s->ro, path);
 		free(path);
 	}
-	for (unsigned i = 0; i < options.env_count; i++)
-		room &= plan_words_add(&s->env, options.env[i]);
+	for (unsigned i = 0; i < options.env_count; i++) {
+		const char *value = strchr(options.env[i], '=') ? "" : getenv(options.env[i]);
+		char text[SANDBOX_TEXT_BYTES];
+
+		if (!value)
+			return command_wrong(&sandbox_command, "--env %s: it is not set here",
+			                     options.env[i]);
+		room &= (size_t)snprintf(text, sizeof text, "%s%s%s", options.env[i],
+		                         strchr(options.env[i], '=') ? "" : "=", value) < sizeof text;
+		room &= plan_words_add(&s->env, text);
+	}
 	for (unsigned i = 0; i < command->count; i++)
 		room &= plan_words_add(&s->command, command->at[i]);
 	return room ? 0
@@ -227,7 +240,7 @@ static const struct command_flag flags[] = {
          .count = &options.ro_count},
         {.name = "--env",
          .argument = "NAME=VALUE",
-         .sentence = "in its environment, which is empty else",
+         .sentence = "in its environment, which is empty else; NAME alone: as it is here",
          .to = options.env,
          .most = ENV_MAX,
          .count = &options.env_count},

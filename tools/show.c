@@ -183,11 +183,7 @@ static int run(const struct words *words)
 }
 
 static const struct command_flag flags[] = {
-        {.name = "--config",
-         .letter = "-c",
-         .argument = "FILE",
-         .sentence = "look for runs in its run.directory too",
-         .to = &config},
+        RUNS_FLAG(&config),
         {0},
 };
 

@@ -392,11 +392,7 @@ static const struct command_flag flags[] = {
          .sentence = "tightest after T pairs; bands begin at a tenth of it",
          .value = "1000, as in a run",
          .to = &options.t_opt},
-        {.name = "--format",
-         .argument = "text|json",
-         .sentence = "how it is told",
-         .value = "text",
-         .to = &options.format},
+        FORMAT_FLAG(&options.format),
         {0},
 };
 

@@ -96,3 +96,13 @@ void buf_json_string(struct buf *b, struct span text)
 	}
 	buf_puts(b, "\"");
 }
+
+void buf_markdown(struct buf *b, const char *text, size_t max, const char *markup)
+{
+	for (size_t n = 0; *text && n < max; text++, n++) {
+		if (strchr(markup, *text))
+			buf_printf(b, "&#%d;", *text);
+		else
+			buf_put(b, (unsigned char)*text < 0x20 ? " " : text, 1);
+	}
+}

@@ -101,5 +101,8 @@ void buf_printf(struct buf *, const char *format, ...) __attribute__((format(pri
 
 /* A JSON string literal with quotes; escapes controls, quotes, and replaces invalid UTF-8. */
 void buf_json_string(struct buf *, struct span text);
+/* Text between Markdown, cut after `max` bytes: those of its bytes that are in `markup` become character
+ * references, and what would end a line a space. */
+void buf_markdown(struct buf *, const char *text, size_t max, const char *markup);
 
 #endif

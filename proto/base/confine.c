@@ -52,6 +52,7 @@ static const struct {
         {FILES, "openat open readlink readlinkat access stat lstat getdents64 statfs fstatfs getcwd"},
         {MAY_STORE, "mkdir unlink unlinkat rename renameat renameat2 linkat ftruncate fallocate fsync"},
         {MAY_STORE, "fdatasync fchown fchmod utimensat flock"},
+        {MAY_RECORD, "linkat unlink ftruncate fdatasync"},
         {MAY_FORK | TRACE, "clone wait4"},
         {MAY_RESOLVE, "bind sendmmsg recvmmsg recvfrom getsockname getpeername getsockopt setsockopt"},
         {TRACE, "ptrace tkill kill getdents mkdir ftruncate unlink sched_setaffinity set_tid_address vfork"},
@@ -184,6 +185,17 @@ static int guard_sockets(struct filter *f, unsigned may)
 	return err;
 }
 
+/* What is there already can neither be read nor written over. */
+static int guard_records(struct filter *f, unsigned may)
+{
+	static const scmp_datum_t making[] = {O_CREAT | O_EXCL, O_TMPFILE};
+	int err = 0;
+
+	for (unsigned i = 0; i < 2 && (may & MAY_RECORD) && !(may & FILES) && !err; i++)
+		err = allow_if(f, SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, making[i], making[i]));
+	return err;
+}
+
 static int guard_rest(struct filter *f, unsigned may)
 {
 	int err = allow_if(f, SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0));
@@ -211,6 +223,8 @@ static int fill(struct filter *f, unsigned may)
 		err = guard_prctl(f, may);
 	if (!err)
 		err = guard_sockets(f, may);
+	if (!err)
+		err = guard_records(f, may);
 	if (!err)
 		err = guard_rest(f, may);
 	for (unsigned i = 0; i < count && !err; i++)
@@ -315,6 +329,9 @@ static int fill_for_stranger(struct filter *f)
 			                       SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag));
 	if (!err)
 		err = deny_sockets(f);
+	if (!err) /* words in the mouth of whoever sits at a terminal; the kernel looks at 32 bits */
+		err = seccomp_rule_add(f->ctx, f->action, SCMP_SYS(ioctl), 1,
+		                       SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI));
 	f->action = SCMP_ACT_ERRNO(ENOSYS);
 	return err ? err : each("clone3", add, f);
 }

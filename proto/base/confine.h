@@ -27,6 +27,7 @@ enum confine_may {
 	MAY_STORE = 256,    /* make, write and remove files below the `places` that are folders, too */
 	MAY_FORK = 512,     /* have children, confined as it is */
 	MAY_RESOLVE = 1024, /* ask name servers; read /etc and the system's libraries */
+	MAY_RECORD = 4096,  /* make files below `places`, write and remove them; open none that is there */
 	MAY_LAUNCH = 2048   /* start other programs, with bubblewrap around them: confine_launcher() is all */
 };
 

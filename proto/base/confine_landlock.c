@@ -106,7 +106,10 @@ static int allow_files(int set, uint64_t known, const struct confine_rules *r)
 
 	if (r->may & MAY_STORE)
 		rights |= FS_WRITE | FS_REMOVE | FS_MAKE | FS_MAKE_FOLDER | FS_REFER | FS_TRUNCATE;
-	for (unsigned i = 0; i < r->place_count && (r->may & (MAY_READ | MAY_STORE)) && !err; i++)
+	if (r->may & MAY_RECORD)
+		rights = FS_WRITE | FS_REMOVE | FS_MAKE | FS_REFER | FS_TRUNCATE;
+	for (unsigned i = 0; i < r->place_count && (r->may & (MAY_READ | MAY_STORE | MAY_RECORD)) && !err;
+	     i++)
 		err = allow_place(set, known, r->places[i], rights);
 	if (!err && (r->may & MAY_STORE)) /* SQLite draws from it */
 		err = allow_path(set, known, "/dev/urandom", FS_READ);

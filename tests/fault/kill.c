@@ -56,7 +56,7 @@ static pid_t start(role *run, unsigned index)
 	if (pid)
 		return pid;
 	random_state = (random_state + index + (uint64_t)getpid()) | 1;
-	alarm(60);
+	alarm(300);
 	run(index);
 	_exit(0);
 }

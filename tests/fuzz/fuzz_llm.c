@@ -68,6 +68,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_bounds(&a, size);
 	llm_fini(&a);
 	(void)llm_api_of(SPAN("/x"), body);
-	check_self(PROTOCOL_OPENAI + data[0] % LLM_APIS, body);
+	check_self(data[0] % LLM_APIS == LLM_TGI ? PROTOCOL_TGI : PROTOCOL_OPENAI + data[0] % LLM_APIS, body);
 	return 0;
 }

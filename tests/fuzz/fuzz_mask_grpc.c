@@ -43,7 +43,7 @@ static void check_tensors(struct span message)
 {
 	struct oip_answer answer;
 	bool failed;
-	int err = oip_grpc_read(message, true, 1 << 20, &answer, &failed);
+	int err = oip_grpc_read(message, OIP_GRPC_EITHER, 1 << 20, &answer, &failed);
 
 	for (unsigned i = 0; !err && i < answer.count; i++) {
 		const struct oip_tensor *t = &answer.tensors[i];

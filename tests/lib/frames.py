@@ -1,5 +1,6 @@
 """HTTP/2 by hand (RFC 9113, RFC 7541): frames, literal heads, and a reader of what the other side says. Standard library only."""
 import collections, socket, ssl, struct, time
+from harness import LIMIT
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, ACK, END_HEADERS, PADDED, PRIORITISED = 1, 1, 4, 8, 32
@@ -72,7 +73,7 @@ def status(block):
 class Peer:
     """A client's connection. With `settle` both sides' settings are exchanged first."""
 
-    def __init__(self, sock, settle=True, limit=10, own=()):
+    def __init__(self, sock, settle=True, limit=LIMIT, own=()):
         self.sock, self.seen, self.frames = sock, b"", []
         sock.settimeout(limit)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -157,7 +158,7 @@ class Peer:
                 return self.last or "alive"
         return self.last or "closed"
 
-    def gone(self, seconds=10):
+    def gone(self, seconds=LIMIT):
         """True when the other side closes in time."""
         self.sock.settimeout(seconds)
         try:

@@ -2,6 +2,7 @@
 import atexit, http.client, json, os, random, shutil, signal, socket, socketserver, subprocess, sys, tempfile, threading, time
 
 BINARY = os.path.abspath(os.environ.get("UNDERSTUDY", "build/understudy"))
+LIMIT = 60  # seconds for whatever a proxy does at once, on a machine that has much else to do
 failed = False  # what a failed test leaves is kept
 
 
@@ -139,8 +140,8 @@ def rollup(pid):
 
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
-                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2", patience="2s",
-                 control_keys="", mirror_keys="", protocol="openinference"):
+                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2", patience="20s",
+                 control_keys="", mirror_keys="", protocol="openinference", live_timeout="30s", run_keys=""):
         self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
@@ -155,13 +156,13 @@ listen:
   - address: 127.0.0.1:{self.port}
 {listen}workers: {workers}
 control: {{socket: {self.control}, address: 127.0.0.1:{self.admin}{control_keys}}}
-run: {{directory: {self.folder}, name: test}}
+run: {{directory: {self.folder}, name: test{run_keys}}}
 capture: {{enabled: true{capture_keys}}}
 routes:
   - name: models
     match: {{path_prefix: {prefix}}}
     protocol: {protocol}
-{route}    live: {{endpoints: [{live}], timeout: 5s{live_keys}}}
+{route}    live: {{endpoints: [{live}], timeout: {live_timeout}{live_keys}}}
     mirror: {{sample: 100%, methods: [POST], mask: default{mirror_keys}}}
     candidates:
 {rows}masks:
@@ -176,7 +177,7 @@ routes:
         self.process = subprocess.Popen([BINARY, "proxy", "-c", self.config, "--run", self.run], stderr=self.log, stdout=self.log,
                                         preexec_fn=preexec)
         atexit.register(self.end)
-        deadline = time.time() + 20
+        deadline = time.time() + LIMIT
         while "ready on" not in open(self.log.name).read():
             if self.process.poll() is not None or time.time() > deadline:
                 sys.exit("the proxy did not start:\n" + open(self.log.name).read())
@@ -192,7 +193,7 @@ routes:
                 self.process.kill()
 
     def client(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
 
     def pids(self, role):
         out = []
@@ -207,12 +208,12 @@ routes:
         return out
 
     def ctl(self, word):
-        return subprocess.run([BINARY, "ctl", "--control", self.control, word], capture_output=True, text=True, timeout=10)
+        return subprocess.run([BINARY, "ctl", "--control", self.control, word], capture_output=True, text=True, timeout=LIMIT)
 
     def ask(self, line):
         """The body of the answer of the control socket to "GET /stats.json", "POST /pause" and the like."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(10)
+            s.settimeout(LIMIT)
             s.connect(self.control)
             s.sendall(f"{line} HTTP/1.1\r\nHost: u\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
             return s.makefile("rb").read().partition(b"\r\n\r\n")[2]
@@ -238,7 +239,7 @@ routes:
         with open(os.path.join(self.run, "summary.json")) as f:
             return json.load(f)
 
-    def settle(self, seen, seconds=30):
+    def settle(self, seen, seconds=60):
         """Wait until that many exchanges are seen and none is open."""
         deadline = time.time() + seconds
         while time.time() < deadline:
@@ -275,7 +276,7 @@ def check(condition, sentence):
         sys.exit(f"FAILED: {sentence}")
 
 
-def eventually(condition, sentence, seconds=10):
+def eventually(condition, sentence, seconds=LIMIT):
     until = time.time() + seconds
     while not condition():
         check(time.time() < until, sentence)

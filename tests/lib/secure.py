@@ -1,6 +1,6 @@
 """TLS on both sides of a proxy, with certificates made on the spot by the openssl command; and PROXY headers."""
 import os, socket, ssl, struct, subprocess
-from harness import scratch
+from harness import LIMIT, scratch
 from wire import Live, Peer, Wire
 
 FOLDER = scratch("tls-")
@@ -81,7 +81,7 @@ def server_context(name="site", client_ca=None, version=None):
 class TlsPeer(Peer):
     """A peer inside TLS. An end without close_notify is None in rest(), like a reset: nothing says that it was whole."""
 
-    def __init__(self, sock, limit=20):
+    def __init__(self, sock, limit=LIMIT):
         super().__init__(sock, limit)
 
     def rest(self):
@@ -118,7 +118,7 @@ class TlsPeer(Peer):
         raw.close()
 
 
-def dial(port, context=None, name="localhost", before=b"", limit=20, session=None):
+def dial(port, context=None, name="localhost", before=b"", limit=LIMIT, session=None):
     sock = socket.create_connection(("127.0.0.1", port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.settimeout(limit)
@@ -137,7 +137,7 @@ class TlsWire(Wire):
         self.default = client_context()
         super().__init__(*lives, listen=listen(tls) + extra_listen, **more)
 
-    def peer(self, limit=20):
+    def peer(self, limit=LIMIT):
         return dial(self.port, self.default, limit=limit)
 
     def client(self):
@@ -179,7 +179,7 @@ def proxy_v2(source="192.0.2.7", port=4711, command=1, extra=b""):
 def metric(proxy, name):
     """One sample of /metrics by its name with labels; 0 when absent."""
     import http.client
-    c = http.client.HTTPConnection("127.0.0.1", proxy.admin, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", proxy.admin, timeout=LIMIT)
     c.request("GET", "/metrics")
     lines = c.getresponse().read().decode().splitlines()
     c.close()

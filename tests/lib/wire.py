@@ -1,6 +1,6 @@
 """Raw sockets on both sides of a proxy: a scripted live server and a client that judges framing. Standard library only."""
 import collections, socket, subprocess, sys, tempfile, threading, time
-from harness import BINARY, Endpoint, Proxy, check, infer
+from harness import BINARY, LIMIT, Endpoint, Proxy, check, infer
 
 Answer = collections.namedtuple("Answer", "status reason head fields body clean")
 
@@ -8,7 +8,7 @@ Answer = collections.namedtuple("Answer", "status reason head fields body clean"
 class Peer:
     """One connection: exact reads, no opinion about HTTP beyond framing."""
 
-    def __init__(self, sock, limit=20):
+    def __init__(self, sock, limit=LIMIT):
         self.sock, self.seen = sock, b""
         sock.settimeout(limit)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -135,15 +135,23 @@ class Live:
             self.errors.append(repr(error))
         peer.close()
 
+    def held(self):
+        """Has somebody a connection to here that is open, or whose end he has not answered?"""
+        with open("/proc/net/tcp") as f:
+            rows = [line.split()[2:4] for line in f][1:]
+        return any(there.endswith(f":{self.port:04X}") and state in ("01", "08") for there, state in rows)
+
     def restart(self, script):
-        """Another script; what is connected is closed, and the proxy has a moment to see it."""
+        """Another script; what is connected is closed, and the proxy has seen it."""
         self.script = script
         for peer in self.peers:
             try:
                 peer.sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-        time.sleep(0.03)
+        until = time.time() + 5  # one that is stopped, or holds on to a tunnel, sees it later
+        while self.held() and time.time() < until:
+            time.sleep(0.005)
         self.accepted, self.errors, self.peers = 0, [], []
 
 
@@ -169,7 +177,7 @@ class Wire(Proxy):
         super().__init__(", ".join(l if isinstance(l, str) else l.url for l in lives), {"same": self.shadow.url},
                          **{"workers": 1, **more})
 
-    def peer(self, limit=20):
+    def peer(self, limit=LIMIT):
         return Peer(socket.create_connection(("127.0.0.1", self.port)), limit)
 
     def ask(self, request, method="GET"):

@@ -2,23 +2,22 @@
  * answer.c - an endpoint that costs as little as one can: a loop that answers each request with the same
  * bytes.
  *
- *   answer PORT BYTES      on 127.0.0.1; BYTES of JSON under the fields that model servers send
+ *   answer PORT BYTES [STAMPS]     on 127.0.0.1; BYTES of JSON under the fields that model servers send
+ *
+ * Into STAMPS goes a line a request: when the kernel had its last byte (CLOCK_REALTIME, nanoseconds), and the
+ * number behind "n": in it.
  *
  * It is cheaper than any proxy before it, so that the proxy is what a closed loop of requests keeps busy: a
  * proxy that waits pays for being woken, which says little of its work. Requests have a Content-Length or no
  * body and are not pipelined.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <time.h>
 
-enum { REQUEST_MAX = 64 * 1024, EVENTS = 512, BACKLOG = 1024 };
+#include "tests/load/loop.h"
+
+enum { REQUEST_MAX = 64 * 1024 };
 
 struct connection {
 	int fd;
@@ -26,14 +25,9 @@ struct connection {
 	char head[REQUEST_MAX];
 };
 
+static FILE *stamps;
 static char *answer_text;
 static size_t answer_len;
-
-static _Noreturn void give_up(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static void make_answer(size_t bytes)
 {
@@ -57,16 +51,10 @@ static void make_answer(size_t bytes)
 static void take(int loop, int fd)
 {
 	struct connection *c = malloc(sizeof *c);
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-	int one = 1;
 
-	if (!c || fd == -1)
-		give_up("answer: accept");
+	loop_watch(loop, fd, c);
 	c->fd = fd;
 	c->got = c->missing = 0;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event))
-		give_up("answer: epoll_ctl");
 }
 
 /* True when the request is whole. */
@@ -86,44 +74,69 @@ static int whole(struct connection *c, size_t n)
 	return !c->missing;
 }
 
-static void serve(struct connection *c)
+/* As recv(), with the time at which the kernel got the last of it. */
+static ssize_t receive(int fd, char *to, size_t room, struct timespec *at)
 {
+	char control[CMSG_SPACE(sizeof *at)];
+	struct iovec io = {to, room};
+	struct msghdr m = {
+	        .msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+	ssize_t n = recvmsg(fd, &m, 0);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	memset(at, 0, sizeof *at);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS)
+		memcpy(at, CMSG_DATA(c), sizeof *at);
+	return n;
+}
+
+static void stamp(const struct connection *c, const struct timespec *at)
+{
+	const char *n = strstr(c->head, "\"n\":");
+
+	if (n)
+		fprintf(stamps, "%lld%09ld %ld\n", (long long)at->tv_sec, at->tv_nsec,
+		        strtol(n + 4, NULL, 10));
+}
+
+static void serve(void *connection)
+{
+	struct connection *c = connection;
 	static char body[REQUEST_MAX];
 	char *to = c->missing ? body : c->head + c->got;
-	ssize_t n = recv(c->fd, to, c->missing ? sizeof body : sizeof c->head - 1 - c->got, 0);
+	size_t room = c->missing ? sizeof body : sizeof c->head - 1 - c->got;
+	struct timespec at;
+	ssize_t n = stamps ? receive(c->fd, to, room, &at) : recv(c->fd, to, room, 0);
 
 	if (n <= 0) {
 		close(c->fd);
 		free(c);
 	} else if (whole(c, (size_t)n)) {
 		c->got = 0;
+		if (stamps)
+			stamp(c, &at);
 		for (size_t at = 0; at < answer_len; at += (size_t)n)
 			if ((n = send(c->fd, answer_text + at, answer_len - at, MSG_NOSIGNAL)) < 0)
 				n = (ssize_t)answer_len; /* the client is gone: recv will say so */
 	}
 }
 
+static void flush_stamps(void)
+{
+	fflush(stamps);
+}
+
 int main(int argc, char **argv)
 {
-	int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0), loop = epoll_create1(0);
-	struct epoll_event events[EVENTS], accepts = {.events = EPOLLIN};
-	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int one = 1, listener;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 4)
 		return 2;
-	here.sin_port = htons((uint16_t)atoi(argv[1]));
+	if (argc == 4 && !(stamps = fopen(argv[3], "w")))
+		give_up("answer: stamps");
 	make_answer((size_t)atol(argv[2]));
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (bind(listener, (struct sockaddr *)&here, sizeof here) || listen(listener, BACKLOG) ||
-	    epoll_ctl(loop, EPOLL_CTL_ADD, listener, &accepts))
-		give_up("answer: listen");
-	for (;;) {
-		int n = epoll_wait(loop, events, EVENTS, -1);
-
-		for (int i = 0; i < n; i++)
-			if (events[i].data.ptr)
-				serve(events[i].data.ptr);
-			else
-				take(loop, accept(listener, NULL, NULL));
-	}
+	listener = loop_listen(argv[1]);
+	if (stamps) /* connections inherit it */
+		setsockopt(listener, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
+	loop_run(listener, take, serve, stamps ? flush_stamps : NULL);
 }

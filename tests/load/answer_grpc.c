@@ -5,18 +5,10 @@
  *
  * What is queued leaves once a turn of its loop; a client that takes nothing is waited for in send().
  */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "proto/h2.h"
+#include "tests/load/loop.h"
 
-enum { READ_BYTES = 64 * 1024, EVENTS = 512, BACKLOG = 1024, GENEROUS = 1 << 20, PREFIX_BYTES = 5 };
+enum { READ_BYTES = 64 * 1024, GENEROUS = 1 << 20, PREFIX_BYTES = 5 };
 
 struct connection {
 	int fd;
@@ -25,12 +17,6 @@ struct connection {
 };
 
 static struct span message;
-
-static _Noreturn void give_up(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static void make_message(size_t bytes)
 {
@@ -98,16 +84,12 @@ static void take(int loop, int fd)
 	                                 .glitches = 1 << 30,
 	                                 .glitches_a_second = 1 << 20};
 	struct connection *c = calloc(1, sizeof *c);
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-	int one = 1;
 
-	if (!c || fd == -1 || !(c->h2 = h2_new(H2_SERVER, &limits, &ops, c)))
+	if (!c || !(c->h2 = h2_new(H2_SERVER, &limits, &ops, c)))
 		give_up("answer_grpc: accept");
 	c->fd = fd;
 	buf_init(&c->out, 2 * GENEROUS);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event))
-		give_up("answer_grpc: epoll_ctl");
+	loop_watch(loop, fd, c);
 }
 
 /* False: it is over. */
@@ -127,8 +109,10 @@ static int talk(struct connection *c)
 	return !h2_over(c->h2);
 }
 
-static void serve(struct connection *c)
+static void serve(void *connection)
 {
+	struct connection *c = connection;
+
 	if (talk(c))
 		return;
 	close(c->fd);
@@ -139,25 +123,8 @@ static void serve(struct connection *c)
 
 int main(int argc, char **argv)
 {
-	int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0), loop = epoll_create1(0);
-	struct epoll_event events[EVENTS], accepts = {.events = EPOLLIN};
-	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
 	if (argc != 3)
 		return 2;
-	here.sin_port = htons((uint16_t)atoi(argv[1]));
 	make_message((size_t)atol(argv[2]));
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (bind(listener, (struct sockaddr *)&here, sizeof here) || listen(listener, BACKLOG) ||
-	    epoll_ctl(loop, EPOLL_CTL_ADD, listener, &accepts))
-		give_up("answer_grpc: listen");
-	for (;;) {
-		int n = epoll_wait(loop, events, EVENTS, -1);
-
-		for (int i = 0; i < n; i++)
-			if (events[i].data.ptr)
-				serve(events[i].data.ptr);
-			else
-				take(loop, accept(listener, NULL, NULL));
-	}
+	loop_run(loop_listen(argv[1]), take, serve, NULL);
 }

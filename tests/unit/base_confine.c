@@ -164,6 +164,32 @@ static int stores(void)
 	return DONE;
 }
 
+/* As captures are: made without a name and given one, or with it; written, cut, removed. */
+static int records(void)
+{
+	char path[80], self[32];
+	int fd, trial = open(inside, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+	snprintf(path, sizeof path, "%s/made", inside);
+	snprintf(self, sizeof self, "/proc/self/fd/%d", trial);
+	if (trial == -1 || linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) || unlink(path))
+		return errno;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd == -1 || write(fd, "x", 1) != 1 || ftruncate(fd, 0) || fdatasync(fd) || unlink(path))
+		return errno;
+	return DONE;
+}
+
+static int records_over(void)
+{
+	return said(open(secret, O_WRONLY | O_TRUNC));
+}
+
+static int lists(void)
+{
+	return said(open(inside, O_RDONLY | O_DIRECTORY));
+}
+
 static int looks(void)
 {
 	return said(access(secret, F_OK));
@@ -382,6 +408,29 @@ static void who_stores_stores_in_its_folder(void **state)
 	close(keeper.places[0]);
 }
 
+/* `secret` is a capture that is there: in its own folder. */
+static void who_records_touches_nothing_old(void **state)
+{
+	struct confine_rules recorder = {.may = MAY_RECORD, .place_count = 1};
+
+	(void)state;
+	recorder.places[0] = open(folder, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(behind(&recorder, records), DONE);
+	refused(&recorder, opens_socket);
+	if (!CONFINE_LOOSE) {
+		refused(&recorder, opens_a_capture);
+		refused(&recorder, records_over);
+		refused(&recorder, lists);
+		refused(&recorder, stores);
+		refused(&recorder, looks);
+	}
+	close(recorder.places[0]);
+	recorder.places[0] = open(inside, O_RDONLY | O_DIRECTORY);
+	if (!CONFINE_LOOSE && confine_landlock_abi())
+		refused(&recorder, writes_beside);
+	close(recorder.places[0]);
+}
+
 static void children_are_as_confined(void **state)
 {
 	const struct confine_rules forker = {.may = MAY_FORK};
@@ -489,6 +538,7 @@ int main(void)
 	        cmocka_unit_test(who_talks_does_not_dial),
 	        cmocka_unit_test(who_dials_dials_its_ports),
 	        cmocka_unit_test(who_stores_stores_in_its_folder),
+	        cmocka_unit_test(who_records_touches_nothing_old),
 	        cmocka_unit_test(children_are_as_confined),
 	        cmocka_unit_test(privileges_are_gone),
 	        cmocka_unit_test(root_is_given_up),

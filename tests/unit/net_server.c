@@ -16,7 +16,7 @@
 
 #include "proto/net/server.h"
 
-enum { BODY_MAX = 64, HEAD_MAX = 1024, REPLY_MAX = 1 << 20, CONNECTIONS = 3, PATIENCE_MS = 5000 };
+enum { BODY_MAX = 64, HEAD_MAX = 1024, REPLY_MAX = 1 << 20, CONNECTIONS = 3, PATIENCE_MS = 60000 };
 
 static struct event_base *base;
 static struct server *server;

@@ -14,7 +14,7 @@ static const struct bad bads[] = {
         {ROUTES "version: 1\n", "f.yaml:6:1: error: the key 'version' is given twice", "leave one of them"},
         {ROUTES "worker: 2\n", "f.yaml:6:1: error: unknown key 'worker'", "did you mean 'workers'?"},
         {ROUTES "bananas: 2\n", "f.yaml:6:1: error: unknown key 'bananas'",
-         "one of: version, listen, user, workers, memory, forwarded, resolve_every, limits, harm, canary, "
+         "one of: version, listen, user, workers, memory, forwarded, resolve_every, limits, harm, canary, withdrawn, "
          "control, "
          "run, "
          "engine, "
@@ -96,7 +96,7 @@ static const struct bad bads[] = {
          "write http://HOST:PORT, https://HOST:PORT or unix:/PATH"},
         {ROUTES "    protocol: text\n",
          "f.yaml:6:15: error: protocol 'text' is not supported by this version",
-         "one of: auto, openinference, json, bytes, openai, anthropic, ollama, tfserving, kserve-v1"},
+         "one of: auto, openinference, json, bytes, openai, anthropic, ollama, tfserving, kserve-v1, tgi"},
         {ROUTES "    protocol: jso\n", "f.yaml:6:15: error: 'jso' is not a known protocol",
          "did you mean 'json'?"},
         {"version: 1\nlisten: [{address: 127.0.0.1:8080}]\nworkers: 16\nmemory: 41MiB\n"
@@ -317,7 +317,7 @@ static void test_example(void **state)
 	(void)state;
 	assert_int_equal(config_read(*state, &plan, stderr), 0);
 	assert_int_equal(plan.routes[0].candidate_count, 3);
-	assert_int_equal(plan.routes[0].gate_count, 4);
+	assert_int_equal(plan.routes[0].gate_count, 6);
 	assert_int_equal(plan.routes[0].mask, 1);
 	assert_int_equal(plan.masks[1].field_count, 7);
 	assert_string_equal(plan.masks[1].fields[1].where, "x-api-token");

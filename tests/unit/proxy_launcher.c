@@ -31,8 +31,12 @@ static int self;
 static int child(int argc, char **argv)
 {
 	const char *pid = getenv("LISTEN_PID"), *set = getenv("LAUNCHED");
+	sigset_t blocked;
 	char byte = 0;
 
+	sigprocmask(SIG_BLOCK, NULL, &blocked);
+	if (sigismember(&blocked, SIGTERM) != !strcmp(argv[argc - 1], "role"))
+		return 9;
 	if (!strcmp(argv[argc - 1], "role") && pid)
 		return 10;
 	if (!strcmp(argv[argc - 1], "proxy") &&
@@ -51,7 +55,7 @@ static int child(int argc, char **argv)
 	                                                         : 16; /* refused by the kernel, not killed */
 }
 
-static int launched(const struct launcher *l, bool role)
+static int launched(struct launcher *l, bool role)
 {
 	char parent[16];
 	const char *const words[] = {"/proc/self/exe", "--child", parent, role ? "role" : "proxy", NULL},
@@ -62,7 +66,7 @@ static int launched(const struct launcher *l, bool role)
 	snprintf(parent, sizeof parent, "%d", (int)getpid());
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	assert_int_equal(write(ends[1], "x", 1), 1);
-	pid = launcher_start(l, &(struct launch){.role = role,
+	pid = launcher_start(l, &(struct launch){.as = role ? LAUNCH_ROLE : LAUNCH_PROXY,
 	                                         .words = words,
 	                                         .sets = sets,
 	                                         .fds = (int[]){ends[0], ends[1]},
@@ -84,8 +88,9 @@ static void starts_our_children(void **state)
 		assert_int_equal(launched(&l, true), 0);
 		assert_int_equal(launched(&l, false), 0);
 	}
+	assert_int_equal(launcher_count(&l), LAUNCHERS);
 	launcher_close(&l);
-	assert_int_equal(l.fd, -1);
+	assert_int_equal(launcher_count(&l), 0);
 }
 
 /* As the parent does it. */
@@ -108,6 +113,15 @@ static void starts_what_a_confined_parent_cannot(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void end(struct launcher *l, unsigned i)
+{
+	pid_t pid = l->each[i].pid;
+
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(launcher_hear_death(l, pid));
+}
+
 static void says_why_not(void **state)
 {
 	static char text[LAUNCH_TEXT_BYTES];
@@ -119,31 +133,82 @@ static void says_why_not(void **state)
 	memset(text, 'x', sizeof text - 1);
 	assert_int_equal(launcher_start(&l, &(struct launch){.words = words}), ERR_SYS);
 	assert_int_equal(errno, E2BIG);
-	kill(l.pid, SIGKILL);
-	waitpid(l.pid, NULL, 0);
-	l.pid = 0;
 	text[1] = '\0';
+	for (unsigned i = 0; i < LAUNCHERS; i++)
+		end(&l, i);
 	assert_int_equal(launcher_start(&l, &(struct launch){.words = words}), ERR_SYS);
+	launcher_mend(&l);
+	assert_int_equal(launcher_count(&l), 0);
 	launcher_close(&l);
 }
 
-/* Later it is heard of, and is neither taken for another's nor left alone. */
-static void a_late_answer_is_nobodys(void **state)
+static unsigned filters(pid_t pid)
 {
-	char parent[16];
-	const char *const words[] = {"/proc/self/exe", "--late", parent, "proxy", NULL};
+	char path[64], line[128];
+	unsigned count = 0;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof line, f))
+		(void)sscanf(line, "Seccomp_filters: %u", &count);
+	if (f)
+		fclose(f);
+	return count;
+}
+
+/* One after the other, many times: orders are obeyed throughout, and no walls are put around walls. */
+static void one_that_ends_is_replaced(void **state)
+{
+	unsigned most = 0;
+	struct launcher l;
+
+	(void)state;
+	assert_int_equal(launcher_open(&l, self), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		end(&l, i % LAUNCHERS);
+		assert_int_equal(launcher_count(&l), LAUNCHERS - 1);
+		assert_int_equal(launched(&l, true), 0);
+		launcher_mend(&l);
+		assert_int_equal(launcher_count(&l), LAUNCHERS);
+		assert_int_equal(launched(&l, false), 0);
+	}
+	for (unsigned i = 0; i < LAUNCHERS; i++)
+		most = filters(l.each[i].pid) > most ? filters(l.each[i].pid) : most;
+	assert_true(most <= filters(getpid()) + 1);
+	launcher_close(&l);
+}
+
+/* Before its end was heard of, another is asked. */
+static void one_that_has_just_ended_is_passed_over(void **state)
+{
+	struct launcher l;
+
+	(void)state;
+	assert_int_equal(launcher_open(&l, self), 0);
+	kill(l.each[0].pid, SIGKILL);
+	assert_int_equal(waitid(P_PID, (id_t)l.each[0].pid, NULL, WEXITED | WNOWAIT), 0);
+	assert_int_equal(launched(&l, true), 0);
+	launcher_close(&l);
+}
+
+/* It is killed: what it may have started finds itself alone. */
+static void one_that_does_not_answer_is_ended(void **state)
+{
+	const char *const words[] = {"/proc/self/exe", "--child", "0", "proxy", NULL};
 	struct launcher l;
 	int status;
 
 	(void)state;
-	snprintf(parent, sizeof parent, "%d", (int)getpid());
 	assert_int_equal(launcher_open(&l, self), 0);
-	kill(l.pid, SIGSTOP);
-	assert_int_equal(launcher_start(&l, &(struct launch){.words = words}), ERR_SYS);
-	kill(l.pid, SIGCONT);
+	kill(l.each[0].pid, SIGSTOP);
+	assert_int_equal(launcher_start(&l, &(struct launch){.as = LAUNCH_PROXY, .words = words}), ERR_SYS);
+	assert_int_equal(waitpid(l.each[0].pid, &status, 0), l.each[0].pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_true(launcher_hear_death(&l, l.each[0].pid));
+	launcher_mend(&l);
+	assert_int_equal(launcher_count(&l), LAUNCHERS);
 	assert_int_equal(launched(&l, true), 0);
-	assert_true(waitpid(-1, &status, 0) > 0);
-	assert_true(WIFSIGNALED(status));
 	launcher_close(&l);
 }
 
@@ -153,15 +218,15 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(starts_our_children),
 	        cmocka_unit_test(starts_what_a_confined_parent_cannot),
 	        cmocka_unit_test(says_why_not),
-	        cmocka_unit_test(a_late_answer_is_nobodys),
+	        cmocka_unit_test(one_that_ends_is_replaced),
+	        cmocka_unit_test(one_that_has_just_ended_is_passed_over),
+	        cmocka_unit_test(one_that_does_not_answer_is_ended),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "--role") && !strcmp(argv[2], "launcher"))
-		return launcher_run();
+		return launcher_run(argc - 3, argv + 3);
 	if (argc > 2 && !strcmp(argv[1], "--child"))
 		return child(argc, argv);
-	if (argc > 2 && !strcmp(argv[1], "--late"))
-		return (int)sleep(20);
 	self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

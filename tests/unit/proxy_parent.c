@@ -277,7 +277,7 @@ static const struct role_row calm[] = {
 };
 static const struct role_row muted[] = {
 	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"mute", IN_MIRROR, mute_run, 0, PHASE_SHADOW, false, {"plan", "ledger", "page", "run"}, {0, 0}, 300, {0, 0}},
+	{"mute", IN_MIRROR, mute_run, 0, PHASE_SHADOW, false, {"plan", "ledger", "page", "run"}, {0, 0}, 1500, {0, 0}},
 	{"worker", IN_MIRROR, worker_run, 0, PHASE_WORKERS, true, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
 };
 static const struct role_row ending[] = {
@@ -487,7 +487,7 @@ int main(int argc, char **argv)
 	int failed;
 
 	if (argc > 4 && !strcmp(argv[1], "--role") && !strcmp(argv[2], "launcher"))
-		return launcher_run();
+		return launcher_run(argc - 3, argv + 3);
 	if (argc > 4 && !strcmp(argv[1], "--role"))
 		return role(argc - 2, argv + 2);
 	if (!mkdtemp(run))

@@ -421,7 +421,7 @@ int main(int argc, char **argv)
 
 	folder = getenv("GENERATIONS_FOLDER");
 	if (argc > 4 && !strcmp(argv[1], "--role") && !strcmp(argv[2], "launcher"))
-		return launcher_run();
+		return launcher_run(argc - 3, argv + 3);
 	if (folder && argc > 4 && !strcmp(argv[1], "--role"))
 		return role(argc - 2, argv + 2);
 	if (folder && getenv("UNDERSTUDY_FORMER"))

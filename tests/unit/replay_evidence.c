@@ -168,6 +168,33 @@ static void mcnemar_false_alarms(void **state)
 	assert_true(once > runs * 15 / 100);
 }
 
+/* A slice and the rest at one rate, looked at after every pair; then a slice that is worse. */
+static void more_often(void **state)
+{
+	const unsigned runs = 300, pairs = 1500;
+	unsigned alarms = 0, found = 0;
+
+	(void)state;
+	assert_true(evidence_more_often(5, 100, 50, 900, 1000) == 0);
+	assert_true(evidence_more_often(0, 0, 50, 900, 1000) == 0);
+	assert_true(evidence_more_often(40, 100, 20, 900, 1000) > log(20));
+	for (unsigned run = 0; run < 2 * runs; run++) {
+		uint64_t k[2] = {0}, n[2] = {0};
+		bool out = false, worse = run >= runs;
+
+		for (unsigned i = 0; i < pairs && !out; i++) {
+			unsigned rest = draw() >= 0.2;
+
+			n[rest]++;
+			k[rest] += draw() < (worse && !rest ? 0.25 : 0.05);
+			out = i % 5 == 0 && evidence_more_often(k[0], n[0], k[1], n[1], 1000) >= log(20);
+		}
+		*(worse ? &found : &alarms) += out;
+	}
+	print_message("slices: %u of %u alarms without cause, %u of %u found\n", alarms, runs, found, runs);
+	assert_true(alarms <= runs * 5 / 100 && found >= runs * 95 / 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +202,7 @@ int main(void)
 	        cmocka_unit_test(bh_by_hand),        cmocka_unit_test(sprt_published),
 	        cmocka_unit_test(sprt_errors),       cmocka_unit_test(mcnemar_published),
 	        cmocka_unit_test(mcnemar_of_models), cmocka_unit_test(mcnemar_false_alarms),
+	        cmocka_unit_test(more_often),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

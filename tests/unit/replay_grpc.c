@@ -197,19 +197,19 @@ static void check_row(size_t i, const struct oip_answer *rest)
 	bool failed;
 
 	message = response(tensor("y\"\xc3\xa9", table[i].type, table[i].shape, SPAN("")), &raw);
-	assert_int_equal(oip_grpc_read(message, false, ROOM, &grpc, &failed), 0);
+	assert_int_equal(oip_grpc_read(message, OIP_GRPC_BARE, ROOM, &grpc, &failed), 0);
 	same_answer(rest, &grpc);
 	oip_fini(&grpc);
 	if (table[i].number) {
 		message = response(tensor("y\"\xc3\xa9", table[i].type, table[i].shape, typed(i)), NULL);
-		assert_int_equal(oip_grpc_read(message, false, ROOM, &grpc, &failed), 0);
+		assert_int_equal(oip_grpc_read(message, OIP_GRPC_BARE, ROOM, &grpc, &failed), 0);
 		same_answer(rest, &grpc);
 		oip_fini(&grpc);
 	}
 	/* one byte more or less is another tensor */
 	raw.len = raw.len ? raw.len - 1 : 1;
 	message = response(tensor("y", table[i].type, table[i].shape, SPAN("")), &raw);
-	assert_int_equal(oip_grpc_read(message, false, ROOM, &grpc, &failed), ERR_PROTO);
+	assert_int_equal(oip_grpc_read(message, OIP_GRPC_BARE, ROOM, &grpc, &failed), ERR_PROTO);
 	oip_fini(&grpc);
 }
 
@@ -234,7 +234,7 @@ static int read_code(struct span message, size_t work)
 {
 	struct oip_answer answer;
 	bool failed;
-	int err = oip_grpc_read(message, false, work, &answer, &failed);
+	int err = oip_grpc_read(message, OIP_GRPC_BARE, work, &answer, &failed);
 
 	oip_fini(&answer);
 	return err;
@@ -429,6 +429,35 @@ static void wrapped(void **state)
 	counted(1, 0, 0);
 }
 
+/* What one message leaves open, a model's name or an error, the others of its stream tell. */
+static void one_form(void **state)
+{
+	struct buf *name = slot(), *version = slot(), *wrap = slot(), *bare = slot(), *wrapped_ = slot();
+	struct span all[3];
+
+	(void)state;
+	target = "/inference.GRPCInferenceService/ModelStreamInfer";
+	protobuf_put_bytes(name, 1, SPAN("m"));
+	protobuf_put_bytes(version, 1, SPAN("m"));
+	protobuf_put_bytes(version, 2, SPAN("01")); /* also field 6, the number 49 */
+	all[0] = buf_span(name);
+	all[1] = buf_span(version);
+	all[2] = labels("ab");
+	for (unsigned i = 0; i < 3; i++) {
+		buf_reset(wrap);
+		protobuf_put_bytes(wrap, 2, all[i]);
+		put_message(bare, all[i]);
+		put_message(wrapped_, buf_span(wrap));
+	}
+	assert_int_equal(oip_grpc_form_of(all[0]), OIP_GRPC_EITHER);
+	assert_int_equal(oip_grpc_form_of(all[1]), OIP_GRPC_BARE);
+	assert_int_equal(compare(0, buf_span(bare), 0, buf_span(wrapped_)), 0);
+	counted(2, 0, 0);
+	assert_false(got.diverged);
+	assert_int_equal(compare(0, buf_span(wrapped_), 0, buf_span(bare)), 0);
+	assert_false(got.diverged);
+}
+
 static void outcomes(void **state)
 {
 	struct answer page = {.content_type = SPAN("text/html"), .body = SPAN("<p>"), .grpc = true};
@@ -516,7 +545,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(as_over_rest), TEST(refused),      TEST(bounded),    TEST(every_cut),
 	        TEST(unary),        TEST(streams),      TEST(wrapped),    TEST(outcomes),
-	        TEST(other_calls),  TEST(long_streams), TEST(compressed),
+	        TEST(other_calls),  TEST(long_streams), TEST(compressed), TEST(one_form),
 	};
 
 	return cmocka_run_group_tests_name("replay_grpc", tests, NULL, NULL);

@@ -209,13 +209,40 @@ static void sketch_interval(void **state)
 	assert_true(i.low < 19800 && i.low > 19000 && i.high > 19800 && i.high <= 20000);
 }
 
+/* Differences of both signs in two sketches against the sorted values themselves. */
+static void signed_differences(void **state)
+{
+	static struct sketch below, rest, none;
+	static double all[2001];
+	const struct sample sample = {all, 2001};
+
+	(void)state;
+	assert_true(isnan(quantile_signed(&none, &none, 0.5)));
+	for (int i = 0; i < 2001; i++) {
+		all[i] = (i - 700) * 37; /* ascending: 700 below 0 */
+		sketch_add(i < 700 ? &below : &rest, (uint64_t)fabs(all[i]));
+	}
+	for (double q = 0.01; q < 1; q += 0.07) {
+		double value = quantile_value(sample, q), got = quantile_signed(&below, &rest, q);
+		struct interval exact = quantile_ci(sample, q, 0.05, 1000),
+		                ci = quantile_signed_ci(&below, &rest, q, 0.05, 1000);
+
+		assert_true(fabs(got - value) <= 0.011 * fabs(value) + 1);
+		assert_true(ci.low <= exact.low && ci.high >= exact.high);
+		assert_true(isinf(exact.low) == isinf(ci.low) && isinf(exact.high) == isinf(ci.high));
+		assert_true(isinf(ci.low) || exact.low - ci.low <= 0.021 * fabs(exact.low) + 1);
+		assert_true(isinf(ci.high) || ci.high - exact.high <= 0.021 * fabs(exact.high) + 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(band_published),       cmocka_unit_test(ranks_are_the_set),
-	        cmocka_unit_test(ranks_without_data),   cmocka_unit_test(sketch_interval),
-	        cmocka_unit_test(sketch_says_the_same), cmocka_unit_test(false_alarms),
-	        cmocka_unit_test(equal_quantiles),      cmocka_unit_test(arms_that_differ),
+	        cmocka_unit_test(signed_differences), cmocka_unit_test(band_published),
+	        cmocka_unit_test(ranks_are_the_set),  cmocka_unit_test(ranks_without_data),
+	        cmocka_unit_test(sketch_interval),    cmocka_unit_test(sketch_says_the_same),
+	        cmocka_unit_test(false_alarms),       cmocka_unit_test(equal_quantiles),
+	        cmocka_unit_test(arms_that_differ),
 	};
 
 	draw_seed(1);

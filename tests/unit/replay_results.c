@@ -34,7 +34,8 @@ static int setup(void **state)
 	strcpy(route->candidates[1].name, "twin");
 	route->candidates[1].baseline = true;
 	route->gate_count = 1;
-	route->gates[0] = (struct plan_gate){GATE_DIVERGENCE_RATE, 0.02, "agreed"};
+	route->gates[0] =
+	        (struct plan_gate){.metric = GATE_DIVERGENCE_RATE, .limit = 0.02, .because = "agreed"};
 	strcpy(directory, "/tmp/understudy-results-XXXXXX");
 	assert_non_null(mkdtemp(directory));
 	return 0;

@@ -101,6 +101,88 @@ static void test_poisson(void **state)
 	assert_true(differ > DRAWS * 9 / 10);
 }
 
+/* Gamma gaps have the mean and the coefficient of variation that are asked for, below and above one. */
+static void test_burst(void **state)
+{
+	enum { DRAWS = 200000 };
+	static const double cvs[] = {0.3, 1, 3};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cvs / sizeof *cvs; i++) {
+		const struct plan_schedule rule = {.arrivals = ARRIVALS_BURST, .rate = 1000, .cv = cvs[i]};
+		struct schedule s, again;
+		double sum = 0, squares = 0;
+		uint64_t last = 0;
+
+		schedule_init(&s, &rule, 1, 7);
+		schedule_init(&again, &rule, 1, 7);
+		for (int n = 0; n <= DRAWS; n++) {
+			uint64_t due = schedule_next(&s, 0);
+
+			assert_true(due >= last && schedule_next(&again, 0) == due);
+			sum += (double)(due - last) / 1e6;
+			squares += (double)(due - last) * (double)(due - last) / 1e12;
+			last = due;
+		}
+		assert_true(fabs(sum / DRAWS - 1) < 0.03);
+		assert_true(fabs(sqrt(squares / DRAWS - (sum / DRAWS) * (sum / DRAWS)) / cvs[i] - 1) < 0.05);
+	}
+}
+
+/* How many are due in a stretch of time, in seconds. */
+static uint64_t due_between(const struct plan_schedule *rule, double from, double to)
+{
+	uint64_t n = 0, due = 0;
+	struct schedule s;
+
+	schedule_init(&s, rule, 1, 7);
+	while ((double)due / 1e9 < to) {
+		due = schedule_next(&s, 0);
+		n += (double)due / 1e9 >= from && (double)due / 1e9 < to;
+	}
+	return n;
+}
+
+/* The integral of the rate says how many are due, in any stretch of time, to within one at its ends. */
+static void test_profiles(void **state)
+{
+	struct plan_schedule ramp = {.arrivals = ARRIVALS_CONSTANT,
+	                             .rate = 100,
+	                             .profile = PROFILE_RAMP,
+	                             .rate_to = 300,
+	                             .period_ns = 10000000000u},
+	                     step = ramp, sine = ramp, down = ramp;
+
+	(void)state;
+	assert_in_range(due_between(&ramp, 0, 5), 749, 751);
+	assert_in_range(due_between(&ramp, 5, 10), 1249, 1251);
+	assert_in_range(due_between(&ramp, 10, 12), 599, 601);
+	down.rate_to = 50;
+	assert_in_range(due_between(&down, 0, 10), 749, 751);
+	assert_in_range(due_between(&down, 10, 20), 499, 501);
+	step.profile = PROFILE_STEP;
+	assert_in_range(due_between(&step, 0, 2), 199, 201);
+	assert_in_range(due_between(&step, 8, 10), 519, 521);
+	assert_in_range(due_between(&step, 10, 11), 299, 301);
+	sine.profile = PROFILE_SINE;
+	sine.rate_to = 200;
+	assert_in_range(due_between(&sine, 0, 10), 999, 1001);
+	assert_in_range(due_between(&sine, 0, 5), 817, 819); /* 500 + 1000 / pi */
+	assert_in_range(due_between(&sine, 15, 20), 181, 183);
+}
+
+/* Copies have keys of their own, the same ones again; the first keeps that of the exchange. */
+static void test_copies(void **state)
+{
+	(void)state;
+	assert_true(schedule_copy(77, 0) == 77);
+	for (unsigned i = 0; i < 100; i++)
+		for (unsigned k = 0; k < i; k++)
+			assert_true(schedule_copy(77, i) != schedule_copy(77, k));
+	assert_true(schedule_copy(77, 3) == schedule_copy(77, 3) &&
+	            schedule_copy(77, 3) != schedule_copy(78, 3));
+}
+
 static void test_shares_nest(void **state)
 {
 	static const uint32_t shares[] = {0, 10000, 250000, 900000, 1000000};
@@ -128,9 +210,10 @@ static void test_shares_nest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_recorded),    cmocka_unit_test(test_loops),
-	        cmocka_unit_test(test_constant),    cmocka_unit_test(test_poisson),
-	        cmocka_unit_test(test_shares_nest),
+	        cmocka_unit_test(test_recorded), cmocka_unit_test(test_loops),
+	        cmocka_unit_test(test_constant), cmocka_unit_test(test_poisson),
+	        cmocka_unit_test(test_burst),    cmocka_unit_test(test_profiles),
+	        cmocka_unit_test(test_copies),   cmocka_unit_test(test_shares_nest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

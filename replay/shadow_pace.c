@@ -1,0 +1,325 @@
+/*
+ * shadow_pace.c - a replay's requests wait here until they are due, and until their target can take them.
+ *
+ *   ring --> due, in the schedule's order --> sent to each target that has room
+ *                                        \--> that target's queue --> sent late, or dropped
+ *
+ * A request's due time is that of its END, which the player computed from the start of the replay alone, so
+ * nothing drifts; it arrives here ahead of that. The timer is absolute (timerfd, CLOCK_MONOTONIC). A target
+ * that takes no more has a queue of its own, of QUEUE_MAX, and delays no other; what finds it full is shed
+ * as in_flight, and so is, with plan.replay_drop_late, whatever would have to wait. How late a copy leaves
+ * is measured where its last byte does, whatever made it late.
+ */
+#define _GNU_SOURCE
+#include "replay/shadow_inside.h"
+
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/sketch.h"
+#include "replay/turns.h"
+
+enum { QUEUE_MAX = REPLAY_QUEUE_MAX, TURN_DUE = 256 };
+static const uint64_t SECOND_NS = 1000000000u, PUBLISH_NS = 100000000u;
+
+struct copies { /* of one request */
+	STAILQ_ENTRY(copies) next;
+	struct exchange *x;
+	struct record end;
+	struct together with;
+	unsigned queued; /* targets in whose queue it stands */
+};
+
+struct place { /* in a target's queue */
+	STAILQ_ENTRY(place) next;
+	struct copies *of;
+};
+
+STAILQ_HEAD(copies_list, copies);
+STAILQ_HEAD(places, place);
+
+struct target {
+	struct places queue;
+	unsigned length;
+	struct sketch lag; /* us */
+};
+
+static struct {
+	struct copies_list due;
+	struct target *targets[ROUTES_MAX][CANDIDATES_MAX];
+	struct sketch lag; /* of all targets. us */
+	int timer_fd;
+	struct event *timer;
+	bool keeps_time; /* or everything is due at once */
+	uint64_t first_due_ns, first_sent_ns, last_due_ns, last_sent_ns, published_ns;
+	unsigned open; /* copies that are not all sent */
+} pace;
+
+/* --- measuring --- */
+
+static uint8_t cause_of(const struct together *with)
+{
+	uint64_t late = with->due_ns + shadow.env->plan->replay_max_lag_ns;
+
+	return with->read_ns > late    ? LATE_SOURCE
+	       : with->taken_ns > late ? LATE_CLIENT
+	       : with->queued          ? LATE_TARGET
+	                               : LATE_CONNECTION;
+}
+
+void shadow_pace_mark(struct flight *f, const struct together *with)
+{
+	f->due_ns = pace.keeps_time ? with->due_ns : 0;
+	f->late_by = cause_of(with);
+}
+
+void shadow_pace_sent(struct flight *f)
+{
+	struct target *t = f->due_ns ? pace.targets[f->record.route][f->record.leg - LEG_CANDIDATE] : NULL;
+	uint64_t lag_ns = f->sent_ns > f->due_ns ? f->sent_ns - f->due_ns : 0;
+
+	if (!t || f->record.flags & RECORD_DRILLED)
+		return;
+	sketch_add(&t->lag, lag_ns / 1000u);
+	sketch_add(&pace.lag, lag_ns / 1000u);
+	if (lag_ns > shadow.env->plan->replay_max_lag_ns)
+		atomic_fetch_add(&shadow.env->page->replay.late[f->late_by], 1);
+	if (!pace.first_due_ns) {
+		pace.first_due_ns = f->due_ns;
+		pace.first_sent_ns = f->sent_ns;
+	}
+	if (f->due_ns > pace.last_due_ns)
+		pace.last_due_ns = f->due_ns;
+	pace.last_sent_ns = f->sent_ns;
+	f->due_ns = 0; /* sent again on another connection, it is not sent twice */
+}
+
+void shadow_pace_publish(void)
+{
+	struct replay_gauges *g = &shadow.env->page->replay;
+
+	for (unsigned r = 0; r < shadow.env->plan->route_count; r++)
+		for (unsigned c = 0; c < shadow.env->plan->routes[r].candidate_count; c++)
+			if (pace.targets[r][c])
+				atomic_store(&shadow.env->page->candidates[r][c].lag_p99_us,
+				             sketch_quantile(&pace.targets[r][c]->lag, 0.99));
+	atomic_store(&g->lag_p50_us, sketch_quantile(&pace.lag, 0.5));
+	atomic_store(&g->lag_p99_us, sketch_quantile(&pace.lag, 0.99));
+	atomic_store(&g->lag_max_us, pace.lag.max_us);
+	atomic_store(&g->lag_count, pace.lag.count);
+	atomic_store(&g->planned_ns, pace.last_due_ns - pace.first_due_ns);
+	atomic_store(&g->actual_ns, pace.last_sent_ns - pace.first_sent_ns);
+	pace.published_ns = clock_mono_ns();
+}
+
+/* --- sending --- */
+
+static void leave(struct copies *c)
+{
+	if (c->queued)
+		return;
+	c->x->user = NULL;
+	fold_drop(shadow.fold, &c->x);
+	pace.open--;
+	free(c);
+}
+
+static bool is_open(const struct copies *c, unsigned candidate)
+{
+	return ledger_cell(shadow.env->ledger, c->end.slot, c->end.id, candidate) == STAGE_SHADOW;
+}
+
+static void drop(const struct copies *c, unsigned candidate, uint8_t outcome)
+{
+	ledger_move(shadow.env->ledger, c->end.slot, c->end.id, candidate, STAGE_SHADOW, outcome);
+}
+
+/* Can the target take it now? One that is being asked which models it serves cannot. */
+static bool has_room(const struct copies *c, unsigned candidate)
+{
+	uint16_t r = c->x->route;
+
+	if (c->with.model.len && catalogue_asks(&shadow.catalogues[r][candidate], clock_mono_ns()))
+		return false;
+	return drill_in_flight(&shadow.drills[r][candidate]) <
+	       shadow.env->plan->routes[r].candidates[candidate].max_in_flight;
+}
+
+/* False: it must be dropped. */
+static bool enqueue(struct copies *c, struct target *t)
+{
+	struct place *p =
+	        t->length < QUEUE_MAX && !shadow.env->plan->replay_drop_late ? malloc(sizeof *p) : NULL;
+
+	if (!p)
+		return false;
+	p->of = c;
+	STAILQ_INSERT_TAIL(&t->queue, p, next);
+	t->length++;
+	c->queued++;
+	return true;
+}
+
+static void offer(struct copies *c, unsigned candidate)
+{
+	struct target *t = pace.targets[c->x->route][candidate];
+	uint8_t why = shadow_held_back(c->x->route, candidate);
+
+	if (!is_open(c, candidate))
+		return;
+	if (why)
+		drop(c, candidate, why);
+	else if (!t->length && has_room(c, candidate))
+		shadow_send(c->x, &c->end, candidate, &c->with);
+	else if (!enqueue(c, t))
+		drop(c, candidate, OUTCOME_IN_FLIGHT);
+}
+
+static void offer_all(struct copies *c)
+{
+	unsigned count = shadow.env->plan->routes[c->x->route].candidate_count;
+	uint8_t order[CANDIDATES_MAX];
+
+	c->with.taken_ns = clock_mono_ns();
+	c->with.fresh = shadow_any_is_cold(c->x);
+	turns_draw(shadow.env->plan->seed, c->x->id, count, order);
+	for (unsigned n = 0; n < count; n++) {
+		if (shadow.env->plan->replay_drop_late && pace.keeps_time &&
+		    c->with.taken_ns > c->with.due_ns + shadow.env->plan->replay_max_lag_ns)
+			drop(c, order[n], OUTCOME_OVERLOAD);
+		else
+			offer(c, order[n]);
+	}
+	leave(c);
+}
+
+/* Stopped before all was played: nothing is sent any more but what was due. */
+static bool was_stopped(void)
+{
+	return atomic_load(&shadow.env->page->phase) != PHASE_RUN &&
+	       !atomic_load(&shadow.env->page->replay.whole);
+}
+
+static void serve(struct target *t, unsigned candidate)
+{
+	struct place *p;
+
+	while ((p = STAILQ_FIRST(&t->queue))) {
+		struct copies *c = p->of;
+
+		if (was_stopped())
+			drop(c, candidate, OUTCOME_DRAIN);
+		else if (is_open(c, candidate) && !has_room(c, candidate))
+			return;
+		STAILQ_REMOVE_HEAD(&t->queue, next);
+		free(p);
+		t->length--;
+		c->queued--;
+		c->with.queued = true;
+		if (is_open(c, candidate))
+			shadow_send(c->x, &c->end, candidate, &c->with);
+		leave(c);
+	}
+}
+
+static void serve_all(void)
+{
+	for (unsigned r = 0; r < shadow.env->plan->route_count; r++)
+		for (unsigned c = 0; c < shadow.env->plan->routes[r].candidate_count; c++)
+			if (pace.targets[r][c]->length)
+				serve(pace.targets[r][c], c);
+}
+
+/* --- time --- */
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t expirations;
+
+	(void)what, (void)arg;
+	(void)!read(fd, &expirations, sizeof expirations);
+}
+
+/* The loop wakes when the next one is due, and as much before as it is to spin. */
+static void set_timer(uint64_t due_ns)
+{
+	uint64_t at = due_ns - shadow.env->plan->replay_spin_ns;
+	struct itimerspec t = {.it_value = {(time_t)(at / SECOND_NS), (long)(at % SECOND_NS)}};
+
+	timerfd_settime(pace.timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+static bool is_due(const struct copies *c)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (c->with.due_ns > now + shadow.env->plan->replay_spin_ns)
+		return false;
+	while (c->with.due_ns > now)
+		now = clock_mono_ns();
+	return true;
+}
+
+bool shadow_pace_turn(void)
+{
+	struct copies *c;
+	unsigned n = 0;
+
+	serve_all();
+	while ((c = STAILQ_FIRST(&pace.due)) && n++ < TURN_DUE && is_due(c)) {
+		STAILQ_REMOVE_HEAD(&pace.due, next);
+		offer_all(c);
+	}
+	if (c && n <= TURN_DUE)
+		set_timer(c->with.due_ns);
+	if (clock_mono_ns() - pace.published_ns > PUBLISH_NS)
+		shadow_pace_publish();
+	return n > TURN_DUE;
+}
+
+int shadow_pace_add(struct exchange *x, const struct record *end)
+{
+	struct copies *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return ERR_NOMEM;
+	c->x = x;
+	c->end = *end;
+	c->with = (struct together){.model = catalogue_model(x->legs[LEG_CLIENT]),
+	                            .due_ns = end->time_ns,
+	                            .read_ns = clock_mono_ns()};
+	x->user = c;
+	STAILQ_INSERT_TAIL(&pace.due, c, next);
+	pace.open++;
+	return 0;
+}
+
+bool shadow_pace_idle(void)
+{
+	return !pace.open;
+}
+
+int shadow_pace_begin(void)
+{
+	const struct plan *plan = shadow.env->plan;
+
+	STAILQ_INIT(&pace.due);
+	pace.keeps_time = plan->replay_speed > 0;
+	for (unsigned r = 0; r < plan->route_count; r++)
+		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
+			struct target *t = pace.targets[r][c] = calloc(1, sizeof *t);
+
+			if (!t)
+				return ERR_NOMEM;
+			STAILQ_INIT(&t->queue);
+		}
+	prctl(PR_SET_TIMERSLACK, 1);
+	pace.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	pace.timer = pace.timer_fd == -1
+	                     ? NULL
+	                     : event_new(shadow.base, pace.timer_fd, EV_READ | EV_PERSIST, on_timer, NULL);
+	return pace.timer && event_add(pace.timer, NULL) == 0 ? 0 : ERR_SYS;
+}
