@@ -2,7 +2,8 @@
  * coding.h - content codings (RFC 9110 8.4.1): bodies decoded within a bound, and encoded again. Pure: no
  * I/O, no state.
  *
- * What is known: gzip (x-gzip), deflate (RFC 1950), zstd (RFC 8878, windows of at most 8 MiB) and br (RFC 7932).
+ * What is known: gzip (x-gzip), deflate (RFC 1950), zstd (RFC 8878, windows of at most 8 MiB) and br (RFC
+ * 7932).
  */
 #ifndef PROTO_CODING_H
 #define PROTO_CODING_H

@@ -14,7 +14,8 @@ static const struct bad bads[] = {
         {ROUTES "version: 1\n", "f.yaml:6:1: error: the key 'version' is given twice", "leave one of them"},
         {ROUTES "worker: 2\n", "f.yaml:6:1: error: unknown key 'worker'", "did you mean 'workers'?"},
         {ROUTES "bananas: 2\n", "f.yaml:6:1: error: unknown key 'bananas'",
-         "one of: version, listen, user, workers, memory, forwarded, resolve_every, limits, harm, canary, withdrawn, "
+         "one of: version, listen, user, workers, memory, forwarded, resolve_every, limits, harm, canary, "
+         "withdrawn, "
          "control, "
          "run, "
          "engine, "
