@@ -19,6 +19,9 @@
 #include "proto/base/buf.h"
 
 enum { CANARY_MARK_BYTES = 48, CANARY_SLOT = UINT32_MAX };
+/* Ids of canaries are above those of any exchange, whose highest byte is a worker's: what roles keep by id is
+ * never another's. */
+static const uint64_t CANARY_IDS = UINT64_C(0xff) << 56;
 
 /* What must not be seen behind a masker: no secret itself, and another one in each run. */
 void canary_mark(uint64_t run_id, char out[CANARY_MARK_BYTES]);

@@ -39,12 +39,14 @@ static void leg_free(struct leg *l)
 	buf_fini(&l->head);
 	buf_fini(&l->body);
 	buf_fini(&l->trailers);
+	buf_fini(&l->marks);
 	free(l);
 }
 
 static void leg_put(struct fold *f, struct leg *l)
 {
-	if (f->spare_leg_count < SPARES_MAX && l->head.cap + l->body.cap + l->trailers.cap <= BUF_KEPT_BYTES)
+	if (f->spare_leg_count < SPARES_MAX &&
+	    l->head.cap + l->body.cap + l->trailers.cap + l->marks.cap <= BUF_KEPT_BYTES)
 		f->spare_legs[f->spare_leg_count++] = l;
 	else
 		leg_free(l);
@@ -173,9 +175,9 @@ static size_t leg_bytes(const struct fold *f)
 {
 	const struct leg *l = f->spare_leg_count ? f->spare_legs[f->spare_leg_count - 1] : NULL;
 
-	return sizeof *l +
-	       (l ? buf_memory(l->head.cap, 0) + buf_memory(l->body.cap, 0) + buf_memory(l->trailers.cap, 0)
-	          : 0);
+	return sizeof *l + (l ? buf_memory(l->head.cap, 0) + buf_memory(l->body.cap, 0) +
+	                                    buf_memory(l->trailers.cap, 0) + buf_memory(l->marks.cap, 0)
+	                      : 0);
 }
 
 static struct leg *leg_take(struct fold *f)
@@ -187,6 +189,7 @@ static struct leg *leg_take(struct fold *f)
 		if (!l)
 			return NULL;
 		l->head.limit_bytes = l->body.limit_bytes = l->trailers.limit_bytes = f->limit_bytes;
+		l->marks.limit_bytes = LEG_MARKS_MAX * sizeof(struct leg_mark);
 		return l;
 	}
 	l = f->spare_legs[--f->spare_leg_count];
@@ -194,7 +197,8 @@ static struct leg *leg_take(struct fold *f)
 	buf_reset(&old.head);
 	buf_reset(&old.body);
 	buf_reset(&old.trailers);
-	*l = (struct leg){.head = old.head, .body = old.body, .trailers = old.trailers};
+	buf_reset(&old.marks);
+	*l = (struct leg){.head = old.head, .body = old.body, .trailers = old.trailers, .marks = old.marks};
 	return l;
 }
 
@@ -261,6 +265,44 @@ static const struct buf *target(const struct leg *l, uint8_t type)
 	                                 : NULL;
 }
 
+/* What a mark more takes: none when there is one of that time, or as many as there may be. */
+static size_t mark_growth(const struct leg *l, const struct record *r)
+{
+	size_t count = 0;
+	const struct leg_mark *marks = l ? leg_marks(l, &count) : NULL;
+
+	if (r->type != RECORD_CHUNK || !r->payload_len || count == LEG_MARKS_MAX ||
+	    (count && marks[count - 1].time_ns == r->time_ns))
+		return 0;
+	return growth(l ? &l->marks : NULL, sizeof *marks);
+}
+
+static int add_mark(struct fold *f, struct exchange *e, struct leg *l, const struct record *r)
+{
+	struct leg_mark mark = {r->time_ns, buf_len(&l->body)}, *last;
+	size_t bytes = mark_growth(l, r), count;
+
+	last = (struct leg_mark *)(leg_marks(l, &count) + (count ? count - 1 : 0));
+	if (count && (count == LEG_MARKS_MAX || last->time_ns == r->time_ns)) {
+		*last = mark;
+		return 0;
+	}
+	buf_put(&l->marks, &mark, sizeof mark);
+	if (!l->marks.err)
+		charge(f, e, bytes);
+	return l->marks.err;
+}
+
+static int add_chunk(struct fold *f, struct exchange *e, struct leg *l, const struct record *r,
+                     const void *payload)
+{
+	int err = add_bytes(f, e, &l->body, r, payload);
+
+	if (!l->first_ns)
+		l->first_ns = r->time_ns;
+	return err || !r->payload_len ? err : add_mark(f, e, l, r);
+}
+
 static int apply(struct fold *f, struct exchange *e, struct leg *l, const struct record *r,
                  const void *payload)
 {
@@ -270,9 +312,7 @@ static int apply(struct fold *f, struct exchange *e, struct leg *l, const struct
 		l->start_ns = r->time_ns;
 		return add_bytes(f, e, &l->head, r, payload);
 	case RECORD_CHUNK:
-		if (!l->first_ns)
-			l->first_ns = r->time_ns;
-		return add_bytes(f, e, &l->body, r, payload);
+		return add_chunk(f, e, l, r, payload);
 	case RECORD_TRAILERS:
 		return add_bytes(f, e, &l->trailers, r, payload);
 	case RECORD_ERROR:
@@ -307,7 +347,7 @@ int fold_add(struct fold *f, const struct record *r, const void *payload, struct
 		l = e->legs[r->leg];
 	if (!in_order(l, r))
 		return ERR_PROTO;
-	need = growth(target(l, r->type), r->payload_len) + (l ? 0 : leg_bytes(f));
+	need = growth(target(l, r->type), r->payload_len) + mark_growth(l, r) + (l ? 0 : leg_bytes(f));
 	if (!e)
 		e = *exchange_out = exchange_new(f, r);
 	if (!e)

@@ -13,14 +13,29 @@
 
 enum { LEGS_MAX = LEG_CANDIDATE + CANDIDATES_MAX };
 
+/* When the first `end` bytes of a body were there. */
+struct leg_mark {
+	uint64_t time_ns;
+	size_t end;
+};
+
+enum { LEG_MARKS_MAX = 4096 }; /* what comes later moves the last one */
+
 struct leg {
 	struct buf head, body, trailers; /* head: the text form of record.h */
 	uint64_t start_ns, end_ns;       /* times of the HEAD and of the END (or ERROR) */
 	uint64_t first_ns;               /* first CHUNK, 0 when none */
+	struct buf marks;                /* struct leg_mark of each CHUNK that brought bytes, in order */
 	bool begun, ended;
 	uint8_t error;              /* 0, or the outcome named by an ERROR record */
 	uint32_t mask_count, flags; /* sums and ORs over its records */
 };
+
+static inline const struct leg_mark *leg_marks(const struct leg *l, size_t *count_out)
+{
+	*count_out = buf_len(&l->marks) / sizeof(struct leg_mark);
+	return (const struct leg_mark *)buf_span(&l->marks).data;
+}
 
 struct exchange {
 	uint64_t id;

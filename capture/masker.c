@@ -617,7 +617,7 @@ static int load_withdrawn(struct masker *m)
 	return err;
 }
 
-static int load_key(const struct plan_mask *policy, const uint8_t root[static 32], struct mask_key **key_out)
+static int load_key(const struct plan_mask *policy, const uint8_t root[32], struct mask_key **key_out)
 {
 	uint8_t derived[32];
 	int err;

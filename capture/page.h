@@ -197,7 +197,8 @@ enum {
 /* What is known of the walls by the canary (capture/canary.h); GONE: it came back no more. */
 enum page_walls { WALLS_UNKNOWN, WALLS_INTACT, WALLS_LEAKED, WALLS_GONE };
 struct canary_gauges {
-	_Atomic uint64_t sent, sent_ns; /* round, from 1, and when; one writer: worker 0 */
+	_Atomic uint64_t sent, sent_ns; /* its round, which is the id of its records (0: none was), and when;
+	                                   one writer: worker 0 */
 	_Atomic uint64_t again;         /* a round that is lost; one writer: the judge, as of the next */
 	_Atomic uint32_t walls;         /* enum page_walls */
 };

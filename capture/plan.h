@@ -328,6 +328,7 @@ struct plan_route {
 	struct plan_safeguard safeguards[SAFEGUARDS_MAX];
 	uint32_t slice_count;
 	struct plan_slice slices[SLICES_MAX];
+	bool auto_slices; /* replay/auto_slices.h */
 	struct plan_fairness fairness;
 };
 
@@ -443,6 +444,8 @@ struct plan {
 	uint64_t replay_spin_ns;    /* before a time that is to be met, at most */
 	bool replay_drop_late;      /* what a target cannot take in time is dropped, else sent late */
 	uint32_t replay_progress;   /* enum progress */
+	/* Of a run that goes on where another stopped: that run, and its journal. Empty: of one's own. */
+	char replay_resumes[PATH_MAX_BYTES], replay_journal[PATH_MAX_BYTES];
 	struct plan_input replay_input;
 	struct plan_choice replay_choice;
 	struct plan_schedule replay_schedule;

@@ -609,6 +609,9 @@ const struct cfg_row config_route_rows[] = {
          CFG_ITEMS(struct plan_route, slices, slice_count),
          .rows = slice_rows,
          .sentence = "Groups of exchanges that reports tell apart."},
+        {ONE("auto_slices", CFG_BOOL, struct plan_route, auto_slices), .value = "no",
+         .sentence = "Members of JSON requests that divergence has to do with: half of the pairs proposes, "
+                     "half tests."},
         {ALL("fairness", CFG_MAPPING, fairness_rows), .offset = offsetof(struct plan_route, fairness),
          .sentence = "Whether the groups of a slice are given a label alike, by live and by candidates."},
         {.name = "safeguards",

@@ -430,7 +430,7 @@ static int make_control_socket(struct estate *e)
 	char made[CONTROL_PATH_BYTES];
 	int fd;
 
-	if (!path[0])
+	if (!path[0] || e->plan->replay)
 		return 0;
 	control_path(e->plan, is_later(e->plan) ? "~" : "", made);
 	fd = estate_bind_path(e->plan, made);
@@ -609,6 +609,21 @@ static void carry(struct estate *e, const char *run_directory)
 	buf_fini(&text);
 }
 
+/* Of a replay: its own, or that of the run with which it goes on. */
+static int make_journal(struct estate *e)
+{
+	char path[PATH_MAX_BYTES + 16];
+	int fd, err = own_file(e, e->plan->replay_journal, "journal.sent");
+
+	snprintf(path, sizeof path, "%s/journal", e->run_directory);
+	if (e->plan->replay_journal[0])
+		snprintf(path, sizeof path, "%s", e->plan->replay_journal);
+	if (err)
+		return err;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	return fd == -1 ? estate_complain("cannot open", path) : estate_own(e, fd, "journal");
+}
+
 int estate_open(struct estate *e, const struct plan *plan, const char *run_directory, const char *input,
                 const struct estate *former)
 {
@@ -637,6 +652,8 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 		err = make_control_socket(e);
 	if (!err && !plan->run_closed)
 		err = make_run_directory(e, run_directory);
+	if (!err && plan->replay)
+		err = make_journal(e);
 	if (!err && !plan->run_closed && !plan->replay && !former)
 		carry(e, run_directory);
 	return err;

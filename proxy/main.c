@@ -20,6 +20,8 @@
 #include "replay/shadow.h"
 #include "tools/commands.h"
 
+enum { KEEPER_READY_MS = 600000 }; /* in a replay, to load a model */
+
 /* In starting order; workers last: nothing is accepted before every role has said it is ready. A replay is
  * the same house with another source: the player takes the place of worker, masker and recorder. */
 static const struct role_row roles[] = {
@@ -63,7 +65,7 @@ static const struct role_row roles[] = {
          PHASE_SHADOW,
          ONE_ROLE,
          {"plan", "ledger", "page", "trust.*", "credential.*", "ring.shadow", "wake.shadow", "ring.answers",
-          "wake.answers", "names.read", "dial.ask", "sandbox.look.*"},
+          "wake.answers", "names.read", "dial.ask", "sandbox.look.*", "journal"},
          {5, 900},
          0,
          {MAY_TALK | MAY_RECEIVE, DIALS_NOBODY}},
@@ -78,14 +80,14 @@ static const struct role_row roles[] = {
          0,
          {MAY_TALK | MAY_PASS, DIALS_CANDIDATES}},
         {"keeper",
-         IN_MIRROR,
+         IN_MIRROR | IN_REPLAY,
          keeper_run,
          STAGE_NONE,
          PHASE_ANSWERS,
          PER_SANDBOX,
          {"plan", "ledger", "page", "sandbox.listen.%", "sandbox.gauges.%", "sandbox.life.%"},
          {5, 950},
-         0,
+         KEEPER_READY_MS,
          {MAY_LAUNCH, DIALS_NOBODY}},
         {"recorder",
          IN_MIRROR,
@@ -125,7 +127,7 @@ static const struct role_row roles[] = {
          PHASE_WORKERS,
          ONE_ROLE,
          {"plan", "ledger", "page", "input", "withdrawn", "ring.shadow", "wake.shadow", "ring.judge",
-          "wake.judge"},
+          "wake.judge", "journal.sent"},
          {0, 300},
          0,
          {MAY_READ, DIALS_NOBODY}},

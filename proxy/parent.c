@@ -294,6 +294,14 @@ static int begin(struct parent *p)
 	return hear_signals(p) ? ERR_SYS : confine_parent();
 }
 
+/* A replay has no other binary to start. */
+static bool launches(const struct parent_job *job)
+{
+	unsigned r, c;
+
+	return !job->plan->replay || plan_sandboxed(job->plan, 0, &r, &c);
+}
+
 int parent_run(const struct parent_job *job)
 {
 	static struct parent parent;
@@ -305,7 +313,7 @@ int parent_run(const struct parent_job *job)
 	upgrade_find(&p->former);
 	notify_open(&p->notify);
 	settle_process(job->plan);
-	if (p->self_fd == -1 || (!job->plan->replay && launcher_open(&p->launcher, p->self_fd)) || begin(p))
+	if (p->self_fd == -1 || (launches(job) && launcher_open(&p->launcher, p->self_fd)) || begin(p))
 		fprintf(stderr, "understudy: cannot start roles: %s\n", strerror(errno));
 	else if ((p->serving = build_first(p))) {
 		serve(p);

@@ -35,9 +35,8 @@ struct successor { /* as the old parent sees the new one */
 enum upgrade_news { UPGRADE_NOTHING, UPGRADE_READY, UPGRADE_FAILED };
 
 /* Have argv executed, as this process was started. 0, or ERR_SYS (nothing was started). */
-int upgrade_start(struct successor *, struct launcher *, char **argv, const int *listeners,
-                  unsigned count, const struct notify *, const struct former *said,
-                  uint64_t now_ns) MUST_CHECK;
+int upgrade_start(struct successor *, struct launcher *, char **argv, const int *listeners, unsigned count,
+                  const struct notify *, const struct former *said, uint64_t now_ns) MUST_CHECK;
 /* READY once. FAILED: it has ended, or is killed because it took over 60 s; upgrade_forget() it. */
 enum upgrade_news upgrade_hear(const struct successor *, uint64_t now_ns);
 /* Close our end: to a successor that is ready this says that we have left. */

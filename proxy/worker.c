@@ -181,7 +181,7 @@ static void release_canary(struct worker *w)
 	    w->now_ns - atomic_load(&page->canary.sent_ns) < plan->canary_ms * (uint64_t)1000000)
 		return;
 	canary_mark(w->salt, mark);
-	round++;
+	round = (round ? round : CANARY_IDS) + 1;
 	for (uint16_t r = 0; r < plan->route_count; r++) {
 		struct record record = {
 		        .id = round, .route = r, .generation = atomic_load(&page->generation)};

@@ -296,6 +296,8 @@ int compare_pair(const struct plan_route *route, const struct answer *live, cons
 		j.paths[i] = route->ignore[i];
 	j.ignore = (struct ignore_paths){j.paths, route->ignore_count < IGNORES_MAX ? route->ignore_count
 	                                                                            : IGNORES_MAX};
+	pace_of_chunks(&live->pace, &out->live_pace);
+	pace_of_chunks(&candidate->pace, &out->candidate_pace);
 	if (live->grpc)
 		err = compare_grpc(&j, route->protocol);
 	else if (live->status != candidate->status)

@@ -11,6 +11,7 @@
 #include "proto/base/span.h"
 #include "replay/agreement.h"
 #include "replay/jsondiff.h"
+#include "replay/pace.h"
 
 #define DIVERGENCE_TABLE(X)                                                                                  \
 	X(STATUS, "status", "pair")              /* response status differs */                               \
@@ -71,6 +72,7 @@ struct answer {
 	bool grpc;            /* the request was a gRPC call: */
 	struct span target;   /* of the request: SERVICE/METHOD */
 	struct span encoding; /* grpc-encoding; empty: none */
+	struct pace_source pace;
 };
 
 struct row {
@@ -97,8 +99,9 @@ struct comparison {
 	bool diverged;
 	uint32_t counts[DIVERGENCES];
 	uint32_t row_count, rows_diverged;
-	struct agreement agreement;    /* over the elements of declared regressions */
-	uint32_t read_as;              /* enum protocol: what was chosen, or given; of gRPC what is sent */
+	struct agreement agreement; /* over the elements of declared regressions */
+	uint32_t read_as;           /* enum protocol: what was chosen, or given; of gRPC what is sent */
+	struct pace live_pace, candidate_pace;
 	struct row *rows;              /* row_count of them; owned by the comparison */
 	struct jsondiff_paths paths;   /* of what was compared as JSON */
 	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */

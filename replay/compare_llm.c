@@ -306,6 +306,14 @@ static int compare_answers(struct job *j, const struct llm_answer *live, const s
 	return 0;
 }
 
+static void tell_pace(const struct answer *from, const struct llm_answer *read, struct pace *out)
+{
+	size_t count;
+	const size_t *ends = llm_pieces(read, &count);
+
+	pace_of_pieces(&from->pace, ends, count, read->tokens_out, out);
+}
+
 int compare_llm(struct job *j, enum llm_api api)
 {
 	struct llm_answer live, candidate = {0};
@@ -316,6 +324,10 @@ int compare_llm(struct job *j, enum llm_api api)
 		err = llm_read(api, j->candidate->body, j->work_bytes / 3, &candidate);
 	if (!err)
 		err = compare_answers(j, &live, same ? &live : &candidate);
+	if (!err) {
+		tell_pace(j->live, &live, &j->out->live_pace);
+		tell_pace(j->candidate, same ? &live : &candidate, &j->out->candidate_pace);
+	}
 	llm_fini(&live);
 	llm_fini(&candidate);
 	return err;

@@ -29,11 +29,15 @@ static size_t head_json_bytes(struct span head)
 	return bytes;
 }
 
-static struct answer answer_of(const struct leg *client, const struct leg *leg)
+/* asked_ns: when the last byte of its request was sent. */
+static struct answer answer_of(const struct leg *client, const struct leg *leg, uint64_t asked_ns)
 {
 	struct span request = buf_span(&client->head), head = buf_span(&leg->head);
 	bool grpc = grpc_is(head_field(request, SPAN("content-type")));
+	const struct leg_mark *marks;
+	size_t count;
 
+	marks = leg_marks(leg, &count);
 	return (struct answer){.status = grpc ? head_grpc_status(head, buf_span(&leg->trailers))
 	                                      : head_status(head),
 	                       .content_type = head_field(head, SPAN("content-type")),
@@ -41,7 +45,8 @@ static struct answer answer_of(const struct leg *client, const struct leg *leg)
 	                       .binary_from = head_json_bytes(head),
 	                       .grpc = grpc,
 	                       .target = head_target(request),
-	                       .encoding = head_field(head, SPAN("grpc-encoding"))};
+	                       .encoding = head_field(head, SPAN("grpc-encoding")),
+	                       .pace = {asked_ns, marks, count}};
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -213,8 +218,8 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 		return OUTCOME_DISK;
 	pair.against_baseline = against != live;
 	pair.drilled = (other->flags | (pair.against_baseline ? against->flags : 0)) & RECORD_DRILLED;
-	pair.live = answer_of(client, against);
-	pair.other = answer_of(client, other);
+	pair.live = answer_of(client, against, against == live ? client->end_ns : against->start_ns);
+	pair.other = answer_of(client, other, other->start_ns);
 	err = compare_pair(route, &pair.live, &pair.other, work_bytes, &comparison);
 	if (err)
 		return err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_UNDECODABLE;

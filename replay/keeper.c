@@ -89,6 +89,7 @@ static void tell_ready(void)
 /* Until it ends or is released. */
 static void watch(void)
 {
+	tell_ready();
 	while (!released(0) && sandbox_watch(&keeper.sandbox, keeper.life, said, NULL))
 		tell_ready();
 }
@@ -128,14 +129,30 @@ static int begin(const struct role_env *env)
 	return sandbox_gauges_map(role_fd_nth(env, "sandbox.gauges.", 0), &keeper.gauges);
 }
 
+/* A replay begins when it is ready, and does not begin without it. */
+static bool started_first(void)
+{
+	if (start())
+		return false;
+	while (!keeper.sandbox.ready && !released(0) &&
+	       sandbox_watch(&keeper.sandbox, keeper.life, said, NULL))
+		tell_ready();
+	if (!keeper.sandbox.ready)
+		bury();
+	return keeper.sandbox.ready;
+}
+
 int keeper_run(struct role_env *env)
 {
-	if (begin(env))
+	bool runs = false;
+
+	if (begin(env) || (env->plan->replay && !(runs = started_first())))
 		return 3;
 	role_ready(env);
 	while (!released(0)) {
-		if (start() == 0)
+		if (runs || start() == 0)
 			watch();
+		runs = false;
 		if (released(0))
 			break;
 		bury();

@@ -4,7 +4,8 @@
  *   started -> ready -> ended -> a pause of 0.1 s, doubled up to 30 s while it does not last -> started ...
  *
  * It serves every generation that has this sandbox, and ends with the last that holds it. What the candidate
- * prints until it is ready is logged; from then on it could hold what it was asked, and is counted.
+ * prints until it is ready is logged; from then on it could hold what it was asked, and is counted. A replay
+ * begins once it is ready, and not at all when it ends before that.
  */
 #ifndef REPLAY_KEEPER_H
 #define REPLAY_KEEPER_H

@@ -8,8 +8,8 @@
 
 /* Beside what grows with the body: buffers start at 256 bytes. */
 enum { FIXED_BYTES = (2 * LLM_CHOICES_MAX + 2 * LLM_TOOLS_MAX) * 256 };
-/* Texts in doubled buffers, and the joined data of an event. */
-enum { BYTES_PER_BYTE = 4 };
+/* Texts in doubled buffers, the joined data of an event, and where pieces ended. */
+enum { BYTES_PER_BYTE = 5 };
 
 struct llm_choice *llm_choice(struct llm_answer *a, uint64_t index)
 {
@@ -172,6 +172,35 @@ static int add_document(enum llm_api api, struct llm_answer *a, struct span docu
 	}
 }
 
+/* What has come so far: it grows with each piece. */
+static size_t brought(const struct llm_answer *a)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < a->choice_count; i++)
+		sum += buf_len(&a->choices[i].text);
+	for (unsigned i = 0; i < a->tool_count; i++)
+		sum += buf_len(&a->tools[i].name) + buf_len(&a->tools[i].arguments);
+	return sum;
+}
+
+/* The document that ends there; what is past LLM_PIECES_MAX is left out. */
+static int add_piece(enum llm_api api, struct llm_answer *a, struct span document, size_t end)
+{
+	size_t before = brought(a);
+	int err = add_document(api, a, document);
+
+	if (!err && brought(a) > before && buf_len(&a->pieces) < a->pieces.limit_bytes)
+		buf_put(&a->pieces, &end, sizeof end);
+	return err;
+}
+
+const size_t *llm_pieces(const struct llm_answer *a, size_t *count_out)
+{
+	*count_out = buf_len(&a->pieces) / sizeof(size_t);
+	return (const size_t *)(const void *)buf_span(&a->pieces).data;
+}
+
 /* Events whose data is no JSON are marks, as "[DONE]" is, or errors in plain text. */
 static int read_events(enum llm_api api, struct span body, struct llm_answer *a)
 {
@@ -185,7 +214,7 @@ static int read_events(enum llm_api api, struct span body, struct llm_answer *a)
 			a->failed = true;
 		if (span_eq(e.data, SPAN("[DONE]")) || (e.data.data[0] != '{' && a->failed))
 			continue;
-		err = add_document(api, a, e.data);
+		err = add_piece(api, a, e.data, body.len - r.left.len);
 		if (err)
 			break;
 	}
@@ -195,11 +224,11 @@ static int read_events(enum llm_api api, struct span body, struct llm_answer *a)
 
 static int read_documents(enum llm_api api, struct span body, struct llm_answer *a)
 {
-	struct span document;
+	struct span document, left = body;
 	int err;
 
-	while ((err = json_document_next(&body, 0, &document)) > 0) {
-		err = add_document(api, a, document);
+	while ((err = json_document_next(&left, 0, &document)) > 0) {
+		err = add_piece(api, a, document, body.len - left.len);
 		if (err)
 			return err;
 	}
@@ -222,6 +251,8 @@ static int sticky_error(const struct llm_answer *a)
 
 	for (unsigned i = 0; i < a->choice_count && !err; i++)
 		err = a->choices[i].text.err ? a->choices[i].text.err : a->choices[i].finish.err;
+	if (!err)
+		err = a->pieces.err;
 	for (unsigned i = 0; i < a->tool_count && !err; i++)
 		err = a->tools[i].name.err ? a->tools[i].name.err : a->tools[i].arguments.err;
 	return err;
@@ -245,6 +276,7 @@ int llm_read(enum llm_api api, struct span body, size_t work_bytes, struct llm_a
 	*out = (struct llm_answer){.limit_bytes = body.len};
 	if (work_bytes < FIXED_BYTES || (work_bytes - FIXED_BYTES) / BYTES_PER_BYTE < body.len)
 		return ERR_NOMEM;
+	buf_init(&out->pieces, LLM_PIECES_MAX * sizeof(size_t));
 	out->room_max = (work_bytes - FIXED_BYTES - BYTES_PER_BYTE * body.len) / sizeof(double);
 	err = is_events(body) ? read_events(api, body, out) : read_documents(api, body, out);
 	if (!err)
@@ -263,6 +295,7 @@ void llm_fini(struct llm_answer *a)
 		buf_fini(&a->tools[i].name);
 		buf_fini(&a->tools[i].arguments);
 	}
+	buf_fini(&a->pieces);
 	free(a->embedding);
 	a->embedding = NULL;
 	a->choice_count = a->tool_count = 0;

@@ -14,7 +14,7 @@
 #include "proto/base/buf.h"
 #include "replay/oip.h"
 
-enum { LLM_CHOICES_MAX = 64, LLM_TOOLS_MAX = 64 };
+enum { LLM_CHOICES_MAX = 64, LLM_TOOLS_MAX = 64, LLM_PIECES_MAX = 1 << 16 };
 
 enum llm_api { LLM_OPENAI, LLM_ANTHROPIC, LLM_OLLAMA, LLM_TGI, LLM_APIS };
 
@@ -36,7 +36,8 @@ struct llm_answer {
 	struct llm_tool tools[LLM_TOOLS_MAX];       /* as they came */
 	uint64_t tokens_in, tokens_out;             /* usage, 0 when not told */
 	size_t vectors, width;
-	double *embedding;                  /* `vectors` rows of `width`; NULL: none */
+	double *embedding; /* `vectors` rows of `width`; NULL: none */
+	struct buf pieces; /* private: size_t; ends of the documents that brought text or arguments */
 	size_t room, room_max, limit_bytes; /* private: elements there is, may be room for; of each buffer */
 };
 
@@ -44,6 +45,9 @@ struct llm_answer {
  * when it may take more than work_bytes). Nothing of the body is borrowed. llm_fini() in every case. */
 int llm_read(enum llm_api, struct span body, size_t work_bytes, struct llm_answer *out) MUST_CHECK;
 void llm_fini(struct llm_answer *);
+/* Where in the body each document of a streamed answer ended that brought text or arguments, the first
+ * LLM_PIECES_MAX of them. */
+const size_t *llm_pieces(const struct llm_answer *, size_t *count_out);
 /* Whose answer this is: by the path of its request, else by what its first document holds; LLM_APIS: nobody's
  * that is known. */
 enum llm_api llm_api_of(struct span target, struct span body);

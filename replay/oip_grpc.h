@@ -18,8 +18,9 @@ enum oip_grpc_form { OIP_GRPC_BARE, OIP_GRPC_WRAPPED, OIP_GRPC_EITHER };
 enum oip_grpc_form oip_grpc_form_of(struct span message);
 
 /* `message`: one gRPC message, not compressed, of that form; one of EITHER that does not tell is an error's.
- * *failed_out: there was an error_message, and no outputs. Nothing of the message is borrowed. 0, ERR_PROTO, ERR_LIMIT (tensors, rank, elements), ERR_NOMEM (also when it would
- * take more than work_bytes). oip_fini() in every case. */
+ * *failed_out: there was an error_message, and no outputs. Nothing of the message is borrowed. 0, ERR_PROTO,
+ * ERR_LIMIT (tensors, rank, elements), ERR_NOMEM (also when it would take more than work_bytes). oip_fini()
+ * in every case. */
 int oip_grpc_read(struct span message, enum oip_grpc_form, size_t work_bytes, struct oip_answer *out,
                   bool *failed_out) MUST_CHECK;
 

@@ -19,6 +19,7 @@
 
 #include "capture/budget.h"
 #include "capture/head.h"
+#include "capture/journal.h"
 #include "capture/withdrawn.h"
 #include "proto/base/clock.h"
 #include "replay/judge.h"
@@ -37,8 +38,11 @@ struct player {
 	unsigned pass;
 	uint64_t sequence, pass_first, start_ns, baselines[ROUTES_MAX];
 	uint64_t told_ns;
-	bool terminal;
+	bool terminal, begun;
+	struct journal *journal;     /* of the run that this one goes on with, or NULL */
+	uint64_t skipped;            /* all of its copies had been sent */
 	struct withdrawn *withdrawn; /* NULL: no list */
+	uint64_t withheld;           /* for that */
 };
 
 static struct player player;
@@ -74,22 +78,31 @@ static void emit(struct record *r, uint8_t type, uint64_t time_ns, struct span p
 	put_waiting(player.to_judge, r, payload.data);
 }
 
+/* What a mark of its leg says came at once. */
+static void emit_chunk(struct record *r, uint64_t time_ns, struct span bytes)
+{
+	while (bytes.len) {
+		size_t n = bytes.len < RECORD_PAYLOAD_MAX ? bytes.len : RECORD_PAYLOAD_MAX;
+
+		emit(r, RECORD_CHUNK, time_ns, (struct span){bytes.data, n});
+		bytes = (struct span){bytes.data + n, bytes.len - n};
+	}
+}
+
 /* Times are moved so that the request ends when it is due: intervals stay, and the run's clock is the
  * replay's. */
 static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg, uint64_t shift_ns)
 {
 	struct span body = buf_span(&leg->body);
+	size_t count;
+	const struct leg_mark *marks = leg_marks(leg, &count);
 
 	r.leg = leg_number;
 	r.flags = leg->flags | RECORD_MASKED;
 	emit(&r, RECORD_HEAD, leg->start_ns + shift_ns, buf_span(&leg->head));
-	while (body.len) {
-		size_t n = body.len < RECORD_PAYLOAD_MAX ? body.len : RECORD_PAYLOAD_MAX;
-
-		emit(&r, RECORD_CHUNK, leg->first_ns + shift_ns, (struct span){body.data, n});
-		body.data += n;
-		body.len -= n;
-	}
+	for (size_t i = 0, from = 0; i < count; from = marks[i++].end)
+		emit_chunk(&r, marks[i].time_ns + shift_ns,
+		           (struct span){body.data + from, marks[i].end - from});
 	if (buf_len(&leg->trailers))
 		emit(&r, RECORD_TRAILERS, leg->end_ns + shift_ns, buf_span(&leg->trailers));
 	emit(&r, RECORD_END, leg->end_ns + shift_ns, SPAN(""));
@@ -103,7 +116,8 @@ static void tell(const char *end)
 	double share = (player.pass + window_share(player.window)) / player.schedule.rule->loops,
 	       seconds = (double)(clock_mono_ns() - player.start_ns) / 1e9;
 	const struct replay_gauges *g = &player.env->page->replay;
-	unsigned long long sent = player.sequence, late = atomic_load(&g->lag_p99_us);
+	unsigned long long sent = player.sequence - player.skipped - player.withheld,
+	                   late = atomic_load(&g->lag_p99_us);
 	char lag[40] = "";
 
 	if (atomic_load(&g->lag_count))
@@ -165,6 +179,11 @@ static uint32_t sample_ppm(const struct exchange *x)
 	return (uint32_t)((uint64_t)x->sample_ppm * player.env->plan->replay_choice.sample_ppm / 1000000);
 }
 
+static uint32_t all_of(const struct exchange *x)
+{
+	return (1u << player.env->plan->routes[x->route].candidate_count) - 1;
+}
+
 /* Its subject, by the masked head, has withdrawn since it was captured: counted, never sent. */
 static bool is_withdrawn(const struct exchange *x)
 {
@@ -197,7 +216,8 @@ static int load_withdrawn(void)
 static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 {
 	const struct plan_route *route = &player.env->plan->routes[x->route];
-	struct record r = {.route = x->route,
+	struct record r = {.id = ++player.sequence,
+	                   .route = x->route,
 	                   .generation = player.env->plan->generation,
 	                   .sample_hash = schedule_copy(x->sample_hash, copy),
 	                   .sample_ppm = sample_ppm(x)};
@@ -205,12 +225,9 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 	uint64_t shift;
 	bool waited = false;
 
-	if (is_withdrawn(x))
-		return true;
-	r.id = ++player.sequence;
-	while (ledger_take(l, 0, r.id, x->route, (1u << route->candidate_count) - 1, route->candidate_count,
-	                   OUTCOME_SAMPLED_OUT, (uint32_t)player.baselines[x->route], OUTCOME_CAPTURE_OFF,
-	                   &r.slot)) {
+	while (ledger_take(l, 0, r.id, x->route, all_of(x) & ~journal_sent(player.journal, r.id),
+	                   route->candidate_count, OUTCOME_SAMPLED_OUT, (uint32_t)player.baselines[x->route],
+	                   OUTCOME_CAPTURE_OFF, &r.slot)) {
 		if (stopped()) {
 			player.sequence--;
 			return false;
@@ -231,17 +248,40 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 	return true;
 }
 
-static bool play_in_time(const struct exchange *x)
+static bool was_sent(const struct exchange *x)
+{
+	return !(all_of(x) & ~journal_sent(player.journal, player.sequence + 1));
+}
+
+/* False: stopped. */
+static bool play_in_time(const struct exchange *x, unsigned copy)
+{
+	uint64_t due = schedule_next(&player.schedule, x->legs[LEG_CLIENT]->end_ns);
+
+	if (is_withdrawn(x)) {
+		player.sequence++;
+		player.withheld++;
+		return !stopped();
+	}
+	if (was_sent(x)) {
+		player.sequence++;
+		player.skipped++;
+		return !stopped();
+	}
+	if (!player.begun) /* time begins with the first that is sent */
+		player.start_ns = clock_mono_ns() + LEAD_NS - due;
+	player.begun = true;
+	due += player.start_ns;
+	return wait_until(due - LEAD_NS) && play(x, copy, player.schedule.speed > 0 ? due : clock_mono_ns());
+}
+
+static bool play_copies(const struct exchange *x)
 {
 	unsigned copies = player.env->plan->replay_schedule.copies;
 
-	for (unsigned n = 0; n < copies || n == 0; n++) {
-		uint64_t due = player.start_ns + schedule_next(&player.schedule, x->legs[LEG_CLIENT]->end_ns);
-
-		if (!wait_until(due - LEAD_NS) ||
-		    !play(x, n, player.schedule.speed > 0 ? due : clock_mono_ns()))
+	for (unsigned n = 0; n < copies || n == 0; n++)
+		if (!play_in_time(x, n))
 			return false;
-	}
 	return true;
 }
 
@@ -264,7 +304,10 @@ static void say_end(int err)
 		        (unsigned long long)window_not_allowed(player.window));
 	if (others && player.env->plan->replay_progress != PROGRESS_QUIET)
 		fprintf(stderr, "understudy: left out by --where and --sample: %llu\n", others);
-	if (!player.sequence)
+	if (player.skipped)
+		fprintf(stderr, "understudy: sent before, and not again: %llu\n",
+		        (unsigned long long)player.skipped);
+	if (player.sequence == player.skipped + player.withheld)
 		fprintf(stderr, "understudy: replay: nothing was sent\n");
 }
 
@@ -332,10 +375,9 @@ static void play_all(void)
 
 	schedule_init(&player.schedule, &plan->replay_schedule, plan->replay_speed, plan->seed);
 	err = next(&x);
-	player.told_ns = clock_mono_ns();
-	player.start_ns = player.told_ns + LEAD_NS;
+	player.told_ns = player.start_ns = clock_mono_ns();
 	while (!err) {
-		if (!play_in_time(x))
+		if (!play_copies(x))
 			return;
 		err = next(&x);
 	}
@@ -359,10 +401,16 @@ int player_run(struct role_env *env)
 	    role_ring_writer(env, "judge", &player.to_judge))
 		return 3;
 	role_ready(env);
+	if (role_fd(env, "journal.sent") != -1 &&
+	    journal_load(role_fd(env, "journal.sent"), &player.journal)) {
+		fprintf(stderr, "understudy: the journal cannot be read\n");
+		return 3;
+	}
 	/* a player that died is not played again: its exchanges would be sent twice */
 	if (env->epoch == 0 && open_window(env) == 0)
 		play_all();
 	window_free(&player.window);
+	journal_free(&player.journal);
 	atomic_store(&env->page->phase, PHASE_WORKERS);
 	return 0;
 }

@@ -41,6 +41,8 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 		entry.bytes += (uint32_t)strlen(o->slices[i]) + 1;
 	for (uint32_t i = 0; i < o->path_count; i++)
 		entry.bytes += (uint32_t)strlen(o->paths[i]) + 1;
+	for (uint32_t i = 0; i < o->feature_count; i++)
+		entry.bytes += (uint32_t)strlen(o->features.at[i]) + 1;
 	room = buf_room(&r->observations, sizeof entry + entry.bytes);
 	if (!room) {
 		r->observations.err = 0;
@@ -54,6 +56,8 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 		room = stpcpy(room, o->slices[i]) + 1;
 	for (uint32_t i = 0; i < o->path_count; i++)
 		room = stpcpy(room, o->paths[i]) + 1;
+	for (uint32_t i = 0; i < o->feature_count; i++)
+		room = stpcpy(room, o->features.at[i]) + 1;
 	buf_grown(&r->observations, sizeof entry + entry.bytes);
 	return 0;
 }
@@ -75,13 +79,17 @@ static bool read_observation(const struct entry *entry, const char *bytes, struc
 	const char *end = bytes + entry->bytes;
 
 	memcpy(o, bytes, OBSERVATION_BYTES);
-	if (o->slice_count > SLICES_MAX || o->path_count > RESULTS_PATHS_MAX)
+	if (o->slice_count > SLICES_MAX || o->path_count > RESULTS_PATHS_MAX ||
+	    o->feature_count > AUTO_FEATURES)
 		return false;
 	bytes += OBSERVATION_BYTES;
 	for (uint32_t i = 0; i < o->slice_count; i++)
 		bytes = read_text(bytes, end, o->slices[i], SLICE_NAME_BYTES);
 	for (uint32_t i = 0; i < o->path_count; i++)
 		bytes = read_text(bytes, end, o->paths[i], RESULTS_PATH_BYTES);
+	o->features.count = o->feature_count;
+	for (uint32_t i = 0; i < o->feature_count; i++)
+		bytes = read_text(bytes, end, o->features.at[i], AUTO_FEATURE_BYTES);
 	return bytes != NULL;
 }
 

@@ -15,6 +15,7 @@
 
 #include <sqlite3.h>
 #include "proto/base/buf.h"
+#include "replay/auto_slices.h"
 #include "replay/evidence.h"
 #include "replay/gate.h"
 #include "replay/results.h"
@@ -50,16 +51,19 @@ struct observation {
 	uint32_t measured[MEASURES]; /* rows that have it */
 	double sums[MEASURES];       /* over those */
 	struct agreement agreement;
+	struct pace live_pace, other_pace;
 	bool noise_known, baseline_diverged;
 	uint64_t baseline_us;
 	uint32_t control;                                   /* enum results_control */
 	uint32_t label_rows, live_favoured, other_favoured; /* rows with labels; given the route's label */
 	uint16_t labels[LABELS_COUNTED], flips[LABELS_COUNTED]; /* rows by live's label */
 	uint32_t path_count;
+	uint32_t auto_half, feature_count;
 	uint8_t differs[RESULTS_PATHS_MAX]; /* 1: the candidate, 2: the baseline */
 	uint32_t slice_count;               /* beside the route's, which all its pairs are in */
 	char slices[SLICES_MAX][SLICE_NAME_BYTES];
 	char paths[RESULTS_PATHS_MAX][RESULTS_PATH_BYTES];
+	struct auto_features features;
 };
 
 /* The aggregate state of one candidate of one route. */
@@ -73,6 +77,8 @@ struct tally {
 	struct stat_mean measures[MEASURES]; /* of each pair's mean over its rows */
 	uint64_t moment;                     /* pairs at the last point of the timeline */
 	struct agreement agreement;
+	uint64_t paced, first_later; /* pairs with a first token on both sides; the candidate's came later */
+	struct sketch live_pace[PACE_FIGURES], other_pace[PACE_FIGURES];
 	uint64_t rows_measured[MEASURES];
 	double row_sums[MEASURES];
 	struct sketch live, other, first;
@@ -84,6 +90,7 @@ struct tally {
 	uint64_t label_rows[LABELS_COUNTED], label_flips[LABELS_COUNTED]; /* by live's label */
 	uint32_t path_count;
 	struct path paths[PATHS_COUNTED];
+	struct auto_slices auto_slices;
 	uint32_t slice_count;
 	struct slice slices[SLICES_COUNTED];
 	struct results_standing standing;

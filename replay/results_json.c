@@ -289,6 +289,49 @@ static void put_read_as(struct buf *b, const struct tally *t)
 	buf_puts(b, "},");
 }
 
+static void put_quantiles(struct buf *b, const char *key, const struct sketch *s)
+{
+	buf_printf(b, "\"%s\":{", key);
+	put_double(b, "p50", s->count ? (double)sketch_quantile(s, 0.5) : NAN);
+	buf_puts(b, ",");
+	put_double(b, "p90", s->count ? (double)sketch_quantile(s, 0.9) : NAN);
+	buf_puts(b, ",");
+	put_double(b, "p99", s->count ? (double)sketch_quantile(s, 0.99) : NAN);
+	buf_puts(b, ",");
+	put_double(b, "max", s->count ? (double)s->max_us : NAN);
+	buf_puts(b, "}");
+}
+
+static void put_pace_side(struct buf *b, const char *key, const struct sketch sketches[PACE_FIGURES])
+{
+	static const char *const names[] = {
+#define X(name, meaning, unit) #name,
+	        PACE_TABLE(X)
+#undef X
+	};
+
+	buf_printf(b, ",\"%s\":{", key);
+	for (int i = 0; i < PACE_FIGURES; i++) {
+		buf_puts(b, i ? "," : "");
+		put_quantiles(b, names[i], &sketches[i]);
+	}
+	buf_puts(b, "}");
+}
+
+/* Of streamed answers; times are us. */
+static void put_pace(struct buf *b, const struct tally *t)
+{
+	if (!t->live_pace[PACE_chunk_gap].count && !t->other_pace[PACE_chunk_gap].count)
+		return;
+	buf_puts(b, "\"stream\":{");
+	put_integer(b, "pairs", t->paced);
+	buf_puts(b, ",");
+	put_integer(b, "candidate_first_later", t->first_later);
+	put_pace_side(b, "live", t->live_pace);
+	put_pace_side(b, "candidate", t->other_pace);
+	buf_puts(b, "},");
+}
+
 /* Of declared regressions: bias and limits of agreement (agreement.h), extremes. */
 static void put_agreement(struct buf *b, const struct agreement *a)
 {
@@ -313,19 +356,6 @@ static void put_agreement(struct buf *b, const struct agreement *a)
 	buf_puts(b, ",");
 	put_double(b, "ulp_max", a->ulp_max);
 	buf_puts(b, "},");
-}
-
-static void put_quantiles(struct buf *b, const char *key, const struct sketch *s)
-{
-	buf_printf(b, "\"%s\":{", key);
-	put_double(b, "p50", s->count ? (double)sketch_quantile(s, 0.5) : NAN);
-	buf_puts(b, ",");
-	put_double(b, "p90", s->count ? (double)sketch_quantile(s, 0.9) : NAN);
-	buf_puts(b, ",");
-	put_double(b, "p99", s->count ? (double)sketch_quantile(s, 0.99) : NAN);
-	buf_puts(b, ",");
-	put_double(b, "max", s->count ? (double)s->max_us : NAN);
-	buf_puts(b, "}");
 }
 
 /* Of pairs: candidate less reference, in us. */
@@ -551,6 +581,34 @@ static void put_slices(struct buf *b, const struct tally *t)
 	buf_puts(b, "]");
 }
 
+/* What the proposing half of the pairs proposed, with the figures of the other half. */
+static void put_auto_slices(struct buf *b, const struct auto_slices *s)
+{
+	unsigned proposed[AUTO_PROPOSED], n = auto_proposed(s, proposed);
+	double log_e[AUTO_PROPOSED], least;
+
+	for (unsigned i = 0; i < n; i++)
+		log_e[i] = auto_log_e(s, proposed[i], AUTO_TESTS);
+	evidence_bh(log_e, n, GATE_ALPHA, &least);
+	buf_printf(b, ",\"auto_slices\":{\"left_out\":%llu,\"pairs\":%llu,\"diverged\":%llu,\"proposed\":[",
+	           (unsigned long long)s->left_out, (unsigned long long)s->pairs[AUTO_TESTS],
+	           (unsigned long long)s->diverged[AUTO_TESTS]);
+	for (unsigned i = 0; i < n; i++) {
+		const struct auto_predicate *p = &s->at[proposed[i]];
+		uint64_t pairs = p->pairs[AUTO_TESTS], diverged = p->diverged[AUTO_TESTS];
+
+		buf_puts(b, i ? ",{" : "{");
+		put_text(b, "slice", p->name);
+		buf_printf(b, ",\"pairs\":%llu,\"diverged\":%llu,", (unsigned long long)pairs,
+		           (unsigned long long)diverged);
+		put_interval(b, "ci", stat_rate(diverged, pairs, GATE_ALPHA, GATE_T_OPT));
+		buf_puts(b, ",");
+		put_double(b, "e", exp(log_e[i]));
+		buf_printf(b, ",\"stands_out\":%s}", log_e[i] >= least ? "true" : "false");
+	}
+	buf_puts(b, "]}");
+}
+
 static void put_divergence(struct buf *b, const struct results *r, const struct tally *t)
 {
 	const struct tally *baseline = results_baseline(r, t->route);
@@ -610,6 +668,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_classes(b, t);
 	put_read_as(b, t);
 	put_agreement(b, &t->agreement);
+	put_pace(b, t);
 	buf_puts(b, "\"measures\":{");
 	for (int m = 0; m < MEASURES; m++) {
 		buf_puts(b, m ? "," : "");
@@ -626,6 +685,8 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_fairness(b, r, t);
 	put_gates(b, j);
 	put_slices(b, t);
+	if (tally_route(r, t)->auto_slices)
+		put_auto_slices(b, &t->auto_slices);
 	buf_puts(b, "}");
 }
 

@@ -156,6 +156,12 @@ static void put_input(struct buf *b, const struct plan *plan)
 	put_hex(b, "sha256", input->hash);
 	buf_puts(b, ",\"played\":");
 	put_schedule(b, plan);
+	if (plan->replay_resumes[0]) {
+		buf_puts(b, ",");
+		put_text(b, "resumes", plan->replay_resumes);
+		buf_puts(b, ",");
+		put_text(b, "journal", plan->replay_journal);
+	}
 	buf_puts(b, ",\"masks\":[");
 	for (unsigned i = 0; i < plan->route_count; i++) {
 		buf_puts(b, i ? ",{" : "{");

@@ -115,9 +115,16 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 		o->classes[i] = class_count(i, c->counts[i]);
 	o->read_as = c->read_as;
 	o->agreement = c->agreement;
+	o->live_pace = c->live_pace;
+	o->other_pace = c->candidate_pace;
 	for (uint32_t i = 0; i < c->row_count; i++)
 		observe_row(route, o, &c->rows[i]);
 	observe_labels(c, o);
+	o->features.count = 0;
+	if (route->auto_slices)
+		auto_features_of(p->request_body, &o->features);
+	o->feature_count = o->features.count;
+	o->auto_half = auto_half_of(p->id);
 	o->noise_known = p->noise.known;
 	o->baseline_diverged = p->noise.diverged;
 	o->baseline_us = p->noise.us;
@@ -195,6 +202,25 @@ static void count_shift(const struct results *r, struct tally *t, const struct o
 		sketch_add(&t->slower, o->other_us - from);
 }
 
+static void add_pace(struct sketch sketches[PACE_FIGURES], const struct pace *p)
+{
+	for (int i = 0; i < PACE_FIGURES; i++)
+		if (p->figures[i] != PACE_NONE)
+			sketch_add(&sketches[i], (uint64_t)p->figures[i]);
+}
+
+static void count_pace(struct tally *t, const struct observation *o)
+{
+	int64_t live = o->live_pace.figures[PACE_ttft], other = o->other_pace.figures[PACE_ttft];
+
+	add_pace(t->live_pace, &o->live_pace);
+	add_pace(t->other_pace, &o->other_pace);
+	if (live == PACE_NONE || other == PACE_NONE)
+		return;
+	t->paced++;
+	t->first_later += other > live;
+}
+
 void results_count(const struct results *r, struct tally *t, const struct observation *o)
 {
 	t->pairs++;
@@ -219,6 +245,7 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 		t->classes[i] += o->classes[i];
 	t->read_as[o->read_as]++;
 	agreement_merge(&t->agreement, &o->agreement);
+	count_pace(t, o);
 	for (int m = 0; m < MEASURES; m++) {
 		if (!o->measured[m])
 			continue;
@@ -226,6 +253,8 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 		t->rows_measured[m] += o->measured[m];
 		t->row_sums[m] += o->sums[m];
 	}
+	if (tally_route(r, t)->auto_slices)
+		auto_count(&t->auto_slices, &o->features, o->auto_half, o->diverged);
 	count_noise(t, o);
 	count_shift(r, t, o);
 	t->planted += o->control != CONTROL_NONE;

@@ -18,6 +18,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "capture/journal.h"
 #include "proto/base/clock.h"
 #include "proto/base/sketch.h"
 #include "replay/turns.h"
@@ -51,7 +52,7 @@ static struct {
 	struct copies_list due;
 	struct target *targets[ROUTES_MAX][CANDIDATES_MAX];
 	struct sketch lag; /* of all targets. us */
-	int timer_fd;
+	int timer_fd, journal_fd;
 	struct event *timer;
 	bool keeps_time; /* or everything is due at once */
 	uint64_t first_due_ns, first_sent_ns, last_due_ns, last_sent_ns, published_ns;
@@ -163,6 +164,15 @@ static bool enqueue(struct copies *c, struct target *t)
 	return true;
 }
 
+/* It is noted before it is sent: a run that goes on with this one sends it never again. */
+static void send_noted(struct copies *c, unsigned candidate)
+{
+	if (journal_note(pace.journal_fd, c->x->id, candidate))
+		drop(c, candidate, OUTCOME_DISK);
+	else
+		shadow_send(c->x, &c->end, candidate, &c->with);
+}
+
 static void offer(struct copies *c, unsigned candidate)
 {
 	struct target *t = pace.targets[c->x->route][candidate];
@@ -173,7 +183,7 @@ static void offer(struct copies *c, unsigned candidate)
 	if (why)
 		drop(c, candidate, why);
 	else if (!t->length && has_room(c, candidate))
-		shadow_send(c->x, &c->end, candidate, &c->with);
+		send_noted(c, candidate);
 	else if (!enqueue(c, t))
 		drop(c, candidate, OUTCOME_IN_FLIGHT);
 }
@@ -220,7 +230,7 @@ static void serve(struct target *t, unsigned candidate)
 		c->queued--;
 		c->with.queued = true;
 		if (is_open(c, candidate))
-			shadow_send(c->x, &c->end, candidate, &c->with);
+			send_noted(c, candidate);
 		leave(c);
 	}
 }
@@ -316,6 +326,7 @@ int shadow_pace_begin(void)
 				return ERR_NOMEM;
 			STAILQ_INIT(&t->queue);
 		}
+	pace.journal_fd = role_fd(shadow.env, "journal");
 	prctl(PR_SET_TIMERSLACK, 1);
 	pace.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	pace.timer = pace.timer_fd == -1

@@ -4,6 +4,7 @@
 
 #include "capture/detect/gazetteer.h"
 #include "capture/mask_why.h"
+#include "capture/secret.h"
 #include "proxy/config.h"
 #include "proxy/secrets.h"
 #include "tools/mask.h"
@@ -32,7 +33,7 @@ static const struct plan_mask *choose(const struct plan *p, const char *file, co
 static int load_key(struct mask_job *j, const char *key_file)
 {
 	const char *file = key_file ? key_file : j->plan->mask_key_file;
-	uint8_t key[32];
+	const uint8_t *key;
 	int fd = -1, err = secrets_mask_key(file, -1, &fd);
 
 	if (err)
@@ -40,8 +41,9 @@ static int load_key(struct mask_job *j, const char *key_file)
 	if (!file[0])
 		fprintf(stderr,
 		        "understudy: mask: the policy has no key_file: tokens are of this run alone\n");
-	err = pread(fd, key, sizeof key, 0) == (ssize_t)sizeof key ? mask_key_new(key, &j->key) : ERR_SYS;
-	explicit_bzero(key, sizeof key);
+	err = secret_map(fd, 32, &key);
+	if (!err)
+		err = mask_key_new(key, &j->key);
 	close(fd);
 	return err ? cannot("the mask key", err) : 0;
 }

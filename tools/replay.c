@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "capture/capfile.h"
 #include "capture/head.h"
 #include "proto/base/clock.h"
@@ -178,7 +179,32 @@ static int fill(struct replay_options *o, struct plan *plan)
 	}
 	if (status < 0)
 		hash_options(o, &file, plan);
+	if (status < 0 && o->resume)
+		status = replay_resume(o->resume, plan);
 	return status;
+}
+
+/* Where the sockets of its sandboxes lie: a folder that is gone after the run. 0, or an exit status. */
+static int shelter(struct plan *plan, char folder[PATH_MAX_BYTES])
+{
+	unsigned count = 0, r, c;
+
+	folder[0] = '\0';
+	while (plan_sandboxed(plan, count, &r, &c))
+		count++;
+	if (count > SANDBOXES_MAX)
+		return command_wrong(&replay_command,
+		                     "%u sandboxes are needed, one for each route; at most %d", count,
+		                     SANDBOXES_MAX);
+	if (!count)
+		return 0;
+	snprintf(folder, PATH_MAX_BYTES, "/tmp/understudy-replay-XXXXXX");
+	if (!mkdtemp(folder)) {
+		fprintf(stderr, "understudy: replay: %s: %s\n", folder, strerror(errno));
+		return 3;
+	}
+	snprintf(plan->control_socket, sizeof plan->control_socket, "%s/s", folder);
+	return 0;
 }
 
 static void prepare(struct replay_options *o, struct plan *plan)
@@ -256,6 +282,7 @@ static int run(const struct words *words)
 {
 	static struct plan plan;
 	struct replay_options *o = &options;
+	char folder[PATH_MAX_BYTES];
 	int status, judged;
 
 	o->input = words->at[0];
@@ -265,10 +292,11 @@ static int run(const struct words *words)
 	status = take_input(o);
 	if (status < 0)
 		status = fill(o, &plan);
-	if (status < 0)
-		status = start_roles(&plan, o->run, o->input, NULL);
-	else
+	if (status >= 0 || (status = shelter(&plan, folder)))
 		return status;
+	status = start_roles(&plan, o->run, o->input, NULL);
+	if (folder[0])
+		rmdir(folder);
 	if (status && status != INTERRUPTED)
 		return status;
 	judged = replay_verdict(o, plan.replay_speed > 0); /* of what was played, also when that is not all */
@@ -278,7 +306,7 @@ static int run(const struct words *words)
 static const struct command_flag flags[] = {
         {.name = "--to",
          .argument = "NAME=URL",
-         .sentence = "a target; may be given again",
+         .sentence = "a target; may be given again; NAME alone: as --config has it, a sandbox too",
          .to = options.targets,
          .most = CANDIDATES_MAX - 1,
          .count = &options.target_count},
@@ -424,6 +452,10 @@ static const struct command_flag flags[] = {
          .argument = "N",
          .sentence = "at most N requests in flight to each target",
          .to = &options.connections},
+        {.name = "--resume",
+         .argument = "RUN",
+         .sentence = "send what that run, of the same words, did not",
+         .to = &options.resume},
         {.name = "--dry-run", .sentence = "print what would be sent", .set = &options.dry_run},
         {.name = "--progress",
          .argument = "json",

@@ -14,7 +14,7 @@ struct replay_options {
 	const char *config, *baseline, *max_lag, *progress, *connections, *run_given, *http, *late, *spin,
 	        *timeout, *ca_file, *profile, *from, *until, *amplify;
 	const char *headers[REWRITES_MAX], *paths[REWRITES_MAX], *sets[REWRITES_MAX], *allows[ALLOWS_MAX];
-	const char *host, *model, *credential;
+	const char *host, *model, *credential, *resume;
 	char run[PATH_MAX_BYTES];
 	unsigned target_count, gate_count, in_flight, timeout_ms;
 	unsigned header_count, path_count, set_count, allow_count;
@@ -37,6 +37,8 @@ int replay_fill_route(const struct replay_options *, const struct plan *file, st
 /* What may have side effects, and whether a target is the live endpoint of the capture or of the file. As
  * above. */
 int replay_guard(const struct replay_options *, const struct plan *file, struct plan *);
+/* Go on with RUN, which played the same by the same options. As above. */
+int replay_resume(const char *run, struct plan *);
 /* Print what the plan's replay would send; nothing is sent. An exit status. */
 int replay_dry_run(const char *path, const struct plan *);
 

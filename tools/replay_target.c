@@ -12,16 +12,17 @@
 #include "tools/gate.h"
 #include "tools/replay.h"
 
+/* NAME=URL, or NAME: where that one is, the configuration says. */
 static int read_target(const struct replay_options *o, const char *text, struct plan_candidate *out)
 {
-	const char *equals = strchr(text, '='), *why = "NAME=URL is expected";
+	size_t n = strcspn(text, "=");
+	const char *why = n && n < NAME_MAX_BYTES ? NULL : "NAME=URL is expected";
 
-	if (equals && equals > text && equals - text < NAME_MAX_BYTES)
-		why = endpoint_from_url(equals + 1, &out->endpoint);
-	if (why) {
+	if (!why && text[n])
+		why = endpoint_from_url(text + n + 1, &out->endpoint);
+	if (why)
 		return command_wrong(&replay_command, "--to %s: %s", text, why);
-	}
-	snprintf(out->name, sizeof out->name, "%.*s", (int)(equals - text), text);
+	snprintf(out->name, sizeof out->name, "%.*s", (int)n, text);
 	out->sample_ppm = 1000000;
 	out->verify = true;
 	snprintf(out->ca_file, sizeof out->ca_file, "%s", o->ca_file ? o->ca_file : "");
@@ -43,8 +44,8 @@ static int read_http(const char *text, uint32_t *out)
 }
 
 /* A target that is called like a candidate of the file is sent what that candidate would be. */
-static void adopt(const struct replay_options *o, const struct plan *file, const char *route,
-                  struct plan_candidate *to)
+static int adopt(const struct replay_options *o, const struct plan *file, const char *route,
+                 struct plan_candidate *to)
 {
 	const struct plan_candidate *from = NULL;
 
@@ -53,8 +54,15 @@ static void adopt(const struct replay_options *o, const struct plan *file, const
 			if (!strcmp(file->routes[r].candidates[c].name, to->name) &&
 			    (!from || !strcmp(file->routes[r].name, route)))
 				from = &file->routes[r].candidates[c];
+	if (!from && !to->endpoint.url[0])
+		return command_wrong(&replay_command,
+		                     "--to %s: NAME=URL is expected, or a candidate of --config", to->name);
 	if (!from)
-		return;
+		return -1;
+	if (!to->endpoint.url[0]) {
+		to->endpoint = from->endpoint;
+		to->sandbox = from->sandbox;
+	}
 	to->rewrite = from->rewrite;
 	to->fault_count = from->fault_count;
 	memcpy(to->faults, from->faults, sizeof to->faults);
@@ -66,6 +74,7 @@ static void adopt(const struct replay_options *o, const struct plan *file, const
 		memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);
 	memcpy(to->credential_file, from->credential_file, sizeof to->credential_file);
 	memcpy(to->credential_header, from->credential_header, sizeof to->credential_header);
+	return -1;
 }
 
 /* --- rewriting --- */
@@ -211,7 +220,8 @@ int replay_fill_route(const struct replay_options *o, const struct plan *file, s
 		route->candidates[i].timeout_ms = o->timeout_ms;
 		if (status < 0)
 			status = read_http(o->http, &route->candidates[i].http);
-		adopt(o, file, route->name, &route->candidates[i]);
+		if (status < 0)
+			status = adopt(o, file, route->name, &route->candidates[i]);
 		if (status < 0)
 			status = rewrite(o, &route->candidates[i]);
 		if (!o->http && !route->candidates[i].http && !route->candidates[i].endpoint.tls)

@@ -417,6 +417,46 @@ static void classes(struct buf *out, const struct node *c)
 	close_table(out);
 }
 
+static void stream_row(struct buf *out, const struct node *side, const char *who, const char *key,
+                       const char *meaning)
+{
+	static const char *const quantiles[] = {"p50", "p90", "p99"};
+	const struct node *f = doc_get(side, key);
+
+	if (!isfinite(doc_number(f, "p50")))
+		return;
+	buf_puts(out, "<tr>");
+	cell(out, "", meaning);
+	cell(out, "", who);
+	for (int q = 0; q < 3; q++)
+		count_cell(out, doc_number(f, quantiles[q]));
+	buf_puts(out, "</tr>\n");
+}
+
+/* Of streamed answers. */
+static void stream(struct buf *out, const struct node *c)
+{
+	static const char *const figures[][2] = {{"ttft", "time to the first token, us"},
+	                                         {"token_gap", "between tokens (95th percentile), us"},
+	                                         {"chunk_gap", "between chunks (95th percentile), us"},
+	                                         {"tokens_per_second", "tokens a second"}};
+	const struct node *s = doc_get(c, "stream");
+
+	if (!s)
+		return;
+	open_table(out, "streamed answers|side|>p50|>p90|>p99");
+	for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+		stream_row(out, doc_get(s, "live"), "live", figures[i][0], figures[i][1]);
+		stream_row(out, doc_get(s, "candidate"), "candidate", figures[i][0], figures[i][1]);
+	}
+	close_table(out);
+	if (doc_number(s, "pairs") > 0)
+		buf_printf(out,
+		           "<p class=\"dim\">The candidate's first token came later in %.0f of %.0f "
+		           "pairs.</p>\n",
+		           doc_number(s, "candidate_first_later"), doc_number(s, "pairs"));
+}
+
 /* Of declared regressions. */
 static void agreement(struct buf *out, const struct node *c)
 {
@@ -631,6 +671,7 @@ static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const
 	agreement(out, c);
 	buf_puts(out, "<h3>Latency and throughput</h3>\n");
 	latency(out, c);
+	stream(out, c);
 	slices(out, doc_get(c, "slices"));
 	all_examples(out, db, c);
 }

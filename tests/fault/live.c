@@ -60,6 +60,7 @@ static struct plan plan = {
 };
 static struct role_env env = {.name = "worker", .plan = &plan};
 static struct worker w;
+static const uint8_t sample_key[16];
 static struct tls_context *site, *visitor[2], *ours[2]; /* [1]: of HTTP/2 */
 static struct certificate ca, certificate;
 static const struct way *way;
@@ -469,6 +470,7 @@ static int setup(void **state)
 		return -1;
 	w.env = &env;
 	w.plan = &plan;
+	w.sample_key = sample_key;
 	w.gauges = &env.page->workers[0];
 	w.memory_max = UINT64_MAX;
 	w.base = event_base_new();
