@@ -286,8 +286,6 @@ int replay_guard(const struct replay_options *o, const struct plan *file, struct
 	struct plan_choice *c = &plan->replay_choice;
 	int status = guard_recorded(o, plan);
 
-	if (status < 0 && o->against)
-		status = is_there(o, plan, o->against, "what --against asks");
 	for (unsigned r = 0; r < file->route_count && status < 0; r++)
 		for (unsigned i = 0; i < file->routes[r].live.endpoint_count && status < 0; i++)
 			status = is_there(o, plan, file->routes[r].live.endpoints[i].url,
