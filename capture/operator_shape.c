@@ -69,9 +69,12 @@ static void place(unsigned class, struct span value, char *out)
 	for (size_t i = 0; i < value.len && *fixed; i++)
 		if (operator_is_digit(value.data[i]))
 			out[i] = *fixed++;
-	if (class == DETECT_IBAN) /* the country stays: it has a length of its own */
-		for (size_t i = 0; i < 2 && i < value.len; i++)
-			out[i] = value.data[i];
+	if (class != DETECT_IBAN && class != DETECT_EU_VAT)
+		return;
+	for (size_t i = 0, n = 0; i < value.len && n < 2; i++) { /* the country: it has a form of its own */
+		out[i] = value.data[i];
+		n += operator_is_digit(value.data[i]) || operator_is_letter(value.data[i]);
+	}
 }
 
 static bool adds_up(unsigned class, struct span shaped)

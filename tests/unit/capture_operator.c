@@ -191,6 +191,7 @@ static const char *const shaped[][3] = {
         {"", "Ab-12/x", ""},
         {"in_aadhaar", "2363 5861 7894", ""},
         {"nl_bsn", "111222333", ""},
+        {"eu_vat", "DE136695976", "DE"},
 };
 
 static bool same_kind(char a, char b)
@@ -233,6 +234,25 @@ static void test_shapes(void **state)
 	            240);
 	assert_true(strchr("2367abefABEF", operate(MASK_SHAPE, "", DETECT_MAC, SPAN(""), false,
 	                                           "00:1b:44:11:3a:b7")[1]) != NULL);
+}
+
+/* Called what it is not: a letter where a check counts digits is drawn anew, and no check sees it. */
+static void test_shapes_misnamed(void **state)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	char value[sizeof letters];
+
+	(void)state;
+	for (unsigned class = 1; class < DETECT_CLASSES; class ++)
+		for (size_t len = 1; len < sizeof letters; len++) {
+			snprintf(value, sizeof value, "%.*s", (int)len, letters);
+			assert_null(strstr(operate(MASK_SHAPE, "", class, SPAN(""), false, value), value));
+		}
+	assert_int_equal(
+	        strlen(operate(MASK_SHAPE, "", class_of("de_tax_id"), SPAN(""), false, "zzzzzzzzzzz")), 11);
+	assert_int_equal(
+	        strlen(operate(MASK_SHAPE, "", class_of("in_aadhaar"), SPAN(""), false, "zzzz zzzz zzzz")),
+	        14);
 }
 
 /* However it was written, what is shaped or made up is of the same one. */
@@ -348,7 +368,7 @@ int main(void)
 	        cmocka_unit_test(test_canonical),    cmocka_unit_test(test_shapes),
 	        cmocka_unit_test(test_shapes_agree), cmocka_unit_test(test_shift),
 	        cmocka_unit_test(test_arguments),    cmocka_unit_test(test_hmac_vectors),
-	        cmocka_unit_test(test_hkdf_vectors),
+	        cmocka_unit_test(test_hkdf_vectors), cmocka_unit_test(test_shapes_misnamed),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
