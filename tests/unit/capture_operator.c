@@ -192,6 +192,9 @@ static const char *const shaped[][3] = {
         {"in_aadhaar", "2363 5861 7894", ""},
         {"nl_bsn", "111222333", ""},
         {"eu_vat", "DE136695976", "DE"},
+        {"cn_id", "11010519491231002X", ""},
+        {"se_personnummer", "19811228-9874", ""},
+        {"za_id", "8001015009087", ""},
 };
 
 static bool same_kind(char a, char b)
@@ -253,6 +256,27 @@ static void test_shapes_misnamed(void **state)
 	assert_int_equal(
 	        strlen(operate(MASK_SHAPE, "", class_of("in_aadhaar"), SPAN(""), false, "zzzz zzzz zzzz")),
 	        14);
+}
+
+/* What no draw can change or make add up is known before any is made. */
+static void test_shapes_none(void **state)
+{
+	static const struct {
+		const char *class, *in;
+	} none[] = {{"", "--- ---"},
+	            {"", ""},
+	            {"pan", "4111-1111"},
+	            {"pan", "4111-1111-1111-111x"},
+	            {"iban", "DE89 3704 0044 0532 0130"},
+	            {"iban", "DEAB 3704 0044 0532 0130 00"},
+	            {"iban", "ZZ89 3704 0044 0532 0130 00"},
+	            {"phone", "+49 30 90\xc3\xa9"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_string_equal(
+		        operate(MASK_SHAPE, "", class_of(none[i].class), SPAN(""), false, none[i].in),
+		        "[redacted]");
 }
 
 /* However it was written, what is shaped or made up is of the same one. */
@@ -369,6 +393,7 @@ int main(void)
 	        cmocka_unit_test(test_shapes_agree), cmocka_unit_test(test_shift),
 	        cmocka_unit_test(test_arguments),    cmocka_unit_test(test_hmac_vectors),
 	        cmocka_unit_test(test_hkdf_vectors), cmocka_unit_test(test_shapes_misnamed),
+	        cmocka_unit_test(test_shapes_none),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
