@@ -86,6 +86,8 @@ static const struct {
         {MASK_CHARACTERS, "1", "", "ab\xff", "[redacted]", false},
         {MASK_TRUNCATE, "2", "", "\xc3\xa9t\xc3\xa9", "\xc3\xa9t", false},
         {MASK_TRUNCATE, "9", "", "abc", "abc", false},
+        {MASK_TRUNCATE, "0", "", "abc", "", false},
+        {MASK_TRUNCATE, "3", "", "\xc3\xa9t\xc3\xa9", "\xc3\xa9t\xc3\xa9", false},
         {MASK_TRUNCATE_TIME, "", "", "2024-03-05T10:22:33.5+01:00", "2024-03-05T00:00:00.0+01:00", false},
         {MASK_TRUNCATE_TIME, "hour", "", "2024-03-05T10:22:33Z", "2024-03-05T10:00:00Z", false},
         {MASK_TRUNCATE_TIME, "minute", "", "2024-03-05 10:22:33", "2024-03-05 10:22:00", false},
