@@ -127,8 +127,11 @@ static bool read_number(struct span value, double *out)
 	return !*end && isfinite(*out);
 }
 
+/* A number past all that a double holds is none. */
 static bool put_number(double value, struct buf *out)
 {
+	if (!isfinite(value))
+		return false;
 	buf_printf(out, "%.15g", value);
 	return true;
 }
@@ -273,7 +276,8 @@ static bool generalise_pair(struct span value, struct buf *out)
 	double latitude, longitude;
 
 	if (!comma || !read_number((struct span){value.data, first}, &latitude) ||
-	    !read_number((struct span){comma + 1, value.len - first - 1}, &longitude))
+	    !read_number((struct span){comma + 1, value.len - first - 1}, &longitude) ||
+	    fabs(latitude) > 90 || fabs(longitude) > 360)
 		return false;
 	buf_printf(out, "%.1f,%.1f", floor(latitude * 10) / 10, floor(longitude * 10) / 10);
 	return true;

@@ -104,6 +104,8 @@ static const struct {
         {MASK_BUCKET, "10", "", "many", "[redacted]", false},
         {MASK_BUCKET, "10", "", "true", "[redacted]", true},
         {MASK_BUCKET, "10", "", "NaN", "[redacted]", true},
+        {MASK_BUCKET, "0.5", "", "1.7e308", "[redacted]", true},
+        {MASK_GENERALISE, "", "gps", "1e308,1", "[redacted]", false},
         {MASK_GENERALISE, "", "", "203.0.113.77", "203.0.113.0", false},
         {MASK_GENERALISE, "", "", "2001:db8:1:2::9", "2001:db8:1::", false},
         {MASK_GENERALISE, "", "email", "bob@example.com", "*@example.com", false},
@@ -340,6 +342,23 @@ static void test_shift(void **state)
 	assert_true(differ > 20);
 }
 
+/* Whatever is drawn, no number leaves that is none. */
+static void test_noise(void **state)
+{
+	char value[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		const char *got;
+
+		snprintf(value, sizeof value, "1.7%ue308", i);
+		got = operate(MASK_NOISE, "100", 0, SPAN(""), true, value);
+		assert_true(strcmp(got, "[redacted]") == 0 || strchr("-0123456789", *got));
+		snprintf(value, sizeof value, "1%u", i);
+		assert_string_not_equal(operate(MASK_NOISE, "", 0, SPAN(""), true, value), "[redacted]");
+	}
+}
+
 static void test_arguments(void **state)
 {
 	static const struct {
@@ -419,7 +438,7 @@ int main(void)
 	        cmocka_unit_test(test_shapes_agree), cmocka_unit_test(test_shift),
 	        cmocka_unit_test(test_arguments),    cmocka_unit_test(test_hmac_vectors),
 	        cmocka_unit_test(test_hkdf_vectors), cmocka_unit_test(test_shapes_misnamed),
-	        cmocka_unit_test(test_shapes_none),
+	        cmocka_unit_test(test_shapes_none),  cmocka_unit_test(test_noise),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
