@@ -293,7 +293,7 @@ static const struct cfg_row consent_rows[] = {
         {ONE("header", CFG_HOOK, struct plan_route, consent_header), .required = true,
          .hook = config_slice_header_hook, .sentence = "a header's name; a request without it is not copied"},
         {ONE("value", CFG_STRING, struct plan_route, consent_value),
-         .sentence = "What it must say, in either case; left out: anything but no, false and 0."},
+         .sentence = "What it must say, in either case, each time; left out: anything but no, false and 0."},
         END,
 };
 static const struct cfg_row withdrawn_rows[] = {
