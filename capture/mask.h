@@ -78,6 +78,11 @@ int mask_grpc(const struct mask_rules *, struct mask_key *, bool request, struct
 int mask_protobuf(const struct mask_rules *, struct mask_key *, struct span encoding,
                   const struct grpc_message *, struct buf *out, uint32_t *count_out,
                   bool *input_masked_out) MUST_CHECK;
+/* The same of an answer's message, of which none can tell what call it answers: as of an Open Inference call
+ * when by guess nothing is found in what that leaves, else by guess. Errors of either. */
+int mask_answer(const struct mask_rules *, struct mask_key *, struct span encoding,
+                const struct grpc_message *, struct buf *out, uint32_t *count_out,
+                bool *input_masked_out) MUST_CHECK;
 /* Is that a call whose messages only mask_protobuf() can read? Of an answer none can tell: false. */
 bool mask_by_guess(const struct plan_mask *, struct span head);
 /* May messages be read so? */

@@ -119,3 +119,34 @@ int mask_protobuf(const struct mask_rules *rules, struct mask_key *key, struct s
 	*input_masked_out = w.input_masked;
 	return err;
 }
+
+/* By guess, is there nothing in it that would be masked? */
+static bool is_clean(const struct mask_rules *rules, struct mask_key *key, struct span framed, size_t limit)
+{
+	struct grpc_message message;
+	bool input_masked;
+	uint32_t count = 1;
+	struct buf scrap;
+	int err;
+
+	buf_init(&scrap, limit);
+	err = grpc_next(framed, SIZE_MAX, &message) > 0
+	              ? mask_protobuf(rules, key, SPAN(""), &message, &scrap, &count, &input_masked)
+	              : ERR_PROTO;
+	buf_fini(&scrap);
+	return !err && !count;
+}
+
+int mask_answer(const struct mask_rules *rules, struct mask_key *key, struct span encoding,
+                const struct grpc_message *message, struct buf *out, uint32_t *count_out,
+                bool *input_masked_out)
+{
+	size_t start = buf_len(out);
+	int err = mask_grpc(rules, key, false, encoding, message, out, count_out, input_masked_out);
+	struct span put = {out->base + out->head + start, buf_len(out) - start};
+
+	if (out->err || (err && err != ERR_PROTO) || (!err && is_clean(rules, key, put, out->limit_bytes)))
+		return err;
+	out->tail = out->head + start;
+	return mask_protobuf(rules, key, encoding, message, out, count_out, input_masked_out);
+}
