@@ -74,7 +74,8 @@ int mask_grpc(const struct mask_rules *, struct mask_key *, bool request, struct
               const struct grpc_message *, struct buf *out, uint32_t *count_out,
               bool *input_masked_out) MUST_CHECK;
 /* The same of a message of any call, under a policy without path rules that looks into texts. ERR_PROTO: it
- * is no protobuf; ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM. */
+ * is no protobuf; ERR_UNSUPPORTED: a coding that nobody knows, or a find where none can be masked; ERR_LIMIT,
+ * ERR_NOMEM. */
 int mask_protobuf(const struct mask_rules *, struct mask_key *, struct span encoding,
                   const struct grpc_message *, struct buf *out, uint32_t *count_out,
                   bool *input_masked_out) MUST_CHECK;

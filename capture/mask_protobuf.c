@@ -3,7 +3,8 @@
  * message, a text or neither, and what is found in texts is masked; lengths follow.
  *
  * Bytes that read as a message are taken for one unless, as a text, they still hold something to be found:
- * then they are the text. What is neither, pictures say, passes, and so do numbers.
+ * then they are the text. What is neither, pictures say, passes when nothing is found in its bytes, and so do
+ * numbers; with a find in it, or too deep to be read, the message is refused.
  */
 #include "capture/mask_inside.h"
 #include "proto/base/utf8.h"
@@ -20,26 +21,34 @@ static void back_to(struct mask_work *w, const struct mask_work *before, size_t 
 		w->out->tail = w->out->head + len;
 }
 
+static bool holds(const struct mask_work *w, struct span text)
+{
+	struct buf scrap;
+	bool whole, found;
+
+	buf_init(&scrap, w->out->limit_bytes);
+	found = mask_text(mask_rules_finder(w->rules), w->key, SPAN("content"), text, &scrap, &whole) > 0;
+	buf_fini(&scrap);
+	return found;
+}
+
 /* As a text, does what was put since `len` still hold something? */
 static bool still_holds(const struct mask_work *w, size_t len)
 {
 	struct span put = {w->out->base ? w->out->base + w->out->head + len : "", buf_len(w->out) - len};
-	struct buf scrap;
-	bool whole, holds;
 
-	buf_init(&scrap, w->out->limit_bytes);
-	holds = utf8_valid(put.data, put.len) &&
-	        mask_text(mask_rules_finder(w->rules), w->key, SPAN("content"), put, &scrap, &whole) > 0;
-	buf_fini(&scrap);
-	return holds;
+	return utf8_valid(put.data, put.len) && holds(w, put);
 }
 
 static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
 {
 	const struct mask_work before = *w;
 	size_t len = buf_len(w->out);
-	int err = bytes.len && depth < DEPTH_MAX ? walk_message(w, bytes, depth + 1) : ERR_PROTO;
+	int err;
 
+	if (!bytes.len)
+		return 0;
+	err = depth < DEPTH_MAX ? walk_message(w, bytes, depth + 1) : ERR_UNSUPPORTED;
 	if (err && err != ERR_PROTO)
 		return err;
 	if (!err && !still_holds(w, len)) {
@@ -52,6 +61,8 @@ static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
 	back_to(w, &before, len);
 	if (utf8_valid(bytes.data, bytes.len))
 		return mask_either(w, SPAN("content"), bytes);
+	if (holds(w, bytes))
+		return ERR_UNSUPPORTED;
 	buf_span_put(w->out, bytes);
 	return 0;
 }

@@ -117,7 +117,37 @@ static void tensors_are_masked_as_tensors(void **state)
 	assert_int_equal(answer(), 0);
 	assert_true(!holds(MAIL));
 	assert_non_null(memmem(out.base, buf_len(&out), "\x0a\0\0\0[redacted]\x02\0\0\0\xff\xd8", 20));
-	(void)guess;
+}
+
+static void what_cannot_be_read_is_searched_as_it_is(void **state)
+{
+	(void)state;
+	buf_puts(&inside, "\xff\xd8 by " MAIL " \xff");
+	wrap(1);
+	assert_int_equal(guess(), ERR_UNSUPPORTED);
+	buf_reset(&inside);
+	buf_reset(&out);
+	buf_puts(&inside, "\xff\xd8 by nobody \xff");
+	wrap(1);
+	assert_int_equal(guess(), 0);
+	assert_true(holds("\xff\xd8 by nobody \xff"));
+}
+
+static void what_lies_too_deep_is_refused(void **state)
+{
+	(void)state;
+	for (unsigned depth = 1; depth < 40; depth++) {
+		int err;
+
+		buf_reset(&inside);
+		buf_reset(&out);
+		buf_printf(&inside, MAIL " %0200d", 0);
+		for (unsigned i = 0; i < depth; i++)
+			wrap(1);
+		err = guess();
+		assert_int_equal(err, depth <= 16 ? 0 : ERR_UNSUPPORTED);
+		assert_true(err || !holds(MAIL));
+	}
 }
 
 int main(void)
@@ -127,6 +157,8 @@ int main(void)
 	        TEST(an_answer_that_looks_like_a_tensor_is_searched),
 	        TEST(a_text_where_a_shape_would_be_is_searched),
 	        TEST(tensors_are_masked_as_tensors),
+	        TEST(what_cannot_be_read_is_searched_as_it_is),
+	        TEST(what_lies_too_deep_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
