@@ -472,6 +472,7 @@ static void take(struct masker *m, struct record *r)
 	if (!is_for(m, r) || is_remainder(m, r))
 		return;
 	mask_noted(key_of(m, r->route), forgotten);
+	(void)mask_asked(key_of(m, r->route)); /* by one that failed before it was heeded */
 	if (r->type == RECORD_END)
 		r->payload_len = 0;
 	m->why = MASK_WHY_FORMAT;
