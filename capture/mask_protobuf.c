@@ -69,19 +69,10 @@ static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
 
 static int put_bytes(struct mask_work *w, uint32_t number, struct span bytes, unsigned depth)
 {
-	struct buf content;
-	struct mask_work inside = *w;
-	int err;
+	size_t start = protobuf_open(w->out, number, bytes.len);
+	int err = put_content(w, bytes, depth);
 
-	buf_init(&content, w->out->limit_bytes);
-	inside.out = &content;
-	err = put_content(&inside, bytes, depth);
-	if (!err)
-		protobuf_put_bytes(w->out, number, buf_span(&content));
-	w->out->err = w->out->err ? w->out->err : content.err;
-	w->count = inside.count;
-	w->input_masked = inside.input_masked;
-	buf_fini(&content);
+	protobuf_close(w->out, start, bytes.len);
 	return err;
 }
 
