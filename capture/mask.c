@@ -212,7 +212,37 @@ static bool is_binary(struct span name)
 	return name.len > 4 && span_eq_nocase((struct span){name.data + name.len - 4, 4}, SPAN("-bin"));
 }
 
-/* Cookies that rules name stay, masked; the others go. *put_out: there are some. */
+/* An attribute of a set cookie that says nothing of who it is for. Cookies folded into one line (RFC 6265 3)
+ * do not pass as one: "=" and "," are in no value but a date. */
+static bool is_attribute(struct span pair)
+{
+	static const struct span names[] = {
+	        NAME("path"),     NAME("domain"), NAME("max-age"),  NAME("expires"),
+	        NAME("samesite"), NAME("secure"), NAME("httponly"), NAME("partitioned"),
+	};
+	struct span value, comma, name = cut(pair, '=', &value);
+	bool date = span_eq_nocase(name, SPAN("expires"));
+
+	if (value.len && memchr(value.data, '=', value.len))
+		return false;
+	cut(value, ',', &comma);
+	if (comma.data && (!date || (comma.len && memchr(comma.data, ',', comma.len))))
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (span_eq_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
+/* Old readers take a comma for the end of a cookie: behind it may be one that no rule names. */
+static bool stays(const struct plan_mask_field *rule, struct span content)
+{
+	return rule && rule->with != MASK_DROP && content.data &&
+	       (rule->with != MASK_KEEP || !content.len || !memchr(content.data, ',', content.len));
+}
+
+/* Cookies that rules name stay, masked; the others go, and so do attributes that nobody knows. *put_out:
+ * there are some. */
 static void put_cookies(const struct plan_mask *policy, struct mask_key *key, struct span value, bool set,
                         struct buf *out, uint32_t *count, bool *put_out)
 {
@@ -223,13 +253,16 @@ static void put_cookies(const struct plan_mask *policy, struct mask_key *key, st
 		while (pair.len && pair.data[0] == ' ')
 			pair = (struct span){pair.data + 1, pair.len - 1};
 		name = cut(pair, '=', &content);
-		rule = rule_for(policy, MASK_COOKIE, name);
-		if (set && *put_out) { /* Path, Max-Age and their like */
-			buf_puts(out, "; ");
-			buf_span_put(out, pair);
+		if (set && *put_out) {
+			bool known = is_attribute(pair);
+
+			*count += !known;
+			buf_puts(out, known ? "; " : "");
+			buf_span_put(out, known ? pair : SPAN(""));
 			continue;
 		}
-		if (!rule || rule->with == MASK_DROP || !content.data) {
+		rule = rule_for(policy, MASK_COOKIE, name);
+		if (!stays(rule, content)) {
 			++*count;
 			if (set)
 				return;

@@ -286,6 +286,14 @@ static void test_places(void **state)
 	head("GET /users\ncookie: other=2", "GET /%5Bredacted%5D", 2);
 	head("200\nset-cookie: sid=s1; Path=/; HttpOnly\nset-cookie: other=1; Path=/\nset-cookie: theme=dark",
 	     "200\nset-cookie: sid=<sid|s1>; Path=/; HttpOnly\nset-cookie: theme=dark", 2);
+	head("200\nset-cookie: theme=dark; Path=/; user=bob; Expires=Wed, 21 Oct 2015 07:28:00 GMT; bob; "
+	     "SAMESITE=lax",
+	     "200\nset-cookie: theme=dark; Path=/; Expires=Wed, 21 Oct 2015 07:28:00 GMT; SAMESITE=lax", 2);
+	head("200\nset-cookie: theme=dark; Path=/, user=bob; Domain=a,b; Expires=Wed, 21 Oct 2015, bob; "
+	     "Secure",
+	     "200\nset-cookie: theme=dark; Secure", 3);
+	head("GET /\ncookie: theme=dark, user=bob; sid=a,b", "GET /\ncookie: sid=<sid|a,b>", 2);
+	head("200\nset-cookie: theme=dark, user=bob; Path=/", "200", 1);
 }
 
 /* Operators in JSON: what stands bare, what is quoted, what stays. */
