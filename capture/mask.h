@@ -53,7 +53,9 @@ const struct plan_mask_field *mask_rules_at(const struct mask_rules *, const str
 bool mask_rules_inside(const struct mask_rules *, const struct mask_step *place, unsigned depth);
 /* Look into strings and member names, too, with what the caller keeps. */
 void mask_rules_find(struct mask_rules *, const struct mask_finder *);
-/* A JSON body in which `value` stands wherever a rule would mask it. Rules for a list as a whole body are
+/* Does the rule leave no text of so many bytes as it is, and ask for nothing beyond that? */
+bool mask_hides(const struct plan_mask_field *, size_t len);
+/* A JSON body in which `value` stands wherever a rule hides it. Rules for a list as a whole body are
  * left out beside rules for an object, and so are elements behind the 64th. */
 void mask_rules_sample(const struct mask_rules *, struct span value, struct buf *out);
 /* Rewrite a whole JSON body. Paths: $.a.b $.a[*].c $.a[3] $..name, at most 31 steps; of two rules for one
