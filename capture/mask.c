@@ -487,6 +487,21 @@ static bool is_first_line(struct span line)
 	return head_method(line).len || head_status(line);
 }
 
+/* As a route sees it, and as every origin does: segments are where rules for them look. */
+static bool is_normal(struct span target)
+{
+	struct span path;
+	struct buf room;
+	unsigned flags;
+	bool normal;
+
+	buf_init(&room, target.len + 1);
+	normal = buf_room(&room, target.len + 1) &&
+	         !url_normalise(target, room.base, target.len, &path, &flags) && !(flags & URL_DISAGREE);
+	buf_fini(&room);
+	return normal;
+}
+
 int mask_head(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
               struct span head, struct buf *out, uint32_t *count_out)
 {
@@ -497,7 +512,9 @@ int mask_head(const struct plan_mask *policy, const struct mask_finder *finder, 
 		line = cut(rest, '\n', &rest);
 		if (is_field(line))
 			put_field(policy, finder, key, line, out, count_out);
-		else if (line.data == head.data && is_first_line(line))
+		else if (line.data == head.data && is_first_line(line) &&
+		         (head_status(line) || !has_place(policy, MASK_SEGMENT) ||
+		          is_normal(head_target(line))))
 			put_first_line(policy, finder, key, line, out, count_out);
 		else
 			return ERR_PROTO;

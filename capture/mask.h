@@ -19,8 +19,8 @@
 
 struct mask_finder; /* mask_text.h */
 /* Rewrite a HEAD's or TRAILERS' text form into an empty buf. *count_out: values masked. The finder, if there
- * is one, looks into the path and into fields that nobody on the way needs to read. 0, ERR_LIMIT, ERR_NOMEM,
- * ERR_PROTO. */
+ * is one, looks into the path and into fields that nobody on the way needs to read. 0, ERR_LIMIT, ERR_NOMEM;
+ * ERR_PROTO: no head, or, where a rule is for segments, a target that origins split in more than one way. */
 int mask_head(const struct plan_mask *, const struct mask_finder *, struct mask_key *, struct span head,
               struct buf *out, uint32_t *count_out) MUST_CHECK;
 /* A field that the built-in rules drop, by its name: credentials and cookies. */
