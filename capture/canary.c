@@ -16,15 +16,52 @@ bool canary_seen(const char *mark, struct span payload)
 	return memmem(payload.data, payload.len, mark, strlen(mark)) != NULL;
 }
 
+/* No rule has that name: what is called so is masked as usual. */
+static bool is_free(const struct plan_mask *policy, enum mask_place place, const char *name)
+{
+	for (uint32_t i = 0; i < policy->field_count; i++)
+		if (policy->fields[i].place == place && strcmp(policy->fields[i].where, name) == 0)
+			return false;
+	return true;
+}
+
+static void free_name(const struct plan_mask *policy, enum mask_place place, char out[NAME_MAX_BYTES])
+{
+	unsigned n = 0;
+
+	do
+		snprintf(out, NAME_MAX_BYTES, "canary%u", n++);
+	while (!is_free(policy, place, out));
+}
+
+/* The rule hides the header of that name, being the first that names it; the body can still be read. */
+static bool hides_header(const struct plan_mask *policy, uint32_t rule, size_t len)
+{
+	struct span name = span_of(policy->fields[rule].where);
+
+	if (policy->fields[rule].place != MASK_HEADER || span_eq_nocase(name, SPAN("content-encoding")) ||
+	    span_eq_nocase(name, SPAN("inference-header-content-length")))
+		return false;
+	for (uint32_t i = 0; i < rule; i++)
+		if (policy->fields[i].place == MASK_HEADER &&
+		    span_eq_nocase(name, span_of(policy->fields[i].where)))
+			return false;
+	return mask_hides(&policy->fields[rule], len);
+}
+
 int canary_head(const struct plan_mask *policy, bool request, const char *mark, struct buf *out)
 {
+	char query[NAME_MAX_BYTES], cookie[NAME_MAX_BYTES];
+
+	free_name(policy, MASK_QUERY, query);
+	free_name(policy, MASK_COOKIE, cookie);
 	if (request)
-		buf_printf(out, "POST /canary?secret=%s\nauthorization: Bearer %s\ncookie: id=%s", mark, mark,
-		           mark);
+		buf_printf(out, "POST /?%s=%s\nauthorization: Bearer %s\ncookie: %s=%s", query, mark, mark,
+		           cookie, mark);
 	else
-		buf_printf(out, "200\nset-cookie: id=%s", mark);
+		buf_printf(out, "200\nset-cookie: %s=%s", cookie, mark);
 	for (uint32_t i = 0; i < policy->field_count; i++)
-		if (policy->fields[i].place == MASK_HEADER)
+		if (hides_header(policy, i, strlen(mark)))
 			buf_printf(out, "\n%s: %s", policy->fields[i].where, mark);
 	buf_puts(out, "\ncontent-type: application/json");
 	return out->err;

@@ -6,10 +6,10 @@
  *                                          \------> shadow --- an answer made up there ---> answers --->
  * judge
  *
- * Each leg carries one known text wherever the route's policy masks something, and where the built-in rules
- * do: credentials, cookies, query values. Behind a masker it must be nowhere. Its records have RECORD_CANARY
- * and no slot of the ledger, so it is in no count; it is never stored, and neither live nor a candidate is
- * asked.
+ * Each leg carries one known text wherever the route's policy hides what is there, and where the built-in
+ * rules do: credentials, cookies, query values. Behind a masker it must be nowhere. Its records have
+ * RECORD_CANARY and no slot of the ledger, so it is in no count; it is never stored, and neither live nor a
+ * candidate is asked.
  */
 #ifndef CAPTURE_CANARY_H
 #define CAPTURE_CANARY_H

@@ -212,7 +212,37 @@ static bool is_binary(struct span name)
 	return name.len > 4 && span_eq_nocase((struct span){name.data + name.len - 4, 4}, SPAN("-bin"));
 }
 
-/* Cookies that rules name stay, masked; the others go. *put_out: there are some. */
+/* An attribute of a set cookie that says nothing of who it is for. Cookies folded into one line (RFC 6265 3)
+ * do not pass as one: "=" and "," are in no value but a date. */
+static bool is_attribute(struct span pair)
+{
+	static const struct span names[] = {
+	        NAME("path"),     NAME("domain"), NAME("max-age"),  NAME("expires"),
+	        NAME("samesite"), NAME("secure"), NAME("httponly"), NAME("partitioned"),
+	};
+	struct span value, comma, name = cut(pair, '=', &value);
+	bool date = span_eq_nocase(name, SPAN("expires"));
+
+	if (value.len && memchr(value.data, '=', value.len))
+		return false;
+	cut(value, ',', &comma);
+	if (comma.data && (!date || (comma.len && memchr(comma.data, ',', comma.len))))
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (span_eq_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
+/* Old readers take a comma for the end of a cookie: behind it may be one that no rule names. */
+static bool stays(const struct plan_mask_field *rule, struct span content)
+{
+	return rule && rule->with != MASK_DROP && content.data &&
+	       (rule->with != MASK_KEEP || !content.len || !memchr(content.data, ',', content.len));
+}
+
+/* Cookies that rules name stay, masked; the others go, and so do attributes that nobody knows. *put_out:
+ * there are some. */
 static void put_cookies(const struct plan_mask *policy, struct mask_key *key, struct span value, bool set,
                         struct buf *out, uint32_t *count, bool *put_out)
 {
@@ -223,13 +253,16 @@ static void put_cookies(const struct plan_mask *policy, struct mask_key *key, st
 		while (pair.len && pair.data[0] == ' ')
 			pair = (struct span){pair.data + 1, pair.len - 1};
 		name = cut(pair, '=', &content);
-		rule = rule_for(policy, MASK_COOKIE, name);
-		if (set && *put_out) { /* Path, Max-Age and their like */
-			buf_puts(out, "; ");
-			buf_span_put(out, pair);
+		if (set && *put_out) {
+			bool known = is_attribute(pair);
+
+			*count += !known;
+			buf_puts(out, known ? "; " : "");
+			buf_span_put(out, known ? pair : SPAN(""));
 			continue;
 		}
-		if (!rule || rule->with == MASK_DROP || !content.data) {
+		rule = rule_for(policy, MASK_COOKIE, name);
+		if (!stays(rule, content)) {
 			++*count;
 			if (set)
 				return;
@@ -454,6 +487,21 @@ static bool is_first_line(struct span line)
 	return head_method(line).len || head_status(line);
 }
 
+/* As a route sees it, and as every origin does: segments are where rules for them look. */
+static bool is_normal(struct span target)
+{
+	struct span path;
+	struct buf room;
+	unsigned flags;
+	bool normal;
+
+	buf_init(&room, target.len + 1);
+	normal = buf_room(&room, target.len + 1) &&
+	         !url_normalise(target, room.base, target.len, &path, &flags) && !(flags & URL_DISAGREE);
+	buf_fini(&room);
+	return normal;
+}
+
 int mask_head(const struct plan_mask *policy, const struct mask_finder *finder, struct mask_key *key,
               struct span head, struct buf *out, uint32_t *count_out)
 {
@@ -464,7 +512,9 @@ int mask_head(const struct plan_mask *policy, const struct mask_finder *finder, 
 		line = cut(rest, '\n', &rest);
 		if (is_field(line))
 			put_field(policy, finder, key, line, out, count_out);
-		else if (line.data == head.data && is_first_line(line))
+		else if (line.data == head.data && is_first_line(line) &&
+		         (head_status(line) || !has_place(policy, MASK_SEGMENT) ||
+		          is_normal(head_target(line))))
 			put_first_line(policy, finder, key, line, out, count_out);
 		else
 			return ERR_PROTO;

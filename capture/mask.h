@@ -19,8 +19,8 @@
 
 struct mask_finder; /* mask_text.h */
 /* Rewrite a HEAD's or TRAILERS' text form into an empty buf. *count_out: values masked. The finder, if there
- * is one, looks into the path and into fields that nobody on the way needs to read. 0, ERR_LIMIT, ERR_NOMEM,
- * ERR_PROTO. */
+ * is one, looks into the path and into fields that nobody on the way needs to read. 0, ERR_LIMIT, ERR_NOMEM;
+ * ERR_PROTO: no head, or, where a rule is for segments, a target that origins split in more than one way. */
 int mask_head(const struct plan_mask *, const struct mask_finder *, struct mask_key *, struct span head,
               struct buf *out, uint32_t *count_out) MUST_CHECK;
 /* A field that the built-in rules drop, by its name: credentials and cookies. */
@@ -53,7 +53,9 @@ const struct plan_mask_field *mask_rules_at(const struct mask_rules *, const str
 bool mask_rules_inside(const struct mask_rules *, const struct mask_step *place, unsigned depth);
 /* Look into strings and member names, too, with what the caller keeps. */
 void mask_rules_find(struct mask_rules *, const struct mask_finder *);
-/* A JSON body in which `value` stands wherever a rule would mask it. Rules for a list as a whole body are
+/* Does the rule leave no text of so many bytes as it is, and ask for nothing beyond that? */
+bool mask_hides(const struct plan_mask_field *, size_t len);
+/* A JSON body in which `value` stands wherever a rule hides it. Rules for a list as a whole body are
  * left out beside rules for an object, and so are elements behind the 64th. */
 void mask_rules_sample(const struct mask_rules *, struct span value, struct buf *out);
 /* Rewrite a whole JSON body. Paths: $.a.b $.a[*].c $.a[3] $..name, at most 31 steps; of two rules for one
@@ -74,10 +76,16 @@ int mask_grpc(const struct mask_rules *, struct mask_key *, bool request, struct
               const struct grpc_message *, struct buf *out, uint32_t *count_out,
               bool *input_masked_out) MUST_CHECK;
 /* The same of a message of any call, under a policy without path rules that looks into texts. ERR_PROTO: it
- * is no protobuf; ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM. */
+ * is no protobuf; ERR_UNSUPPORTED: a coding that nobody knows, or a find where none can be masked; ERR_LIMIT,
+ * ERR_NOMEM. */
 int mask_protobuf(const struct mask_rules *, struct mask_key *, struct span encoding,
                   const struct grpc_message *, struct buf *out, uint32_t *count_out,
                   bool *input_masked_out) MUST_CHECK;
+/* The same of an answer's message, of which none can tell what call it answers: as of an Open Inference call
+ * when by guess nothing is found in what that leaves, else by guess. Errors of either. */
+int mask_answer(const struct mask_rules *, struct mask_key *, struct span encoding,
+                const struct grpc_message *, struct buf *out, uint32_t *count_out,
+                bool *input_masked_out) MUST_CHECK;
 /* Is that a call whose messages only mask_protobuf() can read? Of an answer none can tell: false. */
 bool mask_by_guess(const struct plan_mask *, struct span head);
 /* May messages be read so? */

@@ -117,6 +117,7 @@ int mask_pairs(struct mask_work *w, struct span body)
 
 struct part {
 	struct span lines, name, content;
+	struct span type; /* of media, no parameters; data NULL: it says none */
 	bool json;
 };
 
@@ -160,9 +161,13 @@ static int read_part(struct span part, struct part *out)
 		    line.data[0] == '\t')
 			return ERR_PROTO;
 		value = field_value(line, SPAN("content-type"));
-		if (value.data)
+		if (value.data) {
+			const char *end = memchr(value.data, ';', value.len);
+
+			out->type = (struct span){value.data, end ? (size_t)(end - value.data) : value.len};
 			out->json = value.len >= 16 &&
 			            span_eq_nocase((struct span){value.data, 16}, SPAN("application/json"));
+		}
 		value = field_value(line, SPAN("content-disposition"));
 		if (!value.data)
 			continue;
@@ -178,10 +183,30 @@ static int read_part(struct span part, struct part *out)
 	return 0;
 }
 
-static int put_lines(struct mask_work *w, struct span lines)
+/* What says how the part is read, and no more: names of files are values. */
+static int put_bare_lines(struct mask_work *w, const struct part *part)
 {
-	struct span line;
+	int err = part->name.len && memchr(part->name.data, '"', part->name.len) ? ERR_PROTO : 0;
 
+	buf_puts(w->out, "Content-Disposition: form-data; name=\"");
+	if (!err)
+		err = mask_either(w, SPAN(""), part->name);
+	buf_puts(w->out, "\"\r\n");
+	if (!err && part->type.data) {
+		buf_puts(w->out, "Content-Type: ");
+		err = mask_either(w, SPAN(""), part->type);
+		buf_puts(w->out, "\r\n");
+	}
+	buf_puts(w->out, "\r\n");
+	return err;
+}
+
+static int put_lines(struct mask_work *w, const struct part *part)
+{
+	struct span line, lines = part->lines;
+
+	if (mask_rules_allow(w->rules))
+		return put_bare_lines(w, part);
 	while (next_line(&lines, &line)) {
 		int err = mask_either(w, SPAN(""), line);
 
@@ -211,7 +236,7 @@ static int mask_part(struct mask_work *w, struct span boundary, struct span byte
 	buf_puts(w->out, "--");
 	buf_span_put(w->out, boundary);
 	buf_puts(w->out, "\r\n");
-	err = put_lines(w, part.lines);
+	err = put_lines(w, &part);
 	if (!err && rule)
 		mask_ruled(w, rule, part.content);
 	else if (!err && part.json)

@@ -79,11 +79,11 @@ static int put_message(struct walk *, const struct row *table, struct span messa
 
 static int put_inside(struct walk *w, const struct protobuf_field *f, const struct row *row, rule around)
 {
-	size_t start = walk_open(w, f->number, f->bytes.len);
+	size_t start = protobuf_open(w->out, f->number, f->bytes.len);
 	int err = row->kind == CONTENTS ? walk_contents(w, f->bytes, around)
 	                                : put_message(w, row->inside, f->bytes, around);
 
-	walk_close(w, start, f->bytes.len);
+	protobuf_close(w->out, start, f->bytes.len);
 	return err;
 }
 
@@ -139,11 +139,11 @@ static int put_entry(struct walk *w, const struct protobuf_field *f, const struc
 	if (hit && hit->with == MASK_DROP) {
 		w->count++;
 	} else {
-		start = walk_open(w, f->number, f->bytes.len);
+		start = protobuf_open(w->out, f->number, f->bytes.len);
 		walk_value(w, 1, key, NULL);
 		if (value.number)
 			err = put_inside(w, &value, row, hit);
-		walk_close(w, start, f->bytes.len);
+		protobuf_close(w->out, start, f->bytes.len);
 	}
 	w->depth -= 2;
 	return err;

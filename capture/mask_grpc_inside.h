@@ -82,10 +82,6 @@ static inline const struct row *walk_row(const struct row *table, const struct p
 	return NULL;
 }
 
-/* A field of bytes that are not known yet: its place, for walk_close(). Its length takes what `hint` would.
- */
-size_t walk_open(struct walk *, uint32_t number, size_t hint);
-void walk_close(struct walk *, size_t start, size_t hint);
 /* What stands for `value`; nothing when the rule drops it. */
 void walk_masked(struct walk *, rule hit, struct span value);
 /* The value itself: masked by the rule, or, without one, as detectors leave it: a text, or JSON. */

@@ -7,28 +7,6 @@
 #include "capture/mask_grpc_inside.h"
 #include "proto/base/utf8.h"
 
-size_t walk_open(struct walk *w, uint32_t number, size_t hint)
-{
-	protobuf_put_varint(w->out, (uint64_t)number << 3 | PROTOBUF_BYTES);
-	protobuf_put_varint(w->out, hint);
-	return buf_len(w->out);
-}
-
-void walk_close(struct walk *w, size_t start, size_t hint)
-{
-	size_t had = protobuf_varint_len(hint), len = buf_len(w->out) - start,
-	       need = protobuf_varint_len(len);
-	char *at;
-
-	if (w->out->err || (need > had && !buf_room(w->out, need - had)))
-		return;
-	at = w->out->base + w->out->head + start;
-	memmove(at - had + need, at, len);
-	w->out->tail = w->out->tail - had + need;
-	for (size_t i = 0; i < need; i++, len >>= 7)
-		at[(ptrdiff_t)(i - had)] = (char)((len & 0x7f) | (len > 0x7f ? 0x80 : 0));
-}
-
 void walk_masked(struct walk *w, rule hit, struct span value)
 {
 	bool bare = false;
@@ -65,10 +43,10 @@ void walk_bytes(struct walk *w, struct span value, rule hit)
 
 void walk_value(struct walk *w, uint32_t number, struct span value, rule hit)
 {
-	size_t start = walk_open(w, number, value.len);
+	size_t start = protobuf_open(w->out, number, value.len);
 
 	walk_bytes(w, value, hit);
-	walk_close(w, start, value.len);
+	protobuf_close(w->out, start, value.len);
 }
 
 void walk_text(struct walk *w, const struct protobuf_field *f, rule hit)

@@ -161,7 +161,7 @@ static void put_raw_element(struct walk *w, struct span value, rule hit)
 static int put_raw_bytes(struct walk *w, const struct protobuf_field *f, rule around)
 {
 	struct asked asked = ask_contents(w, "bytes_contents", around);
-	size_t start = walk_open(w, f->number, f->bytes.len);
+	size_t start = protobuf_open(w->out, f->number, f->bytes.len);
 	struct span left = f->bytes;
 
 	for (uint64_t index = 0; left.len; index++) {
@@ -174,7 +174,7 @@ static int put_raw_bytes(struct walk *w, const struct protobuf_field *f, rule ar
 		put_raw_element(w, (struct span){left.data + LENGTH_BYTES, len}, walk_leaf(w, hit));
 		left = (struct span){left.data + LENGTH_BYTES + len, left.len - LENGTH_BYTES - len};
 	}
-	walk_close(w, start, f->bytes.len);
+	protobuf_close(w->out, start, f->bytes.len);
 	return 0;
 }
 

@@ -3,7 +3,8 @@
  * message, a text or neither, and what is found in texts is masked; lengths follow.
  *
  * Bytes that read as a message are taken for one unless, as a text, they still hold something to be found:
- * then they are the text. What is neither, pictures say, passes, and so do numbers.
+ * then they are the text. What is neither, pictures say, passes when nothing is found in its bytes, and so do
+ * numbers; with a find in it, or too deep to be read, the message is refused.
  */
 #include "capture/mask_inside.h"
 #include "proto/base/utf8.h"
@@ -20,26 +21,34 @@ static void back_to(struct mask_work *w, const struct mask_work *before, size_t 
 		w->out->tail = w->out->head + len;
 }
 
+static bool holds(const struct mask_work *w, struct span text)
+{
+	struct buf scrap;
+	bool whole, found;
+
+	buf_init(&scrap, w->out->limit_bytes);
+	found = mask_text(mask_rules_finder(w->rules), w->key, SPAN("content"), text, &scrap, &whole) > 0;
+	buf_fini(&scrap);
+	return found;
+}
+
 /* As a text, does what was put since `len` still hold something? */
 static bool still_holds(const struct mask_work *w, size_t len)
 {
 	struct span put = {w->out->base ? w->out->base + w->out->head + len : "", buf_len(w->out) - len};
-	struct buf scrap;
-	bool whole, holds;
 
-	buf_init(&scrap, w->out->limit_bytes);
-	holds = utf8_valid(put.data, put.len) &&
-	        mask_text(mask_rules_finder(w->rules), w->key, SPAN("content"), put, &scrap, &whole) > 0;
-	buf_fini(&scrap);
-	return holds;
+	return utf8_valid(put.data, put.len) && holds(w, put);
 }
 
 static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
 {
 	const struct mask_work before = *w;
 	size_t len = buf_len(w->out);
-	int err = bytes.len && depth < DEPTH_MAX ? walk_message(w, bytes, depth + 1) : ERR_PROTO;
+	int err;
 
+	if (!bytes.len)
+		return 0;
+	err = depth < DEPTH_MAX ? walk_message(w, bytes, depth + 1) : ERR_UNSUPPORTED;
 	if (err && err != ERR_PROTO)
 		return err;
 	if (!err && !still_holds(w, len)) {
@@ -52,25 +61,18 @@ static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
 	back_to(w, &before, len);
 	if (utf8_valid(bytes.data, bytes.len))
 		return mask_either(w, SPAN("content"), bytes);
+	if (holds(w, bytes))
+		return ERR_UNSUPPORTED;
 	buf_span_put(w->out, bytes);
 	return 0;
 }
 
 static int put_bytes(struct mask_work *w, uint32_t number, struct span bytes, unsigned depth)
 {
-	struct buf content;
-	struct mask_work inside = *w;
-	int err;
+	size_t start = protobuf_open(w->out, number, bytes.len);
+	int err = put_content(w, bytes, depth);
 
-	buf_init(&content, w->out->limit_bytes);
-	inside.out = &content;
-	err = put_content(&inside, bytes, depth);
-	if (!err)
-		protobuf_put_bytes(w->out, number, buf_span(&content));
-	w->out->err = w->out->err ? w->out->err : content.err;
-	w->count = inside.count;
-	w->input_masked = inside.input_masked;
-	buf_fini(&content);
+	protobuf_close(w->out, start, bytes.len);
 	return err;
 }
 
@@ -118,4 +120,35 @@ int mask_protobuf(const struct mask_rules *rules, struct mask_key *key, struct s
 	*count_out = w.count;
 	*input_masked_out = w.input_masked;
 	return err;
+}
+
+/* By guess, is there nothing in it that would be masked? */
+static bool is_clean(const struct mask_rules *rules, struct mask_key *key, struct span framed, size_t limit)
+{
+	struct grpc_message message;
+	bool input_masked;
+	uint32_t count = 1;
+	struct buf scrap;
+	int err;
+
+	buf_init(&scrap, limit);
+	err = grpc_next(framed, SIZE_MAX, &message) > 0
+	              ? mask_protobuf(rules, key, SPAN(""), &message, &scrap, &count, &input_masked)
+	              : ERR_PROTO;
+	buf_fini(&scrap);
+	return !err && !count;
+}
+
+int mask_answer(const struct mask_rules *rules, struct mask_key *key, struct span encoding,
+                const struct grpc_message *message, struct buf *out, uint32_t *count_out,
+                bool *input_masked_out)
+{
+	size_t start = buf_len(out);
+	int err = mask_grpc(rules, key, false, encoding, message, out, count_out, input_masked_out);
+	struct span put = {out->base + out->head + start, buf_len(out) - start};
+
+	if (out->err || (err && err != ERR_PROTO) || (!err && is_clean(rules, key, put, out->limit_bytes)))
+		return err;
+	out->tail = out->head + start;
+	return mask_protobuf(rules, key, encoding, message, out, count_out, input_masked_out);
 }

@@ -255,6 +255,48 @@ static bool is_near(const struct path_rule *r)
 	return near;
 }
 
+bool mask_hides(const struct plan_mask_field *rule, size_t len)
+{
+	switch (rule->with) {
+	case MASK_KEEP:
+	case MASK_BLOCK:
+	case MASK_DROP_RECORD:
+		return false;
+	case MASK_TRUNCATE:
+	case MASK_CHARACTERS:
+		return rule->by.amount < (double)len && -rule->by.amount < (double)len;
+	default:
+		return true;
+	}
+}
+
+/* Is a value there hidden, and does nothing around or beside it in the sample ask for more than that? */
+static bool is_hidden(const struct mask_rules *rules, const struct path_rule *r, size_t len)
+{
+	struct mask_step place[PATH_STEPS_MAX] = {{.index = 0}};
+	bool input_masked;
+
+	for (unsigned depth = 0; depth <= r->count; depth++) {
+		const struct path_step *s = depth ? &r->steps[depth - 1] : NULL;
+		uint64_t index = s && s->kind == STEP_INDEX ? s->index : 0;
+
+		if (s && (s->kind == STEP_MEMBER || s->kind == STEP_DEEP))
+			place[depth - 1].name = s->name;
+		for (uint64_t i = 0; i <= index; i++) {
+			const struct plan_mask_field *hit;
+
+			if (s)
+				place[depth - 1].index = i;
+			hit = mask_rules_at(rules, place, depth, &input_masked);
+			if (hit && hit->with == MASK_KEEP && (depth < r->count || i < index))
+				continue;
+			if (hit && !mask_hides(hit, len))
+				return false;
+		}
+	}
+	return true;
+}
+
 void mask_rules_sample(const struct mask_rules *rules, struct span value, struct buf *out)
 {
 	const struct path_rule *alone = NULL;
@@ -263,10 +305,12 @@ void mask_rules_sample(const struct mask_rules *rules, struct span value, struct
 	for (unsigned i = 0; i < rules->count; i++) {
 		const struct path_rule *r = &rules->rules[i];
 
-		if (!in_an_object(r) && is_near(r))
-			alone = alone ? alone : r;
-		if (!in_an_object(r) || !is_near(r))
+		if (!is_near(r) || !is_hidden(rules, r, value.len))
 			continue;
+		if (!in_an_object(r)) {
+			alone = alone ? alone : r;
+			continue;
+		}
 		buf_puts(out, before);
 		buf_json_string(out, r->steps[0].name);
 		buf_puts(out, ":");

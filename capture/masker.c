@@ -308,18 +308,14 @@ static int mask_message(struct masker *m, const struct track *t, const struct ma
                         const struct grpc_message *message, struct buf *out, uint32_t *count,
                         bool *input_masked)
 {
+	struct mask_key *key = key_of(m, t->last.route);
 	struct span encoding = span_of(t->encoding);
-	size_t before = buf_len(out);
-	int err = ERR_PROTO;
 
-	if (!t->by_guess)
-		err = mask_grpc(rules, key_of(m, t->last.route), t->leg == LEG_CLIENT, encoding, message, out,
-		                count, input_masked);
-	if (err != ERR_PROTO || (t->leg == LEG_CLIENT && !t->by_guess) ||
-	    !mask_guesses(policy_of(m, t->last.route)) || out->err)
-		return err;
-	out->tail = out->head + before;
-	return mask_protobuf(rules, key_of(m, t->last.route), encoding, message, out, count, input_masked);
+	if (t->by_guess)
+		return mask_protobuf(rules, key, encoding, message, out, count, input_masked);
+	if (t->leg != LEG_CLIENT && mask_guesses(policy_of(m, t->last.route)))
+		return mask_answer(rules, key, encoding, message, out, count, input_masked);
+	return mask_grpc(rules, key, t->leg == LEG_CLIENT, encoding, message, out, count, input_masked);
 }
 
 static int mask_messages(struct masker *m, struct track *t, const struct mask_rules *rules, struct buf *out)
@@ -476,6 +472,7 @@ static void take(struct masker *m, struct record *r)
 	if (!is_for(m, r) || is_remainder(m, r))
 		return;
 	mask_noted(key_of(m, r->route), forgotten);
+	(void)mask_asked(key_of(m, r->route)); /* by one that failed before it was heeded */
 	if (r->type == RECORD_END)
 		r->payload_len = 0;
 	m->why = MASK_WHY_FORMAT;

@@ -98,3 +98,24 @@ void protobuf_put_bytes(struct buf *out, uint32_t number, struct span bytes)
 	protobuf_put_varint(out, bytes.len);
 	buf_span_put(out, bytes);
 }
+
+size_t protobuf_open(struct buf *out, uint32_t number, size_t hint)
+{
+	protobuf_put_varint(out, (uint64_t)number << 3 | PROTOBUF_BYTES);
+	protobuf_put_varint(out, hint);
+	return buf_len(out);
+}
+
+void protobuf_close(struct buf *out, size_t start, size_t hint)
+{
+	size_t had = protobuf_varint_len(hint), len = buf_len(out) - start, need = protobuf_varint_len(len);
+	char *at;
+
+	if (out->err || (need > had && !buf_room(out, need - had)))
+		return;
+	at = out->base + out->head + start;
+	memmove(at - had + need, at, len);
+	out->tail = out->tail - had + need;
+	for (size_t i = 0; i < need; i++, len >>= 7)
+		at[(ptrdiff_t)(i - had)] = (char)((len & 0x7f) | (len > 0x7f ? 0x80 : 0));
+}

@@ -27,5 +27,9 @@ size_t protobuf_varint_len(uint64_t value);
 /* Append: a varint; a tag; a field of bytes. Errors stick in the buf. */
 void protobuf_put_varint(struct buf *, uint64_t value);
 void protobuf_put_bytes(struct buf *, uint32_t number, struct span bytes);
+/* Append a field of bytes that are not known yet: its place, for protobuf_close() behind them. Its length
+ * takes what `hint` would. */
+size_t protobuf_open(struct buf *, uint32_t number, size_t hint);
+void protobuf_close(struct buf *, size_t start, size_t hint);
 
 #endif

@@ -26,10 +26,15 @@ static void begin(const char *text, bool detect)
 	memset(&policy, 0, sizeof policy);
 	snprintf(copy, sizeof copy, "%s", text);
 	for (char *at = strtok_r(copy, " ", &save); at; at = strtok_r(NULL, " ", &save)) {
-		struct plan_mask_field *f = &policy.fields[policy.field_count++];
+		struct plan_mask_field *f = &policy.fields[policy.field_count];
 		const char *name = at + 1;
 
-		f->with = *at == 'T' ? MASK_TOKEN : *at == 'R' ? MASK_REDACT : MASK_DROP;
+		policy.allow |= *at == '!';
+		policy.field_count += *at != '!';
+		f->with = *at == 'T'   ? MASK_TOKEN
+		          : *at == 'K' ? MASK_KEEP
+		          : *at == 'R' ? MASK_REDACT
+		                       : MASK_DROP;
 		f->place = MASK_PATH;
 		if (strncmp(name, "form:", 5) == 0) {
 			f->place = MASK_FORM;
@@ -253,6 +258,10 @@ static void test_parts(void **state)
 	parts("T$.a", false, PART("b", "; name*=utf-8''a", "1") "--b:1--\r\n", NULL);
 	parts("T$.a", false, "--b:1\r\n\r\nx\r\n--b:1--\r\n", NULL);
 	parts("T$.a", false, "", NULL);
+	parts("! Kform:a", false,
+	      PART("a", "; filename=\"bob.png\"\r\nX-By: bob\r\nContent-Type: text/plain; by=bob", "1")
+	              PART("b", "", "2") "--b:1--\r\n",
+	      PART("a", "\r\nContent-Type: text/plain", "1") PART("b", "", "[redacted]") "--b:1--\r\n");
 }
 
 static void test_nested(void **state)

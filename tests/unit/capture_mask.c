@@ -118,6 +118,32 @@ static void test_header_rules(void **state)
 	head("200\nx-user:", "200\nx-user: <x-user|>", 1);
 }
 
+/* Segments that a rule would miss in another spelling. */
+static void test_targets(void **state)
+{
+	static const char *const bad[] = {
+	        "GET /%75sers/bob",     "GET //users/bob", "GET /./users/bob", "GET /x/../users/bob",
+	        "GET http://h/users/b", "OPTIONS *",       "GET /%zz",
+	};
+	struct buf out;
+	uint32_t count;
+
+	(void)state;
+	rule("users", MASK_TOKEN);
+	buf_init(&out, 1 << 10);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		policy.fields[0].place = MASK_HEADER;
+		buf_reset(&out);
+		assert_int_equal(mask_head(&policy, NULL, key, span_of(bad[i]), &out, &count), 0);
+		policy.fields[0].place = MASK_SEGMENT;
+		buf_reset(&out);
+		assert_int_equal(mask_head(&policy, NULL, key, span_of(bad[i]), &out, &count), ERR_PROTO);
+	}
+	buf_fini(&out);
+	head("GET /users/bob?a=//./", "GET /users/<users|bob>?a=<query|//./>", 2);
+	head("200\nx: y", "200\nx: y", 0);
+}
+
 static void test_head_failures(void **state)
 {
 	static const char *const bad[] = {"GET /\nno colon", "GET /\n\nx: y", "nonsense",
@@ -278,14 +304,22 @@ static void test_places(void **state)
 	rule_by(MASK_QUERY, "lang", MASK_KEEP, "", 0);
 	rule_by(MASK_QUERY, "n", MASK_CHARACTERS, "1", 0);
 	rule_by(MASK_HEADER, "x-mail", MASK_TOKEN, "", DETECT_EMAIL);
-	head("GET /v/users/b%6Fb/x?lang=de&n=ab%20c&z=1\ncookie: sid=s1; other=2; theme=dark\nx-mail: "
+	head("GET /v/users/b%20b/x?lang=de&n=ab%20c&z=1\ncookie: sid=s1; other=2; theme=dark\nx-mail: "
 	     "A@B.org",
-	     "GET /%5Bredacted%5D/users/<users|bob>/x?lang=de&n=%2A%2A%20c&z=<query|1>\n"
+	     "GET /%5Bredacted%5D/users/<users|b b>/x?lang=de&n=%2A%2A%20c&z=<query|1>\n"
 	     "cookie: sid=<sid|s1>; theme=dark\nx-mail: <email|a@b.org>",
 	     7);
 	head("GET /users\ncookie: other=2", "GET /%5Bredacted%5D", 2);
 	head("200\nset-cookie: sid=s1; Path=/; HttpOnly\nset-cookie: other=1; Path=/\nset-cookie: theme=dark",
 	     "200\nset-cookie: sid=<sid|s1>; Path=/; HttpOnly\nset-cookie: theme=dark", 2);
+	head("200\nset-cookie: theme=dark; Path=/; user=bob; Expires=Wed, 21 Oct 2015 07:28:00 GMT; bob; "
+	     "SAMESITE=lax",
+	     "200\nset-cookie: theme=dark; Path=/; Expires=Wed, 21 Oct 2015 07:28:00 GMT; SAMESITE=lax", 2);
+	head("200\nset-cookie: theme=dark; Path=/, user=bob; Domain=a,b; Expires=Wed, 21 Oct 2015, bob; "
+	     "Secure",
+	     "200\nset-cookie: theme=dark; Secure", 3);
+	head("GET /\ncookie: theme=dark, user=bob; sid=a,b", "GET /\ncookie: sid=<sid|a,b>", 2);
+	head("200\nset-cookie: theme=dark, user=bob; Path=/", "200", 1);
 }
 
 /* Operators in JSON: what stands bare, what is quoted, what stays. */
@@ -602,12 +636,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_builtin_head),   TEST(test_header_rules),  TEST(test_head_failures),
-	        TEST(test_json),           TEST(test_json_failures), TEST(test_input_masked),
-	        TEST(test_token),          TEST(test_which_bodies),  TEST(test_finds),
-	        TEST(test_finds_in_heads), TEST(test_free_text),     TEST(test_gazetteer_hash),
-	        TEST(test_places),         TEST(test_operators),     TEST(test_allow),
-	        TEST(test_covers),         TEST(test_subjects),
+	        TEST(test_builtin_head),   TEST(test_header_rules),   TEST(test_head_failures),
+	        TEST(test_targets),        TEST(test_json),           TEST(test_json_failures),
+	        TEST(test_input_masked),   TEST(test_token),          TEST(test_which_bodies),
+	        TEST(test_finds),          TEST(test_finds_in_heads), TEST(test_free_text),
+	        TEST(test_gazetteer_hash), TEST(test_places),         TEST(test_operators),
+	        TEST(test_allow),          TEST(test_covers),         TEST(test_subjects),
 	};
 	return cmocka_run_group_tests_name("capture_mask", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* The canary: what a policy masks is nowhere behind it, what it does not mask is seen; and what the judge
  * makes of rounds that are whole, unmasked or lost. */
+#define _GNU_SOURCE /* memmem */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,6 +76,74 @@ static void a_policy_masks_its_own_canary(void **state)
 		}
 }
 
+static void rule(struct plan_mask *p, enum mask_place place, const char *where, enum mask_operator with,
+                 double by)
+{
+	struct plan_mask_field *f = &p->fields[p->field_count++];
+
+	f->place = place;
+	f->with = with;
+	f->by.amount = by;
+	snprintf(f->where, sizeof f->where, "%s", where);
+}
+
+/* Rules that keep what they name, or ask for the end of a copy, are no reason to pause. */
+static void what_a_rule_does_not_hide_is_not_planted(void **state)
+{
+	static const uint8_t secret[32] = "a key";
+	static const enum mask_operator operators[] = {MASK_KEEP,     MASK_BLOCK,      MASK_DROP_RECORD,
+	                                               MASK_TRUNCATE, MASK_CHARACTERS, MASK_TOKEN};
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof operators / sizeof *operators; i++) {
+		enum mask_operator with = operators[i / 2];
+		struct plan_mask p = {.name = "test"};
+		char mark[CANARY_MARK_BYTES];
+		struct mask_key *key;
+		struct mask_rules *rules;
+		struct buf raw, out;
+		uint32_t count;
+		bool input, planted;
+
+		rule(&p, MASK_HEADER, "x-a", with, 40);
+		rule(&p, MASK_HEADER, "X-A", MASK_TOKEN, 0);
+		rule(&p, MASK_COOKIE, "id", with, 40);
+		rule(&p, MASK_COOKIE, "canary0", with, 40);
+		rule(&p, MASK_QUERY, "secret", with, 40);
+		rule(&p, MASK_QUERY, "canary0", with, 40);
+		rule(&p, MASK_SEGMENT, "1", with, 40);
+		rule(&p, MASK_PATH, "$.a", with, 40);
+		rule(&p, MASK_PATH, "$..b", with, 40);
+		rule(&p, MASK_PATH, "$.c.b", MASK_TOKEN, 0);
+		rule(&p, MASK_PATH, "$.d[0]", with, 40);
+		rule(&p, MASK_PATH, "$.d[2]", MASK_TOKEN, 0);
+		rule(&p, MASK_PATH, "$.d[*]", MASK_TOKEN, 0);
+		rule(&p, MASK_PATH, "$.e", MASK_TOKEN, 0);
+		canary_mark(0x1234, mark);
+		buf_init(&raw, 1 << 20);
+		buf_init(&out, 1 << 20);
+		assert_int_equal(mask_key_new(secret, &key), 0);
+		assert_int_equal(mask_rules_new(&p, &rules), 0);
+		assert_int_equal(canary_head(&p, i % 2, mark, &raw), 0);
+		assert_true(canary_seen(mark, buf_span(&raw)));
+		assert_int_equal(mask_head(&p, NULL, key, buf_span(&raw), &out, &count), 0);
+		assert_false(canary_seen(mark, buf_span(&out)));
+		buf_reset(&raw);
+		buf_reset(&out);
+		assert_int_equal(canary_body(&p, mark, &raw), 0);
+		assert_non_null(memmem(raw.base, buf_len(&raw), "\"e\":", 4));
+		planted = memmem(raw.base, buf_len(&raw), "\"a\":", 4) != NULL;
+		assert_int_equal(planted, with == MASK_TOKEN);
+		assert_int_equal(mask_json(rules, key, buf_span(&raw), &out, &count, &input), 0);
+		assert_false(canary_seen(mark, buf_span(&out)));
+		assert_int_equal(mask_asked(key), 0);
+		mask_rules_free(&rules);
+		mask_key_free(&key);
+		buf_fini(&raw);
+		buf_fini(&out);
+	}
+}
+
 static void what_is_not_masked_is_seen(void **state)
 {
 	struct plan_mask whole = policy_of(5, true), less = policy_of(4, true), bare = policy_of(5, false);
@@ -139,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_policy_masks_its_own_canary),
+	        cmocka_unit_test(what_a_rule_does_not_hide_is_not_planted),
 	        cmocka_unit_test(what_is_not_masked_is_seen),
 	        cmocka_unit_test(a_whole_round_says_that_they_hold),
 	        cmocka_unit_test(a_mark_that_is_seen_breaks_them_at_once),
