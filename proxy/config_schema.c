@@ -641,9 +641,8 @@ static const struct cfg_row mask_field_rows[] = {
          .sentence = "Name of a cookie, sent or set; those that no rule names are dropped."},
         {.name = "segment",
          .type = CFG_LATER,
-         .sentence = "Segment of the path: its number from 1 on, or what the one before it is, such as "
-                     "users. Copies of "
-                     "targets that servers split in more than one way (//, /./, %75) are dropped."},
+         .sentence = "Segment of the path: its number, or the one before it; targets with // or /./ are "
+                     "dropped."},
         {ONE("with", CFG_ENUM, struct plan_mask_field, with), .names = config_mask_operators,
          .required = true, .sentence = "What becomes of it: an operator of MASK OPERATORS."},
         {.name = "by",
