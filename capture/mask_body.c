@@ -7,7 +7,6 @@
 #include "capture/mask_watch.h"
 #include "proto/base/utf8.h"
 #include "proto/coding.h"
-#include "proto/json_edit.h"
 
 static bool is_type(struct span value, const char *type)
 {
@@ -110,19 +109,16 @@ bool mask_looks_json(struct span text)
 
 const struct plan_mask_field mask_unlisted = {.with = MASK_REDACT, .model_input = true};
 
-void mask_field(const struct plan_mask_field *rule, struct mask_key *key, struct span doc, struct span value,
-                bool *bare, struct buf *out)
+void mask_field(const struct plan_mask_field *rule, struct mask_key *key, struct span subject,
+                struct span value, bool *bare, struct buf *out)
 {
 	struct mask_deed deed = {.with = rule->with,
 	                         .by = &rule->by,
 	                         .class = rule->by.class,
 	                         .domain = span_of(rule->where),
+	                         .subject = {subject.len ? subject.data : NULL, subject.len},
 	                         .bare = *bare};
 
-	if (rule->by.subject[0] && doc.len)
-		deed.subject = json_at(doc, rule->by.subject);
-	if (!deed.subject.len)
-		deed.subject.data = NULL;
 	mask_watch_rule(key, rule, rule->with, value);
 	mask_operate(&deed, key, value, out);
 	*bare = deed.bare;

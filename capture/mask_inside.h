@@ -34,9 +34,9 @@ const struct plan_mask_field *mask_rules_form(const struct mask_rules *, struct 
 /* In a policy that allows, what is done to a value that no rule names. */
 extern const struct plan_mask_field mask_unlisted;
 bool mask_rules_allow(const struct mask_rules *);
-/* Append what a rule puts in place of a value; nothing when it drops it. `doc`: where its subject is, or
- * empty. *bare as in mask_operate(). */
-void mask_field(const struct plan_mask_field *, struct mask_key *, struct span doc, struct span value,
+/* Append what a rule puts in place of a value; nothing when it drops it. `subject`: as it stands in the
+ * document, or empty. *bare as in mask_operate(). */
+void mask_field(const struct plan_mask_field *, struct mask_key *, struct span subject, struct span value,
                 bool *bare, struct buf *out);
 /* The same, counted, of a text. */
 void mask_ruled(struct mask_work *, const struct plan_mask_field *, struct span value);

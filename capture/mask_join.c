@@ -26,10 +26,10 @@ static uint64_t mix(uint64_t hash, struct span bytes)
 
 static bool streams_text(struct span key)
 {
-	static const char *const names[] = {"content",   "text",     "arguments", "partial_json",
-	                                    "response",  "thinking", "reasoning", "reasoning_content",
-	                                    "refusal",   "delta",    "output",    "generated_text",
-	                                    "transcript"};
+	static const char *const names[] = {"content",    "text",       "arguments", "partial_json",
+	                                    "response",   "thinking",   "reasoning", "reasoning_content",
+	                                    "refusal",    "delta",      "output",    "generated_text",
+	                                    "transcript", "text_output"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (json_string_eq(key, span_of(names[i])))

@@ -10,6 +10,7 @@
 #include "proto/json_edit.h"
 
 enum { NESTED_MAX = 3 };
+_Static_assert(MASK_FIELDS_MAX <= 64, "a bit for each rule");
 
 /* Bit i of `due`: steps before i are matched by the keys and indices above, step i is next. */
 struct state {
@@ -36,17 +37,19 @@ struct rewrite {
 	struct mask_key *key;
 	struct json_reader reader;
 	struct buf *out;
-	struct buf plain;  /* a decoded string */
-	struct buf nested; /* that, with the JSON that it is masked */
-	struct buf found;  /* the same with what was found in it masked */
-	struct span name;  /* the last member's, without quotes */
-	struct span root;  /* the outermost document */
-	unsigned level;    /* of JSON in strings of JSON */
-	bool allow, clear; /* the policy allows; the value under way is in what is kept */
-	uint64_t copied;   /* source bytes before it are in `out` or gone */
+	struct buf plain;     /* a decoded string */
+	struct buf nested;    /* that, with the JSON that it is masked */
+	struct buf found;     /* the same with what was found in it masked */
+	struct span name;     /* the last member's, without quotes */
+	struct rewrite *root; /* of the outermost document */
+	unsigned level;       /* of JSON in strings of JSON */
+	bool allow, clear;    /* the policy allows; the value under way is in what is kept */
+	uint64_t copied;      /* source bytes before it are in `out` or gone */
 	uint32_t count;
 	bool input_masked;
-	size_t place_at;                   /* of what a witness is told: where the document is */
+	size_t place_at; /* of what a witness is told: where the document is */
+	uint64_t sought; /* a bit for each rule whose subject was looked for */
+	struct span subjects[MASK_FIELDS_MAX];
 	const struct plan_mask_field *hit; /* the rule for the value that comes next */
 	struct states next;                /* of that value */
 	struct frame frames[JSON_DEPTH_MAX];
@@ -170,12 +173,22 @@ static struct span plain_value(struct rewrite *w, enum json_token first, struct 
 	return buf_span(&w->plain);
 }
 
-/* Where the subject of a rule is: the document that holds the value, or the one around it. */
-static struct span subject_doc(const struct rewrite *w, const struct plan_mask_field *rule)
+/* What is at the path of a rule's subject, looked for once: in the document that holds the value, or else in
+ * the one around it. */
+static struct span subject_of(struct rewrite *w, const struct plan_mask_field *rule)
 {
-	if (rule->by.subject[0] && w->level && !json_at(w->reader.doc, rule->by.subject).len)
-		return w->root;
-	return w->reader.doc;
+	size_t n;
+
+	if (!rule->by.subject[0])
+		return (struct span){NULL, 0};
+	n = (size_t)(rule - w->rules->policy->fields);
+	if (!(w->sought >> n & 1)) {
+		w->sought |= (uint64_t)1 << n;
+		w->subjects[n] = json_at(w->reader.doc, rule->by.subject);
+	}
+	if (!w->subjects[n].len && w->level)
+		return subject_of(w->root, rule);
+	return w->subjects[n];
 }
 
 static int mask_value(struct rewrite *w, enum json_token first)
@@ -199,7 +212,7 @@ static int mask_value(struct rewrite *w, enum json_token first)
 		return 0;
 	}
 	buf_reset(&w->found);
-	mask_field(rule, w->key, subject_doc(w, rule), plain_value(w, first, text), &bare, &w->found);
+	mask_field(rule, w->key, subject_of(w, rule), plain_value(w, first, text), &bare, &w->found);
 	if (bare)
 		buf_span_put(w->out, buf_span(&w->found));
 	else
@@ -364,7 +377,8 @@ static void rewrite_init(struct rewrite *w, const struct mask_work *work, struct
 	w->out = work->out;
 	w->copied = w->count = 0;
 	w->level = 0;
-	w->root = text;
+	w->root = w;
+	w->sought = 0;
 	w->allow = work->rules->policy->allow;
 	w->clear = false;
 	w->input_masked = false;

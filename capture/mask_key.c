@@ -105,6 +105,21 @@ int mask_key_derive(const uint8_t root[32], struct span tenant, uint32_t epoch, 
 	return err;
 }
 
+int mask_key_of(const uint8_t root[32], struct span tenant, uint32_t epoch, struct mask_key **key_out)
+{
+	uint8_t derived[32];
+	int err;
+
+	if (!tenant.len && !epoch)
+		return mask_key_new(root, key_out);
+	*key_out = NULL;
+	err = mask_key_derive(root, tenant, epoch, derived);
+	if (!err)
+		err = mask_key_new(derived, key_out);
+	explicit_bzero(derived, sizeof derived);
+	return err;
+}
+
 static bool digest(struct mask_key *key, struct span domain, struct span value, uint8_t out[32])
 {
 	EVP_MAC_CTX *ctx = key->keyed;

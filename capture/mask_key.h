@@ -21,6 +21,9 @@ void mask_key_free(struct mask_key **);
 /* The key of one tenant in one epoch: HKDF-SHA-256 of the root, info "mask" || 0 || tenant || 0 || epoch. 0
  * or ERR_NOMEM. */
 int mask_key_derive(const uint8_t root[32], struct span tenant, uint32_t epoch, uint8_t out[32]) MUST_CHECK;
+/* The key of a policy's tenant and epoch; the root itself where it has neither. 0 or ERR_NOMEM. */
+int mask_key_of(const uint8_t root[32], struct span tenant, uint32_t epoch,
+                struct mask_key **key_out) MUST_CHECK;
 
 /* HMAC(key, domain || 0 || value); zeros once it has failed, which sticks: mask_result(). */
 void mask_digest(struct mask_key *, struct span domain, struct span value, uint8_t out[32]);

@@ -624,20 +624,6 @@ static int load_withdrawn(struct masker *m)
 	return err;
 }
 
-static int load_key(const struct plan_mask *policy, const uint8_t root[32], struct mask_key **key_out)
-{
-	uint8_t derived[32];
-	int err;
-
-	if (!policy->tenant[0] && !policy->epoch)
-		return mask_key_new(root, key_out);
-	err = mask_key_derive(root, span_of(policy->tenant), policy->epoch, derived);
-	if (!err)
-		err = mask_key_new(derived, key_out);
-	explicit_bzero(derived, sizeof derived);
-	return err;
-}
-
 /* Each policy has a key of its tenant and epoch. */
 static int load_keys(struct masker *m)
 {
@@ -646,7 +632,7 @@ static int load_keys(struct masker *m)
 	int err = secret_map(role_fd(m->env, "mask-key"), 32, &root);
 
 	for (uint32_t i = 0; !err && i < plan->mask_count; i++)
-		err = load_key(&plan->masks[i], root, &m->keys[i]);
+		err = mask_key_of(root, span_of(plan->masks[i].tenant), plan->masks[i].epoch, &m->keys[i]);
 	return err;
 }
 

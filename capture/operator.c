@@ -75,16 +75,6 @@ int mask_by_read(uint32_t with, const char *text, struct mask_by *by)
 	}
 }
 
-/* Characters, not bytes. */
-static size_t characters(struct span value)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < value.len; i++)
-		n += (value.data[i] & 0xc0) != 0x80;
-	return n;
-}
-
 static bool hides(char c)
 {
 	return operator_is_digit(c) || operator_is_letter(c) || c & 0x80;
@@ -115,12 +105,16 @@ static void put_stars(struct span value, double keep, struct buf *out)
 	}
 }
 
+/* Characters, not bytes. */
 static void put_first(struct span value, size_t most, struct buf *out)
 {
-	size_t n = 0;
+	size_t n = 0, seen = 0;
 
-	while (n < value.len && characters((struct span){value.data, n + 1}) <= most)
-		n++;
+	for (; n < value.len; n++) {
+		seen += (value.data[n] & 0xc0) != 0x80;
+		if (seen > most)
+			break;
+	}
 	buf_put(out, value.data, n);
 }
 

@@ -3,7 +3,6 @@
  * them, 2024-03-05 and 2024-03-05T10:22:33, also with '/' or '.', and 05.03.2024; a number is seconds since
  * 1970, or milliseconds from 10^11 on.
  */
-#define _GNU_SOURCE /* memrchr */
 #include <arpa/inet.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,7 +10,7 @@
 #include "capture/detect/check.h"
 #include "capture/operator_inside.h"
 
-enum { DAY_SECONDS = 86400, NUMBER_MAX = 64, ADDRESS_BYTES = 64 };
+enum { DAY_SECONDS = 86400, NUMBER_MAX = 64, ADDRESS_BYTES = 64, POSTCODE_BYTES = 10 };
 
 /* Howard Hinnant's civil calendar: days since 1970-01-01. */
 static int64_t days_of(int64_t year, int month, int day)
@@ -55,6 +54,38 @@ struct date {
 	struct span rest; /* behind it: nothing, or a time */
 };
 
+/* Two digits up to a most, or false. */
+static bool two_digits(struct span s, size_t at, int most)
+{
+	int n = digits(s, at, 2);
+
+	return n >= 0 && n <= most;
+}
+
+/* T or a blank, hh:mm, :ss and a fraction or not, Z, +hh:mm or nothing. */
+static bool is_time(struct span s)
+{
+	size_t at = 6;
+
+	if (s.len < at || (s.data[0] != 'T' && s.data[0] != ' ') || s.data[3] != ':' ||
+	    !two_digits(s, 1, 23) || !two_digits(s, 4, 59))
+		return false;
+	if (at < s.len && s.data[at] == ':') {
+		if (!two_digits(s, at + 1, 60))
+			return false;
+		at += 3;
+		if (at + 1 < s.len && s.data[at] == '.' && operator_is_digit(s.data[at + 1]))
+			for (at++; at < s.len && operator_is_digit(s.data[at]);)
+				at++;
+	}
+	if (at == s.len)
+		return true;
+	if (s.data[at] == 'Z')
+		return at + 1 == s.len;
+	return at + 6 == s.len && (s.data[at] == '+' || s.data[at] == '-') && two_digits(s, at + 1, 23) &&
+	       s.data[at + 3] == ':' && two_digits(s, at + 4, 59);
+}
+
 static bool read_date(struct span s, struct date *d)
 {
 	if (s.len < 10)
@@ -67,9 +98,9 @@ static bool read_date(struct span s, struct date *d)
 	d->rest = (struct span){s.data + 10, s.len - 10};
 	if (d->separator != s.data[d->year_first ? 7 : 5] || !check_date(d->year, d->month, d->day))
 		return false;
-	if (d->year_first ? !strchr("-/.", d->separator) : d->separator != '.')
+	if (d->separator != '.' && !(d->year_first && (d->separator == '-' || d->separator == '/')))
 		return false;
-	return !d->rest.len || ((d->rest.data[0] == 'T' || d->rest.data[0] == ' ') && d->rest.len >= 6);
+	return !d->rest.len || is_time(d->rest);
 }
 
 static void put_date(const struct date *d, struct buf *out)
@@ -96,8 +127,11 @@ static bool read_number(struct span value, double *out)
 	return !*end && isfinite(*out);
 }
 
+/* A number past all that a double holds is none. */
 static bool put_number(double value, struct buf *out)
 {
+	if (!isfinite(value))
+		return false;
 	buf_printf(out, "%.15g", value);
 	return true;
 }
@@ -223,12 +257,15 @@ static bool generalise_address(struct span value, struct buf *out)
 
 static bool generalise_email(struct span value, struct buf *out)
 {
-	const char *at = memrchr(value.data, '@', value.len);
+	const char *at = memchr(value.data, '@', value.len), *end = value.data + value.len;
 
-	if (!at)
+	if (!at || at + 1 == end)
 		return false;
+	for (const char *p = at + 1; p < end; p++)
+		if (!operator_is_digit(*p) && !operator_is_letter(*p) && *p != '.' && *p != '-')
+			return false;
 	buf_puts(out, "*");
-	buf_put(out, at, value.len - (size_t)(at - value.data));
+	buf_put(out, at, (size_t)(end - at));
 	return true;
 }
 
@@ -239,22 +276,46 @@ static bool generalise_pair(struct span value, struct buf *out)
 	double latitude, longitude;
 
 	if (!comma || !read_number((struct span){value.data, first}, &latitude) ||
-	    !read_number((struct span){comma + 1, value.len - first - 1}, &longitude))
+	    !read_number((struct span){comma + 1, value.len - first - 1}, &longitude) ||
+	    fabs(latitude) > 90 || fabs(longitude) > 360)
 		return false;
 	buf_printf(out, "%.1f,%.1f", floor(latitude * 10) / 10, floor(longitude * 10) / 10);
 	return true;
 }
 
-/* Three digits of five; the outward part of a British one. */
+/* Letters and digits, in one or two parts. */
+static bool is_postcode(struct span value)
+{
+	size_t parts = 1;
+
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.data[i];
+
+		parts += c == ' ' || c == '-';
+		if (c != ' ' && c != '-' && !operator_is_digit(c) && !operator_is_letter(c))
+			return false;
+	}
+	return value.len <= POSTCODE_BYTES && parts <= 2;
+}
+
+/* Three digits of five; else what is before the blank, as of a British one: four at most, not all letters. */
 static bool generalise_postcode(struct span value, struct buf *out)
 {
 	const char *blank = memchr(value.data, ' ', value.len);
+	size_t first = blank ? (size_t)(blank - value.data) : 0, numbers = 0;
 
-	if (digits(value, 0, 5) >= 0)
+	if (!is_postcode(value))
+		return false;
+	if (digits(value, 0, 5) >= 0) {
 		buf_printf(out, "%.3s00", value.data);
-	else if (blank)
-		buf_put(out, value.data, (size_t)(blank - value.data));
-	return digits(value, 0, 5) >= 0 || blank;
+		return true;
+	}
+	for (size_t i = 0; i < first; i++)
+		numbers += operator_is_digit(value.data[i]);
+	if (!numbers || first > 4)
+		return false;
+	buf_put(out, value.data, first);
+	return true;
 }
 
 bool operator_generalise(struct mask_deed *d, struct span value, struct buf *out)

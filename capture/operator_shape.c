@@ -14,7 +14,7 @@
 #include "capture/detect/inside.h"
 #include "capture/operator_inside.h"
 
-enum { TRIES_MAX = 1 << 16, SHAPE_MAX = 256, COMPACT_MAX = 64 };
+enum { TRIES_MAX = 1 << 12, SHAPE_MAX = 256, COMPACT_MAX = 64 };
 
 /* splitmix64, from a digest: what is drawn depends on key, class and value alone. */
 static uint64_t draw(uint64_t *state)
@@ -69,20 +69,85 @@ static void place(unsigned class, struct span value, char *out)
 	for (size_t i = 0; i < value.len && *fixed; i++)
 		if (operator_is_digit(value.data[i]))
 			out[i] = *fixed++;
-	if (class == DETECT_IBAN) /* the country stays: it has a length of its own */
-		for (size_t i = 0; i < 2 && i < value.len; i++)
-			out[i] = value.data[i];
+	if (class != DETECT_IBAN && class != DETECT_EU_VAT)
+		return;
+	for (size_t i = 0, n = 0; i < value.len && n < 2; i++) { /* the country: it has a form of its own */
+		out[i] = value.data[i];
+		n += operator_is_digit(value.data[i]) || operator_is_letter(value.data[i]);
+	}
+}
+
+/* A date that was drawn becomes one of the calendar, where its check would seldom be met by chance. */
+static void place_date(unsigned class, struct span value, char *out)
+{
+	static const struct {
+		uint8_t class, len; /* letters and digits; 0: any */
+		const char *form;   /* C a century, M a month, D a day, of two digits each */
+	} rows[] = {{DETECT_CN_ID, 18, "......CC..MMDD"},
+	            {DETECT_SE_PERSONNUMMER, 12, "CC..MMDD"},
+	            {DETECT_FI_HETU, 0, "DDMM"},
+	            {DETECT_ZA_ID, 13, "..MMDD"}};
+	char *at[COMPACT_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < value.len && n < COMPACT_MAX; i++)
+		if (is_alnum((unsigned char)out[i]))
+			at[n++] = out + i;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (rows[i].class != class || (rows[i].len && rows[i].len != n))
+			continue;
+		for (size_t j = 0; rows[i].form[j] && j + 1 < n; j += 2) {
+			char kind = rows[i].form[j];
+			int drawn = (*at[j] - '0') * 10 + *at[j + 1] - '0';
+			int is = kind == 'C' ? 19 + drawn % 2 : kind == 'M' ? 1 + drawn % 12 : 1 + drawn % 28;
+
+			if (kind == '.' || !is_digit((unsigned char)*at[j]) ||
+			    !is_digit((unsigned char)*at[j + 1]))
+				continue;
+			*at[j] = (char)('0' + is / 10);
+			*at[j + 1] = (char)('0' + is % 10);
+		}
+	}
+}
+
+/* Letters, upper-case, and digits: how many of them, those with no room included. */
+static size_t compact_of(struct span value, char compact[COMPACT_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < value.len; i++) {
+		if (!is_alnum((unsigned char)value.data[i]))
+			continue;
+		if (n + 1 < COMPACT_MAX)
+			compact[n] = (char)upper((unsigned char)value.data[i]);
+		n++;
+	}
+	compact[n < COMPACT_MAX ? n : COMPACT_MAX - 1] = '\0';
+	return n;
+}
+
+/* Can any draw stand for it? There is something to draw, and a card or an IBAN has the form of one. */
+static bool has_shape(unsigned class, struct span value)
+{
+	char compact[COMPACT_MAX];
+	size_t n = compact_of(value, compact);
+
+	for (size_t i = 0; i < value.len; i++)
+		if (value.data[i] & 0x80)
+			return false;
+	if (class == DETECT_PAN)
+		return n >= 12 && n <= 19 && strspn(compact, "0123456789") == n;
+	if (class == DETECT_IBAN)
+		return n >= 15 && n == check_iban_length(compact) && is_digit((unsigned char)compact[2]) &&
+		       is_digit((unsigned char)compact[3]);
+	return n > 0;
 }
 
 static bool adds_up(unsigned class, struct span shaped)
 {
 	char compact[COMPACT_MAX];
-	size_t n = 0;
+	size_t n = compact_of(shaped, compact);
 
-	for (size_t i = 0; i < shaped.len; i++)
-		if (is_alnum((unsigned char)shaped.data[i]) && n + 1 < sizeof compact)
-			compact[n++] = (char)upper((unsigned char)shaped.data[i]);
-	compact[n] = '\0';
 	if (class == DETECT_PAN)
 		return check_luhn(compact);
 	if (class == DETECT_IBAN)
@@ -168,14 +233,12 @@ bool operator_shape(struct mask_key *key, unsigned class, struct span domain, st
 	default:
 		break;
 	}
-	if (value.len > sizeof shaped)
+	if (value.len > sizeof shaped || !has_shape(class, value))
 		return false;
-	for (size_t i = 0; i < value.len; i++)
-		if (value.data[i] & 0x80)
-			return false;
 	for (unsigned i = 0; i < TRIES_MAX; i++) {
 		shape_text(value, &state, shaped);
 		place(class, value, shaped);
+		place_date(class, value, shaped);
 		if (span_eq((struct span){shaped, value.len}, value) ||
 		    !adds_up(class, (struct span){shaped, value.len}))
 			continue;

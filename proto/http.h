@@ -77,6 +77,8 @@ struct http_message {
 struct span http_field(const struct http_message *, struct span name);
 /* The same for a known name, without a search. */
 struct span http_known(const struct http_message *, enum http_name);
+/* Is the token, in either case, an element of the list that commas part? */
+bool http_list_has(struct span list, struct span token);
 /* True for fields that belong to one hop (RFC 9110 7.6.1), framing and Host included; for those that
  * this message's Connection nominates; and for those that equal a framing or security field when "_" is
  * read as "-", as some origins do. For a field of this message, fields[i].hop says the same at once. */

@@ -70,7 +70,6 @@ bool http_cut(struct span *rest, char byte, struct span *before_out);
 /* The next comma-separated element, trimmed; false at the end. `rest->data` NULL means the end. */
 bool http_list_next(struct span *rest, struct span *element_out);
 
-bool http_list_has(struct span list, struct span token);
 /* host [":" port] without userinfo, lists or percent-encoding (RFC 9112 3.2, narrowed). */
 bool http_is_authority(struct span);
 

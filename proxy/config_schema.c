@@ -34,7 +34,7 @@ const char *const config_guard_metrics[] = {
         GUARD_TABLE(X)
 #undef X
                 NULL};
-/* Gates or words of the design for which there is no figure of the last while. */
+/* Gates or words for which there is no figure of the last while. */
 static const char *const guard_metrics_later[] = {"coverage", "privacy_new", NULL};
 static const char *const guard_actions[] = {
 #define X(id, name, meaning) name,
@@ -138,7 +138,8 @@ static const struct cfg_row limits_rows[] = {
 };
 static const struct cfg_row control_rows[] = {
         {ONE("socket", CFG_STRING, struct plan, control_socket), .value = "run/understudy.sock",
-         .hook = config_socket_hook, .sentence = "Unix socket of the commands status, pause and resume."},
+         .hook = config_socket_hook,
+         .sentence = "Unix socket of the commands that ask or change a running proxy, such as ctl."},
         {ONE("address", CFG_HOOK, struct plan, control_address), .hook = config_address_hook,
          .sentence = "HOST:PORT of the control endpoint: metrics, health, figures; to read only, without a "
                      "token."},
@@ -292,7 +293,7 @@ static const struct cfg_row consent_rows[] = {
         {ONE("header", CFG_HOOK, struct plan_route, consent_header), .required = true,
          .hook = config_slice_header_hook, .sentence = "a header's name; a request without it is not copied"},
         {ONE("value", CFG_STRING, struct plan_route, consent_value),
-         .sentence = "What it must say, in either case; left out: anything but no, false and 0."},
+         .sentence = "What it must say, in either case, each time; left out: anything but no, false and 0."},
         END,
 };
 static const struct cfg_row withdrawn_rows[] = {

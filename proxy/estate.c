@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -609,19 +610,29 @@ static void carry(struct estate *e, const char *run_directory)
 	buf_fini(&text);
 }
 
-/* Of a replay: its own, or that of the run with which it goes on. */
+enum { LOCK_TRIES = 20, LOCK_WAIT_US = 50000 };
+
+/* Of a replay: its own, or that of the run with which it goes on; of one at a time. */
 static int make_journal(struct estate *e)
 {
 	char path[PATH_MAX_BYTES + 16];
-	int fd, err = own_file(e, e->plan->replay_journal, "journal.sent");
+	int fd;
 
 	snprintf(path, sizeof path, "%s/journal", e->run_directory);
 	if (e->plan->replay_journal[0])
 		snprintf(path, sizeof path, "%s", e->plan->replay_journal);
-	if (err)
-		return err;
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	return fd == -1 ? estate_complain("cannot open", path) : estate_own(e, fd, "journal");
+	if (fd == -1)
+		return estate_complain("cannot open", path);
+	for (unsigned i = 0; flock(fd, LOCK_EX | LOCK_NB);
+	     i++) { /* roles of one that was killed go at once */
+		if (i == LOCK_TRIES) {
+			close(fd);
+			return estate_complain("another replay still writes", path);
+		}
+		usleep(LOCK_WAIT_US);
+	}
+	return estate_own(e, fd, "journal") ? ERR_SYS : own_file(e, e->plan->replay_journal, "journal.sent");
 }
 
 int estate_open(struct estate *e, const struct plan *plan, const char *run_directory, const char *input,

@@ -44,17 +44,27 @@ static bool ring_is_out(const struct tap *t)
 	return atomic_load_explicit(&env->page->raw_state[env->index], memory_order_relaxed) != RAW_OK;
 }
 
-static bool consents(const struct plan_route *route, const struct http_message *request)
+static bool agrees(const struct plan_route *route, struct span says)
 {
-	static const char *const refusals[] = {"no", "false", "0"};
-	struct span says = http_field(request, span_of(route->consent_header));
-
 	if (route->consent_value[0])
 		return span_eq_nocase(says, span_of(route->consent_value));
-	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-		if (span_eq_nocase(says, span_of(refusals[i])))
+	return says.len && !http_list_has(says, SPAN("no")) && !http_list_has(says, SPAN("false")) &&
+	       !http_list_has(says, SPAN("0"));
+}
+
+/* Each field of the name must agree: who says both yes and no does not consent. */
+static bool consents(const struct plan_route *route, const struct http_message *request)
+{
+	unsigned said = 0;
+
+	for (size_t i = 0; i < request->field_count; i++) {
+		if (!span_eq_nocase(request->fields[i].name, span_of(route->consent_header)))
+			continue;
+		if (!agrees(route, request->fields[i].value))
 			return false;
-	return says.len > 0;
+		said++;
+	}
+	return said > 0;
 }
 
 /* The outcome that keeps an exchange from being copied at all, or 0. */

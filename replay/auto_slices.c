@@ -69,7 +69,11 @@ static bool add_feature(struct auto_features *f, const struct span *keys, int de
 	if (at + strlen(value) >= AUTO_FEATURE_BYTES)
 		return false;
 	memcpy(f->at[f->count], path, at);
-	snprintf(f->at[f->count++] + at, AUTO_FEATURE_BYTES - at, "%s", value);
+	snprintf(f->at[f->count] + at, AUTO_FEATURE_BYTES - at, "%s", value);
+	for (uint32_t i = 0; i < f->count; i++)
+		if (!strcmp(f->at[i], f->at[f->count]))
+			return true; /* a pair counts once for each */
+	f->count++;
 	return true;
 }
 

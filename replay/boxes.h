@@ -12,7 +12,7 @@
 #include "proto/base/err.h"
 
 #define BOXES_IOU 0.5
-enum { BOXES_MAX = 256, BOXES_WIDTH = 6 };
+enum { BOXES_MAX = 1024, BOXES_WIDTH = 6 };
 
 /* Each box is BOXES_WIDTH numbers: x1, y1, x2, y2 (any corner first), score, class. */
 struct boxes_match {

@@ -1,7 +1,7 @@
 /*
  * compare_inside.h - what the parts of the comparison share: bodies of one message (compare.c), of several
- * (compare_grpc.c), tensors (compare_oip.c), and language models (compare_llm.c). A job's rows are those of
- * the message under comparison; earlier ones lie before them.
+ * (compare_grpc.c), tensors (compare_oip.c, compare_kinds.c), and language models (compare_llm.c). A job's
+ * rows are those of the message under comparison; earlier ones lie before them.
  */
 #ifndef REPLAY_COMPARE_INSIDE_H
 #define REPLAY_COMPARE_INSIDE_H
@@ -9,6 +9,8 @@
 #include "replay/compare.h"
 #include "replay/llm.h"
 #include "replay/oip.h"
+
+enum { RANKING_MAX = 256, RANKED_TEXTS_MAX = 1 << 14 }; /* items of a row, of a tensor */
 
 struct job {
 	const struct plan_route *route;

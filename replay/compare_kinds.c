@@ -7,7 +7,6 @@
 #include "replay/compare_inside.h"
 #include "replay/ranks.h"
 
-enum { ITEMS_MAX = 256 };
 static const double RBO_WEIGHT = 0.9;
 
 static bool type_starts(const struct oip_answer *live, struct span datatype, struct span with)
@@ -46,7 +45,7 @@ static int number_items(const struct oip_answer *live, const struct oip_tensor *
 /* Places in the candidate of the items that both have, in live's order: tau-b of the two. */
 static double tau_of_items(const uint32_t *other, size_t count)
 {
-	double a[ITEMS_MAX], b[ITEMS_MAX];
+	double a[RANKING_MAX], b[RANKING_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -72,9 +71,9 @@ int compare_ranking(struct job *j, const struct oip_answer *live, unsigned tenso
                     const struct oip_tensor *b)
 {
 	const struct oip_tensor *a = &live->tensors[tensor];
-	size_t width = a->shape[a->rank - 1], count = width < ITEMS_MAX ? width : ITEMS_MAX, first = 0;
+	size_t width = a->shape[a->rank - 1], count = width, first = 0;
 	bool scores = a->values && type_starts(live, a->datatype, SPAN("FP"));
-	uint32_t one[ITEMS_MAX], other[ITEMS_MAX];
+	uint32_t one[RANKING_MAX], other[RANKING_MAX];
 	int err = 0;
 
 	if (scores) {
@@ -132,6 +131,10 @@ int compare_boxes(struct job *j, unsigned tensor, const struct oip_tensor *a, co
 
 	if (live == SIZE_MAX || candidate == SIZE_MAX) {
 		compare_structure_differs(j, tensor, "no boxes of 6 numbers");
+		return 0;
+	}
+	if (candidate > BOXES_MAX && live <= BOXES_MAX) {
+		compare_structure_differs(j, tensor, "too many boxes");
 		return 0;
 	}
 	if (boxes_match(a->values, live, b->values, candidate, &m))

@@ -61,8 +61,10 @@ static enum output_kind kind_of(const struct job *j, const struct oip_answer *li
 		return wide && t->values && rows_sum_to_one(t->values, t->count, width)
 		               ? OUTPUT_CLASSIFICATION
 		               : OUTPUT_VALUES;
-	if (kind == OUTPUT_RANKING)
-		return wide ? kind : OUTPUT_VALUES;
+	if (kind == OUTPUT_RANKING) /* a longer one is compared value by value: none of it is passed over */
+		return wide && width <= RANKING_MAX && (t->values || t->count <= RANKED_TEXTS_MAX)
+		               ? kind
+		               : OUTPUT_VALUES;
 	if (kind == OUTPUT_CLASSIFICATION || kind == OUTPUT_EMBEDDING)
 		return wide && t->values ? kind : OUTPUT_VALUES;
 	return t->values ? kind : OUTPUT_VALUES;

@@ -59,6 +59,7 @@ void pace_of_pieces(const struct pace_source *s, const size_t *ends, size_t coun
                     struct pace *out)
 {
 	struct gaps gaps = {.all = 0};
+	double per_second;
 	uint64_t first = 0, last = 0;
 	size_t mark = 0;
 
@@ -79,7 +80,7 @@ void pace_of_pieces(const struct pace_source *s, const size_t *ends, size_t coun
 	tokens = tokens ? tokens : count;
 	out->figures[PACE_ttft] = first > s->asked_ns ? (int64_t)((first - s->asked_ns) / 1000) : 0;
 	out->figures[PACE_token_gap] = high_gap(&gaps);
-	if (last > first && tokens > 1)
-		out->figures[PACE_tokens_per_second] =
-		        (int64_t)((double)(tokens - 1) * 1e9 / (double)(last - first));
+	per_second = last > first && tokens > 1 ? (double)(tokens - 1) * 1e9 / (double)(last - first) : 0;
+	if (per_second > 0 && per_second < 1e12) /* more is not what a model says of itself */
+		out->figures[PACE_tokens_per_second] = (int64_t)per_second;
 }

@@ -71,12 +71,17 @@ static void step(struct place *p, const struct json_reader *r, enum json_token t
 		        token == JSON_OBJECT ? SPAN("") : (struct span){NULL, 0}, SIZE_MAX};
 }
 
-/* Of tensors only what is data counts, of predictions and JSON everything. */
+/* Where the comparison looks: of tensors at what is data, of predictions at them, of JSON everywhere. */
 static bool is_data(uint32_t read_as, const struct place *p)
 {
-	return read_as != PROTOCOL_OPENINFERENCE ||
-	       (p->depth >= 3 && span_eq(p->steps[0].key, SPAN("outputs")) &&
-	        span_eq(p->steps[2].key, SPAN("data")));
+	struct span first = p->depth ? p->steps[0].key : (struct span){NULL, 0};
+
+	if (read_as == PROTOCOL_OPENINFERENCE)
+		return p->depth >= 3 && span_eq(first, SPAN("outputs")) &&
+		       span_eq(p->steps[2].key, SPAN("data"));
+	if (read_as == PROTOCOL_TFSERVING || read_as == PROTOCOL_KSERVE_V1)
+		return span_eq(first, SPAN("predictions")) || span_eq(first, SPAN("outputs"));
+	return true;
 }
 
 static bool is_ignored(struct ignore_paths ignore, const struct place *p)
@@ -141,6 +146,8 @@ static bool plant_value(const struct plan_route *route, uint32_t read_as, struct
 		return false;
 	if (f.least.len) {
 		to = f.high + 1 + 2 * (route->tolerance_abs + route->tolerance_rel * fabs(f.low));
+		if (!(to > f.high)) /* beyond what doubles tell apart */
+			return false;
 		snprintf(text, sizeof text, f.whole ? "%.0f" : "%.17g", f.whole ? ceil(to) : to);
 		splice(a->body, f.least, text, body);
 	} else if (f.text.len) {
@@ -154,9 +161,18 @@ static bool plant_value(const struct plan_route *route, uint32_t read_as, struct
 	return true;
 }
 
-static bool in_body(uint32_t read_as, const struct answer *a)
+/* A box is another by its place or class, hardly by one number. */
+static bool has_boxes(const struct plan_route *route)
 {
-	return !a->grpc && !a->binary_from && a->status < 400 &&
+	for (uint32_t i = 0; i < route->output_count; i++)
+		if (route->outputs[i].kind == OUTPUT_DETECTION)
+			return true;
+	return false;
+}
+
+static bool in_body(const struct plan_route *route, uint32_t read_as, const struct answer *a)
+{
+	return !has_boxes(route) && !a->grpc && !a->binary_from && a->status < 400 &&
 	       (read_as == PROTOCOL_OPENINFERENCE || read_as == PROTOCOL_JSON ||
 	        read_as == PROTOCOL_TFSERVING || read_as == PROTOCOL_KSERVE_V1);
 }
@@ -166,7 +182,7 @@ void plant(const struct plan_route *route, uint32_t read_as, uint64_t seed, stru
 {
 	enum { INTERNAL = 13 /* of grpc-status */ };
 
-	if (mixed(seed) & 1 && in_body(read_as, a) && plant_value(route, read_as, a, body))
+	if (mixed(seed) & 1 && in_body(route, read_as, a) && plant_value(route, read_as, a, body))
 		return;
 	if (a->grpc)
 		a->status = a->status == INTERNAL ? INTERNAL + 1 : INTERNAL;

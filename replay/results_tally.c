@@ -176,6 +176,8 @@ static struct path *path_named(struct tally *t, const char *name)
 
 static void count_noise(struct tally *t, const struct observation *o)
 {
+	unsigned others = 0;
+
 	if (o->noise_known) {
 		t->noise.pairs++;
 		t->noise.candidate_only += o->diverged && !o->baseline_diverged;
@@ -184,6 +186,8 @@ static void count_noise(struct tally *t, const struct observation *o)
 	for (uint32_t i = 0; i < o->path_count && i < RESULTS_PATHS_MAX; i++) {
 		struct path *p = path_named(t, o->paths[i]);
 
+		if (p == &t->paths[PATHS_COUNTED - 1] && others++)
+			continue; /* a pair counts once in "(other)" */
 		p->diverged += o->differs[i] & 1;
 		p->candidate_only += o->noise_known && o->differs[i] == 1;
 		p->baseline_only += o->noise_known && o->differs[i] == 2;
@@ -220,6 +224,26 @@ static void count_pace(struct tally *t, const struct observation *o)
 		return;
 	t->paced++;
 	t->first_later += other > live;
+}
+
+/* Once in each, though several may have come to be "(other)". */
+static void count_slices(const struct results *r, struct tally *t, const struct observation *o)
+{
+	struct slice *in[SLICES_MAX + 1] = {slice_named(t, r->route_slices[t->route])};
+	uint32_t n = 1;
+
+	count_in(in[0], o);
+	for (uint32_t i = 0; i < o->slice_count && i < SLICES_MAX; i++) {
+		struct slice *s = slice_named(t, o->slices[i]);
+		uint32_t k = 0;
+
+		while (k < n && in[k] != s)
+			k++;
+		if (k < n)
+			continue;
+		in[n++] = s;
+		count_in(s, o);
+	}
 }
 
 void results_count(const struct results *r, struct tally *t, const struct observation *o)
@@ -266,9 +290,7 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 		t->label_rows[i] += o->labels[i];
 		t->label_flips[i] += o->flips[i];
 	}
-	count_in(slice_named(t, r->route_slices[t->route]), o);
-	for (uint32_t i = 0; i < o->slice_count && i < SLICES_MAX; i++)
-		count_in(slice_named(t, o->slices[i]), o);
+	count_slices(r, t, o);
 }
 
 /* --- storing: what it is, and what it was before the last batch --- */

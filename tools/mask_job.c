@@ -34,7 +34,6 @@ static int load_key(struct mask_job *j, const char *key_file)
 {
 	const char *file = key_file ? key_file : j->plan->mask_key_file;
 	const uint8_t *key;
-	uint8_t derived[32];
 	int fd = -1, err = secrets_mask_key(file, -1, &fd);
 
 	if (err)
@@ -43,13 +42,8 @@ static int load_key(struct mask_job *j, const char *key_file)
 		fprintf(stderr,
 		        "understudy: mask: the policy has no key_file: tokens are of this run alone\n");
 	err = secret_map(fd, 32, &key);
-	if (!err && (j->policy->tenant[0] || j->policy->epoch)) {
-		err = mask_key_derive(key, span_of(j->policy->tenant), j->policy->epoch, derived);
-		key = derived;
-	}
 	if (!err)
-		err = mask_key_new(key, &j->key);
-	explicit_bzero(derived, sizeof derived);
+		err = mask_key_of(key, span_of(j->policy->tenant), j->policy->epoch, &j->key);
 	close(fd);
 	return err ? cannot("the mask key", err) : 0;
 }

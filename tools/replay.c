@@ -140,7 +140,9 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	           (unsigned long long)plan->replay_schedule.period_ns, plan->replay_schedule.copies,
 	           (unsigned long long)plan->replay_choice.from_ns,
 	           (unsigned long long)plan->replay_choice.until_ns);
-	buf_printf(&text, "late %s\n", plan->replay_drop_late ? "drop" : "send");
+	buf_printf(&text, "late %s\nall %d\n", plan->replay_drop_late ? "drop" : "send", o->allow_all);
+	for (unsigned i = 0; i < o->allow_count; i++)
+		buf_printf(&text, "allow %s\n", o->allows[i]);
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
 	for (unsigned r = 0; r < plan->route_count; r++)
@@ -262,7 +264,7 @@ static int take_source(struct replay_options *o, struct source *source)
 		                     "%s has requests without answers: --against URL is expected", o->input);
 	if (snprintf(path, sizeof path, "%s.cap", o->run) >= (int)sizeof path)
 		return command_wrong(&replay_command, "--run is too long");
-	o->input = path;
+	o->input = path; /* o->given stays: what lies beside it tells whose it is */
 	return is_capture ? spool(source, path) : replay_import(o, source, path);
 }
 
@@ -287,7 +289,7 @@ static int run(const struct words *words)
 	char folder[SHELTER_BYTES];
 	int status, judged;
 
-	o->input = words->at[0];
+	o->input = o->given = words->at[0];
 	if (!o->target_count && !o->dry_run)
 		return command_wrong(&replay_command, "--to NAME=URL is expected");
 	prepare(o, &plan);
@@ -487,7 +489,7 @@ const struct command replay_command = {
         .manual = where_manual,
         .status = "0 done, 2 usage, 3 could not run or void, 130 interrupted;\n"
                   "with --gate 0 pass, 1 fail, 4 undecided",
-        .examples = "understudy replay runs/demo/capture/*.cap --to svc=http://127.0.0.1:9002\n"
+        .examples = "understudy replay runs/demo/capture/FILE.cap --to svc=http://127.0.0.1:9002\n"
                     "understudy replay prompts.jsonl --against http://127.0.0.1:9001 \\\n"
                     "      --to new=http://127.0.0.1:9002\n"
                     "understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max \\\n"

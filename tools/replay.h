@@ -9,7 +9,7 @@
 #include "tools/replay_source.h"
 
 struct replay_options {
-	const char *input, *speed, *targets[CANDIDATES_MAX], *gates[GATES_MAX];
+	const char *given, *input, *speed, *targets[CANDIDATES_MAX], *gates[GATES_MAX];
 	const char *against, *path, *rate, *arrivals, *max_gap, *loop, *where, *sample, *seed;
 	const char *config, *baseline, *max_lag, *progress, *connections, *run_given, *http, *late, *spin,
 	        *timeout, *ca_file, *profile, *from, *until, *amplify;

@@ -19,6 +19,7 @@
 #include "capture/head.h"
 #include "capture/lines.h"
 #include "capture/mask.h"
+#include "replay/effects.h"
 #include "proto/base/clock.h"
 #include "proto/base/siphash.h"
 #include "proxy/config_endpoint.h"
@@ -39,6 +40,7 @@ struct import {
 	struct capfile_writer *writer;
 	struct buf request, head, body, masked;
 	struct plan plan;            /* what the capture says of itself */
+	struct plan_choice choice;   /* what may be asked of live */
 	uint64_t start_ns, first_ns; /* now, when the first was recorded; 0: none yet */
 	uint64_t sequence, requests, refused, answered, told;
 };
@@ -210,12 +212,27 @@ static int ask_live(struct import *im, struct item it)
 	return asked;
 }
 
+/* Live is asked for nothing that a target would not be sent. 0 or ERR_CONFIG. */
+static int choose(const struct replay_options *o, const struct source *s, struct plan_choice *out)
+{
+	*out = (struct plan_choice){.allow_all = o->allow_all,
+	                            .allow_count = o->allow_count,
+	                            .foreign_routes = s->kind != SOURCE_LINES};
+	for (unsigned i = 0; i < o->allow_count; i++)
+		if (effects_rule(o->allows[i], &out->allow[i]))
+			return ERR_CONFIG;
+	return 0;
+}
+
 /* The request whose head is in im->head. */
 static int take_request(struct import *im, const struct item *it)
 {
+	struct span head = buf_span(&im->head);
 	uint32_t masked = 0;
 	int err;
 
+	if (im->options->against && !effects_may_send(&im->choice, 0, head_method(head), head_target(head)))
+		return leave_out(im, it->number, "it may have side effects; see --allow");
 	if (im->options->dry_run) {
 		im->requests++;
 		return 0;
@@ -496,6 +513,8 @@ int replay_import(const struct replay_options *o, struct source *source, const c
 	im.source = source;
 	im.reach.fd = -1;
 	im.start_ns = clock_mono_ns();
+	if (choose(o, source, &im.choice))
+		return command_wrong(&replay_command, "--allow: METHOD or 'METHOD /PREFIX' is expected");
 	buf_init(&im.request, REQUEST_LIMIT);
 	buf_init(&im.head, RECORD_PAYLOAD_MAX);
 	buf_init(&im.body, GOR_BYTES_MAX);

@@ -247,7 +247,7 @@ static int is_there(const struct replay_options *o, const struct plan *plan, con
 		for (unsigned i = 0; i < plan->routes[r].candidate_count; i++) {
 			const struct plan_candidate *c = &plan->routes[r].candidates[i];
 
-			if (c->endpoint.port == live.port && !strcmp(c->endpoint.address, live.address))
+			if (endpoint_same(&c->endpoint, &live))
 				return command_wrong(
 				        &replay_command,
 				        "--to %s=%s: that is %s; --yes-really sends to it all the same",
@@ -260,13 +260,13 @@ static int is_there(const struct replay_options *o, const struct plan *plan, con
 static int guard_recorded(const struct replay_options *o, const struct plan *plan)
 {
 	char path[PATH_MAX_BYTES + 32];
-	const char *slash = strrchr(o->input, '/');
+	const char *slash = strrchr(o->given, '/');
 	struct node *manifest = NULL;
 	const struct node *routes;
 	int status = -1;
 
-	snprintf(path, sizeof path, "%.*s/../manifest.json", slash ? (int)(slash - o->input) : 1,
-	         slash ? o->input : ".");
+	snprintf(path, sizeof path, "%.*s/../manifest.json", slash ? (int)(slash - o->given) : 1,
+	         slash ? o->given : ".");
 	if (doc_load(path, &manifest))
 		return -1;
 	routes = doc_get(manifest, "routes");

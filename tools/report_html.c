@@ -375,6 +375,25 @@ static void class_row(struct buf *out, const char *name, const char *unit, doubl
 	buf_puts(out, "</tr>\n");
 }
 
+/* Classes of which there was none: all have the same interval. */
+static void absent_classes(struct buf *out, const struct node *list)
+{
+	double low, high, most = 0;
+	char text[32];
+	unsigned n = 0;
+
+	for (const struct node *k = list ? list->child : NULL; k; k = k->next) {
+		if (doc_number(k, "count") > 0)
+			continue;
+		doc_interval(k, "ci", &low, &high);
+		most = fmax(most, high);
+		buf_puts(out, n++ ? ", " : "<p class=\"dim\">none: ");
+		put_word(out, doc_text(k, "class"));
+	}
+	if (n)
+		buf_printf(out, " (each at most %s)</p>\n", run_figure(most, "", text));
+}
+
 static void classes(struct buf *out, const struct node *c)
 {
 	static const char *const measures[][3] = {
@@ -401,6 +420,8 @@ static void classes(struct buf *out, const struct node *c)
 
 	open_table(out, "class or measure|unit|>count|>rate or mean|>95 % interval");
 	for (const struct node *k = list ? list->child : NULL; k; k = k->next) {
+		if (!(doc_number(k, "count") > 0))
+			continue;
 		doc_interval(k, "ci", &low, &high);
 		class_row(out, doc_text(k, "class"), doc_text(k, "unit"), doc_number(k, "count"),
 		          run_figure(doc_number(k, "rate"), "", value), run_figures(low, high, "", ci));
@@ -415,6 +436,7 @@ static void classes(struct buf *out, const struct node *c)
 			          run_figures(low, high, measures[i][2], ci));
 	}
 	close_table(out);
+	absent_classes(out, list);
 }
 
 static void stream_row(struct buf *out, const struct node *side, const char *who, const char *key,

@@ -111,8 +111,8 @@ bool stands_alone(const struct view *, size_t start, size_t end);
 
 /* rules.c: before match_rules(); again does nothing. */
 void rules_init(void);
-/* Does a value of the class, letters and digits alone, add up? True where no row has a check for its length.
- */
+/* Does a value of the class, its letters (upper-case) and digits alone, add up? True where no row has a check
+ * for a value of its form. */
 bool rules_valid(unsigned class, const char *compact);
 
 /* The matchers, by their anchors. */

@@ -313,21 +313,31 @@ bool stands_alone(const struct view *v, size_t start, size_t end)
 	return behind != '-' || !is_alnum(peek(v, end + 1));
 }
 
+/* The letters and digits of the pattern, without what stands between them: what its check relies on. */
+static bool has_form(const char *pattern, const char *compact)
+{
+	unsigned char separator = 0;
+
+	for (const char *p = pattern; *p; p++) {
+		if (!is_alnum((unsigned char)*p))
+			continue;
+		if (!fits(*p, (unsigned char)*compact, &separator))
+			return false;
+		compact++;
+	}
+	return !*compact;
+}
+
 bool rules_valid(unsigned class, const char *compact)
 {
-	size_t len = strlen(compact);
 	bool checked = false;
 
 	for (unsigned i = 0; i < RULES; i++) {
-		size_t n = 0;
-
-		if (rules[i].class != class || !rules[i].check)
+		if (rules[i].class != class || !rules[i].check || !has_form(rules[i].pattern, compact))
 			continue;
-		for (const char *p = rules[i].pattern; *p; p++)
-			n += is_alnum((unsigned char)*p);
-		if (n == len && rules[i].check(compact))
+		if (rules[i].check(compact))
 			return true;
-		checked |= n == len;
+		checked = true;
 	}
 	return !checked;
 }

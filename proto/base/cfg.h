@@ -46,7 +46,7 @@ enum cfg_type {               /* the field it fills */
 	        CFG_PAIRS, /* mapping of NAME: single value: the hook reads each into the field */
 	        CFG_HOOK,  /* the hook reads the node, a single value, into the field */
 	        CFG_LATER, /* the hook of the mapping around it reads it */
-	        CFG_UNSUPPORTED, /* known to the design, refused by this version */
+	        CFG_UNSUPPORTED, /* kept for a later version, refused by this one */
 };
 
 struct cfg;
@@ -62,7 +62,7 @@ struct cfg_row { /* a table ends with a row without name */
 	const char *value;        /* the default, as written in a file; NULL: all zero. A hook's: only told */
 	bool required;            /* and, for a list, not empty */
 	const char *const *names; /* CFG_ENUM, NULL at the end */
-	const char *const *unsupported; /* CFG_ENUM: values known to the design only */
+	const char *const *unsupported; /* CFG_ENUM: values kept for a later version */
 	const struct cfg_row *rows;
 	size_t count_offset;      /* uint32_t, lists */
 	unsigned capacity, taken; /* items that there may be; that are there already */

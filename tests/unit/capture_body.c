@@ -222,6 +222,11 @@ static void test_joined(void **state)
 	       "{\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"[redacted]\"}}\n\n"
 	       "event: content_block_delta\ndata: {\"index\":1,\"delta\":{\"text\":\"0\"}}\n\n"
 	       "event: content_block_delta\ndata: {\"index\":0,\"delta\":{\"text\":\"\"}}\n\n");
+	events("", true,
+	       "data: {\"model_name\":\"m\",\"text_output\":\"4111 1111\"}\n\n"
+	       "data: {\"model_name\":\"m\",\"text_output\":\" 1111 1111\"}\n\n",
+	       "data: {\"model_name\":\"m\",\"text_output\":\"[redacted]\"}\n\n"
+	       "data: {\"model_name\":\"m\",\"text_output\":\"\"}\n\n");
 	events("", true, "data: a@exa\n\ndata: mple.com\n\n", "data: [redacted]\n\ndata: \n\n");
 }
 

@@ -356,6 +356,42 @@ static void test_operators(void **state)
 	buf_fini(&out);
 }
 
+/* Of one subject are all dates of a document, as many as they are and also in JSON in its strings; another
+ * subject in there counts for what is beside it. */
+static void test_subjects(void **state)
+{
+	enum { DATES = 20000 };
+	static const char nested[] = "\"{\\\"born\\\":\\\"2001-02-03\\\"}\"",
+	                  other[] = "\"{\\\"born\\\":\\\"2001-02-03\\\",\\\"id\\\":8}\"";
+	struct buf in, out;
+	const char *dates, *other_date;
+	uint32_t count;
+	bool input;
+
+	(void)state;
+	rule_by(MASK_PATH, "$..born", MASK_SHIFT_DATE, "3000", 0);
+	strcpy(policy.fields[0].by.subject, "$.id");
+	buf_init(&in, 1 << 22);
+	buf_init(&out, 1 << 22);
+	buf_puts(&in, "{\"list\":[");
+	for (unsigned i = 0; i < DATES; i++)
+		buf_puts(&in, "{\"born\":\"2001-02-03\"},");
+	buf_printf(&in, "%s,%s],\"id\":7}", nested, other);
+	assert_int_equal(mask_body(buf_span(&in), &out, &count, &input), 0);
+	assert_int_equal(buf_len(&out), buf_len(&in));
+	assert_int_equal(count, DATES + 2);
+	dates = buf_span(&out).data + strlen("{\"list\":[{\"born\":\"");
+	assert_memory_not_equal(dates, "2001-02-03", 10);
+	for (unsigned i = 1; i < DATES; i++)
+		assert_memory_equal(dates + i * strlen("{\"born\":\"2001-02-03\"},"), dates, 10);
+	other_date =
+	        buf_span(&out).data + buf_len(&out) - strlen("2001-02-03\\\",\\\"id\\\":8}\"],\"id\":7}");
+	assert_memory_not_equal(other_date, dates, 10);
+	assert_memory_equal(other_date - strlen("2001-02-03\\\"}\",\"{\\\"born\\\":\\\""), dates, 10);
+	buf_fini(&in);
+	buf_fini(&out);
+}
+
 /* What no rule keeps goes, wherever it is; names and structure stay. */
 static void test_allow(void **state)
 {
@@ -605,7 +641,7 @@ int main(void)
 	        TEST(test_input_masked),   TEST(test_token),          TEST(test_which_bodies),
 	        TEST(test_finds),          TEST(test_finds_in_heads), TEST(test_free_text),
 	        TEST(test_gazetteer_hash), TEST(test_places),         TEST(test_operators),
-	        TEST(test_allow),          TEST(test_covers),
+	        TEST(test_allow),          TEST(test_covers),         TEST(test_subjects),
 	};
 	return cmocka_run_group_tests_name("capture_mask", tests, NULL, NULL);
 }

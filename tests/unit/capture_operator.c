@@ -86,6 +86,8 @@ static const struct {
         {MASK_CHARACTERS, "1", "", "ab\xff", "[redacted]", false},
         {MASK_TRUNCATE, "2", "", "\xc3\xa9t\xc3\xa9", "\xc3\xa9t", false},
         {MASK_TRUNCATE, "9", "", "abc", "abc", false},
+        {MASK_TRUNCATE, "0", "", "abc", "", false},
+        {MASK_TRUNCATE, "3", "", "\xc3\xa9t\xc3\xa9", "\xc3\xa9t\xc3\xa9", false},
         {MASK_TRUNCATE_TIME, "", "", "2024-03-05T10:22:33.5+01:00", "2024-03-05T00:00:00.0+01:00", false},
         {MASK_TRUNCATE_TIME, "hour", "", "2024-03-05T10:22:33Z", "2024-03-05T10:00:00Z", false},
         {MASK_TRUNCATE_TIME, "minute", "", "2024-03-05 10:22:33", "2024-03-05 10:22:00", false},
@@ -102,6 +104,8 @@ static const struct {
         {MASK_BUCKET, "10", "", "many", "[redacted]", false},
         {MASK_BUCKET, "10", "", "true", "[redacted]", true},
         {MASK_BUCKET, "10", "", "NaN", "[redacted]", true},
+        {MASK_BUCKET, "0.5", "", "1.7e308", "[redacted]", true},
+        {MASK_GENERALISE, "", "gps", "1e308,1", "[redacted]", false},
         {MASK_GENERALISE, "", "", "203.0.113.77", "203.0.113.0", false},
         {MASK_GENERALISE, "", "", "2001:db8:1:2::9", "2001:db8:1::", false},
         {MASK_GENERALISE, "", "email", "bob@example.com", "*@example.com", false},
@@ -112,6 +116,30 @@ static const struct {
         {MASK_GENERALISE, "", "gps", "52.5234,13.4114", "52.5,13.4", false},
         {MASK_GENERALISE, "", "", "a word", "[redacted]", false},
         {MASK_SHIFT_DATE, "", "", "soon", "[redacted]", false},
+        {MASK_SHIFT_DATE, "", "", "2024-03-05 with Ann Lee", "[redacted]", false},
+        {MASK_SHIFT_DATE, "", "", "2024-03-05 10:22 Ann", "[redacted]", false},
+        {MASK_SHIFT_DATE, "", "", "2024-03-05T10:22:33.Z", "[redacted]", false},
+        {MASK_SHIFT_DATE, "", "", "2024-03-05T10:22:33+01:00 ann", "[redacted]", false},
+        {MASK_SHIFT_DATE, "", "", "2024-03-05T25:22", "[redacted]", false},
+        {MASK_SHIFT_DATE, "", "", "2024-03-05T10:22+1", "[redacted]", false},
+        {MASK_TRUNCATE_TIME, "", "", "2024-03-05 Ann Lee", "[redacted]", false},
+        {MASK_TRUNCATE_TIME, "", "", "2024-03-05T10:22:33-ann", "[redacted]", false},
+        {MASK_GENERALISE, "", "", "2024-03-05T10:22:33Zz", "[redacted]", false},
+        {MASK_GENERALISE, "", "email", "a@b.org, ann@c.org", "[redacted]", false},
+        {MASK_GENERALISE, "", "email", "a@b.org Ann", "[redacted]", false},
+        {MASK_GENERALISE, "", "email", "a@b@c.org", "[redacted]", false},
+        {MASK_GENERALISE, "", "email", "a@b\xc3\xa9.org", "[redacted]", false},
+        {MASK_GENERALISE, "", "email", "a@", "[redacted]", false},
+        {MASK_GENERALISE, "", "postcode", "Ann Lee, 12 High St", "[redacted]", false},
+        {MASK_GENERALISE, "", "postcode", "94107 Ann Lee", "[redacted]", false},
+        {MASK_GENERALISE, "", "postcode", "A. Lee", "[redacted]", false},
+        {MASK_GENERALISE, "", "postcode", "AnnLeeOfX 1AA", "[redacted]", false},
+        {MASK_GENERALISE, "", "postcode", "SW1A 1 AA", "[redacted]", false},
+        {MASK_GENERALISE, "", "postcode", "Ann Lee", "[redacted]", false},
+        {MASK_GENERALISE, "", "postcode", "94107-1234", "94100", false},
+        {MASK_GENERALISE, "", "", "2024-03-05T10:22:33.125+01:00", "2024", false},
+        {MASK_GENERALISE, "", "", "2024-03-05 10:22", "2024", false},
+        {MASK_TRUNCATE_TIME, "", "", "2024-03-05T10:22Z", "2024-03-05T00:00Z", false},
         {MASK_SHAPE, "", "", "\xc3\xa9t\xc3\xa9", "[redacted]", false},
 };
 
@@ -191,6 +219,10 @@ static const char *const shaped[][3] = {
         {"", "Ab-12/x", ""},
         {"in_aadhaar", "2363 5861 7894", ""},
         {"nl_bsn", "111222333", ""},
+        {"eu_vat", "DE136695976", "DE"},
+        {"cn_id", "11010519491231002X", ""},
+        {"se_personnummer", "19811228-9874", ""},
+        {"za_id", "8001015009087", ""},
 };
 
 static bool same_kind(char a, char b)
@@ -235,6 +267,46 @@ static void test_shapes(void **state)
 	                                           "00:1b:44:11:3a:b7")[1]) != NULL);
 }
 
+/* Called what it is not: a letter where a check counts digits is drawn anew, and no check sees it. */
+static void test_shapes_misnamed(void **state)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	char value[sizeof letters];
+
+	(void)state;
+	for (unsigned class = 1; class < DETECT_CLASSES; class ++)
+		for (size_t len = 1; len < sizeof letters; len++) {
+			snprintf(value, sizeof value, "%.*s", (int)len, letters);
+			assert_null(strstr(operate(MASK_SHAPE, "", class, SPAN(""), false, value), value));
+		}
+	assert_int_equal(
+	        strlen(operate(MASK_SHAPE, "", class_of("de_tax_id"), SPAN(""), false, "zzzzzzzzzzz")), 11);
+	assert_int_equal(
+	        strlen(operate(MASK_SHAPE, "", class_of("in_aadhaar"), SPAN(""), false, "zzzz zzzz zzzz")),
+	        14);
+}
+
+/* What no draw can change or make add up is known before any is made. */
+static void test_shapes_none(void **state)
+{
+	static const struct {
+		const char *class, *in;
+	} none[] = {{"", "--- ---"},
+	            {"", ""},
+	            {"pan", "4111-1111"},
+	            {"pan", "4111-1111-1111-111x"},
+	            {"iban", "DE89 3704 0044 0532 0130"},
+	            {"iban", "DEAB 3704 0044 0532 0130 00"},
+	            {"iban", "ZZ89 3704 0044 0532 0130 00"},
+	            {"phone", "+49 30 90\xc3\xa9"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_string_equal(
+		        operate(MASK_SHAPE, "", class_of(none[i].class), SPAN(""), false, none[i].in),
+		        "[redacted]");
+}
+
 /* However it was written, what is shaped or made up is of the same one. */
 static void test_shapes_agree(void **state)
 {
@@ -268,6 +340,23 @@ static void test_shift(void **state)
 		differ += strtol(operate(MASK_SHIFT_DATE, "30", 0, span_of(id), true, "1000000"), NULL, 10) !=
 		          a;
 	assert_true(differ > 20);
+}
+
+/* Whatever is drawn, no number leaves that is none. */
+static void test_noise(void **state)
+{
+	char value[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		const char *got;
+
+		snprintf(value, sizeof value, "1.7%ue308", i);
+		got = operate(MASK_NOISE, "100", 0, SPAN(""), true, value);
+		assert_true(strcmp(got, "[redacted]") == 0 || strchr("-0123456789", *got));
+		snprintf(value, sizeof value, "1%u", i);
+		assert_string_not_equal(operate(MASK_NOISE, "", 0, SPAN(""), true, value), "[redacted]");
+	}
 }
 
 static void test_arguments(void **state)
@@ -348,7 +437,8 @@ int main(void)
 	        cmocka_unit_test(test_canonical),    cmocka_unit_test(test_shapes),
 	        cmocka_unit_test(test_shapes_agree), cmocka_unit_test(test_shift),
 	        cmocka_unit_test(test_arguments),    cmocka_unit_test(test_hmac_vectors),
-	        cmocka_unit_test(test_hkdf_vectors),
+	        cmocka_unit_test(test_hkdf_vectors), cmocka_unit_test(test_shapes_misnamed),
+	        cmocka_unit_test(test_shapes_none),  cmocka_unit_test(test_noise),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -26,6 +26,7 @@ static void features(void **state)
 	        {"{\"rows\":[{\"a\":1}],\"n\":\"x y\"}", "$.n=x?y|"},
 	        {"{\"t\":\"a text that is longer than any group's name would be\"}", ""},
 	        {"[{\"a\":1}]", ""},
+	        {"{\"a\":1,\"a\":1,\"b.c\":2,\"b\":{\"c\":2}}", "$.a=1|$.b.c=2|"}, /* once each */
 	        {"{\"a\":1,", "$.a=1|"},
 	        {"", ""},
 	};

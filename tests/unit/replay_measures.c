@@ -325,6 +325,36 @@ static void declared_lists(void **state)
 	comparison_fini(&got);
 }
 
+/* `count` numbers 0, 1, 2, ... of which the one at `at` is `value`. */
+static const char *numbered(char *to, const char *shape, unsigned count, unsigned at, unsigned value)
+{
+	int n = sprintf(to, "{\"outputs\":[{\"name\":\"y\",\"datatype\":\"FP32\",\"shape\":%s,\"data\":[",
+	                shape);
+
+	for (unsigned i = 0; i < count; i++)
+		n += sprintf(to + n, "%s%u", i ? "," : "", i == at ? value : i);
+	sprintf(to + n, "]}]}");
+	return to;
+}
+
+/* Nothing of a list is passed over because it is long. */
+static void long_lists(void **state)
+{
+	static char live[100000], other[100000];
+
+	(void)state;
+	compare(OUTPUT_RANKING, numbered(live, "[1,1000]", 1000, 0, 0),
+	        numbered(other, "[1,1000]", 1000, 900, 9000));
+	assert_int_equal(got.rows_diverged, 1);
+	compare(OUTPUT_DETECTION, numbered(live, "[300,6]", 1800, 0, 0),
+	        numbered(other, "[300,6]", 1800, 0, 0));
+	assert_false(got.diverged);
+	compare(OUTPUT_DETECTION, numbered(live, "[300,6]", 1800, 0, 0),
+	        numbered(other, "[1100,6]", 6600, 0, 0));
+	assert_int_equal(diverged_by(DIVERGENCE_STRUCTURE), 1);
+	comparison_fini(&got);
+}
+
 /* Whatever it is declared to be, and whatever it holds, an answer does not diverge from itself, nor from
  * itself in other bytes. */
 static void itself(void **state)
@@ -365,6 +395,7 @@ int main(void)
 	        cmocka_unit_test(starts),
 	        cmocka_unit_test(declared),
 	        cmocka_unit_test(declared_lists),
+	        cmocka_unit_test(long_lists),
 	        cmocka_unit_test(itself),
 	};
 

@@ -30,6 +30,8 @@ static const struct {
         {"{\"outputs\":[{\"name\":\"y\",\"datatype\":\"BYTES\",\"shape\":[1],\"data\":[\"cat\"]}]}",
          PROTOCOL_OPENINFERENCE, 0, 0, NULL, true},
         {"{\"predictions\":[[0.2,0.8],[0.9,0.1]]}", PROTOCOL_TFSERVING, 0, 0, NULL, true},
+        {"{\"predictions\":[0.7],\"took_ms\":0}", PROTOCOL_TFSERVING, 0, 0, NULL, true},
+        {"{\"predictions\":[9007199254740992]}", PROTOCOL_TFSERVING, 0, 0, NULL, false},
         {"{\"id\":7,\"score\":0.25,\"of\":{\"id\":1e9}}", PROTOCOL_JSON, 10, 0.1, "$..id", true},
         {"{\"id\":\"seven\",\"text\":\"yes\",\"list\":[true,null]}", PROTOCOL_JSON, 0, 0, "$.id", true},
         {"[[1,[2]],{\"a\":[{\"b\":3}]},4]", PROTOCOL_JSON, 0, 0, "$[1].a[*].b", true},

@@ -77,6 +77,8 @@ static int64_t ask(const char *sql)
 	return value;
 }
 
+static enum results_control control; /* of each pair that is added */
+
 static int add(struct results *r, uint64_t id, uint16_t candidate, bool diverged)
 {
 	struct row rows[2] = {
@@ -96,6 +98,7 @@ static int add(struct results *r, uint64_t id, uint16_t candidate, bool diverged
 	                       .where = "outputs[0] row 0: 5 -> 8"};
 	struct results_pair p = {.id = id,
 	                         .candidate = candidate,
+	                         .control = control,
 	                         .seen_us = 1700000000000000 + id * 1000,
 	                         .live_us = 1000 + id,
 	                         .other_us = 2000 + id,
@@ -158,6 +161,29 @@ static void test_summary(void **state)
 	assert_null(strstr(text, "inf"));
 	free(text);
 	results_close(&r);
+}
+
+/* A comparison that misses what was planted decides nothing, but a failure: it sees too little, not too much.
+ */
+static void test_blind(void **state)
+{
+	struct results *r;
+	char *text;
+
+	(void)state;
+	control = CONTROL_MISSED;
+	for (unsigned fails = 0; fails < 2; fails++) {
+		plan.routes[0].gates[0].limit = fails ? 0.001 : 0.9;
+		r = open_run();
+		for (uint64_t id = 1; id <= 100; id++)
+			assert_int_equal(add(r, id + 1000 * fails, 0, id % 3 == 0), 0);
+		assert_int_equal(results_commit(r), 0);
+		text = summary(r);
+		assert_non_null(strstr(text, fails ? "\"verdict\":\"fail\"" : "\"verdict\":\"undecided\""));
+		free(text);
+		results_close(&r);
+	}
+	control = CONTROL_NONE;
 }
 
 /* A child commits, adds one more pair, and dies without closing. */
@@ -429,6 +455,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_summary, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_blind, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_abandon, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
