@@ -28,6 +28,8 @@
 	  "rows that diverge: of the whole run")                                                             \
 	X(PARITY_CHANGE, "parity_change", SHARE, CANDIDATE,                                                  \
 	  "what the route's `fairness` measures, candidate less live: of the whole run")                     \
+	X(PRIVACY_NEW_RATE, "privacy_new_rate", SHARE, CANDIDATE,                                            \
+	  "pairs whose answer has entities that the request has not: of the whole run")                      \
 	X(HOST_MEMORY, "host_memory", SHARE, HOST, "memory of this machine that is not available")           \
 	X(HOST_CPU, "host_cpu", SHARE, HOST,                                                                 \
 	  "time in which something waited for a CPU of this machine (/proc/pressure/cpu, 10 s)")

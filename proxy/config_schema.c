@@ -35,7 +35,7 @@ const char *const config_guard_metrics[] = {
 #undef X
                 NULL};
 /* Gates or words for which there is no figure of the last while. */
-static const char *const guard_metrics_later[] = {"coverage", "privacy_new", NULL};
+static const char *const guard_metrics_later[] = {"coverage", NULL};
 static const char *const guard_actions[] = {
 #define X(id, name, meaning) name,
         GUARD_ACTION_TABLE(X)
