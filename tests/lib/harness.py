@@ -141,16 +141,16 @@ def rollup(pid):
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
                  route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2", patience="20s",
-                 control_keys="", mirror_keys="", protocol="openinference", live_timeout="30s", run_keys=""):
+                 control_keys="", mirror_keys="", protocol="openinference", live_timeout="30s", run_keys="", in_flight=256):
         self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
         self.port, self.admin = free_port(), free_port()
         where = {n: u if u.startswith("sandbox:") else f"endpoints: [{u}]" for n, u in candidates.items()}
-        rows = "".join(f"      - {{name: {n}, {u}, timeout: {patience}, max_in_flight: 256{candidate_keys.get(n, '')}}}\n"
+        rows = "".join(f"      - {{name: {n}, {u}, timeout: {patience}, max_in_flight: {in_flight}{candidate_keys.get(n, '')}}}\n"
                        for n, u in where.items())
         if baseline:
-            rows += f"      - {{name: twin, endpoints: [{baseline}], role: baseline, sample: 100%, timeout: {patience}, max_in_flight: 256}}\n"
+            rows += f"      - {{name: twin, endpoints: [{baseline}], role: baseline, sample: 100%, timeout: {patience}, max_in_flight: {in_flight}}}\n"
         config = f"""version: 1
 listen:
   - address: 127.0.0.1:{self.port}
