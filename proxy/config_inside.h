@@ -57,8 +57,6 @@ cfg_hook config_listen_tls_hook, config_certificate_hook, config_live_endpoint_h
 /* A plan with all defaults, the built-in mask, no listener and no route. */
 void config_start(struct plan *);
 void config_sha256(struct span bytes, uint8_t out[32]);
-/* Fills gates_hash and the hash of each mask. */
-void config_hash(struct plan *);
 struct plan *config_plan(struct cfg *);
 /* A scalar's text that fits a TEXT_MAX_BYTES field, or NULL with an error noted. */
 const char *config_text(struct cfg *, const char *name, const struct cfg_node *);
