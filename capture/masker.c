@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "capture/budget.h"
+#include "capture/consent.h"
 #include "capture/detect/gazetteer.h"
 #include "capture/fold.h"
 #include "capture/found.h"
@@ -24,6 +25,7 @@
 #include "capture/secret.h"
 #include "capture/withdrawn.h"
 #include "proto/base/clock.h"
+#include "proto/coding.h"
 
 enum { PAUSE_MS = 5, ANSWERS_PAUSE_MS = 10 };
 static const uint64_t CANARY_KEPT_NS = 60000000000u;
@@ -35,6 +37,9 @@ struct track { /* one leg: its HEAD was seen, or, of an answer, what was found i
 	uint8_t leg;
 	bool begun, holding, by_message, by_guess;
 	struct mask_body form;
+	bool asks;                   /* whether its request consents is not known before its end */
+	struct record head_record;   /* of what then has not left */
+	struct buf head;             /* its payload */
 	bool trailed;                /* its trailers came: the body is whole, and released */
 	char encoding[ENCODING_MAX]; /* grpc-encoding; empty: one that is not known */
 	size_t bytes;                /* charged */
@@ -42,7 +47,7 @@ struct track { /* one leg: its HEAD was seen, or, of an answer, what was found i
 	uint32_t mask_count;         /* of what was held */
 	struct found found;          /* in the head and in what was held */
 	struct buf known;            /* in the request of an answer */
-	size_t found_bytes;          /* charged for these */
+	size_t found_bytes;          /* charged for these, and for `head` */
 	bool input_masked;
 	struct hold hold;
 	struct track *next;
@@ -86,6 +91,7 @@ static void track_free(struct masker *m, struct track **at)
 	hold_fini(&t->hold);
 	found_fini(&t->found);
 	buf_fini(&t->known);
+	buf_fini(&t->head);
 	free(t);
 }
 
@@ -102,9 +108,9 @@ static bool charge(struct masker *m, struct track *t, size_t bytes)
 /* What was found takes memory, too. 0 or ERR_NOMEM. */
 static int charge_found(struct masker *m, struct track *t)
 {
-	size_t bytes = t->found.table.cap + t->known.cap, more = bytes - t->found_bytes;
+	size_t bytes = t->found.table.cap + t->known.cap + t->head.cap, more = bytes - t->found_bytes;
 
-	if (t->found.table.err || t->known.err || !charge(m, t, more))
+	if (t->found.table.err || t->known.err || t->head.err || !charge(m, t, more))
 		return ERR_NOMEM;
 	t->found_bytes = bytes;
 	return 0;
@@ -288,6 +294,7 @@ static struct track *track_new(struct masker *m, const struct record *r)
 	t->last = *r;
 	hold_init(&t->hold, m->env->plan->routes[r->route].max_body_bytes + 1);
 	buf_init(&t->known, FOUND_BYTES_MAX);
+	buf_init(&t->head, RECORD_PAYLOAD_MAX);
 	at = track_at(m, r->id, r->leg);
 	t->next = *at;
 	*at = t;
@@ -325,6 +332,62 @@ static int known(struct masker *m, const struct record *r)
 	return charge_found(m, t);
 }
 
+/* The masked head leaves, or waits for what the body says. */
+static int emit_head(struct masker *m, struct track *t, struct record *r)
+{
+	r->payload_len = (uint32_t)buf_len(&m->scratch);
+	if (!t->asks) {
+		emit(m, r, buf_span(&m->scratch).data);
+		return 0;
+	}
+	t->head_record = *r;
+	buf_span_put(&t->head, buf_span(&m->scratch));
+	return charge_found(m, t);
+}
+
+/* Does the body that is held agree, in whatever coding it came? */
+static bool body_consents(struct masker *m, const struct track *t)
+{
+	const struct plan_route *route = &m->env->plan->routes[t->last.route];
+	struct span body = buf_span(&t->hold.body);
+	struct buf plain;
+	bool yes;
+
+	if (!t->form.coding[0])
+		return t->form.form == MASK_JSON && consent_in_body(route, body);
+	buf_init(&plain, t->form.limit_bytes);
+	yes = t->form.form == MASK_JSON && !coding_decode(span_of(t->form.coding), body, &plain) &&
+	      consent_in_body(route, buf_span(&plain));
+	buf_fini(&plain);
+	return yes;
+}
+
+/* Nothing of an exchange leaves before its request is whole and agrees. An answer that comes before cannot
+ * wait for that. True: it is settled, and the record is of no use. */
+static bool refuses_consent(struct masker *m, struct track *t, const struct record *r)
+{
+	struct track **asked = track_at(m, r->id, LEG_CLIENT);
+
+	if (r->leg > LEG_LIVE || !*asked || !(*asked)->asks)
+		return false;
+	if (t && (r->type == RECORD_CHUNK || r->type == RECORD_HEAD))
+		return false;
+	if (t && r->leg == LEG_CLIENT && r->type != RECORD_ERROR && body_consents(m, t)) {
+		t->asks = false;
+		emit(m, &t->head_record, buf_span(&t->head).data);
+		return false;
+	}
+	track_free(m, asked);
+	give_up(m, r, OUTCOME_NO_CONSENT);
+	return true;
+}
+
+static bool asks_consent(const struct masker *m, const struct record *r)
+{
+	return r->leg == LEG_CLIENT && m->env->plan->routes[r->route].consent_path[0] &&
+	       !(r->flags & RECORD_CANARY);
+}
+
 static int begin(struct masker *m, struct record *r)
 {
 	const struct plan_mask *policy = policy_of(m, r->route);
@@ -348,20 +411,19 @@ static int begin(struct masker *m, struct record *r)
 	}
 	if (!err && mask_cannot(policy, head))
 		err = fail(m, MASK_WHY_CALL);
-	if (!err && mask_body_of(head, &t->form) && mask_wants_body(policy))
+	if (!err && mask_body_of(head, &t->form) && (mask_wants_body(policy) || asks_consent(m, r)))
 		err = fail(m, MASK_WHY_ENCODING);
 	if (err)
 		return err;
-	t->holding = mask_wants_body(policy);
-	t->by_message = mask_by_message(head);
+	t->asks = asks_consent(m, r);
+	t->holding = mask_wants_body(policy) || t->asks;
+	t->by_message = mask_by_message(head) && !t->asks;
 	t->by_guess = mask_by_guess(policy, head);
 	t->form.limit_bytes = m->env->plan->routes[r->route].max_body_bytes;
 	encoding = head_field(head, SPAN("grpc-encoding"));
 	if (encoding.len < sizeof t->encoding)
 		memcpy(t->encoding, encoding.data, encoding.len);
-	r->payload_len = (uint32_t)buf_len(&m->scratch);
-	emit(m, r, buf_span(&m->scratch).data);
-	return 0;
+	return emit_head(m, t, r);
 }
 
 static void emit_held(void *masker, struct record *r, const void *payload)
@@ -545,6 +607,8 @@ static void take(struct masker *m, struct record *r)
 	at = track_at(m, r->id, r->leg);
 	t = *at && (*at)->begun ? *at : NULL;
 	mask_note_in(key_of(m, r->route), t ? &t->found : NULL);
+	if (refuses_consent(m, t, r))
+		return;
 	/* a reason is a known name; anything else may be a body */
 	if (r->type == RECORD_ERROR && !outcome_by_name((struct span){m->payload, r->payload_len})) {
 		err = ERR_PROTO;

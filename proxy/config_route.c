@@ -503,6 +503,15 @@ static void withdrawn_check(struct cfg *c, const struct plan *p)
 	}
 }
 
+static void consent_check(struct cfg *c, const struct cfg_node *route, const struct plan_route *r)
+{
+	const struct cfg_node *consent = cfg_child(cfg_child(route, "mirror"), "consent");
+
+	if (consent && !r->consent_header[0] && !r->consent_path[0])
+		cfg_fail(c, consent, "add header: x-consent, or path: $.user.consent",
+		         "'consent' says nowhere where");
+}
+
 void config_check_whole(struct cfg *c, const struct plan *p)
 {
 	withdrawn_check(c, p);
@@ -513,6 +522,7 @@ void config_check_whole(struct cfg *c, const struct plan *p)
 
 		live_check(c, cfg_child(route, "live"), p, &p->routes[i].live);
 		copies_check(c, route, p, &p->routes[i]);
+		consent_check(c, route, &p->routes[i]);
 		port_check(c, route, p, &p->routes[i]);
 	}
 }
