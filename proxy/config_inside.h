@@ -35,6 +35,8 @@ cfg_hook config_workers_hook, config_user_hook, config_seed_hook, config_socket_
         config_gazetteer_hook, config_withdrawn_hook;
 /* config_mask.c: what a field's operator is told, and where it could never act; a whole policy. */
 void config_mask_operator(struct cfg *, const struct cfg_node *, struct plan_mask_field *);
+/* Would the route's mask leave no pair that can be compared with live? */
+void config_headline_check(struct cfg *, const struct cfg_node *route, const struct plan_route *);
 void config_mask_check(struct cfg *, const struct cfg_node *, struct plan_mask *);
 /* config_route.c: listeners, routes, candidates, gates. */
 cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook, config_candidate_hook,
