@@ -306,9 +306,10 @@ struct plan_route {
 	bool keep_host;               /* a candidate is told the client's Host: it is copied too */
 	char methods[TEXT_MAX_BYTES]; /* " POST PUT " with blanks around each */
 	uint32_t sample_ppm;
-	char sample_header[NAME_MAX_BYTES];  /* the sampling key; empty: the request id */
-	char consent_header[NAME_MAX_BYTES]; /* lower case; without it nothing is copied; empty: none is asked
-	                                      */
+	char sample_header[NAME_MAX_BYTES]; /* the sampling key; empty: the request id */
+	/* capture/consent.h: without it nothing is copied; empty: none is asked */
+	char consent_header[NAME_MAX_BYTES]; /* lower case */
+	char consent_path[TEXT_MAX_BYTES];   /* of one place, proto/json_edit.h */
 	char consent_value[TEXT_MAX_BYTES];  /* what it must say; empty: anything but no, false and 0 */
 	uint64_t max_body_bytes;
 	uint32_t mask; /* index in masks */

@@ -290,8 +290,11 @@ static const struct cfg_row headers_rows[] = {
         END,
 };
 static const struct cfg_row consent_rows[] = {
-        {ONE("header", CFG_HOOK, struct plan_route, consent_header), .required = true,
-         .hook = config_slice_header_hook, .sentence = "a header's name; a request without it is not copied"},
+        {ONE("header", CFG_HOOK, struct plan_route, consent_header), .hook = config_slice_header_hook,
+         .sentence = "A header's name; a request without it is not copied."},
+        {ONE("path", CFG_HOOK, struct plan_route, consent_path), .hook = config_consent_path_hook,
+         .sentence = "The same of a place in JSON bodies, such as $.user.consent; beside a header, both must "
+                     "agree."},
         {ONE("value", CFG_STRING, struct plan_route, consent_value),
          .sentence = "What it must say, in either case, each time; left out: anything but no, false and 0."},
         END,

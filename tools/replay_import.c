@@ -22,6 +22,7 @@
 #include "replay/effects.h"
 #include "proto/base/clock.h"
 #include "proto/base/siphash.h"
+#include "proxy/config.h"
 #include "proxy/config_endpoint.h"
 #include "tools/commands.h"
 #include "tools/reach.h"
@@ -101,6 +102,7 @@ static int put(struct import *im, const struct item *it, uint8_t leg, uint8_t ty
 	                   .type = type,
 	                   .leg = leg,
 	                   .flags = RECORD_MASKED,
+	                   .policy = 1,
 	                   .payload_len = (uint32_t)payload.len,
 	                   .mask_count = masked};
 
@@ -426,6 +428,7 @@ static int prepare(struct import *im, const char *path)
 	strcpy(im->plan.run_name, "replay");
 	im->plan.route_count = im->plan.mask_count = 1;
 	im->plan.routes[0].sample_ppm = 1000000;
+	config_hash(&im->plan);
 	snprintf(folder, sizeof folder, "%s", path);
 	mkdir(dirname(folder), 0755);
 	if (RAND_bytes(key, sizeof key) == 1)
