@@ -127,8 +127,8 @@ static void evaluate_shift(const struct gate_input *in, double q, struct gate_re
 
 struct interval gate_excess(struct gate_noise n)
 {
-	struct interval change =
-	        evidence_mcnemar_change(n.candidate_only, n.baseline_only, n.pairs, GATE_ALPHA, GATE_T_OPT);
+	struct interval change = evidence_mcnemar_change((double)n.candidate_only, (double)n.baseline_only,
+	                                                 (double)n.pairs, GATE_ALPHA, GATE_T_OPT);
 
 	return (struct interval){-change.high, -change.low};
 }

@@ -145,6 +145,8 @@ struct stored_pair {
 	uint64_t id, bytes, seen_us, live_us, other_us;
 	unsigned asked, flags, live_status, other_status, rows, rows_diverged;
 	struct row first;
+	unsigned scores; /* how many there are */
+	float score[2 * COMPARE_SCORES_MAX];
 	char request_id[REQUEST_ID_BYTES + 1]; /* as the client gave it, masked; empty: it is our id */
 };
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "replay/results_inside.h"
+#include "replay/spread.h"
 
 static const double PATH_T_OPT = 20; /* discordant pairs of one path are few */
 
@@ -70,50 +71,29 @@ static bool in_group(const struct plan_route *route, const struct slice *s)
 	       s->rows >= route->fairness.min_rows;
 }
 
-struct spread { /* of the groups' shares */
-	double low, high;
-	struct interval lowest, highest; /* of the ends of their intervals: least and greatest of each end */
-};
-
-/* Rows of one pair go together, as in gate_row_rate(). */
-static void widen(struct spread *s, uint64_t k, uint64_t n, double largest, double alpha)
-{
-	struct interval ci = stat_rate_weighted((double)k / largest, (double)n / largest, alpha, GATE_T_OPT);
-	double share = (double)k / (double)n;
-
-	s->low = fmin(s->low, share);
-	s->high = fmax(s->high, share);
-	s->lowest = (struct interval){fmin(s->lowest.low, ci.low), fmin(s->lowest.high, ci.high)};
-	s->highest = (struct interval){fmax(s->highest.low, ci.low), fmax(s->highest.high, ci.high)};
-}
-
-static struct interval difference(const struct spread *s)
-{
-	return (struct interval){fmax(0, s->highest.low - s->lowest.high), s->highest.high - s->lowest.low};
-}
-
 bool results_parity(const struct results *r, const struct tally *t, struct parity *out)
 {
 	const struct plan_route *route = tally_route(r, t);
-	struct spread live = {1, 0, {1, 1}, {0, 0}}, other = live;
-
 	double largest = t->rows_largest ? (double)t->rows_largest : 1;
+	struct spread live = SPREAD_NONE, other = SPREAD_NONE;
 
 	*out = (struct parity){0};
 	for (uint32_t i = 0; route->fairness.on && i < t->slice_count; i++)
 		out->groups += in_group(route, &t->slices[i]);
 	for (uint32_t i = 0; out->groups > 1 && i < t->slice_count; i++) {
 		const struct slice *s = &t->slices[i];
+		double rows = (double)s->rows, alpha = GATE_ALPHA / (2 * out->groups);
 
 		if (!in_group(route, s))
 			continue;
-		widen(&live, s->live_favoured, s->rows, largest, GATE_ALPHA / (2 * out->groups));
-		widen(&other, s->other_favoured, s->rows, largest, GATE_ALPHA / (2 * out->groups));
+		/* rows of one pair go together, as in gate_row_rate() */
+		spread_add(&live, (double)s->live_favoured, rows, largest, alpha, GATE_T_OPT);
+		spread_add(&other, (double)s->other_favoured, rows, largest, alpha, GATE_T_OPT);
 	}
-	out->live = live.high - live.low;
-	out->other = other.high - other.low;
-	out->live_ci = difference(&live);
-	out->other_ci = difference(&other);
+	out->live = spread_value(&live);
+	out->other = spread_value(&other);
+	out->live_ci = spread_interval(&live);
+	out->other_ci = spread_interval(&other);
 	return out->groups > 1;
 }
 

@@ -95,6 +95,20 @@ static void observe_labels(const struct comparison *c, struct observation *o)
 	}
 }
 
+/* Those of `fairness` first: a stored pair has the first alone, and labels ask for its group. */
+static void observe_slices(const struct plan_route *route, struct span head, struct observation *o)
+{
+	for (int turn = 0; turn < 2; turn++)
+		for (uint32_t i = 0; i < route->slice_count && i < SLICES_MAX; i++) {
+			const struct plan_slice *s = &route->slices[i];
+			bool first = route->fairness.on && !strcmp(s->name, route->fairness.slice);
+
+			if (first == !turn)
+				name_slice(o->slices[o->slice_count++], s->name,
+				           head_field(head, span_of(s->header)));
+		}
+}
+
 void results_observe(const struct results *r, const struct results_pair *p, struct observation *o)
 {
 	const struct plan_route *route = &r->plan->routes[p->route];
@@ -134,9 +148,7 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 		o->differs[i] = (uint8_t)(p->noise.paths[i].candidate | p->noise.paths[i].baseline << 1);
 		snprintf(o->paths[o->path_count++], RESULTS_PATH_BYTES, "%s", p->noise.paths[i].name);
 	}
-	for (uint32_t i = 0; i < route->slice_count && i < SLICES_MAX; i++)
-		name_slice(o->slices[o->slice_count++], route->slices[i].name,
-		           head_field(p->request_head, span_of(route->slices[i].header)));
+	observe_slices(route, p->request_head, o);
 }
 
 static struct slice *slice_named(struct tally *t, const char *name)
