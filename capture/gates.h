@@ -45,6 +45,11 @@
 	X(TOKEN_F1_MEAN, "token_f1_mean", "pair", MIN, false, 0.0, "mean F1 of tokens")                      \
 	X(PARITY_CHANGE, "parity_change", "row", MAX, false, 0.0,                                            \
 	  "demographic parity difference between the groups of the route's `fairness`: candidate less live") \
+	X(INPUT_DRIFT, "input_drift", "pair", MAX, false, 0.0,                                               \
+	  "greatest distance between the distributions of a member of requests here and in the route's "     \
+	  "`drift.reference`")                                                                               \
+	X(OUTPUT_DRIFT, "output_drift", "pair", MAX, false, 0.0,                                             \
+	  "the same of the candidate's answers and live's, with `drift.outputs`")                            \
 	X(PRIVACY_NEW_RATE, "privacy_new_rate", "pair", MAX, false, 0.0,                                     \
 	  "answers with a class of entities that their request does not hold / pairs that detectors looked " \
 	  "into")

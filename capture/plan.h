@@ -278,6 +278,12 @@ struct plan_fairness { /* demographic parity: who is given the label, in each gr
 	uint32_t label, min_rows;   /* groups of fewer rows are not told */
 };
 
+struct plan_drift {                     /* replay/portrait.h */
+	char reference[PATH_MAX_BYTES]; /* the capture that requests are held against, "reference.R" of route
+	                                   R; empty: none */
+	bool outputs;                   /* the candidate's answers against live's */
+};
+
 struct plan_safeguard {          /* replay/rule.h */
 	uint32_t metric, action; /* enum guard_metric, enum guard_action */
 	double max, leave;       /* ms, or a share in 0..1 */
@@ -330,6 +336,7 @@ struct plan_route {
 	struct plan_slice slices[SLICES_MAX];
 	bool auto_slices; /* replay/auto_slices.h */
 	struct plan_fairness fairness;
+	struct plan_drift drift;
 };
 
 enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM, MASK_COOKIE, MASK_SEGMENT };

@@ -249,6 +249,12 @@ static void gate_check(struct cfg *c, const struct cfg_node *n, const struct pla
 		         "there is no slice '%.80s'", g->slice);
 	if (g->metric == GATE_PARITY_CHANGE)
 		needs_fairness(c, n, r);
+	if (g->metric == GATE_INPUT_DRIFT && !r->drift.reference[0])
+		cfg_fail(c, cfg_child(n, "metric"), "add drift: {reference: FILE.cap}",
+		         "the route has no 'drift.reference' to measure from");
+	if (g->metric == GATE_OUTPUT_DRIFT && !r->drift.outputs)
+		cfg_fail(c, cfg_child(n, "metric"), "add drift: {outputs: yes}",
+		         "the route does not measure the drift of answers");
 }
 
 static void gates_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
@@ -272,6 +278,7 @@ static void fairness_check(struct cfg *c, const struct cfg_node *n, struct plan_
 	bool known = false;
 
 	r->fairness.on = slice != NULL;
+	r->drift.outputs &= cfg_child(n, "drift") != NULL;
 	for (uint32_t i = 0; i < r->slice_count; i++)
 		known |= !strcmp(r->slices[i].name, r->fairness.slice);
 	if (slice && !known)

@@ -574,6 +574,13 @@ static const struct cfg_row fairness_rows[] = {
          .value = "30", .sentence = "Groups of fewer rows are not told."},
         END,
 };
+static const struct cfg_row drift_rows[] = {
+        {ONE("reference", CFG_STRING, struct plan_drift, reference), .hook = config_file_hook,
+         .sentence = "A capture: its requests are what this run's are held against, member by member."},
+        {ONE("outputs", CFG_BOOL, struct plan_drift, outputs), .value = "yes",
+         .sentence = "Hold the candidate's answers against live's, member by member."},
+        END,
+};
 const struct cfg_row config_route_rows[] = {
         {ONE("name", CFG_STRING, struct plan_route, name), .required = true, .hook = config_name_hook,
          .sentence = "a name for reports"},
@@ -614,6 +621,8 @@ const struct cfg_row config_route_rows[] = {
                      "half tests."},
         {ALL("fairness", CFG_MAPPING, fairness_rows), .offset = offsetof(struct plan_route, fairness),
          .sentence = "Whether the groups of a slice are given a label alike, by live and by candidates."},
+        {ALL("drift", CFG_MAPPING, drift_rows), .offset = offsetof(struct plan_route, drift),
+         .sentence = "How far the distributions of requests and answers have moved."},
         {.name = "safeguards",
          .type = CFG_LIST,
          CFG_ITEMS(struct plan_route, safeguards, safeguard_count),

@@ -233,6 +233,14 @@ static void evaluate(const struct plan_gate *gate, const struct gate_input *in, 
 		r->value = in->parity_value;
 		r->ci = in->parity;
 		break;
+	case GATE_INPUT_DRIFT:
+		r->value = in->input_drift_value;
+		r->ci = in->input_drift;
+		break;
+	case GATE_OUTPUT_DRIFT:
+		r->value = in->output_drift_value;
+		r->ci = in->output_drift;
+		break;
 	case GATE_METRICS:
 		break;
 	}

@@ -49,6 +49,8 @@ struct gate_input {
 	bool load_apart;                      /* gate_load_apart() of the two */
 	struct interval parity;               /* parity_change; NaN: no two groups are large enough */
 	double parity_value;
+	struct interval input_drift, output_drift;
+	double input_drift_value, output_drift_value; /* NaN: nothing is counted */
 };
 
 struct gate_result {

@@ -652,6 +652,7 @@ void results_close(struct results **handle)
 	free(r->strata);
 	free(r->strata_before);
 	free(r->route_slices);
+	free(r->references);
 	free(r->tallies);
 	free(r->source);
 	free(r->directory);

@@ -4,6 +4,7 @@
  *   results.c           database, pairs, transactions
  *   results_schema.c    its tables, views and statements
  *   results_tally.c     aggregate state: counting an observation, storing it, rebuilding it after a crash
+ *   results_drift.c     how far requests and answers have moved
  *   results_batch.c     the observations of the last batch, for that rebuilding
  *   results_keep.c      which pairs stay when the run grows past its bound
  *   results_judge.c     what the gates say of a candidate, from tally and ledger
@@ -18,6 +19,7 @@
 #include "replay/auto_slices.h"
 #include "replay/evidence.h"
 #include "replay/gate.h"
+#include "replay/portrait.h"
 #include "replay/results.h"
 
 enum {
@@ -25,7 +27,8 @@ enum {
 	SLICE_NAME_BYTES = NAME_MAX_BYTES + SLICE_VALUE_BYTES + 2,
 	SLICES_COUNTED = 48,
 	PATHS_COUNTED = 64,
-	LABELS_COUNTED = 16
+	LABELS_COUNTED = 16,
+	OUTPUTS_WARM = 200 /* of live's, set the bins of a feature of answers, and are not counted */
 };
 
 struct slice {
@@ -39,6 +42,13 @@ struct path {
 	char name[RESULTS_PATH_BYTES];
 	uint64_t diverged;                      /* pairs whose candidate differs there */
 	uint64_t candidate_only, baseline_only; /* of those that the baseline answered too */
+};
+
+/* A feature of an answer, on both sides; NaN: it has none. */
+struct output {
+	char name[FEATURE_BYTES];
+	uint32_t word;
+	double live, other;
 };
 
 /* One pair as the tallies count it: enough to count it again. */
@@ -59,12 +69,14 @@ struct observation {
 	uint32_t label_rows, live_favoured, other_favoured; /* rows with labels; given the route's label */
 	uint16_t labels[LABELS_COUNTED], flips[LABELS_COUNTED]; /* rows by live's label */
 	uint32_t path_count;
-	uint32_t auto_half, feature_count;
+	uint32_t auto_half, feature_count, output_count;
+	double inputs[PORTRAIT_FEATURES];   /* by the reference's features; NaN: it has none */
 	uint8_t differs[RESULTS_PATHS_MAX]; /* 1: the candidate, 2: the baseline */
 	uint32_t slice_count;               /* beside the route's, which all its pairs are in */
 	char slices[SLICES_MAX][SLICE_NAME_BYTES];
 	char paths[RESULTS_PATHS_MAX][RESULTS_PATH_BYTES];
 	struct auto_features features;
+	struct output outputs[FEATURES_MAX];
 };
 
 /* The aggregate state of one candidate of one route. */
@@ -93,6 +105,10 @@ struct tally {
 	uint32_t path_count;
 	struct path paths[PATHS_COUNTED];
 	struct auto_slices auto_slices;
+	struct portrait inputs;  /* the reference's, and of these pairs */
+	struct portrait outputs; /* live's, and the candidate's */
+	uint32_t warm_count[PORTRAIT_FEATURES];
+	double warm[PORTRAIT_FEATURES][OUTPUTS_WARM];
 	uint32_t slice_count;
 	struct slice slices[SLICES_COUNTED];
 	struct results_standing standing;
@@ -170,6 +186,7 @@ struct results {
 	struct stratum *strata;
 	struct stratum *strata_before; /* as they were when the open batch began */
 	unsigned condemned_before;
+	struct portrait *references;            /* by route; of none: empty */
 	char (*route_slices)[SLICE_NAME_BYTES]; /* by route: the slice that all its pairs are in */
 };
 
@@ -212,6 +229,11 @@ int results_refresh(struct results *);
 const struct tally *results_baseline(const struct results *, uint16_t route);
 /* Store what the gates say now, the slices, and a point of the timeline. 0, ERR_SYS. */
 int results_store_gates(struct results *, struct tally *, const struct judgement *);
+
+/* Features of the request and of both answers, and their counts (results_drift.c). */
+void results_observe_drift(const struct results *, const struct results_pair *, struct observation *);
+void results_count_drift(struct tally *, const struct observation *);
+void results_put_drift(struct buf *, const struct results *, const struct tally *);
 
 /* --- judging --- */
 

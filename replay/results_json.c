@@ -697,6 +697,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_noise(b, t);
 	put_labels(b, t);
 	put_fairness(b, r, t);
+	results_put_drift(b, r, t);
 	put_gates(b, j);
 	put_slices(b, t);
 	if (tally_route(r, t)->auto_slices)

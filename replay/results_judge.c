@@ -154,6 +154,7 @@ static struct gate_input input_of(const struct results *r, const struct tally *t
                                   const struct ledger_counts *all)
 {
 	struct gate_load reference, candidate;
+	struct portrait_drift drifted;
 	struct gate_input in;
 	const uint64_t *counts = all->candidate[t->route][t->candidate];
 	uint64_t aside =
@@ -181,6 +182,12 @@ static struct gate_input input_of(const struct results *r, const struct tally *t
 	        .faster = &t->faster,
 	};
 	parity_change(r, t, &in);
+	drifted = portrait_drift(&t->inputs, false, GATE_ALPHA, GATE_T_OPT);
+	in.input_drift = drifted.ci;
+	in.input_drift_value = drifted.value;
+	drifted = portrait_drift(&t->outputs, true, GATE_ALPHA, GATE_T_OPT);
+	in.output_drift = drifted.ci;
+	in.output_drift_value = drifted.value;
 	results_loads(r, t, seen, &reference, &candidate);
 	in.load_apart = !r->plan->replay && gate_load_apart(reference, candidate);
 	return in;

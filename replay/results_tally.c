@@ -34,7 +34,8 @@ int results_tallies_new(struct results *r)
 	r->tallies = calloc(n ? n : 1, sizeof *r->tallies);
 	r->stored = calloc(n ? n : 1, sizeof *r->stored);
 	r->route_slices = calloc(r->plan->route_count + 1, sizeof *r->route_slices);
-	if (!r->tallies || !r->stored || !r->route_slices)
+	r->references = calloc(r->plan->route_count + 1, sizeof *r->references);
+	if (!r->tallies || !r->stored || !r->route_slices || !r->references)
 		return ERR_NOMEM;
 	for (unsigned i = 0; i < n; i++)
 		buf_init(&r->stored[i], ZSTD_compressBound(sizeof(struct tally)));
@@ -139,6 +140,7 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	if (route->auto_slices)
 		auto_features_of(p->request_body, &o->features);
 	o->feature_count = o->features.count;
+	results_observe_drift(r, p, o);
 	o->auto_half = auto_half_of(p->id);
 	o->noise_known = p->noise.known;
 	o->baseline_diverged = p->noise.diverged;
@@ -294,6 +296,7 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 	}
 	if (tally_route(r, t)->auto_slices)
 		auto_count(&t->auto_slices, &o->features, o->auto_half, o->diverged);
+	results_count_drift(t, o);
 	count_noise(t, o);
 	count_shift(r, t, o);
 	t->planted += o->control != CONTROL_NONE;
@@ -331,6 +334,8 @@ static int unpack(const struct results *r, struct span from, unsigned index, str
 		memset(out, 0, sizeof *out);
 	else if (ZSTD_decompress(out, sizeof *out, from.data, from.len) != sizeof *out)
 		return ERR_PROTO;
+	if (!out->pairs)
+		out->inputs = r->references[route];
 	out->route = route;
 	out->candidate = candidate;
 	return 0;

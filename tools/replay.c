@@ -145,6 +145,8 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 		buf_printf(&text, "allow %s\n", o->allows[i]);
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
+	if (o->reference)
+		buf_printf(&text, "reference %s\n", o->reference);
 	for (unsigned r = 0; r < plan->route_count; r++)
 		for (unsigned i = 0; i < plan->routes[r].candidate_count; i++)
 			buf_put(&text, &plan->routes[r].candidates[i].rewrite, sizeof(struct plan_rewrite));
@@ -152,6 +154,16 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	buf_put(&text, plan->replay_input.hash, sizeof plan->replay_input.hash);
 	buf_put(&text, file->config_hash, sizeof file->config_hash);
 	sha256(&text, plan->config_hash);
+}
+
+/* What is held against what, beside pairs. */
+static void fill_drift(const struct replay_options *o, struct plan_route *r)
+{
+	if (o->reference)
+		snprintf(r->drift.reference, sizeof r->drift.reference, "%s", o->reference);
+	r->drift.outputs = o->reference != NULL;
+	for (uint32_t i = 0; i < r->gate_count; i++)
+		r->drift.outputs |= r->gates[i].metric == GATE_OUTPUT_DRIFT;
 }
 
 static int fill(struct replay_options *o, struct plan *plan)
@@ -171,6 +183,8 @@ static int fill(struct replay_options *o, struct plan *plan)
 		status = routes_of(o->input, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
 		status = replay_fill_route(o, &file, &plan->routes[r]);
+	for (unsigned r = 0; r < plan->route_count; r++)
+		fill_drift(o, &plan->routes[r]);
 	if (status < 0)
 		status = replay_guard(o, &file, plan);
 	if (status < 0 && o->dry_run)
@@ -333,6 +347,10 @@ static const struct command_flag flags[] = {
          .sentence = "targets called like its candidates take over their 'rewrite', credential, timeout, "
                      "http, tls and faults",
          .to = &options.config},
+        {.name = "--reference",
+         .argument = "FILE.cap",
+         .sentence = "how far requests have moved from that capture's, and answers from live's",
+         .to = &options.reference},
         {.name = "--baseline",
          .argument = "URL",
          .sentence = "a copy of live: noise floor, for masked inputs",

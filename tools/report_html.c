@@ -686,6 +686,7 @@ static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const
 	about(out, c, run_beyond_noise);
 	about(out, c, run_control);
 	about(out, c, run_fairness);
+	about(out, c, run_drift);
 	gates(out, doc_get(c, "gates"));
 	svg_timeline(out, db, c);
 	buf_puts(out, "<h3>Divergence</h3>\n");

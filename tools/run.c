@@ -292,6 +292,34 @@ void run_fairness(const struct node *c, struct buf *out)
 		           run_figure(doc_number(parity, "candidate"), "", candidate));
 }
 
+/* The side's distance, and the feature that has it. */
+static void drift_side(const struct node *side, const char *of, bool first, struct buf *out)
+{
+	const struct node *features = doc_get(side, "features"), *most = NULL;
+	char value[32], ci[80];
+	double low, high;
+
+	for (const struct node *f = features ? features->child : NULL; f; f = f->next)
+		if (!most || doc_number(f, "ks") > doc_number(most, "ks") || isnan(doc_number(most, "ks")))
+			most = f;
+	if (!side)
+		return;
+	doc_interval(side, "ci", &low, &high);
+	buf_printf(out, "%s%s %s", first ? "" : "; ", of, run_figure(doc_number(side, "value"), "", value));
+	if (most && isfinite(doc_number(most, "ks")))
+		buf_printf(out, " %s at %s (PSI %.3f, without drift %.3f)", run_figures(low, high, "", ci),
+		           doc_text(most, "feature"), doc_number(most, "psi"),
+		           doc_number(most, "psi_without_drift"));
+}
+
+void run_drift(const struct node *c, struct buf *out)
+{
+	const struct node *drift = doc_get(c, "drift");
+
+	drift_side(doc_get(drift, "inputs"), "drift of requests", true, out);
+	drift_side(doc_get(drift, "outputs"), "drift of answers", !doc_get(drift, "inputs"), out);
+}
+
 static void text_gate(const struct node *g, struct buf *line, struct buf *out)
 {
 	char value[32], limit[32], ci[80], bound[48];
@@ -468,6 +496,7 @@ static void text_candidate(const struct run *run, const struct node *c, struct b
 	text_about(c, run_beyond_noise, line, out);
 	text_about(c, run_control, line, out);
 	text_about(c, run_fairness, line, out);
+	text_about(c, run_drift, line, out);
 	if (gates && gates->child)
 		buf_printf(out, "  %-22s %-11s %8s %-18s %s\n", "gate", "limit", "value", "interval (95 %)",
 		           "state +needed");
