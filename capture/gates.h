@@ -17,6 +17,8 @@
 	  "the candidate gave no usable answer (connect, timeout, reset, protocol, too large) / sent")       \
 	X(COVERAGE, "coverage", "exchange", MIN, true, 0.95, "compared / (seen - sampled out - excluded)")   \
 	X(DIVERGENCE_RATE, "divergence_rate", "pair", MAX, false, 0.0, "pairs that diverge / pairs")         \
+	X(VALUE_DIVERGENCE_RATE, "value_divergence_rate", "value", MAX, false, 0.0,                          \
+	  "value of pairs that diverge / value of pairs, by the route's `weight`")                           \
 	X(ROW_DIVERGENCE_RATE, "row_divergence_rate", "row", MAX, false, 0.0, "rows that diverge / rows")    \
 	X(LATENCY_P99_RATIO, "latency_p99_ratio", "ratio", MAX, false, 0.0,                                  \
 	  "p99 of the candidate / p99 of the baseline, or of live without one")                              \

@@ -278,6 +278,15 @@ struct plan_fairness { /* demographic parity: who is given the label, in each gr
 	uint32_t label, min_rows;   /* groups of fewer rows are not told */
 };
 
+struct plan_weight {               /* what an exchange counts, beside 1 */
+	char path[TEXT_MAX_BYTES]; /* "$.a.b" of the request's JSON; empty: none */
+	double cap;                /* larger numbers count as this */
+};
+
+struct plan_session { /* exchanges that are no independent observations: of one value of a header */
+	char header[NAME_MAX_BYTES]; /* lower case; empty: none */
+};
+
 struct plan_drift {                     /* replay/portrait.h */
 	char reference[PATH_MAX_BYTES]; /* the capture that requests are held against, "reference.R" of route
 	                                   R; empty: none */
@@ -337,6 +346,9 @@ struct plan_route {
 	bool auto_slices; /* replay/auto_slices.h */
 	struct plan_fairness fairness;
 	struct plan_drift drift;
+	struct plan_weight weight;
+	struct plan_session session;
+	uint32_t slo_ms; /* what an answer must not take longer than to count as good; 0: nothing is asked */
 };
 
 enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM, MASK_COOKIE, MASK_SEGMENT };

@@ -78,13 +78,24 @@ uint64_t portrait_n(const struct portrait_feature *f, enum portrait_side side)
 	return n;
 }
 
+/* The edge below all of what set the bins, and the one above. */
+static double edge_below(const struct portrait_feature *f)
+{
+	return f->edges[0];
+}
+
+static double edge_above(const struct portrait_feature *f)
+{
+	return f->edges[f->bins - 2];
+}
+
 void portrait_count(struct portrait_feature *f, enum portrait_side side, double value)
 {
-	bool first = portrait_n(f, side) == 0;
-
 	f->counts[side][portrait_bin(f, value)]++;
-	f->extremes[side][0] = first ? value : fmin(value, f->extremes[side][0]);
-	f->extremes[side][1] = first ? value : fmax(value, f->extremes[side][1]);
+	if (f->word)
+		return;
+	f->beyond[side][0] += fmax(0, edge_below(f) - value);
+	f->beyond[side][1] += fmax(0, value - edge_above(f));
 }
 
 struct portrait_feature *portrait_find(struct portrait *p, const char *name, bool word)
@@ -150,20 +161,16 @@ static double area(double a, double b, double width)
 
 double portrait_wasserstein(const struct portrait_feature *f)
 {
-	double at[PORTRAIT_BINS], sum = 0, before = 0, from, to;
+	double n = (double)portrait_n(f, PORTRAIT_REFERENCE), m = (double)portrait_n(f, PORTRAIT_CURRENT);
+	double at[PORTRAIT_BINS], sum = 0;
 
 	if (f->word || !counted(f))
 		return NAN;
 	apart(f, at);
-	from = fmin(f->extremes[PORTRAIT_REFERENCE][0], f->extremes[PORTRAIT_CURRENT][0]);
-	to = fmax(f->extremes[PORTRAIT_REFERENCE][1], f->extremes[PORTRAIT_CURRENT][1]);
-	for (unsigned i = 0; i < f->bins; i++) {
-		double edge = fmin(to, fmax(from, f->edges[i]));
-
-		sum += area(before, at[i], edge - from);
-		before = at[i];
-		from = edge;
-	}
+	for (int end = 0; end < 2; end++)
+		sum += fabs(f->beyond[PORTRAIT_CURRENT][end] / m - f->beyond[PORTRAIT_REFERENCE][end] / n);
+	for (unsigned i = 1; i + 1 < f->bins; i++)
+		sum += area(at[i - 1], at[i], f->edges[i] - f->edges[i - 1]);
 	return sum;
 }
 

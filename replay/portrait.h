@@ -3,8 +3,8 @@
  * either side was counted. Pure: no I/O, no allocation.
  *
  * Of numbers a bin lies between two quantiles of what set them, the outer ones below its least and above its
- * greatest value; of words each frequent one has a bin, and all others one together. State is integers but
- * for the extremes: the order of what is counted changes nothing.
+ * greatest value; of words each frequent one has a bin, and all others one together. Counts are
+ * integers: the order of what is counted does not change them.
  */
 #ifndef REPLAY_PORTRAIT_H
 #define REPLAY_PORTRAIT_H
@@ -13,14 +13,15 @@
 #include "replay/drift.h"
 #include "replay/features.h"
 
-enum { PORTRAIT_FEATURES = 8, PORTRAIT_BINS = 18, PORTRAIT_NONE = 255 };
+enum { PORTRAIT_FEATURES = 8, PORTRAIT_BINS = 18 };
 enum portrait_side { PORTRAIT_REFERENCE, PORTRAIT_CURRENT, PORTRAIT_SIDES };
 
 struct portrait_feature {
 	char name[FEATURE_BYTES];
-	uint32_t word, bins;                /* bins 0: not set yet */
-	double edges[PORTRAIT_BINS];        /* of bins: the greatest that is in it; of words: the words */
-	double extremes[PORTRAIT_SIDES][2]; /* least, greatest; counted numbers only */
+	uint32_t word, bins;         /* bins 0: not set yet */
+	double edges[PORTRAIT_BINS]; /* of bins: the greatest that is in it; of words: the words */
+	double beyond[PORTRAIT_SIDES]
+	             [2]; /* sums: by how much numbers lie below the first edge, above the last */
 	uint64_t counts[PORTRAIT_SIDES][PORTRAIT_BINS];
 };
 
@@ -42,7 +43,7 @@ uint64_t portrait_n(const struct portrait_feature *, enum portrait_side);
 /* Kolmogorov and Smirnov's distance at the edges of bins (of words: in the order of their bins), which is
  * never more than the distance itself. NaN without counts. */
 double portrait_distance(const struct portrait_feature *);
-/* Wasserstein's distance of order 1, numbers lying evenly in their bins; NaN of words. */
+/* Wasserstein's distance of order 1, numbers lying evenly in their bins but the outer ones; NaN of words. */
 double portrait_wasserstein(const struct portrait_feature *);
 
 /* The greatest distance of a portrait's features, and an interval that may be watched: the current side by

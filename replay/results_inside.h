@@ -28,6 +28,8 @@ enum {
 	SLICES_COUNTED = 48,
 	PATHS_COUNTED = 64,
 	LABELS_COUNTED = 16,
+	SESSIONS_COUNTED = 2048, /* by hash: sessions that share a place count as one */
+	BLOCK_PAIRS = 32,
 	OUTPUTS_WARM = 200 /* of live's, set the bins of a feature of answers, and are not counted */
 };
 
@@ -70,6 +72,9 @@ struct observation {
 	uint16_t labels[LABELS_COUNTED], flips[LABELS_COUNTED]; /* rows by live's label */
 	uint32_t path_count;
 	uint32_t auto_half, feature_count, output_count;
+	double weight;                      /* up to its cap; NaN: it has none */
+	uint32_t session;                   /* its place; UINT32_MAX: it has none */
+	bool live_good, other_good;         /* answered, and within the route's slo */
 	double inputs[PORTRAIT_FEATURES];   /* by the reference's features; NaN: it has none */
 	uint8_t differs[RESULTS_PATHS_MAX]; /* 1: the candidate, 2: the baseline */
 	uint32_t slice_count;               /* beside the route's, which all its pairs are in */
@@ -105,8 +110,17 @@ struct tally {
 	uint32_t path_count;
 	struct path paths[PATHS_COUNTED];
 	struct auto_slices auto_slices;
-	struct portrait inputs;  /* the reference's, and of these pairs */
-	struct portrait outputs; /* live's, and the candidate's */
+	double weight, weight_diverged;          /* sums */
+	uint64_t weighed, live_good, other_good; /* pairs */
+	struct {
+		uint32_t pairs, rows, diverged;
+	} sessions[SESSIONS_COUNTED];
+	uint64_t session_pairs, session_rows; /* of the largest */
+	struct stat_lag lag_diverged, lag_latency;
+	uint32_t block_pairs, block_diverged; /* the block under way */
+	struct stat_mean blocks;              /* of shares that diverged */
+	struct portrait inputs;               /* the reference's, and of these pairs */
+	struct portrait outputs;              /* live's, and the candidate's */
 	uint32_t warm_count[PORTRAIT_FEATURES];
 	double warm[PORTRAIT_FEATURES][OUTPUTS_WARM];
 	uint32_t slice_count;
@@ -238,6 +252,11 @@ void results_put_drift(struct buf *, const struct results *, const struct tally 
 /* --- judging --- */
 
 uint64_t results_group_sum(const uint64_t counts[OUTCOMES], enum outcome_group);
+/* Answers that did not come in time: they would have taken longer than any that did. */
+uint64_t results_timeouts(const uint64_t counts[OUTCOMES]);
+/* The variance of the rate by sessions over that by pairs (ratio estimator; Kish, Survey Sampling 1965). NaN:
+ * fewer than two sessions, or all pairs are alike. */
+double results_design_effect(const struct tally *, double rate);
 /* The latency that a candidate's is held against: its baseline's, else live's. */
 const struct sketch *results_reference_latency(const struct results *, const struct tally *);
 /* Of the faults planted in clones, were 99 in 100 found? True before the first. */

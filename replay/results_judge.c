@@ -23,6 +23,25 @@ const struct sketch *results_reference_latency(const struct results *r, const st
 	return baseline && baseline->pairs ? &baseline->other : &t->live;
 }
 
+uint64_t results_timeouts(const uint64_t counts[OUTCOMES])
+{
+	return counts[OUTCOME_CANDIDATE_TIMEOUT - OUTCOME_COMPARED];
+}
+
+double results_design_effect(const struct tally *t, double p)
+{
+	double squares = 0, places = 0, n = (double)t->pairs;
+
+	for (int i = 0; i < SESSIONS_COUNTED; i++) {
+		double off = t->sessions[i].diverged - p * t->sessions[i].pairs;
+
+		places += t->sessions[i].pairs > 0;
+		squares += off * off;
+	}
+	return places > 1 && p > 0 && p < 1 ? squares * places / (places - 1) / (n * p * (1 - p))
+	                                    : (double)NAN;
+}
+
 static uint64_t failures(const uint64_t counts[OUTCOMES])
 {
 	uint64_t sum = 0;
@@ -160,13 +179,18 @@ static struct gate_input input_of(const struct results *r, const struct tally *t
 	uint64_t aside =
 	        results_group_sum(counts, GROUP_SAMPLED_OUT) + results_group_sum(counts, GROUP_EXCLUDED);
 	uint64_t seen = all->route_seen[t->route];
+	double cap = tally_route(r, t)->weight.path[0] ? tally_route(r, t)->weight.cap : 1;
 
 	in = (struct gate_input){
 	        .pairs = t->pairs,
 	        .diverged = t->diverged,
 	        .rows = t->rows,
 	        .rows_diverged = t->rows_diverged,
-	        .rows_largest = t->rows_largest,
+	        .rows_largest = t->session_rows ? t->session_rows : t->rows_largest,
+	        .session_largest = t->session_pairs,
+	        .weight = t->weight / cap,
+	        .weight_diverged = t->weight_diverged / cap,
+	        .censored = results_timeouts(counts),
 	        .compared = counts[0],
 	        .failed = failures(counts),
 	        .expected = seen > aside ? seen - aside : 0,

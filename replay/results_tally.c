@@ -6,6 +6,8 @@
 
 #include "capture/fold.h"
 #include "capture/head.h"
+#include "proto/base/siphash.h"
+#include "proto/json_pick.h"
 #include "replay/results_inside.h"
 
 enum { STATE_LEVEL = 1 };
@@ -96,6 +98,49 @@ static void observe_labels(const struct comparison *c, struct observation *o)
 	}
 }
 
+/* The number at "$.a.b"; NaN: there is none. */
+static double number_at(struct span body, const char *path)
+{
+	char key[TEXT_MAX_BYTES];
+	double value;
+
+	for (path += 1; *path == '.'; path += strlen(key) + 1) {
+		const char *name = key;
+
+		snprintf(key, sizeof key, "%.*s", (int)strcspn(path + 1, "."), path + 1);
+		if (json_pick(body, JSON_NONFINITE, &name, 1, &body))
+			return NAN;
+	}
+	return body.len && !json_double(body, &value) ? value : (double)NAN;
+}
+
+/* A session's place. Requests that name none share one, as nothing tells them apart. */
+static uint32_t session_of(struct span head, const char *header)
+{
+	static const uint8_t key[16] = "sessions";
+
+	return (uint32_t)(siphash(key, head_field(head, span_of(header))) % SESSIONS_COUNTED);
+}
+
+/* A status of HTTP below 500, or grpc-status OK. */
+static bool is_good(const struct answer *a, uint64_t us, uint32_t slo_ms)
+{
+	bool ok = a->grpc && a->status < 100 ? a->status == 0 : a->status < 500;
+
+	return ok && us <= (uint64_t)slo_ms * 1000;
+}
+
+static void observe_value(const struct plan_route *route, const struct results_pair *p, struct observation *o)
+{
+	double value = route->weight.path[0] ? number_at(p->request_body, route->weight.path) : (double)NAN;
+
+	o->weight = value >= 0 ? fmin(value, route->weight.cap) : (double)NAN;
+	o->session =
+	        route->session.header[0] ? session_of(p->request_head, route->session.header) : UINT32_MAX;
+	o->live_good = route->slo_ms && is_good(&p->live, p->live_us, route->slo_ms);
+	o->other_good = route->slo_ms && is_good(&p->other, p->other_us, route->slo_ms);
+}
+
 /* Those of `fairness` first: a stored pair has the first alone, and labels ask for its group. */
 static void observe_slices(const struct plan_route *route, struct span head, struct observation *o)
 {
@@ -141,6 +186,7 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 		auto_features_of(p->request_body, &o->features);
 	o->feature_count = o->features.count;
 	results_observe_drift(r, p, o);
+	observe_value(route, p, o);
 	o->auto_half = auto_half_of(p->id);
 	o->noise_known = p->noise.known;
 	o->baseline_diverged = p->noise.diverged;
@@ -260,6 +306,42 @@ static void count_slices(const struct results *r, struct tally *t, const struct 
 	}
 }
 
+static void count_value(struct tally *t, const struct observation *o)
+{
+	t->live_good += o->live_good;
+	t->other_good += o->other_good;
+	if (isnan(o->weight))
+		return;
+	t->weighed++;
+	t->weight += o->weight;
+	t->weight_diverged += o->diverged ? o->weight : 0;
+}
+
+static void count_session(struct tally *t, const struct observation *o)
+{
+	if (o->session >= SESSIONS_COUNTED)
+		return;
+	t->sessions[o->session].pairs++;
+	t->sessions[o->session].rows += o->rows;
+	t->sessions[o->session].diverged += o->diverged;
+	if (t->sessions[o->session].pairs > t->session_pairs)
+		t->session_pairs = t->sessions[o->session].pairs;
+	if (t->sessions[o->session].rows > t->session_rows)
+		t->session_rows = t->sessions[o->session].rows;
+}
+
+/* Neighbours that are like each other are fewer observations than they seem: means of blocks are less so. */
+static void count_block(struct tally *t, const struct observation *o)
+{
+	stat_lag_add(&t->lag_diverged, o->diverged);
+	stat_lag_add(&t->lag_latency, (double)o->other_us - (double)o->live_us);
+	t->block_diverged += o->diverged;
+	if (++t->block_pairs < BLOCK_PAIRS)
+		return;
+	stat_mean_add(&t->blocks, (double)t->block_diverged / BLOCK_PAIRS, GATE_ALPHA);
+	t->block_pairs = t->block_diverged = 0;
+}
+
 void results_count(const struct results *r, struct tally *t, const struct observation *o)
 {
 	t->pairs++;
@@ -297,6 +379,9 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 	if (tally_route(r, t)->auto_slices)
 		auto_count(&t->auto_slices, &o->features, o->auto_half, o->diverged);
 	results_count_drift(t, o);
+	count_value(t, o);
+	count_session(t, o);
+	count_block(t, o);
 	count_noise(t, o);
 	count_shift(r, t, o);
 	t->planted += o->control != CONTROL_NONE;

@@ -87,7 +87,7 @@ static void sketch_says_the_same(void **state)
 	}
 	for (double q = 0.1; q < 1; q += 0.1) {
 		struct interval exact = quantile_ci(s, q, 0.05, 1000),
-		                told = quantile_sketch_ci(&sketch, q, 0.05, 1000);
+		                told = quantile_sketch_ci(&sketch, 0, q, 0.05, 1000);
 
 		assert_true(told.low <= exact.low && told.low >= 0.98 * exact.low - 1);
 		assert_true(told.high >= exact.high && told.high <= exact.high / 0.98 + 1);
@@ -192,20 +192,20 @@ static void arms_that_differ(void **state)
 static void sketch_interval(void **state)
 {
 	static struct sketch s;
-	struct interval i = quantile_sketch_ci(&s, 0.5, 0.05, 500);
+	struct interval i = quantile_sketch_ci(&s, 0, 0.5, 0.05, 500);
 
 	(void)state;
 	assert_true(i.low == 0 && isinf(i.high));
 	for (uint64_t us = 1; us <= 20; us++)
 		sketch_add(&s, us * 1000);
-	i = quantile_sketch_ci(&s, 0.99, 0.05, 500);
+	i = quantile_sketch_ci(&s, 0, 0.99, 0.05, 500);
 	assert_true(isinf(i.high)); /* 20 values cannot bound the p99 */
 	memset(&s, 0, sizeof(s));
 	for (uint64_t us = 1; us <= 20000; us++)
 		sketch_add(&s, us);
-	i = quantile_sketch_ci(&s, 0.5, 0.05, 500);
+	i = quantile_sketch_ci(&s, 0, 0.5, 0.05, 500);
 	assert_true(i.low < 10000 && i.low > 9000 && i.high > 10000 && i.high < 11000);
-	i = quantile_sketch_ci(&s, 0.99, 0.05, 500);
+	i = quantile_sketch_ci(&s, 0, 0.99, 0.05, 500);
 	assert_true(i.low < 19800 && i.low > 19000 && i.high > 19800 && i.high <= 20000);
 }
 
@@ -217,15 +217,15 @@ static void signed_differences(void **state)
 	const struct sample sample = {all, 2001};
 
 	(void)state;
-	assert_true(isnan(quantile_signed(&none, &none, 0.5)));
+	assert_true(isnan(quantile_signed(&none, &none, 0, 0.5)));
 	for (int i = 0; i < 2001; i++) {
 		all[i] = (i - 700) * 37; /* ascending: 700 below 0 */
 		sketch_add(i < 700 ? &below : &rest, (uint64_t)fabs(all[i]));
 	}
 	for (double q = 0.01; q < 1; q += 0.07) {
-		double value = quantile_value(sample, q), got = quantile_signed(&below, &rest, q);
+		double value = quantile_value(sample, q), got = quantile_signed(&below, &rest, 0, q);
 		struct interval exact = quantile_ci(sample, q, 0.05, 1000),
-		                ci = quantile_signed_ci(&below, &rest, q, 0.05, 1000);
+		                ci = quantile_signed_ci(&below, &rest, 0, q, 0.05, 1000);
 
 		assert_true(fabs(got - value) <= 0.011 * fabs(value) + 1);
 		assert_true(ci.low <= exact.low && ci.high >= exact.high);
