@@ -117,10 +117,8 @@ struct tally {
 	} sessions[SESSIONS_COUNTED];
 	uint64_t session_pairs, session_rows; /* of the largest */
 	struct stat_lag lag_diverged, lag_latency;
-	uint32_t block_pairs, block_diverged; /* the block under way */
-	struct stat_mean blocks;              /* of shares that diverged */
-	struct portrait inputs;               /* the reference's, and of these pairs */
-	struct portrait outputs;              /* live's, and the candidate's */
+	struct portrait inputs;  /* the reference's, and of these pairs */
+	struct portrait outputs; /* live's, and the candidate's */
 	uint32_t warm_count[PORTRAIT_FEATURES];
 	double warm[PORTRAIT_FEATURES][OUTPUTS_WARM];
 	uint32_t slice_count;

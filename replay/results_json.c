@@ -437,7 +437,9 @@ static void put_throughput(struct buf *b, const struct results *r, const struct 
 	buf_puts(b, "},");
 }
 
-/* How like their predecessors pairs are, and what blocks of neighbours say of the rate. */
+/* How like their predecessors pairs are. Neighbours that are alike are fewer observations than they seem: the
+ * interval of blocks takes BLOCK_PAIRS of them for one (batch means; Law and Kelton 1979), which weighted
+ * observations give: each pair a share of its block's. */
 static void put_neighbours(struct buf *b, const struct tally *t)
 {
 	double n = (double)t->pairs, one = stat_lag_one(&t->lag_diverged),
@@ -448,9 +450,11 @@ static void put_neighbours(struct buf *b, const struct tally *t)
 	buf_puts(b, ",");
 	put_double(b, "latency_lag_1", two);
 	buf_printf(b, ",\"over_chance\":%s,", fmax(one, two) > 2 / sqrt(n) ? "true" : "false");
-	buf_printf(b, "\"block_pairs\":%d,\"blocks\":%llu,", BLOCK_PAIRS, (unsigned long long)t->blocks.n);
+	buf_printf(b, "\"block_pairs\":%d,\"blocks\":%llu,", BLOCK_PAIRS,
+	           (unsigned long long)(t->pairs / BLOCK_PAIRS));
 	put_interval(b, "block_ci",
-	             t->blocks.n ? stat_mean_ci(&t->blocks, GATE_ALPHA) : (struct interval){0, 1});
+	             stat_rate_weighted((double)t->diverged / BLOCK_PAIRS, n / BLOCK_PAIRS, GATE_ALPHA,
+	                                GATE_T_OPT));
 	buf_puts(b, "},");
 }
 

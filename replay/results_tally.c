@@ -330,18 +330,6 @@ static void count_session(struct tally *t, const struct observation *o)
 		t->session_rows = t->sessions[o->session].rows;
 }
 
-/* Neighbours that are like each other are fewer observations than they seem: means of blocks are less so. */
-static void count_block(struct tally *t, const struct observation *o)
-{
-	stat_lag_add(&t->lag_diverged, o->diverged);
-	stat_lag_add(&t->lag_latency, (double)o->other_us - (double)o->live_us);
-	t->block_diverged += o->diverged;
-	if (++t->block_pairs < BLOCK_PAIRS)
-		return;
-	stat_mean_add(&t->blocks, (double)t->block_diverged / BLOCK_PAIRS, GATE_ALPHA);
-	t->block_pairs = t->block_diverged = 0;
-}
-
 void results_count(const struct results *r, struct tally *t, const struct observation *o)
 {
 	t->pairs++;
@@ -381,7 +369,8 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 	results_count_drift(t, o);
 	count_value(t, o);
 	count_session(t, o);
-	count_block(t, o);
+	stat_lag_add(&t->lag_diverged, o->diverged);
+	stat_lag_add(&t->lag_latency, (double)o->other_us - (double)o->live_us);
 	count_noise(t, o);
 	count_shift(r, t, o);
 	t->planted += o->control != CONTROL_NONE;

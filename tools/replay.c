@@ -29,7 +29,7 @@ static int read_connections(struct replay_options *o, struct plan *plan)
 	const char *text = o->connections;
 	char *end = NULL;
 	long n = text ? strtol(text, &end, 10) : plan->replay_speed > 0 ? IN_FLIGHT_TIMED : SLOTS_MAX_SPEED;
-	unsigned targets = o->target_count + (o->baseline != NULL) + 1;
+	unsigned targets = o->target_count + (o->baseline || o->noise) + 1;
 
 	if (text && (end == text || *end || n < 1 || n > CONNECTIONS_MAX))
 		return command_wrong(&replay_command, "--connections %s: a number from 1 to %d", text,
@@ -145,6 +145,8 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 		buf_printf(&text, "allow %s\n", o->allows[i]);
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
+	if (o->noise)
+		buf_printf(&text, "noise %s\n", o->noise);
 	if (o->reference)
 		buf_printf(&text, "reference %s\n", o->reference);
 	for (unsigned r = 0; r < plan->route_count; r++)
@@ -347,6 +349,11 @@ static const struct command_flag flags[] = {
          .sentence = "targets called like its candidates take over their 'rewrite', credential, timeout, "
                      "http, tls and faults",
          .to = &options.config},
+        {.name = "--noise",
+         .argument = "P",
+         .sentence = "the noise floor without a twin: a share, e.g. 10%, is asked of live (--against, or "
+                     "--baseline) once more",
+         .to = &options.noise},
         {.name = "--reference",
          .argument = "FILE.cap",
          .sentence = "how far requests have moved from that capture's, and answers from live's",

@@ -210,10 +210,16 @@ int replay_fill_route(const struct replay_options *o, const struct plan *file, s
 
 	for (unsigned i = 0; i < o->target_count && status < 0; i++)
 		status = read_target(o, o->targets[i], &route->candidates[route->candidate_count++]);
-	if (status < 0 && o->baseline) {
-		snprintf(baseline, sizeof baseline, "baseline=%s", o->baseline);
-		route->candidates[route->candidate_count].baseline = true;
-		status = read_target(o, baseline, &route->candidates[route->candidate_count++]);
+	if (status < 0 && (o->baseline || o->noise)) {
+		struct plan_candidate *to = &route->candidates[route->candidate_count++];
+
+		if (!o->baseline && !o->against)
+			return wrong("--noise", o->noise, "--against or --baseline says where live is");
+		snprintf(baseline, sizeof baseline, "baseline=%s", o->baseline ? o->baseline : o->against);
+		status = read_target(o, baseline, to);
+		to->baseline = true;
+		if (status < 0 && o->noise)
+			status = replay_read_share("--noise", o->noise, &to->sample_ppm);
 	}
 	for (unsigned i = 0; i < route->candidate_count; i++) {
 		route->candidates[i].max_in_flight = o->in_flight;
