@@ -52,6 +52,8 @@
 	  "`drift.reference`")                                                                               \
 	X(OUTPUT_DRIFT, "output_drift", "pair", MAX, false, 0.0,                                             \
 	  "the same of the candidate's answers and live's, with `drift.outputs`")                            \
+	X(MONOTONICITY_RATE, "monotonicity_violation_rate", "move", MAX, false, 0.0,                         \
+	  "moved requests (replay --move) whose score went the wrong way / moved requests")                  \
 	X(PRIVACY_NEW_RATE, "privacy_new_rate", "pair", MAX, false, 0.0,                                     \
 	  "answers with a class of entities that their request does not hold / pairs that detectors looked " \
 	  "into")

@@ -429,6 +429,12 @@ struct plan_choice { /* which of the capture's exchanges are played */
 	uint64_t from_ns, until_ns; /* recorded so long behind the first; until 0: to the end */
 };
 
+struct plan_move { /* of a replay: one number of each request moved, and what must not follow from it */
+	char path[TEXT_MAX_BYTES], score[TEXT_MAX_BYTES]; /* of the request, of the answer; empty: none */
+	double step;
+	bool falls; /* the score must not rise, else not fall */
+};
+
 struct plan_input { /* the capture that a replay reads */
 	char path[PATH_MAX_BYTES];
 	uint64_t bytes;
@@ -468,6 +474,7 @@ struct plan {
 	struct plan_input replay_input;
 	struct plan_choice replay_choice;
 	struct plan_schedule replay_schedule;
+	struct plan_move replay_move;
 	uint32_t listen_count;
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;

@@ -3,6 +3,7 @@
 #include "capture/budget.h"
 #include "capture/mask.h"
 #include "proxy/config_endpoint.h"
+#include "proto/json_edit.h"
 #include "proxy/config_inside.h"
 
 void config_address_hook(struct cfg *c, const struct cfg_node *n, void *at)
@@ -292,8 +293,7 @@ static void weight_check(struct cfg *c, const struct cfg_node *n, const struct p
 {
 	const struct cfg_node *path = cfg_child(cfg_child(n, "weight"), "path");
 
-	if (path && (strncmp(r->weight.path, "$.", 2) || strpbrk(r->weight.path, "[]*") ||
-	             strstr(r->weight.path, "..") || !r->weight.path[2]))
+	if (path && json_edit_check(r->weight.path))
 		cfg_fail(c, path, "write it as $.amount or $.order.total", "'%.80s' names no member",
 		         r->weight.path);
 }

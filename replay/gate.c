@@ -248,6 +248,9 @@ static void evaluate(const struct plan_gate *gate, const struct gate_input *in, 
 		r->value = in->parity_value;
 		r->ci = in->parity;
 		break;
+	case GATE_MONOTONICITY_RATE:
+		evaluate_rate((double)in->violations, (double)in->moved, gate->limit, r);
+		break;
 	case GATE_INPUT_DRIFT:
 		r->value = in->input_drift_value;
 		r->ci = in->input_drift;

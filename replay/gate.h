@@ -37,6 +37,7 @@ struct gate_input {
 	uint64_t pairs, diverged, rows, rows_diverged;
 	uint64_t rows_largest;          /* rows of the pair, or the session, that has most */
 	uint64_t session_largest;       /* pairs of the session that has most; 0: as 1 */
+	uint64_t moved, violations;     /* requests of which one number was moved; scores that went wrong */
 	double weight, weight_diverged; /* in units of the cap */
 	uint64_t censored;            /* timeouts: answers that would have taken longer than any that came */
 	uint64_t compared, failed;    /* sent = compared + failed */

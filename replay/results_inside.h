@@ -30,6 +30,8 @@ enum {
 	LABELS_COUNTED = 16,
 	SESSIONS_COUNTED = 2048, /* by hash: sessions that share a place count as one */
 	BLOCK_PAIRS = 32,
+	MOVES_OPEN =
+	        512, /* requests whose moved twin has not been compared, by number; later ones replace them */
 	OUTPUTS_WARM = 200 /* of live's, set the bins of a feature of answers, and are not counted */
 };
 
@@ -44,6 +46,13 @@ struct path {
 	char name[RESULTS_PATH_BYTES];
 	uint64_t diverged;                      /* pairs whose candidate differs there */
 	uint64_t candidate_only, baseline_only; /* of those that the baseline answered too */
+};
+
+/* Scores of one of two requests that differ in one number. */
+struct move {
+	uint64_t number; /* of both; 0: it is neither */
+	uint32_t moved;  /* it is the one that was moved */
+	double live, other;
 };
 
 /* A feature of an answer, on both sides; NaN: it has none. */
@@ -72,8 +81,9 @@ struct observation {
 	uint16_t labels[LABELS_COUNTED], flips[LABELS_COUNTED]; /* rows by live's label */
 	uint32_t path_count;
 	uint32_t auto_half, feature_count, output_count;
-	double weight;                      /* up to its cap; NaN: it has none */
-	uint32_t session;                   /* its place; UINT32_MAX: it has none */
+	double weight;    /* up to its cap; NaN: it has none */
+	uint32_t session; /* its place; UINT32_MAX: it has none */
+	struct move move;
 	bool live_good, other_good;         /* answered, and within the route's slo */
 	double inputs[PORTRAIT_FEATURES];   /* by the reference's features; NaN: it has none */
 	uint8_t differs[RESULTS_PATHS_MAX]; /* 1: the candidate, 2: the baseline */
@@ -115,6 +125,8 @@ struct tally {
 	struct {
 		uint32_t pairs, rows, diverged;
 	} sessions[SESSIONS_COUNTED];
+	uint64_t moved, live_violations, other_violations;
+	struct move moves[MOVES_OPEN];
 	uint64_t session_pairs, session_rows; /* of the largest */
 	struct stat_lag lag_diverged, lag_latency;
 	struct portrait inputs;  /* the reference's, and of these pairs */

@@ -504,6 +504,34 @@ static void put_weight(struct buf *b, const struct results *r, const struct tall
 	buf_puts(b, "},");
 }
 
+static void put_violations(struct buf *b, const char *key, uint64_t k, uint64_t n)
+{
+	buf_printf(b, "\"%s\":{\"violations\":%llu,", key, (unsigned long long)k);
+	put_double(b, "rate", share(k, n));
+	buf_puts(b, ",");
+	put_interval(b, "ci", stat_rate(k, n, GATE_ALPHA, GATE_T_OPT));
+	buf_puts(b, "}");
+}
+
+/* Only of a replay that moves a number of each request. */
+static void put_moves(struct buf *b, const struct plan_move *m, const struct tally *t)
+{
+	if (!m->path[0])
+		return;
+	buf_puts(b, "\"monotonicity\":{");
+	put_text(b, "path", m->path);
+	buf_puts(b, ",");
+	put_double(b, "step", m->step);
+	buf_puts(b, ",");
+	put_text(b, "score", m->score);
+	buf_printf(b, ",\"must_not\":\"%s\",\"moved\":%llu,", m->falls ? "rise" : "fall",
+	           (unsigned long long)t->moved);
+	put_violations(b, "live", t->live_violations, t->moved);
+	buf_puts(b, ",");
+	put_violations(b, "candidate", t->other_violations, t->moved);
+	buf_puts(b, "},");
+}
+
 /* Of a mirror: what the candidate gets, and what its stop has saved. */
 static void put_share(struct buf *b, const struct results_share *s)
 {
@@ -774,6 +802,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_neighbours(b, t);
 	put_session(b, r, t);
 	put_weight(b, r, t);
+	put_moves(b, &r->plan->replay_move, t);
 	put_share(b, &t->share);
 	put_drill(b, r, t);
 	put_control(b, t);

@@ -190,6 +190,8 @@ static struct gate_input input_of(const struct results *r, const struct tally *t
 	        .session_largest = t->session_pairs,
 	        .weight = t->weight / cap,
 	        .weight_diverged = t->weight_diverged / cap,
+	        .moved = t->moved,
+	        .violations = t->other_violations,
 	        .censored = results_timeouts(counts),
 	        .compared = counts[0],
 	        .failed = failures(counts),

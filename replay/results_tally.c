@@ -7,7 +7,8 @@
 #include "capture/fold.h"
 #include "capture/head.h"
 #include "proto/base/siphash.h"
-#include "proto/json_pick.h"
+#include "proto/json_edit.h"
+#include "replay/request.h"
 #include "replay/results_inside.h"
 
 enum { STATE_LEVEL = 1 };
@@ -98,20 +99,31 @@ static void observe_labels(const struct comparison *c, struct observation *o)
 	}
 }
 
-/* The number at "$.a.b"; NaN: there is none. */
+/* NaN: there is none. */
 static double number_at(struct span body, const char *path)
 {
-	char key[TEXT_MAX_BYTES];
+	struct span text = json_at(body, path);
 	double value;
 
-	for (path += 1; *path == '.'; path += strlen(key) + 1) {
-		const char *name = key;
+	return text.len && !json_double(text, &value) ? value : (double)NAN;
+}
 
-		snprintf(key, sizeof key, "%.*s", (int)strcspn(path + 1, "."), path + 1);
-		if (json_pick(body, JSON_NONFINITE, &name, 1, &body))
-			return NAN;
-	}
-	return body.len && !json_double(body, &value) ? value : (double)NAN;
+/* "17 0" is the request as it was, "17 1" the same with one number moved. */
+static void observe_move(const struct plan_move *m, const struct results_pair *p, struct observation *o)
+{
+	struct span text = m->path[0] ? head_field(p->request_head, SPAN(REQUEST_MOVED)) : SPAN("");
+	uint64_t number = 0;
+	size_t i = 0;
+
+	o->move = (struct move){0};
+	for (; i < text.len && i < 18 && text.data[i] >= '0' && text.data[i] <= '9'; i++)
+		number = number * 10 + (uint64_t)(text.data[i] - '0');
+	if (i + 2 != text.len || text.data[i] != ' ')
+		return;
+	o->move = (struct move){.number = number,
+	                        .moved = text.data[i + 1] == '1',
+	                        .live = number_at(p->live.body, m->score),
+	                        .other = number_at(p->other.body, m->score)};
 }
 
 /* A session's place. Requests that name none share one, as nothing tells them apart. */
@@ -187,6 +199,7 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	o->feature_count = o->features.count;
 	results_observe_drift(r, p, o);
 	observe_value(route, p, o);
+	observe_move(&r->plan->replay_move, p, o);
 	o->auto_half = auto_half_of(p->id);
 	o->noise_known = p->noise.known;
 	o->baseline_diverged = p->noise.diverged;
@@ -317,6 +330,31 @@ static void count_value(struct tally *t, const struct observation *o)
 	t->weight_diverged += o->diverged ? o->weight : 0;
 }
 
+static bool violates(double before, double after, bool falls)
+{
+	return falls ? after > before : after < before;
+}
+
+/* Which of the two comes first depends on how long both took. */
+static void count_move(struct tally *t, const struct observation *o, bool falls)
+{
+	struct move *open = &t->moves[o->move.number % MOVES_OPEN];
+	const struct move *before = o->move.moved ? open : &o->move, *after = o->move.moved ? &o->move : open;
+
+	if (!o->move.number)
+		return;
+	if (open->number != o->move.number || open->moved == o->move.moved) {
+		*open = o->move;
+		return;
+	}
+	if (!isnan(before->live + before->other + after->live + after->other)) {
+		t->moved++;
+		t->live_violations += violates(before->live, after->live, falls);
+		t->other_violations += violates(before->other, after->other, falls);
+	}
+	open->number = 0;
+}
+
 static void count_session(struct tally *t, const struct observation *o)
 {
 	if (o->session >= SESSIONS_COUNTED)
@@ -369,6 +407,7 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 	results_count_drift(t, o);
 	count_value(t, o);
 	count_session(t, o);
+	count_move(t, o, r->plan->replay_move.falls);
 	stat_lag_add(&t->lag_diverged, o->diverged);
 	stat_lag_add(&t->lag_latency, (double)o->other_us - (double)o->live_us);
 	count_noise(t, o);

@@ -145,6 +145,8 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 		buf_printf(&text, "allow %s\n", o->allows[i]);
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
+	if (o->move)
+		buf_printf(&text, "move %s\n", o->move);
 	if (o->noise)
 		buf_printf(&text, "noise %s\n", o->noise);
 	if (o->reference)
@@ -175,6 +177,8 @@ static int fill(struct replay_options *o, struct plan *plan)
 
 	if (status < 0)
 		status = read_connections(o, plan);
+	if (status < 0)
+		status = replay_read_move(o, &plan->replay_move);
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
 	if (status < 0 && o->config && config_read(o->config, &file, stderr))
 		status = 2;
@@ -349,6 +353,11 @@ static const struct command_flag flags[] = {
          .sentence = "targets called like its candidates take over their 'rewrite', credential, timeout, "
                      "http, tls and faults",
          .to = &options.config},
+        {.name = "--move",
+         .argument = "PATH+STEP:SCORE",
+         .sentence = "ask each request again, PATH's number moved: SCORE of answers must not fall (with "
+                     "-SCORE: not rise); with --against",
+         .to = &options.move},
         {.name = "--noise",
          .argument = "P",
          .sentence = "the noise floor without a twin: a share, e.g. 10%, is asked of live (--against, or "

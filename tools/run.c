@@ -360,6 +360,26 @@ void run_dependence(const struct node *c, struct buf *out)
 	        doc_number(lag, "block_pairs"), run_figures(low, high, "", ci));
 }
 
+void run_moves(const struct node *c, struct buf *out)
+{
+	const struct node *m = doc_get(c, "monotonicity"), *live = doc_get(m, "live"),
+	                  *candidate = doc_get(m, "candidate");
+	char one[32], two[32], first[80], second[80];
+	double low, high;
+
+	if (!m)
+		return;
+	doc_interval(live, "ci", &low, &high);
+	run_figures(low, high, "", first);
+	doc_interval(candidate, "ci", &low, &high);
+	buf_printf(out,
+	           "%s by %+g, %s must not %s: broken by live in %s %s, by the candidate in %s %s of %.0f",
+	           doc_text(m, "path"), doc_number(m, "step"), doc_text(m, "score"), doc_text(m, "must_not"),
+	           run_figure(doc_number(live, "rate"), "", one), first,
+	           run_figure(doc_number(candidate, "rate"), "", two), run_figures(low, high, "", second),
+	           doc_number(m, "moved"));
+}
+
 void run_goodput(const struct node *c, struct buf *out)
 {
 	const struct node *t = doc_get(c, "throughput"), *times = doc_get(c, "latency_us");
@@ -556,6 +576,7 @@ static void text_candidate(const struct run *run, const struct node *c, struct b
 	text_about(c, run_drift, line, out);
 	text_about(c, run_value, line, out);
 	text_about(c, run_dependence, line, out);
+	text_about(c, run_moves, line, out);
 	text_about(c, run_goodput, line, out);
 	if (gates && gates->child)
 		buf_printf(out, "  %-22s %-11s %8s %-18s %s\n", "gate", "limit", "value", "interval (95 %)",

@@ -54,6 +54,7 @@ void run_fairness(const struct node *candidate, struct buf *out);
 void run_drift(const struct node *candidate, struct buf *out);
 void run_value(const struct node *candidate, struct buf *out);
 void run_dependence(const struct node *candidate, struct buf *out);
+void run_moves(const struct node *candidate, struct buf *out);
 void run_goodput(const struct node *candidate, struct buf *out);
 /* What else there is to know of a gate: its slice, that it is not critical, what keeps it undecided. */
 void run_gate_notes(const struct node *gate, struct buf *out);

@@ -235,6 +235,32 @@ static void signed_differences(void **state)
 	}
 }
 
+/* What was not waited for lies above all that came: the same as if it had come, later than any. */
+static void censored(void **state)
+{
+	static struct sketch some, all, none;
+
+	(void)state;
+	for (uint64_t us = 1; us <= 2000; us++) {
+		sketch_add(&all, us * 100);
+		if (us <= 1800)
+			sketch_add(&some, us * 100);
+	}
+	for (unsigned i = 1; i < 90; i++) {
+		double q = i / 100.0;
+		struct interval cut = quantile_sketch_ci(&some, 200, q, 0.05, 1000),
+		                whole = quantile_sketch_ci(&all, 0, q, 0.05, 1000);
+
+		assert_true(quantile_sketch(&some, 200, q) == quantile_sketch(&all, 0, q));
+		assert_true(cut.low == whole.low && (cut.high == whole.high || isinf(cut.high)));
+		assert_true(quantile_signed(&none, &some, 200, q) == quantile_signed(&none, &all, 0, q));
+	}
+	assert_true(isinf(quantile_sketch(&some, 200, 0.95)) &&
+	            isinf(quantile_signed(&none, &some, 200, 0.95)));
+	assert_true(isinf(quantile_sketch_ci(&some, 200, 0.95, 0.05, 1000).high));
+	assert_true(isinf(quantile_sketch(&none, 5, 0.5)) && isnan(quantile_sketch(&none, 0, 0.5)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,7 +268,7 @@ int main(void)
 	        cmocka_unit_test(ranks_are_the_set),  cmocka_unit_test(ranks_without_data),
 	        cmocka_unit_test(sketch_interval),    cmocka_unit_test(sketch_says_the_same),
 	        cmocka_unit_test(false_alarms),       cmocka_unit_test(equal_quantiles),
-	        cmocka_unit_test(arms_that_differ),
+	        cmocka_unit_test(arms_that_differ),   cmocka_unit_test(censored),
 	};
 
 	draw_seed(1);
