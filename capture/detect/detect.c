@@ -13,7 +13,7 @@
 #include "capture/detect/fold.h"
 #include "capture/detect/inside.h"
 
-enum { WINDOW = 4096, WAITING_MAX = 16, NAME_REACH = 64, BEFORE = 64 };
+enum { WINDOW = 4096, WAITING_MAX = 16, NAME_REACH = 64, BEFORE = 64, NEAR = 32 };
 _Static_assert(SIEVE_BLOCK + DETECT_AHEAD + DETECT_BEHIND + FOLD_SEQUENCE_MAX <= DETECT_HELD, "what is held");
 
 struct detectors {
@@ -88,8 +88,8 @@ static void look_back(struct view *v, size_t reach)
 	uint64_t from = v->base + (v->at > reach ? v->at - reach : 0);
 
 	if (at < first)
-		for (at = first; at > v->base && is_letter(v->text[at - v->base]) &&
-		                 is_letter(v->text[at - 1 - v->base]);)
+		for (at = first; at > v->base && at < v->base + v->at &&
+		                 words_inside(v->text, v->at, (size_t)(at - v->base));)
 			at++;
 	while (at < v->base + v->at) {
 		struct recent_word *w = &r->words[r->count % RECENT_WORDS];
@@ -144,6 +144,39 @@ bool detect_context(struct view *v, unsigned class)
 	if (!v->around_known)
 		look_around(v);
 	return detect_set_has(&v->around, class);
+}
+
+/* From the word to the anchor there is no other number, no end of a line or of a cell. */
+static bool leads_here(const struct view *v, uint64_t word)
+{
+	for (size_t i = (size_t)(word - v->base); i < v->at; i++) {
+		unsigned char c = v->text[i];
+
+		if (is_digit(c) || c == '\n' || c == '|' || c == ';')
+			return false;
+	}
+	return true;
+}
+
+bool detect_context_near(struct view *v, unsigned class)
+{
+	const struct recent *r = v->recent;
+
+	if (v->name && detect_set_has(v->name, class))
+		return true;
+	if (!v->around_known)
+		look_around(v);
+	if (!detect_set_has(&v->around, class))
+		return false;
+	for (uint64_t i = 1; i <= RECENT_WORDS && i <= r->count; i++) {
+		const struct recent_word *w = &r->words[(r->count - i) % RECENT_WORDS];
+
+		if (w->at + NEAR < v->base + v->at)
+			break;
+		if (detect_set_has(&w->classes, class))
+			return leads_here(v, w->at);
+	}
+	return false;
 }
 
 static unsigned char lower(unsigned char c)
@@ -341,9 +374,9 @@ static void look(struct scan *s, uint64_t at, unsigned kinds)
 	size_t here = (size_t)(at - s->base);
 	struct view v;
 
-	/* inside a number or a word that was found; an @ makes more of it */
+	/* inside a number or a word that was found; an @ makes more of it, a key's prefix names it */
 	if (s->waiting && s->wait[s->waiting - 1].end > at)
-		kinds &= s->run == RUN_NONE ? AT : 0;
+		kinds &= s->run == RUN_NONE ? AT | LONG | DASHES : 0;
 	if (!kinds)
 		return;
 	v.text = s->text;
