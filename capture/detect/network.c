@@ -169,6 +169,21 @@ void match_at(struct view *v)
 		match_email(v);
 }
 
+/* "x[::2]", "[1::5]": what programs write for every second; ::1 is none unless it stands behind a name. */
+static bool is_step(const struct view *v, size_t start, size_t end)
+{
+	unsigned char name = peek(v, start - 2);
+
+	if (end - start > 5)
+		return false;
+	if (end - start == 3 && v->text[end - 1] == '1' && v->text[start] == ':')
+		return peek(v, start - 1) == '[' && (is_alnum(name) || (name && strchr("_)]'\"", name)));
+	for (size_t i = start; i < end; i++)
+		if (is_letter(v->text[i]))
+			return false;
+	return true;
+}
+
 /* Hex digits and colons around the anchor, dots behind: the first colon of them only. */
 static void match_ipv6(struct view *v)
 {
@@ -194,7 +209,11 @@ static void match_ipv6(struct view *v)
 	}
 	text[end - start] = '\0';
 	if (end - start > 2 && digit && inet_pton(AF_INET6, text, &address) == 1)
-		offer(v, DETECT_IPV6, start, end, end - start > 5 ? 85 : 55, 95);
+		offer(v, DETECT_IPV6, start, end,
+		      is_step(v, start, end) ? 40
+		      : end - start > 5      ? 85
+		                             : 55,
+		      95);
 }
 
 /* Six pairs with ':' or '-', or three fours with '.'. */

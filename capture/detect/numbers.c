@@ -6,6 +6,7 @@
 #include "capture/detect/inside.h"
 
 enum { WIDE = 'w', WIDE_DASH = 'd', WIDE_SLASH = 's' };
+enum { TELEPHONE_GROUPS = 7 };
 enum { DIGITS_MAX = 24, GROUPS_MAX = 19, IBAN_MAX = 34, CODE_MAX = 24 };
 
 /* Groups of digits with one separator between two: a blank, '-', '.', '/', or a parenthesis with or without a
@@ -263,7 +264,8 @@ static void match_international(struct view *v, const struct number *n)
 {
 	unsigned skip = n->plus ? 0 : strncmp(n->digits, "011", 3) == 0 ? 3 : 2, groups = n->groups, code;
 
-	if (!n->plus && strncmp(n->digits, "00", 2) != 0 && strncmp(n->digits, "011", 3) != 0)
+	if (!n->plus &&
+	    (n->len[0] < skip || (strncmp(n->digits, "00", 2) != 0 && strncmp(n->digits, "011", 3) != 0)))
 		return;
 	code = n->count > skip + 7 ? calling_code(n->digits + skip) : 0;
 	while (groups > 1 && n->upto[groups - 1] - skip > 15)
@@ -348,6 +350,8 @@ static void match_trunk_zero(struct view *v, const struct number *n)
 		offer_phone(v, n, 1, 25, 80);
 		return;
 	}
+	if (groups_are(n, 0, "54") && n->separator[0] == '-') /* a ZIP code with its four more */
+		return;
 	if (n->separator[0] == '.' && !pairs)
 		alone = 30;
 	else if (pairs || n->parenthesis || is_known_area(n))
@@ -412,6 +416,8 @@ static void match_phone(struct view *v, struct number *n)
 
 	cut_wide(n);
 	groups = n->groups;
+	if (!n->plus && groups > TELEPHONE_GROUPS)
+		return;
 	if (n->plus || n->digits[0] == '0')
 		match_international(v, n);
 	if (n->plus || n->count < 7)
@@ -463,17 +469,25 @@ static bool iban_before(const struct view *v, size_t at)
 	return !is_alnum(peek(v, at - 5));
 }
 
-/* Two letters, two digits, then groups of four or none. */
+static bool is_small(unsigned char c)
+{
+	return is_letter(c) && c & 32;
+}
+
+/* Two letters, two digits, then groups of four or none; words before and behind that lost their blank. */
 static void match_iban(struct view *v)
 {
 	char compact[IBAN_MAX + 1],
 	        country[2] = {(char)upper(peek(v, v->at - 2)), (char)upper(peek(v, v->at - 1))};
 	size_t at = v->at - 2, n = 0, want = check_iban_length(country);
 	unsigned char gap = 0;
+	bool glued;
 
 	if (!want || !is_digit(peek(v, v->at + 1)))
 		return;
-	if (is_alnum(peek(v, v->at - 3)) && !iban_before(v, v->at - 2))
+	glued = is_alnum(peek(v, v->at - 3)) && !iban_before(v, v->at - 2);
+	if (glued &&
+	    (!is_small(peek(v, v->at - 3)) || is_small(peek(v, v->at - 2)) || is_small(peek(v, v->at - 1))))
 		return;
 	while (n < want) {
 		unsigned char c = peek(v, at);
@@ -488,8 +502,9 @@ static void match_iban(struct view *v)
 		}
 		at++;
 	}
-	if (!is_alnum(peek(v, at)) && check_iban(compact, want))
-		offer(v, DETECT_IBAN, v->at - 2, at, 99, 99);
+	glued |= is_letter(peek(v, at));
+	if (!is_digit(peek(v, at)) && check_iban(compact, want))
+		offer(v, DETECT_IBAN, v->at - 2, at, glued ? 75 : 99, 99);
 }
 
 static void match_vin(struct view *v, size_t start, size_t end)
@@ -507,6 +522,15 @@ static void match_vin(struct view *v, size_t start, size_t end)
 		offer(v, DETECT_VIN, start, end, check_vin(compact) ? 75 : 20, 90);
 }
 
+/* "2015-2018", "2024-03-15": four digits that begin with 19 or 20, and a dash. */
+static bool is_years(const struct view *v, size_t start, size_t end)
+{
+	bool century = (peek(v, start) == '1' && peek(v, start + 1) == '9') ||
+	               (peek(v, start) == '2' && peek(v, start + 1) == '0');
+
+	return century && peek(v, start + 4) == '-' && (end - start == 9 || end - start == 10);
+}
+
 /* Codes without a check: letters, digits and dashes with three digits or more, where the context names them.
  */
 static void match_by_context(struct view *v, size_t start, size_t end, bool letters)
@@ -521,10 +545,17 @@ static void match_by_context(struct view *v, size_t start, size_t end, bool lett
 	};
 	size_t len = end - start;
 
-	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-		if ((letters || codes[i].class != DETECT_PLATE) && len >= codes[i].shortest &&
-		    len <= codes[i].longest)
-			offer(v, codes[i].class, start, end, 0, codes[i].score);
+	if (is_years(v, start, end) || (peek(v, start) == '0' && (peek(v, start + 1) | 32) == 'x'))
+		return;
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		unsigned class = codes[i].class;
+		bool wordy = class == DETECT_DRIVER_LICENCE || class == DETECT_INSURANCE_ID;
+
+		if ((!letters && class == DETECT_PLATE) || len < codes[i].shortest || len > codes[i].longest)
+			continue;
+		if (!wordy || detect_context_near(v, class))
+			offer(v, class, start, end, 0, codes[i].score);
+	}
 }
 
 /* ISO 9362: six letters first. */

@@ -135,6 +135,41 @@ static bool is_prose(const struct view *v, size_t start, size_t end)
 	return peek(v, end) == ' ' && is_letter(peek(v, end + 1));
 }
 
+static bool is_text(const struct view *v, size_t start, size_t end, const char *want)
+{
+	return end - start == strlen(want) &&
+	       strncasecmp((const char *)v->text + start, want, end - start) == 0;
+}
+
+/* Nothing, a type, stars, what a template will fill, or the name itself once more. */
+static bool is_placeholder(const struct view *v, const struct pair_name *name, size_t start, size_t end)
+{
+	static const char *const words[] = {
+	        "none",     "null",     "nil",      "true",       "false",  "undefined", "str",  "string",
+	        "optional", "required", "redacted", "[redacted]", "masked", "hidden",    "bool", "char"};
+	unsigned char first = peek(v, start), next = peek(v, start + 1);
+	size_t stars = start;
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (is_text(v, start, end, words[i]))
+			return true;
+	while (stars < end && (peek(v, stars) == '*' || (peek(v, stars) | 32) == 'x'))
+		stars++;
+	if (stars == end || (first == '$' && (next == '{' || next == '(')) || first == '{')
+		return true;
+	return end - start >= name->len && is_text(v, end - name->len, end, name->text);
+}
+
+/* "f(", "a.b[": a name and what opens. */
+static bool is_expression(const struct view *v, size_t start, size_t end)
+{
+	size_t at = start;
+
+	while (at < end && (is_alnum(peek(v, at)) || peek(v, at) == '_' || peek(v, at) == '.'))
+		at++;
+	return at > start && !is_digit(peek(v, start)) && (peek(v, at) == '(' || peek(v, at) == '[');
+}
+
 static bool is_bic(const struct view *v, size_t start, size_t end)
 {
 	if (end - start != 8 && end - start != 11)
@@ -184,6 +219,8 @@ static void offer_value(struct view *v, const struct pair_name *name, size_t at,
 		end--;
 	if (end - start < VALUE_LEAST || (name->class == DETECT_BIC && !is_bic(v, start, end)))
 		return;
+	if (is_placeholder(v, name, start, end) || (!quote && is_expression(v, start, end)))
+		return;
 	if (name->class != DETECT_SPECIAL && !quote && is_prose(v, start, end))
 		score -= 30;
 	if (!sure && !quote) {
@@ -212,6 +249,8 @@ void match_pair(struct view *v)
 	if (!is_letter(peek(v, end - 1)) && peek(v, end - 1) < 128)
 		return;
 	name = name_before(v, end);
+	if (name && peek(v, end - name->len - 1) == '/' && peek(v, end - name->len - 2) == '/')
+		return; /* the user of a URL */
 	if (name && detect_wants(v, name->class))
 		offer_value(v, name, v->at + 1, true);
 }

@@ -39,6 +39,17 @@ static bool is_version(const struct view *v, size_t end)
 	return false;
 }
 
+/* The end of a range: digits with three dots go before its dash. */
+static bool address_before(const struct view *v, size_t end)
+{
+	unsigned dots = 0;
+	size_t at = end;
+
+	while (end - at < 15 && (is_digit(peek(v, at - 1)) || peek(v, at - 1) == '.'))
+		dots += peek(v, --at) == '.';
+	return dots == 3 && is_digit(peek(v, end - 1)) && is_digit(peek(v, at));
+}
+
 /* Four octets without leading zeros; no more of them before or behind, as section numbers have. */
 static void match_ipv4(struct view *v)
 {
@@ -56,7 +67,7 @@ static void match_ipv4(struct view *v)
 			return;
 	}
 	if (is_alnum(before) || before == '_' || (before == '.' && is_digit(peek(v, v->at - 2))) ||
-	    (before == '-' && is_alnum(peek(v, v->at - 2))))
+	    (before == '-' && is_alnum(peek(v, v->at - 2)) && !address_before(v, v->at - 1)))
 		return;
 	if (is_alnum(peek(v, at)) || peek(v, at) == '_' || (peek(v, at) == '.' && is_digit(peek(v, at + 1))))
 		return;
@@ -79,6 +90,12 @@ static size_t degrees_at(const struct view *v, size_t at, unsigned most, unsigne
 	for (at = point + 1; is_digit(peek(v, at)); at++)
 		++*places_out;
 	return *places_out && *places_out <= 15 ? at : 0;
+}
+
+/* From ten metres to one centimetre; more digits are those of a computation. */
+static bool is_degree(unsigned places)
+{
+	return places >= 4 && places <= 7;
 }
 
 /* Latitude and longitude, and nothing else in the list: rows of a tensor are longer. */
@@ -107,7 +124,7 @@ static void match_gps(struct view *v)
 	for (size_t i = end; peek(v, i) == ' ' || peek(v, i) == ','; i++)
 		if (is_digit(peek(v, i + 1)) || peek(v, i + 1) == '-')
 			return;
-	offer(v, DETECT_GPS, start, end, places >= 4 && more >= 4 ? 60 : 30, 90);
+	offer(v, DETECT_GPS, start, end, is_degree(places) && is_degree(more) ? 60 : 30, 90);
 }
 
 /* A month's name in one of some languages, or the first three letters of its English one, from `at`: the end,

@@ -221,6 +221,22 @@ static double entropy(const struct view *v, size_t start, size_t end)
 	return bits;
 }
 
+/* Words of letters between '_' or '-': a name in a program. */
+static bool is_name(const struct view *v, size_t start, size_t end)
+{
+	unsigned words = 0, parts = 0;
+
+	for (size_t i = start, n; i < end; i += n + 1) {
+		bool letters = true;
+
+		for (n = 0; i + n < end && is_alnum(v->text[i + n]); n++)
+			letters &= is_letter(v->text[i + n]);
+		parts += n > 0;
+		words += letters && n > 2 ? 1 + (n > 7) : 0;
+	}
+	return parts > 1 && words > 1;
+}
+
 static void match_random(struct view *v, size_t start, size_t end)
 {
 	unsigned digits = 0, letters = 0;
@@ -229,7 +245,8 @@ static void match_random(struct view *v, size_t start, size_t end)
 		digits += is_digit(v->text[i]);
 		letters += is_letter(v->text[i]);
 	}
-	if (end - start < RANDOM_LEAST || !letters || digits < 2 || !detect_context(v, DETECT_TOKEN))
+	if (end - start < RANDOM_LEAST || !letters || digits < 2 || is_name(v, start, end) ||
+	    !detect_context(v, DETECT_TOKEN))
 		return;
 	if (entropy(v, start, end) >= 3.0)
 		offer_run(v, DETECT_TOKEN, start, end, 65, RUN_TOKEN);

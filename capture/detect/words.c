@@ -56,7 +56,7 @@ static const struct word {
         {"sort", {C(BANK_ACCOUNT)}},
         {"ssn", {C(US_SSN), C(US_ITIN)}},
         {"ssns", {C(US_SSN)}},
-        {"social", {C(US_SSN), C(CA_SIN)}},
+        {"social", {C(US_SSN)}},
         {"security", {C(US_SSN), C(CVV)}},
         {"itin", {C(US_ITIN)}},
         {"taxpayer", {C(US_ITIN), C(US_EIN), C(US_SSN), C(PH_TIN), C(AU_TFN), C(PT_NIF)}},
