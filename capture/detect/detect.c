@@ -65,6 +65,7 @@ int detectors_new(const struct detect_policy *policy, const struct gazetteer *ga
 	d->sort = sieve_best();
 	words_init();
 	rules_init();
+	pairs_init();
 	return 0;
 }
 
@@ -536,16 +537,14 @@ uint64_t detect_settled(const struct detect *t)
 	return at < s->given ? s->given_source : fold_source(&t->fold, at);
 }
 
-/* Too short for a token, and nothing in it that a number, an address or a pair needs: most names and words.
- */
-static bool is_plain_word(const struct detectors *d, struct span text)
+bool detect_plain(const struct detectors *d, struct span text)
 {
 	if (text.len >= SIEVE_LONG || d->gazetteer)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.data[i];
 
-		if (is_digit(c) || c == '@' || c == ':' || c == '=' || c > 127 || c == ' ')
+		if ((unsigned char)(c - '0') <= '@' - '0' || c > 127 || c == ' ') /* : and = are in between */
 			return false;
 	}
 	return true;
@@ -556,7 +555,7 @@ void detect_text(const struct detectors *d, struct span name, struct span text, 
 {
 	const unsigned char *bytes = (const unsigned char *)text.data;
 
-	if (is_plain_word(d, text))
+	if (detect_plain(d, text))
 		return;
 	if (sieve_foldable(bytes, text.len)) {
 		struct detect t;

@@ -119,6 +119,9 @@ void rules_init(void);
  * for a value of its form. */
 bool rules_valid(unsigned class, const char *compact);
 
+/* pairs.c: before match_pair(); again does nothing. */
+void pairs_init(void);
+
 /* The matchers, by their anchors. */
 /* places.c: is it a short number that only a context could make a find of, and has none? */
 bool match_short(struct view *);

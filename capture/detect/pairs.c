@@ -104,10 +104,20 @@ static bool name_ends(const struct view *v, size_t end, const char *name, size_t
 	return n >= JOINED_LEAST || !is_alnum(peek(v, end - n - 1)) || !(peek(v, end - n) & 32);
 }
 
+static uint64_t last_letters; /* bit n: a name's last byte ends with these six bits */
+
+void pairs_init(void)
+{
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		last_letters |= 1ull << (((unsigned char)names[i].text[names[i].len - 1] | 32) & 63);
+}
+
 static const struct pair_name *name_before(const struct view *v, size_t end)
 {
 	unsigned char last = peek(v, end - 1) | 32;
 
+	if (!(last_letters >> (last & 63) & 1))
+		return NULL;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const char *text = names[i].text;
 

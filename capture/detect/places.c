@@ -240,12 +240,10 @@ static void match_date(struct view *v)
 
 static bool word_at(const struct view *v, size_t at, const char *word)
 {
-	size_t n = strlen(word);
-
-	for (size_t i = 0; i < n; i++)
-		if ((peek(v, at + i) | 32) != ((unsigned char)word[i] | 32))
+	for (; *word; word++, at++)
+		if ((peek(v, at) | 32) != ((unsigned char)*word | 32))
 			return false;
-	return !is_letter(peek(v, at + n));
+	return !is_letter(peek(v, at));
 }
 
 /* "42 years old", "42-year-old", "42 yo" */
@@ -295,6 +293,9 @@ bool match_short(struct view *v)
 		return false;
 	if ((peek(v, v->at - 3) | 32) == 'r' && (peek(v, v->at - 4) | 32) == 'h')
 		return false;
+	if (end - v->at < 3 && before == '\n' && peek(v, end) == '.' && peek(v, end + 1) == ' ' &&
+	    is_letter(peek(v, end + 2)))
+		return true; /* the number of an item in a list */
 	if (!speaks.bits[0])
 		for (unsigned i = 1; i < DETECT_CLASSES; i++)
 			if (i != DETECT_PHONE && i != DETECT_EMAIL && i != DETECT_TOKEN)

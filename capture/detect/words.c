@@ -494,13 +494,17 @@ static bool same_word(const unsigned char *word, const char *want, size_t len)
 	return !want[len];
 }
 
-/* The word's row, or NULL. Most words are told from their first two letters and their length. */
+/* Most words are told from their first two letters and their length. */
+static inline bool may_be_word(const unsigned char *word, size_t len)
+{
+	return len > 1 && lengths[word[0] & 31][word[1] & 31] >> len % 32 & 1;
+}
+
+/* The word's row, or NULL. */
 static const struct word *find(const unsigned char *word, size_t len)
 {
 	unsigned h = 2166136261u;
 
-	if (len < 2 || !(lengths[word[0] & 31][word[1] & 31] >> len % 32 & 1))
-		return NULL;
 	for (size_t i = 0; i < len; i++)
 		h = hash_more(h, word[i]);
 	for (h ^= h >> 15; slots[h % SLOTS]; h++) {
@@ -522,8 +526,12 @@ static bool two_bytes(const unsigned char *text, size_t len, size_t at)
 static size_t word_end(const unsigned char *text, size_t len, size_t at, size_t *whole_out)
 {
 	bool small = false;
-	size_t end = 0;
+	size_t end = 0, plain = at + 1;
 
+	while (plain < len && (unsigned char)(text[plain] - 'a') < 26) /* most words are no more than this */
+		plain++;
+	if (plain == len || (text[plain] < 0x80 && !is_letter(text[plain])))
+		return *whole_out = plain;
 	for (; at < len; at++) {
 		unsigned char c = text[at];
 
@@ -562,17 +570,19 @@ static const struct word *word_at(const unsigned char *text, size_t len, size_t 
 	const struct word *w;
 
 	*behind_out = end;
-	if (end == at + 1) {
+	if (end == at + 1 && whole == end) {
+		if (end == len || text[end] != '.')
+			return NULL;
 		whole = dotted(text, len, at, letters, &n);
 		if (!whole)
 			return NULL;
 		*behind_out = whole;
-		return find(letters, n);
+		return may_be_word(letters, n) ? find(letters, n) : NULL;
 	}
-	w = find(text + at, end - at);
+	w = may_be_word(text + at, end - at) ? find(text + at, end - at) : NULL;
 	if (w || whole == end)
 		return w;
-	w = find(text + at, whole - at);
+	w = may_be_word(text + at, whole - at) ? find(text + at, whole - at) : NULL;
 	*behind_out = w ? whole : end;
 	return w;
 }
@@ -596,13 +606,12 @@ size_t words_next(const unsigned char *text, size_t len, size_t at, size_t *behi
 {
 	while (at < len) {
 		const struct word *w = NULL;
-		size_t start = at, behind = at + 1;
+		size_t start = at;
 
 		if (is_letter(text[at]) || two_bytes(text, len, at))
-			w = word_at(text, len, at, &behind);
-		else if (text[at] >= 0xe0)
-			w = sign_at(text, len, at);
-		at = behind;
+			w = word_at(text, len, start, &at);
+		else if (text[at++] >= 0xe0)
+			w = sign_at(text, len, start);
 		if (!w)
 			continue;
 		for (unsigned i = 0; i < CLASSES_MAX && w->classes[i]; i++)
