@@ -256,6 +256,8 @@ static int search(struct rewrite *w, struct span name, bool value)
 	bool whole = false;
 	int err = 0;
 
+	if (!w->plain.err && mask_text_plain(w->rules->finder, text) && !(value && mask_looks_json(text)))
+		return 0;
 	buf_reset(&w->nested);
 	buf_reset(&w->found);
 	if (w->plain.err)

@@ -126,6 +126,11 @@ static bool look(struct masking *m, struct span name)
 	return false;
 }
 
+bool mask_text_plain(const struct mask_finder *f, struct span text)
+{
+	return !f || (f->detectors && text.len < MASK_ENCODED_LEAST && detect_plain(f->detectors, text));
+}
+
 uint32_t mask_text(const struct mask_finder *f, struct mask_key *key, struct span name, struct span text,
                    struct buf *out, bool *whole_out)
 {
