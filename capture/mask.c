@@ -525,7 +525,7 @@ int mask_head(const struct plan_mask *policy, const struct mask_finder *finder, 
 bool mask_finds(const struct plan_mask *policy)
 {
 	return policy->detect.find.classes.bits[0] || policy->detect.find.classes.bits[1] ||
-	       policy->detect.drop_prose;
+	       policy->detect.drop_prose || policy->detect.pattern_count;
 }
 
 bool mask_wants_body(const struct plan_mask *policy)

@@ -6,12 +6,17 @@
 
 #include "capture/detect/detect.h"
 #include "capture/detect/gazetteer.h"
+#include "capture/detect/hits.h"
+#include "capture/detect/patterns.h"
 #include "capture/mask_watch.h"
+
+enum { HOLDS_BYTES = 64 << 10 }; /* more hits than that in a name are finds as well */
 
 struct mask_finder {
 	const struct plan_detect *policy;
 	struct detectors *detectors; /* NULL: only prose is looked for */
 	struct gazetteer *gazetteer;
+	struct patterns *patterns;
 };
 
 struct masking {
@@ -47,6 +52,7 @@ static int load_gazetteer(struct mask_finder *f, struct span file)
 
 int mask_finder_new(const struct plan_mask *policy, struct span gazetteer, struct mask_finder **finder_out)
 {
+	char why[PATTERN_WHY_BYTES];
 	struct mask_finder *f;
 	int err = 0;
 
@@ -61,6 +67,8 @@ int mask_finder_new(const struct plan_mask *policy, struct span gazetteer, struc
 		err = load_gazetteer(f, gazetteer);
 	if (!err && (policy->detect.find.classes.bits[0] | policy->detect.find.classes.bits[1]))
 		err = detectors_new(&policy->detect.find, f->gazetteer, &f->detectors);
+	if (!err && policy->detect.pattern_count)
+		err = patterns_new(policy->detect.patterns, policy->detect.pattern_count, &f->patterns, why);
 	if (err)
 		mask_finder_free(&f);
 	*finder_out = f;
@@ -73,6 +81,7 @@ void mask_finder_free(struct mask_finder **f)
 		return;
 	detectors_free(&(*f)->detectors);
 	gazetteer_free(&(*f)->gazetteer);
+	patterns_free(&(*f)->patterns);
 	free(*f);
 	*f = NULL;
 }
@@ -80,9 +89,14 @@ void mask_finder_free(struct mask_finder **f)
 static void put_masked(struct masking *m, const struct detect_hit *hit)
 {
 	struct span value = {m->text.data + hit->start, (size_t)(hit->end - hit->start)};
-	struct mask_deed deed = {
-	        .with = m->finder->policy->with, .by = &m->finder->policy->by, .class = hit->class};
+	const struct plan_detect *policy = m->finder->policy;
+	struct mask_deed deed = {.with = policy->with, .by = &policy->by, .class = hit->class};
 
+	if (hit->class >= DETECT_PATTERN) {
+		deed.class = DETECT_NONE;
+		deed.domain = span_of(policy->patterns[hit->class - DETECT_PATTERN].name);
+		deed.named = true;
+	}
 	mask_operate(&deed, m->key, value, m->out);
 }
 
@@ -103,6 +117,40 @@ static void found(void *arg, const struct detect_hit *hit)
 	m->copied = (size_t)hit->end;
 }
 
+static void gather(void *hits, const struct detect_hit *hit)
+{
+	buf_put(hits, hit, sizeof *hit);
+}
+
+/* Where more than detectors look: what each of them found, in one order. */
+static void find_all(const struct mask_finder *f, struct span name, struct span text, struct buf *hits)
+{
+	if (f->detectors)
+		detect_text(f->detectors, name, text, gather, hits);
+	if (f->patterns)
+		patterns_find(f->patterns, text, hits);
+	hits_merge(hits);
+}
+
+static void look_all(struct masking *m, struct span name)
+{
+	const struct detect_hit *all;
+	struct buf hits;
+	size_t count;
+
+	buf_init(&hits, m->out->limit_bytes);
+	find_all(m->finder, name, m->text, &hits);
+	all = hits_of(&hits, &count);
+	for (size_t i = 0; i < count; i++) {
+		struct span value = {m->text.data + all[i].start, (size_t)(all[i].end - all[i].start)};
+
+		if (all[i].class < DETECT_PATTERN || !detect_allowed(&m->finder->policy->find, value))
+			found(m, &all[i]);
+	}
+	m->out->err = m->out->err ? m->out->err : hits.err;
+	buf_fini(&hits);
+}
+
 static bool look(struct masking *m, struct span name)
 {
 	const struct mask_finder *f = m->finder;
@@ -112,7 +160,9 @@ static bool look(struct masking *m, struct span name)
 		mask_watch_prose(m->key, m->text);
 		return true;
 	}
-	if (f->detectors)
+	if (f->patterns)
+		look_all(m, name);
+	else if (f->detectors)
 		detect_text(f->detectors, name, m->text, found, m);
 	if (m->count && f->policy->with == MASK_DROP)
 		return true;
@@ -131,19 +181,18 @@ uint32_t mask_text(const struct mask_finder *f, struct mask_key *key, struct spa
 	return m.count;
 }
 
-static void count_find(void *arg, const struct detect_hit *hit)
-{
-	(void)hit;
-	++*(unsigned *)arg;
-}
-
 bool mask_holds(const struct mask_finder *f, struct span text)
 {
-	unsigned finds = 0;
+	struct buf hits;
+	bool holds;
 
-	if (f && f->detectors)
-		detect_text(f->detectors, SPAN(""), text, count_find, &finds);
-	return finds;
+	if (!f)
+		return false;
+	buf_init(&hits, HOLDS_BYTES);
+	find_all(f, SPAN(""), text, &hits);
+	holds = buf_len(&hits) || hits.err;
+	buf_fini(&hits);
+	return holds;
 }
 
 uint32_t mask_text_cut(const struct mask_finder *f, struct mask_key *key, struct span name, struct span text,

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include "capture/detect/detect.h"
+#include "capture/detect/patterns.h"
 #include "capture/gates.h"
 #include "capture/guard.h"
 #include "capture/ledger.h"
@@ -352,6 +353,8 @@ struct plan_detect { /* what is found in texts, and what becomes of it */
 	uint32_t line;      /* of `detectors` in the file; 0: none */
 	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
 	uint8_t gazetteer_hash[32];          /* SHA-256 */
+	uint32_t pattern_count;
+	struct detect_pattern patterns[DETECT_PATTERNS];
 };
 
 struct plan_mask {

@@ -32,7 +32,7 @@ cfg_hook config_workers_hook, config_user_hook, config_seed_hook, config_socket_
         config_path_hook, config_json_path_hook, config_output_hook, config_method_hook, config_alpn_hook,
         config_file_hook, config_mask_use_hook, config_mask_key_hook, config_mask_field_hook,
         config_mask_hook, config_detector_hook, config_allow_hook, config_gazetteer_hook,
-        config_withdrawn_hook;
+        config_withdrawn_hook, config_pattern_hook;
 /* config_mask.c: what a field's operator is told, and where it could never act; a whole policy. */
 void config_mask_operator(struct cfg *, const struct cfg_node *, struct plan_mask_field *);
 void config_mask_check(struct cfg *, const struct cfg_node *, struct plan_mask *);

@@ -126,6 +126,53 @@ static void check_reach(struct cfg *c, const struct cfg_node *n, const struct pl
 	}
 }
 
+static bool is_class(const char *name)
+{
+	struct detect_set set = {{0, 0}};
+
+	return detect_set_add_name(&set, name);
+}
+
+void config_pattern_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct detect_pattern *p = at;
+	const struct cfg_node *name = cfg_child(n, "name"), *regex = cfg_child(n, "regex");
+	char why[PATTERN_WHY_BYTES];
+	struct patterns *compiled;
+	const char *lacks;
+
+	if (!p->name[0] || !p->regex[0])
+		return;
+	if (is_class(p->name))
+		cfg_fail(c, name, "choose another name", "'%.60s' is the name of a detector", p->name);
+	if (!patterns_engine(&lacks))
+		cfg_fail(c, n->key ? n->key : n, lacks, "patterns are not supported here");
+	else if (patterns_new(p, 1, &compiled, why))
+		cfg_fail(c, regex, "PCRE without look-around and back references; it must not match nothing",
+		         "pattern '%.60s': %s", p->name, why);
+	else
+		patterns_free(&compiled);
+}
+
+/* Names differ, and all of them fit together. */
+static void check_patterns(struct cfg *c, const struct cfg_node *n, const struct plan_detect *d)
+{
+	char why[PATTERN_WHY_BYTES];
+	struct patterns *all;
+
+	for (uint32_t i = 1; i < d->pattern_count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (!strcmp(d->patterns[i].name, d->patterns[j].name))
+				cfg_fail(c, config_item(n, "patterns", i), "choose another name",
+				         "there are two patterns '%.60s'", d->patterns[i].name);
+	if (!d->pattern_count || cfg_errors(c))
+		return;
+	if (patterns_new(d->patterns, d->pattern_count, &all, why))
+		cfg_fail(c, cfg_child(n, "patterns"), "make them simpler, or fewer",
+		         "all patterns together: %s", why);
+	patterns_free(&all);
+}
+
 void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
 {
 	const struct cfg_node *detected = cfg_child(n, "detected"), *mode = cfg_child(n, "mode");
@@ -141,4 +188,5 @@ void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask
 		         "'mode: allow' and no field is kept: every value of a "
 		         "body is redacted");
 	check_reach(c, n, m);
+	check_patterns(c, n, &m->detect);
 }

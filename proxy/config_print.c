@@ -398,6 +398,8 @@ static void print_detectors(const struct plan_mask *m, FILE *f)
 			fprintf(f, " %s", detect_class_name(i));
 	if (count)
 		fprintf(f, "\n");
+	for (uint32_t i = 0; i < m->detect.pattern_count; i++)
+		fprintf(f, "mask %s finds pattern %s\n", m->name, m->detect.patterns[i].name);
 	if (mask_finds(m))
 		fprintf(f, "mask %s: numbers stay\n", m->name);
 	if (m->allow)

@@ -659,6 +659,14 @@ static const struct cfg_row mask_field_rows[] = {
          .sentence = "The model reads it: masking it makes the pair incomparable."},
         END,
 };
+static const struct cfg_row pattern_rows[] = {
+        {ONE("name", CFG_STRING, struct detect_pattern, name), .required = true, .hook = config_name_hook,
+         .sentence = "What is found is of a class of that name."},
+        {ONE("regex", CFG_STRING, struct detect_pattern, regex), .required = true,
+         .sentence = "As Hyperscan reads it: PCRE without look-around and back references, (?i) first for "
+                     "either case."},
+        END,
+};
 static const struct cfg_row mask_rows[] = {
         {.name = "mode",
          .type = CFG_ENUM,
@@ -702,7 +710,7 @@ static const struct cfg_row mask_rows[] = {
          .sentence = "Values that stay clear, such as support@example.com or '*@example.com'."},
         {ONE("gazetteer_file", CFG_HOOK, struct plan_mask, detect.gazetteer_file),
          .hook = config_gazetteer_hook,
-         .sentence = "Names and places, one a line, that are found as detector 'gazetteer'; at most 4MiB."},
+         .sentence = "Names, places, words, one a line, found as detector 'gazetteer'; at most 4MiB, mode 0640."},
         {.name = "free_text",
          .type = CFG_ENUM,
          CFG_FIELD(struct plan_mask, detect.drop_prose),
@@ -710,7 +718,12 @@ static const struct cfg_row mask_rows[] = {
          .unsupported = free_texts_later,
          .value = "keep",
          .sentence = "drop: strings that read like prose, which may name people and places, are redacted."},
-        NOT_YET("patterns"),
+        {.name = "patterns",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan_mask, detect.patterns, detect.pattern_count),
+         .rows = pattern_rows,
+         .hook = config_pattern_hook,
+         .sentence = "Expressions of your own, found like detectors; they need Hyperscan (libhyperscan5)."},
         END,
 };
 /* masks before routes: a route names one. */

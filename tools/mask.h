@@ -35,6 +35,8 @@ int mask_job_open(struct mask_job *, const char *file, const char *name, const c
 void mask_job_close(struct mask_job *);
 /* Which of the policy's fields, or -1: none, as of what is always masked or is not listed. */
 int mask_job_field(const struct mask_job *, const struct plan_mask_field *);
+/* The name of a class, or of one of the policy's patterns. */
+const char *mask_job_class(const struct mask_job *, unsigned class);
 /* "FILE:LINE" of what a sight is due to, or what is always masked. */
 void mask_job_rule(const struct mask_job *, const struct mask_sight *, char *out, size_t size);
 

@@ -123,10 +123,21 @@ int mask_job_field(const struct mask_job *j, const struct plan_mask_field *f)
 	return f >= all && f < all + j->policy->field_count ? (int)(f - all) : -1;
 }
 
+const char *mask_job_class(const struct mask_job *j, unsigned class)
+{
+	const struct plan_detect *d = &j->policy->detect;
+
+	return class >= DETECT_PATTERN && class - DETECT_PATTERN < d->pattern_count
+	               ? d->patterns[class - DETECT_PATTERN].name
+	               : detect_class_name(class);
+}
+
 void mask_job_rule(const struct mask_job *j, const struct mask_sight *s, char *out, size_t size)
 {
 	if (mask_job_field(j, s->rule) >= 0)
 		snprintf(out, size, "%s:%u", j->file, s->rule->line);
+	else if (s->class >= DETECT_PATTERN)
+		snprintf(out, size, "%s: patterns", j->file);
 	else if (s->class)
 		snprintf(out, size, "%s:%u", j->file, j->policy->detect.line);
 	else if (s->prose)

@@ -101,7 +101,11 @@ enum detect_class {
 #define X(name, text, group, sentence) DETECT_##name,
 	DETECT_TABLE(X)
 #undef X
-	        DETECT_CLASSES
+	        DETECT_CLASSES,
+	/* a policy's own patterns, by their place */
+	DETECT_PATTERN = DETECT_CLASSES,
+	DETECT_PATTERNS = 16, /* how many there may be */
+	DETECT_CLASSES_ALL = DETECT_PATTERN + DETECT_PATTERNS
 };
 
 #define DETECT_GROUP_TABLE(X)                                                                                \
@@ -132,7 +136,8 @@ static inline void detect_set_add(struct detect_set *s, unsigned class)
 	s->bits[class / 64] |= 1ull << class % 64;
 }
 
-/* Of a class: its name, its group's, and what it is told by. */
+/* Of a class: its name, its group's, and what it is told by. A pattern has another name in each policy; here
+ * it is "pattern". */
 const char *detect_class_name(unsigned class);
 const char *detect_class_group(unsigned class);
 const char *detect_class_sentence(unsigned class);

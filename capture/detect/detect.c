@@ -159,8 +159,11 @@ static bool same_text(const unsigned char *text, const char *want, size_t len)
 	return true;
 }
 
-static bool allowed(const struct detect_policy *p, const unsigned char *text, size_t len)
+bool detect_allowed(const struct detect_policy *p, struct span text)
 {
+	const unsigned char *at = (const unsigned char *)text.data;
+	size_t len = text.len;
+
 	for (uint32_t i = 0; i < p->allow_count; i++) {
 		const char *want = p->allow[i];
 		size_t n = strlen(want);
@@ -169,7 +172,7 @@ static bool allowed(const struct detect_policy *p, const unsigned char *text, si
 		n -= (size_t)(head || tail);
 		if (n > len || (n < len && !head && !tail))
 			continue;
-		if (same_text(head ? text + len - n : text, want + head, n))
+		if (same_text(head ? at + len - n : at, want + head, n))
 			return true;
 	}
 	return false;
@@ -185,7 +188,8 @@ static void take(struct view *v, const struct match *m)
 	if (best->class && (m->score < best->score ||
 	                    (m->score == best->score && m->end - m->start <= best->end - best->start)))
 		return;
-	if (m->run == RUN_NONE && allowed(p, v->text + m->start, m->end - m->start))
+	if (m->run == RUN_NONE &&
+	    detect_allowed(p, (struct span){(const char *)v->text + m->start, m->end - m->start}))
 		return;
 	*best = *m;
 }

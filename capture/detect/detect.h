@@ -72,6 +72,9 @@ void detect_end(struct detect *);
 /* Every hit that begins before it has been reported. */
 uint64_t detect_settled(const struct detect *);
 
+/* Is that text one that the policy allows? */
+bool detect_allowed(const struct detect_policy *, struct span text);
+
 /* Is it prose: words with blanks between them, which may name people and places? */
 bool detect_prose(struct span text);
 

@@ -199,6 +199,38 @@ static void test_all_at_once(void **state)
 	        "    hint: did you mean 5s?\n");
 }
 
+#define PATTERN(item) ROUTES "masks: {default: {patterns: [" item "]}}\n"
+
+static void test_patterns(void **state)
+{
+	static const struct bad with[] =
+	        {
+	                {PATTERN("{name: a, regex: '('}"),
+	                 "f.yaml:6:47: error: pattern 'a': Missing close parenthesis for group started at "
+	                 "index 0.",
+	                 "PCRE without look-around and back references; it must not match nothing"},
+	                {PATTERN("{name: email, regex: x}"),
+	                 "f.yaml:6:37: error: 'email' is the name of a detector", "choose another name"},
+	                {PATTERN("{name: a, regex: x}, {name: a, regex: y}"),
+	                 "f.yaml:6:51: error: there are two patterns 'a'", "choose another name"},
+	                {PATTERN("{name: a b, regex: x}"), "f.yaml:6:37: error: 'a b' cannot be a name",
+	                 NULL},
+	                {PATTERN("{name: a}"), "f.yaml:6:30: error: 'regex' is missing", NULL},
+	        },
+	                        without = {PATTERN("{name: a, regex: x}"),
+	                                   "f.yaml:6:30: error: patterns are not supported here", NULL};
+	const char *lacks;
+
+	(void)state;
+	if (!patterns_engine(&lacks)) {
+		check_bad(&without);
+		return;
+	}
+	check_bads(with, sizeof with / sizeof *with);
+	assert_int_equal(read_text(PATTERN("{name: a, regex: x}")), 0);
+	assert_int_equal(plan.masks[1].detect.pattern_count, 1);
+}
+
 /* What the file holds must not steer the terminal that reads the report. */
 static void test_control_characters(void **state)
 {
@@ -363,6 +395,7 @@ int main(void)
 	        cmocka_unit_test(test_all_at_once),
 	        cmocka_unit_test(test_cap),
 	        cmocka_unit_test(test_control_characters),
+	        cmocka_unit_test(test_patterns),
 	        cmocka_unit_test(test_too_many_candidates),
 	        cmocka_unit_test(test_warnings_make_room),
 	        cmocka_unit_test(test_substitution),
