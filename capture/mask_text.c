@@ -9,6 +9,7 @@
 #include "capture/detect/hits.h"
 #include "capture/detect/patterns.h"
 #include "capture/mask_watch.h"
+#include "capture/recogniser.h"
 
 enum { HOLDS_BYTES = 64 << 10 }; /* more hits than that in a name are finds as well */
 
@@ -17,6 +18,8 @@ struct mask_finder {
 	struct detectors *detectors; /* NULL: only prose is looked for */
 	struct gazetteer *gazetteer;
 	struct patterns *patterns;
+	struct recogniser *recogniser;
+	bool asks; /* there is one, or should be */
 };
 
 struct masking {
@@ -63,6 +66,7 @@ int mask_finder_new(const struct plan_mask *policy, struct span gazetteer, struc
 	if (!f)
 		return ERR_NOMEM;
 	f->policy = &policy->detect;
+	f->asks = policy->detect.free_text == FREE_TEXT_RECOGNISE;
 	if (policy->detect.gazetteer_file[0])
 		err = load_gazetteer(f, gazetteer);
 	if (!err && (policy->detect.find.classes.bits[0] | policy->detect.find.classes.bits[1]))
@@ -73,6 +77,16 @@ int mask_finder_new(const struct plan_mask *policy, struct span gazetteer, struc
 		mask_finder_free(&f);
 	*finder_out = f;
 	return err;
+}
+
+void mask_finder_ask(struct mask_finder *f, struct recogniser *r)
+{
+	f->recogniser = r;
+}
+
+bool mask_finder_asks(const struct mask_finder *f)
+{
+	return f->asks;
 }
 
 void mask_finder_free(struct mask_finder **f)
@@ -122,46 +136,78 @@ static void gather(void *hits, const struct detect_hit *hit)
 	buf_put(hits, hit, sizeof *hit);
 }
 
-/* Where more than detectors look: what each of them found, in one order. */
-static void find_all(const struct mask_finder *f, struct span name, struct span text, struct buf *hits)
+/* Those from the `from`-th on that the policy allows are none. */
+static void forget_allowed(const struct detect_policy *p, struct span text, struct buf *hits, size_t from)
 {
+	size_t count, kept = from;
+	struct detect_hit *all = hits_of(hits, &count);
+
+	for (size_t i = from; i < count; i++) {
+		struct span value = {text.data + all[i].start, (size_t)(all[i].end - all[i].start)};
+
+		if (!detect_allowed(p, value))
+			all[kept++] = all[i];
+	}
+	hits->tail = hits->head + kept * sizeof *all;
+}
+
+/* Where more than detectors look: what each of them found, in one order. */
+static void find_all(const struct mask_finder *f, enum mask_look how, struct span name, struct span text,
+                     struct buf *hits)
+{
+	size_t by_detectors;
+
 	if (f->detectors)
 		detect_text(f->detectors, name, text, gather, hits);
+	hits_of(hits, &by_detectors);
 	if (f->patterns)
 		patterns_find(f->patterns, text, hits);
+	if (f->asks && how == LOOK_ALL && !hits->err && detect_free_text(text) &&
+	    (!f->recogniser || recogniser_ask(f->recogniser, text, hits)))
+		hits->err = ERR_LIMIT;
+	forget_allowed(&f->policy->find, text, hits, by_detectors);
 	hits_merge(hits);
 }
 
-static void look_all(struct masking *m, struct span name)
+static void look_all(struct masking *m, enum mask_look how, struct span name)
 {
 	const struct detect_hit *all;
 	struct buf hits;
 	size_t count;
 
 	buf_init(&hits, m->out->limit_bytes);
-	find_all(m->finder, name, m->text, &hits);
+	find_all(m->finder, how, name, m->text, &hits);
 	all = hits_of(&hits, &count);
-	for (size_t i = 0; i < count; i++) {
-		struct span value = {m->text.data + all[i].start, (size_t)(all[i].end - all[i].start)};
-
-		if (all[i].class < DETECT_PATTERN || !detect_allowed(&m->finder->policy->find, value))
-			found(m, &all[i]);
-	}
+	for (size_t i = 0; i < count; i++)
+		found(m, &all[i]);
 	m->out->err = m->out->err ? m->out->err : hits.err;
 	buf_fini(&hits);
 }
 
-static bool look(struct masking *m, struct span name)
+/* Free text that goes as a whole, or takes its record along. */
+static bool is_dropped(struct masking *m, enum mask_look how)
+{
+	uint32_t free_text = m->finder->policy->free_text;
+
+	if (free_text != FREE_TEXT_DROP && (free_text != FREE_TEXT_DROP_RECORD || how == LOOK_FOUND))
+		return false;
+	if (!detect_prose(m->text))
+		return false;
+	if (free_text == FREE_TEXT_DROP_RECORD)
+		mask_ask(m->key, MASK_ASKED_DROP);
+	m->count = 1;
+	mask_watch_prose(m->key, m->text);
+	return true;
+}
+
+static bool look(struct masking *m, enum mask_look how, struct span name)
 {
 	const struct mask_finder *f = m->finder;
 
-	if (f->policy->drop_prose && detect_prose(m->text)) {
-		m->count = 1;
-		mask_watch_prose(m->key, m->text);
+	if (is_dropped(m, how))
 		return true;
-	}
-	if (f->patterns)
-		look_all(m, name);
+	if (f->patterns || f->asks)
+		look_all(m, how, name);
 	else if (f->detectors)
 		detect_text(f->detectors, name, m->text, found, m);
 	if (m->count && f->policy->with == MASK_DROP)
@@ -172,12 +218,12 @@ static bool look(struct masking *m, struct span name)
 	return false;
 }
 
-uint32_t mask_text(const struct mask_finder *f, struct mask_key *key, struct span name, struct span text,
-                   struct buf *out, bool *whole_out)
+uint32_t mask_text(const struct mask_finder *f, struct mask_key *key, enum mask_look how, struct span name,
+                   struct span text, struct buf *out, bool *whole_out)
 {
 	struct masking m = {.finder = f, .key = key, .text = text, .out = out};
 
-	*whole_out = look(&m, name);
+	*whole_out = look(&m, how, name);
 	return m.count;
 }
 
@@ -189,7 +235,7 @@ bool mask_holds(const struct mask_finder *f, struct span text)
 	if (!f)
 		return false;
 	buf_init(&hits, HOLDS_BYTES);
-	find_all(f, SPAN(""), text, &hits);
+	find_all(f, LOOK_FOUND, SPAN(""), text, &hits);
 	holds = buf_len(&hits) || hits.err;
 	buf_fini(&hits);
 	return holds;
@@ -201,7 +247,7 @@ uint32_t mask_text_cut(const struct mask_finder *f, struct mask_key *key, struct
 	struct masking m = {
 	        .finder = f, .key = key, .text = text, .out = out, .cuts = cuts, .cut_count = cut_count};
 
-	if (look(&m, name)) {
+	if (look(&m, LOOK_ALL, name)) {
 		buf_puts(out, "[redacted]");
 		settle_cuts(&m, text.len, buf_len(out), false);
 	}

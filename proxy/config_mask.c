@@ -126,6 +126,26 @@ static void check_reach(struct cfg *c, const struct cfg_node *n, const struct pl
 	}
 }
 
+void config_recogniser_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan_recogniser *r = at;
+
+	config_sandbox_program(c, n, &r->sandbox, "recogniser");
+}
+
+/* One goes with the other. */
+static void check_recogniser(struct cfg *c, const struct cfg_node *n, const struct plan_mask *m)
+{
+	const struct cfg_node *free_text = cfg_child(n, "free_text"), *own = cfg_child(n, "recogniser");
+	bool wanted = m->detect.free_text == FREE_TEXT_RECOGNISE;
+
+	if (wanted && !own)
+		cfg_fail(c, free_text, "add recogniser: {command: [python3, ner.py], ro: [models]}",
+		         "'free_text: recogniser' and there is none");
+	if (!wanted && own)
+		cfg_fail(c, own->key, "add free_text: recogniser", "nobody asks the recogniser");
+}
+
 static bool is_class(const char *name)
 {
 	struct detect_set set = {{0, 0}};
@@ -189,4 +209,5 @@ void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask
 		         "body is redacted");
 	check_reach(c, n, m);
 	check_patterns(c, n, &m->detect);
+	check_recogniser(c, n, m);
 }

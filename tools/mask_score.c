@@ -213,7 +213,8 @@ static int score_one(void *arg, const struct mask_document *d)
 	buf_reset(&s->job->out);
 	mask_watch_forget(&s->job->watch);
 	if (s->job->finder)
-		(void)mask_text(s->job->finder, s->job->key, SPAN(""), s->labels.text, &s->job->out, &whole);
+		(void)mask_text(s->job->finder, s->job->key, LOOK_ALL, SPAN(""), s->labels.text, &s->job->out,
+		                &whole);
 	sights = mask_watch_sights(&s->job->watch, &n);
 	for (size_t i = 0; i < s->labels.count; i++) {
 		struct entity *e = entity_of(s, s->labels.at[i].type);

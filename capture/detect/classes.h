@@ -94,7 +94,11 @@
 	X(HICN, "hicn", HEALTH, "former Medicare numbers")                                                   \
 	X(INSURANCE_ID, "insurance_id", HEALTH, "by context")                                                \
 	X(SPECIAL, "special", SPECIAL, "religion, origin, party, union, orientation: after their name")      \
-	X(GAZETTEER, "gazetteer", CUSTOM, "what the policy's gazetteer file lists")
+	X(GAZETTEER, "gazetteer", CUSTOM, "what the policy's gazetteer file lists")                          \
+	X(PERSON, "person", CUSTOM, "by the policy's recogniser alone")                                      \
+	X(PLACE, "place", CUSTOM, "by the policy's recogniser alone")                                        \
+	X(ORGANISATION, "organisation", CUSTOM, "by the policy's recogniser alone")                          \
+	X(ENTITY, "entity", CUSTOM, "what its recogniser calls by another name")
 
 enum detect_class {
 	DETECT_NONE,

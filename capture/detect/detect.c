@@ -12,6 +12,7 @@
 
 #include "capture/detect/fold.h"
 #include "capture/detect/inside.h"
+#include "proto/base/utf8.h"
 
 enum { WINDOW = 4096, WAITING_MAX = 16, NAME_REACH = 64, BEFORE = 64 };
 _Static_assert(SIEVE_BLOCK + DETECT_AHEAD + DETECT_BEHIND + FOLD_SEQUENCE_MAX <= DETECT_HELD, "what is held");
@@ -547,13 +548,32 @@ void detect_text(const struct detectors *d, struct span name, struct span text, 
 	}
 }
 
+static bool is_wordy(char c)
+{
+	return is_letter((unsigned char)c) || c & 128;
+}
+
 bool detect_prose(struct span text)
 {
 	unsigned words = 0;
 
 	for (size_t i = 1; i + 1 < text.len; i++)
-		words += text.data[i] == ' ' &&
-		         (is_letter((unsigned char)text.data[i - 1]) || text.data[i - 1] & 128) &&
-		         (is_letter((unsigned char)text.data[i + 1]) || text.data[i + 1] & 128);
+		words += text.data[i] == ' ' && is_wordy(text.data[i - 1]) && is_wordy(text.data[i + 1]);
 	return words >= 2;
+}
+
+bool detect_free_text(struct span text)
+{
+	unsigned wide = 0; /* sequences of three bytes and more in a row */
+
+	for (size_t i = 0, n; i < text.len; i += n ? n : 1) {
+		bool blank = text.data[i] == ' ' || text.data[i] == '\n' || text.data[i] == '\t';
+
+		n = utf8_len((const unsigned char *)text.data + i, text.len - i);
+		wide = n > 2 ? wide + 1 : 0;
+		if (wide == 2 || (blank && i && i + 1 < text.len && is_wordy(text.data[i - 1]) &&
+		                  is_wordy(text.data[i + 1])))
+			return true;
+	}
+	return false;
 }
