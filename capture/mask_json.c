@@ -272,6 +272,8 @@ static int search(struct rewrite *w, struct span name, enum mask_look how, bool 
 		finds = mask_text_deep(w->rules->finder, w->key, how, name, text, &w->found, &whole);
 	w->count += finds;
 	w->input_masked |= finds > 0;
+	if (w->found.err)
+		return w->out->err = w->found.err;
 	if (w->count == before)
 		return 0;
 	copy_to(w, w->reader.scanner.start);

@@ -28,7 +28,8 @@ static bool holds(const struct mask_work *w, struct span text)
 
 	buf_init(&scrap, w->out->limit_bytes);
 	found = mask_text(mask_rules_finder(w->rules), w->key, LOOK_ALL, SPAN("content"), text, &scrap,
-	                  &whole) > 0;
+	                  &whole) > 0 ||
+	        scrap.err;
 	buf_fini(&scrap);
 	return found;
 }

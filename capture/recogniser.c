@@ -121,7 +121,7 @@ struct reading {
 	size_t count, spans;
 	struct buf *hits;
 	uint64_t id;
-	bool has_id, has_spans;
+	bool has_id, has_spans, outside; /* outside: spans that are none of this text */
 };
 
 static int read_number(struct reading *r, uint64_t *out)
@@ -144,16 +144,19 @@ static int read_span(struct reading *r)
 		err = read_number(r, &hit.end);
 	if (!err)
 		err = json_next(&r->json, &token);
-	if (err || token != JSON_STRING || hit.start >= hit.end || hit.end > r->count ||
-	    r->spans++ == RECOGNISER_SPANS_MAX)
+	if (err || token != JSON_STRING || r->spans++ == RECOGNISER_SPANS_MAX)
 		return err ? err : ERR_PROTO;
 	buf_init(&name, NAME_BYTES);
 	json_unescape(r->json.text, &name);
 	hit.class = (uint8_t)recogniser_class(name.err ? SPAN("") : buf_span(&name));
 	buf_fini(&name);
-	hit.start = r->starts[hit.start];
-	hit.end = r->starts[hit.end];
-	buf_put(r->hits, &hit, sizeof hit);
+	if (hit.start < hit.end && hit.end <= r->count) {
+		hit.start = r->starts[hit.start];
+		hit.end = r->starts[hit.end];
+		buf_put(r->hits, &hit, sizeof hit);
+	} else {
+		r->outside = true;
+	}
 	err = json_next(&r->json, &token);
 	return err ? err : token == JSON_ARRAY_END ? 0 : ERR_PROTO;
 }
@@ -213,8 +216,8 @@ int recogniser_answer(struct span line, uint64_t id, struct span text, struct bu
 	json_reader_init(&r.json, line, 0);
 	err = table.err ? table.err : read_answer(&r);
 	err = err == ERR_LIMIT ? ERR_PROTO : err;
-	if (!err && r.id != id)
-		err = ERR_AGAIN;
+	if (!err)
+		err = r.id != id ? ERR_AGAIN : r.outside ? ERR_PROTO : 0;
 	if (err)
 		hits->tail = hits->head + before;
 	buf_fini(&table);
