@@ -7,6 +7,8 @@
 #include "proto/json_edit.h"
 #include "proxy/config_inside.h"
 
+enum { RECOGNISER_OUTPUT = 64 << 10 }; /* of what it says on stderr before it serves */
+
 static const struct mask_operator_row *operator_of(uint32_t with)
 {
 	return &mask_operators[with < MASK_OPERATORS ? with : MASK_REDACT];
@@ -130,6 +132,7 @@ void config_recogniser_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	struct plan_recogniser *r = at;
 
+	r->sandbox.output_bytes = RECOGNISER_OUTPUT;
 	config_sandbox_program(c, n, &r->sandbox, "recogniser");
 }
 
