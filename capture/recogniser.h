@@ -7,7 +7,8 @@
  * A line each, in UTF-8; start and end count characters of the text. It is asked for one text at a time,
  * within one deadline for all texts of a body. Late, dead, or with an answer that is none: all of that body
  * has failed, its copy must go, and whoever keeps the process is told to start it anew. Until it serves again
- * nothing waits for it. Bytes that are no UTF-8 are asked as '?'.
+ * nothing waits for it. Bytes that are no UTF-8 are asked as '?'. Who keeps it asks a first question, of an
+ * even id and no text, and it serves once that is answered; ours are odd.
  */
 #ifndef CAPTURE_RECOGNISER_H
 #define CAPTURE_RECOGNISER_H

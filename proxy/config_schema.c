@@ -740,8 +740,8 @@ static const struct cfg_row mask_rows[] = {
          CFG_FIELD(struct plan_mask, detect.free_text),
          .names = config_free_texts,
          .value = "keep",
-         .sentence = "drop: strings that read like prose, which may name people and places, are redacted; "
-                     "drop_record: bodies with some are not copied; recogniser: it is asked."},
+         .sentence =
+                 "Prose is redacted (drop), its body not copied (drop_record); or the recogniser is asked."},
         {ALL("recogniser", CFG_MAPPING, recogniser_rows), .offset = offsetof(struct plan_mask, recogniser),
          .hook = config_recogniser_hook,
          .sentence = "A process that names what is in free text, in a sandbox: JSON lines in and out."},

@@ -15,7 +15,8 @@
 #include "replay/sandbox.h"
 
 enum { PAUSE_FIRST_MS = 100, PAUSE_LAST_MS = 30000, LINE_BYTES = 1024, LOOK_MS = 50, DRAIN_BYTES = 1 << 20 };
-static const uint64_t STEADY_NS = 60 * UINT64_C(1000000000); /* it has lasted */
+static const uint64_t STEADY_NS = 60 * UINT64_C(1000000000), /* it has lasted */
+        ASK_AGAIN_NS = UINT64_C(1000000000);
 
 static struct {
 	const char *what, *name; /* "candidate" or "recogniser" */
@@ -27,6 +28,7 @@ static struct {
 		int input, output; /* its ends of the pipes */
 		int to, from;      /* the masker's, for the first question */
 		int kick;
+		uint64_t first, asked_ns; /* the id of the first question, and when it was asked last */
 		struct buf heard;
 	} pipes;
 	struct sandbox sandbox;
@@ -93,24 +95,29 @@ static void drain(int pipe)
 	close(nowhere);
 }
 
-/* It is ready once it has answered a first question. */
-static int start_piped(void)
+/* It is ready once it has answered a first question; one that is about to end may have taken it away. */
+static void ask_first(void)
 {
 	struct buf question;
+
+	buf_init(&question, LINE_BYTES);
+	recogniser_question(keeper.pipes.first, SPAN(""), &question);
+	(void)!write(keeper.pipes.to, question.base, buf_len(&question));
+	buf_fini(&question);
+	keeper.pipes.asked_ns = clock_mono_ns();
+}
+
+static int start_piped(void)
+{
 	uint64_t kicks;
-	int err;
 
 	drain(keeper.pipes.input);
 	drain(keeper.pipes.from);
 	(void)!read(keeper.pipes.kick, &kicks, sizeof kicks);
 	buf_reset(&keeper.pipes.heard);
-	buf_init(&question, LINE_BYTES);
-	recogniser_question(0, SPAN(""), &question);
-	err = write(keeper.pipes.to, question.base, buf_len(&question)) != (ssize_t)buf_len(&question);
-	buf_fini(&question);
-	return err ? ERR_SYS
-	           : sandbox_start_piped(&keeper.sandbox, keeper.spec, keeper.pipes.input,
-	                                 keeper.pipes.output);
+	keeper.pipes.first = keeper.started_ns / 1000 * 2; /* even: nobody else asks so */
+	ask_first();
+	return sandbox_start_piped(&keeper.sandbox, keeper.spec, keeper.pipes.input, keeper.pipes.output);
 }
 
 static int start(void)
@@ -221,26 +228,30 @@ int keeper_run(struct role_env *env)
 
 /* --- a recogniser --- */
 
-/* The answer to the first question; false: it says something else. */
+/* Byte by byte: what comes behind the answer is for who asks next. False: it says something else. */
 static bool hear_first(void)
 {
-	char *room = buf_room(&keeper.pipes.heard, LINE_BYTES);
-	ssize_t n = room ? read(keeper.pipes.from, room, LINE_BYTES) : 0;
-	struct buf none;
-	bool good;
+	struct buf *heard = &keeper.pipes.heard, none;
+	char one;
+	int err;
 
-	if (n > 0)
-		buf_grown(&keeper.pipes.heard, (size_t)n);
-	if (!room || n == 0)
-		return false;
-	n = (ssize_t)buf_len(&keeper.pipes.heard);
-	if (!n || keeper.pipes.heard.base[n - 1] != '\n')
-		return true;
-	buf_init(&none, LINE_BYTES);
-	good = !recogniser_answer((struct span){keeper.pipes.heard.base, (size_t)n - 1}, 0, SPAN(""), &none);
-	buf_fini(&none);
-	keeper.sandbox.ready = good;
-	return good;
+	while (!keeper.sandbox.ready && read(keeper.pipes.from, &one, 1) == 1) {
+		buf_put(heard, &one, 1);
+		if (heard->err)
+			return false;
+		if (one != '\n')
+			continue;
+		buf_init(&none, LINE_BYTES);
+		err = recogniser_answer(buf_span(heard), keeper.pipes.first, SPAN(""), &none);
+		buf_fini(&none);
+		buf_reset(heard);
+		if (err && err != ERR_AGAIN)
+			return false;
+		keeper.sandbox.ready = !err;
+	}
+	if (!keeper.sandbox.ready && clock_mono_ns() - keeper.pipes.asked_ns > ASK_AGAIN_NS)
+		ask_first();
+	return true;
 }
 
 static bool is_kicked(void)
@@ -294,6 +305,8 @@ int keeper_recogniser_run(struct role_env *env)
 		return 3;
 	set_state(SANDBOX_STARTING); /* of an earlier keeper's nothing is left */
 	role_ready(env);
+	if (env->epoch) /* what an earlier keeper left behind ends now */
+		(void)released(PAUSE_FIRST_MS);
 	while (!released(0)) {
 		if (start() == 0)
 			watch_piped();
