@@ -40,7 +40,7 @@ static bool still_holds(const struct mask_work *w, size_t len)
 	return utf8_valid(put.data, put.len) && holds(w, put);
 }
 
-static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
+int mask_guess(struct mask_work *w, struct span bytes, unsigned depth)
 {
 	const struct mask_work before = *w;
 	size_t len = buf_len(w->out);
@@ -70,7 +70,7 @@ static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
 static int put_bytes(struct mask_work *w, uint32_t number, struct span bytes, unsigned depth)
 {
 	size_t start = protobuf_open(w->out, number, bytes.len);
-	int err = put_content(w, bytes, depth);
+	int err = mask_guess(w, bytes, depth);
 
 	protobuf_close(w->out, start, bytes.len);
 	return err;
@@ -120,35 +120,4 @@ int mask_protobuf(const struct mask_rules *rules, struct mask_key *key, struct s
 	*count_out = w.count;
 	*input_masked_out = w.input_masked;
 	return err;
-}
-
-/* By guess, is there nothing in it that would be masked? */
-static bool is_clean(const struct mask_rules *rules, struct mask_key *key, struct span framed, size_t limit)
-{
-	struct grpc_message message;
-	bool input_masked;
-	uint32_t count = 1;
-	struct buf scrap;
-	int err;
-
-	buf_init(&scrap, limit);
-	err = grpc_next(framed, SIZE_MAX, &message) > 0
-	              ? mask_protobuf(rules, key, SPAN(""), &message, &scrap, &count, &input_masked)
-	              : ERR_PROTO;
-	buf_fini(&scrap);
-	return !err && !count;
-}
-
-int mask_answer(const struct mask_rules *rules, struct mask_key *key, struct span encoding,
-                const struct grpc_message *message, struct buf *out, uint32_t *count_out,
-                bool *input_masked_out)
-{
-	size_t start = buf_len(out);
-	int err = mask_grpc(rules, key, false, encoding, message, out, count_out, input_masked_out);
-	struct span put = {out->base + out->head + start, buf_len(out) - start};
-
-	if (out->err || (err && err != ERR_PROTO) || (!err && is_clean(rules, key, put, out->limit_bytes)))
-		return err;
-	out->tail = out->head + start;
-	return mask_protobuf(rules, key, encoding, message, out, count_out, input_masked_out);
 }

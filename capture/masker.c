@@ -19,6 +19,7 @@
 #include "capture/head.h"
 #include "capture/hold.h"
 #include "capture/mask_body.h"
+#include "capture/mask_schema.h"
 #include "capture/mask_text.h"
 #include "capture/secret.h"
 #include "capture/withdrawn.h"
@@ -32,7 +33,8 @@ struct track { /* one leg whose HEAD was seen */
 	uint64_t id;
 	struct record last;
 	uint8_t leg;
-	bool holding, by_message, by_guess;
+	bool holding;
+	struct mask_call call;
 	struct mask_body form;
 	bool trailed;                /* its trailers came: the body is whole, and released */
 	char encoding[ENCODING_MAX]; /* grpc-encoding; empty: one that is not known */
@@ -51,6 +53,7 @@ struct masker {
 	const struct role_env *env;
 	struct mask_key *keys[MASKS_MAX];
 	struct mask_rules *rules[MASKS_MAX];
+	struct mask_schema *schemas[MASKS_MAX]; /* NULL: no descriptors */
 	struct mask_finder *finders[MASKS_MAX];
 	struct withdrawn *withdrawn; /* NULL: no list */
 	bool answers, finds;         /* finds: some policy looks into texts, or leaves parts of them */
@@ -127,6 +130,11 @@ static const struct plan_mask *policy_of(const struct masker *m, uint16_t route)
 static struct mask_key *key_of(const struct masker *m, uint16_t route)
 {
 	return m->keys[m->env->plan->routes[route].mask];
+}
+
+static const struct mask_rules *rules_of(const struct masker *m, uint16_t route)
+{
+	return m->rules[m->env->plan->routes[route].mask];
 }
 
 static const struct mask_finder *finder_of(const struct masker *m, uint16_t route)
@@ -256,6 +264,7 @@ static int begin(struct masker *m, struct record *r)
 	const struct plan_mask *policy = policy_of(m, r->route);
 	struct span head = {m->payload, r->payload_len}, encoding;
 	struct track **at = track_at(m, r->id, r->leg), *t;
+	struct mask_call call = mask_call_of(rules_of(m, r->route), head, r->call);
 	struct mask_body form;
 	int err;
 
@@ -264,7 +273,7 @@ static int begin(struct masker *m, struct record *r)
 		give_up(m, r, OUTCOME_WITHDRAWN);
 		return 0;
 	}
-	if (!err && mask_cannot(policy, head))
+	if (!err && (mask_cannot(policy, head) || (call.how == MASK_UNREAD && mask_wants_body(policy))))
 		err = fail(m, MASK_WHY_CALL);
 	if (!err && mask_body_of(head, &form) && mask_wants_body(policy))
 		err = fail(m, MASK_WHY_ENCODING);
@@ -281,8 +290,7 @@ static int begin(struct masker *m, struct record *r)
 	t->leg = r->leg;
 	t->last = *r;
 	t->holding = mask_wants_body(policy);
-	t->by_message = mask_by_message(head);
-	t->by_guess = mask_by_guess(policy, head);
+	t->call = call;
 	t->form = form;
 	mask_noted(key_of(m, r->route), t->found);
 	t->form.limit_bytes = m->env->plan->routes[r->route].max_body_bytes;
@@ -304,20 +312,6 @@ static void emit_held(void *masker, struct record *r, const void *payload)
 }
 
 /* Messages that are whole, each by itself; behind them the body must end. */
-static int mask_message(struct masker *m, const struct track *t, const struct mask_rules *rules,
-                        const struct grpc_message *message, struct buf *out, uint32_t *count,
-                        bool *input_masked)
-{
-	struct mask_key *key = key_of(m, t->last.route);
-	struct span encoding = span_of(t->encoding);
-
-	if (t->by_guess)
-		return mask_protobuf(rules, key, encoding, message, out, count, input_masked);
-	if (t->leg != LEG_CLIENT && mask_guesses(policy_of(m, t->last.route)))
-		return mask_answer(rules, key, encoding, message, out, count, input_masked);
-	return mask_grpc(rules, key, t->leg == LEG_CLIENT, encoding, message, out, count, input_masked);
-}
-
 static int mask_messages(struct masker *m, struct track *t, const struct mask_rules *rules, struct buf *out)
 {
 	struct span body = buf_span(&t->hold.body);
@@ -328,7 +322,10 @@ static int mask_messages(struct masker *m, struct track *t, const struct mask_ru
 		long n = grpc_next(left, SIZE_MAX, &message);
 		bool input_masked;
 		uint32_t count;
-		int err = n > 0 ? mask_message(m, t, rules, &message, out, &count, &input_masked) : ERR_PROTO;
+		int err = n > 0 ? mask_message(rules, key_of(m, t->last.route), &t->call,
+		                               t->leg == LEG_CLIENT, span_of(t->encoding), &message, out,
+		                               &count, &input_masked)
+		                : ERR_PROTO;
 
 		if (err)
 			return err;
@@ -348,7 +345,7 @@ static void part_done(void *hold, size_t brought, size_t masked)
 /* Lay what is masked over the held chunk records: same records, same times, other bytes. */
 static int release(struct masker *m, struct track *t)
 {
-	const struct mask_rules *rules = m->rules[m->env->plan->routes[t->last.route].mask];
+	const struct mask_rules *rules = rules_of(m, t->last.route);
 	struct buf *out = scratch(m);
 	int err;
 
@@ -358,7 +355,7 @@ static int release(struct masker *m, struct track *t)
 		out->limit_bytes /= 2;
 	if (!t->hold.first)
 		return 0;
-	if (t->by_message)
+	if (t->call.how)
 		err = mask_messages(m, t, rules, out);
 	else
 		err = mask_body(&t->form, rules, key_of(m, t->last.route), buf_span(&t->hold.body), part_done,
@@ -404,7 +401,7 @@ static int hold(struct masker *m, struct track *t, const struct record *r, const
 
 	if (charge(m, t, hold_growth(&t->hold, r->payload_len)))
 		err = hold_add(&t->hold, r, payload);
-	if (!err && t->by_message)
+	if (!err && t->call.how)
 		err = release_whole(m, t);
 	return err;
 }
@@ -584,27 +581,52 @@ static void loop(struct masker *m, uint32_t leave_at)
 	}
 }
 
+static int load_finder(struct masker *m, uint32_t i)
+{
+	struct buf gazetteer;
+	char name[32];
+	int err;
+
+	snprintf(name, sizeof name, "gazetteer.%u", i);
+	buf_init(&gazetteer, 2 * GAZETTEER_BYTES_MAX);
+	role_read(m->env, name, &gazetteer);
+	err = mask_finder_new(&m->env->plan->masks[i], buf_span(&gazetteer), &m->finders[i]);
+	buf_fini(&gazetteer);
+	return err;
+}
+
+static int load_schema(struct masker *m, uint32_t i)
+{
+	char name[32];
+	struct buf file;
+	int err;
+
+	snprintf(name, sizeof name, "descriptors.%u", i);
+	buf_init(&file, 2 * SCHEMA_BYTES_MAX);
+	role_read(m->env, name, &file);
+	err = file.err ? file.err : mask_schema_open(&m->env->plan->masks[i], buf_span(&file), &m->schemas[i]);
+	buf_fini(&file);
+	return err;
+}
+
 static int load_rules(struct masker *m)
 {
 	const struct plan *plan = m->env->plan;
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < plan->mask_count; i++) {
-		struct buf gazetteer;
-		char name[32];
-
-		snprintf(name, sizeof name, "gazetteer.%u", i);
-		buf_init(&gazetteer, 2 * GAZETTEER_BYTES_MAX);
-		role_read(m->env, name, &gazetteer);
-		err = mask_finder_new(&plan->masks[i], buf_span(&gazetteer), &m->finders[i]);
-		buf_fini(&gazetteer);
+		err = load_finder(m, i);
 		m->finds |= m->finders[i] != NULL;
 		for (uint32_t j = 0; j < plan->masks[i].field_count; j++)
 			m->finds |= plan->masks[i].fields[j].with > MASK_REDACT;
 		if (!err)
 			err = mask_rules_new(&plan->masks[i], &m->rules[i]);
+		if (err)
+			return err;
+		mask_rules_find(m->rules[i], m->finders[i]);
+		err = load_schema(m, i);
 		if (!err)
-			mask_rules_find(m->rules[i], m->finders[i]);
+			err = mask_rules_describe(m->rules[i], m->schemas[i]);
 	}
 	return err;
 }

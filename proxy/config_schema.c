@@ -628,7 +628,8 @@ static const struct cfg_row mask_field_rows[] = {
         {.name = "path",
          .type = CFG_LATER,
          .sentence =
-                 "JSON path in bodies, such as $.user.email; of gRPC $.parameters.user or $.inputs[*].data."},
+                 "JSON path in bodies, such as $.user.email; of gRPC calls $.inputs[*].data, $.user.name with "
+                 "'descriptors', or by number behind a call, /notes.Notes/Put$.1.3."},
         {.name = "header", .type = CFG_LATER, .sentence = "Header name."},
         {.name = "query",
          .type = CFG_LATER,
@@ -703,6 +704,9 @@ static const struct cfg_row mask_rows[] = {
         {ONE("gazetteer_file", CFG_HOOK, struct plan_mask, detect.gazetteer_file),
          .hook = config_gazetteer_hook,
          .sentence = "Names and places, one a line, that are found as detector 'gazetteer'; at most 4MiB."},
+        {ONE("descriptors", CFG_HOOK, struct plan_mask, descriptors_file), .hook = config_gazetteer_hook,
+         .sentence = "What protoc --include_imports --descriptor_set_out writes: names for paths of gRPC "
+                     "calls; at most 4MiB."},
         {.name = "free_text",
          .type = CFG_ENUM,
          CFG_FIELD(struct plan_mask, detect.drop_prose),

@@ -11,6 +11,7 @@
 
 #include "capture/hold.h"
 #include "capture/mask.h"
+#include "capture/mask_schema.h"
 #include "proto/protobuf.h"
 
 enum { ROOM = 1 << 20, SLOTS = 32 };
@@ -19,6 +20,7 @@ static struct mask_key *key;
 static struct plan_mask policy;
 static struct buf slots[SLOTS];
 static unsigned used;
+static const struct mask_call tensors = {.how = MASK_BY_TENSOR};
 
 static int setup(void **state)
 {
@@ -136,7 +138,7 @@ static int mask_one(bool request, struct span bytes, struct buf *out, uint32_t *
 	int err = mask_rules_new(&policy, &compiled);
 
 	assert_int_equal(err, 0);
-	err = mask_grpc(compiled, key, request, SPAN(""), &m, out, count, input);
+	err = mask_message(compiled, key, &tensors, request, SPAN(""), &m, out, count, input);
 	mask_rules_free(&compiled);
 	return err;
 }
@@ -193,20 +195,28 @@ static const struct {
          "5{1\"x\" 2\"BYTES\" 3=2 5{8\"($.inputs[*].data[*]|al)\" 8\"[redacted]\"}}", 2},
         {'q', "T$.inputs[*].data[*] R$.inputs[*].data[1]", BYTES_IN,
          "5{1\"x\" 2\"BYTES\" 3=2 5{8\"($.inputs[*].data[*]|al)\" 8\"($.inputs[*].data[*]|bo)\"}}", 2},
-        {'q', "D$.inputs[*].data[*]", NUMBERS_IN, NULL, UINT32_MAX},
-        /* numbers stay as they are, or the copy goes */
+        /* numbers stay numbers; what goes of them is 0 */
+        {'q', "D$.inputs[*].data[*]", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{2=0 2=0}}", 2},
         {'q', "R$.inputs[*].contents.bytes_contents", NUMBERS_IN, NUMBERS_IN, 0},
         {'q', "D$.inputs[*].contents.int_contents", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{}}", 2},
-        {'q', "R$.inputs[*].data", NUMBERS_IN, NULL, UINT32_MAX},
-        {'q', "R$.inputs[*].data[1]", NUMBERS_IN, NULL, UINT32_MAX},
-        {'q', "D$.inputs[*].data[1]", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "T$.inputs[*].data", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].data", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{2=0 2=0}}", 2},
+        {'q', "R$.inputs[*].data[1]", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{2=7 2=0}}", 1},
+        {'q', "D$.inputs[*].data[1]", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{2=7 2=0}}", 1},
         {'q', "R$.inputs[*].data[1][1]", NUMBERS_IN, NULL, UINT32_MAX},
-        {'q', "R$.inputs[*].shape[0]", NUMBERS_IN, NULL, UINT32_MAX},
-        {'q', "R$", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].shape[0]", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=0 5{2=7 2=8}}", 1},
+        {'q', "T$", NUMBERS_IN, NULL, UINT32_MAX},
         {'q', "R$.id", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", 0},
-        {'q', "D$.inputs[*].data", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", NULL, UINT32_MAX},
-        {'q', "R$.inputs[*].contents.int_contents[0]", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", NULL,
-         UINT32_MAX},
+        {'q', "D$.inputs[*].data", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>",
+         "5{1\"y\" 2\"INT32\" 3=1} 7<00000000>", 1},
+        {'q', "R$.inputs[*].contents.int_contents[1]", "5{1\"y\" 2\"INT16\" 3=2} 7<0700ffff>",
+         "5{1\"y\" 2\"INT16\" 3=2} 7<07000000>", 1},
+        {'q', "R$.5[0].data", "5{1\"y\" 2\"FP16\" 3=1} 7<0700>", "5{1\"y\" 2\"FP16\" 3=1} 7<0000>", 1},
+        {'q', "T$.5[0].data", "5{1\"y\" 2\"INT64\" 3=1} 7<0700000000000000>", NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].data", "5{1\"y\" 2\"INT64\" 3=1} 7<07000000>", NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].data", "5{1\"y\" 2\"NEW\" 3=1} 7<07000000>", NULL, UINT32_MAX},
+        {'q', "R$.3", "3\"id\"", "3\"[redacted]\"", 1},
+        {'q', "R/inference.GRPCInferenceService/ModelInfer$.id", "3\"id\"", "3\"id\"", 0},
         {'q', "D$.inputs[0]", BYTES_IN, NULL, UINT32_MAX},
         {'q', "R$.inputs[0]", "5{1\"y\" 2\"z\" 5{8\"a\"}}",
          "5{1\"[redacted]\" 2\"[redacted]\" 5{8\"[redacted]\"}}", 3},
@@ -342,41 +352,57 @@ static void test_compressed(void **state)
 	m = (struct grpc_message){true, {buf_span(small).data, len}};
 	rules("T$.id");
 	assert_int_equal(mask_rules_new(&policy, &compiled), 0);
-	assert_int_equal(mask_grpc(compiled, key, true, SPAN("deflate"), &m, out, &count, &input), 0);
+	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN("deflate"), &m, out, &count, &input), 0);
 	assert_int_equal(count, 1);
 	assert_int_equal(buf_span(out).data[0], 0);
 	buf_reset(out);
-	assert_int_equal(mask_grpc(compiled, key, true, SPAN("snappy"), &m, out, &count, &input), ERR_PROTO);
-	assert_int_equal(mask_grpc(compiled, key, true, SPAN(""), &m, out, &count, &input), ERR_PROTO);
+	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN("snappy"), &m, out, &count, &input), ERR_PROTO);
+	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN(""), &m, out, &count, &input), ERR_PROTO);
 	m.bytes.len--;
-	assert_int_equal(mask_grpc(compiled, key, true, SPAN("deflate"), &m, out, &count, &input), ERR_PROTO);
+	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN("deflate"), &m, out, &count, &input), ERR_PROTO);
 	mask_rules_free(&compiled);
 }
 
 static void test_which_calls(void **state)
 {
 	static const struct {
-		const char *head;
-		bool cannot;
+		const char *head, *name;
+		enum mask_reading how;
 	} heads[] = {
-	        {"POST /inference.GRPCInferenceService/ModelInfer\ncontent-type: application/grpc", false},
-	        {"POST /x/GRPCInferenceService/ModelStreamInfer\ncontent-type: application/grpc+proto",
-	         false},
-	        {"POST /inference.GRPCInferenceService/ModelReady\ncontent-type: application/grpc", true},
-	        {"POST /helloworld.Greeter/ModelInfer\ncontent-type: application/grpc", true},
-	        {"POST /x\ncontent-type: application/grpc", true},
-	        {"200\ncontent-type: application/grpc", false},
-	        {"POST /helloworld.Greeter/SayHello\ncontent-type: application/json", false},
+	        {"POST /inference.GRPCInferenceService/ModelInfer\ncontent-type: application/grpc", "",
+	         MASK_BY_TENSOR},
+	        {"POST /x/GRPCInferenceService/ModelStreamInfer\ncontent-type: application/grpc+proto", "",
+	         MASK_BY_TENSOR},
+	        {"POST /inference.GRPCInferenceService/ModelReady\ncontent-type: application/grpc", "",
+	         MASK_UNREAD},
+	        {"POST /helloworld.Greeter/ModelInfer\ncontent-type: application/grpc", "", MASK_UNREAD},
+	        {"POST /x\ncontent-type: application/grpc", "", MASK_UNREAD},
+	        {"POST /helloworld.Greeter/SayHello\ncontent-type: application/grpc", "helloworld.Greeter/SayHello",
+	         MASK_BY_NUMBER},
+	        {"POST /below/helloworld.Greeter/SayHello\ncontent-type: application/grpc",
+	         "helloworld.Greeter/SayHello", MASK_BY_NUMBER},
+	        {"POST /helloworld.Greeter/SayHello\ncontent-type: application/json", "", MASK_BY_BODY},
 	};
+	struct mask_rules *compiled;
 
 	(void)state;
+	rules("D$.a D/helloworld.Greeter/SayHello$.1");
+	assert_int_equal(mask_rules_new(&policy, &compiled), 0);
+	assert_int_equal(mask_rules_describe(compiled, NULL), 0);
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-		rules("D$.a");
-		assert_int_equal(mask_cannot(&policy, span_of(heads[i].head)), heads[i].cannot);
-		assert_int_equal(mask_by_message(span_of(heads[i].head)), i < 6);
-		memset(&policy, 0, sizeof policy);
-		assert_false(mask_cannot(&policy, span_of(heads[i].head)));
+		struct span head = span_of(heads[i].head), answer = SPAN("200\ncontent-type: application/grpc");
+		uint32_t id = mask_call_id((struct span){head.data + 5, strcspn(head.data + 5, "\n")});
+		struct mask_call call = mask_call_of(compiled, head, 0);
+
+		assert_int_equal(call.how, heads[i].how);
+		assert_true(span_eq(call.name, span_of(heads[i].name)));
+		if (call.how == MASK_BY_BODY)
+			continue;
+		call = mask_call_of(compiled, answer, id);
+		assert_int_equal(call.how, heads[i].how);
+		assert_true(span_eq(call.name, span_of(heads[i].name)));
 	}
+	mask_rules_free(&compiled);
 }
 
 struct laid {
