@@ -300,14 +300,10 @@ static int put_elements(struct walk *w, const struct protobuf_field *f, const st
 	size_t start = 0;
 	int err = 0;
 
-	if (f->wire == PROTOBUF_BYTES) {
+	if (f->wire == PROTOBUF_BYTES)
 		start = protobuf_open(w->out, f->number, f->bytes.len);
-	} else {
-		size_t tag = protobuf_varint_len((uint64_t)f->number << 3);
-
+	else
 		protobuf_put_varint(w->out, (uint64_t)f->number << 3 | f->wire);
-		left = (struct span){f->whole.data + tag, f->whole.len - tag};
-	}
 	while (!err && left.len)
 		err = put_element(w, &left, row, a, (*index)++);
 	if (f->wire == PROTOBUF_BYTES)

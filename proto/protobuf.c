@@ -38,11 +38,15 @@ static bool take_bytes(struct span *from, uint64_t len, struct span *out)
 
 static bool take_content(struct span *from, struct protobuf_field *f)
 {
+	const char *start = from->data;
 	uint64_t len;
 
 	switch (f->wire) {
 	case PROTOBUF_VARINT:
-		return take_varint(from, &f->value);
+		if (!take_varint(from, &f->value))
+			return false;
+		f->bytes = (struct span){start, (size_t)(from->data - start)};
+		return true;
 	case PROTOBUF_FIXED64:
 		return take_bytes(from, 8, &f->bytes);
 	case PROTOBUF_FIXED32:

@@ -38,7 +38,7 @@ struct protobuf_field {
 	uint32_t number;
 	enum protobuf_wire wire;
 	uint64_t value;    /* of a varint */
-	struct span bytes; /* the content: of PROTOBUF_BYTES, or the 4 or 8 bytes of a fixed one */
+	struct span bytes; /* the content, of PROTOBUF_BYTES without its length */
 	struct span whole; /* tag included */
 };
 
