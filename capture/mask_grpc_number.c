@@ -122,27 +122,31 @@ static bool number_read(struct number n, struct span from, uint64_t *bits_out)
 	return n.kind != NUMBER_OPAQUE && read_whole(text, n, bits_out);
 }
 
-bool mask_numbers(const struct plan_mask_field *rule, enum protobuf_type type)
+/* Can what the rule puts be such a number, or none? Of one that is not known it can only be taken away. */
+static bool can_be(const struct plan_mask_field *rule, struct number n)
 {
 	uint64_t bits;
 
 	switch (rule->with) {
+	case MASK_DROP:
+	case MASK_NULL:
+	case MASK_REDACT:
+		return true;
 	case MASK_TOKEN:
 	case MASK_TYPE:
 	case MASK_CHARACTERS:
 	case MASK_SURROGATE:
 		return false;
 	case MASK_CONSTANT:
-		return number_read(walk_number_of(type), span_of(rule->by.text), &bits);
+		return number_read(n, span_of(rule->by.text), &bits);
 	default:
-		return true;
+		return n.kind != NUMBER_OPAQUE;
 	}
 }
 
-/* Is there nothing to be read out of it, only to be taken away? */
-static bool takes_away(uint32_t with)
+bool mask_numbers(const struct plan_mask_field *rule, enum protobuf_type type)
 {
-	return with == MASK_DROP || with == MASK_NULL || with == MASK_REDACT;
+	return can_be(rule, walk_number_of(type));
 }
 
 int walk_mask_number(struct walk *w, struct number n, uint64_t *bits, rule hit)
@@ -151,9 +155,7 @@ int walk_mask_number(struct walk *w, struct number n, uint64_t *bits, rule hit)
 	struct buf put;
 	bool bare = true, read;
 
-	if (!mask_numbers(hit, PROTOBUF_INT64) && (hit->with != MASK_CONSTANT || n.kind == NUMBER_OPAQUE))
-		return ERR_PROTO;
-	if (n.kind == NUMBER_OPAQUE && !takes_away(hit->with))
+	if (!can_be(hit, n))
 		return ERR_PROTO;
 	buf_init(&put, MASK_BY_BYTES + DIGITS_MAX);
 	number_text(n, *bits, text);

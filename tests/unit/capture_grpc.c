@@ -13,6 +13,7 @@
 #include "capture/mask.h"
 #include "capture/mask_schema.h"
 #include "proto/protobuf.h"
+#include "tests/lib/message.h"
 
 enum { ROOM = 1 << 20, SLOTS = 32 };
 
@@ -63,71 +64,11 @@ static void rules(const char *text)
 	}
 }
 
-/*
- * Messages as text: NUMBER"string" NUMBER{message} NUMBER=varint NUMBER<hex>, blanks between; "string" may
- * hold (RULE|value), which is written as its token.
- */
-static const char *put_text(const char *at, struct buf *out);
-
-static const char *put_string(const char *at, struct buf *out)
-{
-	char token[25];
-
-	for (; *at != '"'; at++) {
-		const char *bar = *at == '(' ? strchr(at, '|') : NULL, *end = bar ? strchr(bar, ')') : NULL;
-
-		if (!end) {
-			buf_put(out, at, 1);
-			continue;
-		}
-		mask_token(key, (struct span){at + 1, (size_t)(bar - at - 1)},
-		           (struct span){bar + 1, (size_t)(end - bar - 1)}, token);
-		buf_puts(out, token);
-		at = end;
-	}
-	return at + 1;
-}
-
-static const char *put_hex(const char *at, struct buf *out)
-{
-	for (; *at != '>'; at += 2) {
-		char pair[3] = {at[0], at[1], 0}, byte = (char)strtoul(pair, NULL, 16);
-
-		buf_put(out, &byte, 1);
-	}
-	return at + 1;
-}
-
-static const char *put_text(const char *at, struct buf *out)
-{
-	while (*at && *at != '}') {
-		struct buf inside;
-		char *end;
-		uint32_t number = (uint32_t)strtoul(at, &end, 10);
-
-		at = end + 1;
-		if (*end == '=') {
-			protobuf_put_varint(out, (uint64_t)number << 3);
-			protobuf_put_varint(out, (uint64_t)strtoll(at, &end, 10));
-			at = end;
-		} else {
-			buf_init(&inside, ROOM);
-			at = *end == '"'   ? put_string(at, &inside)
-			     : *end == '<' ? put_hex(at, &inside)
-			                   : put_text(at, &inside) + 1;
-			protobuf_put_bytes(out, number, buf_span(&inside));
-			buf_fini(&inside);
-		}
-		at += strspn(at, " ");
-	}
-	return at;
-}
-
 static struct span message(const char *text)
 {
 	struct buf *out = slot();
 
-	put_text(text, out);
+	message_put(key, text, out);
 	return buf_span(out);
 }
 
@@ -288,7 +229,7 @@ static void test_lengths(void **state)
 		for (size_t i = 0; i < len; i++)
 			buf_puts(text, "x");
 		buf_put(text, "\" 5{8\"secret\"}}", 16);
-		put_text(buf_span(text).data, in);
+		message_put(key, buf_span(text).data, in);
 		rules("r$.inputs[0].name t$..data t$.parameters.k");
 		assert_int_equal(mask_one(true, buf_span(in), out, &count, &input), 0);
 		assert_int_equal(count, 3);
