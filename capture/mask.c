@@ -497,7 +497,8 @@ static bool is_normal(struct span target)
 
 	buf_init(&room, target.len + 1);
 	normal = buf_room(&room, target.len + 1) &&
-	         !url_normalise(target, room.base, target.len, &path, &flags) && !(flags & URL_DISAGREE);
+	         !url_normalise(target, room.base, target.len, &path, &flags) &&
+	         !(flags & (URL_DISAGREE | URL_ESCAPED_SLASH)) && !memchr(path.data, '\\', path.len);
 	buf_fini(&room);
 	return normal;
 }

@@ -3,7 +3,8 @@
  * message, a text or neither, and what is found in texts is masked; lengths follow.
  *
  * Bytes that read as a message are taken for one unless, as a text, they still hold something to be found:
- * then they are the text. What is neither, pictures say, passes when nothing is found in its bytes, and so do
+ * then they are the text. So are those of raw tensors: elements, each with 4 bytes of length before it. What is
+ * none of these, pictures say, passes when nothing is found in its bytes, and so do
  * numbers; with a find in it, or too deep to be read, the message is refused.
  */
 #include "capture/mask_inside.h"
@@ -40,6 +41,63 @@ static bool still_holds(const struct mask_work *w, size_t len)
 	return utf8_valid(put.data, put.len) && holds(w, put);
 }
 
+enum { LENGTH_BYTES = 4 };
+
+/* The next element of a raw tensor; false: there is none. */
+static bool next_element(struct span *left, struct span *out)
+{
+	const unsigned char *p = (const unsigned char *)left->data;
+	size_t len;
+
+	if (left->len < LENGTH_BYTES)
+		return false;
+	len = (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
+	if (len > left->len - LENGTH_BYTES)
+		return false;
+	*out = (struct span){left->data + LENGTH_BYTES, len};
+	*left = (struct span){out->data + len, left->len - LENGTH_BYTES - len};
+	return true;
+}
+
+static bool are_elements(struct span bytes)
+{
+	struct span one;
+
+	while (next_element(&bytes, &one))
+		;
+	return !bytes.len;
+}
+
+static int put_plain(struct mask_work *w, struct span bytes)
+{
+	if (utf8_valid(bytes.data, bytes.len))
+		return mask_either(w, SPAN("content"), bytes);
+	if (holds(w, bytes))
+		return ERR_UNSUPPORTED;
+	buf_span_put(w->out, bytes);
+	return 0;
+}
+
+static int put_elements(struct mask_work *w, struct span bytes)
+{
+	struct span one;
+	int err = 0;
+
+	while (!err && next_element(&bytes, &one)) {
+		char length[LENGTH_BYTES] = {0};
+		size_t start = buf_len(w->out), len;
+
+		buf_put(w->out, length, sizeof length);
+		err = put_plain(w, one);
+		if (err || w->out->err)
+			return err ? err : w->out->err;
+		len = buf_len(w->out) - start - LENGTH_BYTES;
+		for (unsigned i = 0; i < LENGTH_BYTES; i++)
+			w->out->base[w->out->head + start + i] = (char)(len >> 8 * i);
+	}
+	return err;
+}
+
 int mask_guess(struct mask_work *w, struct span bytes, unsigned depth)
 {
 	const struct mask_work before = *w;
@@ -59,12 +117,7 @@ int mask_guess(struct mask_work *w, struct span bytes, unsigned depth)
 		return 0;
 	}
 	back_to(w, &before, len);
-	if (utf8_valid(bytes.data, bytes.len))
-		return mask_either(w, SPAN("content"), bytes);
-	if (holds(w, bytes))
-		return ERR_UNSUPPORTED;
-	buf_span_put(w->out, bytes);
-	return 0;
+	return are_elements(bytes) ? put_elements(w, bytes) : put_plain(w, bytes);
 }
 
 static int put_bytes(struct mask_work *w, uint32_t number, struct span bytes, unsigned depth)

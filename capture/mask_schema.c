@@ -286,9 +286,10 @@ static bool is_entry(const struct table *t)
 
 static int make_table(struct mask_schema *s, struct draft *d, const struct draft_message *m, struct table *t)
 {
-	const struct draft_row *from = (const struct draft_row *)(const void *)d->rows.base + m->first;
+	const struct draft_row *from = (const struct draft_row *)(const void *)buf_span(&d->rows).data;
 	struct row *rows = s->rows + m->first;
 
+	from += m->first;
 	for (uint32_t i = 0; i < m->count; i++) {
 		int err = make_row(s, d, &from[i], &rows[t->count]);
 

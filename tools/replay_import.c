@@ -26,8 +26,9 @@
 #include "tools/commands.h"
 #include "tools/reach.h"
 #include "tools/replay.h"
+#include "tools/replay_subject.h"
 
-enum { ASK_MS = 120000, CHUNK_BYTES = 64 << 10, TOLD_MAX = 10, REQUEST_LIMIT = GOR_BYTES_MAX + H1_HEAD_MAX };
+enum { LEFT_MAX = 1 << 24, ASK_MS = 120000, CHUNK_BYTES = 64 << 10, TOLD_MAX = 10, REQUEST_LIMIT = GOR_BYTES_MAX + H1_HEAD_MAX };
 
 struct import {
 	const struct replay_options *options;
@@ -37,6 +38,9 @@ struct import {
 	struct reach reach;
 	struct reach_answer answer;
 	struct mask_key *key;
+	struct subject *subject; /* NULL: nobody has withdrawn */
+	uint64_t *left;          /* exchanges whose request was left out: open addressing, 0 is free */
+	size_t left_count, left_room;
 	struct capfile_writer *writer;
 	struct buf request, head, body, masked;
 	struct plan plan;            /* what the capture says of itself */
@@ -187,6 +191,43 @@ static int leave_out(struct import *im, uint64_t number, const char *why)
 	return 0;
 }
 
+/* The place of an exchange, or a free one. */
+static uint64_t *left_at(uint64_t *left, size_t room, uint64_t id)
+{
+	size_t at = (size_t)id & (room - 1);
+
+	while (left[at] && left[at] != id)
+		at = (at + 1) & (room - 1);
+	return &left[at];
+}
+
+static bool was_left(const struct import *im, uint64_t id)
+{
+	return im->left_room && *left_at(im->left, im->left_room, id);
+}
+
+/* Its answer, which may come much later, is left out with it. */
+static int leave(struct import *im, uint64_t id)
+{
+	size_t room = im->left_room ? 2 * im->left_room : 64;
+	uint64_t *left;
+
+	if (2 * im->left_count >= im->left_room) {
+		left = room > LEFT_MAX ? NULL : calloc(room, sizeof *left);
+		if (!left)
+			return ERR_NOMEM;
+		for (size_t i = 0; i < im->left_room; i++)
+			if (im->left[i])
+				*left_at(left, room, im->left[i]) = im->left[i];
+		free(im->left);
+		im->left = left;
+		im->left_room = room;
+	}
+	im->left_count += !was_left(im, id);
+	*left_at(im->left, im->left_room, id) = id;
+	return 0;
+}
+
 /* Ask live what was masked, and keep what it says. */
 static int ask_live(struct import *im, struct item it)
 {
@@ -231,6 +272,13 @@ static int take_request(struct import *im, const struct item *it)
 	uint32_t masked = 0;
 	int err;
 
+	err = subject_withdrawn(im->subject, head);
+	if (err > 0) {
+		leave_out(im, it->number, "its subject has withdrawn");
+		return leave(im, it->id);
+	}
+	if (err)
+		return err;
 	if (im->options->against && !effects_may_send(&im->choice, 0, head_method(head), head_target(head)))
 		return leave_out(im, it->number, "it may have side effects; see --allow");
 	if (im->options->dry_run) {
@@ -330,7 +378,7 @@ static int take_gor(struct import *im, int rc, const struct gor_item *g)
 	it.body = buf_span(&im->body);
 	if (request)
 		return take_request(im, &it);
-	return im->options->dry_run ? 0 : put_answer(im, &it);
+	return im->options->dry_run || was_left(im, it.id) ? 0 : put_answer(im, &it);
 }
 
 static int read_gor(struct import *im)
@@ -365,7 +413,7 @@ static int take_entry(struct import *im, const struct har *h)
 	buf_reset(&im->head);
 	buf_span_put(&im->head, buf_span(&h->request_head));
 	err = take_request(im, &it);
-	if (err || im->options->against || im->options->dry_run || !h->answered)
+	if (err || im->options->against || im->options->dry_run || !h->answered || was_left(im, it.id))
 		return err;
 	buf_reset(&im->head);
 	buf_span_put(&im->head, buf_span(&h->answer_head));
@@ -521,8 +569,13 @@ int replay_import(const struct replay_options *o, struct source *source, const c
 	buf_init(&im.masked, RECORD_PAYLOAD_MAX);
 	reach_answer_init(&im.answer);
 	status = aim(&im);
-	if (status < 0)
-		status = import_all(&im, path);
+	if (status < 0) {
+		int err = subject_open(o->config, &im.subject);
+
+		status = err ? err : import_all(&im, path);
+	}
+	subject_free(&im.subject);
+	free(im.left);
 	reach_close(&im.reach);
 	reach_answer_fini(&im.answer);
 	tls_context_unref(&im.trust);

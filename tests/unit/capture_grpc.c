@@ -216,6 +216,59 @@ static void test_fields(void **state)
 	}
 }
 
+static uint32_t element_len(struct span left)
+{
+	return (uint32_t)(unsigned char)left.data[0] | (uint32_t)(unsigned char)left.data[1] << 8;
+}
+
+/* Whatever an operator makes of elements, each has its length before it, and there are as many. */
+static void test_raw_elements(void **state)
+{
+	static const char *const values[] = {"", "a", "Ada Byron", "ada@example.com", "4111 1111 1111 1111", "\xff\xfe",
+	                                     "2001-02-03", "+44 20 7946", "J\xc3\xbcrgen"};
+	enum { VALUES = sizeof values / sizeof *values };
+
+	(void)state;
+	for (uint32_t with = 0; with < MASK_OPERATORS; with++) {
+		struct buf raw, in, out;
+		struct protobuf_field f;
+		struct span left;
+		uint32_t count;
+		bool input;
+
+		buf_init(&raw, ROOM);
+		buf_init(&in, ROOM);
+		buf_init(&out, ROOM);
+		for (size_t i = 0; i < VALUES; i++) {
+			protobuf_put_fixed(&raw, strlen(values[i]), 4);
+			buf_puts(&raw, values[i]);
+		}
+		protobuf_put_bytes(&in, 5,
+		                   SPAN("\x12\x05"
+		                        "BYTES"));
+		protobuf_put_bytes(&in, 7, buf_span(&raw));
+		rules("R$.inputs[*].data");
+		policy.fields[0].with = with;
+		assert_int_equal(mask_by_read(with, with == MASK_CONSTANT ? "x" : "", &policy.fields[0].by), 0);
+		assert_int_equal(mask_one(true, buf_span(&in), &out, &count, &input), 0);
+		assert_int_equal(count, with == MASK_KEEP ? 0 : VALUES);
+		left = (struct span){buf_span(&out).data + GRPC_PREFIX_BYTES, buf_len(&out) - GRPC_PREFIX_BYTES};
+		while (protobuf_next(&left, &f) > 0)
+			;
+		assert_int_equal(f.number, 7);
+		for (size_t i = 0; i < VALUES; i++) {
+			size_t len = 4 + element_len(f.bytes);
+
+			assert_in_range(f.bytes.len, len, ROOM);
+			f.bytes = (struct span){f.bytes.data + len, f.bytes.len - len};
+		}
+		assert_int_equal(f.bytes.len, 0);
+		buf_fini(&raw);
+		buf_fini(&in);
+		buf_fini(&out);
+	}
+}
+
 /* A value that grows past 127 bytes, and one that shrinks below: lengths around it follow, at each level. */
 static void test_lengths(void **state)
 {
@@ -421,7 +474,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	        TEST(test_fields), TEST(test_lengths),     TEST(test_compressed),
-	        TEST(test_many),   TEST(test_which_calls), TEST(test_hold),
+	        TEST(test_many),   TEST(test_which_calls), TEST(test_hold), TEST(test_raw_elements),
 	};
 
 	return cmocka_run_group_tests_name("capture_grpc", tests, NULL, NULL);

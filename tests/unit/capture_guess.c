@@ -122,6 +122,24 @@ static void tensors_are_masked_as_tensors(void **state)
 	assert_non_null(memmem(out.base, buf_len(&out), "\x0a\0\0\0[redacted]\x02\0\0\0\xff\xd8", 20));
 }
 
+/* The same of a call that nobody knows, where lengths are the only mark of a tensor; texts alone are UTF-8. */
+static void raw_tensors_stay_tensors(void **state)
+{
+	static const char raws[][48] = {"\x11\0\0\0" MAIL "\x02\0\0\0\xff\xd8", "\x11\0\0\0" MAIL "\x02\0\0\0ok"};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		buf_reset(&inside);
+		buf_reset(&out);
+		buf_put(&inside, raws[i], 17 + 2 + 8);
+		wrap(7);
+		assert_int_equal(guess(), 0);
+		assert_true(!holds(MAIL));
+		assert_memory_equal(out.base + GRPC_PREFIX_BYTES + 2, "\x0a\0\0\0[redacted]\x02\0\0\0", 18);
+		assert_memory_equal(out.base + GRPC_PREFIX_BYTES + 20, raws[i] + 25, 2);
+	}
+}
+
 static void what_cannot_be_read_is_searched_as_it_is(void **state)
 {
 	(void)state;
@@ -160,6 +178,7 @@ int main(void)
 	        TEST(what_looks_like_a_tensor_is_searched),
 	        TEST(a_text_where_a_shape_would_be_is_searched),
 	        TEST(tensors_are_masked_as_tensors),
+	        TEST(raw_tensors_stay_tensors),
 	        TEST(what_cannot_be_read_is_searched_as_it_is),
 	        TEST(what_lies_too_deep_is_refused),
 	};
