@@ -80,24 +80,24 @@ enum mask_reading { MASK_BY_BODY, MASK_BY_TENSOR, MASK_BY_TYPE, MASK_BY_NUMBER, 
 struct table; /* of a type's fields */
 struct mask_call {
 	enum mask_reading how;
-	struct span name; /* "SERVICE/METHOD"; empty: no rule names it */
+	struct span name;                       /* "SERVICE/METHOD"; empty: no rule names it */
 	const struct table *request, *response; /* MASK_BY_TYPE */
 };
 /* What records say of a request's call, so that its answers can be read; 0: it is none. */
 uint32_t mask_call_id(struct span target);
 /* The call of a request's head, or, of an answer's, the one of that id. Borrows the rules and the head. */
 struct mask_call mask_call_of(const struct mask_rules *, struct span head, uint32_t id);
-/* Rewrite one gRPC message, prefix included, that is not to be read MASK_BY_BODY or not at all. Paths name the
- * fields as their .proto does, or by number: $.user.name, $.1.2; elements of what is repeated $.users[*].name,
- * where there are no names $.3.1 or $.3[0].1; values of a map $.labels.KEY. A tensor's contents, typed or raw,
- * are also $.inputs[*].data as over REST. Of a container all that is in it is masked. What a rule drops is not
- * there any more, an element of a list is left empty or 0. A number becomes what its operator leaves of it, 0
- * when that is none; of an operator that only knows texts ERR_PROTO, but a parameter of the Open Inference
- * Protocol becomes its string_param. ERR_PROTO also: no such message, a field that its type does not have, a
- * rule that leads into what is no message, a string that is no UTF-8; ERR_UNSUPPORTED: a coding that nobody
- * knows, or a find where none can be masked; ERR_LIMIT: over 24 messages deep, over 65536 fields (elements of
- * one list of numbers that its rules treat alike count once). A compressed one (`encoding`: grpc-encoding)
- * leaves uncompressed. Else as mask_json(). */
+/* Rewrite one gRPC message, prefix included, that is not to be read MASK_BY_BODY or not at all. Paths name
+ * the fields as their .proto does, or by number: $.user.name, $.1.2; elements of what is repeated
+ * $.users[*].name, where there are no names $.3.1 or $.3[0].1; values of a map $.labels.KEY. A tensor's
+ * contents, typed or raw, are also $.inputs[*].data as over REST. Of a container all that is in it is masked.
+ * What a rule drops is not there any more, an element of a list is left empty or 0. A number becomes what its
+ * operator leaves of it, 0 when that is none; of an operator that only knows texts ERR_PROTO, but a parameter
+ * of the Open Inference Protocol becomes its string_param. ERR_PROTO also: no such message, a field that its
+ * type does not have, a rule that leads into what is no message, a string that is no UTF-8; ERR_UNSUPPORTED:
+ * a coding that nobody knows, or a find where none can be masked; ERR_LIMIT: over 24 messages deep, over
+ * 65536 fields (elements of one list of numbers that its rules treat alike count once). A compressed one
+ * (`encoding`: grpc-encoding) leaves uncompressed. Else as mask_json(). */
 int mask_message(const struct mask_rules *, struct mask_key *, const struct mask_call *, bool request,
                  struct span encoding, const struct grpc_message *, struct buf *out, uint32_t *count_out,
                  bool *input_masked_out) MUST_CHECK;
@@ -107,8 +107,8 @@ int mask_protobuf(const struct mask_rules *, struct mask_key *, struct span enco
                   bool *input_masked_out) MUST_CHECK;
 /* Can an operator leave a number of that type (enum protobuf_type) a number, or nothing? */
 bool mask_numbers(const struct plan_mask_field *, enum protobuf_type);
-/* Can that path, of JSON or behind a call ("/SERVICE/METHOD$.1.3"), be read? 0, ERR_CONFIG, or ERR_LIMIT (too many steps); *at_out: the byte of the step
- * that cannot. */
+/* Can that path, of JSON or behind a call ("/SERVICE/METHOD$.1.3"), be read? 0, ERR_CONFIG, or ERR_LIMIT (too
+ * many steps); *at_out: the byte of the step that cannot. */
 int mask_path_check(const char *path, size_t *at_out) MUST_CHECK;
 /* Is all that `later` leads to already in what `first` does? Both can be read. */
 bool mask_path_covers(const char *first, const char *later);

@@ -1,8 +1,8 @@
 /*
  * mask_fit.c - whether a rule for a gRPC call can ever act, asked of descriptors before a run begins.
  *
- * The rule is walked over the types, not over a message: each type is looked at once for each step that is due
- * in it, so recursive ones end.
+ * The rule is walked over the types, not over a message: each type is looked at once for each step that is
+ * due in it, so recursive ones end.
  */
 #include <stdlib.h>
 
@@ -46,9 +46,9 @@ static uint32_t behind(const struct path_rule *r, uint32_t due, const struct row
 		const struct path_step *s = &r->steps[i];
 		bool member = s->kind == STEP_MEMBER || s->kind == STEP_DEEP;
 
-		if (any ? member
-		        : row ? member && (span_eq(s->name, span_of(row->name)) || s->number == row->number)
-		              : !member)
+		if (any   ? member
+		    : row ? member && (span_eq(s->name, span_of(row->name)) || s->number == row->number)
+		          : !member)
 			next |= 2u << i;
 	}
 	return next;
@@ -108,7 +108,8 @@ static enum mask_misfit check_numbers(const struct path_rule *r, unsigned *step_
 }
 
 static enum mask_misfit check_types(const struct mask_schema *s, const struct mask_call *call,
-                                    const struct path_rule *r, unsigned *step_out, char near[GUESS_HINT_BYTES])
+                                    const struct path_rule *r, unsigned *step_out,
+                                    char near[GUESS_HINT_BYTES])
 {
 	struct fit f = {.schema = s, .rule = r};
 	size_t count;

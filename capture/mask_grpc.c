@@ -82,8 +82,8 @@ const struct row *walk_row(const struct table *table, const struct protobuf_fiel
 			high = middle;
 	}
 	row = low < table->count && table->rows[low].number == f->number ? &table->rows[low] : NULL;
-	if (row && (f->wire == protobuf_wire_of(row->type) ||
-	            (row->kind == NUMBERS && f->wire == PROTOBUF_BYTES)))
+	if (row &&
+	    (f->wire == protobuf_wire_of(row->type) || (row->kind == NUMBERS && f->wire == PROTOBUF_BYTES)))
 		return row;
 	return NULL;
 }

@@ -23,11 +23,13 @@ static const struct tensor_type {
 	struct number number; /* of BYTES none */
 	unsigned typed;
 } types[] = {
-        {"BOOL", {NUMBER_TRUTH, 1}, 1},    {"INT8", {NUMBER_SIGNED, 1}, 2},   {"INT16", {NUMBER_SIGNED, 2}, 2},
-        {"INT32", {NUMBER_SIGNED, 4}, 2},  {"INT64", {NUMBER_SIGNED, 8}, 3},  {"UINT8", {NUMBER_UNSIGNED, 1}, 4},
-        {"UINT16", {NUMBER_UNSIGNED, 2}, 4}, {"UINT32", {NUMBER_UNSIGNED, 4}, 4}, {"UINT64", {NUMBER_UNSIGNED, 8}, 5},
-        {"FP16", {NUMBER_OPAQUE, 2}, 6},   {"BF16", {NUMBER_OPAQUE, 2}, 6},   {"FP32", {NUMBER_REAL, 4}, 6},
-        {"FP64", {NUMBER_REAL, 8}, 7},     {"BYTES", {NUMBER_OPAQUE, 0}, BYTES_CONTENTS},
+        {"BOOL", {NUMBER_TRUTH, 1}, 1},      {"INT8", {NUMBER_SIGNED, 1}, 2},
+        {"INT16", {NUMBER_SIGNED, 2}, 2},    {"INT32", {NUMBER_SIGNED, 4}, 2},
+        {"INT64", {NUMBER_SIGNED, 8}, 3},    {"UINT8", {NUMBER_UNSIGNED, 1}, 4},
+        {"UINT16", {NUMBER_UNSIGNED, 2}, 4}, {"UINT32", {NUMBER_UNSIGNED, 4}, 4},
+        {"UINT64", {NUMBER_UNSIGNED, 8}, 5}, {"FP16", {NUMBER_OPAQUE, 2}, 6},
+        {"BF16", {NUMBER_OPAQUE, 2}, 6},     {"FP32", {NUMBER_REAL, 4}, 6},
+        {"FP64", {NUMBER_REAL, 8}, 7},       {"BYTES", {NUMBER_OPAQUE, 0}, BYTES_CONTENTS},
 };
 
 const struct tensor_type *walk_tensor_type(struct span datatype)

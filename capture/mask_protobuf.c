@@ -3,9 +3,9 @@
  * message, a text or neither, and what is found in texts is masked; lengths follow.
  *
  * Bytes that read as a message are taken for one unless, as a text, they still hold something to be found:
- * then they are the text. So are those of raw tensors: elements, each with 4 bytes of length before it. What is
- * none of these, pictures say, passes when nothing is found in its bytes, and so do
- * numbers; with a find in it, or too deep to be read, the message is refused.
+ * then they are the text. So are those of raw tensors: elements, each with 4 bytes of length before it. What
+ * is none of these, pictures say, passes when nothing is found in its bytes, and so do numbers; with a find
+ * in it, or too deep to be read, the message is refused.
  */
 #include "capture/mask_inside.h"
 #include "proto/base/utf8.h"

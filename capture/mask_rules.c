@@ -192,8 +192,8 @@ void mask_rules_free(struct mask_rules **rules)
 static bool step_is(const struct path_step *step, const struct mask_step *at)
 {
 	if (step->kind == STEP_MEMBER || step->kind == STEP_DEEP)
-		return at->name.data && (span_eq(at->name, step->name) ||
-		                         (at->number && at->number == step->number));
+		return at->name.data &&
+		       (span_eq(at->name, step->name) || (at->number && at->number == step->number));
 	return !at->name.data && (step->kind == STEP_EACH || at->any || step->index == at->index);
 }
 

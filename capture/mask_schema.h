@@ -2,8 +2,8 @@
  * mask_schema.h - the types and calls of a FileDescriptorSet, which is what `protoc --include_imports
  * --descriptor_set_out` writes: names and numbers for rules, without generated code. Pure.
  *
- * Source: google/protobuf/descriptor.proto. Each type becomes a table of its fields. Groups and extensions are
- * left out: a message that has one is refused like any with a field that nobody knows.
+ * Source: google/protobuf/descriptor.proto. Each type becomes a table of its fields. Groups and extensions
+ * are left out: a message that has one is refused like any with a field that nobody knows.
  */
 #ifndef CAPTURE_MASK_SCHEMA_H
 #define CAPTURE_MASK_SCHEMA_H
@@ -40,8 +40,8 @@ enum mask_misfit {
 	MISFIT_FIELD,  /* no message there has that field; or there is no list, no message */
 	MISFIT_NUMBER, /* it leads to a number, which the operator cannot leave one */
 };
-/* *at_out: the byte of the path; `near`: what was meant, perhaps, or empty. Of the Open Inference Protocol's calls and of
- * rules for none: MISFIT_NONE. */
+/* *at_out: the byte of the path; `near`: what was meant, perhaps, or empty. Of the Open Inference Protocol's
+ * calls and of rules for none: MISFIT_NONE. */
 enum mask_misfit mask_schema_check(const struct mask_schema *, const struct plan_mask_field *, size_t *at_out,
                                    char near[GUESS_HINT_BYTES]);
 

@@ -322,10 +322,10 @@ static int mask_messages(struct masker *m, struct track *t, const struct mask_ru
 		long n = grpc_next(left, SIZE_MAX, &message);
 		bool input_masked;
 		uint32_t count;
-		int err = n > 0 ? mask_message(rules, key_of(m, t->last.route), &t->call,
-		                               t->leg == LEG_CLIENT, span_of(t->encoding), &message, out,
-		                               &count, &input_masked)
-		                : ERR_PROTO;
+		int err =
+		        n > 0 ? mask_message(rules, key_of(m, t->last.route), &t->call, t->leg == LEG_CLIENT,
+		                             span_of(t->encoding), &message, out, &count, &input_masked)
+		              : ERR_PROTO;
 
 		if (err)
 			return err;
@@ -604,7 +604,8 @@ static int load_schema(struct masker *m, uint32_t i)
 	snprintf(name, sizeof name, "descriptors.%u", i);
 	buf_init(&file, 2 * SCHEMA_BYTES_MAX);
 	role_read(m->env, name, &file);
-	err = file.err ? file.err : mask_schema_open(&m->env->plan->masks[i], buf_span(&file), &m->schemas[i]);
+	err = file.err ? file.err
+	               : mask_schema_open(&m->env->plan->masks[i], buf_span(&file), &m->schemas[i]);
 	buf_fini(&file);
 	return err;
 }

@@ -49,7 +49,8 @@ int protobuf_varint(struct span bytes, uint64_t *out) MUST_CHECK;
 size_t protobuf_varint_len(uint64_t value);
 /* How a value of that type, none of them packed, is written. */
 enum protobuf_wire protobuf_wire_of(enum protobuf_type);
-/* Append: a varint; the low `bytes` of a number, the least first; a field of bytes. Errors stick in the buf. */
+/* Append: a varint; the low `bytes` of a number, the least first; a field of bytes. Errors stick in the buf.
+ */
 void protobuf_put_varint(struct buf *, uint64_t value);
 void protobuf_put_fixed(struct buf *, uint64_t bits, unsigned bytes);
 void protobuf_put_bytes(struct buf *, uint32_t number, struct span bytes);

@@ -242,8 +242,8 @@ struct mask_schema *config_check_descriptors(struct cfg *c, const struct cfg_nod
 		return NULL;
 	err = mask_schema_new((struct span){f.bytes, f.len}, &schema, why);
 	if (err == ERR_PROTO)
-		cfg_fail(c, n, "protoc --include_imports --descriptor_set_out=FILE *.proto makes one", "%.200s: %s",
-		         m->descriptors_file, why);
+		cfg_fail(c, n, "protoc --include_imports --descriptor_set_out=FILE *.proto makes one",
+		         "%.200s: %s", m->descriptors_file, why);
 	else if (err)
 		cfg_fail(c, n, NULL, "%.200s: %s", m->descriptors_file, err_text(err));
 	config_sha256((struct span){f.bytes, f.len}, m->descriptors_hash);

@@ -162,8 +162,8 @@ static void call_path_check(struct cfg *c, const struct cfg_node *n, const char 
 		         "'%.80s' is not a path of a call", path);
 	else if (err)
 		cfg_fail(c, n, "a step is .name, .3, [3], [*] or ..name",
-		         "'%.80s' is not a path of a call: cannot read it from byte %zu, '%.40s'", path, at + 1,
-		         path + at);
+		         "'%.80s' is not a path of a call: cannot read it from byte %zu, '%.40s'", path,
+		         at + 1, path + at);
 }
 
 void config_json_path_hook(struct cfg *c, const struct cfg_node *n, void *at)

@@ -137,11 +137,13 @@ static void tell_misfit(struct cfg *c, const struct cfg_node *n, const struct pl
 		return;
 	case MISFIT_NAME:
 		cfg_fail(c, n, "add descriptors: FILE, or use numbers, as in $.1.3",
-		         "'%.80s' cannot match: nothing says which field '%.40s' is", f->where, f->where + at);
+		         "'%.80s' cannot match: nothing says which field '%.40s' is", f->where,
+		         f->where + at);
 		return;
 	case MISFIT_DEEP:
 		cfg_fail(c, n, "add descriptors: FILE, or write all of the way, as in $.1.3",
-		         "'%.80s' cannot match: without descriptors no message is told from a text", f->where);
+		         "'%.80s' cannot match: without descriptors no message is told from a text",
+		         f->where);
 		return;
 	case MISFIT_FIELD:
 		cfg_fail(c, n, near[0] ? near : "name a field, or an element [*] of a list",
@@ -163,6 +165,7 @@ static void check_calls(struct cfg *c, const struct cfg_node *n, struct plan_mas
 	const struct cfg_node *file = cfg_child(n, "descriptors");
 	struct mask_schema *schema = NULL;
 	char near[GUESS_HINT_BYTES];
+	enum mask_misfit misfit;
 	size_t at;
 
 	if (file && m->descriptors_file[0])
@@ -171,9 +174,10 @@ static void check_calls(struct cfg *c, const struct cfg_node *n, struct plan_mas
 		const struct plan_mask_field *f = &m->fields[i];
 		const struct cfg_node *item = config_item(n, "fields", i);
 
-		if (f->place == MASK_PATH)
-			tell_misfit(c, cfg_child(item, "path"), f, mask_schema_check(schema, f, &at, near), at,
-			            near);
+		if (f->place != MASK_PATH)
+			continue;
+		misfit = mask_schema_check(schema, f, &at, near);
+		tell_misfit(c, cfg_child(item, "path"), f, misfit, at, near);
 	}
 	mask_schema_free(&schema);
 }

@@ -28,7 +28,13 @@
 #include "tools/replay.h"
 #include "tools/replay_subject.h"
 
-enum { LEFT_MAX = 1 << 24, ASK_MS = 120000, CHUNK_BYTES = 64 << 10, TOLD_MAX = 10, REQUEST_LIMIT = GOR_BYTES_MAX + H1_HEAD_MAX };
+enum {
+	LEFT_MAX = 1 << 24,
+	ASK_MS = 120000,
+	CHUNK_BYTES = 64 << 10,
+	TOLD_MAX = 10,
+	REQUEST_LIMIT = GOR_BYTES_MAX + H1_HEAD_MAX
+};
 
 struct import {
 	const struct replay_options *options;
@@ -39,8 +45,6 @@ struct import {
 	struct reach_answer answer;
 	struct mask_key *key;
 	struct subject *subject; /* NULL: nobody has withdrawn */
-	uint64_t *left;          /* exchanges whose request was left out: open addressing, 0 is free */
-	size_t left_count, left_room;
 	struct capfile_writer *writer;
 	struct buf request, head, body, masked;
 	struct plan plan;            /* what the capture says of itself */
@@ -191,43 +195,6 @@ static int leave_out(struct import *im, uint64_t number, const char *why)
 	return 0;
 }
 
-/* The place of an exchange, or a free one. */
-static uint64_t *left_at(uint64_t *left, size_t room, uint64_t id)
-{
-	size_t at = (size_t)id & (room - 1);
-
-	while (left[at] && left[at] != id)
-		at = (at + 1) & (room - 1);
-	return &left[at];
-}
-
-static bool was_left(const struct import *im, uint64_t id)
-{
-	return im->left_room && *left_at(im->left, im->left_room, id);
-}
-
-/* Its answer, which may come much later, is left out with it. */
-static int leave(struct import *im, uint64_t id)
-{
-	size_t room = im->left_room ? 2 * im->left_room : 64;
-	uint64_t *left;
-
-	if (2 * im->left_count >= im->left_room) {
-		left = room > LEFT_MAX ? NULL : calloc(room, sizeof *left);
-		if (!left)
-			return ERR_NOMEM;
-		for (size_t i = 0; i < im->left_room; i++)
-			if (im->left[i])
-				*left_at(left, room, im->left[i]) = im->left[i];
-		free(im->left);
-		im->left = left;
-		im->left_room = room;
-	}
-	im->left_count += !was_left(im, id);
-	*left_at(im->left, im->left_room, id) = id;
-	return 0;
-}
-
 /* Ask live what was masked, and keep what it says. */
 static int ask_live(struct import *im, struct item it)
 {
@@ -275,7 +242,7 @@ static int take_request(struct import *im, const struct item *it)
 	err = subject_withdrawn(im->subject, head);
 	if (err > 0) {
 		leave_out(im, it->number, "its subject has withdrawn");
-		return leave(im, it->id);
+		return subject_leave(im->subject, it->id);
 	}
 	if (err)
 		return err;
@@ -378,7 +345,7 @@ static int take_gor(struct import *im, int rc, const struct gor_item *g)
 	it.body = buf_span(&im->body);
 	if (request)
 		return take_request(im, &it);
-	return im->options->dry_run || was_left(im, it.id) ? 0 : put_answer(im, &it);
+	return im->options->dry_run || subject_left(im->subject, it.id) ? 0 : put_answer(im, &it);
 }
 
 static int read_gor(struct import *im)
@@ -413,7 +380,8 @@ static int take_entry(struct import *im, const struct har *h)
 	buf_reset(&im->head);
 	buf_span_put(&im->head, buf_span(&h->request_head));
 	err = take_request(im, &it);
-	if (err || im->options->against || im->options->dry_run || !h->answered || was_left(im, it.id))
+	if (err || im->options->against || im->options->dry_run || !h->answered ||
+	    subject_left(im->subject, it.id))
 		return err;
 	buf_reset(&im->head);
 	buf_span_put(&im->head, buf_span(&h->answer_head));
@@ -575,7 +543,6 @@ int replay_import(const struct replay_options *o, struct source *source, const c
 		status = err ? err : import_all(&im, path);
 	}
 	subject_free(&im.subject);
-	free(im.left);
 	reach_close(&im.reach);
 	reach_answer_fini(&im.answer);
 	tls_context_unref(&im.trust);

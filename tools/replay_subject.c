@@ -12,13 +12,15 @@
 #include "proxy/secrets.h"
 #include "tools/reach.h"
 
-enum { HEAD_BYTES = 2 * RECORD_PAYLOAD_MAX };
+enum { HEAD_BYTES = 2 * RECORD_PAYLOAD_MAX, LEFT_LEAST = 64, LEFT_MAX = 1 << 24 };
 
 struct subject {
 	struct plan plan;
 	struct mask_key *keys[MASKS_MAX];
 	struct withdrawn *list;
 	struct buf head, masked;
+	uint64_t *left; /* open addressing, 0 is free; at most half of it is taken */
+	size_t left_count, left_room;
 };
 
 static int load_keys(struct subject *s)
@@ -85,11 +87,13 @@ void subject_free(struct subject **subject)
 	withdrawn_free(&s->list);
 	buf_fini(&s->head);
 	buf_fini(&s->masked);
+	free(s->left);
 	free(s);
 	*subject = NULL;
 }
 
-/* As the masker does it, under one of the policies: which one masked it would have been a matter of routes. */
+/* As the masker does it, under one of the policies: which one masked it would have been a matter of routes.
+ */
 static int is_listed(struct subject *s, uint32_t mask, struct span value)
 {
 	const char *name = s->plan.withdrawn.subject;
@@ -101,8 +105,8 @@ static int is_listed(struct subject *s, uint32_t mask, struct span value)
 	buf_printf(&s->head, "GET /\n%s: ", name);
 	buf_span_put(&s->head, value);
 	err = s->head.err ? s->head.err
-	                  : mask_head(&s->plan.masks[mask], NULL, s->keys[mask], buf_span(&s->head), &s->masked,
-	                              &count);
+	                  : mask_head(&s->plan.masks[mask], NULL, s->keys[mask], buf_span(&s->head),
+	                              &s->masked, &count);
 	if (err)
 		return err == ERR_NOMEM ? err : 0;
 	return withdrawn_has(s->list, head_field(buf_span(&s->masked), span_of(name)));
@@ -116,4 +120,46 @@ int subject_withdrawn(struct subject *s, struct span head)
 	for (uint32_t i = 0; !rc && value.len && i < s->plan.mask_count; i++)
 		rc = is_listed(s, i, value);
 	return rc;
+}
+
+/* The place of an exchange, or a free one. */
+static uint64_t *left_at(uint64_t *left, size_t room, uint64_t id)
+{
+	size_t at = (size_t)id & (room - 1);
+
+	while (left[at] && left[at] != id)
+		at = (at + 1) & (room - 1);
+	return &left[at];
+}
+
+static int grow(struct subject *s)
+{
+	size_t room = s->left_room ? 2 * s->left_room : LEFT_LEAST;
+	uint64_t *left = room <= LEFT_MAX ? calloc(room, sizeof *left) : NULL;
+
+	if (!left)
+		return room <= LEFT_MAX ? ERR_NOMEM : ERR_LIMIT;
+	for (size_t i = 0; i < s->left_room; i++)
+		if (s->left[i])
+			*left_at(left, room, s->left[i]) = s->left[i];
+	free(s->left);
+	s->left = left;
+	s->left_room = room;
+	return 0;
+}
+
+bool subject_left(const struct subject *s, uint64_t id)
+{
+	return s && s->left_room && *left_at(s->left, s->left_room, id);
+}
+
+int subject_leave(struct subject *s, uint64_t id)
+{
+	int err = 2 * s->left_count >= s->left_room ? grow(s) : 0;
+
+	if (err)
+		return err;
+	s->left_count += !subject_left(s, id);
+	*left_at(s->left, s->left_room, id) = id;
+	return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * fuzz_mask_grpc.c - a policy and any Open Inference message: what mask_message lets out masks to itself again,
- * and protobuf-c finds no string in an answer's tensors that the policy names. The first byte picks policy
- * and side.
+ * fuzz_mask_grpc.c - a policy and any Open Inference message: what mask_message lets out masks to itself
+ * again, and protobuf-c finds no string in an answer's tensors that the policy names. The first byte picks
+ * policy and side.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -89,8 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		if (!request && which < TENSORS_POLICIES)
 			check_tensors(again.bytes);
-		/* an answer that lost a field may look wrapped where it did not; raw contents whose datatype is
-		 * masked cannot be read */
+		/* an answer that lost a field may look wrapped where it did not; raw contents whose datatype
+		 * is masked cannot be read */
 		if ((request || which != DROPPING) && which != WHOLE &&
 		    (mask_message(rules, key, &tensors, request, SPAN(""), &again, &twice, &count, &input) ||
 		     !span_eq(buf_span(&out), buf_span(&twice))))

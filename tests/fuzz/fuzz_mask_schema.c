@@ -1,7 +1,7 @@
 /*
- * fuzz_mask_schema.c - any bytes as descriptors, and any message under rules by their names or by number: what
- * leaves is whole, and nothing in it is left to be masked. The first byte picks rules, the next two are the
- * length of the descriptors.
+ * fuzz_mask_schema.c - any bytes as descriptors, and any message under rules by their names or by number:
+ * what leaves is whole, and nothing in it is left to be masked. The first byte picks rules, the next two are
+ * the length of the descriptors.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -38,7 +38,8 @@ static void policy_fill(struct plan_mask *policy, const char *const *rules)
 
 static void mask_twice(const struct mask_rules *rules, struct mask_key *key, struct span bytes)
 {
-	const struct mask_call call = mask_call_of(rules, SPAN("POST /a.S/M\ncontent-type: application/grpc"), 0);
+	const struct mask_call call =
+	        mask_call_of(rules, SPAN("POST /a.S/M\ncontent-type: application/grpc"), 0);
 	struct grpc_message message = {.bytes = bytes}, again;
 	struct buf once, twice;
 	uint32_t count;
@@ -49,8 +50,8 @@ static void mask_twice(const struct mask_rules *rules, struct mask_key *key, str
 	buf_init(&once, INPUT_MAX * 64);
 	buf_init(&twice, INPUT_MAX * 128);
 	if (!mask_message(rules, key, &call, true, SPAN(""), &message, &once, &count, &input)) {
-		if (grpc_next(buf_span(&once), SIZE_MAX, &again) != (long)buf_len(&once) || again.compressed ||
-		    (count && !input))
+		if (grpc_next(buf_span(&once), SIZE_MAX, &again) != (long)buf_len(&once) ||
+		    again.compressed || (count && !input))
 			abort();
 		if (mask_message(rules, key, &call, true, SPAN(""), &again, &twice, &count, &input) ||
 		    !span_eq(buf_span(&once), buf_span(&twice)))

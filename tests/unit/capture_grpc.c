@@ -224,8 +224,9 @@ static uint32_t element_len(struct span left)
 /* Whatever an operator makes of elements, each has its length before it, and there are as many. */
 static void test_raw_elements(void **state)
 {
-	static const char *const values[] = {"", "a", "Ada Byron", "ada@example.com", "4111 1111 1111 1111", "\xff\xfe",
-	                                     "2001-02-03", "+44 20 7946", "J\xc3\xbcrgen"};
+	static const char *const values[] = {
+	        "",         "a",          "Ada Byron",   "ada@example.com", "4111 1111 1111 1111",
+	        "\xff\xfe", "2001-02-03", "+44 20 7946", "J\xc3\xbcrgen"};
 	enum { VALUES = sizeof values / sizeof *values };
 
 	(void)state;
@@ -249,10 +250,12 @@ static void test_raw_elements(void **state)
 		protobuf_put_bytes(&in, 7, buf_span(&raw));
 		rules("R$.inputs[*].data");
 		policy.fields[0].with = with;
-		assert_int_equal(mask_by_read(with, with == MASK_CONSTANT ? "x" : "", &policy.fields[0].by), 0);
+		assert_int_equal(mask_by_read(with, with == MASK_CONSTANT ? "x" : "", &policy.fields[0].by),
+		                 0);
 		assert_int_equal(mask_one(true, buf_span(&in), &out, &count, &input), 0);
 		assert_int_equal(count, with == MASK_KEEP ? 0 : VALUES);
-		left = (struct span){buf_span(&out).data + GRPC_PREFIX_BYTES, buf_len(&out) - GRPC_PREFIX_BYTES};
+		left = (struct span){buf_span(&out).data + GRPC_PREFIX_BYTES,
+		                     buf_len(&out) - GRPC_PREFIX_BYTES};
 		while (protobuf_next(&left, &f) > 0)
 			;
 		assert_int_equal(f.number, 7);
@@ -346,14 +349,19 @@ static void test_compressed(void **state)
 	m = (struct grpc_message){true, {buf_span(small).data, len}};
 	rules("T$.id");
 	assert_int_equal(mask_rules_new(&policy, &compiled), 0);
-	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN("deflate"), &m, out, &count, &input), 0);
+	assert_int_equal(
+	        mask_message(compiled, key, &tensors, true, SPAN("deflate"), &m, out, &count, &input), 0);
 	assert_int_equal(count, 1);
 	assert_int_equal(buf_span(out).data[0], 0);
 	buf_reset(out);
-	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN("snappy"), &m, out, &count, &input), ERR_PROTO);
-	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN(""), &m, out, &count, &input), ERR_PROTO);
+	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN("snappy"), &m, out, &count, &input),
+	                 ERR_PROTO);
+	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN(""), &m, out, &count, &input),
+	                 ERR_PROTO);
 	m.bytes.len--;
-	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN("deflate"), &m, out, &count, &input), ERR_PROTO);
+	assert_int_equal(
+	        mask_message(compiled, key, &tensors, true, SPAN("deflate"), &m, out, &count, &input),
+	        ERR_PROTO);
 	mask_rules_free(&compiled);
 }
 
@@ -371,8 +379,8 @@ static void test_which_calls(void **state)
 	         MASK_UNREAD},
 	        {"POST /helloworld.Greeter/ModelInfer\ncontent-type: application/grpc", "", MASK_UNREAD},
 	        {"POST /x\ncontent-type: application/grpc", "", MASK_UNREAD},
-	        {"POST /helloworld.Greeter/SayHello\ncontent-type: application/grpc", "helloworld.Greeter/SayHello",
-	         MASK_BY_NUMBER},
+	        {"POST /helloworld.Greeter/SayHello\ncontent-type: application/grpc",
+	         "helloworld.Greeter/SayHello", MASK_BY_NUMBER},
 	        {"POST /below/helloworld.Greeter/SayHello\ncontent-type: application/grpc",
 	         "helloworld.Greeter/SayHello", MASK_BY_NUMBER},
 	        {"POST /helloworld.Greeter/SayHello\ncontent-type: application/json", "", MASK_BY_BODY},
@@ -384,7 +392,8 @@ static void test_which_calls(void **state)
 	assert_int_equal(mask_rules_new(&policy, &compiled), 0);
 	assert_int_equal(mask_rules_describe(compiled, NULL), 0);
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-		struct span head = span_of(heads[i].head), answer = SPAN("200\ncontent-type: application/grpc");
+		struct span head = span_of(heads[i].head),
+		            answer = SPAN("200\ncontent-type: application/grpc");
 		uint32_t id = mask_call_id((struct span){head.data + 5, strcspn(head.data + 5, "\n")});
 		struct mask_call call = mask_call_of(compiled, head, 0);
 
@@ -473,8 +482,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_fields), TEST(test_lengths),     TEST(test_compressed),
-	        TEST(test_many),   TEST(test_which_calls), TEST(test_hold), TEST(test_raw_elements),
+	        TEST(test_fields),      TEST(test_lengths), TEST(test_compressed),   TEST(test_many),
+	        TEST(test_which_calls), TEST(test_hold),    TEST(test_raw_elements),
 	};
 
 	return cmocka_run_group_tests_name("capture_grpc", tests, NULL, NULL);

@@ -122,10 +122,12 @@ static void tensors_are_masked_as_tensors(void **state)
 	assert_non_null(memmem(out.base, buf_len(&out), "\x0a\0\0\0[redacted]\x02\0\0\0\xff\xd8", 20));
 }
 
-/* The same of a call that nobody knows, where lengths are the only mark of a tensor; texts alone are UTF-8. */
+/* The same of a call that nobody knows, where lengths are the only mark of a tensor; texts alone are UTF-8.
+ */
 static void raw_tensors_stay_tensors(void **state)
 {
-	static const char raws[][48] = {"\x11\0\0\0" MAIL "\x02\0\0\0\xff\xd8", "\x11\0\0\0" MAIL "\x02\0\0\0ok"};
+	static const char raws[][48] = {"\x11\0\0\0" MAIL "\x02\0\0\0\xff\xd8",
+	                                "\x11\0\0\0" MAIL "\x02\0\0\0ok"};
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {

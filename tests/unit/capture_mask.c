@@ -122,9 +122,9 @@ static void test_header_rules(void **state)
 static void test_targets(void **state)
 {
 	static const char *const bad[] = {
-	        "GET /%75sers/bob",     "GET //users/bob", "GET /./users/bob", "GET /x/../users/bob",
-	        "GET http://h/users/b", "OPTIONS *",       "GET /%zz",
-	        "GET /users%2F4711",    "GET /users%2f4711/x", "GET /users%5c4711", "GET /users\\4711",
+	        "GET /%75sers/bob",     "GET //users/bob",   "GET /./users/bob", "GET /x/../users/bob",
+	        "GET http://h/users/b", "OPTIONS *",         "GET /%zz",         "GET /users%2F4711",
+	        "GET /users%2f4711/x",  "GET /users%5c4711", "GET /users\\4711",
 	};
 	struct buf out;
 	uint32_t count;

@@ -13,25 +13,27 @@
 
 #define FIELD(name, number, label, type) "2{1\"" name "\" 3=" #number " 4=" #label " 5=" #type "} "
 #define INNER(name, number, label, of)   "2{1\"" name "\" 3=" #number " 4=" #label " 5=11 6\"." of "\"} "
-#define ENTRY(name, key, value)                                                                              \
-	"3{1\"" name "\" " FIELD("key", 1, 1, key) value "7{7=1}} "
+#define ENTRY(name, key, value)          "3{1\"" name "\" " FIELD("key", 1, 1, key) value "7{7=1}} "
 
 static const char set[] =
         "1{1\"a.proto\" 2\"a.b\" "
         "4{1\"All\" " FIELD("d", 1, 1, 1) FIELD("f", 2, 1, 2) FIELD("i64", 3, 1, 3) FIELD("u64", 4, 1, 4)
-                FIELD("i32", 5, 1, 5) FIELD("x64", 6, 1, 6) FIELD("x32", 7, 1, 7) FIELD("yes", 8, 1, 8)
-                        FIELD("text", 9, 1, 9) FIELD("raw", 12, 1, 12) FIELD("u32", 13, 1, 13)
-                                FIELD("kind", 14, 1, 14) FIELD("s32", 17, 1, 17) FIELD("s64", 18, 1, 18)
-                                        FIELD("many", 20, 3, 17) FIELD("texts", 21, 3, 9)
-                                                INNER("in", 22, 1, "a.b.All") INNER("list", 23, 3, "a.b.All")
-                                                        INNER("map", 24, 3, "a.b.All.MapEntry")
-                                                                INNER("by", 25, 3, "a.b.All.ByEntry")
-                                                                        INNER("old", 26, 1, "a.b.All")
-                                                                                FIELD("group", 27, 1, 10)
-                                                                                        FIELD("reals", 28, 3, 1)
-                                                                                                ENTRY("MapEntry", 9, INNER("value", 2, 1, "a.b.All"))
-                                                                                                        ENTRY("ByEntry", 17, FIELD("value", 2, 1, 9)) "} "
-        "4{1\"None\"} 6{1\"S\" 2{1\"M\" 2\".a.b.All\" 3\".a.b.None\"} 2{1\"N\" 2\".a.b.None\" 3\".a.b.All\"}}}";
+                FIELD("i32", 5, 1, 5) FIELD("x64", 6, 1, 6) FIELD("x32", 7, 1, 7) FIELD("yes", 8, 1, 8) FIELD(
+                        "text", 9, 1, 9) FIELD("raw", 12, 1, 12) FIELD("u32", 13, 1, 13)
+                        FIELD("kind", 14, 1, 14) FIELD("s32", 17, 1, 17) FIELD("s64", 18, 1, 18) FIELD(
+                                "many", 20, 3, 17) FIELD("texts", 21, 3, 9)
+                                INNER("in", 22, 1, "a.b.All") INNER("list", 23, 3, "a.b.All") INNER(
+                                        "map", 24, 3,
+                                        "a.b.All.MapEntry") INNER("by", 25, 3, "a.b.All.ByEntry")
+                                        INNER("old", 26, 1, "a.b.All") FIELD("group", 27, 1, 10) FIELD(
+                                                "reals", 28, 3,
+                                                1) ENTRY("MapEntry", 9, INNER("value", 2, 1, "a.b.All"))
+                                                ENTRY("ByEntry", 17,
+                                                      FIELD("value", 2, 1,
+                                                            9)) "} "
+                                                                "4{1\"None\"} 6{1\"S\" 2{1\"M\" "
+                                                                "2\".a.b.All\" 3\".a.b.None\"} 2{1\"N\" "
+                                                                "2\".a.b.None\" 3\".a.b.All\"}}}";
 
 static struct mask_key *key;
 static struct mask_schema *schema;
@@ -250,11 +252,14 @@ static void what_is_not_kept_goes(void **state)
 		buf_reset(&in);
 		buf_reset(&want);
 		message_put(key, "9\"a\" 21\"b\" 3=7 22{3=8 9\"c\"} 20<5e>", &in);
-		message_put(key, named ? "9\"a\" 21\"[redacted]\" 22{3=8 9\"[redacted]\"} 20<00>" : "9\"a\" 22{3=8}",
+		message_put(key,
+		            named ? "9\"a\" 21\"[redacted]\" 22{3=8 9\"[redacted]\"} 20<00>"
+		                  : "9\"a\" 22{3=8}",
 		            &want);
 		assert_int_equal(mask(named, NULL, &count), 0);
 		assert_int_equal(buf_len(&out), buf_len(&want) + GRPC_PREFIX_BYTES);
-		assert_memory_equal(buf_span(&out).data + GRPC_PREFIX_BYTES, buf_span(&want).data, buf_len(&want));
+		assert_memory_equal(buf_span(&out).data + GRPC_PREFIX_BYTES, buf_span(&want).data,
+		                    buf_len(&want));
 	}
 }
 
@@ -273,11 +278,16 @@ static void texts_are_searched(void **state)
 		assert_int_equal(mask_finder_new(&policy, SPAN(""), &finder), 0);
 		buf_reset(&in);
 		buf_reset(&want);
-		message_put(key, "9\"to a@example.com\" 12{7\"b@example.com\"} 22{9\"x\" 21\"c@example.com\"}", &in);
-		message_put(key, "9\"to [redacted]\" 12{7\"[redacted]\"} 22{9\"[redacted]\" 21\"[redacted]\"}", &want);
+		message_put(key,
+		            "9\"to a@example.com\" 12{7\"b@example.com\"} 22{9\"x\" 21\"c@example.com\"}",
+		            &in);
+		message_put(key,
+		            "9\"to [redacted]\" 12{7\"[redacted]\"} 22{9\"[redacted]\" 21\"[redacted]\"}",
+		            &want);
 		assert_int_equal(mask(named, finder, &count), 0);
 		assert_int_equal(count, 4);
-		assert_memory_equal(buf_span(&out).data + GRPC_PREFIX_BYTES, buf_span(&want).data, buf_len(&want));
+		assert_memory_equal(buf_span(&out).data + GRPC_PREFIX_BYTES, buf_span(&want).data,
+		                    buf_len(&want));
 		buf_reset(&in);
 		message_put(key, "12<ff6140782e6f726720ff>", &in); /* a@x.org */
 		assert_int_equal(mask(named, finder, &count), ERR_PROTO);
@@ -292,8 +302,9 @@ static void what_is_too_much_is_refused(void **state)
 	(void)state;
 	for (int named = 0; named < 2; named++) {
 		for (unsigned depth = 1; depth < 40; depth++) {
-			rules(named ? "redact $..text" : "drop /a.b.S/M$.22.22.22.22.22.22.22.22.22.22.22.22.22.22.22.22"
-			                                 ".22.22.22.22.22.22.22.22.22.22.22.22.22.1.1");
+			rules(named ? "redact $..text"
+			            : "drop /a.b.S/M$.22.22.22.22.22.22.22.22.22.22.22.22.22.22.22.22"
+			              ".22.22.22.22.22.22.22.22.22.22.22.22.22.1.1");
 			buf_reset(&in);
 			for (unsigned i = 0; i < depth; i++) {
 				struct buf around;
@@ -420,9 +431,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(fields_by_name),      TEST(fields_by_number),   TEST(lengths_follow),
-	        TEST(what_is_not_kept_goes), TEST(texts_are_searched), TEST(what_is_too_much_is_refused),
-	        TEST(broken_sets),         TEST(wrong_sets_are_told), TEST(rules_that_cannot_act),
+	        TEST(fields_by_name),        TEST(fields_by_number),    TEST(lengths_follow),
+	        TEST(what_is_not_kept_goes), TEST(texts_are_searched),  TEST(what_is_too_much_is_refused),
+	        TEST(broken_sets),           TEST(wrong_sets_are_told), TEST(rules_that_cannot_act),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
