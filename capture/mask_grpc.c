@@ -495,8 +495,6 @@ int mask_message(const struct mask_rules *rules, struct mask_key *key, const str
 		err = grpc_inflate(bytes, encoding, &plain);
 		bytes = buf_span(&plain);
 	}
-	if (err == ERR_UNSUPPORTED)
-		err = ERR_PROTO;
 	if (!err && call->how == MASK_BY_TENSOR)
 		err = put_bare(&w, is_request, bytes);
 	else if (!err)

@@ -21,6 +21,7 @@
 #include "capture/mask_body.h"
 #include "capture/mask_schema.h"
 #include "capture/mask_text.h"
+#include "capture/mask_why.h"
 #include "capture/secret.h"
 #include "capture/withdrawn.h"
 #include "proto/base/clock.h"
@@ -311,8 +312,9 @@ static void emit_held(void *masker, struct record *r, const void *payload)
 	emit(masker, r, payload);
 }
 
-/* Messages that are whole, each by itself; behind them the body must end. */
-static int mask_messages(struct masker *m, struct track *t, const struct mask_rules *rules, struct buf *out)
+/* Messages that are whole, each by itself; behind them the body must end. *failed_out: from that one on. */
+static int mask_messages(struct masker *m, struct track *t, const struct mask_rules *rules, struct buf *out,
+                         struct span *failed_out)
 {
 	struct span body = buf_span(&t->hold.body);
 
@@ -322,11 +324,12 @@ static int mask_messages(struct masker *m, struct track *t, const struct mask_ru
 		long n = grpc_next(left, SIZE_MAX, &message);
 		bool input_masked;
 		uint32_t count;
-		int err =
-		        n > 0 ? mask_message(rules, key_of(m, t->last.route), &t->call, t->leg == LEG_CLIENT,
-		                             span_of(t->encoding), &message, out, &count, &input_masked)
-		              : ERR_PROTO;
+		int err = ERR_PROTO;
 
+		*failed_out = left;
+		if (n > 0)
+			err = mask_message(rules, key_of(m, t->last.route), &t->call, t->leg == LEG_CLIENT,
+			                   span_of(t->encoding), &message, out, &count, &input_masked);
 		if (err)
 			return err;
 		at += (size_t)n;
@@ -347,6 +350,7 @@ static int release(struct masker *m, struct track *t)
 {
 	const struct mask_rules *rules = rules_of(m, t->last.route);
 	struct buf *out = scratch(m);
+	struct span failed;
 	int err;
 
 	if (t->form.form == MASK_LINES || t->form.form == MASK_EVENTS)
@@ -356,14 +360,15 @@ static int release(struct masker *m, struct track *t)
 	if (!t->hold.first)
 		return 0;
 	if (t->call.how)
-		err = mask_messages(m, t, rules, out);
+		err = mask_messages(m, t, rules, out, &failed);
 	else
 		err = mask_body(&t->form, rules, key_of(m, t->last.route), buf_span(&t->hold.body), part_done,
 		                &t->hold, out, &t->mask_count, &t->input_masked);
 	if (out->err || err == ERR_NOMEM)
 		return ERR_NOMEM;
 	if (err)
-		return fail(m, mask_why(&t->form, err, buf_span(&t->hold.body)));
+		return fail(m, t->call.how ? mask_why_message(err, failed)
+		                           : mask_why(&t->form, err, buf_span(&t->hold.body)));
 	err = heed(m, &t->last);
 	if (err)
 		return err;
