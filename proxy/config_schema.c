@@ -642,7 +642,7 @@ static const struct cfg_row mask_field_rows[] = {
          .sentence = "Name of a cookie, sent or set; those that no rule names are dropped."},
         {.name = "segment",
          .type = CFG_LATER,
-         .sentence = "Segment of the path: its number, or the one before it; targets with // or /./ are "
+         .sentence = "Segment of the path: its number, or the one before it; targets with //, /./ or %2F are "
                      "dropped."},
         {ONE("with", CFG_ENUM, struct plan_mask_field, with), .names = config_mask_operators,
          .required = true, .sentence = "What becomes of it: an operator of MASK OPERATORS."},
