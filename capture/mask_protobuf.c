@@ -7,6 +7,7 @@
  * is none of these, pictures say, passes when nothing is found in its bytes, and so do numbers; with a find
  * in it, or too deep to be read, the message is refused.
  */
+#include "capture/found.h"
 #include "capture/mask_inside.h"
 #include "proto/base/utf8.h"
 #include "proto/protobuf.h"
@@ -102,10 +103,12 @@ int mask_guess(struct mask_work *w, struct span bytes, unsigned depth)
 {
 	const struct mask_work before = *w;
 	size_t len = buf_len(w->out);
+	struct found_mark notes;
 	int err;
 
 	if (!bytes.len)
 		return 0;
+	mask_notes_keep(w->key, &notes);
 	err = depth < DEPTH_MAX ? walk_message(w, bytes, depth + 1) : ERR_UNSUPPORTED;
 	if (err && err != ERR_PROTO)
 		return err;
@@ -117,6 +120,7 @@ int mask_guess(struct mask_work *w, struct span bytes, unsigned depth)
 		return 0;
 	}
 	back_to(w, &before, len);
+	mask_notes_back(w->key, &notes);
 	return are_elements(bytes) ? put_elements(w, bytes) : put_plain(w, bytes);
 }
 
