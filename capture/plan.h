@@ -41,6 +41,7 @@ enum {
 	FAULTS_MAX = 8,
 	SANDBOXES_MAX = 8, /* of a plan */
 	SANDBOX_TEXT_BYTES = 1024,
+	AGAIN_BYTES = 16384,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -447,6 +448,8 @@ struct plan {
 	/* Of a run that goes on where another stopped: that run, and its journal. Empty: of one's own. */
 	char replay_resumes[PATH_MAX_BYTES], replay_journal[PATH_MAX_BYTES];
 	struct plan_input replay_input;
+	char replay_again[AGAIN_BYTES]; /* JSON: the words that start this replay once more; empty: no room */
+	char replay_repeats[NAME_MAX_BYTES]; /* the id of the run that this one repeats; empty: none */
 	struct plan_choice replay_choice;
 	struct plan_schedule replay_schedule;
 	uint32_t listen_count;

@@ -140,7 +140,8 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	           (unsigned long long)plan->replay_schedule.period_ns, plan->replay_schedule.copies,
 	           (unsigned long long)plan->replay_choice.from_ns,
 	           (unsigned long long)plan->replay_choice.until_ns);
-	buf_printf(&text, "late %s\nall %d\n", plan->replay_drop_late ? "drop" : "send", o->allow_all);
+	buf_printf(&text, "late %s\nall %d\ntimeout %u ms\n", plan->replay_drop_late ? "drop" : "send",
+	           o->allow_all, o->timeout_ms);
 	for (unsigned i = 0; i < o->allow_count; i++)
 		buf_printf(&text, "allow %s\n", o->allows[i]);
 	for (unsigned i = 0; i < o->target_count; i++)
@@ -183,6 +184,10 @@ static int fill(struct replay_options *o, struct plan *plan)
 		hash_options(o, &file, plan);
 	if (status < 0 && o->resume)
 		status = replay_resume(o->resume, plan);
+	if (status < 0 && o->again)
+		status = replay_again_check(o, plan);
+	if (status < 0)
+		replay_keep_words(o, plan);
 	return status;
 }
 
@@ -289,7 +294,13 @@ static int run(const struct words *words)
 	char folder[SHELTER_BYTES];
 	int status, judged;
 
-	o->input = o->given = words->at[0];
+	if (!words->count == !o->again)
+		return command_wrong(&replay_command, o->again ? "--again RUN knows its input"
+		                                               : "INPUT is expected, or --again RUN");
+	if (words->count)
+		o->input = o->given = words->at[0];
+	else if ((status = replay_again(o)) >= 0)
+		return status;
 	if (!o->target_count && !o->dry_run)
 		return command_wrong(&replay_command, "--to NAME=URL is expected");
 	prepare(o, &plan);
@@ -304,6 +315,8 @@ static int run(const struct words *words)
 	if (status && status != INTERRUPTED)
 		return status;
 	judged = replay_verdict(o, plan.replay_speed > 0); /* of what was played, also when that is not all */
+	if (o->again)
+		replay_again_diff(o);
 	return status ? status : judged;
 }
 
@@ -460,6 +473,11 @@ static const struct command_flag flags[] = {
          .argument = "RUN",
          .sentence = "send what that run, of the same words, did not",
          .to = &options.resume},
+        {.name = "--again",
+         .argument = "RUN",
+         .sentence = "play what that run played, as it did, and tell what differs; instead of INPUT and all "
+                     "flags but --run, --quiet, --progress, --dry-run",
+         .to = &options.again},
         {.name = "--dry-run", .sentence = "print what would be sent", .set = &options.dry_run},
         {.name = "--progress",
          .argument = "json",
@@ -477,7 +495,8 @@ static const struct command_flag flags[] = {
 const struct command replay_command = {
         .name = "replay",
         .does = "play a capture against candidates and compare",
-        .usage = "INPUT --to NAME=URL... [flags]",
+        .usage = "INPUT --to NAME=URL... [flags]\n"
+                 "--again RUN [flags]",
         .about = "Sends the input's requests to each target and compares with live's answers: those\n"
                  "recorded in it, or those of --against. INPUT is a capture (.cap), a file of\n"
                  "GoReplay (.gor), a HAR, an OpenAI batch or lines of JSON bodies, each also in\n"
@@ -485,7 +504,7 @@ const struct command replay_command = {
                  "early: what is in flight "
                  "is finished, the run is partial.",
         .flags = flags,
-        .words = "INPUT",
+        .words = "[INPUT]",
         .manual = where_manual,
         .status = "0 done, 2 usage, 3 could not run or void, 130 interrupted;\n"
                   "with --gate 0 pass, 1 fail, 4 undecided",
@@ -493,6 +512,7 @@ const struct command replay_command = {
                     "understudy replay prompts.jsonl --against http://127.0.0.1:9001 \\\n"
                     "      --to new=http://127.0.0.1:9002\n"
                     "understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max \\\n"
-                    "      --gate 'divergence_rate<=5%'",
+                    "      --gate 'divergence_rate<=5%'\n"
+                    "understudy replay --again last",
         .run = run,
 };
