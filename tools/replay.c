@@ -69,6 +69,18 @@ static int look(const char *path, struct capfile_reader *reader, struct plan *pl
 	return 3;
 }
 
+void replay_route_rules(const struct capfile_route *from, struct plan_route *to)
+{
+	to->protocol = from->protocol;
+	to->tolerance_abs = from->tolerance_abs;
+	to->tolerance_rel = from->tolerance_rel;
+	snprintf(to->answer_after, sizeof to->answer_after, "%s", from->answer_after);
+	to->output_count = from->output_count;
+	memcpy(to->outputs, from->outputs, sizeof to->outputs);
+	for (unsigned n = 0; n < from->ignore_count; n++)
+		snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
+}
+
 static int routes_of(const char *path, struct plan *plan)
 {
 	struct capfile_reader *reader;
@@ -92,15 +104,8 @@ static int routes_of(const char *path, struct plan *plan)
 		memcpy(plan->replay_input.routes[i].hash, from->policy_hash, 32);
 		if (!strcmp(from->name, "gor") || !strcmp(from->name, "har"))
 			plan->replay_choice.foreign_routes |= 1u << i;
-		to->protocol = from->protocol;
-		to->tolerance_abs = from->tolerance_abs;
-		to->tolerance_rel = from->tolerance_rel;
-		snprintf(to->answer_after, sizeof to->answer_after, "%s", from->answer_after);
-		to->output_count = from->output_count;
-		memcpy(to->outputs, from->outputs, sizeof to->outputs);
+		replay_route_rules(from, to);
 		to->max_body_bytes = 8u << 20;
-		for (unsigned n = 0; n < from->ignore_count; n++)
-			snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
 	}
 	status = look(path, reader, plan);
 	capfile_reader_free(&reader);

@@ -24,6 +24,9 @@ struct replay_options {
 /* Make a capture of a source that is none at `path`, asking --against if it is given. -1: it is there; else
  * an exit status, all is said. */
 int replay_import(const struct replay_options *, struct source *, const char *path);
+struct capfile_route; /* capture/capfile.h */
+/* How its answers are compared, as a capture says of a route. */
+void replay_route_rules(const struct capfile_route *, struct plan_route *);
 /* Length and SHA-256 of the file `path`. 0, ERR_SYS, ERR_NOMEM. */
 int replay_hash_input(const char *path, struct plan_input *out) MUST_CHECK;
 /* Print what the run found: gates and, of one that keeps time, its times. 3: it is void; 130: it was

@@ -477,18 +477,10 @@ static int import_all(struct import *im, const char *path)
 
 static int trust(struct import *im)
 {
-	const char *file = im->options->ca_file ? im->options->ca_file : tls_system_ca_file();
-	struct tls_client_config config = {.insecure = false};
-	char why[TLS_WHY_BYTES] = "";
-	struct buf ca;
-	int err;
+	char room[TLS_WHY_BYTES];
+	const char *why = reach_trust(im->options->ca_file, &im->trust, room);
 
-	config.ca_pem = reach_slurp(file, &ca);
-	err = tls_client_context(&config, why, sizeof why, &im->trust);
-	buf_fini(&ca);
-	return err ? command_wrong(&replay_command, "--against %s: %s: %s", im->options->against, file,
-	                           why[0] ? why : err_text(err))
-	           : -1;
+	return why ? command_wrong(&replay_command, "--against %s: %s", im->options->against, why) : -1;
 }
 
 static int aim(struct import *im)
