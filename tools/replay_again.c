@@ -142,21 +142,21 @@ static int take_word(const struct replay_options *o, char *word, char **out, uns
 
 static int take_words(struct replay_options *o, const struct node *list)
 {
-	static char *argv[WORDS_MAX + 1];
+	static char *given[WORDS_MAX + 1];
 	struct words words = {0};
 	unsigned used = 0;
 	int argc = 1, status = -1;
 
-	argv[0] = "replay";
+	given[0] = "replay";
 	for (const struct node *n = list ? list->child : NULL; n && status < 0; n = n->next)
 		if (n->text && argc < WORDS_MAX)
-			status = take_word(o, n->text, &argv[argc++], &used);
+			status = take_word(o, n->text, &given[argc++], &used);
 	if (status < 0 && used != o->header_count)
 		status = command_wrong(&replay_command, "--header does not go with --again, but of a "
 		                                        "credential that the run has not kept");
 	o->header_count = 0;
 	if (status < 0)
-		status = command_take(&replay_command, argc, argv, &words);
+		status = command_take(&replay_command, argc, given, &words);
 	if (status >= 0 || words.count != 1)
 		return status >= 0 ? status
 		                   : command_wrong(&replay_command,

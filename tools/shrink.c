@@ -319,7 +319,8 @@ const struct command shrink_command = {
         .words = "[RUN] ID",
         .status = "0 done, 2 usage, 3 there is no such pair, it does not diverge any more, or an "
                   "endpoint does not answer; 130 interrupted",
-        .examples = "understudy shrink 2a --against http://127.0.0.1:9001 --to http://127.0.0.1:9002\n"
+        .examples = "understudy shrink 2a --against http://127.0.0.1:9001 \\\n"
+                    "      --to http://127.0.0.1:9002\n"
                     "understudy shrink runs/replay-17 2a --against http://127.0.0.1:9001 \\\n"
                     "      --to http://127.0.0.1:9002 --calls 1000 -o smallest.json",
         .run = run_words,
