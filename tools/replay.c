@@ -11,6 +11,7 @@
 #include "proto/base/clock.h"
 #include "proto/grpc.h"
 #include "proxy/config.h"
+#include "proxy/config_endpoint.h"
 #include "replay/gate.h"
 #include "tools/commands.h"
 #include "tools/where.h"
@@ -23,6 +24,7 @@ enum { LOOKED_AT_MAX = 4096 }; /* records, for the first request of each route *
 enum { INTERRUPTED = 130 };
 
 static struct replay_options options;
+static struct plan file; /* --config; empty without it */
 
 static int read_connections(struct replay_options *o, struct plan *plan)
 {
@@ -162,19 +164,19 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 
 static int fill(struct replay_options *o, struct plan *plan)
 {
-	static struct plan file; /* empty without --config */
 	int status = replay_read_schedule(o, plan);
 
 	if (status < 0)
 		status = read_connections(o, plan);
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
-	if (status < 0 && o->config && config_read(o->config, &file, stderr))
-		status = 2;
 	if (!o->seed)
 		plan->seed = file.seed;
 	plan->withdrawn = file.withdrawn;
 	if (status < 0)
 		status = routes_of(o->input, plan);
+	for (unsigned r = 0; r < plan->route_count && status < 0 && o->against; r++)
+		plan->routes[r].live.endpoint_count =
+		        !endpoint_from_url(o->against, &plan->routes[r].live.endpoints[0]);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
 		status = replay_fill_route(o, &file, &plan->routes[r]);
 	if (status < 0)
@@ -265,6 +267,10 @@ static int take_source(struct replay_options *o, struct source *source)
 	static char path[PATH_MAX_BYTES];
 	bool is_capture = source->kind == SOURCE_CAPTURE;
 
+	if (source->kind == SOURCE_UNKNOWN) {
+		fprintf(stderr, "understudy: %s: %s\n", source->name, source_hint(source));
+		return 3;
+	}
 	if (is_capture && o->against)
 		return command_wrong(&replay_command, "--against: a capture has its answers");
 	if (is_capture && !source->piped)
@@ -272,6 +278,13 @@ static int take_source(struct replay_options *o, struct source *source)
 	if (source->kind == SOURCE_LINES && !o->against)
 		return command_wrong(&replay_command,
 		                     "%s has requests without answers: --against URL is expected", o->input);
+	if (source->kind == SOURCE_LINES && !o->speed && !o->rate) {
+		o->speed = "max";
+		if (!o->quiet && !o->dry_run)
+			fprintf(stderr,
+			        "understudy: %s has no times: sent as fast as targets take it; see --rate\n",
+			        source->name);
+	}
 	if (snprintf(path, sizeof path, "%s.cap", o->run) >= (int)sizeof path)
 		return command_wrong(&replay_command, "--run is too long");
 	o->input = path; /* o->given stays: what lies beside it tells whose it is */
@@ -292,6 +305,20 @@ static int take_input(struct replay_options *o)
 	return status;
 }
 
+/* What can be wrong with the words alone, before anything is asked or written. */
+static int check_words(struct replay_options *o)
+{
+	static struct plan plan;
+	int status = replay_read_schedule(o, &plan);
+
+	if (status < 0 && o->config && config_read(o->config, &file, stderr))
+		status = 2;
+	plan.route_count = 1;
+	if (status < 0)
+		status = replay_fill_route(o, &file, &plan.routes[0]);
+	return status < 0 ? replay_guard_against(o, &plan) : status;
+}
+
 static int run(const struct words *words)
 {
 	static struct plan plan;
@@ -309,7 +336,9 @@ static int run(const struct words *words)
 	if (!o->target_count && !o->dry_run)
 		return command_wrong(&replay_command, "--to NAME=URL is expected");
 	prepare(o, &plan);
-	status = take_input(o);
+	status = check_words(o);
+	if (status < 0)
+		status = take_input(o);
 	if (status < 0)
 		status = fill(o, &plan);
 	if (status >= 0 || (status = shelter(&plan, folder)))
@@ -505,7 +534,8 @@ const struct command replay_command = {
         .about = "Sends the input's requests to each target and compares with live's answers: those\n"
                  "recorded in it, or those of --against. INPUT is a capture (.cap), a file of\n"
                  "GoReplay (.gor), a HAR, an OpenAI batch or lines of JSON bodies, each also in\n"
-                 "gzip; - is standard input. All but a capture is masked on the way in. Ctrl-C ends it "
+                 "gzip; - is standard input. All but a capture is masked on the way in; lines have no times "
+                 "and are sent as with --speed max. Ctrl-C ends it "
                  "early: what is in flight "
                  "is finished, the run is partial.",
         .flags = flags,

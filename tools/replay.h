@@ -40,6 +40,8 @@ int replay_fill_route(const struct replay_options *, const struct plan *file, st
 /* What may have side effects, and whether a target is the live endpoint of the capture or of the file. As
  * above. */
 int replay_guard(const struct replay_options *, const struct plan *file, struct plan *);
+/* The same of --against. */
+int replay_guard_against(const struct replay_options *, const struct plan *);
 /* Whether a hash of a manifest, in hex, is that one. */
 bool replay_is_hash(const char *hex, const uint8_t hash[32]);
 /* Go on with RUN, which played the same by the same options. As above. */
