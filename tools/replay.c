@@ -14,6 +14,7 @@
 #include "proxy/config_endpoint.h"
 #include "replay/gate.h"
 #include "tools/commands.h"
+#include "tools/replay_batch.h"
 #include "tools/where.h"
 
 /* At recorded times a slow answer must not hold back the next request, nor one target another: there are
@@ -162,6 +163,12 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	sha256(&text, plan->config_hash);
 }
 
+/* A batch file that is not there is to be written. */
+static bool batch_is_written(const struct replay_options *o)
+{
+	return o->batch_file && access(o->batch_file, F_OK) != 0;
+}
+
 static int fill(struct replay_options *o, struct plan *plan)
 {
 	int status = replay_read_schedule(o, plan);
@@ -183,6 +190,8 @@ static int fill(struct replay_options *o, struct plan *plan)
 		status = replay_guard(o, &file, plan);
 	if (status < 0 && o->dry_run)
 		return replay_dry_run(o->input, plan);
+	if (status < 0 && batch_is_written(o))
+		return replay_batch_write(o->input, o->batch_file, plan);
 	if (status < 0 && replay_hash_input(o->input, &plan->replay_input)) {
 		fprintf(stderr, "understudy: %s: %s\n", o->input, err_text(ERR_SYS));
 		status = 3;
@@ -275,7 +284,12 @@ static int take_source(struct replay_options *o, struct source *source)
 		return command_wrong(&replay_command, "--against: a capture has its answers");
 	if (is_capture && !source->piped)
 		return -1;
-	if (source->kind == SOURCE_LINES && !o->against)
+	if (o->batch_file && !batch_is_written(o) && (source->kind != SOURCE_LINES || o->against))
+		return command_wrong(&replay_command,
+		                     "--batch-file %s is there: its answers go with the batch of "
+		                     "requests as INPUT, without --against",
+		                     o->batch_file);
+	if (source->kind == SOURCE_LINES && !o->against && (!o->batch_file || batch_is_written(o)))
 		return command_wrong(&replay_command,
 		                     "%s has requests without answers: --against URL is expected", o->input);
 	if (source->kind == SOURCE_LINES && !o->speed && !o->rate) {
@@ -333,7 +347,7 @@ static int run(const struct words *words)
 		o->input = o->given = words->at[0];
 	else if ((status = replay_again(o)) >= 0)
 		return status;
-	if (!o->target_count && !o->dry_run)
+	if (!o->target_count && !o->dry_run && !batch_is_written(o))
 		return command_wrong(&replay_command, "--to NAME=URL is expected");
 	prepare(o, &plan);
 	status = check_words(o);
@@ -507,6 +521,11 @@ static const struct command_flag flags[] = {
          .argument = "RUN",
          .sentence = "send what that run, of the same words, did not",
          .to = &options.resume},
+        {.name = "--batch-file",
+         .argument = "FILE",
+         .sentence = "of OpenAI: a new one is written and nothing sent; of one that came back, the answers "
+                     "to INPUT",
+         .to = &options.batch_file},
         {.name = "--again",
          .argument = "RUN",
          .sentence = "play what that run played, as it did, and tell what differs; instead of INPUT and all "

@@ -14,7 +14,7 @@ struct replay_options {
 	const char *config, *baseline, *max_lag, *progress, *connections, *run_given, *http, *late, *spin,
 	        *timeout, *ca_file, *profile, *from, *until, *amplify;
 	const char *headers[REWRITES_MAX], *paths[REWRITES_MAX], *sets[REWRITES_MAX], *allows[ALLOWS_MAX];
-	const char *host, *model, *credential, *resume, *again;
+	const char *host, *model, *credential, *resume, *again, *batch_file;
 	char run[PATH_MAX_BYTES];
 	unsigned target_count, gate_count, in_flight, timeout_ms;
 	unsigned header_count, path_count, set_count, allow_count;

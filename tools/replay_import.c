@@ -27,6 +27,7 @@
 #include "tools/commands.h"
 #include "tools/reach.h"
 #include "tools/replay.h"
+#include "tools/replay_batch.h"
 #include "tools/replay_outline.h"
 
 static const uint64_t TOLD_NS = 10000000000u, TOLD_TTY_NS = 250000000u;
@@ -60,8 +61,9 @@ struct import {
 	struct plan_choice choice;   /* what may be asked of live */
 	uint64_t start_ns, first_ns; /* now, when the first was recorded; 0: none yet */
 	uint64_t sequence, requests, refused, answered, told, said_ns;
-	struct outline outline; /* of a dry run */
-	bool unanswered;        /* --against, at the first: that ends it, and is said */
+	struct outline outline;   /* of a dry run */
+	struct batch_file *batch; /* answers that came back in a file; NULL: none */
+	bool unanswered;          /* --against, at the first: that ends it, and is said */
 };
 
 struct item {                /* a message of an exchange; its head, not masked yet, is in import.head */
@@ -295,10 +297,24 @@ static uint64_t time_of(struct import *im, uint64_t wall_ns)
 
 /* --- JSON lines --- */
 
+/* The answer that came back for that id: how long it took is not known. */
+static int take_batched(struct import *im, struct item it, struct span id)
+{
+	struct batch_answer answer;
+
+	if (!batch_file_find(im->batch, id, &answer) || !answer.status)
+		return put_broken(im, &it);
+	buf_reset(&im->head);
+	buf_printf(&im->head, "%u\ncontent-type: application/json", answer.status);
+	it.body = answer.body;
+	return put_answer(im, &it);
+}
+
 static int take_line(struct import *im, int rc, const struct lines_request *q)
 {
 	struct item it = {q->number, 0, clock_mono_ns(), q->body};
 	const char *target;
+	int err;
 
 	if (rc == ERR_PROTO || rc == ERR_LIMIT)
 		return leave_out(im, q->number, q->why);
@@ -311,7 +327,10 @@ static int take_line(struct import *im, int rc, const struct lines_request *q)
 	buf_reset(&im->head);
 	buf_printf(&im->head, "%s %s%s", q->method, target,
 	           q->body.len ? "\ncontent-type: application/json" : "");
-	return take_request(im, &it);
+	if (im->batch && !q->id.len)
+		return leave_out(im, q->number, "it has no custom_id to find its answer by");
+	err = take_request(im, &it);
+	return err || !im->batch || im->options->dry_run ? err : take_batched(im, it, q->id);
 }
 
 static int read_lines(struct import *im)
@@ -590,6 +609,20 @@ static int aim(struct import *im)
 	return o->against && im->live.tls ? trust(im) : -1;
 }
 
+static int open_batch(struct import *im)
+{
+	const char *path = im->options->batch_file;
+	unsigned long long line;
+	int err = path ? batch_file_new(path, &im->batch, &line) : 0;
+
+	if (err == ERR_PROTO)
+		fprintf(stderr, "understudy: %s:%llu: it is no answer of an OpenAI batch\n", path, line);
+	else if (err)
+		fprintf(stderr, "understudy: %s: %s\n", path,
+		        err == ERR_SYS ? strerror(errno) : err_text(err));
+	return err ? 3 : -1;
+}
+
 int replay_import(const struct replay_options *o, struct source *source, const char *path)
 {
 	static struct import im;
@@ -608,6 +641,8 @@ int replay_import(const struct replay_options *o, struct source *source, const c
 	reach_answer_init(&im.answer);
 	status = aim(&im);
 	if (status < 0)
+		status = open_batch(&im);
+	if (status < 0)
 		status = import_all(&im, path);
 	reach_close(&im.reach);
 	reach_answer_fini(&im.answer);
@@ -617,5 +652,6 @@ int replay_import(const struct replay_options *o, struct source *source, const c
 	buf_fini(&im.head);
 	buf_fini(&im.request);
 	mask_key_free(&im.key);
+	batch_file_free(&im.batch);
 	return status;
 }
