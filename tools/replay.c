@@ -280,15 +280,15 @@ static int take_source(struct replay_options *o, struct source *source)
 		fprintf(stderr, "understudy: %s: %s\n", source->name, source_hint(source));
 		return 3;
 	}
-	if (is_capture && o->against)
-		return command_wrong(&replay_command, "--against: a capture has its answers");
-	if (is_capture && !source->piped)
-		return -1;
 	if (o->batch_file && !batch_is_written(o) && (source->kind != SOURCE_LINES || o->against))
 		return command_wrong(&replay_command,
 		                     "--batch-file %s is there: its answers go with the batch of "
 		                     "requests as INPUT, without --against",
 		                     o->batch_file);
+	if (is_capture && o->against)
+		return command_wrong(&replay_command, "--against: a capture has its answers");
+	if (is_capture && !source->piped)
+		return -1;
 	if (source->kind == SOURCE_LINES && !o->against && (!o->batch_file || batch_is_written(o)))
 		return command_wrong(&replay_command,
 		                     "%s has requests without answers: --against URL is expected", o->input);
