@@ -316,6 +316,8 @@ struct plan_route {
 	double tolerance_abs, tolerance_rel;
 	uint32_t ignore_count;
 	char ignore[IGNORES_MAX][TEXT_MAX_BYTES]; /* JSON paths */
+	uint32_t masked_path_count;               /* of a replay: masked where it was recorded */
+	char masked_paths[MASK_FIELDS_MAX][TEXT_MAX_BYTES];
 	uint32_t output_count;
 	struct plan_output outputs[OUTPUTS_MAX];
 	char answer_after[NAME_MAX_BYTES]; /* what begins the line of a text's final answer; empty: none has

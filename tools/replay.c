@@ -82,6 +82,8 @@ void replay_route_rules(const struct capfile_route *from, struct plan_route *to)
 	memcpy(to->outputs, from->outputs, sizeof to->outputs);
 	for (unsigned n = 0; n < from->ignore_count; n++)
 		snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
+	for (unsigned n = 0; n < from->masked_count; n++)
+		snprintf(to->masked_paths[to->masked_path_count++], TEXT_MAX_BYTES, "%s", from->masked[n]);
 }
 
 static int routes_of(const char *path, struct plan *plan)
