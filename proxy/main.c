@@ -43,7 +43,7 @@ static const struct role_row roles[] = {
          PHASE_JUDGE,
          ONE_ROLE,
          {"plan", "ledger", "page", "run", "ring.judge", "wake.judge", "ring.masked-answers",
-          "wake.masked-answers", "ring.log.control.*", "host.memory", "host.cpu", "config"},
+          "wake.masked-answers", "ring.log.control.*", "host.memory", "host.cpu", "config", "reference.*"},
          {true, 700},
          0,
          {MAY_STORE, DIALS_NOBODY}},

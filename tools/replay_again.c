@@ -72,9 +72,9 @@ static void put_flag(struct buf *b, const struct command_flag *f)
 void replay_keep_words(const struct replay_options *o, struct plan *plan)
 {
 	/* of this run alone, or of what the input was before it was a capture */
-	static const char *const not_kept[] = {"--run",     "--quiet",   "--progress", "--resume",
-	                                       "--dry-run", "--against", "--path",     "--batch-file",
-	                                       "--again",   NULL};
+	static const char *const not_kept[] = {"--run",        "--quiet",   "--progress",
+	                                       "--resume",     "--dry-run", "--path",
+	                                       "--batch-file", "--again",   NULL};
 	char *input = realpath(o->input, NULL);
 	struct buf b;
 

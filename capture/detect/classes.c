@@ -23,7 +23,7 @@ static const struct {
                DETECT_TABLE(X)
 #undef X
 };
-_Static_assert(DETECT_CLASSES <= 128, "a set has 128 bits");
+_Static_assert(DETECT_CLASSES < 128, "a set has 128 bits");
 
 const char *detect_class_name(unsigned class)
 {

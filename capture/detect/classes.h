@@ -101,7 +101,9 @@ enum detect_class {
 #define X(name, text, group, sentence) DETECT_##name,
 	DETECT_TABLE(X)
 #undef X
-	        DETECT_CLASSES
+	        DETECT_CLASSES,
+	/* what a word may speak for beside classes: a telephone, and nothing else */
+	CONTEXT_TELEPHONE = DETECT_CLASSES
 };
 
 #define DETECT_GROUP_TABLE(X)                                                                                \
