@@ -378,7 +378,7 @@ struct plan_harm { /* replay/harm.h */
 };
 
 /* Requests that may wait in a replay for a target that takes no more. */
-enum { REPLAY_QUEUE_MAX = 1024 };
+enum { REPLAY_QUEUE_MAX = 4096 };
 
 enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
 
@@ -443,6 +443,8 @@ struct plan {
 	uint64_t replay_max_lag_ns; /* p99; past it a run that keeps time is void */
 	uint64_t replay_spin_ns;    /* before a time that is to be met, at most */
 	bool replay_drop_late;      /* what a target cannot take in time is dropped, else sent late */
+	bool replay_uncompared;     /* answers are timed and counted, nobody looks into them */
+	uint64_t replay_slo_ns;     /* an answer that took longer is no good one; 0: it may */
 	uint32_t replay_progress;   /* enum progress */
 	/* Of a run that goes on where another stopped: that run, and its journal. Empty: of one's own. */
 	char replay_resumes[PATH_MAX_BYTES], replay_journal[PATH_MAX_BYTES];

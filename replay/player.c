@@ -5,7 +5,8 @@
  * rings that the masker feeds, each a little before it is due (schedule.h) and with that time as its END's:
  * the shadow sends it then (shadow_pace.c) and measures how late that was. The start is read once, so nothing
  * drifts. Admission is by ledger slots: a full ledger or ring makes the player wait, never shed, and what
- * leaves late for that is late all the same (no coordinated omission).
+ * leaves late for that is late all the same (no coordinated omission). The same holds for memory: what the
+ * slots hold is bounded. When nothing is compared, the shadow gets the requests and nobody the answers.
  */
 #define _GNU_SOURCE
 #include "replay/player.h"
@@ -26,7 +27,7 @@
 #include "replay/schedule.h"
 #include "replay/window.h"
 
-static const uint64_t NAP_NS = 50000000u, RETRY_NS = 200000u, READ_MARGIN_NS = 2000000u, LEAD_NS = 25000000u;
+static const uint64_t NAP_NS = 50000000u, RETRY_NS = 1000000u, READ_MARGIN_NS = 2000000u, LEAD_NS = 25000000u;
 static const uint64_t PROGRESS_TTY_NS = 250000000u, PROGRESS_JSON_NS = 1000000000u,
                       PROGRESS_NS = 10 * UINT64_C(1000000000);
 
@@ -43,6 +44,11 @@ struct player {
 	uint64_t skipped;            /* all of its copies had been sent */
 	struct withdrawn *withdrawn; /* NULL: no list */
 	uint64_t withheld;           /* for that */
+	/* What is played, by slot, until it is seen that the slot is free again. */
+	struct {
+		uint64_t id, bytes;
+	} *held;
+	uint64_t held_bytes, held_limit;
 };
 
 static struct player player;
@@ -75,7 +81,8 @@ static void emit(struct record *r, uint8_t type, uint64_t time_ns, struct span p
 	r->payload_len = (uint32_t)payload.len;
 	if (r->leg == LEG_CLIENT)
 		put_waiting(player.to_shadow, r, payload.data);
-	put_waiting(player.to_judge, r, payload.data);
+	if (!player.env->plan->replay_uncompared)
+		put_waiting(player.to_judge, r, payload.data);
 }
 
 /* What a mark of its leg says came at once. */
@@ -214,6 +221,32 @@ static int load_withdrawn(void)
 	return err;
 }
 
+/* What slots held that have been freed since. */
+static void forget_freed(void)
+{
+	for (uint32_t slot = 0; slot < player.env->plan->slots_each; slot++) {
+		if (!player.held[slot].id ||
+		    ledger_slot_id(player.env->ledger, slot) == player.held[slot].id)
+			continue;
+		player.held_bytes -= player.held[slot].bytes;
+		player.held[slot].id = player.held[slot].bytes = 0;
+	}
+}
+
+static bool room_for(uint64_t bytes)
+{
+	if (player.held_bytes + bytes > player.held_limit)
+		forget_freed();
+	return !player.held_bytes || player.held_bytes + bytes <= player.held_limit;
+}
+
+static void hold(uint32_t slot, uint64_t id, uint64_t bytes)
+{
+	player.held_bytes += bytes - player.held[slot].bytes;
+	player.held[slot].id = id;
+	player.held[slot].bytes = bytes;
+}
+
 /* False: stopped while waiting for a slot. */
 static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 {
@@ -227,7 +260,8 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 	uint64_t shift;
 	bool waited = false;
 
-	while (ledger_take(l, 0, r.id, x->route, all_of(x) & ~journal_sent(player.journal, r.id),
+	while (!room_for(x->bytes) ||
+	       ledger_take(l, 0, r.id, x->route, all_of(x) & ~journal_sent(player.journal, r.id),
 	                   route->candidate_count, OUTCOME_SAMPLED_OUT, (uint32_t)player.baselines[x->route],
 	                   OUTCOME_CAPTURE_OFF, &r.slot)) {
 		if (stopped()) {
@@ -240,11 +274,14 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 	}
 	if (waited)
 		atomic_fetch_add(&player.env->page->replay.slot_waits, 1);
+	hold(r.slot, r.id, x->bytes);
 	ledger_settle_candidates(l, r.slot, r.id, STAGE_WORKER, STAGE_MASKER);
-	ledger_move(l, r.slot, r.id, CELL_LIVE, STAGE_WORKER, STAGE_MASKER);
+	ledger_move(l, r.slot, r.id, CELL_LIVE, STAGE_WORKER,
+	            player.env->plan->replay_uncompared ? OUTCOME_COMPARED : STAGE_MASKER);
 	shift = due_ns - x->legs[LEG_CLIENT]->end_ns;
 	emit_leg(r, LEG_CLIENT, x->legs[LEG_CLIENT], shift);
-	emit_leg(r, LEG_LIVE, x->legs[LEG_LIVE], shift);
+	if (!player.env->plan->replay_uncompared)
+		emit_leg(r, LEG_LIVE, x->legs[LEG_LIVE], shift);
 	ring_publish(player.to_shadow);
 	ring_publish(player.to_judge);
 	return true;
@@ -398,8 +435,10 @@ int player_run(struct role_env *env)
 	for (unsigned r = 0; r < env->plan->route_count; r++)
 		for (unsigned c = 0; c < env->plan->routes[r].candidate_count; c++)
 			player.baselines[r] |= (uint64_t)env->plan->routes[r].candidates[c].baseline << c;
+	player.held = calloc(env->plan->slots_each, sizeof *player.held);
+	player.held_limit = budget_bytes(env->plan, BUDGET_SHADOW) / 4;
 	prctl(PR_SET_TIMERSLACK, 1); /* deadlines are met to the microsecond, not to the default 50 */
-	if (load_withdrawn() || role_ring_writer(env, "shadow", &player.to_shadow) ||
+	if (!player.held || load_withdrawn() || role_ring_writer(env, "shadow", &player.to_shadow) ||
 	    role_ring_writer(env, "judge", &player.to_judge))
 		return 3;
 	role_ready(env);

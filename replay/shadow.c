@@ -75,7 +75,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	                            .route = x->route,
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
-	shadow_pace_mark(f, with);
+	shadow_measure_mark(f, with);
 	empty_request(route->max_body_bytes + H1_HEAD_MAX);
 	refused = catalogue_apply(&shadow.catalogues[x->route][candidate], with->model,
 	                          &shadow.to[x->route][candidate].model);
@@ -377,6 +377,7 @@ static void turn(void)
 {
 	struct timeval next = {0, 0};
 	bool empty, more_due;
+	uint64_t now_ns;
 
 	if (shadow.asleep || shadow.signalled) /* a signal may come late, when sleep is over */
 		ring_wake(shadow.in);
@@ -386,10 +387,13 @@ static void turn(void)
 	follow_names();
 	empty = drain();
 	more_due = shadow.env->plan->replay && shadow_pace_turn();
-	if (clock_mono_ns() - shadow.swept_ns > 1000000000u) {
+	now_ns = clock_mono_ns();
+	if (now_ns - shadow.swept_ns > 1000000000u) {
 		fold_each(shadow.fold, drop_settled, NULL);
-		shadow.swept_ns = clock_mono_ns();
+		shadow.swept_ns = now_ns;
 	}
+	if (shadow.env->plan->replay)
+		shadow_measure_publish(now_ns);
 	ring_publish(shadow.out);
 	next.tv_usec = pause_ms(empty, more_due) * 1000;
 	event_add(shadow.tick, &next);
@@ -428,7 +432,7 @@ int shadow_run(struct role_env *env)
 	        event_new(shadow.base, role_fd(env, "wake.shadow"), EV_READ | EV_PERSIST, on_tick, NULL);
 	if (!shadow.tick || !shadow.wake || event_add(shadow.tick, &now) || event_add(shadow.wake, NULL))
 		return 3;
-	if (env->plan->replay && shadow_pace_begin())
+	if (env->plan->replay && (shadow_pace_begin() || shadow_measure_begin()))
 		return 3;
 	role_ready(env);
 	do {
@@ -436,6 +440,6 @@ int shadow_run(struct role_env *env)
 		turn();
 	} while (!may_leave());
 	if (env->plan->replay)
-		shadow_pace_publish();
+		shadow_measure_publish(UINT64_MAX);
 	return 0;
 }

@@ -16,8 +16,9 @@
 #include "tools/where.h"
 
 /* At recorded times a slow answer must not hold back the next request, nor one target another: there are
- * slots for all that may wait. At --speed max the slots are the pace. */
-enum { IN_FLIGHT_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, SLOTS_MAX = 65536 };
+ * slots for all that may wait. At --speed max the slowest target is the pace: none has more to wait for it
+ * than its queue holds. */
+enum { IN_FLIGHT_TIMED = 1024, IN_FLIGHT_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, SLOTS_MAX = 65536 };
 enum { HASHED_MAX = 1 << 20 };
 enum { LOOKED_AT_MAX = 4096 }; /* records, for the first request of each route */
 enum { INTERRUPTED = 130 };
@@ -28,16 +29,14 @@ static int read_connections(struct replay_options *o, struct plan *plan)
 {
 	const char *text = o->connections;
 	char *end = NULL;
-	long n = text ? strtol(text, &end, 10) : plan->replay_speed > 0 ? IN_FLIGHT_TIMED : SLOTS_MAX_SPEED;
+	long n = text ? strtol(text, &end, 10) : plan->replay_speed > 0 ? IN_FLIGHT_TIMED : IN_FLIGHT_MAX_SPEED;
 	unsigned targets = o->target_count + (o->baseline != NULL) + 1;
 
 	if (text && (end == text || *end || n < 1 || n > CONNECTIONS_MAX))
 		return command_wrong(&replay_command, "--connections %s: a number from 1 to %d", text,
 		                     CONNECTIONS_MAX);
 	o->in_flight = (uint32_t)n;
-	plan->slots_each = (uint32_t)n;
-	if (plan->replay_speed > 0)
-		plan->slots_each = targets * ((uint32_t)n + REPLAY_QUEUE_MAX);
+	plan->slots_each = (plan->replay_speed > 0 ? targets : 1) * ((uint32_t)n + REPLAY_QUEUE_MAX);
 	if (plan->slots_each > SLOTS_MAX)
 		plan->slots_each = SLOTS_MAX;
 	return -1;
@@ -140,7 +139,9 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	           (unsigned long long)plan->replay_schedule.period_ns, plan->replay_schedule.copies,
 	           (unsigned long long)plan->replay_choice.from_ns,
 	           (unsigned long long)plan->replay_choice.until_ns);
-	buf_printf(&text, "late %s\nall %d\n", plan->replay_drop_late ? "drop" : "send", o->allow_all);
+	buf_printf(&text, "late %s\nall %d\ncompare %d\nslo %llu ns\n",
+	           plan->replay_drop_late ? "drop" : "send", o->allow_all, !plan->replay_uncompared,
+	           (unsigned long long)plan->replay_slo_ns);
 	for (unsigned i = 0; i < o->allow_count; i++)
 		buf_printf(&text, "allow %s\n", o->allows[i]);
 	for (unsigned i = 0; i < o->target_count; i++)
@@ -162,6 +163,9 @@ static int fill(struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		status = read_connections(o, plan);
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
+	plan->replay_uncompared = o->no_compare;
+	if (o->no_compare && o->gate_count)
+		return command_wrong(&replay_command, "--gate: nothing is compared by --no-compare");
 	if (status < 0 && o->config && config_read(o->config, &file, stderr))
 		status = 2;
 	if (!o->seed)
@@ -460,6 +464,13 @@ static const struct command_flag flags[] = {
          .argument = "RUN",
          .sentence = "send what that run, of the same words, did not",
          .to = &options.resume},
+        {.name = "--no-compare",
+         .sentence = "time and count answers, look into none",
+         .set = &options.no_compare},
+        {.name = "--slo",
+         .argument = "p99=D",
+         .sentence = "answers within that are good ones (goodput)",
+         .to = &options.slo},
         {.name = "--dry-run", .sentence = "print what would be sent", .set = &options.dry_run},
         {.name = "--progress",
          .argument = "json",

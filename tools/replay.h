@@ -14,11 +14,11 @@ struct replay_options {
 	const char *config, *baseline, *max_lag, *progress, *connections, *run_given, *http, *late, *spin,
 	        *timeout, *ca_file, *profile, *from, *until, *amplify;
 	const char *headers[REWRITES_MAX], *paths[REWRITES_MAX], *sets[REWRITES_MAX], *allows[ALLOWS_MAX];
-	const char *host, *model, *credential, *resume;
+	const char *host, *model, *credential, *resume, *slo;
 	char run[PATH_MAX_BYTES];
 	unsigned target_count, gate_count, in_flight, timeout_ms;
 	unsigned header_count, path_count, set_count, allow_count;
-	bool dry_run, quiet, allow_all, yes_really;
+	bool dry_run, quiet, allow_all, yes_really, no_compare;
 };
 
 /* Make a capture of a source that is none at `path`, asking --against if it is given. -1: it is there; else

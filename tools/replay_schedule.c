@@ -162,6 +162,16 @@ static int read_sample(const char *text, uint32_t *ppm_out)
 	return -1;
 }
 
+/* "p99=200ms" */
+static int read_slo(const char *text, uint64_t *ns_out)
+{
+	if (!text)
+		return -1;
+	if (strncmp(text, "p99=", 4))
+		return wrong("--slo", text, "p99= and a time, e.g. p99=200ms");
+	return read_time("--slo", text + 4, ns_out);
+}
+
 static int read_late(struct replay_options *o, struct plan *plan)
 {
 	uint64_t timeout = TIMEOUT_NS;
@@ -191,6 +201,8 @@ int replay_read_schedule(struct replay_options *o, struct plan *plan)
 		status = read_time("--max-lag", o->max_lag, &plan->replay_max_lag_ns);
 	if (status < 0)
 		status = read_late(o, plan);
+	if (status < 0)
+		status = read_slo(o->slo, &plan->replay_slo_ns);
 	if (status < 0)
 		status = read_rate(o, s);
 	if (status < 0)
