@@ -199,7 +199,7 @@ static bool is_withdrawn(const struct exchange *x)
 	const struct plan *plan = player.env->plan;
 	struct span head = buf_span(&x->legs[LEG_CLIENT]->head);
 
-	if (!withdrawn_has(player.withdrawn, head_field(head, span_of(plan->withdrawn.subject))))
+	if (!player.withdrawn || !withdrawn_has(player.withdrawn, head_field(head, span_of(plan->withdrawn.subject))))
 		return false;
 	ledger_direct(player.env->ledger, 0, x->route, plan->routes[x->route].candidate_count,
 	              OUTCOME_WITHDRAWN);

@@ -9,12 +9,17 @@
 enum { AHEAD_RECORDS = 256 };
 static const uint64_t REORDER_NS = 1000000000u, GIVEN_UP_NS = 180 * UINT64_C(1000000000);
 
+struct queued { /* a complete request; its answer may be open */
+	uint64_t end_ns, id;
+	struct exchange *x;
+};
+
 struct window {
 	struct capfile_reader *reader;
 	struct fold *fold;
 	unsigned route_count;
 	size_t limit_bytes;
-	struct exchange **heap; /* complete requests; their answers may be open */
+	struct queued *heap;
 	size_t count, cap;
 	struct exchange *given;
 	uint64_t newest_ns, left_out, not_chosen, not_allowed;
@@ -54,20 +59,19 @@ void window_free(struct window **window)
 	free(w);
 }
 
-static bool before(const struct exchange *x, const struct exchange *y)
+static bool before(const struct queued *x, const struct queued *y)
 {
-	uint64_t s = x->legs[LEG_CLIENT]->end_ns, t = y->legs[LEG_CLIENT]->end_ns;
-
-	return s < t || (s == t && x->id < y->id);
+	return x->end_ns < y->end_ns || (x->end_ns == y->end_ns && x->id < y->id);
 }
 
 static int push(struct window *w, struct exchange *x)
 {
+	struct queued new = {x->legs[LEG_CLIENT]->end_ns, x->id, x};
 	size_t at = w->count;
 
 	if (w->count == w->cap) {
 		size_t cap = w->cap ? 2 * w->cap : 256;
-		struct exchange **grown = realloc(w->heap, cap * sizeof(*grown));
+		struct queued *grown = realloc(w->heap, cap * sizeof(*grown));
 
 		if (!grown)
 			return ERR_NOMEM;
@@ -75,29 +79,30 @@ static int push(struct window *w, struct exchange *x)
 		w->cap = cap;
 	}
 	w->count++;
-	for (; at && before(x, w->heap[(at - 1) / 2]); at = (at - 1) / 2)
+	for (; at && before(&new, &w->heap[(at - 1) / 2]); at = (at - 1) / 2)
 		w->heap[at] = w->heap[(at - 1) / 2];
-	w->heap[at] = x;
+	w->heap[at] = new;
 	return 0;
 }
 
 static struct exchange *pop(struct window *w)
 {
-	struct exchange *top = w->heap[0], *x = w->heap[--w->count];
+	struct exchange *top = w->heap[0].x;
+	struct queued last = w->heap[--w->count];
 	size_t at = 0;
 
 	for (;;) {
 		size_t child = 2 * at + 1;
 
-		if (child + 1 < w->count && before(w->heap[child + 1], w->heap[child]))
+		if (child + 1 < w->count && before(&w->heap[child + 1], &w->heap[child]))
 			child++;
-		if (child >= w->count || !before(w->heap[child], x))
+		if (child >= w->count || !before(&w->heap[child], &last))
 			break;
 		w->heap[at] = w->heap[child];
 		at = child;
 	}
 	if (w->count)
-		w->heap[at] = x;
+		w->heap[at] = last;
 	return top;
 }
 
@@ -144,10 +149,8 @@ enum head { HEAD_READY, HEAD_WAITING, HEAD_LOST };
 
 static enum head head_state(const struct window *w)
 {
-	const struct exchange *x = w->heap[0];
-	const struct leg *live = x->legs[LEG_LIVE];
-	uint64_t since =
-	        w->newest_ns > x->legs[LEG_CLIENT]->end_ns ? w->newest_ns - x->legs[LEG_CLIENT]->end_ns : 0;
+	const struct leg *live = w->heap[0].x->legs[LEG_LIVE];
+	uint64_t since = w->newest_ns > w->heap[0].end_ns ? w->newest_ns - w->heap[0].end_ns : 0;
 	bool crowded = fold_bytes(w->fold) > w->limit_bytes / 2;
 
 	if (live && live->ended && live->error)
@@ -227,7 +230,7 @@ bool window_ahead(struct window *w)
 {
 	for (unsigned n = 0; n < AHEAD_RECORDS; n++) {
 		if (w->end || fold_bytes(w->fold) > w->limit_bytes / 4 ||
-		    (w->count && w->newest_ns - w->heap[0]->legs[LEG_CLIENT]->end_ns > 2 * REORDER_NS))
+		    (w->count && w->newest_ns - w->heap[0].end_ns > 2 * REORDER_NS))
 			return false;
 		if (read_one(w))
 			return false;
