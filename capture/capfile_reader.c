@@ -40,9 +40,9 @@ struct capfile_reader {
 	uint64_t segments, records, exchanges, lost_bytes;
 	int end; /* what every further capfile_next() returns, or 0 */
 	const char *why;
-	ZSTD_DCtx *zstd; /* kept: want of memory shows when the file is opened, not as damage in it */
-	const uint8_t *block;                    /* the segment at `at`, in the window */
-	uint64_t window_at, window_len;          /* of the file */
+	ZSTD_DCtx *zstd;      /* kept: want of memory shows when the file is opened, not as damage in it */
+	const uint8_t *block; /* the segment at `at`, in the window */
+	uint64_t window_at, window_len; /* of the file */
 	struct arena {
 		size_t used;
 		bool outgrown; /* some of the segment's memory lies elsewhere */

@@ -233,6 +233,7 @@ struct replay_gauges {
 	/* One writer: the shadow. Sent after the intended time, and of the late ones, over the bound, why. */
 	_Atomic uint64_t lag_count, lag_p50_us, lag_p99_us, lag_max_us, late[LATE_BY];
 	_Atomic uint64_t planned_ns, actual_ns; /* from the first to the last that was sent */
+	_Atomic uint64_t lasted_ns;             /* from the first that was sent to the last answer */
 	/* One writer: the player */
 	_Atomic uint64_t played;
 	_Atomic uint64_t slot_waits; /* requests that waited for others to be answered */

@@ -52,10 +52,12 @@ struct record {
 	uint32_t payload_len;
 	uint32_t mask_count; /* values masked in this record */
 	uint32_t sample_ppm; /* the share under which the exchange was chosen: its inclusion probability */
-	uint32_t reserved;   /* 0: no byte of a record is left to chance */
+	uint32_t user;       /* on a request's END in a replay by users: whose turn it is; else 0 */
 	uint64_t found[2]; /* on an END, with RECORD_LOOKED: classes of what was found in the leg, a bit each
 	                    */
-	uint64_t sample_hash; /* of its sampling key: a smaller share can be drawn from it again */
+	/* Of its sampling key: a smaller share can be drawn from it again. On a request's END in a replay by
+	 * users: how long is thought before it, in nanoseconds. */
+	uint64_t sample_hash;
 };
 
 #endif

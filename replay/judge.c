@@ -24,8 +24,9 @@ enum {
 	CROWD_BYTES = 1 << 20, /* of exchanges that are gone: worth giving back */
 	INCIDENT_BYTES_MAX = 16 << 20
 };
-static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, UNCOMPARED_NS = 10000000u, SUMMARY_NS = 800000000u,
-                      REAP_NS = 5000000000u, TRY_NS = 1000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
+static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, UNCOMPARED_NS = 10000000u,
+                      SUMMARY_NS = 800000000u, REAP_NS = 5000000000u, TRY_NS = 1000000000u, MS_NS = 1000000u,
+                      GRACE_MS = 60000u;
 
 struct judge judge;
 
@@ -436,7 +437,7 @@ int judge_run(struct role_env *env)
 	if (!env->plan->replay)
 		incidents_init(&judge.incidents, env, take_eighth());
 	judge.fold = fold_new(judge.limit_bytes / 4 * 3);
-	judge.lost_ns = longest_silence_ns(env->plan);
+	judge.lost_ns = env->plan->replay_users.count ? UINT64_MAX : longest_silence_ns(env->plan);
 	judge.harvest_ns = env->plan->replay_uncompared ? UNCOMPARED_NS : HARVEST_NS;
 	judge.wall_anchor_us = clock_wall_ns() / 1000u;
 	judge.mono_anchor_ns = clock_mono_ns();

@@ -1,4 +1,5 @@
-/* What a replay tells of itself: its targets' times, as the shadow measured them, and whether it kept its own. */
+/* What a replay tells of itself: its targets' times, as the shadow measured them, and whether it kept its
+ * own. */
 #include "replay/judge_inside.h"
 
 #include <stdio.h>
@@ -49,7 +50,8 @@ void judge_put_targets(struct buf *b)
 	const struct plan *plan = judge.env->plan;
 	const char *between = "";
 
-	buf_puts(b, "\"targets\":[");
+	buf_printf(b, "\"seconds\":%.6f,\"targets\":[",
+	           (double)atomic_load(&judge.env->page->replay.lasted_ns) / 1e9);
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
 			buf_puts(b, between);
@@ -86,7 +88,8 @@ static uint64_t latest_us(const char **name_out)
 
 	for (unsigned r = 0; r < plan->route_count; r++)
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
-			uint64_t p99 = atomic_load(&judge.env->page->candidates[r][c].measured.times[MEASURED_lag].p99_us);
+			uint64_t p99 = atomic_load(
+			        &judge.env->page->candidates[r][c].measured.times[MEASURED_lag].p99_us);
 
 			if (p99 < latest)
 				continue;
@@ -104,7 +107,8 @@ const char *judge_final_state(char reason[JUDGE_REASON_BYTES])
 	uint64_t late_us = latest_us(&to);
 
 	reason[0] = '\0';
-	if (plan->replay && plan->replay_speed > 0 && plan->replay_max_lag_ns / 1000u < late_us) {
+	if (plan->replay && (plan->replay_speed > 0 || plan->replay_users.count) &&
+	    plan->replay_max_lag_ns / 1000u < late_us) {
 		snprintf(reason, JUDGE_REASON_BYTES,
 		         "the replay sent too late: lag p99 %.3f ms to %s, at most %.3f ms allowed; %s",
 		         (double)late_us / 1e3, to, (double)plan->replay_max_lag_ns / 1e6,

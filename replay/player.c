@@ -23,6 +23,7 @@
 #include "capture/journal.h"
 #include "capture/withdrawn.h"
 #include "proto/base/clock.h"
+#include "proto/json_pick.h"
 #include "replay/judge.h"
 #include "replay/schedule.h"
 #include "replay/window.h"
@@ -47,8 +48,14 @@ struct player {
 	/* What is played, by slot, until it is seen that the slot is free again. */
 	struct {
 		uint64_t id, bytes;
-	} *held;
+	} * held;
 	uint64_t held_bytes, held_limit;
+	uint64_t *answered_ns; /* by user: when the last answer to it was recorded to end */
+};
+
+struct turn { /* of a closed loop */
+	uint32_t user;
+	uint64_t think_ns;
 };
 
 static struct player player;
@@ -98,7 +105,8 @@ static void emit_chunk(struct record *r, uint64_t time_ns, struct span bytes)
 
 /* Times are moved so that the request ends when it is due: intervals stay, and the run's clock is the
  * replay's. */
-static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg, uint64_t shift_ns)
+static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg, uint64_t shift_ns,
+                     const struct turn *turn)
 {
 	struct span body = buf_span(&leg->body);
 	size_t count;
@@ -114,6 +122,10 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 		emit(&r, RECORD_TRAILERS, leg->end_ns + shift_ns, buf_span(&leg->trailers));
 	r.found[0] = leg->found[0];
 	r.found[1] = leg->found[1];
+	if (player.answered_ns && leg_number == LEG_CLIENT) {
+		r.user = turn->user;
+		r.sample_hash = turn->think_ns;
+	}
 	emit(&r, RECORD_END, leg->end_ns + shift_ns, SPAN(""));
 }
 
@@ -122,8 +134,9 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 static void tell(const char *end)
 {
 	enum progress how = player.env->plan->replay_progress;
+	uint64_t now_ns = clock_mono_ns();
 	double share = (player.pass + window_share(player.window)) / player.schedule.rule->loops,
-	       seconds = (double)(clock_mono_ns() - player.start_ns) / 1e9;
+	       seconds = now_ns > player.start_ns ? (double)(now_ns - player.start_ns) / 1e9 : 0;
 	const struct replay_gauges *g = &player.env->page->replay;
 	unsigned long long sent = player.sequence - player.skipped - player.withheld,
 	                   late = atomic_load(&g->lag_p99_us);
@@ -199,7 +212,8 @@ static bool is_withdrawn(const struct exchange *x)
 	const struct plan *plan = player.env->plan;
 	struct span head = buf_span(&x->legs[LEG_CLIENT]->head);
 
-	if (!player.withdrawn || !withdrawn_has(player.withdrawn, head_field(head, span_of(plan->withdrawn.subject))))
+	if (!player.withdrawn ||
+	    !withdrawn_has(player.withdrawn, head_field(head, span_of(plan->withdrawn.subject))))
 		return false;
 	ledger_direct(player.env->ledger, 0, x->route, plan->routes[x->route].candidate_count,
 	              OUTCOME_WITHDRAWN);
@@ -221,12 +235,46 @@ static int load_withdrawn(void)
 	return err;
 }
 
+/* --- users --- */
+
+/* What says whose request it is; empty: nothing. */
+static struct span session_of(const struct exchange *x)
+{
+	const char *key = player.env->plan->replay_users.session;
+	const struct leg *request = x->legs[LEG_CLIENT];
+	const char *const names[] = {key + 2};
+	struct span found = {0};
+
+	if (strncmp(key, "$.", 2))
+		return key[0] ? head_field(buf_span(&request->head), span_of(key)) : found;
+	return json_pick(buf_span(&request->body), 0, names, 1, &found) ? (struct span){0} : found;
+}
+
+/* By the capture and the seed alone: whoever plays it gets the same. */
+static struct turn turn_of(const struct exchange *x)
+{
+	const struct plan *plan = player.env->plan;
+	const struct plan_users *users = &plan->replay_users;
+	uint64_t asked_ns = x->legs[LEG_CLIENT]->end_ns, *answered_ns;
+	struct span session = session_of(x);
+	struct turn t = {.think_ns = users->think_ns,
+	                 .user = (uint32_t)(session.len ? schedule_session(plan->seed, session, users->count)
+	                                                : player.sequence % users->count)};
+
+	answered_ns = &player.answered_ns[t.user];
+	if (!users->think_fixed)
+		t.think_ns = *answered_ns && asked_ns > *answered_ns ? asked_ns - *answered_ns : 0;
+	if (plan->replay_schedule.max_gap_ns && t.think_ns > plan->replay_schedule.max_gap_ns)
+		t.think_ns = plan->replay_schedule.max_gap_ns;
+	*answered_ns = x->legs[LEG_LIVE]->end_ns;
+	return t;
+}
+
 /* What slots held that have been freed since. */
 static void forget_freed(void)
 {
 	for (uint32_t slot = 0; slot < player.env->plan->slots_each; slot++) {
-		if (!player.held[slot].id ||
-		    ledger_slot_id(player.env->ledger, slot) == player.held[slot].id)
+		if (!player.held[slot].id || ledger_slot_id(player.env->ledger, slot) == player.held[slot].id)
 			continue;
 		player.held_bytes -= player.held[slot].bytes;
 		player.held[slot].id = player.held[slot].bytes = 0;
@@ -257,6 +305,7 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 	                   .sample_hash = schedule_copy(x->sample_hash, copy),
 	                   .sample_ppm = sample_ppm(x)};
 	struct ledger *l = player.env->ledger;
+	struct turn turn = {0};
 	uint64_t shift;
 	bool waited = false;
 
@@ -274,14 +323,16 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 	}
 	if (waited)
 		atomic_fetch_add(&player.env->page->replay.slot_waits, 1);
+	if (player.answered_ns)
+		turn = turn_of(x);
 	hold(r.slot, r.id, x->bytes);
 	ledger_settle_candidates(l, r.slot, r.id, STAGE_WORKER, STAGE_MASKER);
 	ledger_move(l, r.slot, r.id, CELL_LIVE, STAGE_WORKER,
 	            player.env->plan->replay_uncompared ? OUTCOME_COMPARED : STAGE_MASKER);
 	shift = due_ns - x->legs[LEG_CLIENT]->end_ns;
-	emit_leg(r, LEG_CLIENT, x->legs[LEG_CLIENT], shift);
+	emit_leg(r, LEG_CLIENT, x->legs[LEG_CLIENT], shift, &turn);
 	if (!player.env->plan->replay_uncompared)
-		emit_leg(r, LEG_LIVE, x->legs[LEG_LIVE], shift);
+		emit_leg(r, LEG_LIVE, x->legs[LEG_LIVE], shift, &turn);
 	ring_publish(player.to_shadow);
 	ring_publish(player.to_judge);
 	return true;
@@ -406,6 +457,15 @@ static int next(const struct exchange **exchange_out)
 	return err;
 }
 
+/* What was read ahead of its turn has all the time it takes; only then the run is over. */
+static void await_all(void)
+{
+	for (forget_freed(); player.held_bytes && !stopped(); forget_freed()) {
+		progress();
+		nap_until(clock_mono_ns() + RETRY_NS);
+	}
+}
+
 static void play_all(void)
 {
 	const struct plan *plan = player.env->plan;
@@ -420,6 +480,9 @@ static void play_all(void)
 			return;
 		err = next(&x);
 	}
+	await_all();
+	if (stopped())
+		return;
 	atomic_store(&player.env->page->replay.played, player.sequence);
 	say_end(err);
 	if (window_end(player.window) != ERR_AGAIN)
@@ -435,6 +498,9 @@ int player_run(struct role_env *env)
 	for (unsigned r = 0; r < env->plan->route_count; r++)
 		for (unsigned c = 0; c < env->plan->routes[r].candidate_count; c++)
 			player.baselines[r] |= (uint64_t)env->plan->routes[r].candidates[c].baseline << c;
+	if (env->plan->replay_users.count &&
+	    !(player.answered_ns = calloc(env->plan->replay_users.count, sizeof *player.answered_ns)))
+		return 3;
 	player.held = calloc(env->plan->slots_each, sizeof *player.held);
 	player.held_limit = budget_bytes(env->plan, BUDGET_SHADOW) / 4;
 	prctl(PR_SET_TIMERSLACK, 1); /* deadlines are met to the microsecond, not to the default 50 */

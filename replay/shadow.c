@@ -70,6 +70,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	int err;
 
 	f->record = (struct record){.id = x->id,
+	                            .user = with->user,
 	                            .slot = x->slot,
 	                            .generation = x->generation,
 	                            .route = x->route,
@@ -99,7 +100,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	return refused;
 }
 
-void shadow_send(struct exchange *x, const struct record *end, unsigned candidate,
+bool shadow_send(struct exchange *x, const struct record *end, unsigned candidate,
                  const struct together *with)
 {
 	struct flight *f = shadow_flight();
@@ -111,11 +112,12 @@ void shadow_send(struct exchange *x, const struct record *end, unsigned candidat
 		shadow.sent++;
 		if (f->pass.warm_up)
 			shadow_settle(f, OUTCOME_WARM_UP);
-		return;
+		return true;
 	}
 	ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW, refused);
 	if (f)
 		shadow_give_back(f);
+	return false;
 }
 
 /* Why nothing goes to that candidate now; 0: it may. A sandbox that was not ready yet is warming up; one that

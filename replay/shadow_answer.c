@@ -133,6 +133,7 @@ static void on_done(void *arg, enum client_result result)
 		shadow_settle(f, outcomes[result]);
 	ring_publish(shadow.out);
 	atomic_store(&shadow.env->page->last_candidate_byte_ns, now_ns);
+	shadow_pace_done(f);
 	shadow.in_flight--;
 	shadow.answered++;
 	shadow_give_back(f);

@@ -73,6 +73,7 @@ struct together {          /* what the copies of an exchange have in common */
 	/* Of a replay: when it is to be sent, was read, and was taken up; it stood in a target's queue. */
 	uint64_t due_ns, read_ns, taken_ns;
 	bool queued;
+	uint32_t user; /* of a closed loop: whose turn it is */
 };
 
 extern struct shadow shadow;
@@ -86,8 +87,8 @@ void shadow_settle(struct flight *, uint8_t outcome);
  */
 extern const struct client_events shadow_events;
 
-/* Send a copy, or settle its cell. */
-void shadow_send(struct exchange *, const struct record *end, unsigned candidate, const struct together *);
+/* Send a copy, or settle its cell: false. */
+bool shadow_send(struct exchange *, const struct record *end, unsigned candidate, const struct together *);
 /* Why nothing goes to that candidate now; 0: it may. */
 uint8_t shadow_held_back(uint16_t route, unsigned candidate);
 /* There is a baseline, and not every side has an open connection that it may use. */
@@ -99,8 +100,9 @@ int shadow_pace_begin(void); /* 0, ERR_NOMEM, ERR_SYS */
 /* The request that ends there is whole; it is kept until each target has its copy, or will not get one.
  * 0, ERR_NOMEM. */
 int shadow_pace_add(struct exchange *, const struct record *end);
-bool shadow_pace_turn(void); /* send what is due; true: more of it is */
-bool shadow_pace_idle(void); /* nothing waits */
+bool shadow_pace_turn(void);                  /* send what is due; true: more of it is */
+bool shadow_pace_idle(void);                  /* nothing waits */
+void shadow_pace_done(const struct flight *); /* that has been answered, or will not be */
 
 /* Of what a replay sends; all of them do nothing in a mirror. */
 int shadow_measure_begin(void); /* 0, ERR_NOMEM */

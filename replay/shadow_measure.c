@@ -13,7 +13,7 @@
 
 static const uint64_t PUBLISH_NS = 100000000u;
 
-struct measures { /* of one target */
+struct measures {                      /* of one target */
 	struct sketch times[MEASURED]; /* us */
 	uint64_t answered, usable, good;
 };
@@ -21,6 +21,7 @@ struct measures { /* of one target */
 static struct {
 	struct measures *targets[ROUTES_MAX][CANDIDATES_MAX]; /* NULL in a mirror */
 	struct sketch lag;                                    /* of all targets. us */
+	uint64_t begun_ns, answered_ns;                       /* first sent, last answer */
 	uint64_t first_due_ns, first_sent_ns, last_due_ns, last_sent_ns, published_ns;
 } all;
 
@@ -47,7 +48,9 @@ static uint8_t cause_of(const struct together *with)
 
 void shadow_measure_mark(struct flight *f, const struct together *with)
 {
-	f->due_ns = shadow.env->plan->replay_speed > 0 ? with->due_ns : 0;
+	const struct plan *plan = shadow.env->plan;
+
+	f->due_ns = plan->replay_speed > 0 || plan->replay_users.count ? with->due_ns : 0;
 	f->late_by = cause_of(with);
 }
 
@@ -67,9 +70,13 @@ void shadow_measure_sent(struct flight *f)
 	struct measures *m = of(f);
 	uint64_t lag_us = us_between(f->due_ns, f->sent_ns);
 
-	if (!m || !f->due_ns || f->was_sent)
+	if (!m || f->was_sent)
 		return;
 	f->was_sent = true;
+	if (!all.begun_ns)
+		all.begun_ns = f->sent_ns;
+	if (!f->due_ns)
+		return;
 	sketch_add(&m->times[MEASURED_lag], lag_us);
 	sketch_add(&all.lag, lag_us);
 	if (f->sent_ns > f->due_ns + shadow.env->plan->replay_max_lag_ns)
@@ -94,11 +101,13 @@ void shadow_measure_answered(struct flight *f, uint64_t now_ns)
 
 	if (!m)
 		return;
+	all.answered_ns = now_ns;
 	m->answered++;
 	m->usable += f->usable;
 	m->good += f->usable && (!slo_ns || now_ns < from_ns + slo_ns);
 	sketch_add(&m->times[MEASURED_service], us_between(f->sent_ns, now_ns));
-	sketch_add(&m->times[MEASURED_first_byte], us_between(f->sent_ns, f->first_ns ? f->first_ns : now_ns));
+	sketch_add(&m->times[MEASURED_first_byte],
+	           us_between(f->sent_ns, f->first_ns ? f->first_ns : now_ns));
 	if (f->due_ns)
 		sketch_add(&m->times[MEASURED_response], us_between(f->due_ns, now_ns));
 }
@@ -126,13 +135,16 @@ void shadow_measure_publish(uint64_t now_ns)
 	for (unsigned r = 0; r < shadow.env->plan->route_count; r++)
 		for (unsigned c = 0; c < shadow.env->plan->routes[r].candidate_count; c++)
 			if (all.targets[r][c])
-				publish_target(all.targets[r][c], &shadow.env->page->candidates[r][c].measured);
+				publish_target(all.targets[r][c],
+				               &shadow.env->page->candidates[r][c].measured);
 	atomic_store(&g->lag_p50_us, sketch_quantile(&all.lag, 0.5));
 	atomic_store(&g->lag_p99_us, sketch_quantile(&all.lag, 0.99));
 	atomic_store(&g->lag_max_us, all.lag.max_us);
 	atomic_store(&g->lag_count, all.lag.count);
 	atomic_store(&g->planned_ns, all.last_due_ns - all.first_due_ns);
 	atomic_store(&g->actual_ns, all.last_sent_ns - all.first_sent_ns);
+	if (all.answered_ns)
+		atomic_store(&g->lasted_ns, all.answered_ns - all.begun_ns);
 	all.published_ns = now_ns;
 }
 

@@ -21,6 +21,7 @@
 #include "capture/journal.h"
 #include "proto/base/clock.h"
 #include "replay/turns.h"
+#include "replay/users.h"
 
 enum { QUEUE_MAX = REPLAY_QUEUE_MAX, TURN_DUE = 256, READY_MAX = 256 };
 static const uint64_t SECOND_NS = 1000000000u;
@@ -36,6 +37,7 @@ struct copies { /* of one request */
 struct place { /* in a target's queue */
 	STAILQ_ENTRY(place) next;
 	struct copies *of;
+	uint64_t due_ns;
 };
 
 STAILQ_HEAD(copies_list, copies);
@@ -56,7 +58,9 @@ static struct {
 	struct {
 		struct copies *of;
 		unsigned candidate;
+		uint64_t due_ns;
 	} ready[READY_MAX];
+	struct users *users[CANDIDATES_MAX]; /* of each target; NULL: requests leave by the schedule */
 } pace;
 
 /* --- sending --- */
@@ -81,6 +85,24 @@ static void drop(const struct copies *c, unsigned candidate, uint8_t outcome)
 	ledger_move(shadow.env->ledger, c->end.slot, c->end.id, candidate, STAGE_SHADOW, outcome);
 }
 
+/* The turn of its user is over, if it was one's. */
+static void end_turn(const struct record *r, unsigned candidate)
+{
+	if (pace.users[candidate])
+		users_done(pace.users[candidate], r->user, clock_mono_ns());
+}
+
+void shadow_pace_done(const struct flight *f)
+{
+	end_turn(&f->record, f->record.leg - LEG_CANDIDATE);
+}
+
+static void refuse(const struct copies *c, unsigned candidate, uint8_t outcome)
+{
+	drop(c, candidate, outcome);
+	end_turn(&c->end, candidate);
+}
+
 /* Can the target take it now? One that is being asked which models it serves cannot. */
 static bool has_room(const struct copies *c, unsigned candidate)
 {
@@ -93,7 +115,7 @@ static bool has_room(const struct copies *c, unsigned candidate)
 }
 
 /* False: it must be dropped. */
-static bool enqueue(struct copies *c, struct target *t)
+static bool enqueue(struct copies *c, struct target *t, uint64_t due_ns)
 {
 	struct place *p =
 	        t->length < QUEUE_MAX && !shadow.env->plan->replay_drop_late ? malloc(sizeof *p) : NULL;
@@ -101,6 +123,7 @@ static bool enqueue(struct copies *c, struct target *t)
 	if (!p)
 		return false;
 	p->of = c;
+	p->due_ns = due_ns;
 	STAILQ_INSERT_TAIL(&t->queue, p, next);
 	t->length++;
 	c->queued++;
@@ -126,37 +149,39 @@ static void send_ready(void)
 
 		pace.targets[c->x->route][candidate]->ready--;
 		c->queued--;
-		if (i < noted)
-			shadow_send(c->x, &c->end, candidate, &c->with);
-		else
-			drop(c, candidate, OUTCOME_DISK);
+		c->with.due_ns = pace.ready[i].due_ns;
+		if (i >= noted)
+			refuse(c, candidate, OUTCOME_DISK);
+		else if (!shadow_send(c->x, &c->end, candidate, &c->with))
+			end_turn(&c->end, candidate);
 		leave(c);
 	}
 }
 
-static void make_ready(struct copies *c, unsigned candidate)
+static void make_ready(struct copies *c, unsigned candidate, uint64_t due_ns)
 {
 	if (pace.ready_count == READY_MAX)
 		send_ready();
 	pace.ready[pace.ready_count].of = c;
+	pace.ready[pace.ready_count].due_ns = due_ns;
 	pace.ready[pace.ready_count++].candidate = candidate;
 	pace.targets[c->x->route][candidate]->ready++;
 	c->queued++;
 }
 
-static void offer(struct copies *c, unsigned candidate)
+static void offer(struct copies *c, unsigned candidate, uint64_t due_ns)
 {
 	struct target *t = pace.targets[c->x->route][candidate];
 	uint8_t why = shadow_held_back(c->x->route, candidate);
 
 	if (!is_open(c, candidate))
-		return;
-	if (why)
-		drop(c, candidate, why);
+		end_turn(&c->end, candidate);
+	else if (why)
+		refuse(c, candidate, why);
 	else if (!t->length && has_room(c, candidate))
-		make_ready(c, candidate);
-	else if (!enqueue(c, t))
-		drop(c, candidate, OUTCOME_IN_FLIGHT);
+		make_ready(c, candidate, due_ns);
+	else if (!enqueue(c, t, due_ns))
+		refuse(c, candidate, OUTCOME_IN_FLIGHT);
 }
 
 static void offer_all(struct copies *c)
@@ -172,7 +197,7 @@ static void offer_all(struct copies *c)
 		    c->with.taken_ns > c->with.due_ns + shadow.env->plan->replay_max_lag_ns)
 			drop(c, order[n], OUTCOME_OVERLOAD);
 		else
-			offer(c, order[n]);
+			offer(c, order[n], c->with.due_ns);
 	}
 	leave(c);
 }
@@ -191,8 +216,10 @@ static void serve(struct target *t, unsigned candidate)
 	while ((p = STAILQ_FIRST(&t->queue))) {
 		struct copies *c = p->of;
 
+		uint64_t due_ns = p->due_ns;
+
 		if (was_stopped())
-			drop(c, candidate, OUTCOME_DRAIN);
+			refuse(c, candidate, OUTCOME_DRAIN);
 		else if (is_open(c, candidate) && !has_room(c, candidate))
 			return;
 		STAILQ_REMOVE_HEAD(&t->queue, next);
@@ -200,7 +227,7 @@ static void serve(struct target *t, unsigned candidate)
 		t->length--;
 		c->with.queued = true;
 		if (is_open(c, candidate))
-			make_ready(c, candidate);
+			make_ready(c, candidate, due_ns);
 		c->queued--;
 		leave(c);
 	}
@@ -212,6 +239,63 @@ static void serve_all(void)
 		for (unsigned c = 0; c < shadow.env->plan->routes[r].candidate_count; c++)
 			if (pace.targets[r][c]->length)
 				serve(pace.targets[r][c], c);
+}
+
+/* --- users --- */
+
+static void drop_turns(void)
+{
+	for (unsigned candidate = 0; candidate < CANDIDATES_MAX; candidate++) {
+		struct copies *c;
+		unsigned user;
+
+		while (pace.users[candidate] && (c = users_drop(pace.users[candidate], &user))) {
+			drop(c, candidate, OUTCOME_DRAIN);
+			c->queued--;
+			leave(c);
+		}
+	}
+}
+
+/* What has been thought about is asked. When the next one has: UINT64_MAX: none will by itself. */
+static uint64_t serve_users(void)
+{
+	uint64_t now_ns = clock_mono_ns(), next_ns = UINT64_MAX, due_ns;
+	unsigned user;
+
+	if (was_stopped())
+		drop_turns();
+	for (unsigned candidate = 0; candidate < CANDIDATES_MAX && pace.users[candidate]; candidate++) {
+		struct copies *c;
+
+		while ((c = users_take(pace.users[candidate], now_ns, &user, &due_ns))) {
+			c->with.taken_ns = now_ns;
+			offer(c, candidate, due_ns);
+			c->queued--;
+			leave(c);
+		}
+		if (users_next_ns(pace.users[candidate]) < next_ns)
+			next_ns = users_next_ns(pace.users[candidate]);
+	}
+	return next_ns;
+}
+
+/* Each of its targets has a user of that number, who gets to it in time. */
+static void give_users(struct copies *c)
+{
+	unsigned count = shadow.env->plan->routes[c->x->route].candidate_count;
+
+	c->queued = 1;
+	for (unsigned candidate = 0; candidate < count; candidate++) {
+		if (!is_open(c, candidate))
+			continue;
+		if (users_push(pace.users[candidate], c->end.user, c, c->end.sample_hash, c->with.read_ns))
+			drop(c, candidate, OUTCOME_MEMORY);
+		else
+			c->queued++;
+	}
+	c->queued--;
+	leave(c);
 }
 
 /* --- time --- */
@@ -248,6 +332,7 @@ static bool is_due(const struct copies *c)
 bool shadow_pace_turn(void)
 {
 	struct copies *c;
+	uint64_t next_ns;
 	unsigned n = 0;
 
 	serve_all();
@@ -255,9 +340,12 @@ bool shadow_pace_turn(void)
 		STAILQ_REMOVE_HEAD(&pace.due, next);
 		offer_all(c);
 	}
+	next_ns = serve_users();
 	send_ready();
 	if (c && n <= TURN_DUE)
-		set_timer(c->with.due_ns);
+		next_ns = c->with.due_ns;
+	if (next_ns != UINT64_MAX)
+		set_timer(next_ns);
 	return n > TURN_DUE;
 }
 
@@ -271,10 +359,14 @@ int shadow_pace_add(struct exchange *x, const struct record *end)
 	c->end = *end;
 	c->with = (struct together){.model = catalogue_model(x->legs[LEG_CLIENT]),
 	                            .due_ns = end->time_ns,
+	                            .user = end->user,
 	                            .read_ns = clock_mono_ns()};
 	x->user = c;
-	STAILQ_INSERT_TAIL(&pace.due, c, next);
 	pace.open++;
+	if (pace.users[0])
+		give_users(c);
+	else
+		STAILQ_INSERT_TAIL(&pace.due, c, next);
 	return 0;
 }
 
@@ -295,6 +387,9 @@ int shadow_pace_begin(void)
 			if (!t)
 				return ERR_NOMEM;
 			STAILQ_INIT(&t->queue);
+			if (plan->replay_users.count && !pace.users[c] &&
+			    !(pace.users[c] = users_new(plan->replay_users.count)))
+				return ERR_NOMEM;
 		}
 	pace.journal_fd = role_fd(shadow.env, "journal");
 	prctl(PR_SET_TIMERSLACK, 1);

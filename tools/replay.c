@@ -29,7 +29,10 @@ static int read_connections(struct replay_options *o, struct plan *plan)
 {
 	const char *text = o->connections;
 	char *end = NULL;
-	long n = text ? strtol(text, &end, 10) : plan->replay_speed > 0 ? IN_FLIGHT_TIMED : IN_FLIGHT_MAX_SPEED;
+	long n = text                       ? strtol(text, &end, 10)
+	         : plan->replay_users.count ? (long)plan->replay_users.count
+	         : plan->replay_speed > 0   ? IN_FLIGHT_TIMED
+	                                    : IN_FLIGHT_MAX_SPEED;
 	unsigned targets = o->target_count + (o->baseline != NULL) + 1;
 
 	if (text && (end == text || *end || n < 1 || n > CONNECTIONS_MAX))
@@ -142,6 +145,9 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	buf_printf(&text, "late %s\nall %d\ncompare %d\nslo %llu ns\n",
 	           plan->replay_drop_late ? "drop" : "send", o->allow_all, !plan->replay_uncompared,
 	           (unsigned long long)plan->replay_slo_ns);
+	buf_printf(&text, "users %u session %s think %d %llu ns\n", plan->replay_users.count,
+	           plan->replay_users.session, plan->replay_users.think_fixed,
+	           (unsigned long long)plan->replay_users.think_ns);
 	for (unsigned i = 0; i < o->allow_count; i++)
 		buf_printf(&text, "allow %s\n", o->allows[i]);
 	for (unsigned i = 0; i < o->target_count; i++)
@@ -307,7 +313,9 @@ static int run(const struct words *words)
 		rmdir(folder);
 	if (status && status != INTERRUPTED)
 		return status;
-	judged = replay_verdict(o, plan.replay_speed > 0); /* of what was played, also when that is not all */
+	judged = replay_verdict(
+	        o, plan.replay_speed > 0 ||
+	                   plan.replay_users.count); /* of what was played, also when that is not all */
 	return status ? status : judged;
 }
 
@@ -414,6 +422,19 @@ static const struct command_flag flags[] = {
          .sentence = "each request N times, with keys of their own",
          .value = "1",
          .to = &options.amplify},
+        {.name = "--users",
+         .argument = "N",
+         .sentence = "a closed loop: each asks when it has thought about its answer",
+         .to = &options.users},
+        {.name = "--think",
+         .argument = "D",
+         .sentence = "of --users: how long",
+         .value = "as recorded",
+         .to = &options.think},
+        {.name = "--session",
+         .argument = "KEY",
+         .sentence = "of --users: a header, or $.member, that says who asks",
+         .to = &options.session},
         {.name = "--max-gap",
          .argument = "D",
          .sentence = "longer recorded gaps are cut to it, e.g. 2s",

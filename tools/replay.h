@@ -14,7 +14,7 @@ struct replay_options {
 	const char *config, *baseline, *max_lag, *progress, *connections, *run_given, *http, *late, *spin,
 	        *timeout, *ca_file, *profile, *from, *until, *amplify;
 	const char *headers[REWRITES_MAX], *paths[REWRITES_MAX], *sets[REWRITES_MAX], *allows[ALLOWS_MAX];
-	const char *host, *model, *credential, *resume, *slo;
+	const char *host, *model, *credential, *resume, *slo, *users, *think, *session;
 	char run[PATH_MAX_BYTES];
 	unsigned target_count, gate_count, in_flight, timeout_ms;
 	unsigned header_count, path_count, set_count, allow_count;
@@ -26,7 +26,7 @@ struct replay_options {
 int replay_import(const struct replay_options *, struct source *, const char *path);
 /* Length and SHA-256 of the file `path`. 0, ERR_SYS, ERR_NOMEM. */
 int replay_hash_input(const char *path, struct plan_input *out) MUST_CHECK;
-/* Print what the run found: gates and, of one that keeps time, its times. 3: it is void; 130: it was
+/* Print what the run found: gates and times, and of one that keeps time how well it did. 3: it is void; 130: it was
  * interrupted (not: its capture ends early); else 0 without --gate, or the verdict's exit status. */
 int replay_verdict(const struct replay_options *, bool keeps_time);
 /* When, which and how often, from the options to the plan. -1: go on; else an exit status, all is said. */

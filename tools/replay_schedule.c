@@ -1,5 +1,6 @@
 /* The flags of `understudy replay` that say when, which and how often. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +8,7 @@
 #include "tools/replay.h"
 #include "tools/where.h"
 
-enum { LOOPS_MAX = 1000000, COPIES_MAX = 10000 };
+enum { USERS_MAX = 4096, LOOPS_MAX = 1000000, COPIES_MAX = 10000 };
 static const uint64_t MAX_LAG_NS = 1000000u, MAX_SPIN_NS = 1000000u, TIMEOUT_NS = 10000000000u,
                       MS_NS = 1000000u;
 
@@ -172,6 +173,30 @@ static int read_slo(const char *text, uint64_t *ns_out)
 	return read_time("--slo", text + 4, ns_out);
 }
 
+static int read_users(const struct replay_options *o, struct plan *plan)
+{
+	struct plan_users *users = &plan->replay_users;
+	uint64_t count = 0;
+	int status = read_whole("--users", o->users, USERS_MAX, &count);
+
+	if (status >= 0)
+		return status;
+	if (!o->users && (o->think || o->session))
+		return command_wrong(&replay_command, "--think, --session: --users is expected with it");
+	if (o->users && !count)
+		return wrong("--users", o->users, "at least 1");
+	if (o->users && (o->speed || o->rate))
+		return wrong("--users", o->users, "the answers are the pace: neither --speed nor --rate");
+	users->count = (uint32_t)count;
+	if (o->users)
+		plan->replay_speed = 0;
+	if (o->session &&
+	    snprintf(users->session, sizeof users->session, "%s", o->session) >= (int)sizeof users->session)
+		return wrong("--session", o->session, "too long");
+	users->think_fixed = o->think != NULL;
+	return read_time("--think", o->think, &users->think_ns);
+}
+
 static int read_late(struct replay_options *o, struct plan *plan)
 {
 	uint64_t timeout = TIMEOUT_NS;
@@ -201,6 +226,8 @@ int replay_read_schedule(struct replay_options *o, struct plan *plan)
 		status = read_time("--max-lag", o->max_lag, &plan->replay_max_lag_ns);
 	if (status < 0)
 		status = read_late(o, plan);
+	if (status < 0)
+		status = read_users(o, plan);
 	if (status < 0)
 		status = read_slo(o->slo, &plan->replay_slo_ns);
 	if (status < 0)
