@@ -237,6 +237,7 @@ struct replay_gauges {
 	/* One writer: the player */
 	_Atomic uint64_t played;
 	_Atomic uint64_t slot_waits; /* requests that waited for others to be answered */
+	_Atomic uint64_t saturated;  /* requests a second at which it was stopped for that; 0: it was not */
 	_Atomic uint32_t whole;      /* every exchange that could be read was played */
 	_Atomic uint32_t
 	        ends_early; /* the capture does: the error that its reader gave, negated; 0: it does not */

@@ -395,6 +395,8 @@ struct plan_schedule {       /* replay/schedule.h */
 	uint32_t copies;     /* of each exchange; 0: as 1 */
 	uint64_t max_gap_ns; /* 0: gaps stay */
 	uint32_t loops;      /* passes over the capture */
+	uint64_t most;       /* requests in all; 0: all there are */
+	bool till_saturated; /* it ends when targets give too few good answers */
 };
 
 /* A closed loop (replay/users.h): so many ask, each in the order of what it has to ask. */

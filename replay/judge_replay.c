@@ -50,8 +50,9 @@ void judge_put_targets(struct buf *b)
 	const struct plan *plan = judge.env->plan;
 	const char *between = "";
 
-	buf_printf(b, "\"seconds\":%.6f,\"targets\":[",
-	           (double)atomic_load(&judge.env->page->replay.lasted_ns) / 1e9);
+	buf_printf(b, "\"seconds\":%.6f,\"saturated_at\":%llu,\"targets\":[",
+	           (double)atomic_load(&judge.env->page->replay.lasted_ns) / 1e9,
+	           (unsigned long long)atomic_load(&judge.env->page->replay.saturated));
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
 			buf_puts(b, between);
@@ -114,6 +115,12 @@ const char *judge_final_state(char reason[JUDGE_REASON_BYTES])
 		         (double)late_us / 1e3, to, (double)plan->replay_max_lag_ns / 1e6,
 		         late_because(replay));
 		return "void";
+	}
+	if (plan->replay && atomic_load(&replay->saturated)) {
+		snprintf(reason, JUDGE_REASON_BYTES,
+		         "it was stopped when its targets were saturated, at %llu requests a second",
+		         (unsigned long long)atomic_load(&replay->saturated));
+		return "final";
 	}
 	if (plan->replay && !atomic_load(&replay->whole)) {
 		snprintf(reason, JUDGE_REASON_BYTES, "the replay was stopped before all was played");

@@ -41,6 +41,10 @@ struct player {
 	uint64_t sequence, pass_first, start_ns, baselines[ROUTES_MAX];
 	uint64_t told_ns;
 	bool terminal, begun;
+	struct watch { /* of what became of what was asked in the last second */
+		uint64_t since_ns, sequence, good;
+		unsigned looks;
+	} watch;
 	struct journal *journal;     /* of the run that this one goes on with, or NULL */
 	uint64_t skipped;            /* all of its copies had been sent */
 	struct withdrawn *withdrawn; /* NULL: no list */
@@ -466,16 +470,67 @@ static void await_all(void)
 	}
 }
 
+/* --- saturation --- */
+
+enum { WATCHED_LEAST = 20, SATURATED_LOOKS = 2 };
+static const uint64_t WATCH_NS = 1000000000u;
+static const double SATURATED_SHARE = 0.9;
+
+/* Good answers of the target that gave the fewest. */
+static uint64_t least_good(void)
+{
+	const struct plan_route *route = player.env->plan->routes;
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned c = 0; c < route->candidate_count; c++) {
+		uint64_t good = 0;
+
+		for (unsigned r = 0; r < player.env->plan->route_count; r++)
+			good += atomic_load(&player.env->page->candidates[r][c].measured.good);
+		least = good < least ? good : least;
+	}
+	return least;
+}
+
+/* For a while now, fewer answers were good than were asked for. */
+static bool is_saturated(void)
+{
+	struct watch *w = &player.watch;
+	uint64_t now_ns = clock_mono_ns(), good, asked = player.sequence - w->sequence;
+
+	if (!player.schedule.rule->till_saturated || now_ns - w->since_ns < WATCH_NS || asked < WATCHED_LEAST)
+		return false;
+	good = least_good();
+	w->looks =
+	        w->since_ns && (double)(good - w->good) < SATURATED_SHARE * (double)asked ? w->looks + 1 : 0;
+	if (w->looks == SATURATED_LOOKS)
+		atomic_store(&player.env->page->replay.saturated,
+		             (uint64_t)((double)asked * 1e9 / (double)(now_ns - w->since_ns) + 0.5));
+	w->good = good;
+	w->sequence = player.sequence;
+	w->since_ns = now_ns;
+	return w->looks == SATURATED_LOOKS;
+}
+
+/* As many as there are to be, or all that the targets can take. */
+static bool has_enough(void)
+{
+	uint64_t most = player.schedule.rule->most;
+
+	return (most && player.sequence >= most) || is_saturated();
+}
+
 static void play_all(void)
 {
 	const struct plan *plan = player.env->plan;
 	const struct exchange *x;
+	bool enough = false;
 	int err;
 
 	schedule_init(&player.schedule, &plan->replay_schedule, plan->replay_speed, plan->seed);
 	err = next(&x);
 	player.told_ns = player.start_ns = clock_mono_ns();
-	while (!err) {
+	while (!err && !(enough = has_enough())) {
 		if (!play_copies(x))
 			return;
 		err = next(&x);
@@ -485,9 +540,9 @@ static void play_all(void)
 		return;
 	atomic_store(&player.env->page->replay.played, player.sequence);
 	say_end(err);
-	if (window_end(player.window) != ERR_AGAIN)
+	if (!enough && window_end(player.window) != ERR_AGAIN)
 		atomic_store(&player.env->page->replay.ends_early, (uint32_t)-window_end(player.window));
-	if (err == ERR_AGAIN)
+	if (enough || err == ERR_AGAIN)
 		atomic_store(&player.env->page->replay.whole, 1);
 }
 

@@ -306,6 +306,8 @@ static int run(const struct words *words)
 	status = take_input(o);
 	if (status < 0)
 		status = fill(o, &plan);
+	if (status < 0 && o->find_capacity)
+		return replay_find_capacity(o, &plan);
 	if (status >= 0 || (status = shelter(&plan, folder)))
 		return status;
 	status = start_roles(&plan, o->run, o->input, NULL);
@@ -492,6 +494,18 @@ static const struct command_flag flags[] = {
          .argument = "p99=D",
          .sentence = "answers within that are good ones (goodput)",
          .to = &options.slo},
+        {.name = "--find-capacity",
+         .sentence = "raise the rate until too few answers are within --slo",
+         .set = &options.find_capacity},
+        {.name = "--step",
+         .argument = "D",
+         .sentence = "of --find-capacity: how long each rate is tried",
+         .value = "5s",
+         .to = &options.step},
+        {.name = "--stop-when",
+         .argument = "saturated",
+         .sentence = "end when fewer answers are good than are asked for",
+         .to = &options.stop_when},
         {.name = "--dry-run", .sentence = "print what would be sent", .set = &options.dry_run},
         {.name = "--progress",
          .argument = "json",
@@ -525,6 +539,10 @@ const struct command replay_command = {
                     "understudy replay prompts.jsonl --against http://127.0.0.1:9001 \\\n"
                     "      --to new=http://127.0.0.1:9002\n"
                     "understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max \\\n"
-                    "      --gate 'divergence_rate<=5%'",
+                    "      --gate 'divergence_rate<=5%'\n"
+                    "understudy replay day.cap --to new=http://127.0.0.1:9002 --find-capacity \\\n"
+                    "      --slo p99=200ms\n"
+                    "understudy replay chats.cap --to new=http://127.0.0.1:9002 --users 50 \\\n"
+                    "      --session '$.user' --think 2s",
         .run = run,
 };

@@ -108,6 +108,11 @@ static void print_times(const struct run *run, bool keeps_time)
 		print_stream(doc_get(doc_get(c, "stream"), "candidate"));
 		print_goodput(target, seconds);
 	}
+	if (doc_number(run->summary, "saturated_at") > 0)
+		printf("stopped, as the targets were saturated: they were asked %.0f times a second and gave "
+		       "fewer "
+		       "good answers\n",
+		       doc_number(run->summary, "saturated_at"));
 	if (keeps_time)
 		print_fidelity(run);
 }

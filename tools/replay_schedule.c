@@ -10,7 +10,7 @@
 
 enum { USERS_MAX = 4096, LOOPS_MAX = 1000000, COPIES_MAX = 10000 };
 static const uint64_t MAX_LAG_NS = 1000000u, MAX_SPIN_NS = 1000000u, TIMEOUT_NS = 10000000000u,
-                      MS_NS = 1000000u;
+                      STEP_NS = 5000000000u, MS_NS = 1000000u;
 
 static int wrong(const char *flag, const char *text, const char *expected)
 {
@@ -197,6 +197,30 @@ static int read_users(const struct replay_options *o, struct plan *plan)
 	return read_time("--think", o->think, &users->think_ns);
 }
 
+static int read_capacity(struct replay_options *o, struct plan *plan)
+{
+	o->step_ns = STEP_NS;
+	if (o->stop_when && strcmp(o->stop_when, "saturated"))
+		return wrong("--stop-when", o->stop_when, "saturated");
+	plan->replay_schedule.till_saturated = o->stop_when != NULL;
+	if (o->step && !o->find_capacity)
+		return wrong("--step", o->step, "--find-capacity is expected with it");
+	if (!o->find_capacity)
+		return -1;
+	if (!plan->replay_slo_ns)
+		return command_wrong(&replay_command,
+		                     "--find-capacity: --slo is expected, e.g. --slo p99=200ms");
+	if (o->users || o->speed || o->profile || o->resume || o->stop_when)
+		return command_wrong(&replay_command,
+		                     "--find-capacity: it sets the rate itself: neither --users, "
+		                     "--speed, --profile, --resume nor --stop-when");
+	if (o->target_count != 1 || o->baseline || o->gate_count)
+		return command_wrong(
+		        &replay_command,
+		        "--find-capacity: one target, nothing is compared: neither --baseline nor --gate");
+	return read_time("--step", o->step, &o->step_ns);
+}
+
 static int read_late(struct replay_options *o, struct plan *plan)
 {
 	uint64_t timeout = TIMEOUT_NS;
@@ -230,6 +254,8 @@ int replay_read_schedule(struct replay_options *o, struct plan *plan)
 		status = read_users(o, plan);
 	if (status < 0)
 		status = read_slo(o->slo, &plan->replay_slo_ns);
+	if (status < 0)
+		status = read_capacity(o, plan);
 	if (status < 0)
 		status = read_rate(o, s);
 	if (status < 0)
