@@ -167,10 +167,9 @@ static void tell(const char *end)
 	}
 }
 
-static void progress(void)
+static void progress(uint64_t now)
 {
 	enum progress how = player.env->plan->replay_progress;
-	uint64_t now = clock_mono_ns();
 	uint64_t pause = player.terminal        ? PROGRESS_TTY_NS
 	                 : how == PROGRESS_JSON ? PROGRESS_JSON_NS
 	                                        : PROGRESS_NS;
@@ -189,7 +188,7 @@ static bool wait_until(uint64_t due_ns)
 	while (!stopped()) {
 		uint64_t now = clock_mono_ns();
 
-		progress();
+		progress(now);
 		if (now >= due_ns)
 			return true;
 		if (due_ns - now > READ_MARGIN_NS && window_ahead(player.window))
@@ -322,7 +321,7 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 			return false;
 		}
 		waited = true;
-		progress();
+		progress(clock_mono_ns());
 		nap_until(clock_mono_ns() + RETRY_NS);
 	}
 	if (waited)
@@ -362,11 +361,16 @@ static bool play_in_time(const struct exchange *x, unsigned copy)
 		player.skipped++;
 		return !stopped();
 	}
+	if (player.schedule.speed <= 0) { /* the targets are the pace */
+		due = clock_mono_ns();
+		progress(due);
+		return !stopped() && play(x, copy, due);
+	}
 	if (!player.begun) /* time begins with the first that is sent */
 		player.start_ns = clock_mono_ns() + LEAD_NS - due;
 	player.begun = true;
 	due += player.start_ns;
-	return wait_until(due - LEAD_NS) && play(x, copy, player.schedule.speed > 0 ? due : clock_mono_ns());
+	return wait_until(due - LEAD_NS) && play(x, copy, due);
 }
 
 static bool play_copies(const struct exchange *x)
@@ -424,6 +428,8 @@ static int open_window(const struct role_env *env)
 		return ERR_NOMEM;
 	}
 	window_choose(player.window, &env->plan->replay_choice, env->plan->seed);
+	if (env->plan->replay_uncompared && !env->plan->replay_choice.where.text[0])
+		window_answers_unread(player.window);
 	return 0;
 }
 
@@ -465,7 +471,7 @@ static int next(const struct exchange **exchange_out)
 static void await_all(void)
 {
 	for (forget_freed(); player.held_bytes && !stopped(); forget_freed()) {
-		progress();
+		progress(clock_mono_ns());
 		nap_until(clock_mono_ns() + RETRY_NS);
 	}
 }

@@ -384,6 +384,7 @@ static void turn(void)
 	if (shadow.asleep || shadow.signalled) /* a signal may come late, when sleep is over */
 		ring_wake(shadow.in);
 	shadow.asleep = shadow.signalled = false;
+	shadow.turn_ns = clock_mono_ns();
 	role_rested(&shadow.pace, &shadow.in, 1);
 	obey_pause();
 	follow_names();

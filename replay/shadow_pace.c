@@ -184,12 +184,12 @@ static void offer(struct copies *c, unsigned candidate, uint64_t due_ns)
 		refuse(c, candidate, OUTCOME_IN_FLIGHT);
 }
 
-static void offer_all(struct copies *c)
+static void offer_all(struct copies *c, uint64_t now_ns)
 {
 	unsigned count = shadow.env->plan->routes[c->x->route].candidate_count;
 	uint8_t order[CANDIDATES_MAX];
 
-	c->with.taken_ns = clock_mono_ns();
+	c->with.taken_ns = now_ns;
 	c->with.fresh = shadow_any_is_cold(c->x);
 	turns_draw(shadow.env->plan->seed, c->x->id, count, order);
 	for (unsigned n = 0; n < count; n++) {
@@ -318,27 +318,28 @@ static void set_timer(uint64_t due_ns)
 }
 
 /* It is worth to spin for, unless another is there to be sent. */
-static bool is_due(const struct copies *c)
+static bool is_due(const struct copies *c, uint64_t *now_ns)
 {
-	uint64_t now = clock_mono_ns();
-
-	if (c->with.due_ns > now + (pace.ready_count ? 0 : shadow.env->plan->replay_spin_ns))
+	if (c->with.due_ns <= *now_ns)
+		return true;
+	*now_ns = clock_mono_ns();
+	if (c->with.due_ns > *now_ns + (pace.ready_count ? 0 : shadow.env->plan->replay_spin_ns))
 		return false;
-	while (c->with.due_ns > now)
-		now = clock_mono_ns();
+	while (c->with.due_ns > *now_ns)
+		*now_ns = clock_mono_ns();
 	return true;
 }
 
 bool shadow_pace_turn(void)
 {
 	struct copies *c;
-	uint64_t next_ns;
+	uint64_t next_ns, now_ns = shadow.turn_ns;
 	unsigned n = 0;
 
 	serve_all();
-	while ((c = STAILQ_FIRST(&pace.due)) && n++ < TURN_DUE && is_due(c)) {
+	while ((c = STAILQ_FIRST(&pace.due)) && n++ < TURN_DUE && is_due(c, &now_ns)) {
 		STAILQ_REMOVE_HEAD(&pace.due, next);
-		offer_all(c);
+		offer_all(c, now_ns);
 	}
 	next_ns = serve_users();
 	send_ready();
@@ -360,7 +361,7 @@ int shadow_pace_add(struct exchange *x, const struct record *end)
 	c->with = (struct together){.model = catalogue_model(x->legs[LEG_CLIENT]),
 	                            .due_ns = end->time_ns,
 	                            .user = end->user,
-	                            .read_ns = clock_mono_ns()};
+	                            .read_ns = shadow.turn_ns};
 	x->user = c;
 	pace.open++;
 	if (pace.users[0])

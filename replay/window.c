@@ -26,7 +26,8 @@ struct window {
 	uint64_t first_ns;                /* of the first complete exchange */
 	const struct plan_choice *choice; /* NULL: everything */
 	uint64_t seed;
-	int end; /* why there is nothing more to read, or 0 */
+	bool unread; /* answers are */
+	int end;     /* why there is nothing more to read, or 0 */
 };
 
 struct window *window_new(struct capfile_reader *reader, unsigned route_count, size_t limit_bytes)
@@ -138,10 +139,12 @@ static int take(struct window *w, const struct record *r, const void *payload)
 /* One record. 0, ERR_NOMEM; the end of the file is in w->end. */
 static int read_one(struct window *w)
 {
-	struct record r;
+	struct record r = {0};
 	const void *payload;
 
 	w->end = capfile_next(w->reader, &r, &payload);
+	if (w->unread && r.leg == LEG_LIVE && r.type != RECORD_ERROR)
+		r.payload_len = 0;
 	return w->end ? 0 : take(w, &r, payload);
 }
 
@@ -164,6 +167,11 @@ void window_choose(struct window *w, const struct plan_choice *choice, uint64_t 
 {
 	w->choice = choice;
 	w->seed = seed;
+}
+
+void window_answers_unread(struct window *w)
+{
+	w->unread = true;
 }
 
 static bool in_slice(const struct window *w, uint64_t behind_ns)
