@@ -58,7 +58,7 @@ struct player {
 };
 
 struct turn { /* of a closed loop */
-	uint32_t user;
+	uint16_t user;
 	uint64_t think_ns;
 };
 
@@ -118,19 +118,18 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 
 	r.leg = leg_number;
 	r.flags = leg->flags | RECORD_MASKED;
+	r.policy = leg->policy;
 	emit(&r, RECORD_HEAD, leg->start_ns + shift_ns, buf_span(&leg->head));
 	for (size_t i = 0, from = 0; i < count; from = marks[i++].end)
 		emit_chunk(&r, marks[i].time_ns + shift_ns,
 		           (struct span){body.data + from, marks[i].end - from});
 	if (buf_len(&leg->trailers))
 		emit(&r, RECORD_TRAILERS, leg->end_ns + shift_ns, buf_span(&leg->trailers));
-	r.found[0] = leg->found[0];
-	r.found[1] = leg->found[1];
 	if (player.answered_ns && leg_number == LEG_CLIENT) {
 		r.user = turn->user;
 		r.sample_hash = turn->think_ns;
 	}
-	emit(&r, RECORD_END, leg->end_ns + shift_ns, SPAN(""));
+	emit(&r, RECORD_END, leg->end_ns + shift_ns, buf_span(&leg->found));
 }
 
 /* --- pace --- */
@@ -204,9 +203,23 @@ static uint32_t sample_ppm(const struct exchange *x)
 	return (uint32_t)((uint64_t)x->sample_ppm * player.env->plan->replay_choice.sample_ppm / 1000000);
 }
 
-static uint32_t all_of(const struct exchange *x)
+/* A bit for each candidate that is to be sent it: what is chosen for one of a share is chosen by the same
+ * hash in every run, also in one that goes on where another stopped. */
+static uint32_t wanted(const struct exchange *x)
 {
-	return (1u << player.env->plan->routes[x->route].candidate_count) - 1;
+	const struct plan *plan = player.env->plan;
+	const struct plan_route *route = &plan->routes[x->route];
+	uint64_t all = plan->replay_choice.sample_ppm;
+	uint32_t mask = 0;
+
+	for (uint32_t c = 0; c < route->candidate_count; c++) {
+		uint64_t share = all * route->candidates[c].sample_ppm / 1000000;
+
+		if (schedule_draws(plan->seed, x->sample_ppm ? x->sample_hash : x->id, (uint32_t)share) ||
+		    share == all)
+			mask |= 1u << c;
+	}
+	return mask;
 }
 
 /* Its subject, by the masked head, has withdrawn since it was captured: counted, never sent. */
@@ -261,7 +274,7 @@ static struct turn turn_of(const struct exchange *x)
 	uint64_t asked_ns = x->legs[LEG_CLIENT]->end_ns, *answered_ns;
 	struct span session = session_of(x);
 	struct turn t = {.think_ns = users->think_ns,
-	                 .user = (uint32_t)(session.len ? schedule_session(plan->seed, session, users->count)
+	                 .user = (uint16_t)(session.len ? schedule_session(plan->seed, session, users->count)
 	                                                : player.sequence % users->count)};
 
 	answered_ns = &player.answered_ns[t.user];
@@ -313,7 +326,7 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 	bool waited = false;
 
 	while (!room_for(x->bytes) ||
-	       ledger_take(l, 0, r.id, x->route, all_of(x) & ~journal_sent(player.journal, r.id),
+	       ledger_take(l, 0, r.id, x->route, wanted(x) & ~journal_sent(player.journal, r.id),
 	                   route->candidate_count, OUTCOME_SAMPLED_OUT, (uint32_t)player.baselines[x->route],
 	                   OUTCOME_CAPTURE_OFF, &r.slot)) {
 		if (stopped()) {
@@ -343,7 +356,7 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 
 static bool was_sent(const struct exchange *x)
 {
-	return !(all_of(x) & ~journal_sent(player.journal, player.sequence + 1));
+	return !(wanted(x) & ~journal_sent(player.journal, player.sequence + 1));
 }
 
 /* False: stopped. */

@@ -74,7 +74,7 @@ struct together {          /* what the copies of an exchange have in common */
 	/* Of a replay: when it is to be sent, was read, and was taken up; it stood in a target's queue. */
 	uint64_t due_ns, read_ns, taken_ns;
 	bool queued;
-	uint32_t user; /* of a closed loop: whose turn it is */
+	uint16_t user; /* of a closed loop: whose turn it is */
 };
 
 extern struct shadow shadow;
@@ -84,6 +84,8 @@ struct flight *shadow_flight(void);
 void shadow_give_back(struct flight *);
 /* Its cell has that outcome, and what still comes is dropped. */
 void shadow_settle(struct flight *, uint8_t outcome);
+/* Who masks the answer has to know what was found in its request. Before the answer's first record. */
+void shadow_tell_found(struct flight *, const struct leg *request);
 /* A flight's: what comes of it leaves as records, and its end settles its cell or leaves that to the reader.
  */
 extern const struct client_events shadow_events;
