@@ -29,7 +29,7 @@ struct shadow {
 	struct event *tick, *wake;
 	struct role_pace pace;
 	bool asleep, signalled;
-	uint64_t turn_ns; /* when this turn began */
+	uint64_t turn_ns;              /* when this turn began */
 	unsigned read, sent, answered; /* in this turn: records, requests; and since the last one: answers */
 	struct ring *in, *out;
 	struct fold *fold;

@@ -24,8 +24,8 @@ static void test_every_cut(void **state)
 	(void)state;
 	note(fd, 1, 0);
 	note(fd, 1, 15);
-	assert_int_equal(
-	        journal_note(fd, (uint64_t[]){journal_word(70000, 3), journal_word(70000, 3)}, 2), 2);
+	assert_int_equal(journal_note(fd, (uint64_t[]){journal_word(70000, 3), journal_word(70000, 3)}, 2),
+	                 2);
 	for (off_t left = 32; left >= 0; left--) {
 		assert_int_equal(ftruncate(fd, left), 0);
 		assert_int_equal(journal_load(fd, &j), 0);
