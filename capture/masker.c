@@ -215,6 +215,7 @@ static void emit(struct masker *m, struct record *r, const void *payload)
 
 	r->flags |= RECORD_MASKED;
 	r->policy = (uint16_t)(m->env->plan->routes[r->route].mask + 1);
+	r->user = 0;
 	memset(r->reserved, 0, sizeof r->reserved);
 	if (r->flags & RECORD_CANARY) {
 		if (!ring_put(m->to_judge, r, payload, 0) && m->to_shadow && r->leg == LEG_CLIENT)
