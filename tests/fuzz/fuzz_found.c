@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t first = size ? data[0] * (size - 1) / 255 : 0;
 	struct span one = {(const char *)data + 1, first},
 	            two = {one.data + first, size ? size - 1 - first : 0};
-	uint64_t counts[DETECT_CLASSES] = {0};
+	uint64_t counts[DETECT_CLASSES_ALL] = {0};
 
 	if (!size)
 		return 0;

@@ -49,7 +49,7 @@ static struct buf mask(const uint8_t key_of[32], uint64_t salt, struct span know
 	f->known = known;
 	mask_note_in(key, f);
 	buf_init(&out, 1 << 20);
-	(void)mask_text(finder, key, SPAN(""), span_of(text), &out, &whole);
+	(void)mask_text(finder, key, LOOK_ALL, SPAN(""), span_of(text), &out, &whole);
 	assert_int_equal(f->table.err, 0);
 	assert_true(found_valid(buf_span(&f->table)));
 	mask_key_free(&key);
@@ -130,7 +130,7 @@ static void what_was_issued_stays(void **state)
 
 static void bounded(void **state)
 {
-	uint64_t counts[DETECT_CLASSES] = {0};
+	uint64_t counts[DETECT_CLASSES_ALL] = {0};
 	struct found f, g;
 
 	(void)state;
@@ -160,7 +160,7 @@ static void attempts_are_taken_back(void **state)
 {
 	struct found_mark mark;
 	struct found f;
-	uint64_t counts[DETECT_CLASSES] = {0};
+	uint64_t counts[DETECT_CLASSES_ALL] = {0};
 
 	(void)state;
 	found_init(&f, 1, 2);
@@ -227,7 +227,7 @@ static void older_captures(void **state)
 {
 	static struct plan plan;
 	char path[] = "/tmp/capture-found-XXXXXX";
-	uint64_t counts[DETECT_CLASSES] = {0};
+	uint64_t counts[DETECT_CLASSES_ALL] = {0};
 	struct capfile_writer *w;
 	struct capfile_reader *r;
 	const void *payload;
