@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	found_count(two, counts);
-	for (unsigned class = 0; class < DETECT_CLASSES; class ++)
+	for (unsigned class = 0; class < DETECT_CLASSES_ALL; class ++)
 		if (counts[class] &&
 		    (class == DETECT_NONE || !found_valid(two) || counts[class] > size * UINT32_MAX))
 			abort();
