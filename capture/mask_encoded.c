@@ -10,8 +10,6 @@
 #include "proto/base64.h"
 #include "proto/url.h"
 
-enum { ENCODED_LEAST = 16 };
-
 static bool is_readable(struct span text)
 {
 	for (size_t i = 0; i < text.len; i++)
@@ -27,9 +25,9 @@ static bool may_be_base64(struct span text)
 	        ['.'] = true,  [','] = true, [':'] = true, [';'] = true, ['@'] = true, ['"'] = true,
 	        ['\''] = true, ['{'] = true, ['['] = true, ['('] = true, ['<'] = true, ['%'] = true};
 
-	if (text.len < ENCODED_LEAST)
+	if (text.len < MASK_ENCODED_LEAST)
 		return false;
-	for (size_t i = 0; i < ENCODED_LEAST; i++)
+	for (size_t i = 0; i < MASK_ENCODED_LEAST; i++)
 		if (text.data[i] <= ' ' || never[(unsigned char)text.data[i]])
 			return false;
 	return true;

@@ -219,6 +219,12 @@ static bool look(struct masking *m, enum mask_look how, struct span name)
 	return false;
 }
 
+bool mask_text_plain(const struct mask_finder *f, struct span text)
+{
+	return !f || (f->detectors && !f->patterns && !f->asks && text.len < MASK_ENCODED_LEAST &&
+	              detect_plain(f->detectors, text));
+}
+
 uint32_t mask_text(const struct mask_finder *f, struct mask_key *key, enum mask_look how, struct span name,
                    struct span text, struct buf *out, bool *whole_out)
 {

@@ -6,6 +6,8 @@
 
 #include "capture/mask.h"
 
+enum { MASK_ENCODED_LEAST = 16 }; /* what is shorter is not taken for base64 */
+
 /* Borrows the policy. A policy without detectors and with prose kept: NULL. `gazetteer`: the file's bytes,
  * empty when the policy has none. ERR_CONFIG: they are not those that the policy was read with, or not a
  * gazetteer; ERR_LIMIT, ERR_NOMEM. */
@@ -28,6 +30,9 @@ enum mask_look { LOOK_FOUND, LOOK_ALL };
  * key. */
 uint32_t mask_text(const struct mask_finder *, struct mask_key *, enum mask_look, struct span name,
                    struct span text, struct buf *out, bool *whole_out);
+
+/* Is it so short and plain that mask_text_deep() finds nothing in it? True without a finder. */
+bool mask_text_plain(const struct mask_finder *, struct span text);
 
 /* Would anything be found in it? False without a finder. */
 bool mask_holds(const struct mask_finder *, struct span text);

@@ -23,7 +23,8 @@ static const struct {
                DETECT_TABLE(X)
 #undef X
 };
-_Static_assert((int)DETECT_CLASSES <= (int)DETECT_PATTERN && DETECT_CLASSES_ALL <= 128, "a set has 128 bits");
+_Static_assert((int)DETECT_CLASSES <= (int)CONTEXT_TELEPHONE && DETECT_CLASSES_ALL <= 128,
+               "a set has 128 bits");
 
 const char *detect_class_name(unsigned class)
 {

@@ -14,7 +14,7 @@
 #include "capture/detect/inside.h"
 #include "proto/base/utf8.h"
 
-enum { WINDOW = 4096, WAITING_MAX = 16, NAME_REACH = 64, BEFORE = 64 };
+enum { WINDOW = 4096, WAITING_MAX = 16, NAME_REACH = 64, BEFORE = 64, NEAR = 32 };
 _Static_assert(SIEVE_BLOCK + DETECT_AHEAD + DETECT_BEHIND + FOLD_SEQUENCE_MAX <= DETECT_HELD, "what is held");
 
 struct detectors {
@@ -66,6 +66,7 @@ int detectors_new(const struct detect_policy *policy, const struct gazetteer *ga
 	d->sort = sieve_best();
 	words_init();
 	rules_init();
+	pairs_init();
 	return 0;
 }
 
@@ -89,8 +90,8 @@ static void look_back(struct view *v, size_t reach)
 	uint64_t from = v->base + (v->at > reach ? v->at - reach : 0);
 
 	if (at < first)
-		for (at = first; at > v->base && is_letter(v->text[at - v->base]) &&
-		                 is_letter(v->text[at - 1 - v->base]);)
+		for (at = first; at > v->base && at < v->base + v->at &&
+		                 words_inside(v->text, v->at, (size_t)(at - v->base));)
 			at++;
 	while (at < v->base + v->at) {
 		struct recent_word *w = &r->words[r->count % RECENT_WORDS];
@@ -145,6 +146,39 @@ bool detect_context(struct view *v, unsigned class)
 	if (!v->around_known)
 		look_around(v);
 	return detect_set_has(&v->around, class);
+}
+
+/* From the word to the anchor there is no other number, no end of a line or of a cell. */
+static bool leads_here(const struct view *v, uint64_t word)
+{
+	for (size_t i = (size_t)(word - v->base); i < v->at; i++) {
+		unsigned char c = v->text[i];
+
+		if (is_digit(c) || c == '\n' || c == '|' || c == ';')
+			return false;
+	}
+	return true;
+}
+
+bool detect_context_near(struct view *v, unsigned class)
+{
+	const struct recent *r = v->recent;
+
+	if (v->name && detect_set_has(v->name, class))
+		return true;
+	if (!v->around_known)
+		look_around(v);
+	if (!detect_set_has(&v->around, class))
+		return false;
+	for (uint64_t i = 1; i <= RECENT_WORDS && i <= r->count; i++) {
+		const struct recent_word *w = &r->words[(r->count - i) % RECENT_WORDS];
+
+		if (w->at + NEAR < v->base + v->at)
+			break;
+		if (detect_set_has(&w->classes, class))
+			return leads_here(v, w->at);
+	}
+	return false;
 }
 
 static unsigned char lower(unsigned char c)
@@ -346,9 +380,9 @@ static void look(struct scan *s, uint64_t at, unsigned kinds)
 	size_t here = (size_t)(at - s->base);
 	struct view v;
 
-	/* inside a number or a word that was found; an @ makes more of it */
+	/* inside a number or a word that was found; an @ makes more of it, a key's prefix names it */
 	if (s->waiting && s->wait[s->waiting - 1].end > at)
-		kinds &= s->run == RUN_NONE ? AT : 0;
+		kinds &= s->run == RUN_NONE ? AT | LONG | DASHES : 0;
 	if (!kinds)
 		return;
 	v.text = s->text;
@@ -508,16 +542,14 @@ uint64_t detect_settled(const struct detect *t)
 	return at < s->given ? s->given_source : fold_source(&t->fold, at);
 }
 
-/* Too short for a token, and nothing in it that a number, an address or a pair needs: most names and words.
- */
-static bool is_plain_word(const struct detectors *d, struct span text)
+bool detect_plain(const struct detectors *d, struct span text)
 {
 	if (text.len >= SIEVE_LONG || d->gazetteer)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.data[i];
 
-		if (is_digit(c) || c == '@' || c == ':' || c == '=' || c > 127 || c == ' ')
+		if ((unsigned char)(c - '0') <= '@' - '0' || c > 127 || c == ' ') /* : and = are in between */
 			return false;
 	}
 	return true;
@@ -528,7 +560,7 @@ void detect_text(const struct detectors *d, struct span name, struct span text, 
 {
 	const unsigned char *bytes = (const unsigned char *)text.data;
 
-	if (is_plain_word(d, text))
+	if (detect_plain(d, text))
 		return;
 	if (sieve_foldable(bytes, text.len)) {
 		struct detect t;

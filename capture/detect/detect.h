@@ -60,6 +60,10 @@ typedef void detect_found(void *arg, const struct detect_hit *);
 /* A whole text. `name`: the member, parameter or header that it is the value of; empty: none. */
 void detect_text(const struct detectors *, struct span name, struct span text, detect_found *, void *arg);
 
+/* Is it too short for a token, and is nothing in it that a number, an address or a pair needs, as in most
+ * names and words? Then nothing is found in it. */
+bool detect_plain(const struct detectors *, struct span text);
+
 /* The same in pieces; its memory is this and no more. */
 struct detect;
 size_t detect_size(void);
