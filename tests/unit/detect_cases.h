@@ -166,6 +166,7 @@ static const char *const cases[] = {
         "int PK11_FindKeyByAnyCert(key *k); #define X509_V_ERR_CA_KEY_TOO_SMALL 67",
         "f(key_password=key_password, password=None) and password = read_password(file)",
         "license: 2015-2018 A, 1999-2001 B, lib3010.c",
+        "my password for wifi is {password:Sunshine42!} and the password for it is long",
         "array([0.17157288, 5.82842712])",
         "0.1112795288033368 is what I would call small",
         "http://{url_login:username:password}@host.com:80/path?query",
