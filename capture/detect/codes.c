@@ -23,27 +23,27 @@ static bool is_small(unsigned char c)
 }
 
 /* Two letters, two digits, then groups of four or none; words before and behind that lost their blank. */
-static void match_iban(struct view *v)
+static void match_iban(struct view *v, size_t start)
 {
 	char compact[IBAN_MAX + 1],
-	        country[2] = {(char)upper(peek(v, v->at - 2)), (char)upper(peek(v, v->at - 1))};
-	size_t at = v->at - 2, n = 0, want = check_iban_length(country);
+	        country[2] = {(char)upper(peek(v, start)), (char)upper(peek(v, start + 1))};
+	size_t at = start, n = 0, want = check_iban_length(country);
 	unsigned char gap = 0;
 	bool glued;
 
 	if (!want || !is_digit(peek(v, v->at + 1)))
 		return;
-	glued = is_alnum(peek(v, v->at - 3)) && !iban_before(v, v->at - 2);
+	glued = is_alnum(peek(v, start - 1)) && !iban_before(v, start);
 	if (glued &&
-	    (!is_small(peek(v, v->at - 3)) || is_small(peek(v, v->at - 2)) || is_small(peek(v, v->at - 1))))
+	    (!is_small(peek(v, start - 1)) || is_small(peek(v, start)) || is_small(peek(v, start + 1))))
 		return;
 	while (n < want) {
-		unsigned char c = peek(v, at);
+		unsigned char c = peek(v, at), next = peek(v, at + 1);
 
 		if (is_alnum(c)) {
 			compact[n++] = (char)upper(c);
 		} else if ((c != ' ' && c != '-' && c != '.') || (gap && gap != c) ||
-		           !is_alnum(peek(v, at + 1))) {
+		           !(is_alnum(next) || (next == ' ' && is_alnum(peek(v, at + 2))))) {
 			return;
 		} else {
 			gap = c;
@@ -52,7 +52,7 @@ static void match_iban(struct view *v)
 	}
 	glued |= is_letter(peek(v, at));
 	if (!is_digit(peek(v, at)) && check_iban(compact, want))
-		offer(v, DETECT_IBAN, v->at - 2, at, glued ? 75 : 99, 99);
+		offer(v, DETECT_IBAN, start, at, glued ? 75 : 99, 99);
 }
 
 static void match_vin(struct view *v, size_t start, size_t end)
@@ -125,7 +125,9 @@ void match_codes(struct view *v)
 	if (!is_alnum(before) && before != '-' && !is_alnum(next) && next != '-')
 		return;
 	if (is_letter(before) && is_letter(peek(v, v->at - 2)))
-		match_iban(v);
+		match_iban(v, v->at - 2);
+	else if (before == ' ' && is_letter(peek(v, v->at - 2)) && is_letter(peek(v, v->at - 3)))
+		match_iban(v, v->at - 3);
 	while (v->at - start < CODE_MAX &&
 	       (is_alnum(peek(v, start - 1)) || (peek(v, start - 1) == '-' && is_alnum(peek(v, start - 2)))))
 		start--;

@@ -29,7 +29,7 @@ static size_t separator_at(const struct view *v, size_t at, char *separator_out)
 		*separator_out = ')';
 		return is_digit(peek(v, at + 2)) ? at + 2 : 0;
 	}
-	if (c == ' ' && next == '(' && is_digit(peek(v, at + 2))) {
+	if ((c == ' ' || c == '-') && next == '(' && is_digit(peek(v, at + 2))) {
 		*separator_out = '(';
 		return at + 2;
 	}
@@ -99,6 +99,15 @@ static bool card_groups(const struct number *n, unsigned groups)
 	return groups > 2 && n->len[groups - 1] <= 4;
 }
 
+/* 15 or 16 digits in groups of any two or more: only its context makes a card of them. */
+static bool odd_groups(const struct number *n, unsigned groups)
+{
+	for (unsigned i = 0; i < groups; i++)
+		if (n->len[i] < 2)
+			return false;
+	return n->upto[groups - 1] == 15 || n->upto[groups - 1] == 16;
+}
+
 /* What follows on a magnetic stripe: track 1 has ^, track 2 = or D, and both end with '?'. */
 static size_t track_end(const struct view *v, size_t at)
 {
@@ -143,8 +152,9 @@ static void match_card(struct view *v, const struct number *n)
 		unsigned count = n->upto[groups - 1];
 		size_t end = n->end[groups - 1], track;
 		int range, glued, alone;
+		bool usual = card_groups(n, groups);
 
-		if (count < 12 || count > 19 || !card_groups(n, groups))
+		if (count < 12 || count > 19 || (!usual && !odd_groups(n, groups)))
 			continue;
 		range = check_card_range(n->digits, count);
 		if (!range || !check_luhn_n(n->digits, count) || !card_alone(v, n, groups))
@@ -153,6 +163,10 @@ static void match_card(struct view *v, const struct number *n)
 		alone = (range == 2 ? 80 : 55) + (groups > 1 ? 15 : 0) - glued;
 		if (groups == count) /* a row of digits may add up by chance */
 			alone = 30;
+		if (!usual) {
+			offer(v, DETECT_PAN, n->start, end, 0, 80);
+			continue;
+		}
 		offer(v, DETECT_PAN, n->start, end, alone, 98);
 		track = track_end(v, end);
 		if (track) {

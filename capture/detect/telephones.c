@@ -114,7 +114,7 @@ static void match_international(struct view *v, const struct number *n)
 
 static bool is_separator_of_phone(char c)
 {
-	return c && strchr(" -.)", c);
+	return c && (c == WIDE_DASH || strchr(" -.)", c));
 }
 
 /* NXX-NXX-XXXX with or without 1 before it. */
@@ -217,15 +217,19 @@ static void match_bare(struct view *v, const struct number *n)
 		offer_phone(v, n, 1, 60, 60);
 }
 
-/* A telephone number has nothing wide inside, but for what is behind its area. */
+/* A telephone number has a dash or a slash between blanks behind its area, or where '+' or a parenthesis says
+ * what it is; else it ends there. */
 static void cut_wide(struct number *n)
 {
+	bool sure = n->plus || n->parenthesis || groups_are(n, 0, "334");
+
 	for (unsigned i = 0; i + 1 < n->groups; i++) {
 		char c = n->separator[i];
+		bool dash = c == WIDE_DASH || c == WIDE_SLASH;
 
-		if (c != WIDE && c != WIDE_DASH && c != WIDE_SLASH)
+		if (!dash && c != WIDE)
 			continue;
-		if (c != WIDE && i == 0 && (n->digits[0] == '0' || n->parenthesis))
+		if (dash && ((sure && n->len[i + 1] > 2) || (i == 0 && n->digits[0] == '0')))
 			continue;
 		n->groups = i + 1;
 		n->count = n->upto[i];
