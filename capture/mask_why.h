@@ -13,9 +13,10 @@
 	X(ENCODING, "encoding") /* a content coding that is not known, or several */                         \
 	X(BOMB, "bomb")         /* it decodes to too much, or to too much of too little */                   \
 	X(UTF8, "utf8")         /* text that is no UTF-8 */                                                  \
-	X(DEEP, "deep")         /* JSON with more than 64 levels */                                          \
+	X(DEEP, "deep")         /* JSON with more than 64 levels; messages, too, or with too many fields */  \
 	X(FORMAT, "format")     /* it is not what its head says */                                           \
-	X(ROOM, "room")         /* there is no memory for it, or for what it becomes */
+	X(RECOGNISER, "recogniser") /* late, dead, or its answer is none */                                  \
+	X(ROOM, "room")             /* there is no memory for it, or for what it becomes */
 
 enum mask_why {
 #define X(name, text) MASK_WHY_##name,
@@ -27,5 +28,7 @@ const char *mask_why_name(unsigned why);
 
 /* Why did mask_body() fail with that error on that body? */
 enum mask_why mask_why(const struct mask_body *, int err, struct span body);
+/* Why did mask_message() fail with it on the first of these messages? */
+enum mask_why mask_why_message(int err, struct span messages);
 
 #endif

@@ -4,8 +4,11 @@
 
 #include "capture/mask.h"
 #include "capture/mask_inside.h"
+#include "capture/mask_schema.h"
 #include "proto/json_edit.h"
 #include "proxy/config_inside.h"
+
+enum { RECOGNISER_OUTPUT = 64 << 10 }; /* of what it says on stderr before it serves */
 
 static const struct mask_operator_row *operator_of(uint32_t with)
 {
@@ -60,7 +63,7 @@ static void read_subject(struct cfg *c, const struct cfg_node *subject, struct p
 
 	if (!text)
 		return;
-	if (f->with != MASK_SHIFT_DATE || f->place != MASK_PATH)
+	if (f->with != MASK_SHIFT_DATE || f->place != MASK_PATH || f->where[0] != '$')
 		cfg_fail(c, subject, "leave it out, or use with: shift_date and a path",
 		         "'subject' is for dates in JSON bodies");
 	else if (strlen(text) >= sizeof f->by.subject || json_edit_check(text))
@@ -126,6 +129,129 @@ static void check_reach(struct cfg *c, const struct cfg_node *n, const struct pl
 	}
 }
 
+void config_recogniser_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan_recogniser *r = at;
+
+	r->sandbox.output_bytes = RECOGNISER_OUTPUT;
+	config_sandbox_program(c, n, &r->sandbox, "recogniser");
+}
+
+/* One goes with the other. */
+static void check_recogniser(struct cfg *c, const struct cfg_node *n, const struct plan_mask *m)
+{
+	const struct cfg_node *free_text = cfg_child(n, "free_text"), *own = cfg_child(n, "recogniser");
+	bool wanted = m->detect.free_text == FREE_TEXT_RECOGNISE;
+
+	if (wanted && !own)
+		cfg_fail(c, free_text, "add recogniser: {command: [python3, ner.py], ro: [models]}",
+		         "'free_text: recogniser' and there is none");
+	if (!wanted && own)
+		cfg_fail(c, own->key, "add free_text: recogniser", "nobody asks the recogniser");
+}
+
+static bool is_class(const char *name)
+{
+	struct detect_set set = {{0, 0}};
+
+	return detect_set_add_name(&set, name);
+}
+
+void config_pattern_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct detect_pattern *p = at;
+	const struct cfg_node *name = cfg_child(n, "name"), *regex = cfg_child(n, "regex");
+	char why[PATTERN_WHY_BYTES];
+	struct patterns *compiled;
+	const char *lacks;
+
+	if (!p->name[0] || !p->regex[0])
+		return;
+	if (is_class(p->name))
+		cfg_fail(c, name, "choose another name", "'%.60s' is the name of a detector", p->name);
+	if (!patterns_engine(&lacks))
+		cfg_fail(c, n->key ? n->key : n, lacks, "patterns are not supported here");
+	else if (patterns_new(p, 1, &compiled, why))
+		cfg_fail(c, regex, "PCRE without look-around and back references; it must not match nothing",
+		         "pattern '%.60s': %s", p->name, why);
+	else
+		patterns_free(&compiled);
+}
+
+/* Names differ, and all of them fit together. */
+static void check_patterns(struct cfg *c, const struct cfg_node *n, const struct plan_detect *d)
+{
+	char why[PATTERN_WHY_BYTES];
+	struct patterns *all;
+
+	for (uint32_t i = 1; i < d->pattern_count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (!strcmp(d->patterns[i].name, d->patterns[j].name))
+				cfg_fail(c, config_item(n, "patterns", i), "choose another name",
+				         "there are two patterns '%.60s'", d->patterns[i].name);
+	if (!d->pattern_count || cfg_errors(c))
+		return;
+	if (patterns_new(d->patterns, d->pattern_count, &all, why))
+		cfg_fail(c, cfg_child(n, "patterns"), "make them simpler, or fewer",
+		         "all patterns together: %s", why);
+	patterns_free(&all);
+}
+
+static void tell_misfit(struct cfg *c, const struct cfg_node *n, const struct plan_mask_field *f,
+                        enum mask_misfit misfit, size_t at, const char *near)
+{
+	switch (misfit) {
+	case MISFIT_CALL:
+		cfg_fail(c, n, "SERVICE with its package, as in /notes.Notes/Put; or numbers alone",
+		         "'%.80s' cannot match: the descriptors have no such call", f->where);
+		return;
+	case MISFIT_NAME:
+		cfg_fail(c, n, "add descriptors: FILE, or use numbers, as in $.1.3",
+		         "'%.80s' cannot match: nothing says which field '%.40s' is", f->where,
+		         f->where + at);
+		return;
+	case MISFIT_DEEP:
+		cfg_fail(c, n, "add descriptors: FILE, or write all of the way, as in $.1.3",
+		         "'%.80s' cannot match: without descriptors no message is told from a text",
+		         f->where);
+		return;
+	case MISFIT_FIELD:
+		cfg_fail(c, n, near[0] ? near : "name a field, or an element [*] of a list",
+		         "'%.80s' cannot match from byte %zu, '%.40s'", f->where, at + 1, f->where + at);
+		return;
+	case MISFIT_NUMBER:
+		cfg_fail(c, n, "shape, bucket, noise, constant, redact, null and drop can",
+		         "'%s' cannot stand for a number, which '%.80s' is", operator_of(f->with)->name,
+		         f->where);
+		return;
+	case MISFIT_NONE:
+		return;
+	}
+}
+
+/* Paths for gRPC calls, by names that descriptors have, or by number. */
+static void check_calls(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
+{
+	const struct cfg_node *file = cfg_child(n, "descriptors");
+	struct mask_schema *schema = NULL;
+	char near[GUESS_HINT_BYTES];
+	enum mask_misfit misfit;
+	size_t at;
+
+	if (file && m->descriptors_file[0])
+		schema = config_check_descriptors(c, file, m);
+	for (uint32_t i = 0; (schema || !file) && i < m->field_count; i++) {
+		const struct plan_mask_field *f = &m->fields[i];
+		const struct cfg_node *item = config_item(n, "fields", i);
+
+		if (f->place != MASK_PATH)
+			continue;
+		misfit = mask_schema_check(schema, f, &at, near);
+		tell_misfit(c, cfg_child(item, "path"), f, misfit, at, near);
+	}
+	mask_schema_free(&schema);
+}
+
 void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
 {
 	const struct cfg_node *detected = cfg_child(n, "detected"), *mode = cfg_child(n, "mode");
@@ -141,6 +267,9 @@ void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask
 		         "'mode: allow' and no field is kept: every value of a "
 		         "body is redacted");
 	check_reach(c, n, m);
+	check_patterns(c, n, &m->detect);
+	check_recogniser(c, n, m);
+	check_calls(c, n, m);
 }
 
 /* --- the headline --- */
