@@ -24,6 +24,7 @@
 #include "capture/mask_schema.h"
 #include "capture/mask_text.h"
 #include "capture/mask_why.h"
+#include "capture/recogniser_role.h"
 #include "capture/secret.h"
 #include "capture/withdrawn.h"
 #include "proto/base/clock.h"
@@ -64,6 +65,7 @@ struct masker {
 	struct mask_rules *rules[MASKS_MAX];
 	struct mask_schema *schemas[MASKS_MAX]; /* NULL: no descriptors */
 	struct mask_finder *finders[MASKS_MAX];
+	struct recogniser *recognisers[MASKS_MAX];
 	struct withdrawn *withdrawn; /* NULL: no list */
 	bool answers, finds;         /* finds: some policy looks into texts, or leaves parts of them */
 	struct ring *in[WORKERS_MAX];
@@ -474,12 +476,35 @@ static void part_done(void *hold, size_t brought, size_t masked)
 	hold_due(hold, brought, masked);
 }
 
+/* What is held, whole, into `out`. */
+static int mask_held(struct masker *m, struct track *t, struct buf *out)
+{
+	uint32_t mask = m->env->plan->routes[t->last.route].mask;
+	struct recogniser *recogniser = m->recognisers[mask];
+	struct span failed;
+	int err;
+
+	if (recogniser)
+		recogniser_begin(recogniser);
+	if (t->call.how)
+		err = mask_messages(m, t, m->rules[mask], out, &failed);
+	else
+		err = mask_body(&t->form, m->rules[mask], m->keys[mask], buf_span(&t->hold.body), part_done,
+		                &t->hold, out, &t->mask_count, &t->input_masked);
+	if (recogniser && !recogniser_end(recogniser))
+		return fail(m, MASK_WHY_RECOGNISER);
+	if (out->err || err == ERR_NOMEM)
+		return ERR_NOMEM;
+	if (!err)
+		return 0;
+	return fail(m, t->call.how ? mask_why_message(err, failed)
+	                           : mask_why(&t->form, err, buf_span(&t->hold.body)));
+}
+
 /* Lay what is masked over the held chunk records: same records, same times, other bytes. */
 static int release(struct masker *m, struct track *t)
 {
-	const struct mask_rules *rules = rules_of(m, t->last.route);
 	struct buf *out = scratch(m);
-	struct span failed;
 	int err;
 
 	if (t->form.form == MASK_LINES || t->form.form == MASK_EVENTS)
@@ -488,17 +513,9 @@ static int release(struct masker *m, struct track *t)
 		out->limit_bytes /= 2;
 	if (!t->hold.first)
 		return 0;
-	if (t->call.how)
-		err = mask_messages(m, t, rules, out, &failed);
-	else
-		err = mask_body(&t->form, rules, key_of(m, t->last.route), buf_span(&t->hold.body), part_done,
-		                &t->hold, out, &t->mask_count, &t->input_masked);
-	if (out->err || err == ERR_NOMEM)
-		return ERR_NOMEM;
-	if (err)
-		return fail(m, t->call.how ? mask_why_message(err, failed)
-		                           : mask_why(&t->form, err, buf_span(&t->hold.body)));
-	err = heed(m, &t->last);
+	err = mask_held(m, t, out);
+	if (!err)
+		err = heed(m, &t->last);
 	if (err)
 		return err;
 	if (hold_release(&t->hold, buf_span(out), emit_held, m))
@@ -758,6 +775,10 @@ static int load_rules(struct masker *m)
 	for (uint32_t i = 0; !err && i < plan->mask_count; i++) {
 		err = load_finder(m, i);
 		m->finds |= m->finders[i] != NULL;
+		if (!err)
+			err = recogniser_of_role(m->env, i, &m->recognisers[i]);
+		if (!err && m->finders[i])
+			mask_finder_ask(m->finders[i], m->recognisers[i]);
 		for (uint32_t j = 0; j < plan->masks[i].field_count; j++)
 			m->finds |= plan->masks[i].fields[j].with > MASK_REDACT;
 		if (!err)
