@@ -129,61 +129,6 @@ static void check_reach(struct cfg *c, const struct cfg_node *n, const struct pl
 	}
 }
 
-static void tell_misfit(struct cfg *c, const struct cfg_node *n, const struct plan_mask_field *f,
-                        enum mask_misfit misfit, size_t at, const char *near)
-{
-	switch (misfit) {
-	case MISFIT_CALL:
-		cfg_fail(c, n, "SERVICE with its package, as in /notes.Notes/Put; or numbers alone",
-		         "'%.80s' cannot match: the descriptors have no such call", f->where);
-		return;
-	case MISFIT_NAME:
-		cfg_fail(c, n, "add descriptors: FILE, or use numbers, as in $.1.3",
-		         "'%.80s' cannot match: nothing says which field '%.40s' is", f->where,
-		         f->where + at);
-		return;
-	case MISFIT_DEEP:
-		cfg_fail(c, n, "add descriptors: FILE, or write all of the way, as in $.1.3",
-		         "'%.80s' cannot match: without descriptors no message is told from a text",
-		         f->where);
-		return;
-	case MISFIT_FIELD:
-		cfg_fail(c, n, near[0] ? near : "name a field, or an element [*] of a list",
-		         "'%.80s' cannot match from byte %zu, '%.40s'", f->where, at + 1, f->where + at);
-		return;
-	case MISFIT_NUMBER:
-		cfg_fail(c, n, "shape, bucket, noise, constant, redact, null and drop can",
-		         "'%s' cannot stand for a number, which '%.80s' is", operator_of(f->with)->name,
-		         f->where);
-		return;
-	case MISFIT_NONE:
-		return;
-	}
-}
-
-/* Paths for gRPC calls, by names that descriptors have, or by number. */
-static void check_calls(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
-{
-	const struct cfg_node *file = cfg_child(n, "descriptors");
-	struct mask_schema *schema = NULL;
-	char near[GUESS_HINT_BYTES];
-	enum mask_misfit misfit;
-	size_t at;
-
-	if (file && m->descriptors_file[0])
-		schema = config_check_descriptors(c, file, m);
-	for (uint32_t i = 0; (schema || !file) && i < m->field_count; i++) {
-		const struct plan_mask_field *f = &m->fields[i];
-		const struct cfg_node *item = config_item(n, "fields", i);
-
-		if (f->place != MASK_PATH)
-			continue;
-		misfit = mask_schema_check(schema, f, &at, near);
-		tell_misfit(c, cfg_child(item, "path"), f, misfit, at, near);
-	}
-	mask_schema_free(&schema);
-}
-
 void config_recogniser_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	struct plan_recogniser *r = at;
@@ -252,6 +197,61 @@ static void check_patterns(struct cfg *c, const struct cfg_node *n, const struct
 	patterns_free(&all);
 }
 
+static void tell_misfit(struct cfg *c, const struct cfg_node *n, const struct plan_mask_field *f,
+                        enum mask_misfit misfit, size_t at, const char *near)
+{
+	switch (misfit) {
+	case MISFIT_CALL:
+		cfg_fail(c, n, "SERVICE with its package, as in /notes.Notes/Put; or numbers alone",
+		         "'%.80s' cannot match: the descriptors have no such call", f->where);
+		return;
+	case MISFIT_NAME:
+		cfg_fail(c, n, "add descriptors: FILE, or use numbers, as in $.1.3",
+		         "'%.80s' cannot match: nothing says which field '%.40s' is", f->where,
+		         f->where + at);
+		return;
+	case MISFIT_DEEP:
+		cfg_fail(c, n, "add descriptors: FILE, or write all of the way, as in $.1.3",
+		         "'%.80s' cannot match: without descriptors no message is told from a text",
+		         f->where);
+		return;
+	case MISFIT_FIELD:
+		cfg_fail(c, n, near[0] ? near : "name a field, or an element [*] of a list",
+		         "'%.80s' cannot match from byte %zu, '%.40s'", f->where, at + 1, f->where + at);
+		return;
+	case MISFIT_NUMBER:
+		cfg_fail(c, n, "shape, bucket, noise, constant, redact, null and drop can",
+		         "'%s' cannot stand for a number, which '%.80s' is", operator_of(f->with)->name,
+		         f->where);
+		return;
+	case MISFIT_NONE:
+		return;
+	}
+}
+
+/* Paths for gRPC calls, by names that descriptors have, or by number. */
+static void check_calls(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
+{
+	const struct cfg_node *file = cfg_child(n, "descriptors");
+	struct mask_schema *schema = NULL;
+	char near[GUESS_HINT_BYTES];
+	enum mask_misfit misfit;
+	size_t at;
+
+	if (file && m->descriptors_file[0])
+		schema = config_check_descriptors(c, file, m);
+	for (uint32_t i = 0; (schema || !file) && i < m->field_count; i++) {
+		const struct plan_mask_field *f = &m->fields[i];
+		const struct cfg_node *item = config_item(n, "fields", i);
+
+		if (f->place != MASK_PATH)
+			continue;
+		misfit = mask_schema_check(schema, f, &at, near);
+		tell_misfit(c, cfg_child(item, "path"), f, misfit, at, near);
+	}
+	mask_schema_free(&schema);
+}
+
 void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
 {
 	const struct cfg_node *detected = cfg_child(n, "detected"), *mode = cfg_child(n, "mode");
@@ -267,9 +267,9 @@ void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask
 		         "'mode: allow' and no field is kept: every value of a "
 		         "body is redacted");
 	check_reach(c, n, m);
-	check_calls(c, n, m);
 	check_patterns(c, n, &m->detect);
 	check_recogniser(c, n, m);
+	check_calls(c, n, m);
 }
 
 /* --- the headline --- */

@@ -657,9 +657,8 @@ const struct cfg_row config_route_rows[] = {
 static const struct cfg_row mask_field_rows[] = {
         {.name = "path",
          .type = CFG_LATER,
-         .sentence = "JSON path in bodies, such as $.user.email; of gRPC calls $.inputs[*].data, $.user.name "
-                     "with "
-                     "'descriptors', or by number behind a call, /notes.Notes/Put$.1.3."},
+         .sentence =
+                 "JSON path in bodies, as $.user.email; of gRPC calls by name or number, as /a.B/Put$.1.3."},
         {.name = "header", .type = CFG_LATER, .sentence = "Header name."},
         {.name = "query",
          .type = CFG_LATER,
