@@ -42,6 +42,7 @@ enum {
 	FAULTS_MAX = 8,
 	SANDBOXES_MAX = 8, /* of a plan */
 	SANDBOX_TEXT_BYTES = 1024,
+	AGAIN_BYTES = 16384,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -332,6 +333,8 @@ struct plan_route {
 	double tolerance_abs, tolerance_rel;
 	uint32_t ignore_count;
 	char ignore[IGNORES_MAX][TEXT_MAX_BYTES]; /* JSON paths */
+	uint32_t masked_path_count;               /* of a replay: masked where it was recorded */
+	char masked_paths[MASK_FIELDS_MAX][TEXT_MAX_BYTES];
 	uint32_t output_count;
 	struct plan_output outputs[OUTPUTS_MAX];
 	char answer_after[NAME_MAX_BYTES]; /* what begins the line of a text's final answer; empty: none has
@@ -489,6 +492,8 @@ struct plan {
 	/* Of a run that goes on where another stopped: that run, and its journal. Empty: of one's own. */
 	char replay_resumes[PATH_MAX_BYTES], replay_journal[PATH_MAX_BYTES];
 	struct plan_input replay_input;
+	char replay_again[AGAIN_BYTES]; /* JSON: the words that start this replay once more; empty: no room */
+	char replay_repeats[NAME_MAX_BYTES]; /* the id of the run that this one repeats; empty: none */
 	struct plan_choice replay_choice;
 	struct plan_schedule replay_schedule;
 	struct plan_move replay_move;
