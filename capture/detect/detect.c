@@ -12,6 +12,7 @@
 
 #include "capture/detect/fold.h"
 #include "capture/detect/inside.h"
+#include "proto/base/utf8.h"
 
 enum { WINDOW = 4096, WAITING_MAX = 16, NAME_REACH = 64, BEFORE = 64, NEAR = 32 };
 _Static_assert(SIEVE_BLOCK + DETECT_AHEAD + DETECT_BEHIND + FOLD_SEQUENCE_MAX <= DETECT_HELD, "what is held");
@@ -193,8 +194,11 @@ static bool same_text(const unsigned char *text, const char *want, size_t len)
 	return true;
 }
 
-static bool allowed(const struct detect_policy *p, const unsigned char *text, size_t len)
+bool detect_allowed(const struct detect_policy *p, struct span text)
 {
+	const unsigned char *at = (const unsigned char *)text.data;
+	size_t len = text.len;
+
 	for (uint32_t i = 0; i < p->allow_count; i++) {
 		const char *want = p->allow[i];
 		size_t n = strlen(want);
@@ -203,7 +207,7 @@ static bool allowed(const struct detect_policy *p, const unsigned char *text, si
 		n -= (size_t)(head || tail);
 		if (n > len || (n < len && !head && !tail))
 			continue;
-		if (same_text(head ? text + len - n : text, want + head, n))
+		if (same_text(head ? at + len - n : at, want + head, n))
 			return true;
 	}
 	return false;
@@ -219,7 +223,8 @@ static void take(struct view *v, const struct match *m)
 	if (best->class && (m->score < best->score ||
 	                    (m->score == best->score && m->end - m->start <= best->end - best->start)))
 		return;
-	if (m->run == RUN_NONE && allowed(p, v->text + m->start, m->end - m->start))
+	if (m->run == RUN_NONE &&
+	    detect_allowed(p, (struct span){(const char *)v->text + m->start, m->end - m->start}))
 		return;
 	*best = *m;
 }
@@ -575,13 +580,32 @@ void detect_text(const struct detectors *d, struct span name, struct span text, 
 	}
 }
 
+static bool is_wordy(char c)
+{
+	return is_letter((unsigned char)c) || c & 128;
+}
+
 bool detect_prose(struct span text)
 {
 	unsigned words = 0;
 
 	for (size_t i = 1; i + 1 < text.len; i++)
-		words += text.data[i] == ' ' &&
-		         (is_letter((unsigned char)text.data[i - 1]) || text.data[i - 1] & 128) &&
-		         (is_letter((unsigned char)text.data[i + 1]) || text.data[i + 1] & 128);
+		words += text.data[i] == ' ' && is_wordy(text.data[i - 1]) && is_wordy(text.data[i + 1]);
 	return words >= 2;
+}
+
+bool detect_free_text(struct span text)
+{
+	unsigned wide = 0; /* sequences of three bytes and more in a row */
+
+	for (size_t i = 0, n; i < text.len; i += n ? n : 1) {
+		bool blank = text.data[i] == ' ' || text.data[i] == '\n' || text.data[i] == '\t';
+
+		n = utf8_len((const unsigned char *)text.data + i, text.len - i);
+		wide = n > 2 ? wide + 1 : 0;
+		if (wide == 2 || (blank && i && i + 1 < text.len && is_wordy(text.data[i - 1]) &&
+		                  is_wordy(text.data[i + 1])))
+			return true;
+	}
+	return false;
 }

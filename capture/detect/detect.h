@@ -76,6 +76,12 @@ void detect_end(struct detect *);
 /* Every hit that begins before it has been reported. */
 uint64_t detect_settled(const struct detect *);
 
+/* Is that text one that the policy allows? */
+bool detect_allowed(const struct detect_policy *, struct span text);
+
+/* Is it free text, which may name somebody: two words with a blank between them, or letters of a script that
+ * has no blanks? */
+bool detect_free_text(struct span text);
 /* Is it prose: words with blanks between them, which may name people and places? */
 bool detect_prose(struct span text);
 
