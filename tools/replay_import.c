@@ -33,6 +33,7 @@
 #include "tools/replay.h"
 #include "tools/replay_batch.h"
 #include "tools/replay_outline.h"
+#include "tools/replay_subject.h"
 
 static const uint64_t TOLD_NS = 10000000000u, TOLD_TTY_NS = 250000000u;
 enum {
@@ -61,6 +62,7 @@ struct import {
 	struct reach reach;
 	struct reach_answer answer;
 	struct mask_key *key;
+	struct subject *subject; /* NULL: nobody has withdrawn */
 	struct capfile_writer *writer;
 	struct buf request, head, body, masked;
 	struct plan_move move;
@@ -280,6 +282,13 @@ static int take_request(struct import *im, const struct item *it)
 
 	if (interrupted)
 		return ERR_CLOSED;
+	err = subject_withdrawn(im->subject, head);
+	if (err > 0) {
+		leave_out(im, it->number, "its subject has withdrawn");
+		return subject_leave(im->subject, it->id);
+	}
+	if (err)
+		return err;
 	if (im->options->against && !effects_may_send(&im->choice, 0, head_method(head), head_target(head)))
 		return leave_out(im, it->number, "it may have side effects; see --allow");
 	if (im->options->dry_run) {
@@ -383,7 +392,9 @@ static int take_line(struct import *im, int rc, const struct lines_request *q)
 	if (im->batch && !q->id.len)
 		return leave_out(im, q->number, "it has no custom_id to find its answer by");
 	err = take(im, &it);
-	return err || !im->batch || im->options->dry_run ? err : take_batched(im, it, q->id);
+	if (err || !im->batch || im->options->dry_run || subject_left(im->subject, it.id))
+		return err;
+	return take_batched(im, it, q->id);
 }
 
 static int read_lines(struct import *im)
@@ -441,7 +452,7 @@ static int take_gor(struct import *im, int rc, const struct gor_item *g)
 	it.body = buf_span(&im->body);
 	if (request)
 		return take(im, &it);
-	return im->options->dry_run ? 0 : put_answer(im, &it);
+	return im->options->dry_run || subject_left(im->subject, it.id) ? 0 : put_answer(im, &it);
 }
 
 static int read_gor(struct import *im)
@@ -476,7 +487,8 @@ static int take_entry(struct import *im, const struct har *h)
 	buf_reset(&im->head);
 	buf_span_put(&im->head, buf_span(&h->request_head));
 	err = take(im, &it);
-	if (err || im->options->against || im->options->dry_run || !h->answered)
+	if (err || im->options->against || im->options->dry_run || !h->answered ||
+	    subject_left(im->subject, it.id))
 		return err;
 	buf_reset(&im->head);
 	buf_span_put(&im->head, buf_span(&h->answer_head));
@@ -698,8 +710,12 @@ int replay_import(const struct replay_options *o, struct source *source, const c
 		status = aim(&im);
 	if (status < 0)
 		status = open_batch(&im);
-	if (status < 0)
-		status = import_all(&im, path);
+	if (status < 0) {
+		int err = subject_open(o->config, &im.subject);
+
+		status = err ? err : import_all(&im, path);
+	}
+	subject_free(&im.subject);
 	reach_close(&im.reach);
 	reach_answer_fini(&im.answer);
 	tls_context_unref(&im.trust);
