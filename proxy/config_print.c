@@ -441,6 +441,9 @@ static void print_absent(const struct plan *p, FILE *f)
 		for (uint32_t j = 0; j < r->gate_count; j++)
 			divergence |= r->gates[j].metric == GATE_DIVERGENCE_RATE ||
 			              r->gates[j].metric == GATE_ROW_DIVERGENCE_RATE;
+		if (r->learn)
+			fprintf(f, "route %s: only looked at: understudy mask learn tells what it holds\n",
+			        r->name);
 		if (r->mirror && r->candidate_count && !baseline)
 			fprintf(f,
 			        "route %s: no baseline declared: the service's own noise is not measured\n",

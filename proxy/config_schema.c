@@ -316,7 +316,8 @@ static const struct cfg_row mirror_rows[] = {
         {ONE("methods", CFG_WORDS, struct plan_route, methods), .value = "POST", .hook = config_method_hook,
          .sentence = "Methods that are copied."},
         {ONE("mask", CFG_HOOK, struct plan_route, mask), .hook = config_mask_use_hook,
-         .sentence = "A name under masks; left out, the built-in policy."},
+         .sentence = "A name under masks; left out, the built-in policy; learn: its exchanges are only "
+                     "looked at."},
         {ONE("max_body", CFG_SIZE, struct plan_route, max_body_bytes), .min = "1KiB", .max = "1GiB",
          .value = "8MiB", .sentence = "A larger body is served, not copied."},
         {ALL("consent", CFG_MAPPING, consent_rows),
