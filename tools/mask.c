@@ -220,15 +220,15 @@ static int run_learn(const struct words *words)
 static const struct command_verb verbs[] = {
         {.name = "explain",
          .words = "[FILE]",
-         .sentence = "each span that is touched: document, place, class, rule, operator",
+         .sentence = "each span that is touched: place, class, rule",
          .run = run_explain},
         {.name = "learn",
          .words = "[FILE...]",
-         .sentence = "counts per path, never a value; proposes a policy, a reason a line; -c: live",
+         .sentence = "what there is, no value; a policy, with reasons",
          .run = run_learn},
         {.name = "score",
          .words = "FILE",
-         .sentence = "recall, precision, F2 and leaked characters against labels",
+         .sentence = "recall, precision, F2, leaked characters",
          .run = run_score},
         {0},
 };

@@ -158,7 +158,7 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 
 /* Answers are masked by the policy that masked their requests, where the configuration has it, else by the
  * built-in one. */
-static void take_masks(const struct replay_options *o, const struct plan *file, struct plan *plan)
+static void take_masks(const struct plan *file, struct plan *plan)
 {
 	if (file->mask_count) {
 		plan->mask_count = file->mask_count;
@@ -172,14 +172,20 @@ static void take_masks(const struct replay_options *o, const struct plan *file, 
 		while (m < plan->mask_count && memcmp(plan->masks[m].hash, hash, 32) != 0)
 			m++;
 		plan->routes[r].mask = m < plan->mask_count ? m : 0;
-		if (m == plan->mask_count && !o->quiet)
+	}
+}
+
+static void tell_masks(const struct replay_options *o, const struct plan *plan)
+{
+	for (unsigned r = 0; r < plan->route_count; r++)
+		if (memcmp(plan->masks[plan->routes[r].mask].hash, plan->replay_input.routes[r].hash, 32) !=
+		    0)
 			fprintf(stderr,
 			        "understudy: replay: answers of route '%s' are masked by the built-in "
 			        "policy: "
 			        "its own, '%s', is not in %s\n",
 			        plan->routes[r].name, plan->replay_input.routes[r].policy,
 			        o->config ? o->config : "a --config");
-	}
 }
 
 static int fill(struct replay_options *o, struct plan *plan)
@@ -198,7 +204,7 @@ static int fill(struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		status = routes_of(o->input, plan);
 	if (status < 0)
-		take_masks(o, &file, plan);
+		take_masks(&file, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
 		status = replay_fill_route(o, &file, &plan->routes[r]);
 	if (status < 0)
@@ -213,6 +219,8 @@ static int fill(struct replay_options *o, struct plan *plan)
 		hash_options(o, &file, plan);
 	if (status < 0 && o->resume)
 		status = replay_resume(o->resume, plan);
+	if (status < 0 && !o->quiet)
+		tell_masks(o, plan);
 	return status;
 }
 
