@@ -279,7 +279,7 @@ const struct command mask_command = {
         .does = "mask files and pipes by a policy; look at what it does",
         .usage = "--policy FILE < IN > OUT\n"
                  "explain --policy FILE [FILE] [--values]\n"
-                 "learn [FILE... | -c FILE | --control SOCKET] [--diff FILE]\n"
+                 "learn [FILE... | -c FILE] [--diff FILE]\n"
                  "score --policy FILE LABELLED [--map LABEL=CLASS,...]",
         .about = "Without a verb, standard input is masked to standard output: JSON, JSON lines, events,\n"
                  "forms, texts, told by its content; a capture passes, its records are masked.\n"
