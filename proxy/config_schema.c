@@ -676,7 +676,8 @@ static const struct cfg_row mask_rows[] = {
          CFG_ITEMS(struct plan_mask, fields, field_count),
          .rows = mask_field_rows,
          .hook = config_mask_field_hook,
-         .sentence = "What is masked beside the built-in policy."},
+         .sentence = "What is masked instead of what the built-in policy finds; its rules for heads always "
+                     "apply."},
         {.name = "key_domain",
          .type = CFG_STRING,
          CFG_FIELD(struct plan_mask, tenant),

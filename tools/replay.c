@@ -156,22 +156,27 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	sha256(&text, plan->config_hash);
 }
 
-/* Answers are masked by the policy that masked their requests, where the configuration has it, else by the
- * built-in one. */
+/* Answers are masked by the policy that masked their requests, where that is the built-in one or stands in
+ * the configuration; else heads are masked, and bodies stay as the recorded ones may have. */
 static void take_masks(const struct plan *file, struct plan *plan)
 {
+	uint32_t heads;
+
 	if (file->mask_count) {
 		plan->mask_count = file->mask_count;
 		memcpy(plan->masks, file->masks, sizeof plan->masks);
 		memcpy(plan->mask_key_file, file->mask_key_file, sizeof plan->mask_key_file);
 	}
+	heads = plan->mask_count < MASKS_MAX ? plan->mask_count++ : 0;
+	plan->masks[heads] = (struct plan_mask){.name = "heads"};
+	config_hash(plan);
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		const uint8_t *hash = plan->replay_input.routes[r].hash;
 		uint32_t m = 0;
 
 		while (m < plan->mask_count && memcmp(plan->masks[m].hash, hash, 32) != 0)
 			m++;
-		plan->routes[r].mask = m < plan->mask_count ? m : 0;
+		plan->routes[r].mask = m < plan->mask_count ? m : heads;
 	}
 }
 
@@ -181,9 +186,8 @@ static void tell_masks(const struct replay_options *o, const struct plan *plan)
 		if (memcmp(plan->masks[plan->routes[r].mask].hash, plan->replay_input.routes[r].hash, 32) !=
 		    0)
 			fprintf(stderr,
-			        "understudy: replay: answers of route '%s' are masked by the built-in "
-			        "policy: "
-			        "its own, '%s', is not in %s\n",
+			        "understudy: replay: of answers of route '%s' only heads are masked: its "
+			        "policy, '%s', is not in %s\n",
 			        plan->routes[r].name, plan->replay_input.routes[r].policy,
 			        o->config ? o->config : "a --config");
 }
@@ -262,7 +266,7 @@ static void prepare(struct replay_options *o, struct plan *plan)
 	plan->memory_bytes = 512u << 20;
 	plan->drain_timeout_ms = 30000;
 	plan->mask_count = 1;
-	snprintf(plan->masks[0].name, NAME_MAX_BYTES, "builtin");
+	config_builtin(&plan->masks[0]);
 	config_hash(plan);
 	snprintf(plan->run_name, NAME_MAX_BYTES, "replay");
 }
