@@ -42,6 +42,8 @@ struct capfile_reader;
 /* 0; ERR_SYS (errno set), ERR_NOMEM, ERR_PROTO (foreign or damaged), ERR_UNSUPPORTED (another version). On
  * failure there is no reader and *why_out (may be NULL) says what is wrong, a constant, or NULL. */
 int capfile_open(const char *path, struct capfile_reader **reader_out, const char **why_out) MUST_CHECK;
+/* The same of an open file, which is taken, also on failure. */
+int capfile_open_fd(int fd, struct capfile_reader **reader_out, const char **why_out) MUST_CHECK;
 void capfile_reader_free(struct capfile_reader **);
 /* The next record; `payload` is valid until the next call. Each that was masked names its policy. 0, or from
  * then on the same one of: ERR_AGAIN clean end; ERR_TORN no footer, capfile_lost_bytes() after the last good

@@ -272,11 +272,10 @@ out:
 	return err;
 }
 
-static int open_regular(struct capfile_reader *r, const char *path)
+static int look_at(struct capfile_reader *r)
 {
 	struct stat st;
 
-	r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (r->fd < 0 || fstat(r->fd, &st) != 0)
 		return ERR_SYS;
 	if (!S_ISREG(st.st_mode))
@@ -287,14 +286,23 @@ static int open_regular(struct capfile_reader *r, const char *path)
 
 int capfile_open(const char *path, struct capfile_reader **reader_out, const char **why_out)
 {
+	return capfile_open_fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), reader_out, why_out);
+}
+
+int capfile_open_fd(int fd, struct capfile_reader **reader_out, const char **why_out)
+{
 	struct capfile_reader *r = calloc(1, sizeof *r);
 	int err = ERR_NOMEM, saved;
 
 	if (why_out)
 		*why_out = NULL;
-	if (!r)
+	if (!r) {
+		if (fd >= 0)
+			close(fd);
 		return err;
-	err = open_regular(r, path);
+	}
+	r->fd = fd;
+	err = look_at(r);
 	if (!err && !(r->zstd = ZSTD_createDCtx()))
 		err = ERR_NOMEM;
 	if (!err)

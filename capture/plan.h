@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include "capture/detect/detect.h"
+#include "capture/detect/patterns.h"
 #include "capture/gates.h"
 #include "capture/guard.h"
 #include "capture/ledger.h"
@@ -278,6 +279,21 @@ struct plan_fairness { /* demographic parity: who is given the label, in each gr
 	uint32_t label, min_rows;   /* groups of fewer rows are not told */
 };
 
+struct plan_weight {               /* what an exchange counts, beside 1 */
+	char path[TEXT_MAX_BYTES]; /* "$.a.b" of the request's JSON; empty: none */
+	double cap;                /* larger numbers count as this */
+};
+
+struct plan_session { /* exchanges that are no independent observations: of one value of a header */
+	char header[NAME_MAX_BYTES]; /* lower case; empty: none */
+};
+
+struct plan_drift {                     /* replay/portrait.h */
+	char reference[PATH_MAX_BYTES]; /* the capture that requests are held against, "reference.R" of route
+	                                   R; empty: none */
+	bool outputs;                   /* the candidate's answers against live's */
+};
+
 struct plan_safeguard {          /* replay/rule.h */
 	uint32_t metric, action; /* enum guard_metric, enum guard_action */
 	double max, leave;       /* ms, or a share in 0..1 */
@@ -332,6 +348,10 @@ struct plan_route {
 	struct plan_slice slices[SLICES_MAX];
 	bool auto_slices; /* replay/auto_slices.h */
 	struct plan_fairness fairness;
+	struct plan_drift drift;
+	struct plan_weight weight;
+	struct plan_session session;
+	uint32_t slo_ms; /* what an answer must not take longer than to count as good; 0: nothing is asked */
 };
 
 enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM, MASK_COOKIE, MASK_SEGMENT };
@@ -345,15 +365,26 @@ struct plan_mask_field {
 	struct mask_by by;
 };
 
+/* KEEP: nothing beyond what is found in it. DROP: prose is redacted; DROP_RECORD: its copy is dropped.
+ * RECOGNISE: a process beside the masker is asked: capture/recogniser.h. */
+enum free_text { FREE_TEXT_KEEP, FREE_TEXT_DROP, FREE_TEXT_DROP_RECORD, FREE_TEXT_RECOGNISE };
+
 struct plan_detect { /* what is found in texts, and what becomes of it */
 	struct detect_policy find;
 	uint32_t with;      /* enum mask_operator: of what was found; drop: of all of its text */
 	uint32_t least_ppm; /* the score, as find.min_score */
 	struct mask_by by;  /* of `with`; its class stays NONE: each find has its own */
-	bool drop_prose;    /* free text goes as a whole */
+	uint32_t free_text; /* enum free_text */
 	uint32_t line;      /* of `detectors` in the file; 0: none */
 	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
 	uint8_t gazetteer_hash[32];          /* SHA-256 */
+	uint32_t pattern_count;
+	struct detect_pattern patterns[DETECT_PATTERNS];
+};
+
+struct plan_recogniser {
+	struct plan_sandbox sandbox;
+	uint32_t deadline_ms; /* for all texts of a body */
 };
 
 struct plan_mask {
@@ -367,6 +398,7 @@ struct plan_mask {
 	uint32_t field_count;
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 	struct plan_detect detect;
+	struct plan_recogniser recogniser;
 };
 
 struct plan_withdrawn {               /* capture/withdrawn.h */
@@ -412,6 +444,12 @@ struct plan_choice { /* which of the capture's exchanges are played */
 	uint64_t from_ns, until_ns; /* recorded so long behind the first; until 0: to the end */
 };
 
+struct plan_move { /* of a replay: one number of each request moved, and what must not follow from it */
+	char path[TEXT_MAX_BYTES], score[TEXT_MAX_BYTES]; /* of the request, of the answer; empty: none */
+	double step;
+	bool falls; /* the score must not rise, else not fall */
+};
+
 struct plan_input { /* the capture that a replay reads */
 	char path[PATH_MAX_BYTES];
 	uint64_t bytes;
@@ -451,6 +489,7 @@ struct plan {
 	struct plan_input replay_input;
 	struct plan_choice replay_choice;
 	struct plan_schedule replay_schedule;
+	struct plan_move replay_move;
 	uint32_t listen_count;
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;
@@ -476,6 +515,11 @@ const char *plan_words_next(const struct plan_words *, const char *word);
 /* The n-th candidate of a plan that is a sandbox, in the order of the plan; NULL: there is none. */
 struct plan_candidate *plan_sandboxed(const struct plan *, unsigned n, unsigned *route_out,
                                       unsigned *candidate_out);
+
+/* The n-th recogniser of a plan's routes: whose policy it is, and whether it serves the answer masker (else
+ * the masker). NULL: there is none. */
+const struct plan_recogniser *plan_recogniser(const struct plan *, unsigned n, unsigned *mask_out,
+                                              bool *answers_out);
 
 /* How many figures a safeguard watches: one, or one a candidate. */
 unsigned plan_guarded(const struct plan_route *, const struct plan_safeguard *);

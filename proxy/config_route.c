@@ -3,6 +3,7 @@
 #include "capture/budget.h"
 #include "capture/mask.h"
 #include "proxy/config_endpoint.h"
+#include "proto/json_edit.h"
 #include "proxy/config_inside.h"
 
 void config_address_hook(struct cfg *c, const struct cfg_node *n, void *at)
@@ -252,6 +253,15 @@ static void gate_check(struct cfg *c, const struct cfg_node *n, const struct pla
 		         "there is no slice '%.80s'", g->slice);
 	if (g->metric == GATE_PARITY_CHANGE)
 		needs_fairness(c, n, r);
+	if (g->metric == GATE_VALUE_DIVERGENCE_RATE && !r->weight.path[0])
+		cfg_fail(c, cfg_child(n, "metric"), "add weight: {path: $.amount, cap: 1000}",
+		         "the route has no 'weight'");
+	if (g->metric == GATE_INPUT_DRIFT && !r->drift.reference[0])
+		cfg_fail(c, cfg_child(n, "metric"), "add drift: {reference: FILE.cap}",
+		         "the route has no 'drift.reference' to measure from");
+	if (g->metric == GATE_OUTPUT_DRIFT && !r->drift.outputs)
+		cfg_fail(c, cfg_child(n, "metric"), "add drift: {outputs: yes}",
+		         "the route does not measure the drift of answers");
 }
 
 static void gates_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
@@ -275,10 +285,20 @@ static void fairness_check(struct cfg *c, const struct cfg_node *n, struct plan_
 	bool known = false;
 
 	r->fairness.on = slice != NULL;
+	r->drift.outputs &= cfg_child(n, "drift") != NULL;
 	for (uint32_t i = 0; i < r->slice_count; i++)
 		known |= !strcmp(r->slices[i].name, r->fairness.slice);
 	if (slice && !known)
 		cfg_fail(c, slice, "name one of 'slices'", "there is no slice '%s'", r->fairness.slice);
+}
+
+static void weight_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
+{
+	const struct cfg_node *path = cfg_child(cfg_child(n, "weight"), "path");
+
+	if (path && json_edit_check(r->weight.path))
+		cfg_fail(c, path, "write it as $.amount or $.order.total", "'%.80s' names no member",
+		         r->weight.path);
 }
 
 static void safeguards_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
@@ -373,6 +393,7 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	stop_check(c, cfg_child(n, "stop"), r);
 	candidates_check(c, n, r);
 	fairness_check(c, n, r);
+	weight_check(c, n, r);
 	gates_check(c, n, r);
 	safeguards_check(c, n, r);
 	slices_check(c, n, r);

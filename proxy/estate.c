@@ -241,6 +241,14 @@ static int open_live_files(struct estate *e, unsigned r)
 	return err ? err : own_file(e, p->client.key_file, name);
 }
 
+static int open_reference(struct estate *e, unsigned r)
+{
+	char name[ESTATE_NAME_BYTES];
+
+	snprintf(name, sizeof name, "reference.%u", r);
+	return own_file(e, e->plan->routes[r].drift.reference, name);
+}
+
 static int open_candidate_files(struct estate *e, unsigned r)
 {
 	const struct plan_route *route = &e->plan->routes[r];
@@ -319,6 +327,8 @@ static int open_files(struct estate *e)
 		err = open_live_files(e, r);
 		if (!err)
 			err = open_candidate_files(e, r);
+		if (!err)
+			err = open_reference(e, r);
 	}
 	return err;
 }
@@ -667,6 +677,8 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 		err = make_secrets(e, former);
 	if (!err)
 		err = estate_make_sandboxes(e, former);
+	if (!err)
+		err = estate_make_recognisers(e);
 	if (!err)
 		err = make_shared(e);
 	if (!err)

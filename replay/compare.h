@@ -87,13 +87,14 @@ struct row {
 	double mean_iou, detection_f1;          /* replay/boxes.h */
 	double edit_distance, token_f1, rouge_l, chrf, same_start, length_ratio; /* replay/text.h; NaN past
 	                                                                            its bounds */
+	bool has_scores;           /* in the comparison's scores */
 	bool value_off, nonfinite; /* private: counted under VALUE, NONFINITE already */
 };
 
 const char *measure_name(enum measure);
 double measure_of(const struct row *, enum measure); /* NaN: the row has none */
 
-enum { COMPARE_ROWS_MAX = 4096, COMPARE_WHERE_MAX = 160 };
+enum { COMPARE_ROWS_MAX = 4096, COMPARE_WHERE_MAX = 160, COMPARE_SCORES_MAX = 32 };
 
 struct comparison {
 	bool diverged;
@@ -102,7 +103,11 @@ struct comparison {
 	struct agreement agreement; /* over the elements of declared regressions */
 	uint32_t read_as;           /* enum protocol: what was chosen, or given; of gRPC what is sent */
 	struct pace live_pace, candidate_pace;
-	struct row *rows;              /* row_count of them; owned by the comparison */
+	struct row *rows; /* row_count of them; owned by the comparison */
+	/* Of a classification of at most COMPARE_SCORES_MAX classes in an answer of one message: of each row
+	 * live's shares, then the candidate's; owned by the comparison. NULL: none, or no memory. */
+	float *scores;
+	uint32_t classes;
 	struct jsondiff_paths paths;   /* of what was compared as JSON */
 	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
 };

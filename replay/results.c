@@ -285,6 +285,8 @@ static uint64_t stored_bytes(const struct results_pair *p)
 	const struct comparison *c = p->comparison;
 	uint64_t bytes = PAIR_BYTES + (uint64_t)c->row_count * ROW_BYTES;
 
+	if (c->scores)
+		bytes += (uint64_t)c->row_count * 2 * c->classes * sizeof *c->scores;
 	if (c->diverged)
 		bytes += kept_len(p->request_head) + kept_len(p->request_body) + kept_len(p->live.body) +
 		         kept_len(p->other.body);
@@ -306,6 +308,21 @@ static void bind_measures(sqlite3_stmt *s, int at, const struct row *row)
 	sqlite3_bind_double(s, at + 3, row->tv);
 }
 
+/* Of row `at`: how many, 0 when it has none. */
+static unsigned scores_of(const struct comparison *c, uint32_t at, const float **out)
+{
+	if (!c->scores || at >= c->row_count || !c->rows[at].has_scores)
+		return 0;
+	*out = c->scores + (size_t)at * 2 * c->classes;
+	return 2 * c->classes;
+}
+
+static void bind_scores(sqlite3_stmt *s, int at, const float *scores, unsigned count)
+{
+	if (count)
+		sqlite3_bind_blob(s, at, scores, (int)(count * sizeof *scores), SQLITE_STATIC);
+}
+
 /* Values come from clients: printable ASCII of some length, or it is none. */
 static void name_request(struct span head, char out[REQUEST_ID_BYTES + 1])
 {
@@ -324,6 +341,7 @@ static void describe(const struct results *r, const struct results_pair *p, sqli
                      struct stored_pair *out)
 {
 	const struct comparison *c = p->comparison;
+	const float *scores = NULL;
 
 	*out = (struct stored_pair){
 	        .n = n,
@@ -341,6 +359,9 @@ static void describe(const struct results *r, const struct results_pair *p, sqli
 	};
 	out->flags = (c->diverged ? DIVERGED : 0) | (p->against_baseline ? AGAINST_BASELINE : 0) |
 	             (p->drilled ? DRILLED : 0) | row_flags(&out->first) << FIRST_ROW_SHIFT;
+	out->scores = scores_of(c, 0, &scores);
+	if (out->scores)
+		memcpy(out->score, scores, out->scores * sizeof *scores);
 	name_request(p->request_head, out->request_id);
 }
 
@@ -361,6 +382,7 @@ static void bind_pair(sqlite3_stmt *s, const struct stored_pair *p)
 	bind_measures(s, 13, &p->first);
 	if (p->request_id[0])
 		bind_text(s, 23, p->request_id);
+	bind_scores(s, 24, p->score, p->scores);
 }
 
 /* One that agreed and has no slice of its own waits for the commit: all in a row, they cost half. */
@@ -409,10 +431,14 @@ static int store_rows(struct results *r, sqlite3_int64 pair, const struct compar
 	int rc = 0;
 
 	for (uint32_t i = 1; !rc && i < c->row_count; i++) {
+		const float *scores = NULL;
+		unsigned count = scores_of(c, i, &scores);
+
 		sqlite3_bind_int64(s, 1, pair);
 		bind_integer(s, 2, i);
 		bind_integer(s, 3, row_flags(&c->rows[i]));
 		bind_measures(s, 4, &c->rows[i]);
+		bind_scores(s, 8, scores, count);
 		rc = results_run(s);
 	}
 	return rc;
@@ -626,6 +652,7 @@ void results_close(struct results **handle)
 	free(r->strata);
 	free(r->strata_before);
 	free(r->route_slices);
+	free(r->references);
 	free(r->tallies);
 	free(r->source);
 	free(r->directory);

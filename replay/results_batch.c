@@ -2,7 +2,8 @@
  * results_batch.c - the observations of the last batch, in one row of results.db: what a crash may take back.
  *
  * In memory they are those of the open batch, or of the last one that was committed; each is an entry and,
- * behind it, the observation: its fixed part, then its slices and paths as texts with their NULs.
+ * behind it, the observation: its fixed part, then its slices, paths and features as texts with their NULs,
+ * then its outputs.
  */
 #define _GNU_SOURCE
 #include <stddef.h>
@@ -43,6 +44,7 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 		entry.bytes += (uint32_t)strlen(o->paths[i]) + 1;
 	for (uint32_t i = 0; i < o->feature_count; i++)
 		entry.bytes += (uint32_t)strlen(o->features.at[i]) + 1;
+	entry.bytes += o->output_count * (uint32_t)sizeof *o->outputs;
 	room = buf_room(&r->observations, sizeof entry + entry.bytes);
 	if (!room) {
 		r->observations.err = 0;
@@ -58,6 +60,7 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 		room = stpcpy(room, o->paths[i]) + 1;
 	for (uint32_t i = 0; i < o->feature_count; i++)
 		room = stpcpy(room, o->features.at[i]) + 1;
+	memcpy(room, o->outputs, o->output_count * sizeof *o->outputs);
 	buf_grown(&r->observations, sizeof entry + entry.bytes);
 	return 0;
 }
@@ -80,7 +83,7 @@ static bool read_observation(const struct entry *entry, const char *bytes, struc
 
 	memcpy(o, bytes, OBSERVATION_BYTES);
 	if (o->slice_count > SLICES_MAX || o->path_count > RESULTS_PATHS_MAX ||
-	    o->feature_count > AUTO_FEATURES)
+	    o->feature_count > AUTO_FEATURES || o->output_count > FEATURES_MAX)
 		return false;
 	bytes += OBSERVATION_BYTES;
 	for (uint32_t i = 0; i < o->slice_count; i++)
@@ -90,7 +93,10 @@ static bool read_observation(const struct entry *entry, const char *bytes, struc
 	o->features.count = o->feature_count;
 	for (uint32_t i = 0; i < o->feature_count; i++)
 		bytes = read_text(bytes, end, o->features.at[i], AUTO_FEATURE_BYTES);
-	return bytes != NULL;
+	if (!bytes || (size_t)(end - bytes) != o->output_count * sizeof *o->outputs)
+		return false;
+	memcpy(o->outputs, bytes, o->output_count * sizeof *o->outputs);
+	return true;
 }
 
 int results_batch_store(struct results *r)

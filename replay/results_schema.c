@@ -3,7 +3,7 @@
  *
  * A pair that agreed is one short row of integers: no index, no text, its first row inside. What is kept when
  * the run grows past its bound follows from the order of `n` alone (results_keep.c), so pairs are stored in
- * no order that means anything to a reader.
+ * no order that means anything to a reader. `scores` are floats: live's shares, then the candidate's.
  */
 #include "replay/results_inside.h"
 
@@ -22,15 +22,15 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS state(route TEXT, candidate TEXT, before BLOB, now BLOB,"
         " PRIMARY KEY(route, candidate)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS last_batch(n INTEGER PRIMARY KEY, sequence INTEGER, observations BLOB);"
-        "CREATE TABLE IF NOT EXISTS least_kept(stratum INTEGER PRIMARY KEY, band INTEGER);"
+        "CREATE TABLE IF NOT EXISTS least_kept(stratum INTEGER PRIMARY KEY, band INTEGER, asked INTEGER);"
         "CREATE TABLE IF NOT EXISTS asked(n INTEGER PRIMARY KEY, route TEXT, candidate TEXT, slice TEXT);"
         "CREATE TABLE IF NOT EXISTS stored_pair(n INTEGER PRIMARY KEY, number INTEGER, asked INTEGER,"
         " bytes INTEGER, seen_us INTEGER, flags INTEGER, live_status INTEGER, candidate_status INTEGER,"
         " live_us INTEGER, candidate_us INTEGER, rows INTEGER, rows_diverged INTEGER, live_label INTEGER,"
         " candidate_label INTEGER, js_bits REAL, tv REAL, slice TEXT, where_ TEXT, request_head BLOB,"
-        " request_body BLOB, live_body BLOB, candidate_body BLOB, request_id TEXT);"
+        " request_body BLOB, live_body BLOB, candidate_body BLOB, request_id TEXT, scores BLOB);"
         "CREATE TABLE IF NOT EXISTS stored_row(pair INTEGER, row INTEGER, flags INTEGER, live_label INTEGER,"
-        " candidate_label INTEGER, js_bits REAL, tv REAL, PRIMARY KEY(pair, row)) WITHOUT ROWID;"
+        " candidate_label INTEGER, js_bits REAL, tv REAL, scores BLOB, PRIMARY KEY(pair, row)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS divergence(pair INTEGER NOT NULL, class TEXT NOT NULL, unit TEXT,"
         " count INTEGER, PRIMARY KEY(pair, class)) WITHOUT ROWID;"
         "CREATE INDEX IF NOT EXISTS divergence_class ON divergence(class, pair);"
@@ -48,12 +48,15 @@ static const char schema[] =
         "candidate_us, rows,"
         " rows_diverged, CASE flags & 2 WHEN 0 THEN 'live' ELSE 'baseline' END AS against,"
         " COALESCE(p.slice, a.slice) AS slice, where_, request_head, request_body, live_body,"
-        " candidate_body, number, COALESCE(p.request_id, printf('%016x', number)) AS request_id FROM "
-        "stored_pair p JOIN asked a ON a.n = p.asked;"
+        " candidate_body, number, COALESCE(p.request_id, printf('%016x', number)) AS request_id,"
+        /* pairs of one candidate that are not in the sample are stored for what they are, not by chance */
+        " (p.n >> 40 & 127) >= COALESCE((SELECT MAX(band) FROM least_kept k WHERE k.asked = p.asked), 0)"
+        " AS sampled FROM stored_pair p JOIN asked a ON a.n = p.asked;"
         "CREATE VIEW IF NOT EXISTS \"row\" AS SELECT n AS pair, 0 AS row, flags >> 2 & 1 AS diverged,"
-        " flags >> 3 & 1 AS flipped, live_label, candidate_label, js_bits, tv FROM stored_pair WHERE rows > 0"
-        " UNION ALL SELECT pair, row, flags & 1, flags >> 1 & 1, live_label, candidate_label, js_bits, tv"
-        " FROM stored_row;"
+        " flags >> 3 & 1 AS flipped, live_label, candidate_label, js_bits, tv, scores FROM stored_pair WHERE "
+        "rows > "
+        "0 UNION ALL SELECT pair, row, flags & 1, flags >> 1 & 1, live_label, candidate_label, js_bits, tv,"
+        " scores FROM stored_row;"
         "CREATE VIEW IF NOT EXISTS pairs AS " WHOSE
         "diverged, drilled, live_status, candidate_status, live_us, candidate_us, rows, rows_diverged,"
         " where_ AS first_difference FROM pair;"
@@ -64,8 +67,8 @@ static const char schema[] =
         " FROM \"row\" w JOIN pair ON n = w.pair;";
 
 static const char *const sql[STATEMENTS] = {
-        [STATEMENT_PAIR] = "INSERT INTO stored_pair VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        [STATEMENT_ROW] = "INSERT INTO stored_row VALUES(?,?,?,?,?,?,?)",
+        [STATEMENT_PAIR] = "INSERT INTO stored_pair VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        [STATEMENT_ROW] = "INSERT INTO stored_row VALUES(?,?,?,?,?,?,?,?)",
         [STATEMENT_DIVERGENCE] = "INSERT INTO divergence VALUES(?,?,?,?)",
         [STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [STATEMENT_SLICE] = "INSERT OR REPLACE INTO slice VALUES(?,?,?,?,?)",
@@ -77,7 +80,7 @@ static const char *const sql[STATEMENTS] = {
         [STATEMENT_DROP_ROWS] = "DELETE FROM stored_row WHERE pair >= ? AND pair < ?",
         [STATEMENT_DROP_DIVERGENCES] = "DELETE FROM divergence WHERE pair >= ? AND pair < ?",
         [STATEMENT_DROP_PAIRS] = "DELETE FROM stored_pair WHERE n >= ? AND n < ?",
-        [STATEMENT_LEAST] = "INSERT OR REPLACE INTO least_kept VALUES(?,?)",
+        [STATEMENT_LEAST] = "INSERT OR REPLACE INTO least_kept VALUES(?,?,?)",
         [STATEMENT_STATE] = "INSERT OR REPLACE INTO state VALUES(?,?,?,?)",
         [STATEMENT_ASKED] = "INSERT OR REPLACE INTO asked VALUES(?,?,?,?)",
 };

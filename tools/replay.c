@@ -29,7 +29,7 @@ static int read_connections(struct replay_options *o, struct plan *plan)
 	const char *text = o->connections;
 	char *end = NULL;
 	long n = text ? strtol(text, &end, 10) : plan->replay_speed > 0 ? IN_FLIGHT_TIMED : SLOTS_MAX_SPEED;
-	unsigned targets = o->target_count + (o->baseline != NULL) + 1;
+	unsigned targets = o->target_count + (o->baseline || o->noise) + 1;
 
 	if (text && (end == text || *end || n < 1 || n > CONNECTIONS_MAX))
 		return command_wrong(&replay_command, "--connections %s: a number from 1 to %d", text,
@@ -147,6 +147,12 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 		buf_printf(&text, "allow %s\n", o->allows[i]);
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
+	if (o->move)
+		buf_printf(&text, "move %s\n", o->move);
+	if (o->noise)
+		buf_printf(&text, "noise %s\n", o->noise);
+	if (o->reference)
+		buf_printf(&text, "reference %s\n", o->reference);
 	for (unsigned r = 0; r < plan->route_count; r++)
 		for (unsigned i = 0; i < plan->routes[r].candidate_count; i++)
 			buf_put(&text, &plan->routes[r].candidates[i].rewrite, sizeof(struct plan_rewrite));
@@ -192,6 +198,16 @@ static void tell_masks(const struct replay_options *o, const struct plan *plan)
 			        o->config ? o->config : "a --config");
 }
 
+/* What is held against what, beside pairs. */
+static void fill_drift(const struct replay_options *o, struct plan_route *r)
+{
+	if (o->reference)
+		snprintf(r->drift.reference, sizeof r->drift.reference, "%s", o->reference);
+	r->drift.outputs = o->reference != NULL;
+	for (uint32_t i = 0; i < r->gate_count; i++)
+		r->drift.outputs |= r->gates[i].metric == GATE_OUTPUT_DRIFT;
+}
+
 static int fill(struct replay_options *o, struct plan *plan)
 {
 	static struct plan file; /* empty without --config */
@@ -199,6 +215,8 @@ static int fill(struct replay_options *o, struct plan *plan)
 
 	if (status < 0)
 		status = read_connections(o, plan);
+	if (status < 0)
+		status = replay_read_move(o, &plan->replay_move);
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
 	if (status < 0 && o->config && config_read(o->config, &file, stderr))
 		status = 2;
@@ -211,6 +229,8 @@ static int fill(struct replay_options *o, struct plan *plan)
 		take_masks(&file, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
 		status = replay_fill_route(o, &file, &plan->routes[r]);
+	for (unsigned r = 0; r < plan->route_count; r++)
+		fill_drift(o, &plan->routes[r]);
 	if (status < 0)
 		status = replay_guard(o, &file, plan);
 	if (status < 0 && o->dry_run)
@@ -376,6 +396,20 @@ static const struct command_flag flags[] = {
          .sentence = "targets called like its candidates take over their 'rewrite', credential, timeout, "
                      "http, tls and faults",
          .to = &options.config},
+        {.name = "--move",
+         .argument = "PATH+STEP:SCORE",
+         .sentence = "ask each request again, PATH's number moved: SCORE of answers must not fall (with "
+                     "-SCORE: not rise); with --against",
+         .to = &options.move},
+        {.name = "--noise",
+         .argument = "P",
+         .sentence = "the noise floor without a twin: a share, e.g. 10%, is asked of live (--against, or "
+                     "--baseline) once more",
+         .to = &options.noise},
+        {.name = "--reference",
+         .argument = "FILE.cap",
+         .sentence = "how far requests have moved from that capture's, and answers from live's",
+         .to = &options.reference},
         {.name = "--baseline",
          .argument = "URL",
          .sentence = "a copy of live: noise floor, for masked inputs",
