@@ -304,7 +304,7 @@ static void put_error(struct buf *b, const struct leg *request, const struct leg
 /* How often each class was found, in request and answer. */
 static void put_found(struct buf *b, const struct leg *request, const struct leg *response)
 {
-	uint64_t counts[DETECT_CLASSES] = {0};
+	uint64_t counts[DETECT_CLASSES_ALL] = {0}, patterns = 0;
 	const char *comma = "";
 
 	if (request)
@@ -318,6 +318,10 @@ static void put_found(struct buf *b, const struct leg *request, const struct leg
 		buf_printf(b, "%s\"%s\":%" PRIu64, comma, detect_class_name(c), counts[c]);
 		comma = ",";
 	}
+	for (unsigned c = DETECT_PATTERN; c < DETECT_CLASSES_ALL; c++)
+		patterns += counts[c];
+	if (patterns)
+		buf_printf(b, "%s\"pattern\":%" PRIu64, comma, patterns);
 	buf_puts(b, "}");
 }
 
