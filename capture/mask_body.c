@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 
+#include "capture/found.h"
 #include "capture/head.h"
 #include "capture/mask_inside.h"
 #include "capture/mask_watch.h"
@@ -153,7 +154,7 @@ int mask_plain(struct mask_work *w, struct span name, struct span text)
 		buf_span_put(w->out, text);
 		return 0;
 	}
-	finds = mask_text_deep(finder, w->key, name, text, w->out, &whole);
+	finds = mask_text_deep(finder, w->key, w->joined ? LOOK_FOUND : LOOK_ALL, name, text, w->out, &whole);
 	if (whole)
 		buf_puts(w->out, "[redacted]");
 	else if (!finds)
@@ -167,12 +168,16 @@ int mask_either(struct mask_work *w, struct span name, struct span text)
 {
 	struct mask_work before = *w;
 	size_t len = buf_len(w->out), mark = mask_watch_mark(w->key);
-	int err = mask_looks_json(text) ? mask_json_within(w, name, text) : ERR_PROTO;
+	struct found_mark notes;
+	int err;
 
+	mask_notes_keep(w->key, &notes);
+	err = mask_looks_json(text) ? mask_json_within(w, name, text) : ERR_PROTO;
 	if (err != ERR_PROTO)
 		return err;
 	*w = before;
 	mask_watch_back(w->key, mark);
+	mask_notes_back(w->key, &notes);
 	mask_watch_at(w->key, "text", name);
 	w->out->tail = w->out->head + len;
 	if (mask_rules_finder(w->rules) || mask_rules_allow(w->rules))
@@ -234,7 +239,7 @@ int mask_body(const struct mask_body *b, const struct mask_rules *rules, struct 
               struct span body, void (*due)(void *arg, size_t brought, size_t masked), void *arg,
               struct buf *out, uint32_t *count_out, bool *input_masked_out)
 {
-	struct mask_work w = {rules, key, out, 0, false, due, arg};
+	struct mask_work w = {.rules = rules, .key = key, .out = out, .due = due, .arg = arg};
 	int err;
 
 	mask_watch_at(key, "text", SPAN(""));

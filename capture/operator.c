@@ -137,7 +137,13 @@ static bool put_fixed(const struct mask_deed *d, struct mask_key *key, struct bu
 		buf_puts(out, d->by->text);
 		return true;
 	case MASK_TYPE:
-		buf_printf(out, "[%s]", d->class ? detect_class_name(d->class) : d->bare ? "number" : "text");
+		if (d->named)
+			buf_printf(out, "[%.*s]", (int)d->domain.len, d->domain.data);
+		else
+			buf_printf(out, "[%s]",
+			           d->class  ? detect_class_name(d->class)
+			           : d->bare ? "number"
+			                     : "text");
 		return true;
 	case MASK_BLOCK:
 	case MASK_DROP_RECORD:
@@ -191,11 +197,29 @@ static bool is_amount(uint32_t with)
 	       with == MASK_TRUNCATE_TIME;
 }
 
+/* What may be taken for a value of the same class, in an answer that repeats it. */
+static bool looks_real(uint32_t with)
+{
+	return with == MASK_SHAPE || with == MASK_SURROGATE || with == MASK_GENERALISE ||
+	       with == MASK_TRUNCATE || with == MASK_CHARACTERS || is_amount(with);
+}
+
+static struct span put_since(const struct buf *out, size_t before)
+{
+	struct span all = buf_span(out);
+
+	return out->err ? SPAN("") : (struct span){all.data + before, all.len - before};
+}
+
 void mask_operate(struct mask_deed *d, struct mask_key *key, struct span value, struct buf *out)
 {
 	size_t before = buf_len(out);
 	bool number = d->bare, fixed;
 
+	if (mask_issued(key, d->class, value)) {
+		buf_span_put(out, value);
+		return;
+	}
 	fixed = put_fixed(d, key, out);
 	d->bare = false;
 	if (!fixed && put_drawn(d, key, value, out)) {
@@ -205,4 +229,5 @@ void mask_operate(struct mask_deed *d, struct mask_key *key, struct span value, 
 			out->tail = out->head + before;
 		buf_puts(out, "[redacted]");
 	}
+	mask_note(key, d->class, value, looks_real(d->with) ? put_since(out, before) : SPAN(""));
 }

@@ -7,6 +7,8 @@
 #include "proto/json_edit.h"
 #include "proxy/config_inside.h"
 
+enum { RECOGNISER_OUTPUT = 64 << 10 }; /* of what it says on stderr before it serves */
+
 static const struct mask_operator_row *operator_of(uint32_t with)
 {
 	return &mask_operators[with < MASK_OPERATORS ? with : MASK_REDACT];
@@ -126,6 +128,74 @@ static void check_reach(struct cfg *c, const struct cfg_node *n, const struct pl
 	}
 }
 
+void config_recogniser_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan_recogniser *r = at;
+
+	r->sandbox.output_bytes = RECOGNISER_OUTPUT;
+	config_sandbox_program(c, n, &r->sandbox, "recogniser");
+}
+
+/* One goes with the other. */
+static void check_recogniser(struct cfg *c, const struct cfg_node *n, const struct plan_mask *m)
+{
+	const struct cfg_node *free_text = cfg_child(n, "free_text"), *own = cfg_child(n, "recogniser");
+	bool wanted = m->detect.free_text == FREE_TEXT_RECOGNISE;
+
+	if (wanted && !own)
+		cfg_fail(c, free_text, "add recogniser: {command: [python3, ner.py], ro: [models]}",
+		         "'free_text: recogniser' and there is none");
+	if (!wanted && own)
+		cfg_fail(c, own->key, "add free_text: recogniser", "nobody asks the recogniser");
+}
+
+static bool is_class(const char *name)
+{
+	struct detect_set set = {{0, 0}};
+
+	return detect_set_add_name(&set, name);
+}
+
+void config_pattern_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct detect_pattern *p = at;
+	const struct cfg_node *name = cfg_child(n, "name"), *regex = cfg_child(n, "regex");
+	char why[PATTERN_WHY_BYTES];
+	struct patterns *compiled;
+	const char *lacks;
+
+	if (!p->name[0] || !p->regex[0])
+		return;
+	if (is_class(p->name))
+		cfg_fail(c, name, "choose another name", "'%.60s' is the name of a detector", p->name);
+	if (!patterns_engine(&lacks))
+		cfg_fail(c, n->key ? n->key : n, lacks, "patterns are not supported here");
+	else if (patterns_new(p, 1, &compiled, why))
+		cfg_fail(c, regex, "PCRE without look-around and back references; it must not match nothing",
+		         "pattern '%.60s': %s", p->name, why);
+	else
+		patterns_free(&compiled);
+}
+
+/* Names differ, and all of them fit together. */
+static void check_patterns(struct cfg *c, const struct cfg_node *n, const struct plan_detect *d)
+{
+	char why[PATTERN_WHY_BYTES];
+	struct patterns *all;
+
+	for (uint32_t i = 1; i < d->pattern_count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (!strcmp(d->patterns[i].name, d->patterns[j].name))
+				cfg_fail(c, config_item(n, "patterns", i), "choose another name",
+				         "there are two patterns '%.60s'", d->patterns[i].name);
+	if (!d->pattern_count || cfg_errors(c))
+		return;
+	if (patterns_new(d->patterns, d->pattern_count, &all, why))
+		cfg_fail(c, cfg_child(n, "patterns"), "make them simpler, or fewer",
+		         "all patterns together: %s", why);
+	patterns_free(&all);
+}
+
 void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
 {
 	const struct cfg_node *detected = cfg_child(n, "detected"), *mode = cfg_child(n, "mode");
@@ -141,4 +211,97 @@ void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask
 		         "'mode: allow' and no field is kept: every value of a "
 		         "body is redacted");
 	check_reach(c, n, m);
+	check_patterns(c, n, &m->detect);
+	check_recogniser(c, n, m);
+}
+
+/* --- the headline --- */
+
+/* Where each request of a protocol has what its model reads: one of these. */
+static const struct {
+	enum protocol protocol;
+	const char *path;
+} inputs[] = {
+        {PROTOCOL_OPENINFERENCE, "$.inputs[*].data"},
+        {PROTOCOL_OPENAI, "$.messages[*].content"},
+        {PROTOCOL_OPENAI, "$.prompt"},
+        {PROTOCOL_OPENAI, "$.input"},
+        {PROTOCOL_ANTHROPIC, "$.messages[*].content"},
+        {PROTOCOL_OLLAMA, "$.messages[*].content"},
+        {PROTOCOL_OLLAMA, "$.prompt"},
+        {PROTOCOL_TFSERVING, "$.instances"},
+        {PROTOCOL_TFSERVING, "$.inputs"},
+        {PROTOCOL_KSERVE_V1, "$.instances"},
+        {PROTOCOL_KSERVE_V1, "$.inputs"},
+        {PROTOCOL_TGI, "$.inputs"},
+        {PROTOCOL_TGI, "$.text_input"},
+};
+
+/* Does the rule stand for all of an input, or for each element of it? */
+static bool is_input(const struct plan_route *r, const struct plan_mask_field *f)
+{
+	char elements[64];
+
+	for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+		snprintf(elements, sizeof elements, "%s[*]", inputs[i].path);
+		if ((r->protocol == PROTOCOL_AUTO || r->protocol == inputs[i].protocol) &&
+		    f->place == MASK_PATH &&
+		    (mask_path_covers(f->where, inputs[i].path) || mask_path_covers(f->where, elements)))
+			return true;
+	}
+	return false;
+}
+
+/* What of a policy masks the input of every request, or NULL. */
+static const char *empties(const struct plan_route *r, const struct plan_mask *m)
+{
+	bool kept = false;
+
+	for (uint32_t i = 0; i < m->field_count; i++) {
+		const struct plan_mask_field *f = &m->fields[i];
+
+		kept |= f->with == MASK_KEEP;
+		if (f->with != MASK_KEEP && f->model_input && is_input(r, f))
+			return f->where;
+	}
+	return m->allow && !kept ? "mode: allow" : NULL;
+}
+
+/* A pair whose model input was masked can only be compared with a baseline that read the same. */
+void config_headline_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
+{
+	const struct plan_mask *m = &config_plan(c)->masks[r->mask];
+	const struct cfg_node *named = cfg_child(cfg_child(n, "mirror"), "mask");
+	bool baseline = false;
+
+	for (uint32_t i = 0; i < r->candidate_count; i++)
+		baseline |= r->candidates[i].baseline;
+	if (!r->mirror || r->candidate_count == 0 || baseline)
+		return;
+	if (empties(r, m)) {
+		cfg_fail(c, named,
+		         "add a candidate with role: baseline, or say model_input: no if the model does not "
+		         "read it",
+		         "the mask '%s' masks what the model reads ('%.80s'): no pair would be compared",
+		         m->name, empties(r, m));
+		return;
+	}
+	if (mask_finds(m))
+		cfg_warn(c, named, "add a candidate with role: baseline",
+		         "the mask '%s' changes what the model reads where a detector finds something: such "
+		         "pairs "
+		         "are not compared",
+		         m->name);
+	for (uint32_t i = 0; i < m->field_count; i++) {
+		if (m->fields[i].place == MASK_HEADER || m->fields[i].place == MASK_QUERY ||
+		    !m->fields[i].model_input)
+			continue;
+		cfg_warn(c, named,
+		         "add a candidate with role: baseline, or say model_input: no if the model does not "
+		         "read it",
+		         "the mask '%s' changes what the model reads ('%.80s'): where it does, no pair is "
+		         "compared",
+		         m->name, m->fields[i].where);
+		return;
+	}
 }

@@ -328,36 +328,6 @@ static void slices_check(struct cfg *c, const struct cfg_node *n, const struct p
 	}
 }
 
-/* A pair whose model input was masked can only be compared with a baseline that read the same. */
-static void headline_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
-{
-	const struct plan_mask *m = &config_plan(c)->masks[r->mask];
-	bool baseline = false;
-
-	for (uint32_t i = 0; i < r->candidate_count; i++)
-		baseline |= r->candidates[i].baseline;
-	if (!r->mirror || r->candidate_count == 0 || baseline)
-		return;
-	if (mask_finds(m))
-		cfg_warn(c, cfg_child(cfg_child(n, "mirror"), "mask"), "add a candidate with role: baseline",
-		         "the mask '%s' changes what the model reads where a detector finds something: such "
-		         "pairs "
-		         "are not compared",
-		         m->name);
-	for (uint32_t i = 0; i < m->field_count; i++) {
-		if (m->fields[i].place == MASK_HEADER || m->fields[i].place == MASK_QUERY ||
-		    !m->fields[i].model_input)
-			continue;
-		cfg_warn(c, cfg_child(cfg_child(n, "mirror"), "mask"),
-		         "add a candidate with role: baseline, or say model_input: no if the model does not "
-		         "read it",
-		         "the mask '%s' changes what the model reads ('%.80s'): where it does, no pair is "
-		         "compared",
-		         m->name, m->fields[i].where);
-		return;
-	}
-}
-
 static bool same_match(const struct plan_route *a, const struct plan_route *b)
 {
 	return strcmp(a->path_prefix, b->path_prefix) == 0 && strcmp(a->match_host, b->match_host) == 0 &&
@@ -421,7 +391,7 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	gates_check(c, n, r);
 	safeguards_check(c, n, r);
 	slices_check(c, n, r);
-	headline_check(c, n, r);
+	config_headline_check(c, n, r);
 	if (!config_standing_gates(r))
 		cfg_fail(c, cfg_child(n, "gates"), NULL, "more than %d gates with the two that always stand",
 		         GATES_MAX);
@@ -524,6 +494,15 @@ static void withdrawn_check(struct cfg *c, const struct plan *p)
 	}
 }
 
+static void consent_check(struct cfg *c, const struct cfg_node *route, const struct plan_route *r)
+{
+	const struct cfg_node *consent = cfg_child(cfg_child(route, "mirror"), "consent");
+
+	if (consent && !r->consent_header[0] && !r->consent_path[0])
+		cfg_fail(c, consent, "add header: x-consent, or path: $.user.consent",
+		         "'consent' says nowhere where");
+}
+
 void config_check_whole(struct cfg *c, const struct plan *p)
 {
 	withdrawn_check(c, p);
@@ -534,6 +513,7 @@ void config_check_whole(struct cfg *c, const struct plan *p)
 
 		live_check(c, cfg_child(route, "live"), p, &p->routes[i].live);
 		copies_check(c, route, p, &p->routes[i]);
+		consent_check(c, route, &p->routes[i]);
 		port_check(c, route, p, &p->routes[i]);
 	}
 }

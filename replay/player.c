@@ -99,15 +99,14 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 
 	r.leg = leg_number;
 	r.flags = leg->flags | RECORD_MASKED;
+	r.policy = leg->policy;
 	emit(&r, RECORD_HEAD, leg->start_ns + shift_ns, buf_span(&leg->head));
 	for (size_t i = 0, from = 0; i < count; from = marks[i++].end)
 		emit_chunk(&r, marks[i].time_ns + shift_ns,
 		           (struct span){body.data + from, marks[i].end - from});
 	if (buf_len(&leg->trailers))
 		emit(&r, RECORD_TRAILERS, leg->end_ns + shift_ns, buf_span(&leg->trailers));
-	r.found[0] = leg->found[0];
-	r.found[1] = leg->found[1];
-	emit(&r, RECORD_END, leg->end_ns + shift_ns, SPAN(""));
+	emit(&r, RECORD_END, leg->end_ns + shift_ns, buf_span(&leg->found));
 }
 
 /* --- pace --- */

@@ -86,10 +86,12 @@ static int routes_of(const char *path, struct plan *plan)
 	for (unsigned i = 0; i < plan->route_count && i < ROUTES_MAX; i++) {
 		const struct capfile_route *from = &capfile_facts(reader)->routes[i];
 		struct plan_route *to = &plan->routes[i];
+		const struct capfile_policy *policy;
 
 		snprintf(to->name, sizeof to->name, "%s", from->name);
-		snprintf(plan->replay_input.routes[i].policy, NAME_MAX_BYTES, "%s", from->policy);
-		memcpy(plan->replay_input.routes[i].hash, from->policy_hash, 32);
+		policy = &capfile_facts(reader)->policies[from->policy_number];
+		snprintf(plan->replay_input.routes[i].policy, NAME_MAX_BYTES, "%s", policy->name);
+		memcpy(plan->replay_input.routes[i].hash, policy->hash, 32);
 		if (!strcmp(from->name, "gor") || !strcmp(from->name, "har"))
 			plan->replay_choice.foreign_routes |= 1u << i;
 		to->protocol = from->protocol;
@@ -160,6 +162,32 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	sha256(&text, plan->config_hash);
 }
 
+/* Answers are masked by the policy that masked their requests, where the configuration has it, else by the
+ * built-in one. */
+static void take_masks(const struct replay_options *o, const struct plan *file, struct plan *plan)
+{
+	if (file->mask_count) {
+		plan->mask_count = file->mask_count;
+		memcpy(plan->masks, file->masks, sizeof plan->masks);
+		memcpy(plan->mask_key_file, file->mask_key_file, sizeof plan->mask_key_file);
+	}
+	for (unsigned r = 0; r < plan->route_count; r++) {
+		const uint8_t *hash = plan->replay_input.routes[r].hash;
+		uint32_t m = 0;
+
+		while (m < plan->mask_count && memcmp(plan->masks[m].hash, hash, 32) != 0)
+			m++;
+		plan->routes[r].mask = m < plan->mask_count ? m : 0;
+		if (m == plan->mask_count && !o->quiet)
+			fprintf(stderr,
+			        "understudy: replay: answers of route '%s' are masked by the built-in "
+			        "policy: "
+			        "its own, '%s', is not in %s\n",
+			        plan->routes[r].name, plan->replay_input.routes[r].policy,
+			        o->config ? o->config : "a --config");
+	}
+}
+
 /* What is held against what, beside pairs. */
 static void fill_drift(const struct replay_options *o, struct plan_route *r)
 {
@@ -187,6 +215,8 @@ static int fill(struct replay_options *o, struct plan *plan)
 	plan->withdrawn = file.withdrawn;
 	if (status < 0)
 		status = routes_of(o->input, plan);
+	if (status < 0)
+		take_masks(o, &file, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
 		status = replay_fill_route(o, &file, &plan->routes[r]);
 	for (unsigned r = 0; r < plan->route_count; r++)
@@ -245,6 +275,7 @@ static void prepare(struct replay_options *o, struct plan *plan)
 	plan->drain_timeout_ms = 30000;
 	plan->mask_count = 1;
 	snprintf(plan->masks[0].name, NAME_MAX_BYTES, "builtin");
+	config_hash(plan);
 	snprintf(plan->run_name, NAME_MAX_BYTES, "replay");
 }
 

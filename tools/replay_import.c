@@ -23,6 +23,7 @@
 #include "replay/effects.h"
 #include "proto/base/clock.h"
 #include "proto/base/siphash.h"
+#include "proxy/config.h"
 #include "proto/json_edit.h"
 #include "proxy/config_endpoint.h"
 #include "replay/request.h"
@@ -108,6 +109,7 @@ static int put(struct import *im, const struct item *it, uint8_t leg, uint8_t ty
 	                   .type = type,
 	                   .leg = leg,
 	                   .flags = RECORD_MASKED,
+	                   .policy = 1,
 	                   .payload_len = (uint32_t)payload.len,
 	                   .mask_count = masked};
 
@@ -477,6 +479,7 @@ static int prepare(struct import *im, const char *path)
 	strcpy(im->plan.run_name, "replay");
 	im->plan.route_count = im->plan.mask_count = 1;
 	im->plan.routes[0].sample_ppm = 1000000;
+	config_hash(&im->plan);
 	snprintf(folder, sizeof folder, "%s", path);
 	mkdir(dirname(folder), 0755);
 	if (RAND_bytes(key, sizeof key) == 1)

@@ -138,15 +138,15 @@ def rollup(pid):
     return figures
 
 
-def served(words, log, preexec=None):
+def served(words, log):
     """A process that has, as a service has, a share of the CPUs of its own: its roles wait for its workers, not for a test's clients
     (sched_autogroup of sched(7): a share for each session)."""
-    return subprocess.Popen(words, stderr=log, stdout=log, preexec_fn=preexec, start_new_session=True)
+    return subprocess.Popen(words, stderr=log, stdout=log, start_new_session=True)
 
 
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
-                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2", patience="20s",
+                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", prefix="/v2", patience="20s",
                  control_keys="", mirror_keys="", protocol="openinference", live_timeout="30s", run_keys=""):
         self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
@@ -180,7 +180,7 @@ routes:
         with open(self.config, "w") as f:
             f.write(config)
         self.log = open(os.path.join(self.folder, "log"), "w+")
-        self.process = served([BINARY, "proxy", "-c", self.config, "--run", self.run], self.log, preexec)
+        self.process = served([BINARY, "proxy", "-c", self.config, "--run", self.run], self.log)
         atexit.register(self.end)
         deadline = time.time() + LIMIT
         while "ready on" not in open(self.log.name).read():
