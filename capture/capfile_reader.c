@@ -119,10 +119,10 @@ static bool route_sane(const Header *h, const Route *route)
 		    strlen(route->outputs[i]->name) >= NAME_MAX_BYTES)
 			return false;
 	return route->n_outputs <= OUTPUTS_MAX && strlen(route->answer_after) < NAME_MAX_BYTES &&
-	       route->n_ignore <= IGNORES_MAX && route->n_candidates <= CANDIDATES_MAX &&
-	       route->policy < h->n_policies && route->protocol < PROTOCOLS_KNOWN &&
-	       isfinite(route->tolerance_abs) && isfinite(route->tolerance_rel) &&
-	       route->tolerance_abs >= 0 && route->tolerance_rel >= 0;
+	       route->n_ignore <= IGNORES_MAX && route->n_masked <= MASK_FIELDS_MAX &&
+	       route->n_candidates <= CANDIDATES_MAX && route->policy < h->n_policies &&
+	       route->protocol < PROTOCOLS_KNOWN && isfinite(route->tolerance_abs) &&
+	       isfinite(route->tolerance_rel) && route->tolerance_abs >= 0 && route->tolerance_rel >= 0;
 }
 
 static bool header_sane(const Header *h)
@@ -152,6 +152,9 @@ static void route_facts(struct capfile_route *to, const Route *from)
 	to->ignore_count = (uint32_t)from->n_ignore;
 	for (size_t i = 0; i < from->n_ignore; i++)
 		to->ignore[i] = from->ignore[i];
+	to->masked_count = (uint32_t)from->n_masked;
+	for (size_t i = 0; i < from->n_masked; i++)
+		to->masked[i] = from->masked[i];
 	to->answer_after = from->answer_after;
 	to->output_count = (uint32_t)from->n_outputs;
 	for (size_t i = 0; i < from->n_outputs; i++) {

@@ -42,6 +42,7 @@ enum {
 	FAULTS_MAX = 8,
 	SANDBOXES_MAX = 8, /* of a plan */
 	SANDBOX_TEXT_BYTES = 1024,
+	AGAIN_BYTES = 16384,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -332,6 +333,8 @@ struct plan_route {
 	double tolerance_abs, tolerance_rel;
 	uint32_t ignore_count;
 	char ignore[IGNORES_MAX][TEXT_MAX_BYTES]; /* JSON paths */
+	uint32_t masked_path_count;               /* of a replay: masked where it was recorded */
+	char masked_paths[MASK_FIELDS_MAX][TEXT_MAX_BYTES];
 	uint32_t output_count;
 	struct plan_output outputs[OUTPUTS_MAX];
 	char answer_after[NAME_MAX_BYTES]; /* what begins the line of a text's final answer; empty: none has
@@ -356,8 +359,9 @@ struct plan_route {
 enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM, MASK_COOKIE, MASK_SEGMENT };
 struct plan_mask_field {
 	uint32_t place;             /* enum mask_place */
-	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name; of a
-	                               segment the one before it, or its number from 1 on */
+	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", the same behind "/SERVICE/METHOD", a lower-case header
+	                               name, or a decoded name; of a segment the one before it, or its number
+	                               from 1 on */
 	uint32_t with;              /* enum mask_operator */
 	bool model_input;           /* masking it changes what the model reads (default true) */
 	uint32_t line;              /* of the file that it was read from; 0: none */
@@ -398,6 +402,8 @@ struct plan_mask {
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 	struct plan_detect detect;
 	struct plan_recogniser recogniser;
+	char descriptors_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "descriptors.M" of mask M */
+	uint8_t descriptors_hash[32];          /* SHA-256 */
 };
 
 struct plan_withdrawn {               /* capture/withdrawn.h */
@@ -486,6 +492,8 @@ struct plan {
 	/* Of a run that goes on where another stopped: that run, and its journal. Empty: of one's own. */
 	char replay_resumes[PATH_MAX_BYTES], replay_journal[PATH_MAX_BYTES];
 	struct plan_input replay_input;
+	char replay_again[AGAIN_BYTES]; /* JSON: the words that start this replay once more; empty: no room */
+	char replay_repeats[NAME_MAX_BYTES]; /* the id of the run that this one repeats; empty: none */
 	struct plan_choice replay_choice;
 	struct plan_schedule replay_schedule;
 	struct plan_move replay_move;

@@ -53,8 +53,8 @@ static const struct role_row roles[] = {
          STAGE_ANSWERS,
          PHASE_ANSWERS,
          ONE_ROLE,
-         {"plan", "ledger", "page", "mask-key", "gazetteer.*", "recognise.answers.*", "ring.answers",
-          "wake.answers", "ring.masked-answers", "wake.masked-answers"},
+         {"plan", "ledger", "page", "mask-key", "gazetteer.*", "descriptors.*", "recognise.answers.*",
+          "ring.answers", "wake.answers", "ring.masked-answers", "wake.masked-answers"},
          {true, 600},
          0,
          {0, DIALS_NOBODY}},
@@ -126,8 +126,8 @@ static const struct role_row roles[] = {
          STAGE_MASKER,
          PHASE_MASKER,
          ONE_ROLE,
-         {"plan", "ledger", "page", "mask-key", "gazetteer.*", "recognise.masker.*", "withdrawn",
-          "ring.raw.*", "wake.raw.*", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge",
+         {"plan", "ledger", "page", "mask-key", "gazetteer.*", "descriptors.*", "recognise.masker.*",
+          "withdrawn", "ring.raw.*", "wake.raw.*", "ring.shadow", "wake.shadow", "ring.judge", "wake.judge",
           "ring.recorder", "wake.recorder"},
          {true, 600},
          0,
@@ -171,12 +171,17 @@ int start_roles(const struct plan *plan, const char *run_directory, const char *
 }
 
 const struct command *const commands[] = {
-        &proxy_command, &check_command,   &rehearse_command, &replay_command,
-        &ctl_command,   &capture_command, &mask_command,     &report_command,
-        &gate_command,  &show_command,    &labels_command,   &doctor_command,
-        &drill_command, &prove_command,   &sandbox_command,  &runs_command,
-        &stats_command, &version_command, &manual_command,   &completion_command,
-        NULL,
+        &proxy_command,      &check_command,
+        &rehearse_command,   &replay_command,
+        &ctl_command,        &capture_command,
+        &mask_command,       &report_command,
+        &gate_command,       &show_command,
+        &shrink_command,     &labels_command,
+        &doctor_command,     &drill_command,
+        &prove_command,      &sandbox_command,
+        &runs_command,       &stats_command,
+        &version_command,    &manual_command,
+        &completion_command, NULL,
 };
 
 static void usage(FILE *to)

@@ -48,7 +48,8 @@ struct judge {
 		uint64_t id, since_ns;
 	} watch[JUDGE_SLOTS_WATCHED]; /* by slot: who holds it, and the last sign of it */
 	struct judge_noise noise[JUDGE_SLOTS_WATCHED];
-	unsigned path_count; /* past the last no more are told apart */
+	uint64_t masked_left_out[ROUTES_MAX][MASK_FIELDS_MAX]; /* values, by masked_paths of the plan */
+	unsigned path_count;                                   /* past the last no more are told apart */
 	char paths[JUDGE_PATHS_MAX][RESULTS_PATH_BYTES];
 	unsigned batch_count;
 	struct {

@@ -79,8 +79,30 @@ static void write_carry(void)
 	last = text;
 }
 
+/* What no pair of a replay was compared by, though it is there. */
+static void put_masked_paths(struct buf *b)
+{
+	const char *comma = "";
+
+	buf_puts(b, "\"masked_paths\":[");
+	for (unsigned r = 0; r < judge.env->plan->route_count; r++)
+		for (unsigned i = 0; i < judge.env->plan->routes[r].masked_path_count; i++) {
+			buf_printf(b, "%s{\"route\":", comma);
+			buf_json_string(b, span_of(judge.env->plan->routes[r].name));
+			buf_puts(b, ",\"path\":");
+			buf_json_string(b, span_of(judge.env->plan->routes[r].masked_paths[i]));
+			buf_printf(b, ",\"left_out\":%llu}", (unsigned long long)judge.masked_left_out[r][i]);
+			comma = ",";
+		}
+	buf_puts(b, "]");
+}
+
 static void put_more(struct buf *b)
 {
+	if (judge.env->plan->replay) {
+		put_masked_paths(b);
+		return;
+	}
 	guards_summary(judge.env, b);
 	buf_puts(b, ",");
 	incidents_summary(&judge.incidents, b);
@@ -109,8 +131,7 @@ void judge_summary(const char *state, const char *reason)
 	if (!judge.env->plan->replay)
 		allot_all(judge.env, judge.results, &counts);
 	safeguard_cost(judge.env, &cost);
-	if (!judge.env->plan->replay)
-		put_more(&more);
+	put_more(&more);
 	tell_drills();
 	failed = more.err ||
 	         results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,

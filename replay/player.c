@@ -114,8 +114,9 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 static void tell(const char *end)
 {
 	enum progress how = player.env->plan->replay_progress;
+	uint64_t now = clock_mono_ns(); /* the first is due a little behind the start */
 	double share = (player.pass + window_share(player.window)) / player.schedule.rule->loops,
-	       seconds = (double)(clock_mono_ns() - player.start_ns) / 1e9;
+	       seconds = (double)(now > player.start_ns ? now - player.start_ns : 0) / 1e9;
 	const struct replay_gauges *g = &player.env->page->replay;
 	unsigned long long sent = player.sequence - player.skipped - player.withheld,
 	                   late = atomic_load(&g->lag_p99_us);

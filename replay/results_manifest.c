@@ -156,6 +156,12 @@ static void put_input(struct buf *b, const struct plan *plan)
 	put_hex(b, "sha256", input->hash);
 	buf_puts(b, ",\"played\":");
 	put_schedule(b, plan);
+	buf_puts(b, ",\"again\":");
+	buf_puts(b, plan->replay_again[0] ? plan->replay_again : "null");
+	if (plan->replay_repeats[0]) {
+		buf_puts(b, ",");
+		put_text(b, "repeats", plan->replay_repeats);
+	}
 	if (plan->replay_resumes[0]) {
 		buf_puts(b, ",");
 		put_text(b, "resumes", plan->replay_resumes);

@@ -209,6 +209,6 @@ int replay_read_schedule(struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		status = read_whole("--seed", o->seed, UINT64_MAX, &plan->seed);
 	if (status < 0)
-		status = where_read(&replay_command, o->where, &plan->replay_choice.where);
+		status = where_read(&replay_command, o->where, where_fields, &plan->replay_choice.where);
 	return status;
 }
