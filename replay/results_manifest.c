@@ -140,7 +140,8 @@ static void put_schedule(struct buf *b, const struct plan *plan)
 	           (unsigned long long)plan->replay_choice.from_ns,
 	           (unsigned long long)plan->replay_choice.until_ns);
 	put_text(b, "where", plan->replay_choice.where.text);
-	buf_puts(b, "}");
+	buf_printf(b, ",\"compared\":%s,\"slo_us\":%llu}", plan->replay_uncompared ? "false" : "true",
+	           (unsigned long long)(plan->replay_slo_ns / 1000u));
 }
 
 /* A replay's input, with the policies that masked it when it was recorded. */

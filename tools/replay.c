@@ -18,8 +18,9 @@
 #include "tools/where.h"
 
 /* At recorded times a slow answer must not hold back the next request, nor one target another: there are
- * slots for all that may wait. At --speed max the slots are the pace. */
-enum { IN_FLIGHT_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, SLOTS_MAX = 65536 };
+ * slots for all that may wait. At --speed max the slowest target is the pace: none has more to wait for it
+ * than its queue holds. */
+enum { IN_FLIGHT_TIMED = 1024, IN_FLIGHT_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, SLOTS_MAX = 65536 };
 enum { HASHED_MAX = 1 << 20 };
 enum { LOOKED_AT_MAX = 4096 }; /* records, for the first request of each route */
 enum { INTERRUPTED = 130 };
@@ -31,16 +32,17 @@ static int read_connections(struct replay_options *o, struct plan *plan)
 {
 	const char *text = o->connections;
 	char *end = NULL;
-	long n = text ? strtol(text, &end, 10) : plan->replay_speed > 0 ? IN_FLIGHT_TIMED : SLOTS_MAX_SPEED;
+	long n = text                       ? strtol(text, &end, 10)
+	         : plan->replay_users.count ? (long)plan->replay_users.count
+	         : plan->replay_speed > 0   ? IN_FLIGHT_TIMED
+	                                    : IN_FLIGHT_MAX_SPEED;
 	unsigned targets = o->target_count + (o->baseline || o->noise) + 1;
 
 	if (text && (end == text || *end || n < 1 || n > CONNECTIONS_MAX))
 		return command_wrong(&replay_command, "--connections %s: a number from 1 to %d", text,
 		                     CONNECTIONS_MAX);
 	o->in_flight = (uint32_t)n;
-	plan->slots_each = (uint32_t)n;
-	if (plan->replay_speed > 0)
-		plan->slots_each = targets * ((uint32_t)n + REPLAY_QUEUE_MAX);
+	plan->slots_each = (plan->replay_speed > 0 ? targets : 1) * ((uint32_t)n + REPLAY_QUEUE_MAX);
 	if (plan->slots_each > SLOTS_MAX)
 		plan->slots_each = SLOTS_MAX;
 	return -1;
@@ -152,8 +154,12 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	           (unsigned long long)plan->replay_schedule.period_ns, plan->replay_schedule.copies,
 	           (unsigned long long)plan->replay_choice.from_ns,
 	           (unsigned long long)plan->replay_choice.until_ns);
-	buf_printf(&text, "late %s\nall %d\ntimeout %u ms\n", plan->replay_drop_late ? "drop" : "send",
-	           o->allow_all, o->timeout_ms);
+	buf_printf(&text, "late %s\nall %d\ntimeout %u ms\ncompare %d\nslo %llu ns\n",
+	           plan->replay_drop_late ? "drop" : "send", o->allow_all, o->timeout_ms,
+	           !plan->replay_uncompared, (unsigned long long)plan->replay_slo_ns);
+	buf_printf(&text, "users %u session %s think %d %llu ns\n", plan->replay_users.count,
+	           plan->replay_users.session, plan->replay_users.think_fixed,
+	           (unsigned long long)plan->replay_users.think_ns);
 	for (unsigned i = 0; i < o->allow_count; i++)
 		buf_printf(&text, "allow %s\n", o->allows[i]);
 	for (unsigned i = 0; i < o->target_count; i++)
@@ -226,6 +232,9 @@ static int fill(struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		status = replay_read_move(o, &plan->replay_move);
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
+	plan->replay_uncompared = o->no_compare;
+	if (o->no_compare && o->gate_count)
+		return command_wrong(&replay_command, "--gate: nothing is compared by --no-compare");
 	if (!o->seed)
 		plan->seed = file.seed;
 	plan->withdrawn = file.withdrawn;
@@ -410,6 +419,8 @@ static int run(const struct words *words)
 		status = take_input(o);
 	if (status < 0)
 		status = fill(o, &plan);
+	if (status < 0 && o->find_capacity)
+		return replay_find_capacity(o, &plan);
 	if (status >= 0 || (status = shelter(&plan, folder)))
 		return status;
 	status = start_roles(&plan, o->run, o->input, NULL);
@@ -417,7 +428,9 @@ static int run(const struct words *words)
 		rmdir(folder);
 	if (status && status != INTERRUPTED)
 		return status;
-	judged = replay_verdict(o, plan.replay_speed > 0); /* of what was played, also when that is not all */
+	judged = replay_verdict(
+	        o, plan.replay_speed > 0 ||
+	                   plan.replay_users.count); /* of what was played, also when that is not all */
 	if (o->again)
 		replay_again_diff(o);
 	return status ? status : judged;
@@ -538,6 +551,19 @@ static const struct command_flag flags[] = {
          .sentence = "each request N times, with keys of their own",
          .value = "1",
          .to = &options.amplify},
+        {.name = "--users",
+         .argument = "N",
+         .sentence = "a closed loop: each asks when it has thought about its answer",
+         .to = &options.users},
+        {.name = "--think",
+         .argument = "D",
+         .sentence = "of --users: how long",
+         .value = "as recorded",
+         .to = &options.think},
+        {.name = "--session",
+         .argument = "KEY",
+         .sentence = "of --users: a header, or $.member, that says who asks",
+         .to = &options.session},
         {.name = "--max-gap",
          .argument = "D",
          .sentence = "longer recorded gaps are cut to it, e.g. 2s",
@@ -598,6 +624,25 @@ static const struct command_flag flags[] = {
          .sentence = "play what that run played, as it did, and tell what differs; instead of INPUT and all "
                      "flags but --run, --quiet, --progress, --dry-run",
          .to = &options.again},
+        {.name = "--no-compare",
+         .sentence = "time and count answers, look into none",
+         .set = &options.no_compare},
+        {.name = "--slo",
+         .argument = "p99=D",
+         .sentence = "answers within that are good ones (goodput)",
+         .to = &options.slo},
+        {.name = "--find-capacity",
+         .sentence = "raise the rate until too few answers are within --slo",
+         .set = &options.find_capacity},
+        {.name = "--step",
+         .argument = "D",
+         .sentence = "of --find-capacity: how long each rate is tried",
+         .value = "5s",
+         .to = &options.step},
+        {.name = "--stop-when",
+         .argument = "saturated",
+         .sentence = "end when fewer answers are good than are asked for",
+         .to = &options.stop_when},
         {.name = "--dry-run", .sentence = "print what would be sent", .set = &options.dry_run},
         {.name = "--progress",
          .argument = "json",
@@ -634,6 +679,10 @@ const struct command replay_command = {
                     "      --to new=http://127.0.0.1:9002\n"
                     "understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max \\\n"
                     "      --gate 'divergence_rate<=5%'\n"
+                    "understudy replay day.cap --to new=http://127.0.0.1:9002 --find-capacity \\\n"
+                    "      --slo p99=200ms\n"
+                    "understudy replay chats.cap --to new=http://127.0.0.1:9002 --users 50 \\\n"
+                    "      --session '$.user' --think 2s\n"
                     "understudy replay --again last",
         .run = run,
 };

@@ -31,9 +31,9 @@
 #include "tools/commands.h"
 #include "tools/reach.h"
 #include "tools/replay.h"
-#include "tools/replay_subject.h"
 #include "tools/replay_batch.h"
 #include "tools/replay_outline.h"
+#include "tools/replay_subject.h"
 
 static const uint64_t TOLD_NS = 10000000000u, TOLD_TTY_NS = 250000000u;
 enum {
@@ -392,7 +392,9 @@ static int take_line(struct import *im, int rc, const struct lines_request *q)
 	if (im->batch && !q->id.len)
 		return leave_out(im, q->number, "it has no custom_id to find its answer by");
 	err = take(im, &it);
-	return err || !im->batch || im->options->dry_run ? err : take_batched(im, it, q->id);
+	if (err || !im->batch || im->options->dry_run || subject_left(im->subject, it.id))
+		return err;
+	return take_batched(im, it, q->id);
 }
 
 static int read_lines(struct import *im)

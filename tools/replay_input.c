@@ -122,6 +122,29 @@ static void print_scan(const struct scan *s, const struct capfile_facts *facts, 
 		       (unsigned long long)s->not_allowed);
 }
 
+int replay_recorded(const char *path, double *mean_out, double *busiest_out)
+{
+	static struct scan scan;
+	struct capfile_reader *reader;
+	const char *why = NULL;
+	const void *payload;
+	struct record r;
+	double seconds;
+	int err = capfile_open(path, &reader, &why);
+
+	if (err) {
+		fprintf(stderr, "understudy: %s: %s\n", path, why ? why : err_text(err));
+		return 3;
+	}
+	while (capfile_next(reader, &r, &payload) == 0)
+		scan_record(&scan, &r);
+	capfile_reader_free(&reader);
+	seconds = (double)(scan.recorded.last_ns - scan.recorded.first_ns) / 1e9;
+	*mean_out = seconds > 0 ? (double)scan.recorded.count / seconds : 0;
+	*busiest_out = (double)scan.recorded.busiest;
+	return 0;
+}
+
 int replay_dry_run(const char *path, const struct plan *plan)
 {
 	static struct scan scan;
