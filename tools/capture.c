@@ -476,7 +476,7 @@ static int run_info(const struct words *files)
 
 static int run_cat(const struct words *files)
 {
-	int status = where_read(&capture_command, where_text, &where);
+	int status = where_read(&capture_command, where_text, where_fields, &where);
 
 	return status >= 0 ? status : run_files(cat, files);
 }
