@@ -141,7 +141,7 @@ static int compare_json(struct job *j)
 
 	if (span_eq(j->live->body, j->candidate->body))
 		return compare_rows_add(j, 1);
-	err = jsondiff(j->live->body, j->candidate->body, j->tolerance, j->ignore, j->work_bytes, &diff);
+	err = jsondiff_by(j->live->body, j->candidate->body, &j->rules, j->work_bytes, &diff);
 
 	if (!err)
 		err = compare_rows_add(j, 1);
@@ -154,6 +154,10 @@ static int compare_json(struct job *j)
 		j->out->counts[DIVERGENCE_STRUCTURE] = 1;
 	if (diff.value)
 		compare_value_differs(j, j->rows);
+	if (diff.order) {
+		j->rows->diverged = true;
+		j->out->counts[DIVERGENCE_ORDER]++;
+	}
 	return 0;
 }
 
@@ -280,6 +284,43 @@ static int compare_bodies(struct job *j, uint32_t protocol)
 	}
 }
 
+/* Times, and ids of the call: no two answers share them. */
+const char *const *compare_default_ignores(size_t *count_out)
+{
+	static const char *const paths[] = {"$..request_id", "$..requestId",  "$..trace_id",
+	                                    "$..traceId",    "$..span_id",    "$..timestamp",
+	                                    "$.created",     "$..created_at", "$..latency_ms",
+	                                    "$..elapsed_ms", "$..duration_ms"};
+
+	*count_out = sizeof paths / sizeof *paths;
+	return paths;
+}
+
+static void set_rules(struct job *j)
+{
+	const struct plan_route *route = j->route;
+	struct jsondiff_rules *rules = &j->rules;
+	size_t count;
+	const char *const *defaults = compare_default_ignores(&count);
+
+	*rules = (struct jsondiff_rules){.tolerance = j->tolerance,
+	                                 .ignore.paths = j->paths,
+	                                 .tolerances = j->tolerances,
+	                                 .arrays = j->arrays};
+	for (uint32_t i = 0; i < route->ignore_count && i < IGNORES_MAX; i++)
+		j->paths[rules->ignore.count++] = route->ignore[i];
+	for (size_t i = 0; !route->ignore_named_only && i < count; i++)
+		j->paths[rules->ignore.count++] = defaults[i];
+	for (uint32_t i = 0; i < route->path_tolerance_count && i < PATH_RULES_MAX; i++) {
+		const struct plan_path_tolerance *t = &route->path_tolerances[i];
+
+		j->tolerances[rules->tolerance_count++] = (struct path_tolerance){t->path, {t->abs, t->rel}};
+	}
+	for (uint32_t i = 0; i < route->array_count && i < PATH_RULES_MAX; i++)
+		j->arrays[rules->array_count++] =
+		        (struct path_array){route->arrays[i].path, span_of(route->arrays[i].key)};
+}
+
 int compare_pair(const struct plan_route *route, const struct answer *live, const struct answer *candidate,
                  size_t work_bytes, struct comparison *out)
 {
@@ -292,10 +333,7 @@ int compare_pair(const struct plan_route *route, const struct answer *live, cons
 	int err;
 
 	*out = (struct comparison){0};
-	for (uint32_t i = 0; i < route->ignore_count && i < IGNORES_MAX; i++)
-		j.paths[i] = route->ignore[i];
-	j.ignore = (struct ignore_paths){j.paths, route->ignore_count < IGNORES_MAX ? route->ignore_count
-	                                                                            : IGNORES_MAX};
+	set_rules(&j);
 	pace_of_chunks(&live->pace, &out->live_pace);
 	pace_of_chunks(&candidate->pace, &out->candidate_pace);
 	if (live->grpc)

@@ -19,7 +19,7 @@
 	X(LABEL_FLIP, "label_flip", "row")       /* argmax differs */                                        \
 	X(VALUE, "value", "row")                 /* a number, string or byte outside tolerance */            \
 	X(NONFINITE, "nonfinite", "row")         /* NaN or an infinity on one side; a VALUE, too */          \
-	X(ORDER, "order", "row")                 /* a declared ranking has other items, or another order */  \
+	X(ORDER, "order", "row")                 /* a declared ranking, a JSON array: another order */       \
 	X(DETECTION, "detection", "row")         /* a declared box has no match */                           \
 	X(ANSWER_TEXT, "answer_text", "row")     /* of a language model: the text differs */                 \
 	X(FINISH_REASON, "finish_reason", "row") /* ... why it ended */                                      \
@@ -106,6 +106,9 @@ struct comparison {
 	struct jsondiff_paths paths;   /* of what was compared as JSON */
 	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
 };
+
+/* JSON paths that are left out of generic JSON unless the plan says no: what every answer has of its own. */
+const char *const *compare_default_ignores(size_t *count_out);
 
 /* 0, ERR_PROTO (one side cannot be decoded: undecodable), ERR_NOMEM, ERR_LIMIT. Statuses that differ, or
  * equal statuses >= 400, need no decodable body. Protocol AUTO: predictions (predictions.h; what is no

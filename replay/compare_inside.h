@@ -10,6 +10,7 @@
 #include "replay/llm.h"
 #include "replay/oip.h"
 
+enum { DEFAULT_IGNORES_MAX = 16 };
 enum { RANKING_MAX = 256, RANKED_TEXTS_MAX = 1 << 14 }; /* items of a row, of a tensor */
 
 struct job {
@@ -22,8 +23,10 @@ struct job {
 	size_t message;   /* this is the one, from 0 */
 	size_t work_bytes;
 	struct tolerance tolerance;
-	struct ignore_paths ignore;
-	const char *paths[IGNORES_MAX];
+	struct jsondiff_rules rules; /* of JSON; what is ignored by default comes last */
+	struct path_tolerance tolerances[PATH_RULES_MAX];
+	struct path_array arrays[PATH_RULES_MAX];
+	const char *paths[IGNORES_MAX + DEFAULT_IGNORES_MAX];
 };
 
 /* The first divergence, for people; later ones are not kept. */

@@ -179,6 +179,7 @@ static struct span arguments_of(const struct llm_tool *t)
 /* 1 when they mean the same, 0, or ERR_NOMEM. What is no JSON is compared as bytes. */
 static int same_tool(struct job *j, const struct llm_tool *a, const struct llm_tool *b)
 {
+	struct jsondiff_rules rules = j->rules;
 	struct jsondiff diff;
 	int err;
 
@@ -186,10 +187,11 @@ static int same_tool(struct job *j, const struct llm_tool *a, const struct llm_t
 		return 0;
 	if (span_eq(arguments_of(a), arguments_of(b)))
 		return 1;
-	err = jsondiff(arguments_of(a), arguments_of(b), j->tolerance, j->ignore, j->work_bytes / 3, &diff);
+	rules.ignore.count = j->route->ignore_count < IGNORES_MAX ? j->route->ignore_count : IGNORES_MAX;
+	err = jsondiff_by(arguments_of(a), arguments_of(b), &rules, j->work_bytes / 3, &diff);
 	if (err)
 		return err == ERR_NOMEM ? err : 0;
-	return !(diff.missing || diff.extra || diff.type || diff.value);
+	return !(diff.missing || diff.extra || diff.type || diff.value || diff.order);
 }
 
 static int compare_tools(struct job *j, size_t at, const struct llm_answer *live,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "capture/head.h"
+#include "proto/base/log.h"
 #include "proto/grpc.h"
 #include "replay/plant.h"
 
@@ -94,6 +95,38 @@ bool judge_reference_pending(const struct exchange *x, unsigned candidate)
 		return false;
 	at = ledger_cell(judge.env->ledger, x->slot, x->id, b);
 	return at > STAGE_NONE && at < OUTCOME_FIRST;
+}
+
+/* --- who answered --- */
+
+static void read_version(const struct exchange *x, unsigned leg, struct answer *answer, struct version *out)
+{
+	const struct plan_route *route = &judge.env->plan->routes[x->route];
+	unsigned c = leg - LEG_CANDIDATE;
+	bool rewritten = leg >= LEG_CANDIDATE && route->candidates[c].rewrite.path_count;
+
+	version_answered(answer, buf_span(&x->legs[leg]->head), route->version_header, rewritten, out);
+}
+
+static void read_versions(const struct exchange *x, unsigned candidate, struct results_pair *p,
+                          struct versions *out)
+{
+	unsigned b = judge_baseline(&judge.env->plan->routes[x->route]);
+	const struct leg *client = x->legs[LEG_CLIENT];
+	struct answer live = p->live;
+
+	*out = (struct versions){0};
+	if (p->against_baseline)
+		live = answer_of(client, x->legs[LEG_LIVE], 0);
+	version_asked(&p->live, p->request_body, &out->asked);
+	read_version(x, LEG_LIVE, &live, &out->sides[VERSION_LIVE]);
+	read_version(x, LEG_CANDIDATE + candidate, &p->other, &out->sides[VERSION_CANDIDATE]);
+	if (b != candidate && b < CANDIDATES_MAX && judge_has(x, LEG_CANDIDATE + b)) {
+		struct answer baseline = answer_of(client, x->legs[LEG_CANDIDATE + b], 0);
+
+		read_version(x, LEG_CANDIDATE + b, &baseline, &out->sides[VERSION_BASELINE]);
+	}
+	p->versions = out;
 }
 
 /* --- where it differs, and where the baseline did --- */
@@ -211,11 +244,20 @@ static enum results_privacy privacy(const struct leg *client, const struct leg *
 	                                                                                     : PRIVACY_KEPT;
 }
 
+static void tell_change(void)
+{
+	const char *what = results_changed(judge.results);
+
+	if (what)
+		LOG(WARN, "version_changed", log_text("what", what));
+}
+
 uint8_t judge_compare(struct exchange *x, unsigned candidate)
 {
 	const struct leg *client = x->legs[LEG_CLIENT], *live = x->legs[LEG_LIVE];
 	const struct leg *other = x->legs[LEG_CANDIDATE + candidate], *against = reference(x, candidate);
 	struct comparison comparison = {0};
+	struct versions versions;
 	struct results_pair pair = {
 	        .id = x->id, .route = x->route, .candidate = (uint16_t)candidate, .comparison = &comparison};
 	size_t work_bytes = judge.limit_bytes - fold_bytes(judge.fold);
@@ -248,7 +290,9 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	pair.control = control(route, &pair, work_bytes);
 	if (route->candidates[candidate].baseline && x->slot < JUDGE_SLOTS_WATCHED)
 		keep_noise(x, &pair);
+	read_versions(x, candidate, &pair, &versions);
 	err = results_add(judge.results, &pair);
+	tell_change();
 	if (!err)
 		guards_observe(judge.env, x->route, (uint16_t)candidate, &comparison, judge.turn_ns);
 	comparison_fini(&comparison);
