@@ -290,6 +290,25 @@ static void put_read_as(struct buf *b, const struct tally *t)
 	buf_puts(b, "},");
 }
 
+/* JSON paths that were left out. */
+static void put_ignored(struct buf *b, const struct plan_route *route)
+{
+	size_t count;
+	const char *const *paths = compare_default_ignores(&count);
+
+	buf_puts(b, "\"ignored\":{\"declared\":[");
+	for (uint32_t i = 0; i < route->ignore_count; i++) {
+		buf_puts(b, i ? "," : "");
+		buf_json_string(b, span_of(route->ignore[i]));
+	}
+	buf_puts(b, "],\"by_default\":[");
+	for (size_t i = 0; !route->ignore_named_only && i < count; i++) {
+		buf_puts(b, i ? "," : "");
+		buf_json_string(b, span_of(paths[i]));
+	}
+	buf_puts(b, "]},");
+}
+
 static void put_quantiles(struct buf *b, const char *key, const struct sketch *s)
 {
 	buf_printf(b, "\"%s\":{", key);
@@ -732,6 +751,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_divergence(b, r, t);
 	put_classes(b, t);
 	put_read_as(b, t);
+	put_ignored(b, tally_route(r, t));
 	put_agreement(b, &t->agreement);
 	put_pace(b, t);
 	buf_puts(b, "\"measures\":{");

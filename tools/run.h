@@ -50,6 +50,9 @@ void run_share(const struct node *candidate, struct buf *out);
 void run_beyond_noise(const struct node *candidate, struct buf *out);
 void run_control(const struct node *candidate, struct buf *out);
 void run_fairness(const struct node *candidate, struct buf *out);
+/* Who answered, and each segment's figures when a version changed; what of JSON was left out. */
+void run_versions(const struct node *candidate, struct buf *out);
+void run_ignored(const struct node *candidate, struct buf *out);
 /* What else there is to know of a gate: its slice, that it is not critical, what keeps it undecided. */
 void run_gate_notes(const struct node *gate, struct buf *out);
 /* "163 us", "3.28 ms", "2 s", also below zero; "unknown" of what is not finite. Returns `out`. */
