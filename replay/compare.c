@@ -172,6 +172,15 @@ static int compare_json_or_bytes(struct job *j)
 	return compare_bytes(j);
 }
 
+/* Of what is no answer of a language model, the body is the text. */
+static int with_content(struct job *j, int err)
+{
+	if (!err && j->out->row_count && j->live->status < 400 &&
+	    (j->out->read_as == PROTOCOL_JSON || j->out->read_as == PROTOCOL_BYTES))
+		compare_content(j, 0, j->live->body, j->candidate->body);
+	return err;
+}
+
 typedef int read_tensors(const struct answer *, size_t work_bytes, struct oip_answer *out);
 
 static int read_openinference(const struct answer *a, size_t work_bytes, struct oip_answer *out)
@@ -341,7 +350,7 @@ int compare_pair(const struct plan_route *route, const struct answer *live, cons
 	else if (live->status != candidate->status)
 		err = compare_status(&j, tensors_of(route->protocol, live->target));
 	else
-		err = compare_bodies(&j, route->protocol);
+		err = with_content(&j, compare_bodies(&j, route->protocol));
 	if (err)
 		comparison_fini(out);
 	else

@@ -26,7 +26,9 @@
 	X(TOOL_CALLS, "tool_calls", "row")       /* ... a call's name, or its arguments as JSON */           \
 	X(ANSWER_FLIP, "answer_flip", "row")     /* ... the declared final answer in it */                   \
 	X(JSON_BROKEN, "json_broken", "row")     /* ... live's text is JSON, the candidate's is not */       \
-	X(REFUSAL, "refusal", "row")             /* ... one refuses */
+	X(REFUSAL, "refusal", "row")             /* ... one refuses */                                       \
+	X(SCHEMA_BROKEN, "schema_broken", "row") /* ... live's text is valid by the schema, not so here */   \
+	X(CONTENT_FLAGGED, "content_flagged", "row") /* a text breaks a content rule that live's keeps */
 
 enum divergence {
 #define X(name, text, unit) DIVERGENCE_##name,
@@ -55,7 +57,8 @@ const char *divergence_unit(enum divergence);
 	X(rouge_l, has_text)                                                                                 \
 	X(chrf, has_text)                                                                                    \
 	X(same_start, has_text)                                                                              \
-	X(length_ratio, has_text)
+	X(length_ratio, has_text)                                                                            \
+	X(logprob_kl, has_logprobs)
 
 enum measure {
 #define X(name, has) MEASURE_##name,
@@ -87,6 +90,9 @@ struct row {
 	double mean_iou, detection_f1;          /* replay/boxes.h */
 	double edit_distance, token_f1, rouge_l, chrf, same_start, length_ratio; /* replay/text.h; NaN past
 	                                                                            its bounds */
+	bool has_logprobs;
+	double logprob_kl; /* mean over positions up to the first other token: Kullback-Leibler divergence of
+	                      the tokens that both tell, live's against the candidate's, in bits, at most 1 */
 	bool value_off, nonfinite; /* private: counted under VALUE, NONFINITE already */
 };
 

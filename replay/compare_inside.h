@@ -51,6 +51,10 @@ int compare_boxes(struct job *, unsigned tensor, const struct oip_tensor *live,
                   const struct oip_tensor *candidate) MUST_CHECK;
 void compare_regression(struct job *, const struct oip_answer *, const struct oip_tensor *live,
                         const struct oip_tensor *candidate);
+/* Of a row's texts: does the candidate's break a rule of the plan that live's does not; is it no longer valid
+ * by the plan's schema? The second: 0 or ERR_NOMEM. */
+void compare_content(struct job *, size_t row, struct span live, struct span candidate);
+int compare_schema(struct job *, size_t row, struct span live, struct span candidate) MUST_CHECK;
 /* How an API is named in a plan, and back. */
 uint32_t compare_llm_protocol(enum llm_api);
 enum llm_api compare_llm_api(uint32_t protocol);

@@ -159,6 +159,66 @@ static void compare_structure(struct job *j, size_t at, const struct llm_choice 
 	}
 }
 
+/* --- log probabilities --- */
+
+static const double MOST_BITS = 1;
+
+/* The element of `of` and those behind it that has that token; NULL: none has. */
+static const struct llm_token *same_token(const struct llm_token *of, uint64_t token)
+{
+	for (uint32_t i = 1; i <= of->top; i++)
+		if (of[i].token == token)
+			return &of[i];
+	return of->token == token ? of : NULL;
+}
+
+/* KL of the tokens that both tell, each side's probabilities made to add up to 1 over them; NaN: fewer than
+ * two. A token that is told twice, as chosen and among the others, counts once. */
+static double divergence_at(const struct llm_token *a, const struct llm_token *b)
+{
+	double p = 0, q = 0, sum = 0;
+	unsigned shared = 0;
+
+	for (uint32_t i = 0; i <= a->top; i++) {
+		const struct llm_token *other = same_token(b, a[i].token);
+
+		if (!other || (i == 0 && a->top && same_token(a, a->token) != a))
+			continue;
+		shared++;
+		p += exp(a[i].logprob);
+		q += exp(other->logprob);
+		sum += exp(a[i].logprob) * (a[i].logprob - other->logprob);
+	}
+	if (shared < 2 || !(p > 0) || !(q > 0) || !isfinite(sum))
+		return NAN;
+	return fmax(0, (sum / p - log(p / q)) / log(2));
+}
+
+/* Up to the first token that differs, and there too: what was said before is the same on both sides. */
+static void measure_logprobs(struct row *row, const struct llm_choice *live,
+                             const struct llm_choice *candidate)
+{
+	const struct llm_token *a = (const void *)buf_span(&live->tokens).data;
+	const struct llm_token *b = (const void *)buf_span(&candidate->tokens).data;
+	size_t n = buf_len(&live->tokens) / sizeof *a, m = buf_len(&candidate->tokens) / sizeof *b,
+	       positions = 0;
+	double sum = 0;
+	bool same = true;
+
+	for (size_t i = 0, k = 0; same && i < n && k < m; i += 1 + a[i].top, k += 1 + b[k].top) {
+		double bits = divergence_at(&a[i], &b[k]);
+
+		same = a[i].token == b[k].token;
+		if (isnan(bits))
+			continue;
+		sum += bits;
+		positions++;
+	}
+	row->has_logprobs = positions > 0;
+	if (positions)
+		row->logprob_kl = fmin(MOST_BITS, sum / (double)positions);
+}
+
 /* --- tool calls --- */
 
 /* The n-th call of a choice, in the order they came; NULL: it has fewer. */
@@ -233,6 +293,11 @@ static int compare_choice(struct job *j, size_t at, const struct llm_answer *liv
 	if (err)
 		return err;
 	compare_structure(j, at, a, b);
+	compare_content(j, at, buf_span(&a->text), buf_span(&b->text));
+	measure_logprobs(&j->rows[at], a, b);
+	err = compare_schema(j, at, buf_span(&a->text), buf_span(&b->text));
+	if (err)
+		return err;
 	if (j->route->answer_after[0])
 		compare_final_answers(j, at, buf_span(&a->text), buf_span(&b->text),
 		                      span_of(j->route->answer_after));
