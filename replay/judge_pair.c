@@ -12,6 +12,7 @@
 
 #include "capture/head.h"
 #include "proto/base/log.h"
+#include "proto/coding.h"
 #include "proto/grpc.h"
 #include "replay/plant.h"
 
@@ -48,6 +49,18 @@ static struct answer answer_of(const struct leg *client, const struct leg *leg, 
 	                       .target = head_target(request),
 	                       .encoding = head_field(head, SPAN("grpc-encoding")),
 	                       .pace = {asked_ns, marks, count}};
+}
+
+/* A body in a coding that is known (RFC 9110 8.4.1) is compared as what it holds; one that is damaged as it
+ * is. */
+static void decode(const struct leg *leg, struct answer *a, struct buf *decoded)
+{
+	struct span coding = head_field(buf_span(&leg->head), SPAN("content-encoding"));
+
+	if (!coding.len || !coding_known(coding) || coding_decode(coding, a->body, decoded))
+		return;
+	a->body = buf_span(decoded);
+	a->pace.coded = true;
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -252,7 +265,8 @@ static void tell_change(void)
 		LOG(WARN, "version_changed", log_text("what", what));
 }
 
-uint8_t judge_compare(struct exchange *x, unsigned candidate)
+static uint8_t compare_exchange(struct exchange *x, unsigned candidate, struct buf decoded[2],
+                                size_t work_bytes)
 {
 	const struct leg *client = x->legs[LEG_CLIENT], *live = x->legs[LEG_LIVE];
 	const struct leg *other = x->legs[LEG_CANDIDATE + candidate], *against = reference(x, candidate);
@@ -260,7 +274,6 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	struct versions versions;
 	struct results_pair pair = {
 	        .id = x->id, .route = x->route, .candidate = (uint16_t)candidate, .comparison = &comparison};
-	size_t work_bytes = judge.limit_bytes - fold_bytes(judge.fold);
 	const struct plan_route *route = &judge.env->plan->routes[x->route];
 	int err;
 
@@ -273,6 +286,9 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	pair.drilled = (other->flags | (pair.against_baseline ? against->flags : 0)) & RECORD_DRILLED;
 	pair.live = answer_of(client, against, against == live ? client->end_ns : against->start_ns);
 	pair.other = answer_of(client, other, other->start_ns);
+	decode(against, &pair.live, &decoded[0]);
+	decode(other, &pair.other, &decoded[1]);
+	work_bytes -= buf_len(&decoded[0]) + buf_len(&decoded[1]);
 	err = compare_pair(route, &pair.live, &pair.other, work_bytes, &comparison);
 	if (err)
 		return err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_UNDECODABLE;
@@ -299,4 +315,18 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	if (err && err != ERR_NOMEM)
 		judge_give_up_batch();
 	return !err ? OUTCOME_COMPARED : err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_DISK;
+}
+
+uint8_t judge_compare(struct exchange *x, unsigned candidate)
+{
+	size_t work_bytes = judge.limit_bytes - fold_bytes(judge.fold);
+	struct buf decoded[2];
+	uint8_t outcome;
+
+	buf_init(&decoded[0], work_bytes / 4);
+	buf_init(&decoded[1], work_bytes / 4);
+	outcome = compare_exchange(x, candidate, decoded, work_bytes);
+	buf_fini(&decoded[0]);
+	buf_fini(&decoded[1]);
+	return outcome;
 }
