@@ -84,8 +84,21 @@ static bool path_matches(const char *pattern, const struct path_step *steps, siz
 	return true;
 }
 
+/* Most patterns end otherwise than most paths. */
+static bool may_end(const char *pattern, const struct path_step *last)
+{
+	size_t len = strlen(pattern);
+
+	if (!last->key.data)
+		return pattern[len - 1] == ']';
+	return len > last->key.len && pattern[len - last->key.len - 1] == '.' &&
+	       memcmp(pattern + len - last->key.len, last->key.data, last->key.len) == 0;
+}
+
 bool jsondiff_path_is(const char *pattern, const struct path_step *steps, size_t count)
 {
+	if (count && pattern[0] && !may_end(pattern, &steps[count - 1]))
+		return false;
 	return pattern[0] == '$' && path_matches(pattern + 1, steps, count);
 }
 

@@ -129,6 +129,8 @@ static int read_data(struct json_reader *r, struct oip_tensor *t, size_t room)
 			depth--;
 		else
 			err = read_element(r, token, t, seen++);
+		if (!err && token == JSON_NUMBER && depth && t->values)
+			seen += json_take_numbers(r, t->values + seen, t->count - seen);
 	} while (!err && depth);
 	return !err && seen != t->count ? ERR_PROTO : err;
 }
