@@ -195,11 +195,12 @@ static int read_predictions(const struct answer *a, size_t work_bytes, struct oi
 
 static int compare_tensors(struct job *j, read_tensors *read)
 {
-	struct oip_answer live, candidate = {0};
+	struct oip_answer live, candidate;
 	bool same = span_eq(j->live->body, j->candidate->body) &&
 	            j->live->binary_from == j->candidate->binary_from;
 	int err = read(j->live, j->work_bytes / 2, &live);
 
+	candidate.count = 0;
 	if (!err && !same)
 		err = read(j->candidate, j->work_bytes / 2, &candidate);
 	if (!err)
@@ -236,9 +237,12 @@ static read_tensors *tensors_of(uint32_t protocol, struct span target)
 /* Statuses differ: nothing is compared; the rows are live's when it can be read, else one. */
 static int compare_status(struct job *j, read_tensors *read)
 {
-	struct oip_answer live = {0};
+	struct oip_answer live;
 	size_t rows = 1;
-	int err = read ? read(j->live, j->work_bytes / 2, &live) : ERR_PROTO;
+	int err;
+
+	live.count = 0;
+	err = read ? read(j->live, j->work_bytes / 2, &live) : ERR_PROTO;
 
 	compare_note(j, "status %u -> %u", j->live->status, j->candidate->status);
 	j->out->counts[DIVERGENCE_STATUS] = 1;
@@ -318,6 +322,7 @@ static void set_rules(struct job *j)
 	                                 .arrays = j->arrays};
 	for (uint32_t i = 0; i < route->ignore_count && i < IGNORES_MAX; i++)
 		j->paths[rules->ignore.count++] = route->ignore[i];
+	j->declared = rules->ignore;
 	for (size_t i = 0; !route->ignore_named_only && i < count; i++)
 		j->paths[rules->ignore.count++] = defaults[i];
 	for (uint32_t i = 0; i < route->path_tolerance_count && i < PATH_RULES_MAX; i++) {

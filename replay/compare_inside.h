@@ -23,7 +23,8 @@ struct job {
 	size_t message;   /* this is the one, from 0 */
 	size_t work_bytes;
 	struct tolerance tolerance;
-	struct jsondiff_rules rules; /* of JSON; what is ignored by default comes last */
+	struct jsondiff_rules rules;  /* of JSON; what is ignored by default comes last */
+	struct ignore_paths declared; /* by the plan alone */
 	struct path_tolerance tolerances[PATH_RULES_MAX];
 	struct path_array arrays[PATH_RULES_MAX];
 	const char *paths[IGNORES_MAX + DEFAULT_IGNORES_MAX];

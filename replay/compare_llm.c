@@ -59,7 +59,15 @@ static int measure_text(struct job *j, size_t at, struct span a, struct span b)
 {
 	struct row *row = &j->rows[at];
 	size_t room = j->work_bytes / 3;
-	int err = bounded(text_edit_distance(a, b, room, &row->edit_distance), &row->edit_distance);
+	int err;
+
+	row->has_text = span_eq(a, b);
+	if (row->has_text) {
+		row->edit_distance = 0;
+		row->token_f1 = row->rouge_l = row->chrf = row->same_start = row->length_ratio = 1;
+		return 0;
+	}
+	err = bounded(text_edit_distance(a, b, room, &row->edit_distance), &row->edit_distance);
 
 	if (!err)
 		err = text_token_f1(a, b, room, &row->token_f1);
@@ -247,7 +255,7 @@ static int same_tool(struct job *j, const struct llm_tool *a, const struct llm_t
 		return 0;
 	if (span_eq(arguments_of(a), arguments_of(b)))
 		return 1;
-	rules.ignore.count = j->route->ignore_count < IGNORES_MAX ? j->route->ignore_count : IGNORES_MAX;
+	rules.ignore = j->declared;
 	err = jsondiff_by(arguments_of(a), arguments_of(b), &rules, j->work_bytes / 3, &diff);
 	if (err)
 		return err == ERR_NOMEM ? err : 0;
@@ -383,12 +391,14 @@ static void tell_pace(const struct answer *from, const struct llm_answer *read, 
 
 int compare_llm(struct job *j, enum llm_api api)
 {
-	struct llm_answer live, candidate = {0};
-	bool same = span_eq(j->live->body, j->candidate->body);
+	struct llm_answer live, candidate;
+	bool both = false, same = span_eq(j->live->body, j->candidate->body);
 	int err = llm_read(api, j->live->body, j->work_bytes / 3, &live);
 
-	if (!err && !same)
+	if (!err && !same) {
+		both = true;
 		err = llm_read(api, j->candidate->body, j->work_bytes / 3, &candidate);
+	}
 	if (!err)
 		err = compare_answers(j, &live, same ? &live : &candidate);
 	if (!err) {
@@ -396,6 +406,7 @@ int compare_llm(struct job *j, enum llm_api api)
 		tell_pace(j->candidate, same ? &live : &candidate, &j->out->candidate_pace);
 	}
 	llm_fini(&live);
-	llm_fini(&candidate);
+	if (both)
+		llm_fini(&candidate);
 	return err;
 }

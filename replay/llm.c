@@ -1,6 +1,7 @@
 #include "replay/llm.h"
 
 #include <openssl/evp.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "proto/sse.h"
@@ -16,6 +17,7 @@ struct llm_choice *llm_choice(struct llm_answer *a, uint64_t index)
 	if (index >= LLM_CHOICES_MAX)
 		return NULL;
 	while (a->choice_count <= index) {
+		a->choices[a->choice_count].refused = false;
 		buf_init(&a->choices[a->choice_count].text, a->limit_bytes);
 		buf_init(&a->choices[a->choice_count].tokens, SIZE_MAX / 2);
 		buf_init(&a->choices[a->choice_count++].finish, a->limit_bytes);
@@ -277,7 +279,8 @@ int llm_read(enum llm_api api, struct span body, size_t work_bytes, struct llm_a
 {
 	int err;
 
-	*out = (struct llm_answer){.limit_bytes = body.len};
+	memset(out, 0, offsetof(struct llm_answer, choices));
+	out->limit_bytes = body.len;
 	if (work_bytes < FIXED_BYTES || (work_bytes - FIXED_BYTES) / BYTES_PER_BYTE < body.len)
 		return ERR_NOMEM;
 	buf_init(&out->pieces, LLM_PIECES_MAX * sizeof(size_t));

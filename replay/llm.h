@@ -43,9 +43,7 @@ struct llm_answer {
 	bool failed; /* an error came, in place of the answer or behind part of it: */
 	bool told;   /* anything that the API knows came */
 	unsigned choice_count, tool_count;
-	struct llm_choice choices[LLM_CHOICES_MAX]; /* by index */
-	struct llm_tool tools[LLM_TOOLS_MAX];       /* as they came */
-	uint64_t tokens_in, tokens_out;             /* usage, 0 when not told */
+	uint64_t tokens_in, tokens_out; /* usage, 0 when not told */
 	size_t vectors, width;
 	double *embedding; /* `vectors` rows of `width`; NULL: none */
 	uint64_t thought;  /* bytes of reasoning that came */
@@ -53,6 +51,9 @@ struct llm_answer {
 	        pieces; /* private: size_t; ends of the documents that brought text, arguments or thought */
 	size_t token_room;                  /* private: elements that log probabilities may still take */
 	size_t room, room_max, limit_bytes; /* private: elements there is, may be room for; of each buffer */
+	/* those there are: */
+	struct llm_choice choices[LLM_CHOICES_MAX]; /* by index */
+	struct llm_tool tools[LLM_TOOLS_MAX];       /* as they came */
 };
 
 /* 0; ERR_PROTO (not of that API, or not JSON), ERR_LIMIT (choices, tools, elements, depth), ERR_NOMEM (also
