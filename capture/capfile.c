@@ -11,6 +11,7 @@
 
 #include "capture/capfile_format.h"
 #include "capture/crc32c.h"
+#include "capture/mask.h"
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
 #include "proto/base/version.h"
@@ -139,6 +140,7 @@ static void fill_header(struct header_parts *p, const struct plan *plan)
 		p->policies[i].name = (char *)plan->masks[i].name;
 		p->policies[i].hash =
 		        (ProtobufCBinaryData){sizeof plan->masks[i].hash, (uint8_t *)plan->masks[i].hash};
+		p->policies[i].masker = MASK_VERSION;
 		p->policy_at[i] = &p->policies[i];
 	}
 	h->n_routes = plan->route_count;
@@ -331,9 +333,9 @@ int capfile_append(struct capfile_writer *w, const struct record *r, const void 
 	message.leg = r->leg;
 	message.flags = r->flags;
 	message.mask_count = r->mask_count;
-	message.found_low = r->found[0];
-	message.found_high = r->found[1];
-	message.payload = (ProtobufCBinaryData){r->payload_len, (uint8_t *)payload};
+	message.policy = r->policy;
+	*(r->type == RECORD_END ? &message.found : &message.payload) =
+	        (ProtobufCBinaryData){r->payload_len, (uint8_t *)payload};
 	if (r->type == RECORD_HEAD && r->leg == LEG_CLIENT) {
 		message.sample_hash = r->sample_hash;
 		message.sample_ppm = r->sample_ppm;

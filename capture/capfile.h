@@ -42,10 +42,13 @@ struct capfile_reader;
 /* 0; ERR_SYS (errno set), ERR_NOMEM, ERR_PROTO (foreign or damaged), ERR_UNSUPPORTED (another version). On
  * failure there is no reader and *why_out (may be NULL) says what is wrong, a constant, or NULL. */
 int capfile_open(const char *path, struct capfile_reader **reader_out, const char **why_out) MUST_CHECK;
+/* The same of an open file, which is taken, also on failure. */
+int capfile_open_fd(int fd, struct capfile_reader **reader_out, const char **why_out) MUST_CHECK;
 void capfile_reader_free(struct capfile_reader **);
-/* The next record; `payload` is valid until the next call. 0, or from then on the same one of:
- * ERR_AGAIN clean end; ERR_TORN no footer, capfile_lost_bytes() after the last good segment;
- * ERR_PROTO damaged; ERR_SYS, ERR_NOMEM. Type and leg are bounded in size only: fold_add() checks. */
+/* The next record; `payload` is valid until the next call. Each that was masked names its policy. 0, or from
+ * then on the same one of: ERR_AGAIN clean end; ERR_TORN no footer, capfile_lost_bytes() after the last good
+ * segment; ERR_PROTO damaged; ERR_SYS, ERR_NOMEM. Type and leg are bounded in size only: fold_add() checks.
+ */
 int capfile_next(struct capfile_reader *, struct record *, const void **payload_out) MUST_CHECK;
 const char *capfile_why(const struct capfile_reader *); /* what capfile_next() found wrong; or NULL */
 uint64_t capfile_lost_bytes(const struct capfile_reader *);
@@ -56,12 +59,17 @@ struct capfile_candidate {
 	uint32_t sample_ppm;
 };
 
+struct capfile_policy {
+	const char *name;
+	uint8_t hash[32]; /* SHA-256 of its rules */
+	uint32_t masker;  /* MASK_VERSION; 0: not known */
+};
+
 struct capfile_route {
 	const char *name;
 	enum protocol protocol;
 	uint32_t sample_ppm;
-	const char *policy;      /* mask policy's name */
-	uint8_t policy_hash[32]; /* SHA-256 of its rules */
+	uint32_t policy_number; /* in policies */
 	double tolerance_abs, tolerance_rel;
 	uint32_t ignore_count, candidate_count, output_count;
 	struct plan_output outputs[OUTPUTS_MAX];
@@ -76,6 +84,8 @@ struct capfile_facts {
 	const char *key_id; /* "": not encrypted */
 	uint8_t file_id[16], config_hash[32];
 	uint64_t created_wall_ns, created_mono_ns;
+	uint32_t policy_count;
+	struct capfile_policy policies[MASKS_MAX];
 	uint32_t route_count;
 	struct capfile_route routes[ROUTES_MAX];
 };

@@ -11,6 +11,7 @@
 
 #include "capture/capfile_format.h"
 #include "capture/crc32c.h"
+#include "capture/found.h"
 #include "proto/base/err.h"
 #include "proto/schema/capture.pb-c.h"
 
@@ -37,7 +38,8 @@ struct capfile_reader {
 	Segment *segment; /* being handed out */
 	size_t next;      /* record in it */
 	uint64_t segments, records, exchanges, lost_bytes;
-	int end; /* what every further capfile_next() returns, or 0 */
+	struct found older; /* of an END that has classes alone */
+	int end;            /* what every further capfile_next() returns, or 0 */
 	const char *why;
 	ZSTD_DCtx *zstd; /* kept: want of memory shows when the file is opened, not as damage in it */
 	uint8_t window[WINDOW], raw[CAPFILE_RAW_MAX];
@@ -125,7 +127,8 @@ static bool route_sane(const Header *h, const Route *route)
 
 static bool header_sane(const Header *h)
 {
-	if (h->file_id.len != 16 || h->config_hash.len != 32 || h->n_routes > ROUTES_MAX)
+	if (h->file_id.len != 16 || h->config_hash.len != 32 || h->n_routes > ROUTES_MAX ||
+	    h->n_policies > MASKS_MAX)
 		return false;
 	for (size_t i = 0; i < h->n_policies; i++) {
 		if (h->policies[i]->hash.len != 32)
@@ -138,13 +141,12 @@ static bool header_sane(const Header *h)
 	return true;
 }
 
-static void route_facts(struct capfile_route *to, const Header *h, const Route *from)
+static void route_facts(struct capfile_route *to, const Route *from)
 {
 	to->name = from->name;
 	to->protocol = from->protocol;
 	to->sample_ppm = from->sample_ppm;
-	to->policy = h->policies[from->policy]->name;
-	memcpy(to->policy_hash, h->policies[from->policy]->hash.data, sizeof to->policy_hash);
+	to->policy_number = from->policy;
 	to->tolerance_abs = from->tolerance_abs;
 	to->tolerance_rel = from->tolerance_rel;
 	to->ignore_count = (uint32_t)from->n_ignore;
@@ -173,9 +175,15 @@ static void header_facts(struct capfile_facts *to, const Header *h)
 	memcpy(to->config_hash, h->config_hash.data, sizeof to->config_hash);
 	to->created_wall_ns = h->created_wall_ns;
 	to->created_mono_ns = h->created_mono_ns;
+	to->policy_count = (uint32_t)h->n_policies;
+	for (size_t i = 0; i < h->n_policies; i++) {
+		to->policies[i].name = h->policies[i]->name;
+		to->policies[i].masker = h->policies[i]->masker;
+		memcpy(to->policies[i].hash, h->policies[i]->hash.data, sizeof to->policies[i].hash);
+	}
 	to->route_count = (uint32_t)h->n_routes;
 	for (size_t i = 0; i < h->n_routes; i++)
-		route_facts(&to->routes[i], h, h->routes[i]);
+		route_facts(&to->routes[i], h->routes[i]);
 }
 
 static int unpack_header(struct capfile_reader *r, const uint8_t *bytes, size_t length)
@@ -264,11 +272,10 @@ out:
 	return err;
 }
 
-static int open_regular(struct capfile_reader *r, const char *path)
+static int look_at(struct capfile_reader *r)
 {
 	struct stat st;
 
-	r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (r->fd < 0 || fstat(r->fd, &st) != 0)
 		return ERR_SYS;
 	if (!S_ISREG(st.st_mode))
@@ -279,14 +286,23 @@ static int open_regular(struct capfile_reader *r, const char *path)
 
 int capfile_open(const char *path, struct capfile_reader **reader_out, const char **why_out)
 {
+	return capfile_open_fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), reader_out, why_out);
+}
+
+int capfile_open_fd(int fd, struct capfile_reader **reader_out, const char **why_out)
+{
 	struct capfile_reader *r = calloc(1, sizeof *r);
 	int err = ERR_NOMEM, saved;
 
 	if (why_out)
 		*why_out = NULL;
-	if (!r)
+	if (!r) {
+		if (fd >= 0)
+			close(fd);
 		return err;
-	err = open_regular(r, path);
+	}
+	r->fd = fd;
+	err = look_at(r);
 	if (!err && !(r->zstd = ZSTD_createDCtx()))
 		err = ERR_NOMEM;
 	if (!err)
@@ -320,6 +336,7 @@ void capfile_reader_free(struct capfile_reader **reader)
 	if (!r)
 		return;
 	segment_free(r);
+	found_fini(&r->older);
 	if (r->header)
 		understudy__capture__header__free_unpacked(r->header, NULL);
 	if (r->index)
@@ -371,7 +388,8 @@ static bool all_zero(const uint8_t *bytes, size_t n)
 static bool record_sane(const struct capfile_reader *r, const Record *m)
 {
 	return m->route < r->facts.route_count && m->type <= UINT8_MAX && m->leg <= UINT8_MAX &&
-	       m->payload.len <= RECORD_PAYLOAD_MAX;
+	       m->payload.len <= RECORD_PAYLOAD_MAX && m->found.len <= RECORD_PAYLOAD_MAX &&
+	       m->policy <= r->facts.policy_count;
 }
 
 static bool segment_sane(const struct capfile_reader *r)
@@ -446,8 +464,33 @@ static int next_segment(struct capfile_reader *r)
 	return 0;
 }
 
+/* Classes that occur, how often and with what values nobody knows. */
+static struct span older_found(struct capfile_reader *r, const Record *m)
+{
+	const uint64_t bits[2] = {m->found_low, m->found_high};
+
+	found_fini(&r->older);
+	found_init(&r->older, 0, 0);
+	for (unsigned class = DETECT_NONE + 1; class < DETECT_CLASSES; class ++)
+		if (bits[class / 64] >> class % 64 & 1)
+			found_add(&r->older, class, 0, 1, false);
+	return buf_span(&r->older.table);
+}
+
+static struct span payload_of(struct capfile_reader *r, const Record *m)
+{
+	struct span payload = {(const char *)m->payload.data, m->payload.len};
+
+	if (m->type == RECORD_END && m->found.len)
+		payload = (struct span){(const char *)m->found.data, m->found.len};
+	else if (m->type == RECORD_END && (m->found_low || m->found_high))
+		payload = older_found(r, m);
+	return payload.len ? payload : SPAN("");
+}
+
 int capfile_next(struct capfile_reader *r, struct record *out, const void **payload_out)
 {
+	struct span payload;
 	const Record *m;
 
 	if (!r->end && (!r->segment || r->next == r->segment->n_records))
@@ -455,6 +498,7 @@ int capfile_next(struct capfile_reader *r, struct record *out, const void **payl
 	if (r->end)
 		return r->end;
 	m = r->segment->records[r->next++];
+	payload = payload_of(r, m);
 	*out = (struct record){
 	        .id = m->id,
 	        .time_ns = m->time_ns,
@@ -464,13 +508,15 @@ int capfile_next(struct capfile_reader *r, struct record *out, const void **payl
 	        .type = (uint8_t)m->type,
 	        .leg = (uint8_t)m->leg,
 	        .flags = m->flags,
-	        .payload_len = (uint32_t)m->payload.len,
+	        .payload_len = (uint32_t)payload.len,
 	        .mask_count = m->mask_count,
-	        .found = {m->found_low, m->found_high},
+	        .policy = (uint16_t)(m->policy                  ? m->policy
+	                             : m->flags & RECORD_MASKED ? r->facts.routes[m->route].policy_number + 1
+	                                                        : 0),
 	        .sample_ppm = m->sample_ppm,
 	        .sample_hash = m->sample_hash,
 	};
-	*payload_out = m->payload.len ? (const void *)m->payload.data : "";
+	*payload_out = payload.data;
 	r->records++;
 	r->exchanges += out->type == RECORD_HEAD && out->leg == LEG_CLIENT;
 	return 0;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "capture/found.h"
 #include "capture/ledger.h"
 
 /* Memory of the exchanges that went last is handed to the next ones. */
@@ -40,13 +41,14 @@ static void leg_free(struct leg *l)
 	buf_fini(&l->body);
 	buf_fini(&l->trailers);
 	buf_fini(&l->marks);
+	buf_fini(&l->found);
 	free(l);
 }
 
 static void leg_put(struct fold *f, struct leg *l)
 {
 	if (f->spare_leg_count < SPARES_MAX &&
-	    l->head.cap + l->body.cap + l->trailers.cap + l->marks.cap <= BUF_KEPT_BYTES)
+	    l->head.cap + l->body.cap + l->trailers.cap + l->marks.cap + l->found.cap <= BUF_KEPT_BYTES)
 		f->spare_legs[f->spare_leg_count++] = l;
 	else
 		leg_free(l);
@@ -175,9 +177,10 @@ static size_t leg_bytes(const struct fold *f)
 {
 	const struct leg *l = f->spare_leg_count ? f->spare_legs[f->spare_leg_count - 1] : NULL;
 
-	return sizeof *l + (l ? buf_memory(l->head.cap, 0) + buf_memory(l->body.cap, 0) +
-	                                    buf_memory(l->trailers.cap, 0) + buf_memory(l->marks.cap, 0)
-	                      : 0);
+	return sizeof *l +
+	       (l ? buf_memory(l->head.cap, 0) + buf_memory(l->body.cap, 0) + buf_memory(l->trailers.cap, 0) +
+	                        buf_memory(l->marks.cap, 0) + buf_memory(l->found.cap, 0)
+	          : 0);
 }
 
 static struct leg *leg_take(struct fold *f)
@@ -190,6 +193,7 @@ static struct leg *leg_take(struct fold *f)
 			return NULL;
 		l->head.limit_bytes = l->body.limit_bytes = l->trailers.limit_bytes = f->limit_bytes;
 		l->marks.limit_bytes = LEG_MARKS_MAX * sizeof(struct leg_mark);
+		l->found.limit_bytes = FOUND_BYTES_MAX;
 		return l;
 	}
 	l = f->spare_legs[--f->spare_leg_count];
@@ -198,7 +202,12 @@ static struct leg *leg_take(struct fold *f)
 	buf_reset(&old.body);
 	buf_reset(&old.trailers);
 	buf_reset(&old.marks);
-	*l = (struct leg){.head = old.head, .body = old.body, .trailers = old.trailers, .marks = old.marks};
+	buf_reset(&old.found);
+	*l = (struct leg){.head = old.head,
+	                  .body = old.body,
+	                  .trailers = old.trailers,
+	                  .marks = old.marks,
+	                  .found = old.found};
 	return l;
 }
 
@@ -228,7 +237,7 @@ static bool in_order(const struct leg *l, const struct record *r)
 	case RECORD_TRAILERS:
 		return begun && buf_len(&l->trailers) == 0;
 	case RECORD_END:
-		return begun && r->payload_len == 0;
+		return begun;
 	case RECORD_ERROR:
 		return true; /* a leg may break before its head */
 	default:
@@ -262,6 +271,7 @@ static const struct buf *target(const struct leg *l, uint8_t type)
 	       : type == RECORD_HEAD     ? &l->head
 	       : type == RECORD_CHUNK    ? &l->body
 	       : type == RECORD_TRAILERS ? &l->trailers
+	       : type == RECORD_END      ? &l->found
 	                                 : NULL;
 }
 
@@ -321,7 +331,7 @@ static int apply(struct fold *f, struct exchange *e, struct leg *l, const struct
 	}
 	l->ended = true;
 	l->end_ns = r->time_ns;
-	return 0;
+	return r->type == RECORD_END ? add_bytes(f, e, &l->found, r, payload) : 0;
 }
 
 static bool well_formed(const struct record *r, const void *payload)
@@ -330,6 +340,8 @@ static bool well_formed(const struct record *r, const void *payload)
 		return false;
 	if (r->type == RECORD_ERROR)
 		return outcome_by_name((struct span){payload, r->payload_len}) != 0;
+	if (r->type == RECORD_END)
+		return found_valid((struct span){payload, r->payload_len});
 	return true;
 }
 
@@ -367,8 +379,7 @@ int fold_add(struct fold *f, const struct record *r, const void *payload, struct
 	}
 	l->mask_count += r->mask_count;
 	l->flags |= r->flags;
-	l->found[0] |= r->found[0];
-	l->found[1] |= r->found[1];
+	l->policy = r->policy;
 	return 0;
 }
 

@@ -29,7 +29,8 @@ struct leg {
 	bool begun, ended;
 	uint8_t error;              /* 0, or the outcome named by an ERROR record */
 	uint32_t mask_count, flags; /* sums and ORs over its records */
-	uint64_t found[2];          /* as the record's */
+	struct buf found;           /* of its END: capture/found.h */
+	uint16_t policy;            /* as the record's */
 };
 
 static inline const struct leg_mark *leg_marks(const struct leg *l, size_t *count_out)

@@ -17,6 +17,8 @@
 	  "the candidate gave no usable answer (connect, timeout, reset, protocol, too large) / sent")       \
 	X(COVERAGE, "coverage", "exchange", MIN, true, 0.95, "compared / (seen - sampled out - excluded)")   \
 	X(DIVERGENCE_RATE, "divergence_rate", "pair", MAX, false, 0.0, "pairs that diverge / pairs")         \
+	X(VALUE_DIVERGENCE_RATE, "value_divergence_rate", "value", MAX, false, 0.0,                          \
+	  "value of pairs that diverge / value of pairs, by the route's `weight`")                           \
 	X(ROW_DIVERGENCE_RATE, "row_divergence_rate", "row", MAX, false, 0.0, "rows that diverge / rows")    \
 	X(LATENCY_P99_RATIO, "latency_p99_ratio", "ratio", MAX, false, 0.0,                                  \
 	  "p99 of the candidate / p99 of the baseline, or of live without one")                              \
@@ -56,6 +58,13 @@
 	  "mean divergence of log probabilities of tokens, live against candidate")                          \
 	X(PARITY_CHANGE, "parity_change", "row", MAX, false, 0.0,                                            \
 	  "demographic parity difference between the groups of the route's `fairness`: candidate less live") \
+	X(INPUT_DRIFT, "input_drift", "pair", MAX, false, 0.0,                                               \
+	  "greatest distance between the distributions of a member of requests here and in the route's "     \
+	  "`drift.reference`")                                                                               \
+	X(OUTPUT_DRIFT, "output_drift", "pair", MAX, false, 0.0,                                             \
+	  "the same of the candidate's answers and live's, with `drift.outputs`")                            \
+	X(MONOTONICITY_RATE, "monotonicity_violation_rate", "move", MAX, false, 0.0,                         \
+	  "moved requests (replay --move) whose score went the wrong way / moved requests")                  \
 	X(PRIVACY_NEW_RATE, "privacy_new_rate", "pair", MAX, false, 0.0,                                     \
 	  "answers with a class of entities that their request does not hold / pairs that detectors looked " \
 	  "into")

@@ -17,6 +17,10 @@
 #include "proto/base/buf.h"
 #include "proto/grpc.h"
 
+/* Moves on when the same policy with the same key makes something else of the same bytes. Captures have it.
+ */
+enum { MASK_VERSION = 1 };
+
 struct mask_finder; /* mask_text.h */
 /* Rewrite a HEAD's or TRAILERS' text form into an empty buf. *count_out: values masked. The finder, if there
  * is one, looks into the path and into fields that nobody on the way needs to read. 0, ERR_LIMIT, ERR_NOMEM;

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 
+#include "capture/found.h"
 #include "capture/head.h"
 #include "capture/mask_inside.h"
 #include "capture/mask_watch.h"
@@ -167,12 +168,16 @@ int mask_either(struct mask_work *w, struct span name, struct span text)
 {
 	struct mask_work before = *w;
 	size_t len = buf_len(w->out), mark = mask_watch_mark(w->key);
-	int err = mask_looks_json(text) ? mask_json_within(w, name, text) : ERR_PROTO;
+	struct found_mark notes;
+	int err;
 
+	mask_notes_keep(w->key, &notes);
+	err = mask_looks_json(text) ? mask_json_within(w, name, text) : ERR_PROTO;
 	if (err != ERR_PROTO)
 		return err;
 	*w = before;
 	mask_watch_back(w->key, mark);
+	mask_notes_back(w->key, &notes);
 	mask_watch_at(w->key, "text", name);
 	w->out->tail = w->out->head + len;
 	if (mask_rules_finder(w->rules) || mask_rules_allow(w->rules))

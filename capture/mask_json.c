@@ -4,6 +4,7 @@
  * A container in which no rule's step is due is skipped in the scanner, and what stays leaves as spans of the
  * source, so a body costs little more than its scan.
  */
+#include "capture/found.h"
 #include "capture/mask_rules_inside.h"
 #include "capture/mask_watch.h"
 #include "proto/json.h"
@@ -408,10 +409,12 @@ static int rewrite_nested(struct rewrite *w, struct span text)
 	struct mask_work work = {.rules = w->rules, .key = w->key, .out = &w->nested};
 	struct rewrite inner;
 	size_t mark = mask_watch_mark(w->key);
+	struct found_mark notes;
 	int err;
 
 	if (w->level == NESTED_MAX)
 		return ERR_LIMIT;
+	mask_notes_keep(w->key, &notes);
 	rewrite_init(&inner, &work, text);
 	inner.level = w->level + 1;
 	inner.root = w->root;
@@ -420,6 +423,7 @@ static int rewrite_nested(struct rewrite *w, struct span text)
 	err = rewrite_fini(&inner, &work, rewrite_all(&inner));
 	if (err == ERR_PROTO) { /* it only begins like it: a text */
 		mask_watch_back(w->key, mark);
+		mask_notes_back(w->key, &notes);
 		return 0;
 	}
 	w->count += work.count;

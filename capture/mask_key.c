@@ -1,6 +1,7 @@
 #include "capture/mask_key.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdlib.h>
 
 #include <openssl/core_names.h>
@@ -10,30 +11,22 @@
 #include "capture/detect/classes.h"
 #include "capture/detect/fold.h"
 #include "capture/detect/sieve.h"
+#include "capture/found.h"
 #include "capture/mask_watch.h"
+#include "proto/base/siphash.h"
 
-enum { CANONICAL_MAX = 512 };
+enum { CANONICAL_MAX = 512, CANONICAL_KEPT = 8192 };
 
 struct mask_key {
 	EVP_MAC *mac;
 	EVP_MAC_CTX *keyed; /* begun anew for each token, with the same key */
 	bool failed;        /* a token could not be made: nothing may leave any more */
 	unsigned asked;
-	uint64_t found[2];        /* classes, a bit each */
+	uint8_t note_key[16];     /* of the hashes of values */
+	struct found *notes;      /* NULL: nothing is noted */
+	struct buf meant;         /* a value in its canonical form */
 	struct mask_watch *watch; /* NULL: nobody */
 };
-
-void mask_note(struct mask_key *key, unsigned class)
-{
-	key->found[class / 64] |= 1ull << class % 64;
-}
-
-void mask_noted(struct mask_key *key, uint64_t found[2])
-{
-	found[0] |= key->found[0];
-	found[1] |= key->found[1];
-	key->found[0] = key->found[1] = 0;
-}
 
 void mask_key_watch(struct mask_key *key, struct mask_watch *watch)
 {
@@ -53,10 +46,12 @@ int mask_key_new(const uint8_t key[32], struct mask_key **key_out)
 	        OSSL_PARAM_construct_end(),
 	};
 	struct mask_key *k = calloc(1, sizeof(*k));
+	uint8_t notes[32];
 
 	*key_out = NULL;
 	if (!k)
 		return ERR_NOMEM;
+	buf_init(&k->meant, CANONICAL_MAX);
 	k->mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	if (k->mac)
 		k->keyed = EVP_MAC_CTX_new(k->mac);
@@ -64,6 +59,9 @@ int mask_key_new(const uint8_t key[32], struct mask_key **key_out)
 		mask_key_free(&k);
 		return ERR_NOMEM;
 	}
+	mask_digest(k, SPAN("what was found"), SPAN(""), notes);
+	memcpy(k->note_key, notes, sizeof k->note_key);
+	explicit_bzero(notes, sizeof notes);
 	*key_out = k;
 	return 0;
 }
@@ -74,6 +72,8 @@ void mask_key_free(struct mask_key **key)
 		return;
 	EVP_MAC_CTX_free((*key)->keyed);
 	EVP_MAC_free((*key)->mac);
+	buf_fini(&(*key)->meant);
+	explicit_bzero((*key)->note_key, sizeof(*key)->note_key);
 	free(*key);
 	*key = NULL;
 }
@@ -324,13 +324,77 @@ void mask_canonical(unsigned class, struct span value, struct buf *out)
 	put_as(class, value, out);
 }
 
+static void meant_reset(struct mask_key *key)
+{
+	if (key->meant.cap > CANONICAL_KEPT)
+		buf_fini(&key->meant);
+	buf_reset(&key->meant);
+}
+
+/* Behind what lies in key->meant already; valid until the next. */
+static struct span meant(struct mask_key *key, unsigned class, struct span value)
+{
+	key->meant.limit_bytes = buf_len(&key->meant) + value.len + CANONICAL_MAX;
+	mask_canonical(class, value, &key->meant);
+	key->failed |= key->meant.err != 0;
+	return buf_span(&key->meant);
+}
+
 void mask_class_token(struct mask_key *key, unsigned class, struct span value, char out[MASK_TOKEN_LEN + 1])
 {
-	struct buf meant;
+	meant_reset(key);
+	mask_token(key, span_of(detect_class_name(class)), meant(key, class, value), out);
+}
 
-	buf_init(&meant, value.len + CANONICAL_MAX);
-	mask_canonical(class, value, &meant);
-	key->failed |= meant.err != 0;
-	mask_token(key, span_of(detect_class_name(class)), buf_span(&meant), out);
-	buf_fini(&meant);
+/* --- what was found --- */
+
+void mask_note_in(struct mask_key *key, struct found *notes)
+{
+	key->notes = notes;
+}
+
+uint64_t mask_check(const struct mask_key *key, uint64_t salt)
+{
+	salt = htole64(salt);
+	return siphash(key->note_key, (struct span){(const char *)&salt, sizeof salt});
+}
+
+/* Never 0. */
+static uint64_t value_hash(struct mask_key *key, unsigned class, struct span value)
+{
+	char kind = (char)class;
+	uint64_t hash, salt = htole64(key->notes->salt);
+
+	meant_reset(key);
+	buf_put(&key->meant, &salt, sizeof salt);
+	buf_put(&key->meant, &kind, 1);
+	hash = siphash(key->note_key, meant(key, class, value));
+	return hash ? hash : 1;
+}
+
+void mask_note(struct mask_key *key, unsigned class, struct span value, struct span put)
+{
+	if (!key->notes || !class)
+		return;
+	found_add(key->notes, class, value_hash(key, class, value), 1, false);
+	if (put.len)
+		found_add(key->notes, class, value_hash(key, class, put), 0, true);
+}
+
+bool mask_issued(struct mask_key *key, unsigned class, struct span value)
+{
+	return key->notes && class && key->notes->known.len &&
+	       found_issued(key->notes->known, class, value_hash(key, class, value));
+}
+
+void mask_notes_keep(const struct mask_key *key, struct found_mark *mark)
+{
+	if (key->notes)
+		found_keep(key->notes, mark);
+}
+
+void mask_notes_back(struct mask_key *key, const struct found_mark *mark)
+{
+	if (key->notes)
+		found_back(key->notes, mark);
 }

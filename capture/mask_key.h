@@ -37,9 +37,20 @@ void mask_class_token(struct mask_key *, unsigned class, struct span value, char
 /* What was written may leave: 0, the buffer's error, or ERR_NOMEM once a token could not be made. */
 int mask_result(const struct mask_key *, const struct buf *out) MUST_CHECK;
 
-/* Note a class that was found; all since the last look, which forgets them. */
-void mask_note(struct mask_key *, unsigned class);
-void mask_noted(struct mask_key *, uint64_t found[2]);
+struct found; /* capture/found.h */
+struct found_mark;
+/* Where values are noted from now on, whose salt is that of their hashes; NULL: nowhere. */
+void mask_note_in(struct mask_key *, struct found *);
+/* What proves that tables with that salt were made with this key. */
+uint64_t mask_check(const struct mask_key *, uint64_t salt);
+/* Note a value of a class; `put` is what an operator put in its place, empty where that cannot be taken for a
+ * value. What fails sticks to the table. */
+void mask_note(struct mask_key *, unsigned class, struct span value, struct span put);
+/* Take back what an attempt noted that failed: nothing without notes. */
+void mask_notes_keep(const struct mask_key *, struct found_mark *);
+void mask_notes_back(struct mask_key *, const struct found_mark *);
+/* Is this what an operator put in place of a value of the request whose answer is being masked? It stays. */
+bool mask_issued(struct mask_key *, unsigned class, struct span value);
 
 /* What values asked for beside being masked, since the last look: that no candidate gets the exchange; that
  * nobody does. */

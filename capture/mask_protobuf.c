@@ -6,6 +6,7 @@
  * then they are the text. What is neither, pictures say, passes when nothing is found in its bytes, and so do
  * numbers; with a find in it, or too deep to be read, the message is refused.
  */
+#include "capture/found.h"
 #include "capture/mask_inside.h"
 #include "proto/base/utf8.h"
 #include "proto/protobuf.h"
@@ -44,10 +45,12 @@ static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
 {
 	const struct mask_work before = *w;
 	size_t len = buf_len(w->out);
+	struct found_mark notes;
 	int err;
 
 	if (!bytes.len)
 		return 0;
+	mask_notes_keep(w->key, &notes);
 	err = depth < DEPTH_MAX ? walk_message(w, bytes, depth + 1) : ERR_UNSUPPORTED;
 	if (err && err != ERR_PROTO)
 		return err;
@@ -59,6 +62,7 @@ static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
 		return 0;
 	}
 	back_to(w, &before, len);
+	mask_notes_back(w->key, &notes);
 	if (utf8_valid(bytes.data, bytes.len))
 		return mask_either(w, SPAN("content"), bytes);
 	if (holds(w, bytes))
@@ -144,11 +148,16 @@ int mask_answer(const struct mask_rules *rules, struct mask_key *key, struct spa
                 bool *input_masked_out)
 {
 	size_t start = buf_len(out);
-	int err = mask_grpc(rules, key, false, encoding, message, out, count_out, input_masked_out);
-	struct span put = {out->base + out->head + start, buf_len(out) - start};
+	struct found_mark notes;
+	struct span put;
+	int err;
 
+	mask_notes_keep(key, &notes);
+	err = mask_grpc(rules, key, false, encoding, message, out, count_out, input_masked_out);
+	put = (struct span){out->base + out->head + start, buf_len(out) - start};
 	if (out->err || (err && err != ERR_PROTO) || (!err && is_clean(rules, key, put, out->limit_bytes)))
 		return err;
 	out->tail = out->head + start;
+	mask_notes_back(key, &notes);
 	return mask_protobuf(rules, key, encoding, message, out, count_out, input_masked_out);
 }

@@ -89,13 +89,17 @@ static void put_masked(struct masking *m, const struct detect_hit *hit)
 static void found(void *arg, const struct detect_hit *hit)
 {
 	struct masking *m = arg;
+	struct span value = {m->text.data + hit->start, (size_t)(hit->end - hit->start)};
 
+	if (mask_issued(m->key, hit->class, value))
+		return;
 	m->count++;
-	mask_note(m->key, hit->class);
 	mask_watch_find(m->key, m->finder->policy->with, hit->class, hit->score, m->text, (size_t)hit->start,
 	                (size_t)hit->end);
-	if (m->finder->policy->with == MASK_DROP)
+	if (m->finder->policy->with == MASK_DROP) {
+		mask_note(m->key, hit->class, value, SPAN(""));
 		return;
+	}
 	settle_cuts(m, (size_t)hit->start, buf_len(m->out), true);
 	buf_put(m->out, m->text.data + m->copied, (size_t)hit->start - m->copied);
 	put_masked(m, hit);

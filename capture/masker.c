@@ -14,8 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 #include "capture/budget.h"
+#include "capture/consent.h"
 #include "capture/detect/gazetteer.h"
 #include "capture/fold.h"
+#include "capture/found.h"
 #include "capture/head.h"
 #include "capture/hold.h"
 #include "capture/mask_body.h"
@@ -23,23 +25,29 @@
 #include "capture/secret.h"
 #include "capture/withdrawn.h"
 #include "proto/base/clock.h"
+#include "proto/coding.h"
 
 enum { PAUSE_MS = 5, ANSWERS_PAUSE_MS = 10 };
 static const uint64_t CANARY_KEPT_NS = 60000000000u;
 enum { TRACK_BUCKETS = 4096, SCRATCH_LEAST = 2 * RECORD_PAYLOAD_MAX, MALLOC_BYTES = 16, ENCODING_MAX = 8 };
 
-struct track { /* one leg whose HEAD was seen */
+struct track { /* one leg: its HEAD was seen, or, of an answer, what was found in its request */
 	uint64_t id;
 	struct record last;
 	uint8_t leg;
-	bool holding, by_message, by_guess;
+	bool begun, holding, by_message, by_guess;
 	struct mask_body form;
+	bool asks;                   /* whether its request consents is not known before its end */
+	struct record head_record;   /* of what then has not left */
+	struct buf head;             /* its payload */
 	bool trailed;                /* its trailers came: the body is whole, and released */
 	char encoding[ENCODING_MAX]; /* grpc-encoding; empty: one that is not known */
 	size_t bytes;                /* charged */
 	size_t whole;                /* bytes of the hold's body that are whole messages */
 	uint32_t mask_count;         /* of what was held */
-	uint64_t found[2];           /* classes, of the head and of what was held */
+	struct found found;          /* in the head and in what was held */
+	struct buf known;            /* in the request of an answer */
+	size_t found_bytes;          /* charged for these, and for `head` */
 	bool input_masked;
 	struct hold hold;
 	struct track *next;
@@ -81,6 +89,9 @@ static void track_free(struct masker *m, struct track **at)
 	*at = t->next;
 	m->bytes -= t->bytes;
 	hold_fini(&t->hold);
+	found_fini(&t->found);
+	buf_fini(&t->known);
+	buf_fini(&t->head);
 	free(t);
 }
 
@@ -92,6 +103,17 @@ static bool charge(struct masker *m, struct track *t, size_t bytes)
 	m->bytes += bytes;
 	t->bytes += bytes;
 	return true;
+}
+
+/* What was found takes memory, too. 0 or ERR_NOMEM. */
+static int charge_found(struct masker *m, struct track *t)
+{
+	size_t bytes = t->found.table.cap + t->known.cap + t->head.cap, more = bytes - t->found_bytes;
+
+	if (t->found.table.err || t->known.err || t->head.err || !charge(m, t, more))
+		return ERR_NOMEM;
+	t->found_bytes = bytes;
+	return 0;
 }
 
 /* Empty, with a part of what the tracks leave: masking needs a second such buffer for long strings, and a
@@ -181,6 +203,8 @@ static void emit(struct masker *m, struct record *r, const void *payload)
 	size_t reserve = is_last(r) ? 0 : RING_RESERVE_BYTES;
 
 	r->flags |= RECORD_MASKED;
+	r->policy = (uint16_t)(m->env->plan->routes[r->route].mask + 1);
+	r->reserved = 0;
 	if (r->flags & RECORD_CANARY) {
 		if (!ring_put(m->to_judge, r, payload, 0) && m->to_shadow && r->leg == LEG_CLIENT)
 			(void)!ring_put(m->to_shadow, r, payload, 0);
@@ -232,7 +256,7 @@ static int heed(struct masker *m, const struct record *r)
 }
 
 /* Of a HEAD or of TRAILERS, into scratch. */
-static int mask_one_head(struct masker *m, struct record *r)
+static int mask_one_head(struct masker *m, struct track *t, struct record *r)
 {
 	struct span head = {m->payload, r->payload_len};
 
@@ -240,6 +264,8 @@ static int mask_one_head(struct masker *m, struct record *r)
 	              &r->mask_count) ||
 	    m->scratch.err || buf_len(&m->scratch) > RECORD_PAYLOAD_MAX)
 		return fail(m, MASK_WHY_HEAD);
+	if (charge_found(m, t))
+		return ERR_NOMEM;
 	return heed(m, r);
 }
 
@@ -251,51 +277,153 @@ static bool is_withdrawn(const struct masker *m, const struct record *r)
 	                     head_field(buf_span(&m->scratch), span_of(m->env->plan->withdrawn.subject)));
 }
 
-static int begin(struct masker *m, struct record *r)
+/* Of the record's leg, new. NULL: out of memory. */
+static struct track *track_new(struct masker *m, const struct record *r)
 {
-	const struct plan_mask *policy = policy_of(m, r->route);
-	struct span head = {m->payload, r->payload_len}, encoding;
 	struct track **at = track_at(m, r->id, r->leg), *t;
-	struct mask_body form;
-	int err;
 
-	err = mask_one_head(m, r);
-	if (!err && is_withdrawn(m, r)) {
-		give_up(m, r, OUTCOME_WITHDRAWN);
-		return 0;
-	}
-	if (!err && mask_cannot(policy, head))
-		err = fail(m, MASK_WHY_CALL);
-	if (!err && mask_body_of(head, &form) && mask_wants_body(policy))
-		err = fail(m, MASK_WHY_ENCODING);
-	if (err)
-		return err;
 	if (*at)
 		track_free(m, at);
 	t = calloc(1, sizeof *t);
 	if (!t || !charge(m, t, TRACK_BYTES)) {
 		free(t);
-		return ERR_NOMEM;
+		return NULL;
 	}
 	t->id = r->id;
 	t->leg = r->leg;
 	t->last = *r;
-	t->holding = mask_wants_body(policy);
-	t->by_message = mask_by_message(head);
+	hold_init(&t->hold, m->env->plan->routes[r->route].max_body_bytes + 1);
+	buf_init(&t->known, FOUND_BYTES_MAX);
+	buf_init(&t->head, RECORD_PAYLOAD_MAX);
+	at = track_at(m, r->id, r->leg);
+	t->next = *at;
+	*at = t;
+	return t;
+}
+
+/* Hashes of values are salted by the exchange; those of an answer as those of its request, where these were
+ * made with this key. */
+static void begin_found(struct masker *m, struct track *t)
+{
+	struct mask_key *key = key_of(m, t->last.route);
+	struct span known = buf_span(&t->known);
+	uint64_t salt = t->id ^ atomic_load(&m->env->page->run_id);
+	bool ours = known.len && mask_check(key, found_salt(known)) == found_check(known);
+
+	if (ours)
+		salt = found_salt(known);
+	found_init(&t->found, salt, mask_check(key, salt));
+	if (ours)
+		t->found.known = known;
+}
+
+/* An answer will come to a request in which that was found. */
+static int known(struct masker *m, const struct record *r)
+{
+	struct span table = {m->payload, r->payload_len};
+	struct track *t;
+
+	if (!m->answers || *track_at(m, r->id, r->leg) || !table.len || !found_valid(table))
+		return ERR_PROTO;
+	t = track_new(m, r);
+	if (!t)
+		return ERR_NOMEM;
+	buf_span_put(&t->known, table);
+	return charge_found(m, t);
+}
+
+/* The masked head leaves, or waits for what the body says. */
+static int emit_head(struct masker *m, struct track *t, struct record *r)
+{
+	r->payload_len = (uint32_t)buf_len(&m->scratch);
+	if (!t->asks) {
+		emit(m, r, buf_span(&m->scratch).data);
+		return 0;
+	}
+	t->head_record = *r;
+	buf_span_put(&t->head, buf_span(&m->scratch));
+	return charge_found(m, t);
+}
+
+/* Does the body that is held agree, in whatever coding it came? */
+static bool body_consents(struct masker *m, const struct track *t)
+{
+	const struct plan_route *route = &m->env->plan->routes[t->last.route];
+	struct span body = buf_span(&t->hold.body);
+	struct buf plain;
+	bool yes;
+
+	if (!t->form.coding[0])
+		return t->form.form == MASK_JSON && consent_in_body(route, body);
+	buf_init(&plain, t->form.limit_bytes);
+	yes = t->form.form == MASK_JSON && !coding_decode(span_of(t->form.coding), body, &plain) &&
+	      consent_in_body(route, buf_span(&plain));
+	buf_fini(&plain);
+	return yes;
+}
+
+/* Nothing of an exchange leaves before its request is whole and agrees. An answer that comes before cannot
+ * wait for that. True: it is settled, and the record is of no use. */
+static bool refuses_consent(struct masker *m, struct track *t, const struct record *r)
+{
+	struct track **asked = track_at(m, r->id, LEG_CLIENT);
+
+	if (r->leg > LEG_LIVE || !*asked || !(*asked)->asks)
+		return false;
+	if (t && (r->type == RECORD_CHUNK || r->type == RECORD_HEAD))
+		return false;
+	if (t && r->leg == LEG_CLIENT && r->type != RECORD_ERROR && body_consents(m, t)) {
+		t->asks = false;
+		emit(m, &t->head_record, buf_span(&t->head).data);
+		return false;
+	}
+	track_free(m, asked);
+	give_up(m, r, OUTCOME_NO_CONSENT);
+	return true;
+}
+
+static bool asks_consent(const struct masker *m, const struct record *r)
+{
+	return r->leg == LEG_CLIENT && m->env->plan->routes[r->route].consent_path[0] &&
+	       !(r->flags & RECORD_CANARY);
+}
+
+static int begin(struct masker *m, struct record *r)
+{
+	const struct plan_mask *policy = policy_of(m, r->route);
+	struct span head = {m->payload, r->payload_len}, encoding;
+	struct track **at = track_at(m, r->id, r->leg), *t = *at;
+	int err;
+
+	if (!t || t->begun)
+		t = track_new(m, r);
+	if (!t)
+		return ERR_NOMEM;
+	begin_found(m, t);
+	t->begun = true;
+	t->last = *r;
+	mask_note_in(key_of(m, r->route), &t->found);
+	err = mask_one_head(m, t, r);
+	if (!err && is_withdrawn(m, r)) {
+		track_free(m, track_at(m, r->id, r->leg));
+		give_up(m, r, OUTCOME_WITHDRAWN);
+		return 0;
+	}
+	if (!err && mask_cannot(policy, head))
+		err = fail(m, MASK_WHY_CALL);
+	if (!err && mask_body_of(head, &t->form) && (mask_wants_body(policy) || asks_consent(m, r)))
+		err = fail(m, MASK_WHY_ENCODING);
+	if (err)
+		return err;
+	t->asks = asks_consent(m, r);
+	t->holding = mask_wants_body(policy) || t->asks;
+	t->by_message = mask_by_message(head) && !t->asks;
 	t->by_guess = mask_by_guess(policy, head);
-	t->form = form;
-	mask_noted(key_of(m, r->route), t->found);
 	t->form.limit_bytes = m->env->plan->routes[r->route].max_body_bytes;
 	encoding = head_field(head, SPAN("grpc-encoding"));
 	if (encoding.len < sizeof t->encoding)
 		memcpy(t->encoding, encoding.data, encoding.len);
-	hold_init(&t->hold, m->env->plan->routes[r->route].max_body_bytes + 1);
-	at = track_at(m, r->id, r->leg);
-	t->next = *at;
-	*at = t;
-	r->payload_len = (uint32_t)buf_len(&m->scratch);
-	emit(m, r, buf_span(&m->scratch).data);
-	return 0;
+	return emit_head(m, t, r);
 }
 
 static void emit_held(void *masker, struct record *r, const void *payload)
@@ -372,12 +500,11 @@ static int release(struct masker *m, struct track *t)
 		return err;
 	if (hold_release(&t->hold, buf_span(out), emit_held, m))
 		return fail(m, MASK_WHY_ROOM);
-	m->bytes -= t->bytes - TRACK_BYTES;
-	t->bytes = TRACK_BYTES;
+	m->bytes -= t->bytes - TRACK_BYTES - t->found_bytes;
+	t->bytes = TRACK_BYTES + t->found_bytes;
 	t->whole = 0;
-	mask_noted(key_of(m, t->last.route), t->found);
 	scratch(m);
-	return 0;
+	return charge_found(m, t);
 }
 
 /* Messages leave as soon as the last one of those that are held is whole. */
@@ -411,21 +538,25 @@ static int hold(struct masker *m, struct track *t, const struct record *r, const
 
 static int finish(struct masker *m, struct track **at, struct record *r)
 {
+	struct track *t = *at;
+	const char *payload = m->payload;
 	int err = 0;
 
-	if (r->type == RECORD_END && (*at)->holding) {
-		err = release(m, *at); /* nothing is left behind trailers */
-		r->mask_count = (*at)->mask_count;
-		if ((*at)->input_masked && (*at)->leg == LEG_CLIENT)
+	if (r->type == RECORD_END && t->holding) {
+		err = release(m, t); /* nothing is left behind trailers */
+		r->mask_count = t->mask_count;
+		if (t->input_masked && t->leg == LEG_CLIENT)
 			r->flags |= RECORD_INPUT_MASKED;
 		if (finder_of(m, r->route))
 			r->flags |= RECORD_LOOKED;
-		r->found[0] = (*at)->found[0];
-		r->found[1] = (*at)->found[1];
 	}
-	track_free(m, at);
+	if (r->type == RECORD_END && !err) {
+		payload = buf_span(&t->found.table).data;
+		r->payload_len = (uint32_t)buf_len(&t->found.table);
+	}
 	if (!err)
-		emit(m, r, m->payload);
+		emit(m, r, payload);
+	track_free(m, track_at(m, r->id, r->leg));
 	return err;
 }
 
@@ -437,11 +568,10 @@ static int trailers(struct masker *m, struct track *t, struct record *r)
 	t->trailed = true;
 	if (err)
 		return err;
-	err = mask_one_head(m, r);
+	err = mask_one_head(m, t, r);
 	if (err)
 		return err;
 	r->payload_len = (uint32_t)buf_len(&m->scratch);
-	mask_noted(key_of(m, r->route), t->found);
 	emit(m, r, buf_span(&m->scratch).data);
 	return 0;
 }
@@ -465,35 +595,39 @@ static bool is_remainder(const struct masker *m, const struct record *r)
 
 static void take(struct masker *m, struct record *r)
 {
-	uint64_t forgotten[2] = {0};
-	struct track **at;
+	struct track **at, *t;
 	int err = 0;
 
 	if (!is_for(m, r) || is_remainder(m, r))
 		return;
-	mask_noted(key_of(m, r->route), forgotten);
 	(void)mask_asked(key_of(m, r->route)); /* by one that failed before it was heeded */
 	if (r->type == RECORD_END)
 		r->payload_len = 0;
 	m->why = MASK_WHY_FORMAT;
 	at = track_at(m, r->id, r->leg);
+	t = *at && (*at)->begun ? *at : NULL;
+	mask_note_in(key_of(m, r->route), t ? &t->found : NULL);
+	if (refuses_consent(m, t, r))
+		return;
 	/* a reason is a known name; anything else may be a body */
 	if (r->type == RECORD_ERROR && !outcome_by_name((struct span){m->payload, r->payload_len})) {
 		err = ERR_PROTO;
 	} else if (r->type == RECORD_HEAD) {
 		err = begin(m, r);
-	} else if (r->type == RECORD_ERROR && !*at) { /* a leg that broke before its head */
+	} else if (r->type == RECORD_KNOWN) {
+		err = known(m, r);
+	} else if (r->type == RECORD_ERROR && !t) { /* a leg that broke before its head */
 		emit(m, r, m->payload);
-	} else if (!*at) { /* its head went down with an earlier process */
+	} else if (!t) { /* its head went down with an earlier process */
 		give_up(m, r, OUTCOME_ROLE_LOST);
-	} else if (r->type == RECORD_CHUNK && (*at)->trailed) {
+	} else if (r->type == RECORD_CHUNK && t->trailed) {
 		err = ERR_PROTO;
-	} else if (r->type == RECORD_CHUNK && (*at)->holding) {
-		err = hold(m, *at, r, m->payload);
+	} else if (r->type == RECORD_CHUNK && t->holding) {
+		err = hold(m, t, r, m->payload);
 	} else if (r->type == RECORD_CHUNK) {
 		emit(m, r, m->payload);
 	} else if (r->type == RECORD_TRAILERS) {
-		err = trailers(m, *at, r);
+		err = trailers(m, t, r);
 	} else if (is_last(r)) {
 		err = finish(m, at, r);
 	} else {

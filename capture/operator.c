@@ -191,11 +191,29 @@ static bool is_amount(uint32_t with)
 	       with == MASK_TRUNCATE_TIME;
 }
 
+/* What may be taken for a value of the same class, in an answer that repeats it. */
+static bool looks_real(uint32_t with)
+{
+	return with == MASK_SHAPE || with == MASK_SURROGATE || with == MASK_GENERALISE ||
+	       with == MASK_TRUNCATE || with == MASK_CHARACTERS || is_amount(with);
+}
+
+static struct span put_since(const struct buf *out, size_t before)
+{
+	struct span all = buf_span(out);
+
+	return out->err ? SPAN("") : (struct span){all.data + before, all.len - before};
+}
+
 void mask_operate(struct mask_deed *d, struct mask_key *key, struct span value, struct buf *out)
 {
 	size_t before = buf_len(out);
 	bool number = d->bare, fixed;
 
+	if (mask_issued(key, d->class, value)) {
+		buf_span_put(out, value);
+		return;
+	}
 	fixed = put_fixed(d, key, out);
 	d->bare = false;
 	if (!fixed && put_drawn(d, key, value, out)) {
@@ -205,4 +223,5 @@ void mask_operate(struct mask_deed *d, struct mask_key *key, struct span value, 
 			out->tail = out->head + before;
 		buf_puts(out, "[redacted]");
 	}
+	mask_note(key, d->class, value, looks_real(d->with) ? put_since(out, before) : SPAN(""));
 }

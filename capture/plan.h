@@ -299,6 +299,21 @@ struct plan_fairness { /* demographic parity: who is given the label, in each gr
 	uint32_t label, min_rows;   /* groups of fewer rows are not told */
 };
 
+struct plan_weight {               /* what an exchange counts, beside 1 */
+	char path[TEXT_MAX_BYTES]; /* "$.a.b" of the request's JSON; empty: none */
+	double cap;                /* larger numbers count as this */
+};
+
+struct plan_session { /* exchanges that are no independent observations: of one value of a header */
+	char header[NAME_MAX_BYTES]; /* lower case; empty: none */
+};
+
+struct plan_drift {                     /* replay/portrait.h */
+	char reference[PATH_MAX_BYTES]; /* the capture that requests are held against, "reference.R" of route
+	                                   R; empty: none */
+	bool outputs;                   /* the candidate's answers against live's */
+};
+
 struct plan_safeguard {          /* replay/rule.h */
 	uint32_t metric, action; /* enum guard_metric, enum guard_action */
 	double max, leave;       /* ms, or a share in 0..1 */
@@ -327,9 +342,10 @@ struct plan_route {
 	bool keep_host;               /* a candidate is told the client's Host: it is copied too */
 	char methods[TEXT_MAX_BYTES]; /* " POST PUT " with blanks around each */
 	uint32_t sample_ppm;
-	char sample_header[NAME_MAX_BYTES];  /* the sampling key; empty: the request id */
-	char consent_header[NAME_MAX_BYTES]; /* lower case; without it nothing is copied; empty: none is asked
-	                                      */
+	char sample_header[NAME_MAX_BYTES]; /* the sampling key; empty: the request id */
+	/* capture/consent.h: without it nothing is copied; empty: none is asked */
+	char consent_header[NAME_MAX_BYTES]; /* lower case */
+	char consent_path[TEXT_MAX_BYTES];   /* of one place, proto/json_edit.h */
 	char consent_value[TEXT_MAX_BYTES];  /* what it must say; empty: anything but no, false and 0 */
 	uint64_t max_body_bytes;
 	uint32_t mask; /* index in masks */
@@ -358,6 +374,10 @@ struct plan_route {
 	struct plan_slice slices[SLICES_MAX];
 	bool auto_slices; /* replay/auto_slices.h */
 	struct plan_fairness fairness;
+	struct plan_drift drift;
+	struct plan_weight weight;
+	struct plan_session session;
+	uint32_t slo_ms; /* what an answer must not take longer than to count as good; 0: nothing is asked */
 };
 
 enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM, MASK_COOKIE, MASK_SEGMENT };
@@ -438,6 +458,12 @@ struct plan_choice { /* which of the capture's exchanges are played */
 	uint64_t from_ns, until_ns; /* recorded so long behind the first; until 0: to the end */
 };
 
+struct plan_move { /* of a replay: one number of each request moved, and what must not follow from it */
+	char path[TEXT_MAX_BYTES], score[TEXT_MAX_BYTES]; /* of the request, of the answer; empty: none */
+	double step;
+	bool falls; /* the score must not rise, else not fall */
+};
+
 struct plan_input { /* the capture that a replay reads */
 	char path[PATH_MAX_BYTES];
 	uint64_t bytes;
@@ -477,6 +503,7 @@ struct plan {
 	struct plan_input replay_input;
 	struct plan_choice replay_choice;
 	struct plan_schedule replay_schedule;
+	struct plan_move replay_move;
 	uint32_t listen_count;
 	struct plan_listen listen[LISTEN_MAX];
 	struct plan_limits limits;

@@ -6,6 +6,8 @@
  * request's comes before live's: a live leg that ends behind a request that has not has lost its beginning.
  * Types and legs are append-only: stored captures stay readable.
  *
+ * From the masker on a record names the policy that it was masked by, and is never masked again.
+ *
  * A HEAD's payload is text, LF between lines, no final LF: first "METHOD TARGET" (request) or
  * "STATUS" (response), then "name: value" a field, names in lower case. Framing and hop-by-hop
  * fields are not in it; Host only where a candidate of the route is told it.
@@ -22,8 +24,9 @@ enum record_type {
 	RECORD_HEAD = 1,
 	RECORD_CHUNK = 2,
 	RECORD_TRAILERS = 3, /* "name: value" lines */
-	RECORD_END = 4,      /* the leg is complete; no payload */
-	RECORD_ERROR = 5,    /* the leg broke; payload is the reason's name, e.g. "live_failed" */
+	RECORD_END = 4, /* the leg is complete; payload, once masked: what was found in it, capture/found.h */
+	RECORD_ERROR = 5, /* the leg broke; payload is the reason's name, e.g. "live_failed" */
+	RECORD_KNOWN = 6, /* before a candidate's raw answer, in no capture: what was found in its request */
 };
 
 enum record_leg {
@@ -50,11 +53,10 @@ struct record {
 	uint8_t leg;         /* enum record_leg */
 	uint32_t flags;      /* enum record_flag */
 	uint32_t payload_len;
-	uint32_t mask_count; /* values masked in this record */
-	uint32_t sample_ppm; /* the share under which the exchange was chosen: its inclusion probability */
-	uint32_t reserved;   /* 0: no byte of a record is left to chance */
-	uint64_t found[2]; /* on an END, with RECORD_LOOKED: classes of what was found in the leg, a bit each
-	                    */
+	uint32_t mask_count;  /* values masked in this record */
+	uint32_t sample_ppm;  /* the share under which the exchange was chosen: its inclusion probability */
+	uint16_t policy;      /* 1 + its number in the plan, or in the capture's header; 0: not masked yet */
+	uint16_t reserved;    /* 0: no byte of a record is left to chance */
 	uint64_t sample_hash; /* of its sampling key: a smaller share can be drawn from it again */
 };
 

@@ -284,7 +284,6 @@ static void loop(struct recorder *rec)
 	struct role_pace pace = {.most_ms = PAUSE_MS};
 	int wake = role_fd(rec->env, "wake.recorder");
 
-	rec->turns = atomic_load(&rec->env->page->turns);
 	for (;;) {
 		uint32_t phase = atomic_load(&rec->env->page->phase);
 		unsigned n = drain(rec);
@@ -313,6 +312,7 @@ int recorder_run(struct role_env *env)
 	rec.open = calloc(rec.slots, sizeof *rec.open);
 	if (!rec.open || role_ring_reader(env, "recorder", &rec.in))
 		return 3;
+	rec.turns = atomic_load(&env->page->turns); /* before anyone sees a file, and asks for the next */
 	tell(&rec, !env->plan->capture || open_file(&rec, &rec.files[0]));
 	if (rec.failed && env->plan->capture)
 		LOG(ERROR, "capture_stopped",

@@ -6,6 +6,7 @@
 #include <linux/ioprio.h>
 #include <malloc.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,9 +159,9 @@ static void take_rank(const struct role_env *env, struct role_rank rank)
 		(void)!write(fd, text, (size_t)snprintf(text, sizeof text, "%d", rank.oom));
 		close(fd);
 	}
-	if (env->plan->replay || rank.nice <= 0)
+	if (env->plan->replay || !rank.after_live)
 		return;
-	setpriority(PRIO_PROCESS, 0, rank.nice);
+	sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0});
 	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 7));
 }
 

@@ -21,10 +21,12 @@ enum {
 	ROLE_RING_BROKEN = 4 /* exit status: a ring it holds is broken; its name went to the parent */
 };
 
-/* Where a role stands when the machine is short: a higher nice runs later, a higher oom_score_adj (-1000 to
- * 1000) is killed first. Nice is for roles beside a live path: a replay has none. */
+/* Where a role stands when the machine is short. One that is `after_live` runs on time that nobody else
+ * wants: a worker that wakes takes the CPU from it at once (SCHED_IDLE, sched(7)). A higher oom_score_adj
+ * (-1000 to 1000) is killed first. In a replay, which has no live path, no role is after another. */
 struct role_rank {
-	int nice, oom;
+	bool after_live;
+	int oom;
 };
 
 /* What a role may do beyond what it holds. MAY_READ and MAY_STORE are about "run", "captures" and "input",

@@ -60,4 +60,7 @@ enum { CONFIG_SHARES_MAX = 20 };
  * to `memory` at most. */
 unsigned config_memory(const struct plan *, struct config_share[CONFIG_SHARES_MAX], uint64_t *copies_out);
 
+/* Fills gates_hash and the hash of each mask. */
+void config_hash(struct plan *);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/un.h>
 #include "capture/mask.h"
+#include "proto/json_edit.h"
 #include "proxy/config_inside.h"
 
 struct plan *config_plan(struct cfg *c)
@@ -242,6 +243,17 @@ void config_mask_use_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	if (name)
 		cfg_fail(c, n, "name an entry of 'masks', or leave 'mask' out for the built-in policy",
 		         "there is no mask '%.80s'", name);
+}
+
+void config_consent_path_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const char *text = config_text(c, "path", n);
+
+	if (text && json_edit_check(text))
+		cfg_fail(c, n, "write one place, such as $.user.consent or $.terms[0].yes",
+		         "'%.80s' is not a path of one place", text);
+	else if (text)
+		strcpy(at, text);
 }
 
 void config_mask_key_hook(struct cfg *c, const struct cfg_node *n, void *at)

@@ -31,11 +31,13 @@ extern const struct cfg_row config_listen_rows[], config_route_rows[], config_ca
 cfg_hook config_workers_hook, config_user_hook, config_seed_hook, config_socket_hook, config_name_hook,
         config_path_hook, config_json_path_hook, config_path_tolerance_hook, config_array_hook,
         config_content_hook, config_schema_hook, config_output_hook, config_method_hook, config_alpn_hook,
-        config_file_hook, config_mask_use_hook, config_mask_key_hook, config_mask_field_hook,
-        config_mask_hook, config_detector_hook, config_allow_hook, config_gazetteer_hook,
-        config_withdrawn_hook;
+        config_file_hook, config_mask_use_hook, config_mask_key_hook, config_consent_path_hook,
+        config_mask_field_hook, config_mask_hook, config_detector_hook, config_allow_hook,
+        config_gazetteer_hook, config_withdrawn_hook;
 /* config_mask.c: what a field's operator is told, and where it could never act; a whole policy. */
 void config_mask_operator(struct cfg *, const struct cfg_node *, struct plan_mask_field *);
+/* Would the route's mask leave no pair that can be compared with live? */
+void config_headline_check(struct cfg *, const struct cfg_node *route, const struct plan_route *);
 void config_mask_check(struct cfg *, const struct cfg_node *, struct plan_mask *);
 /* config_route.c: listeners, routes, candidates, gates. */
 cfg_hook config_address_hook, config_listen_hook, config_candidate_endpoint_hook, config_candidate_hook,
@@ -58,8 +60,6 @@ cfg_hook config_listen_tls_hook, config_certificate_hook, config_live_endpoint_h
 /* A plan with all defaults, the built-in mask, no listener and no route. */
 void config_start(struct plan *);
 void config_sha256(struct span bytes, uint8_t out[32]);
-/* Fills gates_hash and the hash of each mask. */
-void config_hash(struct plan *);
 struct plan *config_plan(struct cfg *);
 /* A scalar's text that fits a TEXT_MAX_BYTES field, or NULL with an error noted. */
 const char *config_text(struct cfg *, const char *name, const struct cfg_node *);

@@ -142,3 +142,94 @@ void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask
 		         "body is redacted");
 	check_reach(c, n, m);
 }
+
+/* --- the headline --- */
+
+/* Where each request of a protocol has what its model reads: one of these. */
+static const struct {
+	enum protocol protocol;
+	const char *path;
+} inputs[] = {
+        {PROTOCOL_OPENINFERENCE, "$.inputs[*].data"},
+        {PROTOCOL_OPENAI, "$.messages[*].content"},
+        {PROTOCOL_OPENAI, "$.prompt"},
+        {PROTOCOL_OPENAI, "$.input"},
+        {PROTOCOL_ANTHROPIC, "$.messages[*].content"},
+        {PROTOCOL_OLLAMA, "$.messages[*].content"},
+        {PROTOCOL_OLLAMA, "$.prompt"},
+        {PROTOCOL_TFSERVING, "$.instances"},
+        {PROTOCOL_TFSERVING, "$.inputs"},
+        {PROTOCOL_KSERVE_V1, "$.instances"},
+        {PROTOCOL_KSERVE_V1, "$.inputs"},
+        {PROTOCOL_TGI, "$.inputs"},
+        {PROTOCOL_TGI, "$.text_input"},
+};
+
+/* Does the rule stand for all of an input, or for each element of it? */
+static bool is_input(const struct plan_route *r, const struct plan_mask_field *f)
+{
+	char elements[64];
+
+	for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+		snprintf(elements, sizeof elements, "%s[*]", inputs[i].path);
+		if ((r->protocol == PROTOCOL_AUTO || r->protocol == inputs[i].protocol) &&
+		    f->place == MASK_PATH &&
+		    (mask_path_covers(f->where, inputs[i].path) || mask_path_covers(f->where, elements)))
+			return true;
+	}
+	return false;
+}
+
+/* What of a policy masks the input of every request, or NULL. */
+static const char *empties(const struct plan_route *r, const struct plan_mask *m)
+{
+	bool kept = false;
+
+	for (uint32_t i = 0; i < m->field_count; i++) {
+		const struct plan_mask_field *f = &m->fields[i];
+
+		kept |= f->with == MASK_KEEP;
+		if (f->with != MASK_KEEP && f->model_input && is_input(r, f))
+			return f->where;
+	}
+	return m->allow && !kept ? "mode: allow" : NULL;
+}
+
+/* A pair whose model input was masked can only be compared with a baseline that read the same. */
+void config_headline_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
+{
+	const struct plan_mask *m = &config_plan(c)->masks[r->mask];
+	const struct cfg_node *named = cfg_child(cfg_child(n, "mirror"), "mask");
+	bool baseline = false;
+
+	for (uint32_t i = 0; i < r->candidate_count; i++)
+		baseline |= r->candidates[i].baseline;
+	if (!r->mirror || r->candidate_count == 0 || baseline)
+		return;
+	if (empties(r, m)) {
+		cfg_fail(c, named,
+		         "add a candidate with role: baseline, or say model_input: no if the model does not "
+		         "read it",
+		         "the mask '%s' masks what the model reads ('%.80s'): no pair would be compared",
+		         m->name, empties(r, m));
+		return;
+	}
+	if (mask_finds(m))
+		cfg_warn(c, named, "add a candidate with role: baseline",
+		         "the mask '%s' changes what the model reads where a detector finds something: such "
+		         "pairs "
+		         "are not compared",
+		         m->name);
+	for (uint32_t i = 0; i < m->field_count; i++) {
+		if (m->fields[i].place == MASK_HEADER || m->fields[i].place == MASK_QUERY ||
+		    !m->fields[i].model_input)
+			continue;
+		cfg_warn(c, named,
+		         "add a candidate with role: baseline, or say model_input: no if the model does not "
+		         "read it",
+		         "the mask '%s' changes what the model reads ('%.80s'): where it does, no pair is "
+		         "compared",
+		         m->name, m->fields[i].where);
+		return;
+	}
+}

@@ -3,6 +3,7 @@
 #include "capture/budget.h"
 #include "capture/mask.h"
 #include "proxy/config_endpoint.h"
+#include "proto/json_edit.h"
 #include "proxy/config_inside.h"
 
 void config_address_hook(struct cfg *c, const struct cfg_node *n, void *at)
@@ -249,6 +250,15 @@ static void gate_check(struct cfg *c, const struct cfg_node *n, const struct pla
 		         "there is no slice '%.80s'", g->slice);
 	if (g->metric == GATE_PARITY_CHANGE)
 		needs_fairness(c, n, r);
+	if (g->metric == GATE_VALUE_DIVERGENCE_RATE && !r->weight.path[0])
+		cfg_fail(c, cfg_child(n, "metric"), "add weight: {path: $.amount, cap: 1000}",
+		         "the route has no 'weight'");
+	if (g->metric == GATE_INPUT_DRIFT && !r->drift.reference[0])
+		cfg_fail(c, cfg_child(n, "metric"), "add drift: {reference: FILE.cap}",
+		         "the route has no 'drift.reference' to measure from");
+	if (g->metric == GATE_OUTPUT_DRIFT && !r->drift.outputs)
+		cfg_fail(c, cfg_child(n, "metric"), "add drift: {outputs: yes}",
+		         "the route does not measure the drift of answers");
 }
 
 static void gates_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
@@ -272,10 +282,20 @@ static void fairness_check(struct cfg *c, const struct cfg_node *n, struct plan_
 	bool known = false;
 
 	r->fairness.on = slice != NULL;
+	r->drift.outputs &= cfg_child(n, "drift") != NULL;
 	for (uint32_t i = 0; i < r->slice_count; i++)
 		known |= !strcmp(r->slices[i].name, r->fairness.slice);
 	if (slice && !known)
 		cfg_fail(c, slice, "name one of 'slices'", "there is no slice '%s'", r->fairness.slice);
+}
+
+static void weight_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
+{
+	const struct cfg_node *path = cfg_child(cfg_child(n, "weight"), "path");
+
+	if (path && json_edit_check(r->weight.path))
+		cfg_fail(c, path, "write it as $.amount or $.order.total", "'%.80s' names no member",
+		         r->weight.path);
 }
 
 static void safeguards_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
@@ -305,36 +325,6 @@ static void slices_check(struct cfg *c, const struct cfg_node *n, const struct p
 		for (uint32_t j = 0; j < i; j++)
 			if (name && strcmp(r->slices[i].name, r->slices[j].name) == 0)
 				cfg_fail(c, name, NULL, "there are two slices '%s'", r->slices[i].name);
-	}
-}
-
-/* A pair whose model input was masked can only be compared with a baseline that read the same. */
-static void headline_check(struct cfg *c, const struct cfg_node *n, const struct plan_route *r)
-{
-	const struct plan_mask *m = &config_plan(c)->masks[r->mask];
-	bool baseline = false;
-
-	for (uint32_t i = 0; i < r->candidate_count; i++)
-		baseline |= r->candidates[i].baseline;
-	if (!r->mirror || r->candidate_count == 0 || baseline)
-		return;
-	if (mask_finds(m))
-		cfg_warn(c, cfg_child(cfg_child(n, "mirror"), "mask"), "add a candidate with role: baseline",
-		         "the mask '%s' changes what the model reads where a detector finds something: such "
-		         "pairs "
-		         "are not compared",
-		         m->name);
-	for (uint32_t i = 0; i < m->field_count; i++) {
-		if (m->fields[i].place == MASK_HEADER || m->fields[i].place == MASK_QUERY ||
-		    !m->fields[i].model_input)
-			continue;
-		cfg_warn(c, cfg_child(cfg_child(n, "mirror"), "mask"),
-		         "add a candidate with role: baseline, or say model_input: no if the model does not "
-		         "read it",
-		         "the mask '%s' changes what the model reads ('%.80s'): where it does, no pair is "
-		         "compared",
-		         m->name, m->fields[i].where);
-		return;
 	}
 }
 
@@ -397,10 +387,11 @@ void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	stop_check(c, cfg_child(n, "stop"), r);
 	candidates_check(c, n, r);
 	fairness_check(c, n, r);
+	weight_check(c, n, r);
 	gates_check(c, n, r);
 	safeguards_check(c, n, r);
 	slices_check(c, n, r);
-	headline_check(c, n, r);
+	config_headline_check(c, n, r);
 	if (!config_standing_gates(r))
 		cfg_fail(c, cfg_child(n, "gates"), NULL, "more than %d gates with the two that always stand",
 		         GATES_MAX);
@@ -503,6 +494,15 @@ static void withdrawn_check(struct cfg *c, const struct plan *p)
 	}
 }
 
+static void consent_check(struct cfg *c, const struct cfg_node *route, const struct plan_route *r)
+{
+	const struct cfg_node *consent = cfg_child(cfg_child(route, "mirror"), "consent");
+
+	if (consent && !r->consent_header[0] && !r->consent_path[0])
+		cfg_fail(c, consent, "add header: x-consent, or path: $.user.consent",
+		         "'consent' says nowhere where");
+}
+
 void config_check_whole(struct cfg *c, const struct plan *p)
 {
 	withdrawn_check(c, p);
@@ -513,6 +513,7 @@ void config_check_whole(struct cfg *c, const struct plan *p)
 
 		live_check(c, cfg_child(route, "live"), p, &p->routes[i].live);
 		copies_check(c, route, p, &p->routes[i]);
+		consent_check(c, route, &p->routes[i]);
 		port_check(c, route, p, &p->routes[i]);
 	}
 }

@@ -290,8 +290,11 @@ static const struct cfg_row headers_rows[] = {
         END,
 };
 static const struct cfg_row consent_rows[] = {
-        {ONE("header", CFG_HOOK, struct plan_route, consent_header), .required = true,
-         .hook = config_slice_header_hook, .sentence = "a header's name; a request without it is not copied"},
+        {ONE("header", CFG_HOOK, struct plan_route, consent_header), .hook = config_slice_header_hook,
+         .sentence = "A header's name; a request without it is not copied."},
+        {ONE("path", CFG_HOOK, struct plan_route, consent_path), .hook = config_consent_path_hook,
+         .sentence = "The same of a place in JSON bodies, such as $.user.consent; beside a header, both must "
+                     "agree."},
         {ONE("value", CFG_STRING, struct plan_route, consent_value),
          .sentence = "What it must say, in either case, each time; left out: anything but no, false and 0."},
         END,
@@ -608,6 +611,26 @@ static const struct cfg_row fairness_rows[] = {
          .value = "30", .sentence = "Groups of fewer rows are not told."},
         END,
 };
+static const struct cfg_row weight_rows[] = {
+        {ONE("path", CFG_STRING, struct plan_weight, path), .required = true,
+         .sentence = "where in the request's JSON the exchange's value is: $.amount, $.order.total"},
+        {ONE("cap", CFG_DOUBLE, struct plan_weight, cap), .required = true, .min = "1e-9", .max = "1e15",
+         .sentence = "larger values count as this one, that no exchange outweighs all others"},
+        END,
+};
+static const struct cfg_row session_rows[] = {
+        {ONE("header", CFG_HOOK, struct plan_session, header), .required = true,
+         .hook = config_slice_header_hook,
+         .sentence = "a request header's name; its masked value is the session"},
+        END,
+};
+static const struct cfg_row drift_rows[] = {
+        {ONE("reference", CFG_STRING, struct plan_drift, reference), .hook = config_file_hook,
+         .sentence = "A capture: its requests are what this run's are held against, member by member."},
+        {ONE("outputs", CFG_BOOL, struct plan_drift, outputs), .value = "yes",
+         .sentence = "Hold the candidate's answers against live's, member by member."},
+        END,
+};
 const struct cfg_row config_route_rows[] = {
         {ONE("name", CFG_STRING, struct plan_route, name), .required = true, .hook = config_name_hook,
          .sentence = "a name for reports"},
@@ -648,6 +671,14 @@ const struct cfg_row config_route_rows[] = {
                      "half tests."},
         {ALL("fairness", CFG_MAPPING, fairness_rows), .offset = offsetof(struct plan_route, fairness),
          .sentence = "Whether the groups of a slice are given a label alike, by live and by candidates."},
+        {ALL("weight", CFG_MAPPING, weight_rows), .offset = offsetof(struct plan_route, weight),
+         .sentence = "Divergence by value beside the count."},
+        {ALL("session", CFG_MAPPING, session_rows), .offset = offsetof(struct plan_route, session),
+         .sentence = "Exchanges of one session are one observation: intervals of rates become wider."},
+        {ONE("slo", CFG_DURATION, struct plan_route, slo_ms), .min = "1ms", .max = "1h",
+         .sentence = "An answer that takes longer is no good one: 'goodput' in reports."},
+        {ALL("drift", CFG_MAPPING, drift_rows), .offset = offsetof(struct plan_route, drift),
+         .sentence = "How far the distributions of requests and answers have moved."},
         {.name = "safeguards",
          .type = CFG_LIST,
          CFG_ITEMS(struct plan_route, safeguards, safeguard_count),

@@ -240,6 +240,14 @@ static int open_live_files(struct estate *e, unsigned r)
 	return err ? err : own_file(e, p->client.key_file, name);
 }
 
+static int open_reference(struct estate *e, unsigned r)
+{
+	char name[ESTATE_NAME_BYTES];
+
+	snprintf(name, sizeof name, "reference.%u", r);
+	return own_file(e, e->plan->routes[r].drift.reference, name);
+}
+
 static int open_candidate_files(struct estate *e, unsigned r)
 {
 	const struct plan_route *route = &e->plan->routes[r];
@@ -318,6 +326,8 @@ static int open_files(struct estate *e)
 		err = open_live_files(e, r);
 		if (!err)
 			err = open_candidate_files(e, r);
+		if (!err)
+			err = open_reference(e, r);
 	}
 	return err;
 }

@@ -2,6 +2,7 @@
 #include "proxy/tap.h"
 
 #include <string.h>
+#include "capture/consent.h"
 #include "capture/head.h"
 #include "proto/base/siphash.h"
 #include "proxy/forward.h"
@@ -44,29 +45,6 @@ static bool ring_is_out(const struct tap *t)
 	return atomic_load_explicit(&env->page->raw_state[env->index], memory_order_relaxed) != RAW_OK;
 }
 
-static bool agrees(const struct plan_route *route, struct span says)
-{
-	if (route->consent_value[0])
-		return span_eq_nocase(says, span_of(route->consent_value));
-	return says.len && !http_list_has(says, SPAN("no")) && !http_list_has(says, SPAN("false")) &&
-	       !http_list_has(says, SPAN("0"));
-}
-
-/* Each field of the name must agree: who says both yes and no does not consent. */
-static bool consents(const struct plan_route *route, const struct http_message *request)
-{
-	unsigned said = 0;
-
-	for (size_t i = 0; i < request->field_count; i++) {
-		if (!span_eq_nocase(request->fields[i].name, span_of(route->consent_header)))
-			continue;
-		if (!agrees(route, request->fields[i].value))
-			return false;
-		said++;
-	}
-	return said > 0;
-}
-
 /* The outcome that keeps an exchange from being copied at all, or 0. */
 static uint8_t refusal(const struct tap *t, const struct plan_route *route,
                        const struct http_message *request)
@@ -79,7 +57,7 @@ static uint8_t refusal(const struct tap *t, const struct plan_route *route,
 		return OUTCOME_METHOD;
 	if (http_field(request, SPAN("understudy-shadow")).data)
 		return OUTCOME_ALREADY_SHADOW;
-	if (route->consent_header[0] && !consents(route, request))
+	if (!consent_in_head(route, request))
 		return OUTCOME_NO_CONSENT;
 	if (request->framing == HTTP_LENGTH && request->content_length > route->max_body_bytes)
 		return OUTCOME_BODY_TOO_LARGE;

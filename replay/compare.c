@@ -366,5 +366,6 @@ int compare_pair(const struct plan_route *route, const struct answer *live, cons
 void comparison_fini(struct comparison *c)
 {
 	free(c->rows);
+	free(c->scores);
 	*c = (struct comparison){0};
 }

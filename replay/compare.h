@@ -93,13 +93,14 @@ struct row {
 	bool has_logprobs;
 	double logprob_kl; /* mean over positions up to the first other token: Kullback-Leibler divergence of
 	                      the tokens that both tell, live's against the candidate's, in bits, at most 1 */
+	bool has_scores;           /* in the comparison's scores */
 	bool value_off, nonfinite; /* private: counted under VALUE, NONFINITE already */
 };
 
 const char *measure_name(enum measure);
 double measure_of(const struct row *, enum measure); /* NaN: the row has none */
 
-enum { COMPARE_ROWS_MAX = 4096, COMPARE_WHERE_MAX = 160 };
+enum { COMPARE_ROWS_MAX = 4096, COMPARE_WHERE_MAX = 160, COMPARE_SCORES_MAX = 32 };
 
 struct comparison {
 	bool diverged;
@@ -108,7 +109,11 @@ struct comparison {
 	struct agreement agreement; /* over the elements of declared regressions */
 	uint32_t read_as;           /* enum protocol: what was chosen, or given; of gRPC what is sent */
 	struct pace live_pace, candidate_pace;
-	struct row *rows;              /* row_count of them; owned by the comparison */
+	struct row *rows; /* row_count of them; owned by the comparison */
+	/* Of a classification of at most COMPARE_SCORES_MAX classes in an answer of one message: of each row
+	 * live's shares, then the candidate's; owned by the comparison. NULL: none, or no memory. */
+	float *scores;
+	uint32_t classes;
 	struct jsondiff_paths paths;   /* of what was compared as JSON */
 	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
 };
@@ -130,7 +135,8 @@ const char *const *compare_default_ignores(size_t *count_out);
  * Ignored by default in Open Inference answers: id, model_name, model_version, parameters.
  *
  * Answers of a language model, whole or streamed: each choice is a row (of embeddings, each vector), compared
- * by text, finish reason, tool calls and refusal; ignore paths are of each call's arguments. With an
+ * by text, finish reason, tool calls and refusal, by the plan's content rules and schema; ignore paths, tolerances
+ * and arrays are of each call's arguments. With an
  * answer_after, what follows it on the last line that begins with it, without commas and blanks around, is
  * the answer that is compared, and other words are measured only. An answer that carries an
  * error has another status than one that does not; two with errors are alike.

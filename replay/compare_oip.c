@@ -3,6 +3,7 @@
  * plan declares (compare_kinds.c).
  */
 #include <math.h>
+#include <stdlib.h>
 
 #include "replay/compare_inside.h"
 
@@ -187,6 +188,28 @@ static void measure(struct row *row, const double *p, const double *q, size_t co
 	row->has_measures = true;
 }
 
+/* For whoever learns later which class was true. */
+static void keep_scores(struct job *j, size_t at, const double *p, const double *q, size_t count)
+{
+	struct comparison *c = j->out;
+	float *to;
+
+	if (j->stream || count > COMPARE_SCORES_MAX)
+		return;
+	if (!c->scores) {
+		c->scores = malloc(c->row_count * 2 * count * sizeof *c->scores);
+		c->classes = (uint32_t)count;
+	}
+	if (!c->scores || c->classes != count)
+		return;
+	to = c->scores + at * 2 * count;
+	for (size_t i = 0; i < count; i++) {
+		to[i] = (float)p[i];
+		to[count + i] = (float)q[i];
+	}
+	j->rows[at].has_scores = true;
+}
+
 /* Of several classifications the first gives the measures, and the first that flips the labels. */
 static void compare_classes(struct job *j, unsigned tensor, size_t at, const double *p, const double *q,
                             size_t count)
@@ -212,6 +235,7 @@ static void compare_classes(struct job *j, unsigned tensor, size_t at, const dou
 		compare_value_differs(j, row);
 	} else if (!row->has_measures) {
 		measure(row, p, q, count);
+		keep_scores(j, at, p, q, count);
 	}
 }
 

@@ -174,15 +174,22 @@ static double kolmogorov(double x)
 	return fmin(1, sum);
 }
 
+double drift_ks_p(double distance, uint64_t n, uint64_t m)
+{
+	double a = (double)n, b = (double)m;
+
+	return isnan(distance) || !n || !m ? (double)NAN : kolmogorov(sqrt(a * b / (a + b)) * distance);
+}
+
 double drift_ks(struct sample a, struct sample b, double *p_out)
 {
-	double most, area, n = (double)a.n, m = (double)b.n;
+	double most, area;
 
 	*p_out = NAN;
 	if (!a.n || !b.n)
 		return NAN;
 	walk(a, b, &most, &area);
-	*p_out = kolmogorov(sqrt(n * m / (n + m)) * most);
+	*p_out = drift_ks_p(most, a.n, b.n);
 	return most;
 }
 

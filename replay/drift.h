@@ -30,6 +30,8 @@ double drift_chi_square(const struct drift_table *, double *p_out);
 /* Kolmogorov and Smirnov's greatest distance between two distribution functions, with the asymptotic p-value.
  */
 double drift_ks(struct sample, struct sample, double *p_out);
+/* That p-value of a distance between n and m values; NaN without them. */
+double drift_ks_p(double distance, uint64_t n, uint64_t m);
 /* The area between the two: Wasserstein's distance of order 1, in the unit of the values. */
 double drift_wasserstein(struct sample, struct sample);
 

@@ -100,11 +100,11 @@ double evidence_mcnemar_once(uint64_t live_only, uint64_t candidate_only)
 	                           lgamma_r(n - k + 1, &sign) - n * log(2)));
 }
 
-struct interval evidence_mcnemar_change(uint64_t live_only, uint64_t candidate_only, uint64_t pairs,
-                                        double alpha, double t_opt)
+struct interval evidence_mcnemar_change(double live_only, double candidate_only, double pairs, double alpha,
+                                        double t_opt)
 {
-	struct interval lost = stat_rate(live_only, pairs, alpha / 2, t_opt),
-	                won = stat_rate(candidate_only, pairs, alpha / 2, t_opt);
+	struct interval lost = stat_rate_weighted(live_only, pairs, alpha / 2, t_opt),
+	                won = stat_rate_weighted(candidate_only, pairs, alpha / 2, t_opt);
 
 	return (struct interval){won.low - lost.high, won.high - lost.low};
 }

@@ -34,8 +34,9 @@ double evidence_more_often(uint64_t k, uint64_t n, uint64_t other_k, uint64_t ot
 double evidence_mcnemar(uint64_t live_only, uint64_t candidate_only, double t_opt);
 /* The exact two-sided p-value of one look at the end (McNemar 1947), never to be looked at twice. */
 double evidence_mcnemar_once(uint64_t live_only, uint64_t candidate_only);
-/* The candidate's accuracy less live's: both rates at alpha / 2, so that both hold at once. */
-struct interval evidence_mcnemar_change(uint64_t live_only, uint64_t candidate_only, uint64_t pairs,
-                                        double alpha, double t_opt);
+/* The candidate's accuracy less live's: both rates at alpha / 2, so that both hold at once. Counts, or what
+ * they weigh (stat_rate_weighted()). */
+struct interval evidence_mcnemar_change(double live_only, double candidate_only, double pairs, double alpha,
+                                        double t_opt);
 
 #endif

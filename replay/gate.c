@@ -61,6 +61,16 @@ static void evaluate_rows(uint64_t k, const struct gate_input *in, double limit,
 	evaluate_rate((double)(k < in->rows ? k : in->rows) / largest, (double)in->rows / largest, limit, r);
 }
 
+/* Pairs of one session go together, as rows of one pair do. */
+static void evaluate_pairs(uint64_t k, const struct gate_input *in, double limit, struct gate_result *r)
+{
+	uint64_t largest = in->session_largest ? in->session_largest : 1;
+
+	evaluate_rate((double)k / (double)largest, (double)in->pairs / (double)largest, limit, r);
+	if (r->needed < UINT64_MAX / largest)
+		r->needed *= largest;
+}
+
 static void evaluate_class(enum divergence class, const struct gate_input *in, double limit,
                            struct gate_result *r)
 {
@@ -69,7 +79,7 @@ static void evaluate_class(enum divergence class, const struct gate_input *in, d
 	if (strcmp(divergence_unit(class), "pair"))
 		evaluate_rows(k, in, limit, r);
 	else
-		evaluate_rate((double)k, (double)in->pairs, limit, r);
+		evaluate_pairs(k, in, limit, r);
 }
 
 static void evaluate_mean(enum measure measure, const struct gate_input *in, struct gate_result *r)
@@ -105,9 +115,9 @@ static void evaluate_ratio(const struct gate_input *in, double q, struct gate_re
 		return;
 	below = sketch_quantile(in->reference, q);
 	if (below)
-		r->value = (double)sketch_quantile(in->candidate, q) / (double)below;
-	candidate = quantile_sketch_ci(in->candidate, q, GATE_ALPHA / 2, GATE_T_OPT);
-	reference = quantile_sketch_ci(in->reference, q, GATE_ALPHA / 2, GATE_T_OPT);
+		r->value = quantile_sketch(in->candidate, in->censored, q) / (double)below;
+	candidate = quantile_sketch_ci(in->candidate, in->censored, q, GATE_ALPHA / 2, GATE_T_OPT);
+	reference = quantile_sketch_ci(in->reference, 0, q, GATE_ALPHA / 2, GATE_T_OPT);
 	if (isfinite(candidate.low) && isfinite(reference.high) && reference.high > 0)
 		r->ci.low = candidate.low / reference.high;
 	if (isfinite(candidate.high) && isfinite(reference.low) && reference.low > 0)
@@ -119,16 +129,16 @@ static void evaluate_shift(const struct gate_input *in, double q, struct gate_re
 	r->ci = (struct interval){-INFINITY, INFINITY};
 	if (!in->slower || !in->faster || in->slower->count + in->faster->count == 0)
 		return;
-	r->value = quantile_signed(in->faster, in->slower, q) / US_PER_MS;
-	r->ci = quantile_signed_ci(in->faster, in->slower, q, GATE_ALPHA, GATE_T_OPT);
+	r->value = quantile_signed(in->faster, in->slower, in->censored, q) / US_PER_MS;
+	r->ci = quantile_signed_ci(in->faster, in->slower, in->censored, q, GATE_ALPHA, GATE_T_OPT);
 	r->ci.low /= US_PER_MS;
 	r->ci.high /= US_PER_MS;
 }
 
 struct interval gate_excess(struct gate_noise n)
 {
-	struct interval change =
-	        evidence_mcnemar_change(n.candidate_only, n.baseline_only, n.pairs, GATE_ALPHA, GATE_T_OPT);
+	struct interval change = evidence_mcnemar_change((double)n.candidate_only, (double)n.baseline_only,
+	                                                 (double)n.pairs, GATE_ALPHA, GATE_T_OPT);
 
 	return (struct interval){-change.high, -change.low};
 }
@@ -167,7 +177,12 @@ static void evaluate(const struct plan_gate *gate, const struct gate_input *in, 
 		evaluate_coverage(in, gate, r);
 		break;
 	case GATE_DIVERGENCE_RATE:
-		evaluate_rate((double)in->diverged, (double)in->pairs, gate->limit, r);
+		evaluate_pairs(in->diverged, in, gate->limit, r);
+		break;
+	case GATE_VALUE_DIVERGENCE_RATE:
+		evaluate_rate(in->weight_diverged, in->weight, gate->limit, r);
+		if (r->needed && r->needed != UINT64_MAX && in->weight > 0)
+			r->needed = (uint64_t)((double)r->needed * (double)in->pairs / in->weight);
 		break;
 	case GATE_ROW_DIVERGENCE_RATE:
 		evaluate_rows(in->rows_diverged, in, gate->limit, r);
@@ -250,6 +265,17 @@ static void evaluate(const struct plan_gate *gate, const struct gate_input *in, 
 	case GATE_PARITY_CHANGE:
 		r->value = in->parity_value;
 		r->ci = in->parity;
+		break;
+	case GATE_MONOTONICITY_RATE:
+		evaluate_rate((double)in->violations, (double)in->moved, gate->limit, r);
+		break;
+	case GATE_INPUT_DRIFT:
+		r->value = in->input_drift_value;
+		r->ci = in->input_drift;
+		break;
+	case GATE_OUTPUT_DRIFT:
+		r->value = in->output_drift_value;
+		r->ci = in->output_drift;
 		break;
 	case GATE_METRICS:
 		break;

@@ -35,11 +35,15 @@ struct gate_load {
 /* What one candidate did. What is NULL or 0 is not known. */
 struct gate_input {
 	uint64_t pairs, diverged, rows, rows_diverged;
-	uint64_t rows_largest;            /* rows of the pair that has most */
-	uint64_t compared, failed;        /* sent = compared + failed */
-	uint64_t expected;                /* seen - sampled out - excluded */
-	uint64_t looked, privacy_new;     /* pairs into which detectors looked; of these */
-	const uint64_t *classes;          /* by enum divergence, in units of it */
+	uint64_t rows_largest;          /* rows of the pair, or the session, that has most */
+	uint64_t session_largest;       /* pairs of the session that has most; 0: as 1 */
+	uint64_t moved, violations;     /* requests of which one number was moved; scores that went wrong */
+	double weight, weight_diverged; /* in units of the cap */
+	uint64_t censored;            /* timeouts: answers that would have taken longer than any that came */
+	uint64_t compared, failed;    /* sent = compared + failed */
+	uint64_t expected;            /* seen - sampled out - excluded */
+	uint64_t looked, privacy_new; /* pairs into which detectors looked; of these */
+	const uint64_t *classes;      /* by enum divergence, in units of it */
 	const struct stat_mean *measures; /* by enum measure */
 	struct gate_noise noise;
 	bool baseline; /* the route has one */
@@ -49,6 +53,8 @@ struct gate_input {
 	bool load_apart;                      /* gate_load_apart() of the two */
 	struct interval parity;               /* parity_change; NaN: no two groups are large enough */
 	double parity_value;
+	struct interval input_drift, output_drift;
+	double input_drift_value, output_drift_value; /* NaN: nothing is counted */
 };
 
 struct gate_result {

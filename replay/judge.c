@@ -16,6 +16,7 @@
 #include "proto/base/log.h"
 #include "replay/allot.h"
 #include "replay/judge_inside.h"
+#include "replay/reference.h"
 #include "replay/safeguard.h"
 
 enum {
@@ -377,6 +378,31 @@ static int forget_unsettled(const struct role_env *env)
 	return results_commit(judge.results);
 }
 
+/* What requests are held against. A reference that cannot be read is no reason to go without one. */
+static int read_references(const struct role_env *env)
+{
+	static struct portrait portrait;
+	const char *why = NULL;
+	char name[32];
+
+	for (uint16_t r = 0; r < env->plan->route_count; r++) {
+		int fd, err;
+
+		if (!env->plan->routes[r].drift.reference[0])
+			continue;
+		snprintf(name, sizeof name, "reference.%u", r);
+		fd = role_fd(env, name);
+		err = reference_read(fd, env->plan->routes[r].name, &portrait, &why);
+		if (err) {
+			LOG(ERROR, "reference_failed", log_text("route", env->plan->routes[r].name),
+			    log_text("why", why ? why : err_text(err)));
+			return err;
+		}
+		results_reference(judge.results, r, &portrait);
+	}
+	return 0;
+}
+
 static int open_results(const struct role_env *env)
 {
 	char directory[64], run_id[32], why[256] = "";
@@ -388,6 +414,8 @@ static int open_results(const struct role_env *env)
 		LOG(ERROR, "results_failed", log_text("why", why));
 		return ERR_SYS;
 	}
+	if (read_references(env))
+		return ERR_SYS;
 	ledger_recover(env->ledger);
 	return env->epoch > 0 ? forget_unsettled(env) : 0;
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capture/found.h"
 #include "capture/head.h"
 #include "proto/base/log.h"
 #include "proto/coding.h"
@@ -247,14 +248,13 @@ static uint32_t control(const struct plan_route *route, const struct results_pai
 	return outcome;
 }
 
-/* The answer holds a class of entities that its request does not: it came from somewhere else. Where nobody
- * looked into both, nothing can be told. */
+/* The answer holds an entity that its request does not: it came from somewhere else. Where nobody looked into
+ * both, nothing can be told. */
 static enum results_privacy privacy(const struct leg *client, const struct leg *other)
 {
 	if (!(client->flags & other->flags & RECORD_LOOKED))
 		return PRIVACY_UNKNOWN;
-	return (other->found[0] & ~client->found[0]) | (other->found[1] & ~client->found[1]) ? PRIVACY_NEW
-	                                                                                     : PRIVACY_KEPT;
+	return found_adds(buf_span(&client->found), buf_span(&other->found)) ? PRIVACY_NEW : PRIVACY_KEPT;
 }
 
 static void tell_change(void)

@@ -99,15 +99,14 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 
 	r.leg = leg_number;
 	r.flags = leg->flags | RECORD_MASKED;
+	r.policy = leg->policy;
 	emit(&r, RECORD_HEAD, leg->start_ns + shift_ns, buf_span(&leg->head));
 	for (size_t i = 0, from = 0; i < count; from = marks[i++].end)
 		emit_chunk(&r, marks[i].time_ns + shift_ns,
 		           (struct span){body.data + from, marks[i].end - from});
 	if (buf_len(&leg->trailers))
 		emit(&r, RECORD_TRAILERS, leg->end_ns + shift_ns, buf_span(&leg->trailers));
-	r.found[0] = leg->found[0];
-	r.found[1] = leg->found[1];
-	emit(&r, RECORD_END, leg->end_ns + shift_ns, SPAN(""));
+	emit(&r, RECORD_END, leg->end_ns + shift_ns, buf_span(&leg->found));
 }
 
 /* --- pace --- */
@@ -181,9 +180,23 @@ static uint32_t sample_ppm(const struct exchange *x)
 	return (uint32_t)((uint64_t)x->sample_ppm * player.env->plan->replay_choice.sample_ppm / 1000000);
 }
 
-static uint32_t all_of(const struct exchange *x)
+/* A bit for each candidate that is to be sent it: what is chosen for one of a share is chosen by the same
+ * hash in every run, also in one that goes on where another stopped. */
+static uint32_t wanted(const struct exchange *x)
 {
-	return (1u << player.env->plan->routes[x->route].candidate_count) - 1;
+	const struct plan *plan = player.env->plan;
+	const struct plan_route *route = &plan->routes[x->route];
+	uint64_t all = plan->replay_choice.sample_ppm;
+	uint32_t mask = 0;
+
+	for (uint32_t c = 0; c < route->candidate_count; c++) {
+		uint64_t share = all * route->candidates[c].sample_ppm / 1000000;
+
+		if (schedule_draws(plan->seed, x->sample_ppm ? x->sample_hash : x->id, (uint32_t)share) ||
+		    share == all)
+			mask |= 1u << c;
+	}
+	return mask;
 }
 
 /* Its subject, by the masked head, has withdrawn since it was captured: counted, never sent. */
@@ -227,7 +240,7 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 	uint64_t shift;
 	bool waited = false;
 
-	while (ledger_take(l, 0, r.id, x->route, all_of(x) & ~journal_sent(player.journal, r.id),
+	while (ledger_take(l, 0, r.id, x->route, wanted(x) & ~journal_sent(player.journal, r.id),
 	                   route->candidate_count, OUTCOME_SAMPLED_OUT, (uint32_t)player.baselines[x->route],
 	                   OUTCOME_CAPTURE_OFF, &r.slot)) {
 		if (stopped()) {
@@ -252,7 +265,7 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 
 static bool was_sent(const struct exchange *x)
 {
-	return !(all_of(x) & ~journal_sent(player.journal, player.sequence + 1));
+	return !(wanted(x) & ~journal_sent(player.journal, player.sequence + 1));
 }
 
 /* False: stopped. */

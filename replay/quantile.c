@@ -97,8 +97,13 @@ static double eta_end(double c)
 /* The least constant whose error is alpha. */
 static double band_constant(double alpha)
 {
+	static struct {
+		double alpha, constant;
+	} last;                      /* the search is long, and asked for the same again and again */
 	double low = 1, high = 1000; /* errors far above 1 and far below the least double */
 
+	if (last.alpha == alpha)
+		return last.constant;
 	for (int i = 0; i < SEARCH_STEPS; i++) {
 		double c = low + (high - low) / 2, eta = least_at(band_error, &c, 1, eta_end(c));
 
@@ -107,6 +112,8 @@ static double band_constant(double alpha)
 		else
 			high = c;
 	}
+	last.alpha = alpha;
+	last.constant = high;
 	return high;
 }
 
@@ -148,17 +155,37 @@ struct interval quantile_ci(struct sample s, double q, double alpha, double t_op
 	return quantile_interval(s, quantile_ranks(s.n, q, alpha, t_opt));
 }
 
-struct interval quantile_sketch_ci(const struct sketch *s, double q, double alpha, double t_opt)
+struct interval quantile_sketch_ci(const struct sketch *s, uint64_t beyond, double q, double alpha,
+                                   double t_opt)
 {
-	struct ranks ranks = quantile_ranks(s->count, q, alpha, t_opt);
+	struct ranks ranks = quantile_ranks(s->count + beyond, q, alpha, t_opt);
 	struct interval out = {0, INFINITY};
 	double edge;
 
 	if (ranks.low)
-		sketch_rank(s, ranks.low, &out.low, &edge);
+		sketch_rank(s, ranks.low < s->count ? ranks.low : s->count, &out.low, &edge);
 	if (ranks.high <= s->count)
 		sketch_rank(s, ranks.high, &edge, &out.high);
 	return out;
+}
+
+static uint64_t rank_of(uint64_t n, double q)
+{
+	return 1 + (uint64_t)(fmin(1, fmax(0, q)) * (double)(n - 1));
+}
+
+double quantile_sketch(const struct sketch *s, uint64_t beyond, double q)
+{
+	double rank;
+
+	if (!s->count && !beyond)
+		return NAN;
+	if (!beyond)
+		return (double)sketch_quantile(s, q);
+	rank = (double)rank_of(s->count + beyond, q);
+	if (rank > (double)s->count)
+		return INFINITY;
+	return (double)sketch_quantile(s, (rank - 0.5) / fmax(1, (double)s->count - 1));
 }
 
 /* --- differences --- */
@@ -176,25 +203,31 @@ static struct interval signed_rank(const struct sketch *below, const struct sket
 	return (struct interval){-high, -low};
 }
 
-double quantile_signed(const struct sketch *below, const struct sketch *rest, double q)
+double quantile_signed(const struct sketch *below, const struct sketch *rest, uint64_t beyond, double q)
 {
 	uint64_t n = below->count + rest->count;
 	struct interval at;
 
 	if (!n)
 		return NAN;
-	at = signed_rank(below, rest, 1 + (uint64_t)(fmin(1, fmax(0, q)) * (double)(n - 1)));
+	if (rank_of(n + beyond, q) > n)
+		return INFINITY;
+	at = signed_rank(below, rest, rank_of(n + beyond, q));
 	return (at.low + at.high) / 2;
 }
 
-struct interval quantile_signed_ci(const struct sketch *below, const struct sketch *rest, double q,
-                                   double alpha, double t_opt)
+struct interval quantile_signed_ci(const struct sketch *below, const struct sketch *rest, uint64_t beyond,
+                                   double q, double alpha, double t_opt)
 {
 	uint64_t n = below->count + rest->count;
-	struct ranks ranks = quantile_ranks(n, q, alpha, t_opt);
+	struct ranks ranks = quantile_ranks(n + beyond, q, alpha, t_opt);
+	struct interval out = {-INFINITY, INFINITY};
 
-	return (struct interval){ranks.low ? signed_rank(below, rest, ranks.low).low : -INFINITY,
-	                         ranks.high <= n ? signed_rank(below, rest, ranks.high).high : INFINITY};
+	if (ranks.low && n)
+		out.low = signed_rank(below, rest, ranks.low < n ? ranks.low : n).low;
+	if (ranks.high <= n)
+		out.high = signed_rank(below, rest, ranks.high).high;
+	return out;
 }
 
 /* --- two arms --- */

@@ -35,14 +35,18 @@ double quantile_value(struct sample, double q);
 /* Its values; infinite where there is no bound. */
 struct interval quantile_interval(struct sample, struct ranks);
 struct interval quantile_ci(struct sample, double q, double alpha, double t_opt);
-/* The same of microseconds in a sketch, widened by the sketch's error; low is 0 where there is no bound. */
-struct interval quantile_sketch_ci(const struct sketch *, double q, double alpha, double t_opt);
+/* The same of microseconds in a sketch and of `beyond` values that are known to be above all of them (a
+ * timeout is censored so), widened by the sketch's error; low is 0 where there is no bound. */
+struct interval quantile_sketch_ci(const struct sketch *, uint64_t beyond, double q, double alpha,
+                                   double t_opt);
+/* Infinite where it lies beyond; NaN of none. */
+double quantile_sketch(const struct sketch *, uint64_t beyond, double q);
 
 /* Of differences in two sketches: those below 0 by their size in `below`, the others in `rest`. us; NaN when
- * both are empty; an end is infinite where there is no bound. */
-double quantile_signed(const struct sketch *below, const struct sketch *rest, double q);
-struct interval quantile_signed_ci(const struct sketch *below, const struct sketch *rest, double q,
-                                   double alpha, double t_opt);
+ * both are empty; an end is infinite where there is no bound, or it lies beyond. */
+double quantile_signed(const struct sketch *below, const struct sketch *rest, uint64_t beyond, double q);
+struct interval quantile_signed_ci(const struct sketch *below, const struct sketch *rest, uint64_t beyond,
+                                   double q, double alpha, double t_opt);
 
 /* Candidate's q-quantile less live's: each arm at alpha / 2, so that both hold at once. */
 struct interval quantile_shift(struct sample live, struct sample candidate, double q, double alpha,

@@ -73,7 +73,8 @@ static bool is_ours(struct span name, const struct request_to *to)
 {
 	const struct plan_header_edits *edits = &to->plan->rewrite.headers;
 
-	if (span_eq(name, MARK) || span_eq(name, SPAN("host")) || mask_is_credential(name) ||
+	if (span_eq(name, MARK) || span_eq(name, SPAN(REQUEST_MOVED)) || span_eq(name, SPAN("host")) ||
+	    mask_is_credential(name) ||
 	    (buf_len(&to->credential) && span_eq(name, span_of(to->plan->credential_header))))
 		return true;
 	for (uint32_t i = 0; i < edits->count; i++)

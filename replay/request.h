@@ -11,6 +11,10 @@
 #include "capture/fold.h"
 #include "capture/plan.h"
 
+/* The field of a capture that says which two requests differ in one number ("17 0", and the moved "17 1");
+ * nobody is sent it. */
+#define REQUEST_MOVED "understudy-moved"
+
 struct request_to {
 	const struct plan_candidate *plan;
 	char mark[32 + NAME_MAX_BYTES];

@@ -215,6 +215,7 @@ int results_store_asked(struct results *r, const struct tally *t)
 	bind_text(s, 3, tally_candidate(r, t)->name);
 	bind_text(s, 4, r->route_slices[t->route]);
 	bind_integer(s, 5, t->segment + 1);
+	bind_integer(s, 6, tally_number(r, t->route, t->candidate));
 	return results_run(s);
 }
 
@@ -291,6 +292,8 @@ static uint64_t stored_bytes(const struct results_pair *p)
 	const struct comparison *c = p->comparison;
 	uint64_t bytes = PAIR_BYTES + (uint64_t)c->row_count * ROW_BYTES;
 
+	if (c->scores)
+		bytes += (uint64_t)c->row_count * 2 * c->classes * sizeof *c->scores;
 	if (c->diverged)
 		bytes += kept_len(p->request_head) + kept_len(p->request_body) + kept_len(p->live.body) +
 		         kept_len(p->other.body);
@@ -312,6 +315,21 @@ static void bind_measures(sqlite3_stmt *s, int at, const struct row *row)
 	sqlite3_bind_double(s, at + 3, row->tv);
 }
 
+/* Of row `at`: how many, 0 when it has none. */
+static unsigned scores_of(const struct comparison *c, uint32_t at, const float **out)
+{
+	if (!c->scores || at >= c->row_count || !c->rows[at].has_scores)
+		return 0;
+	*out = c->scores + (size_t)at * 2 * c->classes;
+	return 2 * c->classes;
+}
+
+static void bind_scores(sqlite3_stmt *s, int at, const float *scores, unsigned count)
+{
+	if (count)
+		sqlite3_bind_blob(s, at, scores, (int)(count * sizeof *scores), SQLITE_STATIC);
+}
+
 /* Values come from clients: printable ASCII of some length, or it is none. */
 static void name_request(struct span head, char out[REQUEST_ID_BYTES + 1])
 {
@@ -329,6 +347,7 @@ static void name_request(struct span head, char out[REQUEST_ID_BYTES + 1])
 static void describe(const struct results_pair *p, unsigned asked, sqlite3_int64 n, struct stored_pair *out)
 {
 	const struct comparison *c = p->comparison;
+	const float *scores = NULL;
 
 	*out = (struct stored_pair){
 	        .n = n,
@@ -346,6 +365,9 @@ static void describe(const struct results_pair *p, unsigned asked, sqlite3_int64
 	};
 	out->flags = (c->diverged ? DIVERGED : 0) | (p->against_baseline ? AGAINST_BASELINE : 0) |
 	             (p->drilled ? DRILLED : 0) | row_flags(&out->first) << FIRST_ROW_SHIFT;
+	out->scores = scores_of(c, 0, &scores);
+	if (out->scores)
+		memcpy(out->score, scores, out->scores * sizeof *scores);
 	name_request(p->request_head, out->request_id);
 }
 
@@ -366,6 +388,7 @@ static void bind_pair(sqlite3_stmt *s, const struct stored_pair *p)
 	bind_measures(s, 13, &p->first);
 	if (p->request_id[0])
 		bind_text(s, 23, p->request_id);
+	bind_scores(s, 24, p->score, p->scores);
 }
 
 /* One that agreed and has no slice of its own waits for the commit: all in a row, they cost half. */
@@ -414,10 +437,14 @@ static int store_rows(struct results *r, sqlite3_int64 pair, const struct compar
 	int rc = 0;
 
 	for (uint32_t i = 1; !rc && i < c->row_count; i++) {
+		const float *scores = NULL;
+		unsigned count = scores_of(c, i, &scores);
+
 		sqlite3_bind_int64(s, 1, pair);
 		bind_integer(s, 2, i);
 		bind_integer(s, 3, row_flags(&c->rows[i]));
 		bind_measures(s, 4, &c->rows[i]);
+		bind_scores(s, 8, scores, count);
 		rc = results_run(s);
 	}
 	return rc;
@@ -635,6 +662,7 @@ void results_close(struct results **handle)
 	free(r->strata);
 	free(r->strata_before);
 	free(r->route_slices);
+	free(r->references);
 	free(r->tallies);
 	free(r->source);
 	free(r->directory);

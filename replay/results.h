@@ -67,6 +67,9 @@ struct results_lag { /* a replay's lateness: actual less intended time of sendin
  * `source` is "mirror" or "replay". 0, ERR_SYS, ERR_NOMEM; a sentence in `why` (256 bytes). */
 int results_open(const char *directory, const struct plan *, const char *run_id, const char *source,
                  struct results **out, char why[256]) MUST_CHECK;
+/* What the requests of a route are held against; before the first pair of a run. Copied. */
+struct portrait;
+void results_reference(struct results *, uint16_t route, const struct portrait *);
 /* Forget a pair of the last commit whose cell was not settled as compared before a crash; the others of the
  * last commit stay. Only before the first results_add(). 0, ERR_SYS. */
 int results_forget(struct results *, uint64_t id, uint16_t route, uint16_t candidate) MUST_CHECK;

@@ -2,7 +2,8 @@
  * results_batch.c - the observations of the last batch, in one row of results.db: what a crash may take back.
  *
  * In memory they are those of the open batch, or of the last one that was committed; each is an entry and,
- * behind it, the observation: its fixed part, then its slices and paths as texts with their NULs.
+ * behind it, the observation: its fixed part, then its slices, paths and features as texts with their NULs,
+ * then its outputs.
  */
 #define _GNU_SOURCE
 #include <stddef.h>
@@ -40,11 +41,11 @@ static uint32_t versions_bytes(const struct versions *v)
 	return (uint32_t)n;
 }
 
-static void put_versions(char *room, const struct versions *v)
+static void put_versions(char **room, const struct versions *v)
 {
-	room = stpcpy(room, v->asked.text) + 1;
+	*room = stpcpy(*room, v->asked.text) + 1;
 	for (int i = 0; i < VERSION_SIDES; i++)
-		room = stpcpy(room, v->sides[i].text) + 1;
+		*room = stpcpy(*room, v->sides[i].text) + 1;
 }
 
 int results_batch_note(struct results *r, const struct results_pair *p, int64_t n,
@@ -60,6 +61,7 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 	for (uint32_t i = 0; i < o->feature_count; i++)
 		entry.bytes += (uint32_t)strlen(o->features.at[i]) + 1;
 	entry.bytes += versions_bytes(&o->versions);
+	entry.bytes += o->output_count * (uint32_t)sizeof *o->outputs;
 	room = buf_room(&r->observations, sizeof entry + entry.bytes);
 	if (!room) {
 		r->observations.err = 0;
@@ -75,7 +77,8 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 		room = stpcpy(room, o->paths[i]) + 1;
 	for (uint32_t i = 0; i < o->feature_count; i++)
 		room = stpcpy(room, o->features.at[i]) + 1;
-	put_versions(room, &o->versions);
+	put_versions(&room, &o->versions);
+	memcpy(room, o->outputs, o->output_count * sizeof *o->outputs);
 	buf_grown(&r->observations, sizeof entry + entry.bytes);
 	return 0;
 }
@@ -98,7 +101,7 @@ static bool read_observation(const struct entry *entry, const char *bytes, struc
 
 	memcpy(o, bytes, OBSERVATION_BYTES);
 	if (o->slice_count > SLICES_MAX || o->path_count > RESULTS_PATHS_MAX ||
-	    o->feature_count > AUTO_FEATURES)
+	    o->feature_count > AUTO_FEATURES || o->output_count > FEATURES_MAX)
 		return false;
 	bytes += OBSERVATION_BYTES;
 	for (uint32_t i = 0; i < o->slice_count; i++)
@@ -111,7 +114,10 @@ static bool read_observation(const struct entry *entry, const char *bytes, struc
 	bytes = read_text(bytes, end, o->versions.asked.text, VERSION_BYTES);
 	for (int i = 0; i < VERSION_SIDES; i++)
 		bytes = read_text(bytes, end, o->versions.sides[i].text, VERSION_BYTES);
-	return bytes != NULL;
+	if (!bytes || (size_t)(end - bytes) != o->output_count * sizeof *o->outputs)
+		return false;
+	memcpy(o->outputs, bytes, o->output_count * sizeof *o->outputs);
+	return true;
 }
 
 int results_batch_store(struct results *r)

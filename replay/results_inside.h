@@ -5,6 +5,7 @@
  *   results_schema.c    its tables, views and statements
  *   results_tally.c     aggregate state: counting an observation, storing it, rebuilding it after a crash
  *   results_segment.c   which segment a pair belongs to, by who answered
+ *   results_drift.c     how far requests and answers have moved
  *   results_batch.c     the observations of the last batch, for that rebuilding
  *   results_keep.c      which pairs stay when the run grows past its bound
  *   results_judge.c     what the gates say of a candidate, from tally and ledger
@@ -19,6 +20,7 @@
 #include "replay/auto_slices.h"
 #include "replay/evidence.h"
 #include "replay/gate.h"
+#include "replay/portrait.h"
 #include "replay/results.h"
 
 enum {
@@ -28,7 +30,12 @@ enum {
 	PATHS_COUNTED = 64,
 	LABELS_COUNTED = 16,
 	SEGMENTS_MAX = 8,
-	COMBINATIONS_MAX = 8
+	COMBINATIONS_MAX = 8,
+	SESSIONS_COUNTED = 2048, /* by hash: sessions that share a place count as one */
+	BLOCK_PAIRS = 32,
+	MOVES_OPEN =
+	        512, /* requests whose moved twin has not been compared, by number; later ones replace them */
+	OUTPUTS_WARM = 200 /* of live's, set the bins of a feature of answers, and are not counted */
 };
 
 struct slice {
@@ -42,6 +49,20 @@ struct path {
 	char name[RESULTS_PATH_BYTES];
 	uint64_t diverged;                      /* pairs whose candidate differs there */
 	uint64_t candidate_only, baseline_only; /* of those that the baseline answered too */
+};
+
+/* Scores of one of two requests that differ in one number. */
+struct move {
+	uint64_t number; /* of both; 0: it is neither */
+	uint32_t moved;  /* it is the one that was moved */
+	double live, other;
+};
+
+/* A feature of an answer, on both sides; NaN: it has none. */
+struct output {
+	char name[FEATURE_BYTES];
+	uint32_t word;
+	double live, other;
 };
 
 /* One pair as the tallies count it: enough to count it again. */
@@ -62,13 +83,19 @@ struct observation {
 	uint32_t label_rows, live_favoured, other_favoured; /* rows with labels; given the route's label */
 	uint16_t labels[LABELS_COUNTED], flips[LABELS_COUNTED]; /* rows by live's label */
 	uint32_t path_count;
-	uint32_t auto_half, feature_count;
+	uint32_t auto_half, feature_count, output_count;
+	double weight;    /* up to its cap; NaN: it has none */
+	uint32_t session; /* its place; UINT32_MAX: it has none */
+	struct move move;
+	bool live_good, other_good;         /* answered, and within the route's slo */
+	double inputs[PORTRAIT_FEATURES];   /* by the reference's features; NaN: it has none */
 	uint8_t differs[RESULTS_PATHS_MAX]; /* 1: the candidate, 2: the baseline */
 	uint32_t slice_count;               /* beside the route's, which all its pairs are in */
 	char slices[SLICES_MAX][SLICE_NAME_BYTES];
 	char paths[RESULTS_PATHS_MAX][RESULTS_PATH_BYTES];
 	struct auto_features features;
 	struct versions versions;
+	struct output outputs[FEATURES_MAX];
 };
 
 /* The aggregate state of one segment of one candidate of one route. */
@@ -104,6 +131,19 @@ struct tally {
 	uint32_t path_count;
 	struct path paths[PATHS_COUNTED];
 	struct auto_slices auto_slices;
+	double weight, weight_diverged;          /* sums */
+	uint64_t weighed, live_good, other_good; /* pairs */
+	struct {
+		uint32_t pairs, rows, diverged;
+	} sessions[SESSIONS_COUNTED];
+	uint64_t moved, live_violations, other_violations;
+	struct move moves[MOVES_OPEN];
+	uint64_t session_pairs, session_rows; /* of the largest */
+	struct stat_lag lag_diverged, lag_latency;
+	struct portrait inputs;  /* the reference's, and of these pairs */
+	struct portrait outputs; /* live's, and the candidate's */
+	uint32_t warm_count[PORTRAIT_FEATURES];
+	double warm[PORTRAIT_FEATURES][OUTPUTS_WARM];
 	uint32_t slice_count;
 	struct slice slices[SLICES_COUNTED];
 	struct results_standing standing;
@@ -156,6 +196,8 @@ struct stored_pair {
 	uint64_t id, bytes, seen_us, live_us, other_us;
 	unsigned asked, flags, live_status, other_status, rows, rows_diverged;
 	struct row first;
+	unsigned scores; /* how many there are */
+	float score[2 * COMPARE_SCORES_MAX];
 	char request_id[REQUEST_ID_BYTES + 1]; /* as the client gave it, masked; empty: it is our id */
 };
 
@@ -180,6 +222,7 @@ struct results {
 	struct stratum *strata;
 	struct stratum *strata_before; /* as they were when the open batch began */
 	unsigned condemned_before;
+	struct portrait *references;            /* by route; of none: empty */
 	char (*route_slices)[SLICE_NAME_BYTES]; /* by route: the slice that all its pairs are in */
 };
 
@@ -250,9 +293,19 @@ const struct tally *results_baseline(const struct results *, uint16_t route);
 /* Store what the gates say now, the slices, and a point of the timeline. 0, ERR_SYS. */
 int results_store_gates(struct results *, struct tally *, const struct judgement *);
 
+/* Features of the request and of both answers, and their counts (results_drift.c). */
+void results_observe_drift(const struct results *, const struct results_pair *, struct observation *);
+void results_count_drift(struct tally *, const struct observation *);
+void results_put_drift(struct buf *, const struct results *, const struct tally *);
+
 /* --- judging --- */
 
 uint64_t results_group_sum(const uint64_t counts[OUTCOMES], enum outcome_group);
+/* Answers that did not come in time: they would have taken longer than any that did. */
+uint64_t results_timeouts(const uint64_t counts[OUTCOMES]);
+/* The variance of the rate by sessions over that by pairs (ratio estimator; Kish, Survey Sampling 1965). NaN:
+ * fewer than two sessions, or all pairs are alike. */
+double results_design_effect(const struct tally *, double rate);
 /* The latency that a candidate's is held against: its baseline's, else live's. */
 const struct sketch *results_reference_latency(const struct results *, const struct tally *);
 /* Of the faults planted in clones, were 99 in 100 found? True before the first. */

@@ -309,14 +309,15 @@ static void put_ignored(struct buf *b, const struct plan_route *route)
 	buf_puts(b, "]},");
 }
 
-static void put_quantiles(struct buf *b, const char *key, const struct sketch *s)
+/* Of these and of `beyond` that were not waited for, which have no figure. */
+static void put_quantiles(struct buf *b, const char *key, const struct sketch *s, uint64_t beyond)
 {
 	buf_printf(b, "\"%s\":{", key);
-	put_double(b, "p50", s->count ? (double)sketch_quantile(s, 0.5) : NAN);
+	put_double(b, "p50", quantile_sketch(s, beyond, 0.5));
 	buf_puts(b, ",");
-	put_double(b, "p90", s->count ? (double)sketch_quantile(s, 0.9) : NAN);
+	put_double(b, "p90", quantile_sketch(s, beyond, 0.9));
 	buf_puts(b, ",");
-	put_double(b, "p99", s->count ? (double)sketch_quantile(s, 0.99) : NAN);
+	put_double(b, "p99", quantile_sketch(s, beyond, 0.99));
 	buf_puts(b, ",");
 	put_double(b, "max", s->count ? (double)s->max_us : NAN);
 	buf_puts(b, "}");
@@ -333,7 +334,7 @@ static void put_pace_side(struct buf *b, const char *key, const struct sketch sk
 	buf_printf(b, ",\"%s\":{", key);
 	for (int i = 0; i < PACE_FIGURES; i++) {
 		buf_puts(b, i ? "," : "");
-		put_quantiles(b, names[i], &sketches[i]);
+		put_quantiles(b, names[i], &sketches[i], 0);
 	}
 	buf_puts(b, "}");
 }
@@ -379,51 +380,55 @@ static void put_agreement(struct buf *b, const struct agreement *a)
 }
 
 /* Of pairs: candidate less reference, in us. */
-static void put_shift(struct buf *b, const struct tally *t)
+static void put_shift(struct buf *b, const struct tally *t, uint64_t timeouts)
 {
 	static const double q[] = {0.5, 0.9, 0.99};
 
 	buf_puts(b, "\"shift\":{");
 	for (int i = 0; i < 3; i++) {
 		buf_printf(b, "%s\"p%.0f\":{", i ? "," : "", q[i] * 100);
-		put_double(b, "value", quantile_signed(&t->faster, &t->slower, q[i]));
+		put_double(b, "value", quantile_signed(&t->faster, &t->slower, timeouts, q[i]));
 		buf_puts(b, ",");
-		put_interval(b, "ci",
-		             quantile_signed_ci(&t->faster, &t->slower, q[i], GATE_ALPHA, GATE_T_OPT));
+		put_interval(
+		        b, "ci",
+		        quantile_signed_ci(&t->faster, &t->slower, timeouts, q[i], GATE_ALPHA, GATE_T_OPT));
 		buf_puts(b, "}");
 	}
 	buf_puts(b, "}");
 }
 
-static void put_latency(struct buf *b, const struct results *r, const struct tally *t)
+static void put_latency(struct buf *b, const struct results *r, const struct tally *t, uint64_t timeouts)
 {
 	struct plan_gate gate = {.metric = GATE_LATENCY_P99_RATIO};
-	struct gate_input in = {.candidate = &t->other, .reference = results_reference_latency(r, t)};
+	struct gate_input in = {
+	        .candidate = &t->other, .reference = results_reference_latency(r, t), .censored = timeouts};
 	struct gate_result ratio;
 
 	gate_evaluate(&gate, &in, &ratio);
 	buf_puts(b, "\"latency_us\":{");
-	put_quantiles(b, "live", &t->live);
+	put_quantiles(b, "live", &t->live, 0);
 	buf_puts(b, ",");
-	put_quantiles(b, "candidate", &t->other);
+	put_quantiles(b, "candidate", &t->other, timeouts);
+	buf_printf(b, ",\"timeouts\":%llu", (unsigned long long)timeouts);
 	buf_puts(b, ",");
-	put_quantiles(b, "first_byte", &t->first);
+	put_quantiles(b, "first_byte", &t->first, timeouts);
 	if (r->plan->replay) {
 		buf_puts(b, ",");
-		put_quantiles(b, "response", &t->response);
+		put_quantiles(b, "response", &t->response, timeouts);
 		buf_puts(b, ",");
-		put_quantiles(b, "lag", &t->lag);
+		put_quantiles(b, "lag", &t->lag, 0);
 	}
 	buf_puts(b, ",\"ratio\":{\"p99\":{");
 	put_double(b, "value", ratio.value);
 	buf_puts(b, ",");
 	put_interval(b, "ci", ratio.ci);
 	buf_puts(b, "}},");
-	put_shift(b, t);
+	put_shift(b, t, timeouts);
 	buf_puts(b, "},");
 }
 
-/* Requests of the route, and pairs, a second between the first and the last pair. */
+/* Requests of the route, and pairs, a second between the first and the last pair; goodput: of pairs, those
+ * that the side answered without an error and within the slo. */
 static void put_throughput(struct buf *b, const struct results *r, const struct tally *t, uint64_t seen)
 {
 	double seconds = (double)(t->last_us - t->first_us) / 1e6;
@@ -439,8 +444,111 @@ static void put_throughput(struct buf *b, const struct results *r, const struct 
 	put_double(b, "reference_in_flight", reference.rate > 0 ? reference.in_flight : NAN);
 	buf_puts(b, ",");
 	put_double(b, "candidate_in_flight", candidate.rate > 0 ? candidate.in_flight : NAN);
+	if (tally_route(r, t)->slo_ms) {
+		buf_puts(b, ",");
+		put_integer(b, "slo_ms", tally_route(r, t)->slo_ms);
+		buf_puts(b, ",");
+		put_double(b, "live_goodput", seconds > 0 ? (double)t->live_good / seconds : NAN);
+		buf_puts(b, ",");
+		put_double(b, "candidate_goodput", seconds > 0 ? (double)t->other_good / seconds : NAN);
+	}
 	buf_printf(b, ",\"load_matched\":%s",
 	           r->plan->replay || !gate_load_apart(reference, candidate) ? "true" : "false");
+	buf_puts(b, "},");
+}
+
+/* How like their predecessors pairs are. Neighbours that are alike are fewer observations than they seem: the
+ * interval of blocks takes BLOCK_PAIRS of them for one (batch means; Law and Kelton 1979), which weighted
+ * observations give: each pair a share of its block's. */
+static void put_neighbours(struct buf *b, const struct tally *t)
+{
+	double n = (double)t->pairs, one = stat_lag_one(&t->lag_diverged),
+	       two = stat_lag_one(&t->lag_latency);
+
+	buf_puts(b, "\"autocorrelation\":{");
+	put_double(b, "diverged_lag_1", one);
+	buf_puts(b, ",");
+	put_double(b, "latency_lag_1", two);
+	buf_printf(b, ",\"over_chance\":%s,", fmax(one, two) > 2 / sqrt(n) ? "true" : "false");
+	buf_printf(b, "\"block_pairs\":%d,\"blocks\":%llu,", BLOCK_PAIRS,
+	           (unsigned long long)(t->pairs / BLOCK_PAIRS));
+	put_interval(b, "block_ci",
+	             stat_rate_weighted((double)t->diverged / BLOCK_PAIRS, n / BLOCK_PAIRS, GATE_ALPHA,
+	                                GATE_T_OPT));
+	buf_puts(b, "},");
+}
+
+/* Only with a `session`: the variance of its rate beside that of independent pairs (Kish 1965) is told, the
+ * interval asks nothing of it. */
+static void put_session(struct buf *b, const struct results *r, const struct tally *t)
+{
+	double largest = t->session_pairs ? (double)t->session_pairs : 1, n = (double)t->pairs,
+	       p = n > 0 ? (double)t->diverged / n : 0;
+	uint64_t places = 0;
+
+	if (!tally_route(r, t)->session.header[0])
+		return;
+	for (int i = 0; i < SESSIONS_COUNTED; i++)
+		places += t->sessions[i].pairs > 0;
+	buf_printf(b, "\"session\":{\"count\":%llu,\"largest\":%llu,", (unsigned long long)places,
+	           (unsigned long long)t->session_pairs);
+	put_interval(b, "divergence_ci",
+	             stat_rate_weighted((double)t->diverged / largest, n / largest, GATE_ALPHA, GATE_T_OPT));
+	buf_puts(b, ",");
+	put_double(b, "design_effect", results_design_effect(t, p));
+	buf_puts(b, "},");
+}
+
+/* Only with a `weight`. */
+static void put_weight(struct buf *b, const struct results *r, const struct tally *t)
+{
+	const struct plan_weight *w = &tally_route(r, t)->weight;
+
+	if (!w->path[0])
+		return;
+	buf_puts(b, "\"weight\":{");
+	put_text(b, "path", w->path);
+	buf_puts(b, ",");
+	put_double(b, "cap", w->cap);
+	buf_printf(b, ",\"pairs\":%llu,\"without\":%llu,", (unsigned long long)t->weighed,
+	           (unsigned long long)(t->pairs - t->weighed));
+	put_double(b, "value", t->weight);
+	buf_puts(b, ",");
+	put_double(b, "diverged", t->weight_diverged);
+	buf_puts(b, ",");
+	put_double(b, "rate", t->weight > 0 ? t->weight_diverged / t->weight : NAN);
+	buf_puts(b, ",");
+	put_interval(
+	        b, "ci",
+	        stat_rate_weighted(t->weight_diverged / w->cap, t->weight / w->cap, GATE_ALPHA, GATE_T_OPT));
+	buf_puts(b, "},");
+}
+
+static void put_violations(struct buf *b, const char *key, uint64_t k, uint64_t n)
+{
+	buf_printf(b, "\"%s\":{\"violations\":%llu,", key, (unsigned long long)k);
+	put_double(b, "rate", share(k, n));
+	buf_puts(b, ",");
+	put_interval(b, "ci", stat_rate(k, n, GATE_ALPHA, GATE_T_OPT));
+	buf_puts(b, "}");
+}
+
+/* Only of a replay that moves a number of each request. */
+static void put_moves(struct buf *b, const struct plan_move *m, const struct tally *t)
+{
+	if (!m->path[0])
+		return;
+	buf_puts(b, "\"monotonicity\":{");
+	put_text(b, "path", m->path);
+	buf_puts(b, ",");
+	put_double(b, "step", m->step);
+	buf_puts(b, ",");
+	put_text(b, "score", m->score);
+	buf_printf(b, ",\"must_not\":\"%s\",\"moved\":%llu,", m->falls ? "rise" : "fall",
+	           (unsigned long long)t->moved);
+	put_violations(b, "live", t->live_violations, t->moved);
+	buf_puts(b, ",");
+	put_violations(b, "candidate", t->other_violations, t->moved);
 	buf_puts(b, "},");
 }
 
@@ -760,14 +868,19 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 		put_measure(b, measure_name(m), &t->measures[m], t->row_sums[m], t->rows_measured[m]);
 	}
 	buf_puts(b, "},");
-	put_latency(b, r, t);
+	put_latency(b, r, t, results_timeouts(t->settled));
 	put_throughput(b, r, t, results_seen(r, t, all));
+	put_neighbours(b, t);
+	put_session(b, r, t);
+	put_weight(b, r, t);
+	put_moves(b, &r->plan->replay_move, t);
 	put_share(b, &t->share);
 	put_drill(b, r, t);
 	put_control(b, t);
 	put_noise(b, t);
 	put_labels(b, t);
 	put_fairness(b, r, t);
+	results_put_drift(b, r, t);
 	put_gates(b, j);
 	put_segments(b, r, t, all);
 	put_slices(b, t);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "replay/results_inside.h"
+#include "replay/spread.h"
 
 static const double PATH_T_OPT = 20; /* discordant pairs of one path are few */
 
@@ -20,6 +21,25 @@ const struct sketch *results_reference_latency(const struct results *r, const st
 	const struct tally *baseline = results_baseline(r, t->route);
 
 	return baseline && baseline->pairs ? &baseline->other : &t->live;
+}
+
+uint64_t results_timeouts(const uint64_t counts[OUTCOMES])
+{
+	return counts[OUTCOME_CANDIDATE_TIMEOUT - OUTCOME_COMPARED];
+}
+
+double results_design_effect(const struct tally *t, double p)
+{
+	double squares = 0, places = 0, n = (double)t->pairs;
+
+	for (int i = 0; i < SESSIONS_COUNTED; i++) {
+		double off = t->sessions[i].diverged - p * t->sessions[i].pairs;
+
+		places += t->sessions[i].pairs > 0;
+		squares += off * off;
+	}
+	return places > 1 && p > 0 && p < 1 ? squares * places / (places - 1) / (n * p * (1 - p))
+	                                    : (double)NAN;
 }
 
 static uint64_t failures(const uint64_t counts[OUTCOMES])
@@ -70,50 +90,29 @@ static bool in_group(const struct plan_route *route, const struct slice *s)
 	       s->rows >= route->fairness.min_rows;
 }
 
-struct spread { /* of the groups' shares */
-	double low, high;
-	struct interval lowest, highest; /* of the ends of their intervals: least and greatest of each end */
-};
-
-/* Rows of one pair go together, as in gate_row_rate(). */
-static void widen(struct spread *s, uint64_t k, uint64_t n, double largest, double alpha)
-{
-	struct interval ci = stat_rate_weighted((double)k / largest, (double)n / largest, alpha, GATE_T_OPT);
-	double share = (double)k / (double)n;
-
-	s->low = fmin(s->low, share);
-	s->high = fmax(s->high, share);
-	s->lowest = (struct interval){fmin(s->lowest.low, ci.low), fmin(s->lowest.high, ci.high)};
-	s->highest = (struct interval){fmax(s->highest.low, ci.low), fmax(s->highest.high, ci.high)};
-}
-
-static struct interval difference(const struct spread *s)
-{
-	return (struct interval){fmax(0, s->highest.low - s->lowest.high), s->highest.high - s->lowest.low};
-}
-
 bool results_parity(const struct results *r, const struct tally *t, struct parity *out)
 {
 	const struct plan_route *route = tally_route(r, t);
-	struct spread live = {1, 0, {1, 1}, {0, 0}}, other = live;
-
 	double largest = t->rows_largest ? (double)t->rows_largest : 1;
+	struct spread live = SPREAD_NONE, other = SPREAD_NONE;
 
 	*out = (struct parity){0};
 	for (uint32_t i = 0; route->fairness.on && i < t->slice_count; i++)
 		out->groups += in_group(route, &t->slices[i]);
 	for (uint32_t i = 0; out->groups > 1 && i < t->slice_count; i++) {
 		const struct slice *s = &t->slices[i];
+		double rows = (double)s->rows, alpha = GATE_ALPHA / (2 * out->groups);
 
 		if (!in_group(route, s))
 			continue;
-		widen(&live, s->live_favoured, s->rows, largest, GATE_ALPHA / (2 * out->groups));
-		widen(&other, s->other_favoured, s->rows, largest, GATE_ALPHA / (2 * out->groups));
+		/* rows of one pair go together, as in gate_row_rate() */
+		spread_add(&live, (double)s->live_favoured, rows, largest, alpha, GATE_T_OPT);
+		spread_add(&other, (double)s->other_favoured, rows, largest, alpha, GATE_T_OPT);
 	}
-	out->live = live.high - live.low;
-	out->other = other.high - other.low;
-	out->live_ci = difference(&live);
-	out->other_ci = difference(&other);
+	out->live = spread_value(&live);
+	out->other = spread_value(&other);
+	out->live_ci = spread_interval(&live);
+	out->other_ci = spread_interval(&other);
 	return out->groups > 1;
 }
 
@@ -174,8 +173,10 @@ static struct gate_input input_of(const struct results *r, const struct tally *t
                                   const struct ledger_counts *all)
 {
 	struct gate_load reference, candidate;
+	struct portrait_drift drifted;
 	struct gate_input in;
 	uint64_t counts[OUTCOMES], aside, seen = results_seen(r, t, all);
+	double cap = tally_route(r, t)->weight.path[0] ? tally_route(r, t)->weight.cap : 1;
 
 	results_settled(r, t, all, counts);
 	aside = results_group_sum(counts, GROUP_SAMPLED_OUT) + results_group_sum(counts, GROUP_EXCLUDED);
@@ -184,7 +185,13 @@ static struct gate_input input_of(const struct results *r, const struct tally *t
 	        .diverged = t->diverged,
 	        .rows = t->rows,
 	        .rows_diverged = t->rows_diverged,
-	        .rows_largest = t->rows_largest,
+	        .rows_largest = t->session_rows ? t->session_rows : t->rows_largest,
+	        .session_largest = t->session_pairs,
+	        .weight = t->weight / cap,
+	        .weight_diverged = t->weight_diverged / cap,
+	        .moved = t->moved,
+	        .violations = t->other_violations,
+	        .censored = results_timeouts(counts),
 	        .compared = counts[0],
 	        .failed = failures(counts),
 	        .expected = seen > aside ? seen - aside : 0,
@@ -200,6 +207,12 @@ static struct gate_input input_of(const struct results *r, const struct tally *t
 	        .faster = &t->faster,
 	};
 	parity_change(r, t, &in);
+	drifted = portrait_drift(&t->inputs, false, GATE_ALPHA, GATE_T_OPT);
+	in.input_drift = drifted.ci;
+	in.input_drift_value = drifted.value;
+	drifted = portrait_drift(&t->outputs, true, GATE_ALPHA, GATE_T_OPT);
+	in.output_drift = drifted.ci;
+	in.output_drift_value = drifted.value;
 	results_loads(r, t, seen, &reference, &candidate);
 	in.load_apart = !r->plan->replay && gate_load_apart(reference, candidate);
 	return in;

@@ -5,7 +5,8 @@
  *
  * Pairs of one candidate, class and slice are a stratum; those of the lowest priorities go first, whole bands
  * at a time, each some 16 % of what its stratum holds. Under n a band lies in one piece and grows at its end:
- * storing touches few pages, dropping frees whole ones, and neither needs an index.
+ * storing touches few pages, dropping frees whole ones, and neither needs an index. Pairs of a band that no
+ * stratum of their candidate has dropped are a fair sample of all its pairs (`sampled` of the view pair).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 enum {
 	CHECK_SHARE = 32,
+	AGREED_SHARE = 16,
 	DROPS_A_TURN = 16 * 1024,
 	BAND_BITS = 7,
 	SEQUENCE_BITS = 40,
@@ -197,19 +199,28 @@ static uint64_t used_bytes(struct results *r)
 	return pages > 0 ? (uint64_t)pages * (uint64_t)pragma(r, "PRAGMA page_size") : 0;
 }
 
-/* The fullest stratum of what agreed; of what diverged only when nothing else is left. -1: nothing is. */
+static uint64_t most_bytes(const struct results *r)
+{
+	return r->plan->run_max_bytes ? r->plan->run_max_bytes : MAX_BYTES_DEFAULT;
+}
+
+/* The fullest stratum of what agreed, while that takes more than its share, which labels need for a fair
+ * sample; then of what diverged, and of what agreed when nothing else is left. -1: nothing is. */
 static int fullest(const struct results *r)
 {
-	int best = -1;
+	int best[2] = {-1, -1};
+	uint64_t agreed = 0;
 
 	for (unsigned i = 0; i < r->stratum_count; i++) {
+		int *of = &best[diverged(i)];
+
 		if (!r->strata[i].count)
 			continue;
-		if (best < 0 || diverged((unsigned)best) > diverged(i) ||
-		    (diverged((unsigned)best) == diverged(i) && r->strata[i].bytes > r->strata[best].bytes))
-			best = (int)i;
+		agreed += diverged(i) ? 0 : r->strata[i].bytes;
+		if (*of < 0 || r->strata[i].bytes > r->strata[*of].bytes)
+			*of = (int)i;
 	}
-	return best;
+	return best[0] >= 0 && (agreed > most_bytes(r) / AGREED_SHARE || best[1] < 0) ? best[0] : best[1];
 }
 
 /* The lowest band of the fullest stratum is to go; arrivals in it are stored no more. ERR_AGAIN: nothing is
@@ -231,6 +242,7 @@ static int condemn(struct results *r)
 		r->strata[at].least = (unsigned)(n >> SEQUENCE_BITS) % BANDS + 1;
 		sqlite3_bind_int64(s, 1, at);
 		sqlite3_bind_int64(s, 2, r->strata[at].least);
+		sqlite3_bind_int64(s, 3, at / (int)strata_each());
 		return results_run(s);
 	}
 	return ERR_AGAIN;
@@ -257,7 +269,7 @@ static int drop_condemned(struct results *r)
 /* A part a turn, so that no commit takes long; all that is needed once the bound itself is near. */
 int results_bound(struct results *r, bool now)
 {
-	uint64_t most = r->plan->run_max_bytes ? r->plan->run_max_bytes : MAX_BYTES_DEFAULT;
+	uint64_t most = most_bytes(r);
 	bool again = true;
 	int rc = 0;
 

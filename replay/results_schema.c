@@ -3,7 +3,7 @@
  *
  * A pair that agreed is one short row of integers: no index, no text, its first row inside. What is kept when
  * the run grows past its bound follows from the order of `n` alone (results_keep.c), so pairs are stored in
- * no order that means anything to a reader.
+ * no order that means anything to a reader. `scores` are floats: live's shares, then the candidate's.
  */
 #include "replay/results_inside.h"
 
@@ -22,16 +22,16 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS state(route TEXT, candidate TEXT, segment INTEGER, before BLOB,"
         " now BLOB, PRIMARY KEY(route, candidate, segment)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS last_batch(n INTEGER PRIMARY KEY, sequence INTEGER, observations BLOB);"
-        "CREATE TABLE IF NOT EXISTS least_kept(stratum INTEGER PRIMARY KEY, band INTEGER);"
+        "CREATE TABLE IF NOT EXISTS least_kept(stratum INTEGER PRIMARY KEY, band INTEGER, asked INTEGER);"
         "CREATE TABLE IF NOT EXISTS asked(n INTEGER PRIMARY KEY, route TEXT, candidate TEXT, slice TEXT,"
-        " segment INTEGER);"
+        " segment INTEGER, number INTEGER);"
         "CREATE TABLE IF NOT EXISTS stored_pair(n INTEGER PRIMARY KEY, number INTEGER, asked INTEGER,"
         " bytes INTEGER, seen_us INTEGER, flags INTEGER, live_status INTEGER, candidate_status INTEGER,"
         " live_us INTEGER, candidate_us INTEGER, rows INTEGER, rows_diverged INTEGER, live_label INTEGER,"
         " candidate_label INTEGER, js_bits REAL, tv REAL, slice TEXT, where_ TEXT, request_head BLOB,"
-        " request_body BLOB, live_body BLOB, candidate_body BLOB, request_id TEXT);"
+        " request_body BLOB, live_body BLOB, candidate_body BLOB, request_id TEXT, scores BLOB);"
         "CREATE TABLE IF NOT EXISTS stored_row(pair INTEGER, row INTEGER, flags INTEGER, live_label INTEGER,"
-        " candidate_label INTEGER, js_bits REAL, tv REAL, PRIMARY KEY(pair, row)) WITHOUT ROWID;"
+        " candidate_label INTEGER, js_bits REAL, tv REAL, scores BLOB, PRIMARY KEY(pair, row)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS divergence(pair INTEGER NOT NULL, class TEXT NOT NULL, unit TEXT,"
         " count INTEGER, PRIMARY KEY(pair, class)) WITHOUT ROWID;"
         "CREATE INDEX IF NOT EXISTS divergence_class ON divergence(class, pair);"
@@ -44,18 +44,20 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS timeline(route TEXT, candidate TEXT, pairs INTEGER, at_us INTEGER,"
         " diverged INTEGER, low REAL, high REAL, PRIMARY KEY(route, candidate, pairs)) WITHOUT ROWID;"
         /* flags of a pair: its own, those of its first row two bits further up, and 16 */
-        "CREATE VIEW IF NOT EXISTS pair AS SELECT p.n, printf('%016x', number) AS id, route, candidate,"
+        "CREATE VIEW IF NOT EXISTS pair AS SELECT p.n, printf('%016x', p.number) AS id, route, candidate,"
         " seen_us, flags & 1 AS diverged, flags >> 4 & 1 AS drilled, live_status, candidate_status, live_us, "
         "candidate_us, rows,"
         " rows_diverged, CASE flags & 2 WHEN 0 THEN 'live' ELSE 'baseline' END AS against,"
         " COALESCE(p.slice, a.slice) AS slice, where_, request_head, request_body, live_body,"
-        " candidate_body, number, a.segment, COALESCE(p.request_id, printf('%016x', number)) AS request_id "
-        "FROM "
-        "stored_pair p JOIN asked a ON a.n = p.asked;"
+        " candidate_body, p.number, a.segment, COALESCE(p.request_id, printf('%016x', p.number)) AS request_id,"
+        /* pairs of one candidate that are not in the sample are stored for what they are, not by chance */
+        " (p.n >> 40 & 127) >= COALESCE((SELECT MAX(band) FROM least_kept k WHERE k.asked = a.number), 0)"
+        " AS sampled FROM stored_pair p JOIN asked a ON a.n = p.asked;"
         "CREATE VIEW IF NOT EXISTS \"row\" AS SELECT n AS pair, 0 AS row, flags >> 2 & 1 AS diverged,"
-        " flags >> 3 & 1 AS flipped, live_label, candidate_label, js_bits, tv FROM stored_pair WHERE rows > 0"
-        " UNION ALL SELECT pair, row, flags & 1, flags >> 1 & 1, live_label, candidate_label, js_bits, tv"
-        " FROM stored_row;"
+        " flags >> 3 & 1 AS flipped, live_label, candidate_label, js_bits, tv, scores FROM stored_pair WHERE "
+        "rows > "
+        "0 UNION ALL SELECT pair, row, flags & 1, flags >> 1 & 1, live_label, candidate_label, js_bits, tv,"
+        " scores FROM stored_row;"
         "CREATE VIEW IF NOT EXISTS pairs AS " WHOSE
         "segment, diverged, drilled, live_status, candidate_status, live_us, candidate_us, rows, "
         "rows_diverged,"
@@ -67,8 +69,8 @@ static const char schema[] =
         " FROM \"row\" w JOIN pair ON n = w.pair;";
 
 static const char *const sql[STATEMENTS] = {
-        [STATEMENT_PAIR] = "INSERT INTO stored_pair VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        [STATEMENT_ROW] = "INSERT INTO stored_row VALUES(?,?,?,?,?,?,?)",
+        [STATEMENT_PAIR] = "INSERT INTO stored_pair VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        [STATEMENT_ROW] = "INSERT INTO stored_row VALUES(?,?,?,?,?,?,?,?)",
         [STATEMENT_DIVERGENCE] = "INSERT INTO divergence VALUES(?,?,?,?)",
         [STATEMENT_GATE] = "INSERT OR REPLACE INTO gate VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [STATEMENT_SLICE] = "INSERT OR REPLACE INTO slice VALUES(?,?,?,?,?)",
@@ -80,9 +82,9 @@ static const char *const sql[STATEMENTS] = {
         [STATEMENT_DROP_ROWS] = "DELETE FROM stored_row WHERE pair >= ? AND pair < ?",
         [STATEMENT_DROP_DIVERGENCES] = "DELETE FROM divergence WHERE pair >= ? AND pair < ?",
         [STATEMENT_DROP_PAIRS] = "DELETE FROM stored_pair WHERE n >= ? AND n < ?",
-        [STATEMENT_LEAST] = "INSERT OR REPLACE INTO least_kept VALUES(?,?)",
+        [STATEMENT_LEAST] = "INSERT OR REPLACE INTO least_kept VALUES(?,?,?)",
         [STATEMENT_STATE] = "INSERT OR REPLACE INTO state VALUES(?,?,?,?,?)",
-        [STATEMENT_ASKED] = "INSERT OR REPLACE INTO asked VALUES(?,?,?,?,?)",
+        [STATEMENT_ASKED] = "INSERT OR REPLACE INTO asked VALUES(?,?,?,?,?,?)",
 };
 
 int results_prepare(struct results *r)

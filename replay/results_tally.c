@@ -6,6 +6,9 @@
 
 #include "capture/fold.h"
 #include "capture/head.h"
+#include "proto/base/siphash.h"
+#include "proto/json_edit.h"
+#include "replay/request.h"
 #include "replay/results_inside.h"
 
 enum { STATE_LEVEL = 1 };
@@ -34,7 +37,8 @@ int results_tallies_new(struct results *r)
 	r->tallies = calloc(SEGMENTS_MAX * (n ? n : 1), sizeof *r->tallies);
 	r->stored = calloc(SEGMENTS_MAX * (n ? n : 1), sizeof *r->stored);
 	r->route_slices = calloc(r->plan->route_count + 1, sizeof *r->route_slices);
-	if (!r->tallies || !r->stored || !r->route_slices)
+	r->references = calloc(r->plan->route_count + 1, sizeof *r->references);
+	if (!r->tallies || !r->stored || !r->route_slices || !r->references)
 		return ERR_NOMEM;
 	for (unsigned i = 0; i < SEGMENTS_MAX * n; i++)
 		buf_init(&r->stored[i], ZSTD_compressBound(sizeof(struct tally)));
@@ -95,6 +99,74 @@ static void observe_labels(const struct comparison *c, struct observation *o)
 	}
 }
 
+/* NaN: there is none. */
+static double number_at(struct span body, const char *path)
+{
+	struct span text = json_at(body, path);
+	double value;
+
+	return text.len && !json_double(text, &value) ? value : (double)NAN;
+}
+
+/* "17 0" is the request as it was, "17 1" the same with one number moved. */
+static void observe_move(const struct plan_move *m, const struct results_pair *p, struct observation *o)
+{
+	struct span text = m->path[0] ? head_field(p->request_head, SPAN(REQUEST_MOVED)) : SPAN("");
+	uint64_t number = 0;
+	size_t i = 0;
+
+	o->move = (struct move){0};
+	for (; i < text.len && i < 18 && text.data[i] >= '0' && text.data[i] <= '9'; i++)
+		number = number * 10 + (uint64_t)(text.data[i] - '0');
+	if (i + 2 != text.len || text.data[i] != ' ')
+		return;
+	o->move = (struct move){.number = number,
+	                        .moved = text.data[i + 1] == '1',
+	                        .live = number_at(p->live.body, m->score),
+	                        .other = number_at(p->other.body, m->score)};
+}
+
+/* A session's place. Requests that name none share one, as nothing tells them apart. */
+static uint32_t session_of(struct span head, const char *header)
+{
+	static const uint8_t key[16] = "sessions";
+
+	return (uint32_t)(siphash(key, head_field(head, span_of(header))) % SESSIONS_COUNTED);
+}
+
+/* A status of HTTP below 500, or grpc-status OK. */
+static bool is_good(const struct answer *a, uint64_t us, uint32_t slo_ms)
+{
+	bool ok = a->grpc && a->status < 100 ? a->status == 0 : a->status < 500;
+
+	return ok && us <= (uint64_t)slo_ms * 1000;
+}
+
+static void observe_value(const struct plan_route *route, const struct results_pair *p, struct observation *o)
+{
+	double value = route->weight.path[0] ? number_at(p->request_body, route->weight.path) : (double)NAN;
+
+	o->weight = value >= 0 ? fmin(value, route->weight.cap) : (double)NAN;
+	o->session =
+	        route->session.header[0] ? session_of(p->request_head, route->session.header) : UINT32_MAX;
+	o->live_good = route->slo_ms && is_good(&p->live, p->live_us, route->slo_ms);
+	o->other_good = route->slo_ms && is_good(&p->other, p->other_us, route->slo_ms);
+}
+
+/* Those of `fairness` first: a stored pair has the first alone, and labels ask for its group. */
+static void observe_slices(const struct plan_route *route, struct span head, struct observation *o)
+{
+	for (int turn = 0; turn < 2; turn++)
+		for (uint32_t i = 0; i < route->slice_count && i < SLICES_MAX; i++) {
+			const struct plan_slice *s = &route->slices[i];
+			bool first = route->fairness.on && !strcmp(s->name, route->fairness.slice);
+
+			if (first == !turn)
+				name_slice(o->slices[o->slice_count++], s->name,
+				           head_field(head, span_of(s->header)));
+		}
+}
+
 void results_observe(const struct results *r, const struct results_pair *p, struct observation *o)
 {
 	const struct plan_route *route = &r->plan->routes[p->route];
@@ -126,6 +198,9 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	if (route->auto_slices)
 		auto_features_of(p->request_body, &o->features);
 	o->feature_count = o->features.count;
+	results_observe_drift(r, p, o);
+	observe_value(route, p, o);
+	observe_move(&r->plan->replay_move, p, o);
 	o->auto_half = auto_half_of(p->id);
 	o->noise_known = p->noise.known;
 	o->baseline_diverged = p->noise.diverged;
@@ -135,9 +210,7 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 		o->differs[i] = (uint8_t)(p->noise.paths[i].candidate | p->noise.paths[i].baseline << 1);
 		snprintf(o->paths[o->path_count++], RESULTS_PATH_BYTES, "%s", p->noise.paths[i].name);
 	}
-	for (uint32_t i = 0; i < route->slice_count && i < SLICES_MAX; i++)
-		name_slice(o->slices[o->slice_count++], route->slices[i].name,
-		           head_field(p->request_head, span_of(route->slices[i].header)));
+	observe_slices(route, p->request_head, o);
 }
 
 static struct slice *slice_named(struct tally *t, const char *name)
@@ -247,6 +320,55 @@ static void count_slices(const struct results *r, struct tally *t, const struct 
 	}
 }
 
+static void count_value(struct tally *t, const struct observation *o)
+{
+	t->live_good += o->live_good;
+	t->other_good += o->other_good;
+	if (isnan(o->weight))
+		return;
+	t->weighed++;
+	t->weight += o->weight;
+	t->weight_diverged += o->diverged ? o->weight : 0;
+}
+
+static bool violates(double before, double after, bool falls)
+{
+	return falls ? after > before : after < before;
+}
+
+/* Which of the two comes first depends on how long both took. */
+static void count_move(struct tally *t, const struct observation *o, bool falls)
+{
+	struct move *open = &t->moves[o->move.number % MOVES_OPEN];
+	const struct move *before = o->move.moved ? open : &o->move, *after = o->move.moved ? &o->move : open;
+
+	if (!o->move.number)
+		return;
+	if (open->number != o->move.number || open->moved == o->move.moved) {
+		*open = o->move;
+		return;
+	}
+	if (!isnan(before->live + before->other + after->live + after->other)) {
+		t->moved++;
+		t->live_violations += violates(before->live, after->live, falls);
+		t->other_violations += violates(before->other, after->other, falls);
+	}
+	open->number = 0;
+}
+
+static void count_session(struct tally *t, const struct observation *o)
+{
+	if (o->session >= SESSIONS_COUNTED)
+		return;
+	t->sessions[o->session].pairs++;
+	t->sessions[o->session].rows += o->rows;
+	t->sessions[o->session].diverged += o->diverged;
+	if (t->sessions[o->session].pairs > t->session_pairs)
+		t->session_pairs = t->sessions[o->session].pairs;
+	if (t->sessions[o->session].rows > t->session_rows)
+		t->session_rows = t->sessions[o->session].rows;
+}
+
 void results_count(const struct results *r, struct tally *t, const struct observation *o)
 {
 	t->pairs++;
@@ -283,6 +405,12 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 	}
 	if (tally_route(r, t)->auto_slices)
 		auto_count(&t->auto_slices, &o->features, o->auto_half, o->diverged);
+	results_count_drift(t, o);
+	count_value(t, o);
+	count_session(t, o);
+	count_move(t, o, r->plan->replay_move.falls);
+	stat_lag_add(&t->lag_diverged, o->diverged);
+	stat_lag_add(&t->lag_latency, (double)o->other_us - (double)o->live_us);
 	count_noise(t, o);
 	count_shift(r, t, o);
 	t->planted += o->control != CONTROL_NONE;
@@ -324,6 +452,8 @@ static int unpack(const struct results *r, struct span from, unsigned index, str
 		memset(out, 0, sizeof *out);
 	else if (ZSTD_decompress(out, sizeof *out, from.data, from.len) != sizeof *out)
 		return ERR_PROTO;
+	if (!out->pairs)
+		out->inputs = r->references[route];
 	out->route = route;
 	out->candidate = candidate;
 	return 0;

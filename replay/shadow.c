@@ -89,6 +89,8 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	refused = admission_ask(admission, buf_len(&shadow.request), f->sent_ns, &f->pass);
 	if (refused)
 		return refused;
+	if (!f->pass.warm_up)
+		shadow_tell_found(f, request);
 	err = drill_send(drill, x->id, buf_span(&shadow.request), &how, &shadow_events, f, &hit);
 	if (hit)
 		f->record.flags |= RECORD_DRILLED;

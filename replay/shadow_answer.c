@@ -29,6 +29,12 @@ static void emit(struct flight *f, uint8_t type, uint64_t time_ns, struct span p
 		shadow_settle(f, OUTCOME_RING_FULL);
 }
 
+void shadow_tell_found(struct flight *f, const struct leg *request)
+{
+	if (buf_len(&request->found))
+		emit(f, RECORD_KNOWN, clock_mono_ns(), buf_span(&request->found));
+}
+
 static void on_sent(void *arg)
 {
 	struct flight *f = arg;

@@ -78,6 +78,8 @@ struct flight *shadow_flight(void);
 void shadow_give_back(struct flight *);
 /* Its cell has that outcome, and what still comes is dropped. */
 void shadow_settle(struct flight *, uint8_t outcome);
+/* Who masks the answer has to know what was found in its request. Before the answer's first record. */
+void shadow_tell_found(struct flight *, const struct leg *request);
 /* A flight's: what comes of it leaves as records, and its end settles its cell or leaves that to the reader.
  */
 extern const struct client_events shadow_events;

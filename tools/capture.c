@@ -9,6 +9,7 @@
 
 #include "capture/capfile.h"
 #include "capture/fold.h"
+#include "capture/found.h"
 #include "capture/head.h"
 #include "capture/ledger.h"
 #include "proto/base/clock.h"
@@ -26,6 +27,7 @@ struct job {
 	struct fold *fold; /* cat only */
 	struct buf line;
 	uint64_t exchanges, strays;
+	uint64_t by_policy[MASKS_MAX + 1]; /* records; 0: masked by none */
 	int status;
 };
 
@@ -94,7 +96,22 @@ static void verify(struct job *j)
 		       j->path, capfile_records(j->reader), j->exchanges, capfile_segments(j->reader));
 }
 
-static void info_route(struct buf *b, const struct capfile_route *r)
+static void put_hash(struct buf *b, const uint8_t hash[32])
+{
+	for (size_t i = 0; i < 32; i++)
+		buf_printf(b, "%02x", hash[i]);
+}
+
+static void info_policy(struct buf *b, const struct capfile_policy *p, uint64_t records)
+{
+	buf_printf(b, "  policy %s: sha256 ", p->name);
+	put_hash(b, p->hash);
+	if (p->masker)
+		buf_printf(b, ", masker %u", p->masker);
+	buf_printf(b, ", %" PRIu64 " records\n", records);
+}
+
+static void info_route(struct buf *b, const struct capfile_route *r, const char *policy)
 {
 	static const char *const protocols[] = {
 #define X(id, name) name,
@@ -103,8 +120,7 @@ static void info_route(struct buf *b, const struct capfile_route *r)
 	};
 
 	buf_printf(b, "  route %s: protocol %s, sample %g %%, masks %s, tolerance abs %g rel %g\n", r->name,
-	           protocols[r->protocol], r->sample_ppm / 1e4, r->policy, r->tolerance_abs,
-	           r->tolerance_rel);
+	           protocols[r->protocol], r->sample_ppm / 1e4, policy, r->tolerance_abs, r->tolerance_rel);
 	for (uint32_t i = 0; i < r->ignore_count; i++)
 		buf_printf(b, "    ignore %s\n", r->ignore[i]);
 	for (uint32_t i = 0; i < r->candidate_count; i++)
@@ -125,6 +141,12 @@ static void print_plain(const struct buf *b)
 	}
 }
 
+static void count_policy(struct job *j, const struct record *r, const void *payload)
+{
+	(void)payload;
+	j->by_policy[r->policy]++;
+}
+
 static void info(struct job *j)
 {
 	const struct capfile_facts *f = capfile_facts(j->reader);
@@ -138,10 +160,17 @@ static void info(struct job *j)
 		buf_printf(b, "%02x", f->file_id[i]);
 	buf_puts(b, "\n  encrypted no\n");
 	for (uint32_t i = 0; i < f->route_count; i++)
-		info_route(b, &f->routes[i]);
+		info_route(b, &f->routes[i], f->policies[f->routes[i].policy_number].name);
 	printf("%s: ", j->path);
 	print_plain(b);
-	read_all(j, false, NULL);
+	buf_reset(b);
+	read_all(j, false, count_policy);
+	for (uint32_t i = 0; i < f->policy_count; i++)
+		if (j->by_policy[i + 1])
+			info_policy(b, &f->policies[i], j->by_policy[i + 1]);
+	if (j->by_policy[0])
+		buf_printf(b, "  not masked: %" PRIu64 " records\n", j->by_policy[0]);
+	print_plain(b);
 	printf("  %" PRIu64 " records, %" PRIu64 " exchanges, %" PRIu64 " segments, %" PRIu64 " bytes, %s\n",
 	       capfile_records(j->reader), j->exchanges, capfile_segments(j->reader), capfile_size(j->reader),
 	       capfile_closed(j->reader) ? "closed" : "not closed");
@@ -272,15 +301,45 @@ static void put_error(struct buf *b, const struct leg *request, const struct leg
 		buf_puts(b, ",\"error\":\"incomplete\"");
 }
 
-/* What masked it: `understudy mask` does not do so again. */
-static void put_mask(struct buf *b, const struct capfile_route *r)
+/* How often each class was found, in request and answer. */
+static void put_found(struct buf *b, const struct leg *request, const struct leg *response)
+{
+	uint64_t counts[DETECT_CLASSES] = {0};
+	const char *comma = "";
+
+	if (request)
+		found_count(buf_span(&request->found), counts);
+	if (response)
+		found_count(buf_span(&response->found), counts);
+	buf_puts(b, ",\"found\":{");
+	for (unsigned c = DETECT_NONE + 1; c < DETECT_CLASSES; c++) {
+		if (!counts[c])
+			continue;
+		buf_printf(b, "%s\"%s\":%" PRIu64, comma, detect_class_name(c), counts[c]);
+		comma = ",";
+	}
+	buf_puts(b, "}");
+}
+
+/* What masked it, which is never masked again. */
+static void put_mask(struct buf *b, const struct capfile_policy *p, const struct leg *request,
+                     const struct leg *response)
 {
 	buf_puts(b, ",\"mask\":{\"policy\":");
-	buf_json_string(b, span_of(r->policy));
+	buf_json_string(b, span_of(p->name));
 	buf_puts(b, ",\"sha256\":\"");
-	for (size_t i = 0; i < sizeof r->policy_hash; i++)
-		buf_printf(b, "%02x", r->policy_hash[i]);
-	buf_puts(b, "\"}");
+	put_hash(b, p->hash);
+	buf_printf(b, "\",\"masker\":%u", p->masker);
+	put_found(b, request, response);
+	buf_puts(b, "}");
+}
+
+/* The policy of its records; NULL: they were not masked. */
+static const struct capfile_policy *policy_of(const struct job *j, const struct exchange *e)
+{
+	const struct leg *leg = e->legs[LEG_CLIENT] ? e->legs[LEG_CLIENT] : e->legs[LEG_LIVE];
+
+	return leg && leg->policy ? &capfile_facts(j->reader)->policies[leg->policy - 1] : NULL;
 }
 
 static bool is_meant(const struct job *j, const struct exchange *e)
@@ -324,7 +383,8 @@ static void print_exchange(void *arg, struct exchange *e)
 	put_body(b, "response", response);
 	buf_printf(b, ",\"masked\":%" PRIu32,
 	           (request ? request->mask_count : 0) + (response ? response->mask_count : 0));
-	put_mask(b, &capfile_facts(j->reader)->routes[e->route]);
+	if (policy_of(j, e))
+		put_mask(b, policy_of(j, e), request, response);
 	put_error(b, request, response);
 	buf_puts(b, "}\n");
 	if (b->err)

@@ -3,10 +3,12 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "replay/evidence.h"
 #include "replay/gate.h"
+#include "replay/truth.h"
 #include "tools/commands.h"
 #include "tools/run.h"
 
@@ -108,8 +110,9 @@ static const char schema[] =
 
 /* %.17g: how long after its request a label may come. us */
 static const char join[] =
-        "CREATE TEMP TABLE answer AS SELECT p.route, p.candidate, p.diverged, w.live_label,"
-        " w.candidate_label, l.label, l.conflicting, l.at_us > p.seen_us + %.17g AS late"
+        "CREATE TEMP TABLE answer AS SELECT p.route, p.candidate, p.n, p.seen_us, p.slice, p.sampled,"
+        " p.diverged, w.row, w.live_label, w.candidate_label, w.scores, l.label, l.conflicting,"
+        " l.at_us > p.seen_us + %.17g AS late"
         " FROM run.pair p JOIN run.\"row\" w ON w.pair = p.n LEFT JOIN label l ON l.request_id = p.request_id"
         " AND l.row = w.row WHERE p.against = 'live' AND NOT p.drilled AND w.live_label IS NOT NULL";
 
@@ -117,10 +120,23 @@ static const char insert[] =
         "INSERT INTO label(request_id, row, label, at_us) VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE"
         " SET conflicting = conflicting OR label <> excluded.label";
 
-/* Of one candidate. */
-struct tally {
-	uint64_t rows, joined, late, conflicting, live_right, candidate_right, live_only, candidate_only;
-	uint64_t diverged, joined_diverged;
+/* The rows of one pair after the other, those of a candidate together. */
+static const char rows[] = "SELECT * FROM answer ORDER BY route, candidate, seen_us, n, row";
+enum {
+	AT_ROUTE,
+	AT_CANDIDATE,
+	AT_PAIR,
+	AT_SEEN,
+	AT_SLICE,
+	AT_SAMPLED,
+	AT_DIVERGED,
+	AT_ROW,
+	AT_LIVE,
+	AT_OTHER,
+	AT_SCORES,
+	AT_LABEL,
+	AT_CONFLICTING,
+	AT_LATE
 };
 
 static uint64_t column(sqlite3_stmt *s, int i)
@@ -128,71 +144,204 @@ static uint64_t column(sqlite3_stmt *s, int i)
 	return (uint64_t)sqlite3_column_int64(s, i);
 }
 
-static const char sums[] =
-        "SELECT route, candidate, COUNT(*), SUM(ok), SUM(late IS 1 AND conflicting IS 0),"
-        " SUM(conflicting IS 1), SUM(ok AND live_label = label), SUM(ok AND candidate_label = label),"
-        " SUM(ok AND live_label = label AND candidate_label <> label),"
-        " SUM(ok AND live_label <> label AND candidate_label = label), SUM(diverged), SUM(ok AND diverged)"
-        " FROM (SELECT *, label IS NOT NULL AND conflicting = 0 AND late IS NOT 1 AS ok FROM answer)"
-        " GROUP BY route, candidate ORDER BY route, candidate";
-
 static double share(uint64_t k, uint64_t n)
 {
 	return n ? (double)k / (double)n : NAN;
 }
+
+/* --- the figures --- */
 
 static void put_share(struct buf *b, const char *name, double value)
 {
 	buf_printf(b, isfinite(value) ? "\"%s\":%.12g," : "\"%s\":null,", name, value);
 }
 
-/* Rows are told apart here; of a batch of several they are not independent, and the interval is too narrow.
- */
-static void tell(sqlite3_stmt *s, const struct tally *t, struct buf *b)
+static void put_ci(struct buf *b, const char *name, struct interval ci)
 {
-	struct interval ci =
-	        evidence_mcnemar_change(t->live_only, t->candidate_only, t->joined, GATE_ALPHA, GATE_T_OPT);
-	double change = share(t->candidate_right, t->joined) - share(t->live_right, t->joined);
-	double log_e = evidence_mcnemar(t->live_only, t->candidate_only, 100), unlike;
-	uint64_t rest = t->rows - t->joined, rest_diverged = t->diverged - t->joined_diverged;
+	buf_printf(b, "\"%s\":[%.12g,%.12g],", name, ci.low, ci.high);
+}
+
+static void put_side(struct buf *b, const char *name, const struct calibration *c)
+{
+	buf_printf(b, "\"%s\":{", name);
+	put_share(b, "ece", calibration_error(c));
+	put_share(b, "brier", calibration_brier(c));
+	put_share(b, "log_loss", calibration_log_loss(c));
+	buf_printf(b, "\"rows\":%llu}", (unsigned long long)c->n);
+}
+
+/* Of rows whose answers are shares of classes that were kept. */
+static void tell_calibration(const struct truth *t, struct buf *b)
+{
+	struct interval ci = truth_brier_change(t, GATE_ALPHA);
+	char interval[80];
+
+	if (!t->calibrated[TRUTH_LIVE].n)
+		return;
+	printf("  calibration of %llu rows: ECE %.4f, candidate %.4f; Brier %.4f, %.4f, change %s; log loss "
+	       "%.4f, %.4f\n",
+	       (unsigned long long)t->calibrated[TRUTH_LIVE].n, calibration_error(&t->calibrated[TRUTH_LIVE]),
+	       calibration_error(&t->calibrated[TRUTH_CANDIDATE]),
+	       calibration_brier(&t->calibrated[TRUTH_LIVE]),
+	       calibration_brier(&t->calibrated[TRUTH_CANDIDATE]),
+	       run_figures(ci.low, ci.high, "ratio", interval),
+	       calibration_log_loss(&t->calibrated[TRUTH_LIVE]),
+	       calibration_log_loss(&t->calibrated[TRUTH_CANDIDATE]));
+	buf_puts(b, ",\"calibration\":{");
+	put_ci(b, "brier_change_ci", ci);
+	put_side(b, "live", &t->calibrated[TRUTH_LIVE]);
+	buf_puts(b, ",");
+	put_side(b, "candidate", &t->calibrated[TRUTH_CANDIDATE]);
+	buf_puts(b, "}");
+}
+
+static void tell_odds(const struct truth *t, struct buf *b)
+{
+	struct truth_odds live, other;
+	unsigned groups = truth_odds(t, TRUTH_LIVE, GATE_ALPHA / 2, &live);
+	char one[32], two[32], first[80], second[80];
+
+	if (!t->fairness.on)
+		return;
+	(void)truth_odds(t, TRUTH_CANDIDATE, GATE_ALPHA / 2, &other);
+	printf("  equalised odds of label %u by %s, %u groups: live %s %s, candidate %s %s apart\n",
+	       t->fairness.label, t->fairness.slice, groups, run_figure(live.value, "", one),
+	       run_figures(live.ci.low, live.ci.high, "", first), run_figure(other.value, "", two),
+	       run_figures(other.ci.low, other.ci.high, "", second));
+	buf_puts(b, ",\"equalised_odds\":{\"slice\":");
+	buf_json_string(b, span_of(t->fairness.slice));
+	buf_printf(b, ",\"label\":%u,\"min_rows\":%u,\"groups\":%u,", t->fairness.label, t->fairness.min_rows,
+	           groups);
+	put_share(b, "live", live.value);
+	put_ci(b, "live_ci", live.ci);
+	put_share(b, "candidate", other.value);
+	put_ci(b, "candidate_ci", other.ci);
+	put_share(b, "change", other.value - live.value);
+	buf_printf(b, "\"left_out\":%llu}", (unsigned long long)t->left_out);
+}
+
+static void tell(const char *route, const char *name, const struct truth *t, struct buf *b)
+{
+	struct interval ci = truth_change(t, GATE_ALPHA, GATE_T_OPT);
+	double change = share(t->right[TRUTH_CANDIDATE], t->joined) - share(t->right[TRUTH_LIVE], t->joined);
+	double p = evidence_p(truth_mcnemar(t)), unlike = truth_unlike_rest(t, GATE_T_OPT);
 	char live[32], candidate[32], moved[32], interval[80];
 
-	unlike = fmax(evidence_more_often(t->joined_diverged, t->joined, rest_diverged, rest, GATE_T_OPT),
-	              evidence_more_often(rest_diverged, rest, t->joined_diverged, t->joined, GATE_T_OPT));
-	printf("%s on %s: %llu of %llu rows have a label; live right %s, candidate %s: %s %s\n",
-	       (const char *)sqlite3_column_text(s, 1), (const char *)sqlite3_column_text(s, 0),
+	printf("%s on %s: %llu of %llu rows have a label; live right %s, candidate %s: %s %s\n", name, route,
 	       (unsigned long long)t->joined, (unsigned long long)t->rows,
-	       run_figure(share(t->live_right, t->joined), "", live),
-	       run_figure(share(t->candidate_right, t->joined), "", candidate), run_figure(change, "", moved),
-	       run_figures(ci.low, ci.high, "", interval));
+	       run_figure(share(t->right[TRUTH_LIVE], t->joined), "", live),
+	       run_figure(share(t->right[TRUTH_CANDIDATE], t->joined), "", candidate),
+	       run_figure(change, "", moved), run_figures(ci.low, ci.high, "", interval));
 	printf("  only live right %llu, only the candidate %llu: McNemar, watched, p %.3g; labelled rows "
 	       "%s\n",
-	       (unsigned long long)t->live_only, (unsigned long long)t->candidate_only, evidence_p(log_e),
-	       !rest                           ? "are all"
+	       (unsigned long long)t->live_only, (unsigned long long)t->candidate_only, p,
+	       t->joined == t->rows            ? "are all"
 	       : unlike >= log(2 / GATE_ALPHA) ? "DIVERGE OTHERWISE THAN THE REST"
 	                                       : "diverge like the rest, as far as can be told");
+	if (t->set_aside)
+		printf("  %llu rows more are set aside: their pairs were kept because they diverged, when "
+		       "others like them were dropped\n",
+		       (unsigned long long)t->set_aside);
 	buf_puts(b, buf_span(b).data[buf_len(b) - 1] == '[' ? "{\"name\":" : ",{\"name\":");
-	buf_json_string(b, span_of((const char *)sqlite3_column_text(s, 1)));
+	buf_json_string(b, span_of(name));
 	buf_puts(b, ",\"route\":");
-	buf_json_string(b, span_of((const char *)sqlite3_column_text(s, 0)));
-	buf_printf(b, ",\"rows\":%llu,\"joined\":%llu,\"late\":%llu,\"conflicting\":%llu,\"pending\":%llu,",
+	buf_json_string(b, span_of(route));
+	buf_printf(b,
+	           ",\"rows\":%llu,\"joined\":%llu,\"late\":%llu,\"conflicting\":%llu,\"pending\":%llu,"
+	           "\"set_aside\":%llu,",
 	           (unsigned long long)t->rows, (unsigned long long)t->joined, (unsigned long long)t->late,
-	           (unsigned long long)t->conflicting, (unsigned long long)(rest - t->late - t->conflicting));
-	put_share(b, "live_accuracy", share(t->live_right, t->joined));
-	put_share(b, "candidate_accuracy", share(t->candidate_right, t->joined));
+	           (unsigned long long)t->conflicting,
+	           (unsigned long long)(t->rows - t->joined - t->late - t->conflicting),
+	           (unsigned long long)t->set_aside);
+	put_share(b, "live_accuracy", share(t->right[TRUTH_LIVE], t->joined));
+	put_share(b, "candidate_accuracy", share(t->right[TRUTH_CANDIDATE], t->joined));
 	put_share(b, "accuracy_change", change);
-	buf_printf(b, "\"accuracy_change_ci\":[%.12g,%.12g],\"live_only\":%llu,\"candidate_only\":%llu,",
-	           ci.low, ci.high, (unsigned long long)t->live_only, (unsigned long long)t->candidate_only);
-	buf_printf(b, "\"mcnemar_p\":%.12g,\"labelled_like_rest\":%s}", evidence_p(log_e),
+	put_ci(b, "accuracy_change_ci", ci);
+	buf_printf(b,
+	           "\"live_only\":%llu,\"candidate_only\":%llu,\"mcnemar_p\":%.12g,\"labelled_like_rest\":%s",
+	           (unsigned long long)t->live_only, (unsigned long long)t->candidate_only, p,
 	           unlike >= log(2 / GATE_ALPHA) ? "false" : "true");
+	tell_calibration(t, b);
+	tell_odds(t, b);
+	buf_puts(b, "}");
+}
+
+/* What the run's summary says of the candidate's fairness. */
+static void read_fairness(const struct node *summary, const char *route, const char *name, struct truth *t)
+{
+	const struct node *c = doc_get(summary, "candidates");
+
+	for (c = c ? c->child : NULL; c; c = c->next) {
+		const struct node *f = doc_get(c, "fairness");
+
+		if (!f || strcmp(doc_text(c, "route"), route) != 0 || strcmp(doc_text(c, "name"), name) != 0)
+			continue;
+		t->fairness.on = true;
+		snprintf(t->fairness.slice, sizeof t->fairness.slice, "%s", doc_text(f, "slice"));
+		t->fairness.label = (uint32_t)doc_number(f, "label");
+		t->fairness.min_rows = (uint32_t)doc_number(f, "min_rows");
+	}
+}
+
+static void take_row(struct truth *t, sqlite3_stmt *s)
+{
+	bool labelled = sqlite3_column_type(s, AT_LABEL) != SQLITE_NULL;
+
+	truth_add(t, &(struct truth_row){
+	                     .pair = column(s, AT_PAIR),
+	                     .sampled = column(s, AT_SAMPLED),
+	                     .diverged = column(s, AT_DIVERGED),
+	                     .state = !labelled                   ? TRUTH_PENDING
+	                              : column(s, AT_CONFLICTING) ? TRUTH_CONFLICTING
+	                              : column(s, AT_LATE)        ? TRUTH_LATE
+	                                                          : TRUTH_JOINED,
+	                     .given = {column(s, AT_LIVE), column(s, AT_OTHER)},
+	                     .label = column(s, AT_LABEL),
+	                     .slice = (const char *)sqlite3_column_text(s, AT_SLICE),
+	                     .scores = sqlite3_column_blob(s, AT_SCORES),
+	                     .classes = (unsigned)sqlite3_column_bytes(s, AT_SCORES) / (2 * sizeof(float)),
+	             });
+}
+
+static int tell_candidates(const struct node *summary, struct buf *b)
+{
+	static struct truth t;
+	char route[256] = "", name[256] = "";
+	sqlite3_stmt *s;
+	int step;
+
+	if (sqlite3_prepare_v2(job.db, rows, -1, &s, NULL) != SQLITE_OK)
+		return ERR_SYS;
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		const char *at = (const char *)sqlite3_column_text(s, AT_ROUTE),
+		           *who = (const char *)sqlite3_column_text(s, AT_CANDIDATE);
+
+		if (strcmp(at, route) != 0 || strcmp(who, name) != 0) {
+			truth_end(&t);
+			if (*name)
+				tell(route, name, &t, b);
+			t = (struct truth){0};
+			snprintf(route, sizeof route, "%s", at);
+			snprintf(name, sizeof name, "%s", who);
+			read_fairness(summary, route, name, &t);
+		}
+		take_row(&t, s);
+	}
+	truth_end(&t);
+	if (*name)
+		tell(route, name, &t, b);
+	sqlite3_finalize(s);
+	return step == SQLITE_DONE ? 0 : ERR_SYS;
 }
 
 static int tell_all(const char *directory, struct buf *b)
 {
 	uint64_t orphans = 0, labels = 0;
+	struct node *summary = NULL;
 	char path[1100];
 	sqlite3_stmt *s = NULL;
 	FILE *f;
+	int rc;
 
 	if (sqlite3_prepare_v2(job.db,
 	                       "SELECT COUNT(*), (SELECT COUNT(*) FROM label WHERE request_id NOT IN (SELECT "
@@ -207,15 +356,13 @@ static int tell_all(const char *directory, struct buf *b)
 	       (unsigned long long)labels, (unsigned long long)orphans, (unsigned long long)job.wrong);
 	buf_printf(b, "{\"schema\":1,\"labels\":%llu,\"orphan\":%llu,\"candidates\":[",
 	           (unsigned long long)labels, (unsigned long long)orphans);
-	if (sqlite3_prepare_v2(job.db, sums, -1, &s, NULL) != SQLITE_OK)
-		return ERR_SYS;
-	while (sqlite3_step(s) == SQLITE_ROW) {
-		struct tally t = {column(s, 2), column(s, 3), column(s, 4), column(s, 5),  column(s, 6),
-		                  column(s, 7), column(s, 8), column(s, 9), column(s, 10), column(s, 11)};
-
-		tell(s, &t, b);
-	}
-	sqlite3_finalize(s);
+	snprintf(path, sizeof path, "%s/summary.json", directory);
+	if (doc_load(path, &summary))
+		summary = NULL; /* a run that has none has no fairness either */
+	rc = tell_candidates(summary, b);
+	doc_free(&summary);
+	if (rc)
+		return rc;
 	buf_puts(b, "]}\n");
 	snprintf(path, sizeof path, "%s/labels.json", directory);
 	f = b->err ? NULL : fopen(path, "w");
@@ -347,8 +494,10 @@ const struct command labels_command = {
         .does = "ground truth that comes later: who was right",
         .usage = "add RUN FILE [--window D] [--key request_id] [-c FILE]",
         .about = "Joins labels to the rows of a run's stored pairs, and prints which of them are joined,\n"
-                 "late, conflicting and of no pair, how right live and each candidate were, and a\n"
-                 "McNemar test that may be looked at as often as labels come. Labels are kept in\n"
+                 "late, conflicting and of no pair, how right live and each candidate were, a McNemar\n"
+                 "test that may be looked at as often as labels come, calibration where answers are\n"
+                 "shares of at most 32 classes, and equalised odds where the route has a fairness.\n"
+                 "Once a run is past its max_size, only pairs of a fair sample count. Labels are kept in\n"
                  "RUN/labels.db, the figures in RUN/labels.json. FILE (or -) has JSON lines:\n"
                  "{\"request_id\": ID, \"row\": 0, \"label\": 3, \"at_us\": WALL}, row and at_us left out\n"
                  "at will, or SageMaker's ground truth: its eventId, and labels with commas between.",

@@ -30,9 +30,8 @@ static int look(const struct mask_input *in, struct capfile_reader *reader, uint
 	int err;
 
 	while ((err = capfile_next(reader, &r, &payload)) == 0)
-		if (!(r.flags & RECORD_MASKED))
-			return cannot(in,
-			              "a record carries no mark of the masker: it was not written by one");
+		if (!r.policy)
+			return cannot(in, "a record names no policy: it was not written by a masker");
 	*records_out = capfile_records(reader);
 	if (err == ERR_AGAIN || err == ERR_TORN)
 		return 0;

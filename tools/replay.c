@@ -29,7 +29,7 @@ static int read_connections(struct replay_options *o, struct plan *plan)
 	const char *text = o->connections;
 	char *end = NULL;
 	long n = text ? strtol(text, &end, 10) : plan->replay_speed > 0 ? IN_FLIGHT_TIMED : SLOTS_MAX_SPEED;
-	unsigned targets = o->target_count + (o->baseline != NULL) + 1;
+	unsigned targets = o->target_count + (o->baseline || o->noise) + 1;
 
 	if (text && (end == text || *end || n < 1 || n > CONNECTIONS_MAX))
 		return command_wrong(&replay_command, "--connections %s: a number from 1 to %d", text,
@@ -86,10 +86,12 @@ static int routes_of(const char *path, struct plan *plan)
 	for (unsigned i = 0; i < plan->route_count && i < ROUTES_MAX; i++) {
 		const struct capfile_route *from = &capfile_facts(reader)->routes[i];
 		struct plan_route *to = &plan->routes[i];
+		const struct capfile_policy *policy;
 
 		snprintf(to->name, sizeof to->name, "%s", from->name);
-		snprintf(plan->replay_input.routes[i].policy, NAME_MAX_BYTES, "%s", from->policy);
-		memcpy(plan->replay_input.routes[i].hash, from->policy_hash, 32);
+		policy = &capfile_facts(reader)->policies[from->policy_number];
+		snprintf(plan->replay_input.routes[i].policy, NAME_MAX_BYTES, "%s", policy->name);
+		memcpy(plan->replay_input.routes[i].hash, policy->hash, 32);
 		if (!strcmp(from->name, "gor") || !strcmp(from->name, "har"))
 			plan->replay_choice.foreign_routes |= 1u << i;
 		to->protocol = from->protocol;
@@ -145,6 +147,12 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 		buf_printf(&text, "allow %s\n", o->allows[i]);
 	for (unsigned i = 0; i < o->target_count; i++)
 		buf_printf(&text, "to %s\n", o->targets[i]);
+	if (o->move)
+		buf_printf(&text, "move %s\n", o->move);
+	if (o->noise)
+		buf_printf(&text, "noise %s\n", o->noise);
+	if (o->reference)
+		buf_printf(&text, "reference %s\n", o->reference);
 	for (unsigned r = 0; r < plan->route_count; r++)
 		for (unsigned i = 0; i < plan->routes[r].candidate_count; i++)
 			buf_put(&text, &plan->routes[r].candidates[i].rewrite, sizeof(struct plan_rewrite));
@@ -154,6 +162,42 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	sha256(&text, plan->config_hash);
 }
 
+/* Answers are masked by the policy that masked their requests, where the configuration has it, else by the
+ * built-in one. */
+static void take_masks(const struct replay_options *o, const struct plan *file, struct plan *plan)
+{
+	if (file->mask_count) {
+		plan->mask_count = file->mask_count;
+		memcpy(plan->masks, file->masks, sizeof plan->masks);
+		memcpy(plan->mask_key_file, file->mask_key_file, sizeof plan->mask_key_file);
+	}
+	for (unsigned r = 0; r < plan->route_count; r++) {
+		const uint8_t *hash = plan->replay_input.routes[r].hash;
+		uint32_t m = 0;
+
+		while (m < plan->mask_count && memcmp(plan->masks[m].hash, hash, 32) != 0)
+			m++;
+		plan->routes[r].mask = m < plan->mask_count ? m : 0;
+		if (m == plan->mask_count && !o->quiet)
+			fprintf(stderr,
+			        "understudy: replay: answers of route '%s' are masked by the built-in "
+			        "policy: "
+			        "its own, '%s', is not in %s\n",
+			        plan->routes[r].name, plan->replay_input.routes[r].policy,
+			        o->config ? o->config : "a --config");
+	}
+}
+
+/* What is held against what, beside pairs. */
+static void fill_drift(const struct replay_options *o, struct plan_route *r)
+{
+	if (o->reference)
+		snprintf(r->drift.reference, sizeof r->drift.reference, "%s", o->reference);
+	r->drift.outputs = o->reference != NULL;
+	for (uint32_t i = 0; i < r->gate_count; i++)
+		r->drift.outputs |= r->gates[i].metric == GATE_OUTPUT_DRIFT;
+}
+
 static int fill(struct replay_options *o, struct plan *plan)
 {
 	static struct plan file; /* empty without --config */
@@ -161,6 +205,8 @@ static int fill(struct replay_options *o, struct plan *plan)
 
 	if (status < 0)
 		status = read_connections(o, plan);
+	if (status < 0)
+		status = replay_read_move(o, &plan->replay_move);
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
 	if (status < 0 && o->config && config_read(o->config, &file, stderr))
 		status = 2;
@@ -169,8 +215,12 @@ static int fill(struct replay_options *o, struct plan *plan)
 	plan->withdrawn = file.withdrawn;
 	if (status < 0)
 		status = routes_of(o->input, plan);
+	if (status < 0)
+		take_masks(o, &file, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
 		status = replay_fill_route(o, &file, &plan->routes[r]);
+	for (unsigned r = 0; r < plan->route_count; r++)
+		fill_drift(o, &plan->routes[r]);
 	if (status < 0)
 		status = replay_guard(o, &file, plan);
 	if (status < 0 && o->dry_run)
@@ -225,6 +275,7 @@ static void prepare(struct replay_options *o, struct plan *plan)
 	plan->drain_timeout_ms = 30000;
 	plan->mask_count = 1;
 	snprintf(plan->masks[0].name, NAME_MAX_BYTES, "builtin");
+	config_hash(plan);
 	snprintf(plan->run_name, NAME_MAX_BYTES, "replay");
 }
 
@@ -333,6 +384,20 @@ static const struct command_flag flags[] = {
          .sentence = "targets called like its candidates take over their 'rewrite', credential, timeout, "
                      "http, tls and faults",
          .to = &options.config},
+        {.name = "--move",
+         .argument = "PATH+STEP:SCORE",
+         .sentence = "ask each request again, PATH's number moved: SCORE of answers must not fall (with "
+                     "-SCORE: not rise); with --against",
+         .to = &options.move},
+        {.name = "--noise",
+         .argument = "P",
+         .sentence = "the noise floor without a twin: a share, e.g. 10%, is asked of live (--against, or "
+                     "--baseline) once more",
+         .to = &options.noise},
+        {.name = "--reference",
+         .argument = "FILE.cap",
+         .sentence = "how far requests have moved from that capture's, and answers from live's",
+         .to = &options.reference},
         {.name = "--baseline",
          .argument = "URL",
          .sentence = "a copy of live: noise floor, for masked inputs",

@@ -14,7 +14,7 @@ struct replay_options {
 	const char *config, *baseline, *max_lag, *progress, *connections, *run_given, *http, *late, *spin,
 	        *timeout, *ca_file, *profile, *from, *until, *amplify;
 	const char *headers[REWRITES_MAX], *paths[REWRITES_MAX], *sets[REWRITES_MAX], *allows[ALLOWS_MAX];
-	const char *host, *model, *credential, *resume;
+	const char *host, *model, *credential, *resume, *reference, *noise, *move;
 	char run[PATH_MAX_BYTES];
 	unsigned target_count, gate_count, in_flight, timeout_ms;
 	unsigned header_count, path_count, set_count, allow_count;
@@ -31,6 +31,11 @@ int replay_hash_input(const char *path, struct plan_input *out) MUST_CHECK;
 int replay_verdict(const struct replay_options *, bool keeps_time);
 /* When, which and how often, from the options to the plan. -1: go on; else an exit status, all is said. */
 int replay_read_schedule(struct replay_options *, struct plan *);
+/* "10%" as parts of a million. -1, or an exit status. */
+int replay_read_share(const char *flag, const char *text, uint32_t *ppm_out);
+/* "$.age+1:$.score": with a larger age the score must not be smaller; "...:-$.score": not larger. As above.
+ */
+int replay_read_move(const struct replay_options *, struct plan_move *out);
 /* The candidates and gates of a route: --to and --baseline, with what the file (empty: none) says of
  * candidates of these names. -1: go on; else an exit status, all is said. */
 int replay_fill_route(const struct replay_options *, const struct plan *file, struct plan_route *);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <libgen.h>
+#include <math.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +23,17 @@
 #include "replay/effects.h"
 #include "proto/base/clock.h"
 #include "proto/base/siphash.h"
+#include "proxy/config.h"
+#include "proto/json_edit.h"
 #include "proxy/config_endpoint.h"
+#include "replay/request.h"
 #include "tools/commands.h"
 #include "tools/reach.h"
 #include "tools/replay.h"
 
 enum { ASK_MS = 120000, CHUNK_BYTES = 64 << 10, TOLD_MAX = 10, REQUEST_LIMIT = GOR_BYTES_MAX + H1_HEAD_MAX };
+
+static const uint64_t MOVED_IDS = (uint64_t)1 << 62; /* of exchanges that no source has */
 
 struct import {
 	const struct replay_options *options;
@@ -39,10 +45,11 @@ struct import {
 	struct mask_key *key;
 	struct capfile_writer *writer;
 	struct buf request, head, body, masked;
+	struct plan_move move;
 	struct plan plan;            /* what the capture says of itself */
 	struct plan_choice choice;   /* what may be asked of live */
 	uint64_t start_ns, first_ns; /* now, when the first was recorded; 0: none yet */
-	uint64_t sequence, requests, refused, answered, told;
+	uint64_t moves, sequence, requests, refused, answered, told;
 };
 
 struct item {                /* a message of an exchange; its head, not masked yet, is in import.head */
@@ -85,7 +92,8 @@ static void put_request(struct import *im, struct span head, struct span body)
 	buf_reset(&im->request);
 	h1_write_request(&im->request, head_method(head), head_target(head), span_of(im->live.authority));
 	while (head_next(head, &at, &name, &value))
-		h1_write_field(&im->request, name, value);
+		if (!span_eq(name, SPAN(REQUEST_MOVED)))
+			h1_write_field(&im->request, name, value);
 	h1_write_end(&im->request, body.len ? HTTP_LENGTH : HTTP_NO_BODY, body.len);
 	buf_span_put(&im->request, body);
 }
@@ -101,6 +109,7 @@ static int put(struct import *im, const struct item *it, uint8_t leg, uint8_t ty
 	                   .type = type,
 	                   .leg = leg,
 	                   .flags = RECORD_MASKED,
+	                   .policy = 1,
 	                   .payload_len = (uint32_t)payload.len,
 	                   .mask_count = masked};
 
@@ -246,6 +255,50 @@ static int take_request(struct import *im, const struct item *it)
 	return err || !im->options->against ? err : ask_live(im, *it);
 }
 
+/* The head in `was` as that of one of two requests. */
+static void tell_moved(struct import *im, const struct buf *was, int moved)
+{
+	buf_reset(&im->head);
+	buf_span_put(&im->head, buf_span(was));
+	buf_printf(&im->head, "\n" REQUEST_MOVED ": %llu %d", (unsigned long long)im->moves, moved);
+}
+
+/* The request whose head is in im->head and, where it has the number that is to be moved, once more with that
+ * moved. */
+static int take(struct import *im, const struct item *it)
+{
+	struct span text = im->move.path[0] ? json_at(it->body, im->move.path) : SPAN("");
+	struct json_edit edit = {.path = im->move.path};
+	struct buf head, body;
+	struct item again = *it;
+	unsigned replaced;
+	char number[32];
+	double value;
+	int err;
+
+	if (!text.len || json_double(text, &value) || !isfinite(value + im->move.step))
+		return take_request(im, it);
+	snprintf(number, sizeof number, "%.17g", value + im->move.step);
+	edit.value = span_of(number);
+	buf_init(&head, H1_HEAD_MAX);
+	buf_init(&body, REQUEST_LIMIT);
+	buf_span_put(&head, buf_span(&im->head));
+	err = head.err ? head.err : json_edit(it->body, &edit, 1, &body, &replaced);
+	if (!err) {
+		again.id = MOVED_IDS | ++im->moves;
+		again.body = buf_span(&body);
+		tell_moved(im, &head, 0);
+		err = take_request(im, it);
+	}
+	if (!err) {
+		tell_moved(im, &head, 1);
+		err = take_request(im, &again);
+	}
+	buf_fini(&head);
+	buf_fini(&body);
+	return err == ERR_PROTO || err == ERR_LIMIT ? leave_out(im, it->number, "it cannot be moved") : err;
+}
+
 /* Recorded times go on from now. */
 static uint64_t time_of(struct import *im, uint64_t wall_ns)
 {
@@ -272,7 +325,7 @@ static int take_line(struct import *im, int rc, const struct lines_request *q)
 	buf_reset(&im->head);
 	buf_printf(&im->head, "%s %s%s", q->method, target,
 	           q->body.len ? "\ncontent-type: application/json" : "");
-	return take_request(im, &it);
+	return take(im, &it);
 }
 
 static int read_lines(struct import *im)
@@ -329,7 +382,7 @@ static int take_gor(struct import *im, int rc, const struct gor_item *g)
 	it.at_ns = time_of(im, g->at_ns);
 	it.body = buf_span(&im->body);
 	if (request)
-		return take_request(im, &it);
+		return take(im, &it);
 	return im->options->dry_run ? 0 : put_answer(im, &it);
 }
 
@@ -364,7 +417,7 @@ static int take_entry(struct import *im, const struct har *h)
 
 	buf_reset(&im->head);
 	buf_span_put(&im->head, buf_span(&h->request_head));
-	err = take_request(im, &it);
+	err = take(im, &it);
 	if (err || im->options->against || im->options->dry_run || !h->answered)
 		return err;
 	buf_reset(&im->head);
@@ -426,6 +479,7 @@ static int prepare(struct import *im, const char *path)
 	strcpy(im->plan.run_name, "replay");
 	im->plan.route_count = im->plan.mask_count = 1;
 	im->plan.routes[0].sample_ppm = 1000000;
+	config_hash(&im->plan);
 	snprintf(folder, sizeof folder, "%s", path);
 	mkdir(dirname(folder), 0755);
 	if (RAND_bytes(key, sizeof key) == 1)
@@ -520,7 +574,9 @@ int replay_import(const struct replay_options *o, struct source *source, const c
 	buf_init(&im.body, GOR_BYTES_MAX);
 	buf_init(&im.masked, RECORD_PAYLOAD_MAX);
 	reach_answer_init(&im.answer);
-	status = aim(&im);
+	status = replay_read_move(o, &im.move);
+	if (status < 0)
+		status = aim(&im);
 	if (status < 0)
 		status = import_all(&im, path);
 	reach_close(&im.reach);

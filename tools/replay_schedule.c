@@ -151,14 +151,14 @@ static int read_slice(const struct replay_options *o, struct plan *plan)
 	return status;
 }
 
-static int read_sample(const char *text, uint32_t *ppm_out)
+int replay_read_share(const char *flag, const char *text, uint32_t *ppm_out)
 {
 	char *end;
 	double percent = text ? strtod(text, &end) : 100;
 
 	*ppm_out = (uint32_t)(percent * 1e4 + 0.5);
 	if (text && (end == text || strcmp(end, "%") || !(percent >= 0.0001 && percent <= 100)))
-		return wrong("--sample", text, "a share from 0.0001% to 100%");
+		return wrong(flag, text, "a share from 0.0001% to 100%");
 	return -1;
 }
 
@@ -205,7 +205,7 @@ int replay_read_schedule(struct replay_options *o, struct plan *plan)
 		status = wrong("--loop", o->loop, "at least 1");
 	s->loops = (uint32_t)loops;
 	if (status < 0)
-		status = read_sample(o->sample, &plan->replay_choice.sample_ppm);
+		status = replay_read_share("--sample", o->sample, &plan->replay_choice.sample_ppm);
 	if (status < 0)
 		status = read_whole("--seed", o->seed, UINT64_MAX, &plan->seed);
 	if (status < 0)

@@ -1,5 +1,7 @@
 /* The targets of a replay: where, what their requests have otherwise, and which must not be sent to. */
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/h1.h"
@@ -74,6 +76,32 @@ static int adopt(const struct replay_options *o, const struct plan *file, const 
 		memcpy(to->ca_file, from->ca_file, sizeof to->ca_file);
 	memcpy(to->credential_file, from->credential_file, sizeof to->credential_file);
 	memcpy(to->credential_header, from->credential_header, sizeof to->credential_header);
+	return -1;
+}
+
+/* --- moving --- */
+
+int replay_read_move(const struct replay_options *o, struct plan_move *out)
+{
+	const char *colon = o->move ? strrchr(o->move, ':') : NULL, *sign = o->move;
+	char *end = NULL;
+
+	memset(out, 0, sizeof *out);
+	if (!o->move)
+		return -1;
+	sign += strcspn(o->move, "+-");
+	if (!colon || sign >= colon || sign - o->move >= TEXT_MAX_BYTES || strlen(colon) > TEXT_MAX_BYTES)
+		return command_wrong(&replay_command, "--move %s: PATH+STEP:SCORE is expected", o->move);
+	snprintf(out->path, sizeof out->path, "%.*s", (int)(sign - o->move), o->move);
+	out->step = strtod(sign, &end);
+	out->falls = colon[1] == '-';
+	snprintf(out->score, sizeof out->score, "%s", colon + 1 + out->falls);
+	if (end != colon || !isfinite(out->step) || out->step == 0 || json_edit_check(out->path) ||
+	    json_edit_check(out->score))
+		return command_wrong(&replay_command, "--move %s: PATH+STEP:SCORE is expected", o->move);
+	if (!o->against)
+		return command_wrong(&replay_command,
+		                     "--move: --against says where live is, to be asked too");
 	return -1;
 }
 
@@ -210,10 +238,16 @@ int replay_fill_route(const struct replay_options *o, const struct plan *file, s
 
 	for (unsigned i = 0; i < o->target_count && status < 0; i++)
 		status = read_target(o, o->targets[i], &route->candidates[route->candidate_count++]);
-	if (status < 0 && o->baseline) {
-		snprintf(baseline, sizeof baseline, "baseline=%s", o->baseline);
-		route->candidates[route->candidate_count].baseline = true;
-		status = read_target(o, baseline, &route->candidates[route->candidate_count++]);
+	if (status < 0 && (o->baseline || o->noise)) {
+		struct plan_candidate *to = &route->candidates[route->candidate_count++];
+
+		if (!o->baseline && !o->against)
+			return wrong("--noise", o->noise, "--against or --baseline says where live is");
+		snprintf(baseline, sizeof baseline, "baseline=%s", o->baseline ? o->baseline : o->against);
+		status = read_target(o, baseline, to);
+		to->baseline = true;
+		if (status < 0 && o->noise)
+			status = replay_read_share("--noise", o->noise, &to->sample_ppm);
 	}
 	for (unsigned i = 0; i < route->candidate_count; i++) {
 		route->candidates[i].max_in_flight = o->in_flight;

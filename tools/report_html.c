@@ -688,6 +688,11 @@ static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const
 	about(out, c, run_beyond_noise);
 	about(out, c, run_control);
 	about(out, c, run_fairness);
+	about(out, c, run_drift);
+	about(out, c, run_value);
+	about(out, c, run_dependence);
+	about(out, c, run_moves);
+	about(out, c, run_goodput);
 	gates(out, doc_get(c, "gates"));
 	svg_timeline(out, db, c);
 	buf_puts(out, "<h3>Divergence</h3>\n");

@@ -292,6 +292,111 @@ void run_fairness(const struct node *c, struct buf *out)
 		           run_figure(doc_number(parity, "candidate"), "", candidate));
 }
 
+/* The side's distance, and the feature that has it. */
+static void drift_side(const struct node *side, const char *of, bool first, struct buf *out)
+{
+	const struct node *features = doc_get(side, "features"), *most = NULL;
+	char value[32], ci[80];
+	double low, high;
+
+	for (const struct node *f = features ? features->child : NULL; f; f = f->next)
+		if (!most || doc_number(f, "ks") > doc_number(most, "ks") || isnan(doc_number(most, "ks")))
+			most = f;
+	if (!side)
+		return;
+	doc_interval(side, "ci", &low, &high);
+	buf_printf(out, "%s%s %s", first ? "" : "; ", of, run_figure(doc_number(side, "value"), "", value));
+	if (most && isfinite(doc_number(most, "ks")))
+		buf_printf(out, " %s at %s (PSI %.3f, without drift %.3f)", run_figures(low, high, "", ci),
+		           doc_text(most, "feature"), doc_number(most, "psi"),
+		           doc_number(most, "psi_without_drift"));
+}
+
+void run_drift(const struct node *c, struct buf *out)
+{
+	const struct node *drift = doc_get(c, "drift");
+
+	drift_side(doc_get(drift, "inputs"), "drift of requests", true, out);
+	drift_side(doc_get(drift, "outputs"), "drift of answers", !doc_get(drift, "inputs"), out);
+}
+
+void run_value(const struct node *c, struct buf *out)
+{
+	const struct node *weight = doc_get(c, "weight");
+	char rate[32], ci[80];
+	double low, high;
+
+	if (!weight)
+		return;
+	doc_interval(weight, "ci", &low, &high);
+	buf_printf(out, "by value (%s, at most %g): %s %s diverged, %.0f pairs without",
+	           doc_text(weight, "path"), doc_number(weight, "cap"),
+	           run_figure(doc_number(weight, "rate"), "", rate), run_figures(low, high, "", ci),
+	           doc_number(weight, "without"));
+}
+
+void run_dependence(const struct node *c, struct buf *out)
+{
+	const struct node *session = doc_get(c, "session"), *lag = doc_get(c, "autocorrelation"),
+	                  *alike = doc_get(lag, "over_chance");
+	const char *before = "";
+	char ci[80];
+	double low, high;
+
+	if (session) {
+		doc_interval(session, "divergence_ci", &low, &high);
+		buf_printf(out, "%.0f sessions, the largest of %.0f pairs: %s, design effect %.2f",
+		           doc_number(session, "count"), doc_number(session, "largest"),
+		           run_figures(low, high, "", ci), doc_number(session, "design_effect"));
+		before = "; ";
+	}
+	if (!alike || alike->type != JSON_TRUE)
+		return;
+	doc_interval(lag, "block_ci", &low, &high);
+	buf_printf(
+	        out,
+	        "%sneighbouring pairs are alike (lag 1: diverged %.2f, latency %.2f), blocks of %.0f say %s",
+	        before, doc_number(lag, "diverged_lag_1"), doc_number(lag, "latency_lag_1"),
+	        doc_number(lag, "block_pairs"), run_figures(low, high, "", ci));
+}
+
+void run_moves(const struct node *c, struct buf *out)
+{
+	const struct node *m = doc_get(c, "monotonicity"), *live = doc_get(m, "live"),
+	                  *candidate = doc_get(m, "candidate");
+	char one[32], two[32], first[80], second[80];
+	double low, high;
+
+	if (!m)
+		return;
+	doc_interval(live, "ci", &low, &high);
+	run_figures(low, high, "", first);
+	doc_interval(candidate, "ci", &low, &high);
+	buf_printf(out,
+	           "%s by %+g, %s must not %s: broken by live in %s %s, by the candidate in %s %s of %.0f",
+	           doc_text(m, "path"), doc_number(m, "step"), doc_text(m, "score"), doc_text(m, "must_not"),
+	           run_figure(doc_number(live, "rate"), "", one), first,
+	           run_figure(doc_number(candidate, "rate"), "", two), run_figures(low, high, "", second),
+	           doc_number(m, "moved"));
+}
+
+void run_goodput(const struct node *c, struct buf *out)
+{
+	const struct node *t = doc_get(c, "throughput"), *times = doc_get(c, "latency_us");
+	const char *before = "";
+
+	if (doc_number(times, "timeouts") > 0) {
+		buf_printf(out, "%.0f timeouts count as longer than any answer",
+		           doc_number(times, "timeouts"));
+		before = "; ";
+	}
+	if (doc_get(t, "slo_ms"))
+		buf_printf(out,
+		           "%sgoodput within %.0f ms: live %.3g, candidate %.3g of %.3g answers a second",
+		           before, doc_number(t, "slo_ms"), doc_number(t, "live_goodput"),
+		           doc_number(t, "candidate_goodput"), doc_number(t, "candidate_rps"));
+}
+
 static void text_gate(const struct node *g, struct buf *line, struct buf *out)
 {
 	char value[32], limit[32], ci[80], bound[48];
@@ -470,6 +575,11 @@ static void text_candidate(const struct run *run, const struct node *c, struct b
 	text_about(c, run_beyond_noise, line, out);
 	text_about(c, run_control, line, out);
 	text_about(c, run_fairness, line, out);
+	text_about(c, run_drift, line, out);
+	text_about(c, run_value, line, out);
+	text_about(c, run_dependence, line, out);
+	text_about(c, run_moves, line, out);
+	text_about(c, run_goodput, line, out);
 	if (gates && gates->child)
 		buf_printf(out, "  %-22s %-11s %8s %-18s %s\n", "gate", "limit", "value", "interval (95 %)",
 		           "state +needed");

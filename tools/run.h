@@ -46,13 +46,19 @@ double run_left_out(const struct node *counts, struct buf *out);
 /* What share a candidate got and what its stop has saved; nothing when it had neither ramp nor stop. */
 void run_share(const struct node *candidate, struct buf *out);
 /* Each of a candidate, or nothing where there is none to tell: what it does beyond its noise floor and at
- * which paths; what became of planted faults; who is given the favourable label. */
+ * which paths; what became of planted faults; who is given the favourable label; what has moved; divergence
+ * by value; what makes pairs fewer observations than they are; what came in time. */
 void run_beyond_noise(const struct node *candidate, struct buf *out);
 void run_control(const struct node *candidate, struct buf *out);
 void run_fairness(const struct node *candidate, struct buf *out);
 /* Who answered, and each segment's figures when a version changed; what of JSON was left out. */
 void run_versions(const struct node *candidate, struct buf *out);
 void run_ignored(const struct node *candidate, struct buf *out);
+void run_drift(const struct node *candidate, struct buf *out);
+void run_value(const struct node *candidate, struct buf *out);
+void run_dependence(const struct node *candidate, struct buf *out);
+void run_moves(const struct node *candidate, struct buf *out);
+void run_goodput(const struct node *candidate, struct buf *out);
 /* What else there is to know of a gate: its slice, that it is not critical, what keeps it undecided. */
 void run_gate_notes(const struct node *gate, struct buf *out);
 /* "163 us", "3.28 ms", "2 s", also below zero; "unknown" of what is not finite. Returns `out`. */

@@ -361,8 +361,9 @@ static int mcnemar(const struct words *words)
 	sheet_add(SHARE, "live_accuracy", (double)(t.cell[BOTH] + lost) / (double)pairs);
 	sheet_add(SHARE, "candidate_accuracy", (double)(t.cell[BOTH] + won) / (double)pairs);
 	sheet_add(SHARE, "change", ((double)won - (double)lost) / (double)pairs);
-	sheet_add_interval(SHARE_INTERVAL, "change_ci",
-	                   evidence_mcnemar_change(lost, won, pairs, given.alpha, given.t_opt));
+	sheet_add_interval(
+	        SHARE_INTERVAL, "change_ci",
+	        evidence_mcnemar_change((double)lost, (double)won, (double)pairs, given.alpha, given.t_opt));
 	sheet_add_evidence(evidence_mcnemar(lost, won, given.t_opt));
 	sheet_add(NUMBER, "p_value_of_one_look", evidence_mcnemar_once(lost, won));
 	return print_sheet("mcnemar");

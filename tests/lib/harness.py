@@ -138,19 +138,25 @@ def rollup(pid):
     return figures
 
 
+def served(words, log):
+    """A process that has, as a service has, a share of the CPUs of its own: its roles wait for its workers, not for a test's clients
+    (sched_autogroup of sched(7): a share for each session)."""
+    return subprocess.Popen(words, stderr=log, stdout=log, start_new_session=True)
+
+
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
-                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", preexec=None, prefix="/v2", patience="20s",
+                 route="", live_keys="", candidate_keys={}, listen="", capture_keys="", prefix="/v2", patience="20s",
                  control_keys="", mirror_keys="", protocol="openinference", live_timeout="30s", run_keys=""):
         self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
         self.port, self.admin = free_port(), free_port()
         where = {n: u if u.startswith("sandbox:") else f"endpoints: [{u}]" for n, u in candidates.items()}
-        rows = "".join(f"      - {{name: {n}, {u}, timeout: {patience}, max_in_flight: 256{candidate_keys.get(n, '')}}}\n"
+        rows = "".join(f"      - {{name: {n}, {u}, timeout: {patience}, max_in_flight: 1024{candidate_keys.get(n, '')}}}\n"
                        for n, u in where.items())
         if baseline:
-            rows += f"      - {{name: twin, endpoints: [{baseline}], role: baseline, sample: 100%, timeout: {patience}, max_in_flight: 256}}\n"
+            rows += f"      - {{name: twin, endpoints: [{baseline}], role: baseline, sample: 100%, timeout: {patience}, max_in_flight: 1024}}\n"
         config = f"""version: 1
 listen:
   - address: 127.0.0.1:{self.port}
@@ -174,8 +180,7 @@ routes:
         with open(self.config, "w") as f:
             f.write(config)
         self.log = open(os.path.join(self.folder, "log"), "w+")
-        self.process = subprocess.Popen([BINARY, "proxy", "-c", self.config, "--run", self.run], stderr=self.log, stdout=self.log,
-                                        preexec_fn=preexec)
+        self.process = served([BINARY, "proxy", "-c", self.config, "--run", self.run], self.log)
         atexit.register(self.end)
         deadline = time.time() + LIMIT
         while "ready on" not in open(self.log.name).read():

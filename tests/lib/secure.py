@@ -1,5 +1,5 @@
 """TLS on both sides of a proxy, with certificates made on the spot by the openssl command; and PROXY headers."""
-import os, socket, ssl, struct, subprocess
+import contextlib, os, socket, ssl, struct, subprocess
 from harness import LIMIT, scratch
 from wire import Live, Peer, Wire
 
@@ -94,9 +94,10 @@ class TlsPeer(Peer):
         return out
 
     def by_record(self, data, size=1):
-        """`data` in records of `size` bytes."""
-        for i in range(0, len(data), size):
-            self.sock.sendall(data[i:i + size])
+        """`data` in records of `size` bytes, until the other side hears no more of it."""
+        with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+            for i in range(0, len(data), size):
+                self.sock.sendall(data[i:i + size])
 
     def says_goodbye(self):
         """close_notify, then hear the other side's."""

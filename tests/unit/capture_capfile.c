@@ -14,6 +14,7 @@
 
 #include "capture/capfile.h"
 #include "capture/crc32c.h"
+#include "capture/mask.h"
 
 static char directory[] = "/tmp/capfile.XXXXXX";
 static char good[64], bad[64];
@@ -47,6 +48,7 @@ static struct record record_at(unsigned i, unsigned length, uint8_t *payload)
 	                       .type = i % 4 + 1,
 	                       .leg = LEG_CLIENT,
 	                       .flags = RECORD_MASKED,
+	                       .policy = 1,
 	                       .payload_len = length,
 	                       .mask_count = i};
 }
@@ -132,8 +134,11 @@ static void round_trip(void **state)
 	assert_string_equal(f->run_name, "run-1");
 	assert_int_equal(f->route_count, 1);
 	assert_string_equal(f->routes[0].name, "fraud");
-	assert_string_equal(f->routes[0].policy, "default");
-	assert_int_equal(f->routes[0].policy_hash[0], 0xab);
+	assert_int_equal(f->routes[0].policy_number, 0);
+	assert_int_equal(f->policy_count, 1);
+	assert_string_equal(f->policies[0].name, "default");
+	assert_int_equal(f->policies[0].hash[0], 0xab);
+	assert_int_equal(f->policies[0].masker, MASK_VERSION);
 	assert_string_equal(f->routes[0].ignore[0], "$.id");
 	assert_string_equal(f->routes[0].candidates[0].name, "v2");
 	assert_true(f->routes[0].tolerance_rel == 0.25);

@@ -11,6 +11,11 @@
 #define URLS(list)   HEAD "routes:\n  - name: r\n    live: {endpoints: [" list "]}\n"
 #define PAIR         "certificate_file: a.pem, key_file: a.key"
 
+#define MASKED(protocol, fields)                                                                             \
+	"version: 1\nlisten: [{address: '127.0.0.1:8080'}]\nmasks: {m: {fields: [" fields                    \
+	"]}}\nroutes:\n  - name: r\n    live: {endpoints: ['http://127.0.0.1:9001']}\n    "                  \
+	"protocol: " protocol "\n    mirror: {mask: m}\n    candidates:\n" ONE
+
 static const struct bad bads[] = {
         {"version: 1\nlisten: []\n" TAIL, "f.yaml:2:9: error: 'listen' must not be empty",
          "write listen: [{address: 127.0.0.1:8080}]"},
@@ -216,9 +221,38 @@ static const struct bad bads[] = {
          "drop}]}}\nroutes:\n  - name: r\n    live: {endpoints: ['http://127.0.0.1:9001']}\n    mirror: "
          "{mask: "
          "m}\n    candidates:\n" ONE,
-         "f.yaml:7:20: warning: the mask 'm' changes what the model reads ('$.inputs'): where it does, no "
-         "pair "
-         "is compared",
+         "f.yaml:7:20: error: the mask 'm' masks what the model reads ('$.inputs'): no pair would be "
+         "compared",
+         NULL},
+        {MASKED("auto", "{path: $..content, with: token}"),
+         "f.yaml:8:20: error: the mask 'm' masks what the model reads ('$..content'): no pair would be "
+         "compared",
+         "add a candidate with role: baseline, or say model_input: no if the model does not read it"},
+        {MASKED("openai", "{path: '$.messages[*]', with: redact}"),
+         "f.yaml:8:20: error: the mask 'm' masks what the model reads ('$.messages[*]'): no pair would be "
+         "compared",
+         NULL},
+        {MASKED("openinference", "{path: '$.inputs[*].data[*]', with: bucket}"),
+         "f.yaml:8:20: error: the mask 'm' masks what the model reads ('$.inputs[*].data[*]'): no pair would "
+         "be "
+         "compared",
+         NULL},
+        {MASKED("json", "{path: $.a, with: token}], mode: allow, detectors: [email"),
+         "f.yaml:8:20: error: the mask 'm' masks what the model reads ('mode: allow'): no pair would be "
+         "compared",
+         NULL},
+        {MASKED("json", "{path: $.inputs, with: drop}"),
+         "f.yaml:8:20: warning: the mask 'm' changes what the model reads ('$.inputs'): where it does, no "
+         "pair is compared",
+         NULL},
+        {MASKED("openai", "{path: $.messages, with: token, model_input: no}, {path: $.inputs, with: drop}"),
+         "f.yaml:8:20: warning: the mask 'm' changes what the model reads ('$.inputs'): where it does, no "
+         "pair is compared",
+         NULL},
+        {MASKED("openai", "{path: '$.messages[0].content', with: drop}"),
+         "f.yaml:8:20: warning: the mask 'm' changes what the model reads ('$.messages[0].content'): where "
+         "it "
+         "does, no pair is compared",
          NULL},
 };
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -262,7 +263,7 @@ static int rank_run(struct role_env *env)
 	getrlimit(RLIMIT_CORE, &core);
 	if (read(fd, oom, sizeof oom - 1) < 1)
 		return 3;
-	snprintf(said, sizeof said, "nice %d oom %d core %d", getpriority(PRIO_PROCESS, 0), atoi(oom),
+	snprintf(said, sizeof said, "policy %d oom %d core %d", sched_getscheduler(0), atoi(oom),
 	         (int)core.rlim_cur);
 	note(env, said);
 	finish(env);
@@ -271,47 +272,47 @@ static int rank_run(struct role_env *env)
 
 /* clang-format off */
 static const struct role_row calm[] = {
-	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"other", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"worker", IN_MIRROR, worker_run, 0, PHASE_WORKERS, true, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {false, 0}, 0, {0, 0}},
+	{"other", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {false, 0}, 0, {0, 0}},
+	{"worker", IN_MIRROR, worker_run, 0, PHASE_WORKERS, true, {"plan", "ledger", "page", "run"}, {false, 0}, 0, {0, 0}},
 };
 static const struct role_row muted[] = {
-	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {false, 0}, 0, {0, 0}},
 	{"mute", IN_MIRROR, mute_run, 0, PHASE_SHADOW, false, {"plan", "ledger", "page", "run"}, {0, 0}, 1500, {0, 0}},
-	{"worker", IN_MIRROR, worker_run, 0, PHASE_WORKERS, true, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"worker", IN_MIRROR, worker_run, 0, PHASE_WORKERS, true, {"plan", "ledger", "page", "run"}, {false, 0}, 0, {0, 0}},
 };
 static const struct role_row ending[] = {
-	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"ends", IN_MIRROR, ends_run, 0, PHASE_SHADOW, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {false, 0}, 0, {0, 0}},
+	{"ends", IN_MIRROR, ends_run, 0, PHASE_SHADOW, false, {"plan", "ledger", "page", "run"}, {false, 0}, 0, {0, 0}},
 };
 static const struct role_row hanging[] = {
-	{"hangs", IN_MIRROR, hangs_run, STAGE_JUDGE, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"fickle", IN_MIRROR, fickle_run, STAGE_SHADOW, PHASE_SHADOW, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"hangs", IN_MIRROR, hangs_run, STAGE_JUDGE, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {false, 0}, 0, {0, 0}},
+	{"fickle", IN_MIRROR, fickle_run, STAGE_SHADOW, PHASE_SHADOW, false, {"plan", "ledger", "page", "run"}, {false, 0}, 0, {0, 0}},
 };
 static const struct role_row breaking[] = {
 	{"reader", IN_MIRROR, reader_run, STAGE_JUDGE, PHASE_JUDGE, false,
-	 {"plan", "ledger", "page", "run", "ring.judge", "wake.judge"}, {0, 0}, 0, {0, 0}},
+	 {"plan", "ledger", "page", "run", "ring.judge", "wake.judge"}, {false, 0}, 0, {0, 0}},
 	{"writer", IN_MIRROR, writer_run, STAGE_MASKER, PHASE_MASKER, false,
-	 {"plan", "ledger", "page", "run", "ring.judge", "wake.judge"}, {0, 0}, 0, {0, 0}},
+	 {"plan", "ledger", "page", "run", "ring.judge", "wake.judge"}, {false, 0}, 0, {0, 0}},
 };
 static const struct role_row sparing[] = {
 	{"mask", IN_MIRROR, mask_run, STAGE_MASKER, PHASE_MASKER, false,
-	 {"plan", "ledger", "page", "run", "ring.raw.*", "wake.raw.*"}, {0, 0}, 0, {0, 0}},
+	 {"plan", "ledger", "page", "run", "ring.raw.*", "wake.raw.*"}, {false, 0}, 0, {0, 0}},
 	{"tap", IN_MIRROR, tap_run, STAGE_WORKER, PHASE_WORKERS, true,
-	 {"plan", "ledger", "page", "run", "ring.raw.%", "wake.raw.%"}, {0, 0}, 0, {0, 0}},
+	 {"plan", "ledger", "page", "run", "ring.raw.%", "wake.raw.%"}, {false, 0}, 0, {0, 0}},
 };
 static const struct role_row retiring[] = {
 	{"breaks", IN_MIRROR, breaks_run, STAGE_MASKER, PHASE_MASKER, false,
-	 {"plan", "ledger", "page", "run", "ring.raw.*", "wake.raw.*"}, {0, 0}, 0, {0, 0}},
+	 {"plan", "ledger", "page", "run", "ring.raw.*", "wake.raw.*"}, {false, 0}, 0, {0, 0}},
 	{"retired", IN_MIRROR, retired_run, STAGE_WORKER, PHASE_WORKERS, true,
-	 {"plan", "ledger", "page", "run", "ring.raw.%", "wake.raw.%"}, {0, 0}, 0, {0, 0}},
+	 {"plan", "ledger", "page", "run", "ring.raw.%", "wake.raw.%"}, {false, 0}, 0, {0, 0}},
 };
 static const struct role_row signalling[] = {
-	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
-	{"signals", IN_MIRROR, signals_run, 0, PHASE_MASKER, false, {"plan", "ledger", "page", "run"}, {0, 0}, 0, {0, 0}},
+	{"judge", IN_MIRROR, steady_run, 0, PHASE_JUDGE, false, {"plan", "ledger", "page", "run"}, {false, 0}, 0, {0, 0}},
+	{"signals", IN_MIRROR, signals_run, 0, PHASE_MASKER, false, {"plan", "ledger", "page", "run"}, {false, 0}, 0, {0, 0}},
 };
 static const struct role_row ranked[] = {
-	{"rank", IN_MIRROR, rank_run, 0, PHASE_WORKERS, false, {"plan", "ledger", "page", "run"}, {3, 700}, 0, {0, 0}},
+	{"rank", IN_MIRROR, rank_run, 0, PHASE_WORKERS, false, {"plan", "ledger", "page", "run"}, {true, 700}, 0, {0, 0}},
 };
 /* clang-format on */
 
@@ -455,7 +456,7 @@ static void a_role_takes_its_rank(void **state)
 	char *log = log_of(ranked, 1, 5000, 0);
 
 	(void)state;
-	assert_non_null(strstr(log, "nice 3 oom 700 core 0 rank"));
+	assert_non_null(strstr(log, "policy 5 oom 700 core 0 rank" /* SCHED_IDLE */));
 	free(log);
 }
 

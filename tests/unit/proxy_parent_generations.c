@@ -218,8 +218,8 @@ static int worker_run(struct role_env *env)
 
 /* clang-format off */
 #define HOLDS {"plan", "ledger", "page", "run"}
-#define SCRIPT(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_JUDGE, false, HOLDS, {0, 0}, 0, {0, 0}}
-#define WORKER(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_WORKERS, false, HOLDS, {0, 0}, 0, {0, 0}}
+#define SCRIPT(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_JUDGE, false, HOLDS, {false, 0}, 0, {0, 0}}
+#define WORKER(name) {#name, IN_MIRROR | IN_FORWARD, name##_run, 0, PHASE_WORKERS, false, HOLDS, {false, 0}, 0, {0, 0}}
 static const struct role_row refused[] = {SCRIPT(refused), WORKER(worker)}, waiting[] = {SCRIPT(waits), WORKER(slow)},
 	weak[] = {SCRIPT(weak), WORKER(worker)}, closing[] = {SCRIPT(closes), WORKER(worker)},
 	upgrading[] = {SCRIPT(upgrades), WORKER(worker)}, staying[] = {SCRIPT(stays), WORKER(worker)}, keeping[] = {SCRIPT(keeps), WORKER(worker)};

@@ -87,7 +87,7 @@ static void sketch_says_the_same(void **state)
 	}
 	for (double q = 0.1; q < 1; q += 0.1) {
 		struct interval exact = quantile_ci(s, q, 0.05, 1000),
-		                told = quantile_sketch_ci(&sketch, q, 0.05, 1000);
+		                told = quantile_sketch_ci(&sketch, 0, q, 0.05, 1000);
 
 		assert_true(told.low <= exact.low && told.low >= 0.98 * exact.low - 1);
 		assert_true(told.high >= exact.high && told.high <= exact.high / 0.98 + 1);
@@ -192,20 +192,20 @@ static void arms_that_differ(void **state)
 static void sketch_interval(void **state)
 {
 	static struct sketch s;
-	struct interval i = quantile_sketch_ci(&s, 0.5, 0.05, 500);
+	struct interval i = quantile_sketch_ci(&s, 0, 0.5, 0.05, 500);
 
 	(void)state;
 	assert_true(i.low == 0 && isinf(i.high));
 	for (uint64_t us = 1; us <= 20; us++)
 		sketch_add(&s, us * 1000);
-	i = quantile_sketch_ci(&s, 0.99, 0.05, 500);
+	i = quantile_sketch_ci(&s, 0, 0.99, 0.05, 500);
 	assert_true(isinf(i.high)); /* 20 values cannot bound the p99 */
 	memset(&s, 0, sizeof(s));
 	for (uint64_t us = 1; us <= 20000; us++)
 		sketch_add(&s, us);
-	i = quantile_sketch_ci(&s, 0.5, 0.05, 500);
+	i = quantile_sketch_ci(&s, 0, 0.5, 0.05, 500);
 	assert_true(i.low < 10000 && i.low > 9000 && i.high > 10000 && i.high < 11000);
-	i = quantile_sketch_ci(&s, 0.99, 0.05, 500);
+	i = quantile_sketch_ci(&s, 0, 0.99, 0.05, 500);
 	assert_true(i.low < 19800 && i.low > 19000 && i.high > 19800 && i.high <= 20000);
 }
 
@@ -217,15 +217,15 @@ static void signed_differences(void **state)
 	const struct sample sample = {all, 2001};
 
 	(void)state;
-	assert_true(isnan(quantile_signed(&none, &none, 0.5)));
+	assert_true(isnan(quantile_signed(&none, &none, 0, 0.5)));
 	for (int i = 0; i < 2001; i++) {
 		all[i] = (i - 700) * 37; /* ascending: 700 below 0 */
 		sketch_add(i < 700 ? &below : &rest, (uint64_t)fabs(all[i]));
 	}
 	for (double q = 0.01; q < 1; q += 0.07) {
-		double value = quantile_value(sample, q), got = quantile_signed(&below, &rest, q);
+		double value = quantile_value(sample, q), got = quantile_signed(&below, &rest, 0, q);
 		struct interval exact = quantile_ci(sample, q, 0.05, 1000),
-		                ci = quantile_signed_ci(&below, &rest, q, 0.05, 1000);
+		                ci = quantile_signed_ci(&below, &rest, 0, q, 0.05, 1000);
 
 		assert_true(fabs(got - value) <= 0.011 * fabs(value) + 1);
 		assert_true(ci.low <= exact.low && ci.high >= exact.high);
@@ -235,6 +235,32 @@ static void signed_differences(void **state)
 	}
 }
 
+/* What was not waited for lies above all that came: the same as if it had come, later than any. */
+static void censored(void **state)
+{
+	static struct sketch some, all, none;
+
+	(void)state;
+	for (uint64_t us = 1; us <= 2000; us++) {
+		sketch_add(&all, us * 100);
+		if (us <= 1800)
+			sketch_add(&some, us * 100);
+	}
+	for (unsigned i = 1; i < 90; i++) {
+		double q = i / 100.0;
+		struct interval cut = quantile_sketch_ci(&some, 200, q, 0.05, 1000),
+		                whole = quantile_sketch_ci(&all, 0, q, 0.05, 1000);
+
+		assert_true(quantile_sketch(&some, 200, q) == quantile_sketch(&all, 0, q));
+		assert_true(cut.low == whole.low && (cut.high == whole.high || isinf(cut.high)));
+		assert_true(quantile_signed(&none, &some, 200, q) == quantile_signed(&none, &all, 0, q));
+	}
+	assert_true(isinf(quantile_sketch(&some, 200, 0.95)) &&
+	            isinf(quantile_signed(&none, &some, 200, 0.95)));
+	assert_true(isinf(quantile_sketch_ci(&some, 200, 0.95, 0.05, 1000).high));
+	assert_true(isinf(quantile_sketch(&none, 5, 0.5)) && isnan(quantile_sketch(&none, 0, 0.5)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,7 +268,7 @@ int main(void)
 	        cmocka_unit_test(ranks_are_the_set),  cmocka_unit_test(ranks_without_data),
 	        cmocka_unit_test(sketch_interval),    cmocka_unit_test(sketch_says_the_same),
 	        cmocka_unit_test(false_alarms),       cmocka_unit_test(equal_quantiles),
-	        cmocka_unit_test(arms_that_differ),
+	        cmocka_unit_test(arms_that_differ),   cmocka_unit_test(censored),
 	};
 
 	draw_seed(1);
