@@ -93,7 +93,7 @@ struct row {
 	bool has_logprobs;
 	double logprob_kl; /* mean over positions up to the first other token: Kullback-Leibler divergence of
 	                      the tokens that both tell, live's against the candidate's, in bits, at most 1 */
-	bool has_scores;           /* in the comparison's scores */
+	bool has_scores;   /* in the comparison's scores */
 	bool value_off, nonfinite; /* private: counted under VALUE, NONFINITE already */
 };
 
@@ -135,11 +135,11 @@ const char *const *compare_default_ignores(size_t *count_out);
  * Ignored by default in Open Inference answers: id, model_name, model_version, parameters.
  *
  * Answers of a language model, whole or streamed: each choice is a row (of embeddings, each vector), compared
- * by text, finish reason, tool calls and refusal, by the plan's content rules and schema; ignore paths, tolerances
- * and arrays are of each call's arguments. With an
- * answer_after, what follows it on the last line that begins with it, without commas and blanks around, is
- * the answer that is compared, and other words are measured only. An answer that carries an
- * error has another status than one that does not; two with errors are alike.
+ * by text, finish reason, tool calls and refusal, by the plan's content rules and schema; ignore paths,
+ * tolerances and arrays are of each call's arguments. With an answer_after, what follows it on the last line
+ * that begins with it, without commas and blanks around, is the answer that is compared, and other words are
+ * measured only. An answer that carries an error has another status than one that does not; two with errors
+ * are alike.
  *
  * A pair is gRPC when the content-type of either is: its status is grpc-status, its body messages, compared
  * one by one in their order. Statuses that differ need no decodable body; with equal ones, also failed ones,

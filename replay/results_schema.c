@@ -49,7 +49,8 @@ static const char schema[] =
         "candidate_us, rows,"
         " rows_diverged, CASE flags & 2 WHEN 0 THEN 'live' ELSE 'baseline' END AS against,"
         " COALESCE(p.slice, a.slice) AS slice, where_, request_head, request_body, live_body,"
-        " candidate_body, p.number, a.segment, COALESCE(p.request_id, printf('%016x', p.number)) AS request_id,"
+        " candidate_body, p.number, a.segment, COALESCE(p.request_id, printf('%016x', p.number)) AS "
+        "request_id,"
         /* pairs of one candidate that are not in the sample are stored for what they are, not by chance */
         " (p.n >> 40 & 127) >= COALESCE((SELECT MAX(band) FROM least_kept k WHERE k.asked = a.number), 0)"
         " AS sampled FROM stored_pair p JOIN asked a ON a.n = p.asked;"

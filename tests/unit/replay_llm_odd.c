@@ -15,11 +15,12 @@ static void tool_calls_without_an_index(void **state)
 {
 	(void)state;
 	/* by id, which only the first delta of a call has */
-	assert_int_equal(decode(LLM_OPENAI, DELTA("\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":"
-	                                          "\"f\",\"arguments\":\"{\\\"x\\\":\"}}]") DELTA(
-	                                            "\"tool_calls\":[{\"function\":{\"arguments\":\"1}\"}}]")
-	                                            DELTA("\"tool_calls\":[{\"id\":\"b\",\"function\":{"
-	                                                  "\"name\":\"g\",\"arguments\":\"{}\"}}]")),
+	assert_int_equal(decode(LLM_OPENAI,
+	                        DELTA("\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":"
+	                              "\"f\",\"arguments\":\"{\\\"x\\\":\"}}]")
+	                                DELTA("\"tool_calls\":[{\"function\":{\"arguments\":\"1}\"}}]")
+	                                        DELTA("\"tool_calls\":[{\"id\":\"b\",\"function\":{"
+	                                              "\"name\":\"g\",\"arguments\":\"{}\"}}]")),
 	                 0);
 	assert_int_equal(got.tool_count, 2);
 	same(&got.tools[0].name, "f");
@@ -39,17 +40,18 @@ static void tool_calls_without_an_index(void **state)
 	same(&got.tools[0].arguments, "[]");
 	same(&got.tools[1].arguments, "{}");
 	/* by index, told in turn, without ids later on; nulls where nothing is new */
-	assert_int_equal(decode(LLM_OPENAI,
-	                        DELTA("\"tool_calls\":[{\"index\":1,\"id\":\"b\",\"function\":{\"name\":"
-	                              "\"g\",\"arguments\":\"\"}}]")
-	                                DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{"
-	                                      "\"name\":\"f\",\"arguments\":null}}]")
-	                                        DELTA("\"tool_calls\":[{\"index\":1,\"id\":null,\"function\":"
-	                                              "{\"name\":null,\"arguments\":\"1\"}}]") DELTA(
-	                                                "\"tool_calls\":[{\"index\":0,\"id\":\"\","
-	                                                "\"function\":{\"name\":\"\",\"arguments\":\"2\"}}]")
-	                                                DELTA("\"tool_calls\":null")),
-	                 0);
+	assert_int_equal(
+	        decode(LLM_OPENAI,
+	               DELTA("\"tool_calls\":[{\"index\":1,\"id\":\"b\",\"function\":{\"name\":"
+	                     "\"g\",\"arguments\":\"\"}}]")
+	                       DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{"
+	                             "\"name\":\"f\",\"arguments\":null}}]")
+	                               DELTA("\"tool_calls\":[{\"index\":1,\"id\":null,\"function\":"
+	                                     "{\"name\":null,\"arguments\":\"1\"}}]")
+	                                       DELTA("\"tool_calls\":[{\"index\":0,\"id\":\"\","
+	                                             "\"function\":{\"name\":\"\",\"arguments\":\"2\"}}]")
+	                                               DELTA("\"tool_calls\":null")),
+	        0);
 	assert_int_equal(got.tool_count, 2);
 	same(&got.tools[0].arguments, "1");
 	same(&got.tools[1].arguments, "2");
