@@ -8,6 +8,8 @@ SAN    := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 PKG    := libevent_core libnghttp2 libseccomp libssl libcrypto yaml-0.1 libzstd libbrotlidec libbrotlienc zlib sqlite3 libprotobuf-c
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) 2>/dev/null)
 LIBS   := $(shell pkg-config --libs $(PKG) 2>/dev/null) -lm
+# optional, and loaded only where a policy has patterns: capture/detect/patterns.h
+HYPERSCAN := $(shell pkg-config --cflags libhs 2>/dev/null && echo -DHAVE_HYPERSCAN)
 
 src_base    := $(wildcard proto/base/*.c)
 src_formats := $(wildcard proto/*.c)
@@ -48,6 +50,7 @@ $B/proto/schema/%.pb-c.c: proto/schema/%.proto
 	protoc-c --proto_path=proto/schema --c_out=$B/proto/schema $<
 $B/proto/schema/%.pb-c.o: $B/proto/schema/%.pb-c.c
 	$(CC) -std=gnu11 -I$B $(PKG_CFLAGS) $(CFLAGS) $(SAN) -c -o $@ $<
+$B/capture/detect/patterns.o: CPPFLAGS += $(HYPERSCAN)
 # sources that include a generated header say so here
 $(call obj,$(wildcard capture/capfile*.c)): | $(gen_capture)
 $B/replay/oip_grpc.o: | $(gen_replay)

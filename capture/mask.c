@@ -132,7 +132,7 @@ static void put_text(const struct mask_finder *finder, struct mask_key *key, str
                      struct span text, struct buf *out, uint32_t *count)
 {
 	bool whole = false;
-	uint32_t finds = finder ? mask_text_deep(finder, key, name, text, out, &whole) : 0;
+	uint32_t finds = finder ? mask_text_deep(finder, key, LOOK_FOUND, name, text, out, &whole) : 0;
 
 	*count += finds;
 	if (whole)
@@ -525,7 +525,7 @@ int mask_head(const struct plan_mask *policy, const struct mask_finder *finder, 
 bool mask_finds(const struct plan_mask *policy)
 {
 	return policy->detect.find.classes.bits[0] || policy->detect.find.classes.bits[1] ||
-	       policy->detect.drop_prose;
+	       policy->detect.free_text || policy->detect.pattern_count;
 }
 
 bool mask_wants_body(const struct plan_mask *policy)

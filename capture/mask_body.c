@@ -154,7 +154,7 @@ int mask_plain(struct mask_work *w, struct span name, struct span text)
 		buf_span_put(w->out, text);
 		return 0;
 	}
-	finds = mask_text_deep(finder, w->key, name, text, w->out, &whole);
+	finds = mask_text_deep(finder, w->key, w->joined ? LOOK_FOUND : LOOK_ALL, name, text, w->out, &whole);
 	if (whole)
 		buf_puts(w->out, "[redacted]");
 	else if (!finds)
@@ -239,7 +239,7 @@ int mask_body(const struct mask_body *b, const struct mask_rules *rules, struct 
               struct span body, void (*due)(void *arg, size_t brought, size_t masked), void *arg,
               struct buf *out, uint32_t *count_out, bool *input_masked_out)
 {
-	struct mask_work w = {rules, key, out, 0, false, due, arg};
+	struct mask_work w = {.rules = rules, .key = key, .out = out, .due = due, .arg = arg};
 	int err;
 
 	mask_watch_at(key, "text", SPAN(""));

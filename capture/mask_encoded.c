@@ -10,8 +10,6 @@
 #include "proto/base64.h"
 #include "proto/url.h"
 
-enum { ENCODED_LEAST = 16 };
-
 static bool is_readable(struct span text)
 {
 	for (size_t i = 0; i < text.len; i++)
@@ -27,9 +25,9 @@ static bool may_be_base64(struct span text)
 	        ['.'] = true,  [','] = true, [':'] = true, [';'] = true, ['@'] = true, ['"'] = true,
 	        ['\''] = true, ['{'] = true, ['['] = true, ['('] = true, ['<'] = true, ['%'] = true};
 
-	if (text.len < ENCODED_LEAST)
+	if (text.len < MASK_ENCODED_LEAST)
 		return false;
-	for (size_t i = 0; i < ENCODED_LEAST; i++)
+	for (size_t i = 0; i < MASK_ENCODED_LEAST; i++)
 		if (text.data[i] <= ' ' || never[(unsigned char)text.data[i]])
 			return false;
 	return true;
@@ -46,15 +44,15 @@ static struct span cut_uri(struct span *text, bool *base64_out)
 	return front;
 }
 
-uint32_t mask_text_deep(const struct mask_finder *f, struct mask_key *key, struct span name, struct span text,
-                        struct buf *out, bool *whole_out)
+uint32_t mask_text_deep(const struct mask_finder *f, struct mask_key *key, enum mask_look how,
+                        struct span name, struct span text, struct buf *out, bool *whole_out)
 {
 	struct span left = text, front = {"", 0};
 	struct base64_form form = {0};
 	struct buf plain, found;
 	bool base64 = true,
 	     uri = text.len > 5 && text.data[4] == ':' && strncasecmp(text.data, "data:", 5) == 0;
-	uint32_t finds = mask_text(f, key, name, text, out, whole_out);
+	uint32_t finds = mask_text(f, key, how, name, text, out, whole_out);
 	int err;
 
 	if (finds || (!uri && !may_be_base64(text)))
@@ -65,7 +63,7 @@ uint32_t mask_text_deep(const struct mask_finder *f, struct mask_key *key, struc
 	buf_init(&found, out->limit_bytes);
 	err = base64 ? base64_decode(left, &form, &plain) : url_decode(left, false, &plain);
 	if (!err && !plain.err && is_readable(buf_span(&plain)))
-		finds = mask_text(f, key, name, buf_span(&plain), &found, whole_out);
+		finds = mask_text(f, key, how, name, buf_span(&plain), &found, whole_out);
 	if (finds && !*whole_out) {
 		buf_span_put(out, front);
 		if (base64)

@@ -16,6 +16,7 @@ struct mask_work {
 	struct buf *out;
 	uint32_t count;
 	bool input_masked;
+	bool joined; /* of a stream: what its pieces say together was looked at */
 	/* The first `brought` bytes of the body have become `masked` bytes; may be NULL. */
 	void (*due)(void *arg, size_t brought, size_t masked);
 	void *arg;

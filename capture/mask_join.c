@@ -24,7 +24,7 @@ static uint64_t mix(uint64_t hash, struct span bytes)
 	return (hash ^ bytes.len) * 0x9e3779b97f4a7c15u;
 }
 
-static bool streams_text(struct span key)
+bool mask_join_streams(struct span key)
 {
 	static const char *const names[] = {"content",    "text",       "arguments", "partial_json",
 	                                    "response",   "thinking",   "reasoning", "reasoning_content",
@@ -83,7 +83,7 @@ static void note(struct look *l, enum json_token token)
 		l->name = l->reader.text;
 	} else if (token == JSON_NUMBER && depth && l->name.data[0] == '"') {
 		number_choice(l, in);
-	} else if (token == JSON_STRING && depth && l->name.data[0] == '"' && streams_text(l->name) &&
+	} else if (token == JSON_STRING && depth && l->name.data[0] == '"' && mask_join_streams(l->name) &&
 	           l->reader.text.len > 2) {
 		note_piece(l, in);
 	}
@@ -175,7 +175,8 @@ static void search_all(struct mask_join *j, struct mask_work *w, size_t limit_by
 	for (size_t i = 0; i < count; i = end) {
 		for (end = i + 1; end < count && edits[end].key == edits[i].key;)
 			end++;
-		if (end - i > 1) /* one alone is searched where it stands */
+		/* one alone is searched where it stands, but who must be asked is asked here */
+		if (end - i > 1 || mask_finder_asks(mask_rules_finder(w->rules)))
 			search(j, w, edits + i, end - i, &joined, &ends);
 		*err = *err ? *err : joined.err ? joined.err : ends.err;
 	}

@@ -33,6 +33,8 @@ struct mask_join {
 	struct buf edits, masked; /* struct mask_edit, in the documents' order */
 };
 
+/* Is it the name of a member that models stream text in? As it stands in the document, with quotes. */
+bool mask_join_streams(struct span key);
 /* Look through all documents; `limit_bytes` bounds each of the buffers. 0, ERR_LIMIT, ERR_NOMEM. */
 int mask_join(struct mask_join *, struct mask_work *, struct mask_doc *docs, size_t count,
               size_t limit_bytes) MUST_CHECK;

@@ -5,6 +5,7 @@
  * source, so a body costs little more than its scan.
  */
 #include "capture/found.h"
+#include "capture/mask_join.h"
 #include "capture/mask_rules_inside.h"
 #include "capture/mask_watch.h"
 #include "proto/json.h"
@@ -47,7 +48,7 @@ struct rewrite {
 	bool allow, clear;    /* the policy allows; the value under way is in what is kept */
 	uint64_t copied;      /* source bytes before it are in `out` or gone */
 	uint32_t count;
-	bool input_masked;
+	bool input_masked, joined;
 	size_t place_at; /* of what a witness is told: where the document is */
 	uint64_t sought; /* a bit for each rule whose subject was looked for */
 	struct span subjects[MASK_FIELDS_MAX];
@@ -249,13 +250,15 @@ static int drop_member(struct rewrite *w, struct frame *in, uint64_t before)
 static int rewrite_nested(struct rewrite *w, struct span text);
 
 /* The string or key just read: as it is, or as rules for what is in it and the finder leave it. */
-static int search(struct rewrite *w, struct span name, bool value)
+static int search(struct rewrite *w, struct span name, enum mask_look how, bool value)
 {
 	struct span text = plain_value(w, JSON_STRING, w->reader.text);
 	uint32_t before = w->count, finds = 0;
 	bool whole = false;
 	int err = 0;
 
+	if (!w->plain.err && mask_text_plain(w->rules->finder, text) && !(value && mask_looks_json(text)))
+		return 0;
 	buf_reset(&w->nested);
 	buf_reset(&w->found);
 	if (w->plain.err)
@@ -269,9 +272,11 @@ static int search(struct rewrite *w, struct span name, bool value)
 	if (w->count > before)
 		text = buf_span(&w->nested);
 	if (w->rules->finder && !w->clear)
-		finds = mask_text_deep(w->rules->finder, w->key, name, text, &w->found, &whole);
+		finds = mask_text_deep(w->rules->finder, w->key, how, name, text, &w->found, &whole);
 	w->count += finds;
 	w->input_masked |= finds > 0;
+	if (w->found.err)
+		return w->out->err = w->found.err;
 	if (w->count == before)
 		return 0;
 	copy_to(w, w->reader.scanner.start);
@@ -296,7 +301,15 @@ static int on_key(struct rewrite *w, uint64_t before)
 	in->kept = true;
 	w->name = (struct span){w->reader.text.data + 1, w->reader.text.len - 2};
 	w->clear = in->clear;
-	return w->rules->finder && !w->hit && !in->clear ? search(w, SPAN(""), false) : 0;
+	return w->rules->finder && !w->hit && !in->clear ? search(w, SPAN(""), LOOK_FOUND, false) : 0;
+}
+
+/* A piece of a stream was looked at with its neighbours. */
+static enum mask_look look_of(const struct rewrite *w)
+{
+	struct span key = {w->name.data - 1, w->name.len + 2};
+
+	return w->joined && mask_join_streams(key) ? LOOK_FOUND : LOOK_ALL;
 }
 
 static int on_value(struct rewrite *w, enum json_token token)
@@ -313,7 +326,7 @@ static int on_value(struct rewrite *w, enum json_token token)
 				w->clear = clear;
 				if ((!w->rules->finder || clear) && !w->next.count)
 					return 0;
-				return search(w, in->name, true);
+				return search(w, in->name, LOOK_ALL, true);
 			}
 			if (token == JSON_NUMBER)
 				json_skip_numbers(&w->reader);
@@ -331,7 +344,8 @@ static int on_value(struct rewrite *w, enum json_token token)
 		return mask_value(w, token);
 	w->clear = clear;
 	if (token == JSON_STRING && ((w->rules->finder && !clear) || w->next.count))
-		return search(w, in && !in->object ? in->name : w->name, true);
+		return in && !in->object ? search(w, in->name, LOOK_ALL, true)
+		                         : search(w, w->name, in ? look_of(w) : LOOK_ALL, true);
 	if (opens && !enter(w, &w->frames[parents], token == JSON_OBJECT))
 		return json_skip(&w->reader, token);
 	return 0;
@@ -383,6 +397,7 @@ static void rewrite_init(struct rewrite *w, const struct mask_work *work, struct
 	w->allow = work->rules->policy->allow;
 	w->clear = false;
 	w->input_masked = false;
+	w->joined = work->joined;
 	w->hit = NULL;
 	w->next.count = 0;
 	w->name = (struct span){"", 0};

@@ -10,6 +10,7 @@
 
 #include "capture/detect/classes.h"
 #include "capture/detect/fold.h"
+#include "capture/detect/letters.h"
 #include "capture/detect/sieve.h"
 #include "capture/found.h"
 #include "capture/mask_watch.h"
@@ -199,9 +200,19 @@ static bool is_alnum(char c)
 
 static void put_lower(struct span value, struct buf *out)
 {
+	const unsigned char *s = (const unsigned char *)value.data;
+
 	for (size_t i = 0; i < value.len; i++) {
 		char c = lower(value.data[i]);
 
+		if (i + 1 < value.len && letter_is_pair(s[i], s[i + 1])) {
+			unsigned pair = letter_small_pair(s[i], s[i + 1]);
+
+			c = (char)(0xc0 | pair >> 6);
+			buf_put(out, &c, 1);
+			c = (char)(0x80 | (pair & 0x3f));
+			i++;
+		}
 		buf_put(out, &c, 1);
 	}
 }

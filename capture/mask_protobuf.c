@@ -28,7 +28,9 @@ static bool holds(const struct mask_work *w, struct span text)
 	bool whole, found;
 
 	buf_init(&scrap, w->out->limit_bytes);
-	found = mask_text(mask_rules_finder(w->rules), w->key, SPAN("content"), text, &scrap, &whole) > 0;
+	found = mask_text(mask_rules_finder(w->rules), w->key, LOOK_ALL, SPAN("content"), text, &scrap,
+	                  &whole) > 0 ||
+	        scrap.err;
 	buf_fini(&scrap);
 	return found;
 }

@@ -107,12 +107,17 @@ static void read_lines(struct stream *s)
 /* What a document becomes; of texts nobody looks into, only the word at the end of a stream is known. */
 static int mask_doc(struct mask_work *w, const struct mask_doc *d, struct span text)
 {
+	int err;
+
 	if (!text.len || span_eq(text, done)) {
 		buf_span_put(w->out, text);
 		return 0;
 	}
-	return d->plain ? mask_plain(w, SPAN("content"), text)
-	                : mask_json_within(w, (struct span){NULL, 0}, text);
+	w->joined = true;
+	err = d->plain ? mask_plain(w, SPAN("content"), text)
+	               : mask_json_within(w, (struct span){NULL, 0}, text);
+	w->joined = false;
+	return err;
 }
 
 static bool is_digits(struct span text)

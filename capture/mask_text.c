@@ -6,12 +6,20 @@
 
 #include "capture/detect/detect.h"
 #include "capture/detect/gazetteer.h"
+#include "capture/detect/hits.h"
+#include "capture/detect/patterns.h"
 #include "capture/mask_watch.h"
+#include "capture/recogniser.h"
+
+enum { HOLDS_BYTES = 64 << 10 }; /* more hits than that in a name are finds as well */
 
 struct mask_finder {
 	const struct plan_detect *policy;
 	struct detectors *detectors; /* NULL: only prose is looked for */
 	struct gazetteer *gazetteer;
+	struct patterns *patterns;
+	struct recogniser *recogniser;
+	bool asks; /* there is one, or should be */
 };
 
 struct masking {
@@ -47,6 +55,7 @@ static int load_gazetteer(struct mask_finder *f, struct span file)
 
 int mask_finder_new(const struct plan_mask *policy, struct span gazetteer, struct mask_finder **finder_out)
 {
+	char why[PATTERN_WHY_BYTES];
 	struct mask_finder *f;
 	int err = 0;
 
@@ -57,14 +66,27 @@ int mask_finder_new(const struct plan_mask *policy, struct span gazetteer, struc
 	if (!f)
 		return ERR_NOMEM;
 	f->policy = &policy->detect;
+	f->asks = policy->detect.free_text == FREE_TEXT_RECOGNISE;
 	if (policy->detect.gazetteer_file[0])
 		err = load_gazetteer(f, gazetteer);
 	if (!err && (policy->detect.find.classes.bits[0] | policy->detect.find.classes.bits[1]))
 		err = detectors_new(&policy->detect.find, f->gazetteer, &f->detectors);
+	if (!err && policy->detect.pattern_count)
+		err = patterns_new(policy->detect.patterns, policy->detect.pattern_count, &f->patterns, why);
 	if (err)
 		mask_finder_free(&f);
 	*finder_out = f;
 	return err;
+}
+
+void mask_finder_ask(struct mask_finder *f, struct recogniser *r)
+{
+	f->recogniser = r;
+}
+
+bool mask_finder_asks(const struct mask_finder *f)
+{
+	return f->asks;
 }
 
 void mask_finder_free(struct mask_finder **f)
@@ -73,6 +95,7 @@ void mask_finder_free(struct mask_finder **f)
 		return;
 	detectors_free(&(*f)->detectors);
 	gazetteer_free(&(*f)->gazetteer);
+	patterns_free(&(*f)->patterns);
 	free(*f);
 	*f = NULL;
 }
@@ -80,9 +103,14 @@ void mask_finder_free(struct mask_finder **f)
 static void put_masked(struct masking *m, const struct detect_hit *hit)
 {
 	struct span value = {m->text.data + hit->start, (size_t)(hit->end - hit->start)};
-	struct mask_deed deed = {
-	        .with = m->finder->policy->with, .by = &m->finder->policy->by, .class = hit->class};
+	const struct plan_detect *policy = m->finder->policy;
+	struct mask_deed deed = {.with = policy->with, .by = &policy->by, .class = hit->class};
 
+	if (hit->class >= DETECT_PATTERN) {
+		deed.class = DETECT_NONE;
+		deed.domain = span_of(policy->patterns[hit->class - DETECT_PATTERN].name);
+		deed.named = true;
+	}
 	mask_operate(&deed, m->key, value, m->out);
 }
 
@@ -107,16 +135,84 @@ static void found(void *arg, const struct detect_hit *hit)
 	m->copied = (size_t)hit->end;
 }
 
-static bool look(struct masking *m, struct span name)
+static void gather(void *hits, const struct detect_hit *hit)
+{
+	buf_put(hits, hit, sizeof *hit);
+}
+
+/* Those from the `from`-th on that the policy allows are none. */
+static void forget_allowed(const struct detect_policy *p, struct span text, struct buf *hits, size_t from)
+{
+	size_t count, kept = from;
+	struct detect_hit *all = hits_of(hits, &count);
+
+	for (size_t i = from; i < count; i++) {
+		struct span value = {text.data + all[i].start, (size_t)(all[i].end - all[i].start)};
+
+		if (!detect_allowed(p, value))
+			all[kept++] = all[i];
+	}
+	hits->tail = hits->head + kept * sizeof *all;
+}
+
+/* Where more than detectors look: what each of them found, in one order. */
+static void find_all(const struct mask_finder *f, enum mask_look how, struct span name, struct span text,
+                     struct buf *hits)
+{
+	size_t by_detectors;
+
+	if (f->detectors)
+		detect_text(f->detectors, name, text, gather, hits);
+	hits_of(hits, &by_detectors);
+	if (f->patterns)
+		patterns_find(f->patterns, text, hits);
+	if (f->asks && how == LOOK_ALL && !hits->err && detect_free_text(text) &&
+	    (!f->recogniser || recogniser_ask(f->recogniser, text, hits)))
+		hits->err = ERR_LIMIT;
+	forget_allowed(&f->policy->find, text, hits, by_detectors);
+	hits_merge(hits);
+}
+
+static void look_all(struct masking *m, enum mask_look how, struct span name)
+{
+	const struct detect_hit *all;
+	struct buf hits;
+	size_t count;
+
+	buf_init(&hits, m->out->limit_bytes);
+	find_all(m->finder, how, name, m->text, &hits);
+	all = hits_of(&hits, &count);
+	for (size_t i = 0; i < count; i++)
+		found(m, &all[i]);
+	m->out->err = m->out->err ? m->out->err : hits.err;
+	buf_fini(&hits);
+}
+
+/* Free text that goes as a whole, or takes its record along. */
+static bool is_dropped(struct masking *m, enum mask_look how)
+{
+	uint32_t free_text = m->finder->policy->free_text;
+
+	if (free_text != FREE_TEXT_DROP && (free_text != FREE_TEXT_DROP_RECORD || how == LOOK_FOUND))
+		return false;
+	if (!detect_prose(m->text))
+		return false;
+	if (free_text == FREE_TEXT_DROP_RECORD)
+		mask_ask(m->key, MASK_ASKED_DROP);
+	m->count = 1;
+	mask_watch_prose(m->key, m->text);
+	return true;
+}
+
+static bool look(struct masking *m, enum mask_look how, struct span name)
 {
 	const struct mask_finder *f = m->finder;
 
-	if (f->policy->drop_prose && detect_prose(m->text)) {
-		m->count = 1;
-		mask_watch_prose(m->key, m->text);
+	if (is_dropped(m, how))
 		return true;
-	}
-	if (f->detectors)
+	if (f->patterns || f->asks)
+		look_all(m, how, name);
+	else if (f->detectors)
 		detect_text(f->detectors, name, m->text, found, m);
 	if (m->count && f->policy->with == MASK_DROP)
 		return true;
@@ -126,28 +222,33 @@ static bool look(struct masking *m, struct span name)
 	return false;
 }
 
-uint32_t mask_text(const struct mask_finder *f, struct mask_key *key, struct span name, struct span text,
-                   struct buf *out, bool *whole_out)
+bool mask_text_plain(const struct mask_finder *f, struct span text)
+{
+	return !f || (f->detectors && !f->patterns && !f->asks && text.len < MASK_ENCODED_LEAST &&
+	              detect_plain(f->detectors, text));
+}
+
+uint32_t mask_text(const struct mask_finder *f, struct mask_key *key, enum mask_look how, struct span name,
+                   struct span text, struct buf *out, bool *whole_out)
 {
 	struct masking m = {.finder = f, .key = key, .text = text, .out = out};
 
-	*whole_out = look(&m, name);
+	*whole_out = look(&m, how, name);
 	return m.count;
-}
-
-static void count_find(void *arg, const struct detect_hit *hit)
-{
-	(void)hit;
-	++*(unsigned *)arg;
 }
 
 bool mask_holds(const struct mask_finder *f, struct span text)
 {
-	unsigned finds = 0;
+	struct buf hits;
+	bool holds;
 
-	if (f && f->detectors)
-		detect_text(f->detectors, SPAN(""), text, count_find, &finds);
-	return finds;
+	if (!f)
+		return false;
+	buf_init(&hits, HOLDS_BYTES);
+	find_all(f, LOOK_FOUND, SPAN(""), text, &hits);
+	holds = buf_len(&hits) || hits.err;
+	buf_fini(&hits);
+	return holds;
 }
 
 uint32_t mask_text_cut(const struct mask_finder *f, struct mask_key *key, struct span name, struct span text,
@@ -156,7 +257,7 @@ uint32_t mask_text_cut(const struct mask_finder *f, struct mask_key *key, struct
 	struct masking m = {
 	        .finder = f, .key = key, .text = text, .out = out, .cuts = cuts, .cut_count = cut_count};
 
-	if (look(&m, name)) {
+	if (look(&m, LOOK_ALL, name)) {
 		buf_puts(out, "[redacted]");
 		settle_cuts(&m, text.len, buf_len(out), false);
 	}

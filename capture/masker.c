@@ -22,6 +22,7 @@
 #include "capture/hold.h"
 #include "capture/mask_body.h"
 #include "capture/mask_text.h"
+#include "capture/recogniser_role.h"
 #include "capture/secret.h"
 #include "capture/withdrawn.h"
 #include "proto/base/clock.h"
@@ -60,6 +61,7 @@ struct masker {
 	struct mask_key *keys[MASKS_MAX];
 	struct mask_rules *rules[MASKS_MAX];
 	struct mask_finder *finders[MASKS_MAX];
+	struct recogniser *recognisers[MASKS_MAX];
 	struct withdrawn *withdrawn; /* NULL: no list */
 	bool answers, finds;         /* finds: some policy looks into texts, or leaves parts of them */
 	struct ring *in[WORKERS_MAX];
@@ -474,9 +476,29 @@ static void part_done(void *hold, size_t brought, size_t masked)
 }
 
 /* Lay what is masked over the held chunk records: same records, same times, other bytes. */
+/* What is held, whole, into `out`. */
+static int mask_held(struct masker *m, struct track *t, struct buf *out)
+{
+	uint32_t mask = m->env->plan->routes[t->last.route].mask;
+	struct recogniser *recogniser = m->recognisers[mask];
+	int err;
+
+	if (recogniser)
+		recogniser_begin(recogniser);
+	if (t->by_message)
+		err = mask_messages(m, t, m->rules[mask], out);
+	else
+		err = mask_body(&t->form, m->rules[mask], m->keys[mask], buf_span(&t->hold.body), part_done,
+		                &t->hold, out, &t->mask_count, &t->input_masked);
+	if (recogniser && !recogniser_end(recogniser))
+		return fail(m, MASK_WHY_RECOGNISER);
+	if (out->err || err == ERR_NOMEM)
+		return ERR_NOMEM;
+	return err ? fail(m, mask_why(&t->form, err, buf_span(&t->hold.body))) : 0;
+}
+
 static int release(struct masker *m, struct track *t)
 {
-	const struct mask_rules *rules = m->rules[m->env->plan->routes[t->last.route].mask];
 	struct buf *out = scratch(m);
 	int err;
 
@@ -486,16 +508,9 @@ static int release(struct masker *m, struct track *t)
 		out->limit_bytes /= 2;
 	if (!t->hold.first)
 		return 0;
-	if (t->by_message)
-		err = mask_messages(m, t, rules, out);
-	else
-		err = mask_body(&t->form, rules, key_of(m, t->last.route), buf_span(&t->hold.body), part_done,
-		                &t->hold, out, &t->mask_count, &t->input_masked);
-	if (out->err || err == ERR_NOMEM)
-		return ERR_NOMEM;
-	if (err)
-		return fail(m, mask_why(&t->form, err, buf_span(&t->hold.body)));
-	err = heed(m, &t->last);
+	err = mask_held(m, t, out);
+	if (!err)
+		err = heed(m, &t->last);
 	if (err)
 		return err;
 	if (hold_release(&t->hold, buf_span(out), emit_held, m))
@@ -733,6 +748,10 @@ static int load_rules(struct masker *m)
 		err = mask_finder_new(&plan->masks[i], buf_span(&gazetteer), &m->finders[i]);
 		buf_fini(&gazetteer);
 		m->finds |= m->finders[i] != NULL;
+		if (!err)
+			err = recogniser_of_role(m->env, i, &m->recognisers[i]);
+		if (!err && m->finders[i])
+			mask_finder_ask(m->finders[i], m->recognisers[i]);
 		for (uint32_t j = 0; j < plan->masks[i].field_count; j++)
 			m->finds |= plan->masks[i].fields[j].with > MASK_REDACT;
 		if (!err)

@@ -137,7 +137,13 @@ static bool put_fixed(const struct mask_deed *d, struct mask_key *key, struct bu
 		buf_puts(out, d->by->text);
 		return true;
 	case MASK_TYPE:
-		buf_printf(out, "[%s]", d->class ? detect_class_name(d->class) : d->bare ? "number" : "text");
+		if (d->named)
+			buf_printf(out, "[%.*s]", (int)d->domain.len, d->domain.data);
+		else
+			buf_printf(out, "[%s]",
+			           d->class  ? detect_class_name(d->class)
+			           : d->bare ? "number"
+			                     : "text");
 		return true;
 	case MASK_BLOCK:
 	case MASK_DROP_RECORD:

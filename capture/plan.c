@@ -37,6 +37,30 @@ const char *plan_words_next(const struct plan_words *w, const char *word)
 	return next < w->text + w->bytes ? next : NULL;
 }
 
+static bool masks_a_route(const struct plan *p, unsigned mask)
+{
+	for (unsigned r = 0; r < p->route_count; r++)
+		if (p->routes[r].mirror && p->routes[r].mask == mask)
+			return true;
+	return false;
+}
+
+const struct plan_recogniser *plan_recogniser(const struct plan *p, unsigned n, unsigned *mask_out,
+                                              bool *answers_out)
+{
+	for (unsigned i = 0; i < p->mask_count; i++) {
+		if (p->masks[i].detect.free_text != FREE_TEXT_RECOGNISE || !masks_a_route(p, i))
+			continue;
+		if (n < 2) {
+			*mask_out = i;
+			*answers_out = n == 1;
+			return &p->masks[i].recogniser;
+		}
+		n -= 2;
+	}
+	return NULL;
+}
+
 unsigned plan_guarded(const struct plan_route *route, const struct plan_safeguard *s)
 {
 	return guard_row(s->metric)->scope == GUARD_CANDIDATE ? route->candidate_count : 1;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include "capture/detect/detect.h"
+#include "capture/detect/patterns.h"
 #include "capture/gates.h"
 #include "capture/guard.h"
 #include "capture/ledger.h"
@@ -391,15 +392,26 @@ struct plan_mask_field {
 	struct mask_by by;
 };
 
+/* KEEP: nothing beyond what is found in it. DROP: prose is redacted; DROP_RECORD: its copy is dropped.
+ * RECOGNISE: a process beside the masker is asked: capture/recogniser.h. */
+enum free_text { FREE_TEXT_KEEP, FREE_TEXT_DROP, FREE_TEXT_DROP_RECORD, FREE_TEXT_RECOGNISE };
+
 struct plan_detect { /* what is found in texts, and what becomes of it */
 	struct detect_policy find;
 	uint32_t with;      /* enum mask_operator: of what was found; drop: of all of its text */
 	uint32_t least_ppm; /* the score, as find.min_score */
 	struct mask_by by;  /* of `with`; its class stays NONE: each find has its own */
-	bool drop_prose;    /* free text goes as a whole */
+	uint32_t free_text; /* enum free_text */
 	uint32_t line;      /* of `detectors` in the file; 0: none */
 	char gazetteer_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "gazetteer.M" of mask M */
 	uint8_t gazetteer_hash[32];          /* SHA-256 */
+	uint32_t pattern_count;
+	struct detect_pattern patterns[DETECT_PATTERNS];
+};
+
+struct plan_recogniser {
+	struct plan_sandbox sandbox;
+	uint32_t deadline_ms; /* for all texts of a body */
 };
 
 struct plan_mask {
@@ -413,6 +425,7 @@ struct plan_mask {
 	uint32_t field_count;
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 	struct plan_detect detect;
+	struct plan_recogniser recogniser;
 };
 
 struct plan_withdrawn {               /* capture/withdrawn.h */
@@ -529,6 +542,11 @@ const char *plan_words_next(const struct plan_words *, const char *word);
 /* The n-th candidate of a plan that is a sandbox, in the order of the plan; NULL: there is none. */
 struct plan_candidate *plan_sandboxed(const struct plan *, unsigned n, unsigned *route_out,
                                       unsigned *candidate_out);
+
+/* The n-th recogniser of a plan's routes: whose policy it is, and whether it serves the answer masker (else
+ * the masker). NULL: there is none. */
+const struct plan_recogniser *plan_recogniser(const struct plan *, unsigned n, unsigned *mask_out,
+                                              bool *answers_out);
 
 /* How many figures a safeguard watches: one, or one a candidate. */
 unsigned plan_guarded(const struct plan_route *, const struct plan_safeguard *);

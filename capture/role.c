@@ -220,8 +220,13 @@ static void bound_heap(const struct role_env *env)
 }
 
 /* What libraries read of the machine when they first want it: later they cannot. */
-static void read_machine(void)
+static void read_machine(const struct role_env *env)
 {
+	const char *why;
+
+	for (uint32_t i = 0; role_fd(env, "mask-key") != -1 && i < env->plan->mask_count; i++)
+		if (env->plan->masks[i].detect.pattern_count)
+			(void)patterns_engine(&why); /* who needs it says that it is not there */
 	tzset();
 	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
 }
@@ -310,7 +315,7 @@ int role_enter(int argc, char **argv, struct role_rank rank, const struct role_w
 	open_log(&env);
 	take_rank(&env, rank);
 	bound_heap(&env);
-	read_machine();
+	read_machine(&env);
 	confine_memory();
 	if (walls && drop_privileges(&env, walls))
 		return 3;

@@ -41,9 +41,11 @@ static void hash_detect(const struct plan_detect *d, struct buf *text)
 			buf_printf(text, "detect %s\n", detect_class_name(i));
 	for (uint32_t i = 0; i < d->find.allow_count; i++)
 		buf_printf(text, "allow %s\n", d->find.allow[i]);
-	if (d->find.classes.bits[0] || d->find.classes.bits[1] || d->drop_prose)
+	for (uint32_t i = 0; i < d->pattern_count; i++)
+		buf_printf(text, "pattern %s %s\n", d->patterns[i].name, d->patterns[i].regex);
+	if (d->find.classes.bits[0] || d->find.classes.bits[1] || d->free_text || d->pattern_count)
 		buf_printf(text, "%s %u %s\n", config_mask_operators[d->with], d->find.min_score,
-		           d->drop_prose ? "drop" : "keep");
+		           config_free_texts[d->free_text]);
 	if (d->gazetteer_file[0])
 		buf_put(text, d->gazetteer_hash, sizeof d->gazetteer_hash);
 }

@@ -212,6 +212,7 @@ void config_check_mask_key(struct cfg *c, const struct cfg_node *n, const char *
 
 void config_check_gazetteer(struct cfg *c, const struct cfg_node *n, const char *path, uint8_t hash_out[32])
 {
+	char remedy[300];
 	struct gazetteer *g;
 	struct content f;
 	unsigned line;
@@ -219,6 +220,10 @@ void config_check_gazetteer(struct cfg *c, const struct cfg_node *n, const char 
 
 	if (offline(c) || !content_read(c, n, path, &f))
 		return;
+	snprintf(remedy, sizeof(remedy), "chmod 640 %.250s", path);
+	if (f.mode & (S_IWGRP | S_IRWXO))
+		cfg_fail(c, n, remedy, "the gazetteer %.200s is open to others (mode %04o)", path,
+		         (unsigned)(f.mode & 07777));
 	err = gazetteer_new((struct span){f.bytes, f.len}, &g, &line);
 	if (err == ERR_PROTO)
 		cfg_fail(c, n, "one entry a line: 2 to 80 bytes of UTF-8, six words",

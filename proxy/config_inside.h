@@ -23,7 +23,9 @@ extern const char *const config_protocols[],
         *const config_gate_metrics[], *const config_guard_metrics[],
                                               *const config_mask_operators[],
                                                       *const config_mask_places[],
-                                                              *const config_balances[], *const config_https[];
+                                                              *const config_free_texts[],
+                                                                      *const config_balances[],
+                                                                              *const config_https[];
 /* For the start without a file: the defaults of one listener, route and candidate. */
 extern const struct cfg_row config_listen_rows[], config_route_rows[], config_candidate_rows[];
 
@@ -33,7 +35,7 @@ cfg_hook config_workers_hook, config_user_hook, config_seed_hook, config_socket_
         config_content_hook, config_schema_hook, config_output_hook, config_method_hook, config_alpn_hook,
         config_file_hook, config_mask_use_hook, config_mask_key_hook, config_consent_path_hook,
         config_mask_field_hook, config_mask_hook, config_detector_hook, config_allow_hook,
-        config_gazetteer_hook, config_withdrawn_hook;
+        config_gazetteer_hook, config_withdrawn_hook, config_pattern_hook, config_recogniser_hook;
 /* config_mask.c: what a field's operator is told, and where it could never act; a whole policy. */
 void config_mask_operator(struct cfg *, const struct cfg_node *, struct plan_mask_field *);
 /* Would the route's mask leave no pair that can be compared with live? */
@@ -79,6 +81,8 @@ bool config_anchor(char *path, size_t size, const char *folder) MUST_CHECK;
 bool config_standing_gates(struct plan_route *) MUST_CHECK;
 /* Why nothing may be sent there as a copy, or NULL. It may share a live server when it says so. */
 const char *config_refuse_copy(const struct plan *, const struct plan_endpoint *, bool shares_live);
+/* Its program is there: the digests are told; an error or a warning else. */
+void config_sandbox_program(struct cfg *, const struct cfg_node *, struct plan_sandbox *, const char *who);
 /* A candidate has endpoints or a sandbox, which gets a place for its address. */
 void config_sandbox_check(struct cfg *, const struct cfg_node *, struct plan_candidate *);
 void config_sandboxes_check(struct cfg *, const struct plan *);

@@ -7,6 +7,8 @@
 #include "proto/json_edit.h"
 #include "proxy/config_inside.h"
 
+enum { RECOGNISER_OUTPUT = 64 << 10 }; /* of what it says on stderr before it serves */
+
 static const struct mask_operator_row *operator_of(uint32_t with)
 {
 	return &mask_operators[with < MASK_OPERATORS ? with : MASK_REDACT];
@@ -126,6 +128,74 @@ static void check_reach(struct cfg *c, const struct cfg_node *n, const struct pl
 	}
 }
 
+void config_recogniser_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	struct plan_recogniser *r = at;
+
+	r->sandbox.output_bytes = RECOGNISER_OUTPUT;
+	config_sandbox_program(c, n, &r->sandbox, "recogniser");
+}
+
+/* One goes with the other. */
+static void check_recogniser(struct cfg *c, const struct cfg_node *n, const struct plan_mask *m)
+{
+	const struct cfg_node *free_text = cfg_child(n, "free_text"), *own = cfg_child(n, "recogniser");
+	bool wanted = m->detect.free_text == FREE_TEXT_RECOGNISE;
+
+	if (wanted && !own)
+		cfg_fail(c, free_text, "add recogniser: {command: [python3, ner.py], ro: [models]}",
+		         "'free_text: recogniser' and there is none");
+	if (!wanted && own)
+		cfg_fail(c, own->key, "add free_text: recogniser", "nobody asks the recogniser");
+}
+
+static bool is_class(const char *name)
+{
+	struct detect_set set = {{0, 0}};
+
+	return detect_set_add_name(&set, name);
+}
+
+void config_pattern_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	const struct detect_pattern *p = at;
+	const struct cfg_node *name = cfg_child(n, "name"), *regex = cfg_child(n, "regex");
+	char why[PATTERN_WHY_BYTES];
+	struct patterns *compiled;
+	const char *lacks;
+
+	if (!p->name[0] || !p->regex[0])
+		return;
+	if (is_class(p->name))
+		cfg_fail(c, name, "choose another name", "'%.60s' is the name of a detector", p->name);
+	if (!patterns_engine(&lacks))
+		cfg_fail(c, n->key ? n->key : n, lacks, "patterns are not supported here");
+	else if (patterns_new(p, 1, &compiled, why))
+		cfg_fail(c, regex, "PCRE without look-around and back references; it must not match nothing",
+		         "pattern '%.60s': %s", p->name, why);
+	else
+		patterns_free(&compiled);
+}
+
+/* Names differ, and all of them fit together. */
+static void check_patterns(struct cfg *c, const struct cfg_node *n, const struct plan_detect *d)
+{
+	char why[PATTERN_WHY_BYTES];
+	struct patterns *all;
+
+	for (uint32_t i = 1; i < d->pattern_count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (!strcmp(d->patterns[i].name, d->patterns[j].name))
+				cfg_fail(c, config_item(n, "patterns", i), "choose another name",
+				         "there are two patterns '%.60s'", d->patterns[i].name);
+	if (!d->pattern_count || cfg_errors(c))
+		return;
+	if (patterns_new(d->patterns, d->pattern_count, &all, why))
+		cfg_fail(c, cfg_child(n, "patterns"), "make them simpler, or fewer",
+		         "all patterns together: %s", why);
+	patterns_free(&all);
+}
+
 void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
 {
 	const struct cfg_node *detected = cfg_child(n, "detected"), *mode = cfg_child(n, "mode");
@@ -141,6 +211,8 @@ void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask
 		         "'mode: allow' and no field is kept: every value of a "
 		         "body is redacted");
 	check_reach(c, n, m);
+	check_patterns(c, n, &m->detect);
+	check_recogniser(c, n, m);
 }
 
 /* --- the headline --- */

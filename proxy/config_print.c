@@ -398,12 +398,21 @@ static void print_detectors(const struct plan_mask *m, FILE *f)
 			fprintf(f, " %s", detect_class_name(i));
 	if (count)
 		fprintf(f, "\n");
+	for (uint32_t i = 0; i < m->detect.pattern_count; i++)
+		fprintf(f, "mask %s finds pattern %s\n", m->name, m->detect.patterns[i].name);
 	if (mask_finds(m))
 		fprintf(f, "mask %s: numbers stay\n", m->name);
 	if (m->allow)
 		fprintf(f, "mask %s: of a body only what a rule keeps stays clear\n", m->name);
-	if (m->detect.drop_prose)
+	if (m->detect.free_text == FREE_TEXT_DROP)
 		fprintf(f, "mask %s: strings that read like prose are redacted\n", m->name);
+	if (m->detect.free_text == FREE_TEXT_DROP_RECORD)
+		fprintf(f, "mask %s: copies whose body has a string that reads like prose are dropped\n",
+		        m->name);
+	if (m->detect.free_text == FREE_TEXT_RECOGNISE)
+		fprintf(f, "mask %s: %s is asked about free text in bodies, for at most %u ms each\n",
+		        m->name, plan_words_next(&m->recogniser.sandbox.command, NULL),
+		        m->recogniser.deadline_ms);
 }
 
 static void print_masks(const struct plan *p, FILE *f)

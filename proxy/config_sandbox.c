@@ -212,18 +212,17 @@ static bool has_bubblewrap(void)
 	return false;
 }
 
-void config_sandbox_hook(struct cfg *c, const struct cfg_node *n, void *at)
+void config_sandbox_program(struct cfg *c, const struct cfg_node *n, struct plan_sandbox *s, const char *who)
 {
 	const struct cfg_node *command = cfg_child(n, "command");
-	struct plan_sandbox *s = at;
 	char path[PATH_MAX_BYTES];
 
 	s->on = true;
 	if (((struct reading *)cfg_user(c))->offline || !s->command.count)
 		return;
 	if (!has_bubblewrap())
-		cfg_warn(c, n->key, "apt-get install bubblewrap",
-		         "bwrap is not there: the candidate will not start");
+		cfg_warn(c, n->key, "apt-get install bubblewrap", "bwrap is not there: the %s will not start",
+		         who);
 	if (!find(s, s->command.text, true, path))
 		cfg_fail(c, command->first,
 		         "it is looked for in /usr/local/bin, /usr/bin and /bin, or below 'ro'",
@@ -232,6 +231,11 @@ void config_sandbox_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		cfg_fail(c, command->first, NULL, "cannot read %.200s: %s", path, strerror(errno));
 	else
 		hash_content(s);
+}
+
+void config_sandbox_hook(struct cfg *c, const struct cfg_node *n, void *at)
+{
+	config_sandbox_program(c, n, at, "candidate");
 }
 
 /* What a candidate may not have beside it, and what it takes of the whole. */

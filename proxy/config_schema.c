@@ -53,8 +53,7 @@ static const char *const protocols_later[] = {"text", NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const upgrades[] = {"none", "websocket", NULL};
 static const char *const engines[] = {"embedded", NULL}, *const engines_later[] = {"redis", NULL};
-static const char *const free_texts[] = {"keep", "drop", NULL}, *const free_texts_later[] = {"recogniser",
-                                                                                             NULL};
+const char *const config_free_texts[] = {"keep", "drop", "drop_record", "recogniser", NULL};
 static const char *const critical[] = {"yes", "no", "true", "false", NULL};
 static const char *const modes[] = {"deny", "allow", NULL};
 static const char *const models[] = {"ask", "ignore", NULL};
@@ -724,6 +723,38 @@ static const struct cfg_row mask_field_rows[] = {
          .sentence = "The model reads it: masking it makes the pair incomparable."},
         END,
 };
+static const struct cfg_row recogniser_rows[] = {
+        {ONE("command", CFG_EACH, struct plan_recogniser, sandbox.command), .required = true,
+         .hook = config_sandbox_command_hook,
+         .sentence = "a program and its words, such as [python3, ner.py]; it starts in the first of 'ro'"},
+        {ONE("deadline", CFG_DURATION, struct plan_recogniser, deadline_ms), .min = "1ms", .max = "10s",
+         .value = "500ms",
+         .sentence = "For all texts of a body; past it the copy is dropped, and it is restarted."},
+        {ONE("ro", CFG_EACH, struct plan_recogniser, sandbox.ro), .hook = config_sandbox_ro_hook,
+         .sentence = "Folders that it may read, such as one of weights."},
+        {ONE("env", CFG_PAIRS, struct plan_recogniser, sandbox.env), .hook = config_sandbox_env_hook,
+         .sentence = "NAME: value in its environment, which is empty else."},
+        {ONE("gpu", CFG_BOOL, struct plan_recogniser, sandbox.gpu), .value = "no",
+         .sentence = "It may use graphics devices."},
+        {ONE("memory", CFG_SIZE, struct plan_recogniser, sandbox.memory_bytes), .min = "1MiB", .max = "1TiB",
+         .value = "4GiB",
+         .sentence = "Of all its processes; there are two of it, for requests and for answers."},
+        {ONE("cpus", CFG_HOOK, struct plan_recogniser, sandbox.cpu_percent), .hook = config_sandbox_cpus_hook,
+         .sentence = "Cores that it may use, such as 1.5; left out: all."},
+        {ONE("pids", CFG_INTEGER, struct plan_recogniser, sandbox.pids), .min = "1", .max = "1000000",
+         .value = "512", .sentence = "Processes and threads."},
+        {ONE("tmp", CFG_SIZE, struct plan_recogniser, sandbox.tmp_bytes), .min = "4KiB", .max = "1TiB",
+         .value = "256MiB", .sentence = "Of its /tmp, and of its /dev/shm."},
+        END,
+};
+static const struct cfg_row pattern_rows[] = {
+        {ONE("name", CFG_STRING, struct detect_pattern, name), .required = true, .hook = config_name_hook,
+         .sentence = "What is found is of a class of that name."},
+        {ONE("regex", CFG_STRING, struct detect_pattern, regex), .required = true,
+         .sentence = "As Hyperscan reads it: PCRE without look-around and back references, (?i) first for "
+                     "either case."},
+        END,
+};
 static const struct cfg_row mask_rows[] = {
         {.name = "mode",
          .type = CFG_ENUM,
@@ -767,15 +798,24 @@ static const struct cfg_row mask_rows[] = {
          .sentence = "Values that stay clear, such as support@example.com or '*@example.com'."},
         {ONE("gazetteer_file", CFG_HOOK, struct plan_mask, detect.gazetteer_file),
          .hook = config_gazetteer_hook,
-         .sentence = "Names and places, one a line, that are found as detector 'gazetteer'; at most 4MiB."},
+         .sentence =
+                 "Names, places, words, one a line, found as detector 'gazetteer'; at most 4MiB, mode 0640."},
         {.name = "free_text",
          .type = CFG_ENUM,
-         CFG_FIELD(struct plan_mask, detect.drop_prose),
-         .names = free_texts,
-         .unsupported = free_texts_later,
+         CFG_FIELD(struct plan_mask, detect.free_text),
+         .names = config_free_texts,
          .value = "keep",
-         .sentence = "drop: strings that read like prose, which may name people and places, are redacted."},
-        NOT_YET("patterns"),
+         .sentence =
+                 "Prose is redacted (drop), its body not copied (drop_record); or the recogniser is asked."},
+        {ALL("recogniser", CFG_MAPPING, recogniser_rows), .offset = offsetof(struct plan_mask, recogniser),
+         .hook = config_recogniser_hook,
+         .sentence = "A process that names what is in free text, in a sandbox: JSON lines in and out."},
+        {.name = "patterns",
+         .type = CFG_LIST,
+         CFG_ITEMS(struct plan_mask, detect.patterns, detect.pattern_count),
+         .rows = pattern_rows,
+         .hook = config_pattern_hook,
+         .sentence = "Expressions of your own, found like detectors; they need Hyperscan (libhyperscan5)."},
         END,
 };
 /* masks before routes: a route names one. */

@@ -662,6 +662,8 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 	if (!err)
 		err = estate_make_sandboxes(e, former);
 	if (!err)
+		err = estate_make_recognisers(e);
+	if (!err)
 		err = make_shared(e);
 	if (!err)
 		err = make_names(e);

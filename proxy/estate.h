@@ -21,7 +21,7 @@ struct estate {
 	ino_t control_inode; /* of the control socket once it can be found; 0: not yet */
 	const char *run_directory;
 	bool made_run; /* it was not there before */
-	unsigned sandbox_count;
+	unsigned sandbox_count, recogniser_count;
 	struct {
 		bool ours;  /* its path is to be removed */
 		int former; /* its place in the former generation, which has it too; -1: it is new */

@@ -18,6 +18,8 @@ int estate_bind_path(const struct plan *, const char *path) MUST_CHECK;
 /* A socket, gauges and a keeper's pipe for each, or those of the former (may be NULL) where it has the same;
  * their addresses go to the plan. 0, or ERR_* said on stderr. */
 int estate_make_sandboxes(struct estate *, const struct estate *former) MUST_CHECK;
+/* Pipes, gauges and an eventfd for each recogniser. 0, or ERR_* said on stderr. */
+int estate_make_recognisers(struct estate *) MUST_CHECK;
 /* The paths that are ours. */
 void estate_remove_sandboxes(const struct estate *);
 

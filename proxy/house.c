@@ -375,17 +375,18 @@ unsigned house_pipes(const struct house *h, struct pollfd *fds)
 
 static unsigned copies_of(const struct house *h, const struct role_row *row)
 {
-	return row->each == PER_WORKER    ? h->estate.plan->workers
-	       : row->each == PER_SANDBOX ? h->estate.sandbox_count
-	                                  : 1;
+	return row->each == PER_WORKER       ? h->estate.plan->workers
+	       : row->each == PER_SANDBOX    ? h->estate.sandbox_count
+	       : row->each == PER_RECOGNISER ? h->estate.recogniser_count
+	                                     : 1;
 }
 
-/* A keeper's lines go to stderr: it may outlive its generation. */
+/* The lines of keepers go to stderr: some outlive their generation. */
 static bool add_child(struct house *h, const struct role_row *row, unsigned index)
 {
 	bool lent = row->each == PER_SANDBOX && h->estate.sandboxes[index].former != -1;
 
-	if (h->child_count == CHILDREN_MAX || (!h->estate.plan->replay && row->each != PER_SANDBOX &&
+	if (h->child_count == CHILDREN_MAX || (!h->estate.plan->replay && !(row->walls.may & MAY_LAUNCH) &&
 	                                       estate_log_ring(&h->estate, row->name, index)))
 		return false;
 	h->children[h->child_count++] = (struct child){

@@ -14,7 +14,7 @@
 enum { IN_MIRROR = 1, IN_REPLAY = 2, IN_FORWARD = 4, IF_NAMED = 8, ROLE_HOLDS_MAX = 16 };
 
 /* How many there are. A keeper is handed on to the next generation when that has the same sandbox. */
-enum role_each { ONE_ROLE, PER_WORKER, PER_SANDBOX };
+enum role_each { ONE_ROLE, PER_WORKER, PER_SANDBOX, PER_RECOGNISER };
 
 /* One row a role. A name in `holds` ending in '*' stands for every descriptor with that prefix; '%' is
  * replaced by the role's index. */

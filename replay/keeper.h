@@ -13,5 +13,9 @@
 #include "capture/role.h"
 
 int keeper_run(struct role_env *);
+/* The same for a recogniser (capture/recogniser.h): of one generation, until who asks it has left. It is
+ * ready once it has answered a first question, and started again when the masker says that it is late or
+ * speaks nonsense. */
+int keeper_recogniser_run(struct role_env *);
 
 #endif

@@ -106,6 +106,11 @@ static void say_files(struct args *a, const struct plan_sandbox *spec)
 	say(a, "--dir", "/run/understudy", NULL);
 	for (const char *at = plan_words_next(&spec->ro, NULL); at; at = plan_words_next(&spec->ro, at))
 		say(a, "--ro-bind", at, at);
+}
+
+/* This program, to relay inside. */
+static void say_relay(struct args *a)
+{
 	say(a, "--perms", "0555", NULL);
 	say_number(a, "--ro-bind-data", SELF_FD);
 	say(a, "/sandbox", NULL, NULL);
@@ -126,14 +131,16 @@ static void say_devices(struct args *a)
 		say(a, "--ro-bind-try", sys[i], sys[i]);
 }
 
-static void say_environment(struct args *a, const struct plan_sandbox *spec)
+static void say_environment(struct args *a, const struct plan_sandbox *spec, bool relayed)
 {
 	say(a, "--clearenv", NULL, NULL);
 	say(a, "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin");
 	say(a, "--setenv", "HOME", "/tmp");
 	say(a, "--setenv", "LOGNAME", "candidate");
 	say(a, "--setenv", "LANG", "C.UTF-8");
-	if (spec->port)
+	if (!relayed)
+		say(a, "--setenv", "PYTHONUNBUFFERED", "1"); /* it would hold its answers back */
+	else if (spec->port)
 		say(a, "--setenv", "PORT", keep("%u", spec->port));
 	else
 		say(a, "--setenv", "UNDERSTUDY_SOCKET", SANDBOX_SOCKET);
@@ -146,7 +153,7 @@ static void say_environment(struct args *a, const struct plan_sandbox *spec)
 	}
 }
 
-static void say_cage(struct args *a, const struct plan_sandbox *spec)
+static void say_cage(struct args *a, const struct plan_sandbox *spec, bool relayed)
 {
 	const char *first_ro = plan_words_next(&spec->ro, NULL);
 
@@ -158,12 +165,14 @@ static void say_cage(struct args *a, const struct plan_sandbox *spec)
 	say(a, "--hostname", "candidate", NULL);
 	say(a, "--cap-drop", "ALL", NULL);
 	say_files(a, spec);
+	if (relayed)
+		say_relay(a);
 	if (spec->gpu)
 		say_devices(a);
 	say(a, "--remount-ro", "/dev", NULL); /* bubblewrap's, without a bound */
 	say(a, "--remount-ro", "/", NULL);
 	say(a, "--chdir", first_ro ? first_ro : "/tmp", NULL);
-	say_environment(a, spec);
+	say_environment(a, spec, relayed);
 	say_number(a, "--seccomp", FILTER_FD);
 }
 
@@ -183,12 +192,15 @@ static int args_file(const struct args *a)
 	return fd;
 }
 
-static void say_command(struct args *a, const struct plan_sandbox *spec)
+static void say_command(struct args *a, const struct plan_sandbox *spec, bool relayed)
 {
 	say(a, "bwrap", NULL, NULL);
 	say_number(a, "--args", ARGS_FD);
-	say(a, "--", "/sandbox", "--inside");
-	say(a, spec->port ? keep(":%u", spec->port) : SANDBOX_SOCKET, spec->health, NULL);
+	say(a, "--", NULL, NULL);
+	if (relayed)
+		say(a, "/sandbox", "--inside", NULL);
+	if (relayed)
+		say(a, spec->port ? keep(":%u", spec->port) : SANDBOX_SOCKET, spec->health, NULL);
 	for (const char *at = plan_words_next(&spec->command, NULL); at;
 	     at = plan_words_next(&spec->command, at))
 		say(a, at, NULL, NULL);
@@ -197,7 +209,9 @@ static void say_command(struct args *a, const struct plan_sandbox *spec)
 /* --- outside --- */
 
 struct start {
-	int listener, self, filter, output[2], news[2], go[2];
+	int listener, self; /* -1: it is piped */
+	int in, out;
+	int filter, output[2], news[2], go[2];
 	pid_t keeper; /* this process */
 };
 
@@ -230,24 +244,27 @@ static void forget_environment(void)
 static _Noreturn void become_bubblewrap(const struct sandbox *s, const struct start *how)
 {
 	static struct args cage, command;
-	int wanted[FDS] = {open("/dev/null", O_RDONLY),
-	                   how->output[1],
-	                   how->output[1],
-	                   how->listener,
-	                   how->self,
-	                   how->filter,
-	                   how->news[1]};
+	bool relayed = how->self != -1;
+	int nothing = open("/dev/null", O_RDONLY);
+	int wanted[FDS] = {
+	        relayed ? nothing : how->in,       relayed ? how->output[1] : how->out, how->output[1],
+	        relayed ? how->listener : nothing, relayed ? how->self : nothing,       how->filter,
+	        relayed ? how->news[1] : nothing};
 	sigset_t none;
 	char one;
 
-	close(how->go[1]);             /* so that it ends when nobody else has it */
-	lseek(how->self, 0, SEEK_SET); /* bubblewrap reads it to its end */
-	say_cage(&cage, s->spec);
-	say_command(&command, s->spec);
+	close(how->go[1]); /* so that it ends when nobody else has it */
+	if (relayed)
+		lseek(how->self, 0, SEEK_SET); /* bubblewrap reads it to its end */
+	say_cage(&cage, s->spec, relayed);
+	say_command(&command, s->spec, relayed);
 	wanted[ARGS_FD] = args_file(&cage);
 	if (read(how->go[0], &one, 1) != 1)
 		_exit(CANNOT);
 	fds_place(0, wanted, FDS);
+	for (int i = SANDBOX_LISTENER; !relayed && i <= SANDBOX_NEWS; i++)
+		if (i != FILTER_FD)
+			fcntl(i, F_SETFD, FD_CLOEXEC);
 	if (sandbox_cage_rlimits(&s->cage) || !give_up_root(s->spec))
 		cannot("cannot give up root");
 	for (int i = 1; i < NSIG; i++)
@@ -306,9 +323,8 @@ static int let_go(struct sandbox *s, const struct start *how)
 	return 0;
 }
 
-int sandbox_start(struct sandbox *s, const struct plan_sandbox *spec, int listener, int self)
+static int start(struct sandbox *s, const struct plan_sandbox *spec, struct start how)
 {
-	struct start how = {listener, self, -1, {-1, -1}, {-1, -1}, {-1, -1}, getpid()};
 	const struct sandbox_limits limits = {spec->memory_bytes, spec->cpu_percent, spec->pids};
 	int err = ERR_SYS, why;
 
@@ -333,6 +349,18 @@ out:
 	close_all((int[]){how.filter, how.output[1], how.news[1], how.go[0], how.go[1]}, 5);
 	errno = why;
 	return err;
+}
+
+int sandbox_start(struct sandbox *s, const struct plan_sandbox *spec, int listener, int self)
+{
+	return start(s, spec,
+	             (struct start){listener, self, -1, -1, -1, {-1, -1}, {-1, -1}, {-1, -1}, getpid()});
+}
+
+int sandbox_start_piped(struct sandbox *s, const struct plan_sandbox *spec, int input, int output)
+{
+	return start(s, spec,
+	             (struct start){-1, -1, input, output, -1, {-1, -1}, {-1, -1}, {-1, -1}, getpid()});
 }
 
 /* It says so once; its end says that it has gone. */

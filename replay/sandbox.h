@@ -1,5 +1,6 @@
 /*
- * sandbox.h - a candidate in bubblewrap, for `understudy sandbox` and for the keeper of a proxy.
+ * sandbox.h - a candidate, or a recogniser, in bubblewrap, for `understudy sandbox` and for the keepers of a
+ * proxy.
  *
  *   client -> listening socket (made outside) -> relay (inside, this program) -> candidate's socket or port
  *
@@ -60,6 +61,9 @@ typedef void sandbox_said(void *arg, struct span text);
 /* Start it behind a socket that listens; `self` is this program, open. The spec and both descriptors stay the
  * caller's. 0, or ERR_SYS with errno: nothing runs. */
 int sandbox_start(struct sandbox *, const struct plan_sandbox *, int listener, int self) MUST_CHECK;
+/* The same of a program that is spoken to by its standard input and output, and inherits nothing else: no
+ * socket, no relay; it is never `ready` by itself. */
+int sandbox_start_piped(struct sandbox *, const struct plan_sandbox *, int input, int output) MUST_CHECK;
 /* Wait a while for news of it, or until `wake` (may be -1) can be read. False: it has ended. */
 bool sandbox_watch(struct sandbox *, int wake, sandbox_said *, void *arg) MUST_CHECK;
 /* End it now, with all that is inside, when it runs; take its groups away. */

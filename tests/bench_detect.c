@@ -1,10 +1,14 @@
 /*
  * bench_detect.c - what looking for entities costs, in MB of text a second of CPU: the sieve beside memcpy,
  * all detectors on prose and on text full of numbers, whole and in pieces of 64 bytes, and masked chat
- * bodies. Best of several rounds; the figures mean something only beside each other.
+ * bodies. Best of several rounds; the figures mean something only beside each other. With a word: only what
+ * has it in its name. Asked of chat bodies of 1 to 16 KB: 800 MB/s by field rules, 400 MB/s with all
+ * detectors.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "capture/detect/detect.h"
@@ -18,6 +22,7 @@ static struct detectors *detectors;
 static struct detect *pieces;
 static unsigned found_count;
 static char *copy;
+static const char *only = "";
 
 static double now(void)
 {
@@ -75,11 +80,14 @@ static void in_pieces(struct span text)
 	detect_end(pieces);
 }
 
-static void measure(const char *what, const struct buf *text, void (*work)(struct span))
+/* MB of text a second; 0: not asked for. */
+static double measure(const char *what, const struct buf *text, void (*work)(struct span))
 {
 	unsigned times = buf_len(text) < TOTAL ? (unsigned)(TOTAL / buf_len(text)) : 1;
 	double best = 1e9;
 
+	if (!strstr(what, only))
+		return 0;
 	for (int round = 0; round < ROUNDS; round++) {
 		double start = now();
 
@@ -90,6 +98,21 @@ static void measure(const char *what, const struct buf *text, void (*work)(struc
 	}
 	printf("%8zu bytes  %-28s %8.0f MB/s  %6.2f hits\n", buf_len(text), what,
 	       (double)buf_len(text) * times / best / 1e6, (double)found_count / times);
+	return (double)buf_len(text) * times / best / 1e6;
+}
+
+static void compare(const char *what, double rate, double with, const char *asked)
+{
+	if (rate > 0 && with > 0)
+		printf("%21s%s: %.2f, asked: %s\n", "", what, rate / with, asked);
+}
+
+/* What the heap has taken from the system. */
+static size_t heap_bytes(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.arena + m.hblkhd;
 }
 
 static struct mask_key *key;
@@ -185,40 +208,56 @@ static void chat(struct buf *out, size_t len)
 	buf_puts(out, "],\"stream\":true,\"seed\":7}");
 }
 
-int main(void)
+static void measure_size(struct buf *text, size_t size)
+{
+	double rate;
+
+	buf_reset(text);
+	prose(text, size);
+	measure("memcpy", text, copied);
+	measure("sieve", text, sieved);
+	measure("sieve, portable", text, sieved_portable);
+	rate = measure("prose", text, whole);
+	compare("pieces / whole", measure("prose in 64-byte pieces", text, in_pieces), rate, "half");
+	buf_reset(text);
+	numbers(text, size);
+	rate = measure("numbers", text, whole);
+	compare("pieces / whole", measure("numbers in 64-byte pieces", text, in_pieces), rate, "half");
+	buf_reset(text);
+	chat(text, size);
+	measure("chat body, field rules", text, masked_by_fields);
+	measure("chat body, rules, detectors", text, masked_by_both);
+}
+
+int main(int argc, char **argv)
 {
 	static struct detect_policy policy = {.min_score = DETECT_SCORE};
 	static const size_t sizes[] = {1024, 4096, 16384};
 	struct buf text;
+	double rate;
 
+	only = argc > 1 ? argv[1] : only;
 	copy = malloc(LARGE);
 	detect_set_add_name(&policy.classes, "all");
 	if (!copy || detectors_new(&policy, NULL, &detectors) || detect_new(detectors, &pieces) ||
 	    load_rules())
 		return 1;
 	buf_init(&text, 2 * LARGE);
-	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-		buf_reset(&text);
-		prose(&text, sizes[i]);
-		measure("memcpy", &text, copied);
-		measure("sieve", &text, sieved);
-		measure("sieve, portable", &text, sieved_portable);
-		measure("prose", &text, whole);
-		measure("prose in 64-byte pieces", &text, in_pieces);
-		buf_reset(&text);
-		numbers(&text, sizes[i]);
-		measure("numbers", &text, whole);
-		measure("numbers in 64-byte pieces", &text, in_pieces);
-		buf_reset(&text);
-		chat(&text, sizes[i]);
-		measure("chat body, field rules", &text, masked_by_fields);
-		measure("chat body, rules, detectors", &text, masked_by_both);
-	}
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		measure_size(&text, sizes[i]);
 	buf_reset(&text);
 	prose(&text, LARGE);
-	measure("memcpy", &text, copied);
-	measure("sieve", &text, sieved);
+	rate = measure("memcpy", &text, copied);
+	compare("sieve / memcpy", measure("sieve", &text, sieved), rate, "a third");
 	printf("%zu bytes hold a text in pieces\n", detect_size());
+	buf_reset(&text);
+	chat(&text, 16384);
+	masked_by_both(buf_span(&text));
+	rate = (double)heap_bytes();
+	for (unsigned i = 0; i < 1000; i++)
+		masked_by_both(buf_span(&text));
+	printf("%.0f bytes more are in the heap after 1000 more bodies of 16 KiB\n",
+	       (double)heap_bytes() - rate);
 	buf_fini(&text);
 	detect_free(&pieces);
 	detectors_free(&detectors);

@@ -20,7 +20,7 @@ static struct {
 struct apply {
 	struct mask_job job;
 	uint64_t documents, failed, marked, values;
-	uint64_t by_class[DETECT_CLASSES], by_field[MASK_FIELDS_MAX], prose;
+	uint64_t by_class[DETECT_CLASSES_ALL], by_field[MASK_FIELDS_MAX], prose;
 };
 
 /* Does the line say that it was masked: a member "mask" that has "sha256", as `capture cat` writes? */
@@ -108,9 +108,10 @@ static void tell(const struct apply *a)
 		if (a->by_field[i])
 			fprintf(stderr, "    %-38s %10" PRIu64 "\n", a->job.policy->fields[i].where,
 			        a->by_field[i]);
-	for (unsigned i = 0; i < DETECT_CLASSES; i++)
+	for (unsigned i = 0; i < DETECT_CLASSES_ALL; i++)
 		if (a->by_class[i])
-			fprintf(stderr, "    %-38s %10" PRIu64 "\n", detect_class_name(i), a->by_class[i]);
+			fprintf(stderr, "    %-38s %10" PRIu64 "\n", mask_job_class(&a->job, i),
+			        a->by_class[i]);
 	if (a->prose)
 		fprintf(stderr, "    %-38s %10" PRIu64 "\n", "free_text", a->prose);
 }

@@ -23,9 +23,10 @@ struct mask_job {
 	const char *file; /* that it was read from */
 	struct mask_key *key;
 	struct mask_rules *rules;
-	struct mask_finder *finder; /* NULL: nothing looks into texts */
-	struct mask_watch watch;    /* on the key */
-	struct buf out;             /* of the document in hand */
+	struct mask_finder *finder;    /* NULL: nothing looks into texts */
+	struct recogniser *recogniser; /* NULL: nobody is asked */
+	struct mask_watch watch;       /* on the key */
+	struct buf out;                /* of the document in hand */
 };
 
 /* The policy `name` of a file (NULL: the only one). key_file (NULL: the policy's, else one of this process).
@@ -35,6 +36,8 @@ int mask_job_open(struct mask_job *, const char *file, const char *name, const c
 void mask_job_close(struct mask_job *);
 /* Which of the policy's fields, or -1: none, as of what is always masked or is not listed. */
 int mask_job_field(const struct mask_job *, const struct plan_mask_field *);
+/* The name of a class, or of one of the policy's patterns. */
+const char *mask_job_class(const struct mask_job *, unsigned class);
 /* "FILE:LINE" of what a sight is due to, or what is always masked. */
 void mask_job_rule(const struct mask_job *, const struct mask_sight *, char *out, size_t size);
 
@@ -73,6 +76,9 @@ int mask_input_each(struct mask_input *, mask_each *, void *arg) MUST_CHECK;
 int mask_input_open(struct mask_input *, const char *path) MUST_CHECK;
 void mask_input_close(struct mask_input *);
 
+/* Around what is masked at a time. False: the recogniser has failed, and it must not leave. */
+void mask_job_begin(struct mask_job *);
+bool mask_job_end(struct mask_job *) MUST_CHECK;
 /* The document masked into job->out, its sights in job->watch. 0 or why not, a constant. */
 const char *mask_job_run(struct mask_job *, const struct mask_document *, uint32_t *count_out) MUST_CHECK;
 

@@ -17,9 +17,9 @@ static void put_plain(struct span s)
 		putchar((unsigned char)s.data[i] < 0x20 || s.data[i] == 0x7f ? '?' : s.data[i]);
 }
 
-static const char *class_of(const struct mask_sight *s)
+static const char *class_of(const struct explain *e, const struct mask_sight *s)
 {
-	return s->class   ? detect_class_name(s->class)
+	return s->class   ? mask_job_class(e->job, s->class)
 	       : s->prose ? "free_text"
 	       : s->rule  ? "field"
 	                  : "built-in";
@@ -33,7 +33,7 @@ static void print_text(const struct explain *e, const struct mask_document *d, c
 	mask_job_rule(e->job, s, rule, sizeof rule);
 	printf("%" PRIu64 "\t", d->lines ? d->number : s->document ? s->document : 1);
 	put_plain(mask_watch_text(&e->job->watch, s->place_at, s->place_len));
-	printf("\t%zu-%zu\t%s", s->start, s->end, class_of(s));
+	printf("\t%zu-%zu\t%s", s->start, s->end, class_of(e, s));
 	if (s->class)
 		printf(" %u%%", s->score);
 	printf("\t%s%s%s\t%s", rule, listed ? " " : "", listed ? s->rule->where : "",
@@ -58,7 +58,7 @@ static void print_json(const struct explain *e, const struct mask_document *d, c
 	           : s->document ? s->document
 	                         : 1);
 	buf_json_string(&line, mask_watch_text(&e->job->watch, s->place_at, s->place_len));
-	buf_printf(&line, ",\"start\":%zu,\"end\":%zu,\"class\":\"%s\"", s->start, s->end, class_of(s));
+	buf_printf(&line, ",\"start\":%zu,\"end\":%zu,\"class\":\"%s\"", s->start, s->end, class_of(e, s));
 	if (s->class)
 		buf_printf(&line, ",\"score\":%u", s->score);
 	buf_puts(&line, ",\"rule\":");

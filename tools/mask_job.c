@@ -8,6 +8,7 @@
 #include "proxy/config.h"
 #include "proxy/secrets.h"
 #include "tools/mask.h"
+#include "tools/mask_recogniser.h"
 
 static int cannot(const char *what, int err)
 {
@@ -79,7 +80,11 @@ static int load_rules(struct mask_job *j)
 	if (err)
 		return cannot(j->policy->name, err);
 	mask_rules_find(j->rules, j->finder);
-	return 0;
+	if (j->policy->detect.free_text != FREE_TEXT_RECOGNISE)
+		return 0;
+	err = mask_recogniser_new(&j->policy->recogniser, &j->recogniser);
+	mask_finder_ask(j->finder, j->recogniser);
+	return err ? cannot("the recogniser", err) : 0;
 }
 
 int mask_job_open(struct mask_job *j, const char *file, const char *name, const char *key_file, bool values)
@@ -110,6 +115,7 @@ void mask_job_close(struct mask_job *j)
 {
 	mask_rules_free(&j->rules);
 	mask_finder_free(&j->finder);
+	mask_recogniser_free(&j->recogniser);
 	mask_key_free(&j->key);
 	mask_watch_fini(&j->watch);
 	buf_fini(&j->out);
@@ -123,10 +129,23 @@ int mask_job_field(const struct mask_job *j, const struct plan_mask_field *f)
 	return f >= all && f < all + j->policy->field_count ? (int)(f - all) : -1;
 }
 
+const char *mask_job_class(const struct mask_job *j, unsigned class)
+{
+	const struct plan_detect *d = &j->policy->detect;
+
+	return class >= DETECT_PATTERN && class - DETECT_PATTERN < d->pattern_count
+	               ? d->patterns[class - DETECT_PATTERN].name
+	               : detect_class_name(class);
+}
+
 void mask_job_rule(const struct mask_job *j, const struct mask_sight *s, char *out, size_t size)
 {
 	if (mask_job_field(j, s->rule) >= 0)
 		snprintf(out, size, "%s:%u", j->file, s->rule->line);
+	else if (s->class >= DETECT_PATTERN)
+		snprintf(out, size, "%s: patterns", j->file);
+	else if (s->class >= DETECT_PERSON || (s->class && !j->policy->detect.line))
+		snprintf(out, size, "%s: recogniser", j->file);
 	else if (s->class)
 		snprintf(out, size, "%s:%u", j->file, j->policy->detect.line);
 	else if (s->prose)
@@ -135,6 +154,17 @@ void mask_job_rule(const struct mask_job *j, const struct mask_sight *s, char *o
 		snprintf(out, size, "%s: mode allow", j->file);
 	else
 		snprintf(out, size, "always");
+}
+
+void mask_job_begin(struct mask_job *j)
+{
+	if (j->recogniser)
+		recogniser_begin(j->recogniser);
+}
+
+bool mask_job_end(struct mask_job *j)
+{
+	return !j->recogniser || recogniser_end(j->recogniser);
 }
 
 const char *mask_job_run(struct mask_job *j, const struct mask_document *d, uint32_t *count_out)
@@ -152,7 +182,10 @@ const char *mask_job_run(struct mask_job *j, const struct mask_document *d, uint
 		               : NULL;
 	if (d->body.form == MASK_PLAIN && !j->finder)
 		return "it is a text, and the policy has no detectors that could look into it";
+	mask_job_begin(j);
 	err = mask_body(&d->body, j->rules, j->key, d->text, NULL, NULL, &j->out, count_out, &input_masked);
+	if (!mask_job_end(j))
+		return mask_why_name(MASK_WHY_RECOGNISER);
 	if (!err && mask_asked(j->key) & MASK_ASKED_DROP)
 		return mask_why_name(MASK_WHY_RULE);
 	if (!err)

@@ -26,10 +26,11 @@ static const char *const known[] = {
         "DATE_OF_BIRTH=birth_date",
         "IT_FISCAL_CODE=it_fiscal_code",
         "AU_MEDICARE=au_medicare",
-        "PERSON=gazetteer",
-        "LOCATION=gazetteer",
-        "GPE=gazetteer",
+        "PERSON=gazetteer,person",
+        "LOCATION=gazetteer,place",
+        "GPE=gazetteer,place",
         "NRP=special,gazetteer",
+        "ORGANIZATION=gazetteer,organisation",
         "SWIFT_CODE=bic",
         "VEHICLE_ID=vin",
         "LICENSE_PLATE=plate",
@@ -212,8 +213,17 @@ static int score_one(void *arg, const struct mask_document *d)
 	s->documents++;
 	buf_reset(&s->job->out);
 	mask_watch_forget(&s->job->watch);
+	mask_job_begin(s->job);
 	if (s->job->finder)
-		(void)mask_text(s->job->finder, s->job->key, SPAN(""), s->labels.text, &s->job->out, &whole);
+		(void)mask_text(s->job->finder, s->job->key, LOOK_ALL, SPAN(""), s->labels.text, &s->job->out,
+		                &whole);
+	if (!mask_job_end(s->job)) {
+		if (!s->refused++)
+			fprintf(stderr, "understudy: mask: line %" PRIu64 ": recogniser; it is left out\n",
+			        d->number);
+		s->documents--;
+		return 0;
+	}
 	sights = mask_watch_sights(&s->job->watch, &n);
 	for (size_t i = 0; i < s->labels.count; i++) {
 		struct entity *e = entity_of(s, s->labels.at[i].type);

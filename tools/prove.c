@@ -149,7 +149,7 @@ static void judge_socket(const char *role, unsigned long inode, struct held *h)
 
 static void judge_file(const char *role, const char *path)
 {
-	if (one_of(role, " judge recorder control player worker shadow launcher keeper ") ||
+	if (one_of(role, " judge recorder control player worker shadow launcher keeper recogniser ") ||
 	    !strcmp(path, "/dev/null"))
 		return;
 	broken(role, "has the file %s open", path);
@@ -190,13 +190,13 @@ static void judge_sockets(const char *role, const struct held *h)
  * to start, end and limit another user's. */
 static bool starts_strangers(const char *role)
 {
-	return one_of(role, " launcher keeper ");
+	return one_of(role, " launcher keeper recogniser ");
 }
 
 static uint64_t capabilities_of(const char *role)
 {
 	return !strcmp(role, "launcher") ? UINT64_MAX
-	       : !strcmp(role, "keeper")
+	       : starts_strangers(role)
 	               ? 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE
 	               : 0;
 }
@@ -318,13 +318,15 @@ static int parent_id(int pid)
 /* 0: not below a keeper of that proxy. Chains of processes end. */
 static int keeper_above(int pid, int parent)
 {
-	static const char keeper[] = "understudy\0--role\0keeper";
+	static const char start[] = "understudy\0--role\0";
 	char words[TEXT] = "";
 
 	for (int depth = 0; pid > 1 && depth < 64; depth++) {
 		if (parent_id(pid) == parent)
 			return running_text(pid, "cmdline", words, sizeof words) &&
-			                       !memcmp(words, keeper, sizeof keeper)
+			                       !memcmp(words, start, sizeof start - 1) &&
+			                       (!strcmp(words + sizeof start - 1, "keeper") ||
+			                        !strcmp(words + sizeof start - 1, "recogniser"))
 			               ? pid
 			               : 0;
 		pid = parent_id(pid);

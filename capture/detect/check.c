@@ -87,26 +87,31 @@ bool check_ymd(const char *d)
 	return check_date(check_number(d, 4), NUMBER2(d + 4), NUMBER2(d + 6));
 }
 
-/* Day and month in either order; a month or day of one digit came with no zero before it. */
-bool check_dmy(const char *d)
+/* Day and month in either order, of n digits together; one of one digit came with no zero before it. */
+static bool day_and_month(int year, const char *d, size_t n)
 {
-	size_t n = strlen(d);
-	int year = check_number(d + n - 4, 4);
-
-	if (n == 6)
-		return check_date(year, d[0] - '0', d[1] - '0');
-	if (n == 7)
+	if (n == 2)
+		return check_date(year, d[0] - '0', d[1] - '0') || check_date(year, d[1] - '0', d[0] - '0');
+	if (n == 3)
 		return check_date(year, d[0] - '0', NUMBER2(d + 1)) ||
 		       check_date(year, NUMBER2(d + 1), d[0] - '0') ||
 		       check_date(year, NUMBER2(d), d[2] - '0') || check_date(year, d[2] - '0', NUMBER2(d));
 	return check_date(year, NUMBER2(d + 2), NUMBER2(d)) || check_date(year, NUMBER2(d), NUMBER2(d + 2));
 }
 
+bool check_dmy(const char *d)
+{
+	size_t n = strlen(d) - 4;
+
+	return day_and_month(check_number(d + n, 4), d, n);
+}
+
 bool check_dmy_short(const char *d)
 {
-	int a = NUMBER2(d), b = NUMBER2(d + 2), c = NUMBER2(d + 4);
+	size_t n = strlen(d) - 2;
 
-	return check_date(2000 + c, b, a) || check_date(2000 + c, a, b) || check_date(2000 + a, b, c);
+	return day_and_month(2000 + NUMBER2(d + n), d, n) ||
+	       (n == 4 && check_date(2000 + NUMBER2(d), NUMBER2(d + 2), NUMBER2(d + 4)));
 }
 
 struct card_range {

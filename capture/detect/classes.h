@@ -94,14 +94,24 @@
 	X(HICN, "hicn", HEALTH, "former Medicare numbers")                                                   \
 	X(INSURANCE_ID, "insurance_id", HEALTH, "by context")                                                \
 	X(SPECIAL, "special", SPECIAL, "religion, origin, party, union, orientation: after their name")      \
-	X(GAZETTEER, "gazetteer", CUSTOM, "what the policy's gazetteer file lists")
+	X(GAZETTEER, "gazetteer", CUSTOM, "what the policy's gazetteer file lists")                          \
+	X(PERSON, "person", CUSTOM, "by the policy's recogniser alone")                                      \
+	X(PLACE, "place", CUSTOM, "by the policy's recogniser alone")                                        \
+	X(ORGANISATION, "organisation", CUSTOM, "by the policy's recogniser alone")                          \
+	X(ENTITY, "entity", CUSTOM, "what its recogniser calls by another name")
 
 enum detect_class {
 	DETECT_NONE,
 #define X(name, text, group, sentence) DETECT_##name,
 	DETECT_TABLE(X)
 #undef X
-	        DETECT_CLASSES
+	        DETECT_CLASSES,
+	/* a policy's own patterns, by their place */
+	DETECT_PATTERN = DETECT_CLASSES,
+	DETECT_PATTERNS = 16, /* how many there may be */
+	DETECT_CLASSES_ALL = DETECT_PATTERN + DETECT_PATTERNS,
+	/* what a word may speak for beside classes: a telephone, and nothing else */
+	CONTEXT_TELEPHONE = DETECT_CLASSES_ALL
 };
 
 #define DETECT_GROUP_TABLE(X)                                                                                \
@@ -132,7 +142,8 @@ static inline void detect_set_add(struct detect_set *s, unsigned class)
 	s->bits[class / 64] |= 1ull << class % 64;
 }
 
-/* Of a class: its name, its group's, and what it is told by. */
+/* Of a class: its name, its group's, and what it is told by. A pattern has another name in each policy; here
+ * it is "pattern". */
 const char *detect_class_name(unsigned class);
 const char *detect_class_group(unsigned class);
 const char *detect_class_sentence(unsigned class);

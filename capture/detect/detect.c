@@ -12,8 +12,9 @@
 
 #include "capture/detect/fold.h"
 #include "capture/detect/inside.h"
+#include "proto/base/utf8.h"
 
-enum { WINDOW = 4096, WAITING_MAX = 16, NAME_REACH = 64, BEFORE = 64 };
+enum { WINDOW = 4096, WAITING_MAX = 16, NAME_REACH = 64, BEFORE = 64, NEAR = 32 };
 _Static_assert(SIEVE_BLOCK + DETECT_AHEAD + DETECT_BEHIND + FOLD_SEQUENCE_MAX <= DETECT_HELD, "what is held");
 
 struct detectors {
@@ -65,6 +66,7 @@ int detectors_new(const struct detect_policy *policy, const struct gazetteer *ga
 	d->sort = sieve_best();
 	words_init();
 	rules_init();
+	pairs_init();
 	return 0;
 }
 
@@ -88,8 +90,8 @@ static void look_back(struct view *v, size_t reach)
 	uint64_t from = v->base + (v->at > reach ? v->at - reach : 0);
 
 	if (at < first)
-		for (at = first; at > v->base && is_letter(v->text[at - v->base]) &&
-		                 is_letter(v->text[at - 1 - v->base]);)
+		for (at = first; at > v->base && at < v->base + v->at &&
+		                 words_inside(v->text, v->at, (size_t)(at - v->base));)
 			at++;
 	while (at < v->base + v->at) {
 		struct recent_word *w = &r->words[r->count % RECENT_WORDS];
@@ -146,6 +148,39 @@ bool detect_context(struct view *v, unsigned class)
 	return detect_set_has(&v->around, class);
 }
 
+/* From the word to the anchor there is no other number, no end of a line or of a cell. */
+static bool leads_here(const struct view *v, uint64_t word)
+{
+	for (size_t i = (size_t)(word - v->base); i < v->at; i++) {
+		unsigned char c = v->text[i];
+
+		if (is_digit(c) || c == '\n' || c == '|' || c == ';')
+			return false;
+	}
+	return true;
+}
+
+bool detect_context_near(struct view *v, unsigned class)
+{
+	const struct recent *r = v->recent;
+
+	if (v->name && detect_set_has(v->name, class))
+		return true;
+	if (!v->around_known)
+		look_around(v);
+	if (!detect_set_has(&v->around, class))
+		return false;
+	for (uint64_t i = 1; i <= RECENT_WORDS && i <= r->count; i++) {
+		const struct recent_word *w = &r->words[(r->count - i) % RECENT_WORDS];
+
+		if (w->at + NEAR < v->base + v->at)
+			break;
+		if (detect_set_has(&w->classes, class))
+			return leads_here(v, w->at);
+	}
+	return false;
+}
+
 static unsigned char lower(unsigned char c)
 {
 	return (unsigned char)(c - 'A') < 26 ? c | 32 : c;
@@ -159,8 +194,11 @@ static bool same_text(const unsigned char *text, const char *want, size_t len)
 	return true;
 }
 
-static bool allowed(const struct detect_policy *p, const unsigned char *text, size_t len)
+bool detect_allowed(const struct detect_policy *p, struct span text)
 {
+	const unsigned char *at = (const unsigned char *)text.data;
+	size_t len = text.len;
+
 	for (uint32_t i = 0; i < p->allow_count; i++) {
 		const char *want = p->allow[i];
 		size_t n = strlen(want);
@@ -169,7 +207,7 @@ static bool allowed(const struct detect_policy *p, const unsigned char *text, si
 		n -= (size_t)(head || tail);
 		if (n > len || (n < len && !head && !tail))
 			continue;
-		if (same_text(head ? text + len - n : text, want + head, n))
+		if (same_text(head ? at + len - n : at, want + head, n))
 			return true;
 	}
 	return false;
@@ -185,7 +223,8 @@ static void take(struct view *v, const struct match *m)
 	if (best->class && (m->score < best->score ||
 	                    (m->score == best->score && m->end - m->start <= best->end - best->start)))
 		return;
-	if (m->run == RUN_NONE && allowed(p, v->text + m->start, m->end - m->start))
+	if (m->run == RUN_NONE &&
+	    detect_allowed(p, (struct span){(const char *)v->text + m->start, m->end - m->start}))
 		return;
 	*best = *m;
 }
@@ -341,9 +380,9 @@ static void look(struct scan *s, uint64_t at, unsigned kinds)
 	size_t here = (size_t)(at - s->base);
 	struct view v;
 
-	/* inside a number or a word that was found; an @ makes more of it */
+	/* inside a number or a word that was found; an @ makes more of it, a key's prefix names it */
 	if (s->waiting && s->wait[s->waiting - 1].end > at)
-		kinds &= s->run == RUN_NONE ? AT : 0;
+		kinds &= s->run == RUN_NONE ? AT | LONG | DASHES : 0;
 	if (!kinds)
 		return;
 	v.text = s->text;
@@ -503,16 +542,14 @@ uint64_t detect_settled(const struct detect *t)
 	return at < s->given ? s->given_source : fold_source(&t->fold, at);
 }
 
-/* Too short for a token, and nothing in it that a number, an address or a pair needs: most names and words.
- */
-static bool is_plain_word(const struct detectors *d, struct span text)
+bool detect_plain(const struct detectors *d, struct span text)
 {
 	if (text.len >= SIEVE_LONG || d->gazetteer)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.data[i];
 
-		if (is_digit(c) || c == '@' || c == ':' || c == '=' || c > 127 || c == ' ')
+		if ((unsigned char)(c - '0') <= '@' - '0' || c > 127 || c == ' ') /* : and = are in between */
 			return false;
 	}
 	return true;
@@ -523,7 +560,7 @@ void detect_text(const struct detectors *d, struct span name, struct span text, 
 {
 	const unsigned char *bytes = (const unsigned char *)text.data;
 
-	if (is_plain_word(d, text))
+	if (detect_plain(d, text))
 		return;
 	if (sieve_foldable(bytes, text.len)) {
 		struct detect t;
@@ -543,13 +580,32 @@ void detect_text(const struct detectors *d, struct span name, struct span text, 
 	}
 }
 
+static bool is_wordy(char c)
+{
+	return is_letter((unsigned char)c) || c & 128;
+}
+
 bool detect_prose(struct span text)
 {
 	unsigned words = 0;
 
 	for (size_t i = 1; i + 1 < text.len; i++)
-		words += text.data[i] == ' ' &&
-		         (is_letter((unsigned char)text.data[i - 1]) || text.data[i - 1] & 128) &&
-		         (is_letter((unsigned char)text.data[i + 1]) || text.data[i + 1] & 128);
+		words += text.data[i] == ' ' && is_wordy(text.data[i - 1]) && is_wordy(text.data[i + 1]);
 	return words >= 2;
+}
+
+bool detect_free_text(struct span text)
+{
+	unsigned wide = 0; /* sequences of three bytes and more in a row */
+
+	for (size_t i = 0, n; i < text.len; i += n ? n : 1) {
+		bool blank = text.data[i] == ' ' || text.data[i] == '\n' || text.data[i] == '\t';
+
+		n = utf8_len((const unsigned char *)text.data + i, text.len - i);
+		wide = n > 2 ? wide + 1 : 0;
+		if (wide == 2 || (blank && i && i + 1 < text.len && is_wordy(text.data[i - 1]) &&
+		                  is_wordy(text.data[i + 1])))
+			return true;
+	}
+	return false;
 }

@@ -60,6 +60,10 @@ typedef void detect_found(void *arg, const struct detect_hit *);
 /* A whole text. `name`: the member, parameter or header that it is the value of; empty: none. */
 void detect_text(const struct detectors *, struct span name, struct span text, detect_found *, void *arg);
 
+/* Is it too short for a token, and is nothing in it that a number, an address or a pair needs, as in most
+ * names and words? Then nothing is found in it. */
+bool detect_plain(const struct detectors *, struct span text);
+
 /* The same in pieces; its memory is this and no more. */
 struct detect;
 size_t detect_size(void);
@@ -72,6 +76,12 @@ void detect_end(struct detect *);
 /* Every hit that begins before it has been reported. */
 uint64_t detect_settled(const struct detect *);
 
+/* Is that text one that the policy allows? */
+bool detect_allowed(const struct detect_policy *, struct span text);
+
+/* Is it free text, which may name somebody: two words with a blank between them, or letters of a script that
+ * has no blanks? */
+bool detect_free_text(struct span text);
 /* Is it prose: words with blanks between them, which may name people and places? */
 bool detect_prose(struct span text);
 

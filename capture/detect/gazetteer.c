@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "capture/detect/inside.h"
+#include "capture/detect/letters.h"
 #include "proto/base/utf8.h"
 
 enum { WORDS_MAX = 6, FIRST_BITS = 1 << 16, BLANKS_MAX = 3 };
@@ -13,11 +14,6 @@ struct gazetteer {
 	uint32_t *at;                    /* in text, plus one; 0: free */
 	char *text;                      /* entries, each with a NUL */
 };
-
-static unsigned char fold_case(unsigned char c)
-{
-	return (unsigned char)(c - 'A') < 26 ? c | 32 : c;
-}
 
 static uint64_t hash_more(uint64_t h, unsigned char c)
 {
@@ -36,6 +32,20 @@ static bool in_word(unsigned char c)
 	return is_alnum(c) || c > 127;
 }
 
+/* A sequence of so many bytes. */
+static size_t put_small(const unsigned char *s, size_t len, char *out)
+{
+	unsigned pair = len == 2 ? letter_small_pair(s[0], s[1]) : 0;
+
+	for (size_t i = 0; i < len; i++)
+		out[i] = (char)(len > 2 ? s[i] : letter_small(s[i]));
+	if (len == 2) {
+		out[0] = (char)(0xc0 | pair >> 6);
+		out[1] = (char)(0x80 | (pair & 0x3f));
+	}
+	return len;
+}
+
 /* One line in small letters, with single blanks, without what is no word at its end: its length, or 0 when it
  * cannot be an entry. */
 static size_t canonical(struct span line, char out[GAZETTEER_ENTRY + 1])
@@ -51,8 +61,7 @@ static size_t canonical(struct span line, char out[GAZETTEER_ENTRY + 1])
 		if (*s == ' ' && n && out[n - 1] == ' ')
 			len = 1;
 		else
-			for (size_t j = 0; j < len; j++)
-				out[n++] = (char)fold_case(s[j]);
+			n += put_small(s, len, out + n);
 		words += *s == ' ';
 		i += len;
 	}
@@ -176,6 +185,19 @@ static size_t behind_blanks(const struct view *v, size_t at)
 	return 0;
 }
 
+/* The byte that stands there when what it is part of is a small letter. */
+static unsigned char small_at(struct view *v, size_t at)
+{
+	unsigned char c = peek(v, at), next = c < 0xc2 ? 0 : peek(v, at + 1), before;
+
+	if (c < 0x80)
+		return letter_small(c);
+	if (letter_is_pair(c, next))
+		return (unsigned char)(0xc0 | letter_small_pair(c, next) >> 6);
+	before = c < 0xc0 ? peek(v, at - 1) : 0;
+	return letter_is_pair(before, c) ? (unsigned char)(0x80 | (letter_small_pair(before, c) & 0x3f)) : c;
+}
+
 /* From the anchor on: at the end of each word, is what was read so far listed? The longest counts. */
 void match_gazetteer(struct view *v, const struct gazetteer *g)
 {
@@ -200,10 +222,10 @@ void match_gazetteer(struct view *v, const struct gazetteer *g)
 			blanks++;
 			c = ' ';
 		} else {
-			at++;
+			c = small_at(v, at++);
 		}
 		if (!at || n == GAZETTEER_ENTRY || blanks == WORDS_MAX)
 			return;
-		entry[n] = (char)fold_case(c);
+		entry[n] = (char)c;
 	}
 }

@@ -2,8 +2,8 @@
  * gazetteer.h - a policy's list of names and places: words that are found wherever they stand whole.
  *
  * The file has one entry a line: at most GAZETTEER_ENTRY bytes and six words; blank lines and those that
- * begin with '#' are skipped. Letters A to Z are the same in either case, blanks between words any number up
- * to three. Lookups are by hash, a first word that begins no entry costs one look at a bitmap.
+ * begin with '#' are skipped. Letters are the same in either case (letters.h), blanks between words any
+ * number up to three. Lookups are by hash, a first word that begins no entry costs one look at a bitmap.
  */
 #ifndef CAPTURE_DETECT_GAZETTEER_H
 #define CAPTURE_DETECT_GAZETTEER_H

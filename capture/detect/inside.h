@@ -92,6 +92,8 @@ static inline bool detect_wants(const struct view *v, unsigned class)
 
 /* Do the words around the anchor, or the name, speak for the class? */
 bool detect_context(struct view *, unsigned class);
+/* The same of one right before the anchor, which names no other number: nothing else is read. */
+bool detect_context_near(struct view *, unsigned class);
 bool detect_context_any(struct view *, const struct detect_set *);
 /* A find: it counts `alone`, or `with` when the context speaks for it. */
 void offer(struct view *, unsigned class, size_t start, size_t end, int alone, int with);
@@ -103,6 +105,8 @@ void words_init(void);
  * behind a small letter begins a word. */
 size_t words_next(const unsigned char *text, size_t len, size_t at, size_t *behind_out,
                   struct detect_set *out);
+/* Is the byte at `at`, which is not the first, in the middle of a word or of a character? */
+bool words_inside(const unsigned char *text, size_t len, size_t at);
 /* All of them. */
 void words_classes(const unsigned char *text, size_t len, struct detect_set *out);
 
@@ -114,6 +118,9 @@ void rules_init(void);
 /* Does a value of the class, its letters (upper-case) and digits alone, add up? True where no row has a check
  * for a value of its form. */
 bool rules_valid(unsigned class, const char *compact);
+
+/* pairs.c: before match_pair(); again does nothing. */
+void pairs_init(void);
 
 /* The matchers, by their anchors. */
 /* places.c: is it a short number that only a context could make a find of, and has none? */

@@ -34,6 +34,47 @@ static size_t local_start(const struct view *v)
 	return at;
 }
 
+/* A letter of a domain beyond ASCII, which the label has begun with or not: its length in bytes, or 0. Latin
+ * ones stand among ASCII; others begin a label, or the text goes on in their script behind the address. */
+static size_t foreign_letter(const struct view *v, size_t at, bool ascii)
+{
+	unsigned char c = peek(v, at), next = peek(v, at + 1);
+
+	if (c >= 0xc3 && c <= 0xc5 && (next & 0xc0) == 0x80)
+		return 2;
+	if (ascii)
+		return 0;
+	if (c > 0xc5 && c < 0xe0 && (next & 0xc0) == 0x80)
+		return 2;
+	if ((c == 0xe0 || (c >= 0xe4 && c <= 0xed) || (c == 0xe3 && next > 0x80)) && (next & 0xc0) == 0x80 &&
+	    (peek(v, at + 2) & 0xc0) == 0x80)
+		return 3;
+	return 0;
+}
+
+/* The end of a label, with its dashes; *letters_out: no digits, no dashes but at its end. */
+static size_t label_end(const struct view *v, size_t start, bool *letters_out)
+{
+	bool ascii = false, dashes = false;
+	size_t at = start, n = 1;
+
+	*letters_out = true;
+	for (; n; at += n) {
+		unsigned char c = peek(v, at);
+
+		n = is_alnum(c) || c == '-' ? 1 : foreign_letter(v, at, ascii);
+		if (!n)
+			break;
+		if (c == '-') {
+			dashes = true;
+			continue;
+		}
+		*letters_out = *letters_out && !dashes && !is_digit(c);
+		ascii |= c < 128;
+	}
+	return at;
+}
+
 static bool file_type(const struct view *v, size_t start, size_t end)
 {
 	static const char *const types[] = {"png",  "jpg", "jpeg", "gif",  "svg",
@@ -53,14 +94,11 @@ static size_t domain_end(const struct view *v, bool *file_out)
 	unsigned labels = 0;
 
 	while (at - v->at <= DOMAIN_MAX) {
-		bool letters = true;
+		bool letters;
 		size_t end;
 
-		for (label = at; is_alnum(peek(v, at)) || peek(v, at) == '-' ||
-		                 (peek(v, at) & 0xc0) == 0xc0 || (peek(v, at) & 0xc0) == 0x80;
-		     at++)
-			letters &= is_letter(peek(v, at)) || peek(v, at) > 127;
-		end = at;
+		label = at;
+		end = at = label_end(v, label, &letters);
 		while (end > label && peek(v, end - 1) == '-')
 			end--;
 		if (end == label || end - label > LABEL_MAX || peek(v, label) == '-')
@@ -93,6 +131,9 @@ static void match_email(struct view *v)
 		return;
 	}
 	end = domain_end(v, &file);
+	if (end && v->at - start == 3 && peek(v, end) == ':' &&
+	    strncmp((const char *)v->text + start, "git", 3) == 0)
+		file = true; /* git@host:path names a repository */
 	if (end)
 		offer(v, DETECT_EMAIL, start, end, file ? 20 : 90, file ? 40 : 98);
 }
@@ -128,6 +169,21 @@ void match_at(struct view *v)
 		match_email(v);
 }
 
+/* "x[::2]", "[1::5]": what programs write for every second; ::1 is none unless it stands behind a name. */
+static bool is_step(const struct view *v, size_t start, size_t end)
+{
+	unsigned char name = peek(v, start - 2);
+
+	if (end - start > 5)
+		return false;
+	if (end - start == 3 && v->text[end - 1] == '1' && v->text[start] == ':')
+		return peek(v, start - 1) == '[' && (is_alnum(name) || (name && strchr("_)]'\"", name)));
+	for (size_t i = start; i < end; i++)
+		if (is_letter(v->text[i]))
+			return false;
+	return true;
+}
+
 /* Hex digits and colons around the anchor, dots behind: the first colon of them only. */
 static void match_ipv6(struct view *v)
 {
@@ -153,7 +209,11 @@ static void match_ipv6(struct view *v)
 	}
 	text[end - start] = '\0';
 	if (end - start > 2 && digit && inet_pton(AF_INET6, text, &address) == 1)
-		offer(v, DETECT_IPV6, start, end, end - start > 5 ? 85 : 55, 95);
+		offer(v, DETECT_IPV6, start, end,
+		      is_step(v, start, end) ? 40
+		      : end - start > 5      ? 85
+		                             : 55,
+		      95);
 }
 
 /* Six pairs with ':' or '-', or three fours with '.'. */

@@ -5,10 +5,12 @@
 #include "capture/detect/check.h"
 #include "capture/detect/inside.h"
 
-enum { DIGITS_MAX = 24, GROUPS_MAX = 10, IBAN_MAX = 34, CODE_MAX = 24 };
+enum { WIDE = 'w', WIDE_DASH = 'd', WIDE_SLASH = 's' };
+enum { TELEPHONE_GROUPS = 7 };
+enum { DIGITS_MAX = 24, GROUPS_MAX = 19, IBAN_MAX = 34, CODE_MAX = 24 };
 
 /* Groups of digits with one separator between two: a blank, '-', '.', '/', or a parenthesis with or without a
- * blank. */
+ * blank; WIDE for two blanks, WIDE_DASH and WIDE_SLASH for one with a blank on either side. */
 struct number {
 	size_t start;
 	unsigned groups, count;
@@ -19,6 +21,21 @@ struct number {
 	char digits[DIGITS_MAX + 1];
 	bool plus, parenthesis;
 };
+
+static size_t wide_separator(const struct view *v, size_t at, char *separator_out)
+{
+	unsigned char next = peek(v, at + 1);
+
+	if (next == ' ' && is_digit(peek(v, at + 2))) {
+		*separator_out = WIDE;
+		return at + 2;
+	}
+	if ((next == '-' || next == '/') && peek(v, at + 2) == ' ' && is_digit(peek(v, at + 3))) {
+		*separator_out = next == '-' ? WIDE_DASH : WIDE_SLASH;
+		return at + 3;
+	}
+	return 0;
+}
 
 static size_t separator_at(const struct view *v, size_t at, char *separator_out)
 {
@@ -37,7 +54,7 @@ static size_t separator_at(const struct view *v, size_t at, char *separator_out)
 		*separator_out = (char)c;
 		return at + 1;
 	}
-	return 0;
+	return c == ' ' ? wide_separator(v, at, separator_out) : 0;
 }
 
 static void read_number(const struct view *v, struct number *n)
@@ -74,13 +91,23 @@ static bool same_separators(const struct number *n, unsigned groups, const char 
 	return true;
 }
 
-/* Whole, in fours, 4-6-5 or 4-6-4. */
+static bool by_ones(const struct number *n, unsigned groups)
+{
+	for (unsigned i = 0; i < groups; i++)
+		if (n->len[i] != 1)
+			return false;
+	return true;
+}
+
+/* Whole, in fours, 4-6-5 or 4-6-4, or digit by digit. */
 static bool card_groups(const struct number *n, unsigned groups)
 {
 	if (groups == 1)
 		return true;
-	if (!same_separators(n, groups, " -."))
+	if (!same_separators(n, groups, " -.wd"))
 		return false;
+	if (by_ones(n, groups))
+		return true;
 	if (groups == 3 && n->len[0] == 4 && n->len[1] == 6)
 		return n->len[2] == 4 || n->len[2] == 5;
 	for (unsigned i = 0; i + 1 < groups; i++)
@@ -141,6 +168,8 @@ static void match_card(struct view *v, const struct number *n)
 			continue;
 		glued = !stands_alone(v, n->start, end) ? 25 : 0;
 		alone = (range == 2 ? 80 : 55) + (groups > 1 ? 15 : 0) - glued;
+		if (groups == count) /* a row of digits may add up by chance */
+			alone = 30;
 		offer(v, DETECT_PAN, n->start, end, alone, 98);
 		track = track_end(v, end);
 		if (track) {
@@ -199,12 +228,15 @@ static size_t with_extension(const struct view *v, size_t end)
 	return is_alnum(peek(v, at)) ? end : at;
 }
 
-static size_t phone_start(const struct view *v, const struct number *n)
+/* A parenthesis belongs to it when it closes inside. */
+static size_t phone_start(const struct view *v, const struct number *n, unsigned groups)
 {
 	size_t at = n->start;
+	bool closes = memchr(n->separator, ')', groups - 1) != NULL;
 
-	at -= peek(v, at - 1) == '(';
+	at -= closes && peek(v, at - 1) == '(';
 	at -= peek(v, at - 1) == '+';
+	at -= closes && peek(v, at) == '+' && peek(v, at - 1) == '(';
 	return at;
 }
 
@@ -221,7 +253,7 @@ static bool phone_alone(const struct view *v, size_t start, size_t end)
 
 static void offer_phone(struct view *v, const struct number *n, unsigned groups, int alone, int with)
 {
-	size_t start = phone_start(v, n), end = n->end[groups - 1], whole = with_extension(v, end);
+	size_t start = phone_start(v, n, groups), end = n->end[groups - 1], whole = with_extension(v, end);
 
 	if (phone_alone(v, start, whole))
 		offer(v, DETECT_PHONE, start, whole, alone, with);
@@ -232,7 +264,8 @@ static void match_international(struct view *v, const struct number *n)
 {
 	unsigned skip = n->plus ? 0 : strncmp(n->digits, "011", 3) == 0 ? 3 : 2, groups = n->groups, code;
 
-	if (!n->plus && strncmp(n->digits, "00", 2) != 0 && strncmp(n->digits, "011", 3) != 0)
+	if (!n->plus &&
+	    (n->len[0] < skip || (strncmp(n->digits, "00", 2) != 0 && strncmp(n->digits, "011", 3) != 0)))
 		return;
 	code = n->count > skip + 7 ? calling_code(n->digits + skip) : 0;
 	while (groups > 1 && n->upto[groups - 1] - skip > 15)
@@ -275,6 +308,8 @@ static void match_nanp(struct view *v, const struct number *n)
 		valid = d[0] >= '2' && d[3] >= '2';
 		offer_phone(v, n, trunk + 3, (valid ? 70 : 55) + (bracket ? 15 : 0) - (first == ' ' ? 15 : 0),
 		            95);
+	} else if (groups_are(n, trunk, "334") && first == '/' && second == '-') {
+		offer_phone(v, n, trunk + 3, 30, 85);
 	} else if (groups_are(n, trunk, "37") && bracket) {
 		offer_phone(v, n, trunk + 2, 65, 95);
 	} else if (!trunk && n->len[0] == 10 && d[0] > '1') {
@@ -286,11 +321,24 @@ static void match_nanp(struct view *v, const struct number *n)
 	}
 }
 
+/* How countries group what begins with 0. */
+static bool is_known_area(const struct number *n)
+{
+	static const char *const shapes[] = {"56",  "433",  "434",  "344",  "536",  "533", "244",
+	                                     "334", "3322", "4322", "4222", "3222", "444", "234"};
+
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+		if (groups_are(n, 0, shapes[i]))
+			return true;
+	return groups_are(n, 0, "28") && n->digits[1] == '6';
+}
+
 /* 0 before the area, two groups or more. */
 static void match_trunk_zero(struct view *v, const struct number *n)
 {
 	unsigned groups = n->groups;
-	bool pairs = groups_are(n, 0, "22222"), slash = n->separator[0] == '/';
+	bool pairs = groups_are(n, 0, "22222");
+	bool slash = n->separator[0] == '/' || n->separator[0] == WIDE_SLASH;
 	int alone = 45;
 
 	while (groups > 1 && (n->upto[groups - 1] > 12 || n->separator[groups - 2] == '/') &&
@@ -302,12 +350,11 @@ static void match_trunk_zero(struct view *v, const struct number *n)
 		offer_phone(v, n, 1, 25, 80);
 		return;
 	}
+	if (groups_are(n, 0, "54") && n->separator[0] == '-') /* a ZIP code with its four more */
+		return;
 	if (n->separator[0] == '.' && !pairs)
 		alone = 30;
-	else if (pairs || n->parenthesis || groups_are(n, 0, "56") || groups_are(n, 0, "433") ||
-	         groups_are(n, 0, "434") || groups_are(n, 0, "344") || groups_are(n, 0, "536") ||
-	         groups_are(n, 0, "533") || groups_are(n, 0, "244") || groups_are(n, 0, "3322") ||
-	         groups_are(n, 0, "334"))
+	else if (pairs || n->parenthesis || is_known_area(n))
 		alone = 60;
 	else if (slash || (n->len[0] >= 3 && n->len[0] <= 5 && n->len[groups - 1] >= 5))
 		alone = 50;
@@ -316,18 +363,68 @@ static void match_trunk_zero(struct view *v, const struct number *n)
 
 static bool is_date(const struct number *n)
 {
-	return groups_are(n, 0, "422") || groups_are(n, 0, "224") || groups_are(n, 0, "222");
+	return n->groups == 3 &&
+	       (groups_are(n, 0, "422") || groups_are(n, 0, "224") || groups_are(n, 0, "222"));
 }
 
-static void match_phone(struct view *v, const struct number *n)
+/* Shapes of single countries: Brazil's "(11) 91234-5678", Russia's "8 (912) 345-67-89", China's "138 1234
+ * 5678". */
+static void match_national(struct view *v, const struct number *n)
 {
-	unsigned groups = n->groups;
+	const char *d = n->digits;
 
+	if (n->parenthesis && n->separator[0] == ')' && (groups_are(n, 0, "254") || groups_are(n, 0, "244")))
+		offer_phone(v, n, 3, 60, 90);
+	else if (groups_are(n, 0, "13322") && (d[0] == '8' || d[0] == '7'))
+		offer_phone(v, n, 5, 60, 90);
+	else if (groups_are(n, 0, "344") && d[0] == '1' && d[1] > '2')
+		offer_phone(v, n, 3, 50, 90);
+}
+
+/* Digits without a break beside a word that can mean nothing else; not 20240315, nor the seconds or
+ * milliseconds of a day around these years. */
+static void match_bare(struct view *v, const struct number *n)
+{
+	bool day = n->len[0] == 8 && (strncmp(n->digits, "19", 2) == 0 || strncmp(n->digits, "20", 2) == 0);
+
+	bool time = (n->len[0] == 10 || n->len[0] == 13) && n->digits[0] == '1' && n->digits[1] > '4';
+
+	if (n->len[0] >= 7 && n->len[0] <= 13 && !day && !time && detect_context_near(v, CONTEXT_TELEPHONE))
+		offer_phone(v, n, 1, 60, 60);
+}
+
+/* A telephone number has nothing wide inside, but for what is behind its area. */
+static void cut_wide(struct number *n)
+{
+	for (unsigned i = 0; i + 1 < n->groups; i++) {
+		char c = n->separator[i];
+
+		if (c != WIDE && c != WIDE_DASH && c != WIDE_SLASH)
+			continue;
+		if (c != WIDE && i == 0 && (n->digits[0] == '0' || n->parenthesis))
+			continue;
+		n->groups = i + 1;
+		n->count = n->upto[i];
+		n->separator[i] = 0;
+		n->digits[n->count] = '\0';
+	}
+}
+
+static void match_phone(struct view *v, struct number *n)
+{
+	unsigned groups;
+
+	cut_wide(n);
+	groups = n->groups;
+	if (!n->plus && groups > TELEPHONE_GROUPS)
+		return;
 	if (n->plus || n->digits[0] == '0')
 		match_international(v, n);
 	if (n->plus || n->count < 7)
 		return;
 	match_nanp(v, n);
+	match_national(v, n);
+	match_bare(v, n);
 	if (n->digits[0] == '0')
 		match_trunk_zero(v, n);
 	while (groups > 1 && n->upto[groups - 1] > 12)
@@ -335,7 +432,8 @@ static void match_phone(struct view *v, const struct number *n)
 	if (!is_date(n) && !groups_are(n, 0, "324") && n->upto[groups - 1] >= 7 &&
 	    n->upto[groups - 1] <= 12 && groups > 1 && n->len[0] <= 5 && n->separator[0] != '/' &&
 	    n->len[0] + n->len[1] > 3 &&
-	    (groups > 2 || n->digits[0] == '0' || (groups_are(n, 0, "44") && n->separator[0] == ' ')))
+	    (groups > 2 || n->digits[0] == '0' || (groups_are(n, 0, "44") && n->separator[0] == ' ') ||
+	     detect_context_near(v, CONTEXT_TELEPHONE)))
 		offer_phone(v, n, groups, 15, 65);
 }
 
@@ -360,15 +458,36 @@ void match_numbers(struct view *v)
 		match_phone(v, &n);
 }
 
-/* Two letters, two digits, then groups of four or none. */
+/* "IBANDE89...", as forms that lost their blank have it. */
+static bool iban_before(const struct view *v, size_t at)
+{
+	static const char word[] = "iban";
+
+	for (size_t i = 0; i < 4; i++)
+		if ((peek(v, at - 4 + i) | 32) != (unsigned char)word[i])
+			return false;
+	return !is_alnum(peek(v, at - 5));
+}
+
+static bool is_small(unsigned char c)
+{
+	return is_letter(c) && c & 32;
+}
+
+/* Two letters, two digits, then groups of four or none; words before and behind that lost their blank. */
 static void match_iban(struct view *v)
 {
 	char compact[IBAN_MAX + 1],
 	        country[2] = {(char)upper(peek(v, v->at - 2)), (char)upper(peek(v, v->at - 1))};
 	size_t at = v->at - 2, n = 0, want = check_iban_length(country);
 	unsigned char gap = 0;
+	bool glued;
 
-	if (!want || is_alnum(peek(v, v->at - 3)) || !is_digit(peek(v, v->at + 1)))
+	if (!want || !is_digit(peek(v, v->at + 1)))
+		return;
+	glued = is_alnum(peek(v, v->at - 3)) && !iban_before(v, v->at - 2);
+	if (glued &&
+	    (!is_small(peek(v, v->at - 3)) || is_small(peek(v, v->at - 2)) || is_small(peek(v, v->at - 1))))
 		return;
 	while (n < want) {
 		unsigned char c = peek(v, at);
@@ -383,8 +502,9 @@ static void match_iban(struct view *v)
 		}
 		at++;
 	}
-	if (!is_alnum(peek(v, at)) && check_iban(compact, want))
-		offer(v, DETECT_IBAN, v->at - 2, at, 99, 99);
+	glued |= is_letter(peek(v, at));
+	if (!is_digit(peek(v, at)) && check_iban(compact, want))
+		offer(v, DETECT_IBAN, v->at - 2, at, glued ? 75 : 99, 99);
 }
 
 static void match_vin(struct view *v, size_t start, size_t end)
@@ -402,6 +522,15 @@ static void match_vin(struct view *v, size_t start, size_t end)
 		offer(v, DETECT_VIN, start, end, check_vin(compact) ? 75 : 20, 90);
 }
 
+/* "2015-2018", "2024-03-15": four digits that begin with 19 or 20, and a dash. */
+static bool is_years(const struct view *v, size_t start, size_t end)
+{
+	bool century = (peek(v, start) == '1' && peek(v, start + 1) == '9') ||
+	               (peek(v, start) == '2' && peek(v, start + 1) == '0');
+
+	return century && peek(v, start + 4) == '-' && (end - start == 9 || end - start == 10);
+}
+
 /* Codes without a check: letters, digits and dashes with three digits or more, where the context names them.
  */
 static void match_by_context(struct view *v, size_t start, size_t end, bool letters)
@@ -416,10 +545,26 @@ static void match_by_context(struct view *v, size_t start, size_t end, bool lett
 	};
 	size_t len = end - start;
 
-	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-		if ((letters || codes[i].class != DETECT_PLATE) && len >= codes[i].shortest &&
-		    len <= codes[i].longest)
-			offer(v, codes[i].class, start, end, 0, codes[i].score);
+	if (is_years(v, start, end) || (peek(v, start) == '0' && (peek(v, start + 1) | 32) == 'x'))
+		return;
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		unsigned class = codes[i].class;
+		bool wordy = class == DETECT_DRIVER_LICENCE || class == DETECT_INSURANCE_ID;
+
+		if ((!letters && class == DETECT_PLATE) || len < codes[i].shortest || len > codes[i].longest)
+			continue;
+		if (!wordy || detect_context_near(v, class))
+			offer(v, class, start, end, 0, codes[i].score);
+	}
+}
+
+/* ISO 9362: six letters first. */
+static void match_bic(struct view *v, size_t start, size_t end)
+{
+	for (size_t i = start; i < start + 6; i++)
+		if (!is_letter(peek(v, i)) || peek(v, i) & 32)
+			return;
+	offer(v, DETECT_BIC, start, end, 0, 80);
 }
 
 void match_codes(struct view *v)
@@ -444,6 +589,8 @@ void match_codes(struct view *v)
 	}
 	if (end - start == 17)
 		match_vin(v, start, end);
+	if (digits && digits < 4 && (end - start == 8 || end - start == 11))
+		match_bic(v, start, end);
 	if (digits < 3 || end - start < 5 || end - start > 36 || peek(v, start - 1) == '_' ||
 	    peek(v, end) == '_' || (peek(v, start - 1) == '.' && is_digit(peek(v, start - 2))) ||
 	    (peek(v, end) == '.' && is_digit(peek(v, end + 1))))

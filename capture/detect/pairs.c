@@ -4,61 +4,96 @@
 #include "capture/detect/inside.h"
 
 enum { NAME_WORD_MAX = 40, VALUE_MAX = 256, VALUE_LEAST = 3 };
+enum { JOINED_LEAST = 5 }; /* longer names may end a word: csrftoken */
 
+#define NAME(text, class, score)                                                                             \
+	{                                                                                                    \
+		text, sizeof text - 1, DETECT_##class, score                                                 \
+	}
 static const struct pair_name {
 	const char *text; /* the name ends with it, in either case */
 	uint8_t len, class, score;
 } names[] = {
-        {"password", sizeof "password" - 1, DETECT_PASSWORD, 75},
-        {"passwd", sizeof "passwd" - 1, DETECT_PASSWORD, 75},
-        {"passwort", sizeof "passwort" - 1, DETECT_PASSWORD, 75},
-        {"kennwort", sizeof "kennwort" - 1, DETECT_PASSWORD, 75},
-        {"passphrase", sizeof "passphrase" - 1, DETECT_PASSWORD, 75},
-        {"passcode", sizeof "passcode" - 1, DETECT_PASSWORD, 75},
-        {"contrasena", sizeof "contrasena" - 1, DETECT_PASSWORD, 75},
-        {"mot de passe", sizeof "mot de passe" - 1, DETECT_PASSWORD, 75},
-        {"pwd", sizeof "pwd" - 1, DETECT_PASSWORD, 75},
-        {"secret", sizeof "secret" - 1, DETECT_TOKEN, 70},
-        {"apikey", sizeof "apikey" - 1, DETECT_TOKEN, 75},
-        {"api_key", sizeof "api_key" - 1, DETECT_TOKEN, 75},
-        {"api-key", sizeof "api-key" - 1, DETECT_TOKEN, 75},
-        {"api key", sizeof "api key" - 1, DETECT_TOKEN, 75},
-        {"access_key", sizeof "access_key" - 1, DETECT_TOKEN, 75},
-        {"accesskey", sizeof "accesskey" - 1, DETECT_TOKEN, 75},
-        {"secret_key", sizeof "secret_key" - 1, DETECT_TOKEN, 75},
-        {"secret key", sizeof "secret key" - 1, DETECT_TOKEN, 75},
-        {"private_key", sizeof "private_key" - 1, DETECT_TOKEN, 75},
-        {"token", sizeof "token" - 1, DETECT_TOKEN, 60},
-        {"authorization", sizeof "authorization" - 1, DETECT_TOKEN, 75},
-        {"cookie", sizeof "cookie" - 1, DETECT_TOKEN, 70},
-        {"credential", sizeof "credential" - 1, DETECT_TOKEN, 60},
-        {"sig", sizeof "sig" - 1, DETECT_TOKEN, 60},
-        {"sessionid", sizeof "sessionid" - 1, DETECT_TOKEN, 70},
-        {"session_id", sizeof "session_id" - 1, DETECT_TOKEN, 70},
-        {"phpsessid", sizeof "phpsessid" - 1, DETECT_TOKEN, 80},
-        {"jsessionid", sizeof "jsessionid" - 1, DETECT_TOKEN, 80},
-        {"username", sizeof "username" - 1, DETECT_USERNAME, 70},
-        {"user name", sizeof "user name" - 1, DETECT_USERNAME, 70},
-        {"user_name", sizeof "user_name" - 1, DETECT_USERNAME, 70},
-        {"login", sizeof "login" - 1, DETECT_USERNAME, 55},
-        {"userid", sizeof "userid" - 1, DETECT_USERNAME, 65},
-        {"user_id", sizeof "user_id" - 1, DETECT_USERNAME, 65},
-        {"bic", sizeof "bic" - 1, DETECT_BIC, 75},
-        {"swift", sizeof "swift" - 1, DETECT_BIC, 75},
-        {"swift code", sizeof "swift code" - 1, DETECT_BIC, 75},
-        {"religion", sizeof "religion" - 1, DETECT_SPECIAL, 75},
-        {"ethnicity", sizeof "ethnicity" - 1, DETECT_SPECIAL, 75},
-        {"race", sizeof "race" - 1, DETECT_SPECIAL, 60},
-        {"nationality", sizeof "nationality" - 1, DETECT_SPECIAL, 75},
-        {"political party", sizeof "political party" - 1, DETECT_SPECIAL, 75},
-        {"political affiliation", sizeof "political affiliation" - 1, DETECT_SPECIAL, 75},
-        {"political views", sizeof "political views" - 1, DETECT_SPECIAL, 75},
-        {"trade union", sizeof "trade union" - 1, DETECT_SPECIAL, 75},
-        {"union membership", sizeof "union membership" - 1, DETECT_SPECIAL, 75},
-        {"sexual orientation", sizeof "sexual orientation" - 1, DETECT_SPECIAL, 80},
-        {"sexual_orientation", sizeof "sexual_orientation" - 1, DETECT_SPECIAL, 80},
-        {"gender identity", sizeof "gender identity" - 1, DETECT_SPECIAL, 75},
-        {"biometric", sizeof "biometric" - 1, DETECT_SPECIAL, 70},
+        NAME("password", PASSWORD, 75),
+        NAME("passwd", PASSWORD, 75),
+        NAME("passwort", PASSWORD, 75),
+        NAME("kennwort", PASSWORD, 75),
+        NAME("passphrase", PASSWORD, 75),
+        NAME("passcode", PASSWORD, 75),
+        NAME("contrasena", PASSWORD, 75),
+        NAME("mot de passe", PASSWORD, 75),
+        NAME("pwd", PASSWORD, 75),
+        NAME("secret", TOKEN, 70),
+        NAME("apikey", TOKEN, 75),
+        NAME("api_key", TOKEN, 75),
+        NAME("api-key", TOKEN, 75),
+        NAME("api key", TOKEN, 75),
+        NAME("access_key", TOKEN, 75),
+        NAME("accesskey", TOKEN, 75),
+        NAME("secret_key", TOKEN, 75),
+        NAME("secret key", TOKEN, 75),
+        NAME("private_key", TOKEN, 75),
+        NAME("token", TOKEN, 60),
+        NAME("authorization", TOKEN, 75),
+        NAME("cookie", TOKEN, 70),
+        NAME("credential", TOKEN, 60),
+        NAME("sig", TOKEN, 60),
+        NAME("sessionid", TOKEN, 70),
+        NAME("session_id", TOKEN, 70),
+        NAME("phpsessid", TOKEN, 80),
+        NAME("jsessionid", TOKEN, 80),
+        NAME("username", USERNAME, 70),
+        NAME("user name", USERNAME, 70),
+        NAME("user_name", USERNAME, 70),
+        NAME("login", USERNAME, 55),
+        NAME("userid", USERNAME, 65),
+        NAME("user_id", USERNAME, 65),
+        NAME("bic", BIC, 75),
+        NAME("swift", BIC, 75),
+        NAME("swift code", BIC, 75),
+        NAME("religion", SPECIAL, 75),
+        NAME("ethnicity", SPECIAL, 75),
+        NAME("race", SPECIAL, 60),
+        NAME("nationality", SPECIAL, 75),
+        NAME("political party", SPECIAL, 75),
+        NAME("political affiliation", SPECIAL, 75),
+        NAME("political views", SPECIAL, 75),
+        NAME("trade union", SPECIAL, 75),
+        NAME("union membership", SPECIAL, 75),
+        NAME("sexual orientation", SPECIAL, 80),
+        NAME("sexual_orientation", SPECIAL, 80),
+        NAME("gender identity", SPECIAL, 75),
+        NAME("biometric", SPECIAL, 70),
+        NAME("contraseña", PASSWORD, 75),
+        NAME("clave", PASSWORD, 50),
+        NAME("senha", PASSWORD, 75),
+        NAME("wachtwoord", PASSWORD, 75),
+        NAME("lösenord", PASSWORD, 75),
+        NAME("adgangskode", PASSWORD, 75),
+        NAME("passord", PASSWORD, 75),
+        NAME("salasana", PASSWORD, 75),
+        NAME("hasło", PASSWORD, 75),
+        NAME("heslo", PASSWORD, 75),
+        NAME("jelszó", PASSWORD, 75),
+        NAME("parola", PASSWORD, 70),
+        NAME("parolă", PASSWORD, 70),
+        NAME("şifre", PASSWORD, 75),
+        NAME("mật khẩu", PASSWORD, 75),
+        NAME("kata sandi", PASSWORD, 75),
+        NAME("пароль", PASSWORD, 75),
+        NAME("密码", PASSWORD, 75),
+        NAME("密碼", PASSWORD, 75),
+        NAME("口令", PASSWORD, 70),
+        NAME("パスワード", PASSWORD, 75),
+        NAME("비밀번호", PASSWORD, 75),
+        NAME("รหัสผ่าน", PASSWORD, 75),
+        NAME("पासवर्ड", PASSWORD, 75),
+        NAME("كلمة المرور", PASSWORD, 75),
+        NAME("סיסמה", PASSWORD, 75),
+        NAME("用户名", USERNAME, 70),
+        NAME("benutzername", USERNAME, 70),
+        NAME("usuario", USERNAME, 55),
+        NAME("user id", USERNAME, 65),
 };
 
 static bool name_ends(const struct view *v, size_t end, const char *name, size_t n)
@@ -66,27 +101,38 @@ static bool name_ends(const struct view *v, size_t end, const char *name, size_t
 	for (size_t i = 0; i < n; i++)
 		if ((peek(v, end - n + i) | 32) != ((unsigned char)name[i] | 32))
 			return false;
-	return !is_alnum(peek(v, end - n - 1)) || !(peek(v, end - n) & 32);
+	return n >= JOINED_LEAST || !is_alnum(peek(v, end - n - 1)) || !(peek(v, end - n) & 32);
+}
+
+static uint64_t last_letters; /* bit n: a name's last byte ends with these six bits */
+
+void pairs_init(void)
+{
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		last_letters |= 1ull << (((unsigned char)names[i].text[names[i].len - 1] | 32) & 63);
 }
 
 static const struct pair_name *name_before(const struct view *v, size_t end)
 {
 	unsigned char last = peek(v, end - 1) | 32;
 
+	if (!(last_letters >> (last & 63) & 1))
+		return NULL;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const char *text = names[i].text;
 
-		if ((unsigned char)text[names[i].len - 1] == last && name_ends(v, end, text, names[i].len))
+		if (((unsigned char)text[names[i].len - 1] | 32) == last &&
+		    name_ends(v, end, text, names[i].len))
 			return &names[i];
 	}
 	return NULL;
 }
 
-static bool ends_value(unsigned char c, unsigned char quote)
+static bool ends_value(unsigned char c, unsigned char quote, bool form)
 {
 	if (quote)
 		return c == quote || c == 0 || c == '\n';
-	return c <= ' ' || c == '"' || c == '\'' || c == ',' || c == ';' || c == '&' || c == '<' ||
+	return c <= ' ' || (c == '&' && form) || c == '"' || c == '\'' || c == ',' || c == ';' || c == '<' ||
 	       c == '>' || c == ')' || c == '}' || c == ']' || c == '|';
 }
 
@@ -97,6 +143,41 @@ static bool is_prose(const struct view *v, size_t start, size_t end)
 		if (!is_letter(v->text[i]))
 			return false;
 	return peek(v, end) == ' ' && is_letter(peek(v, end + 1));
+}
+
+static bool is_text(const struct view *v, size_t start, size_t end, const char *want)
+{
+	return end - start == strlen(want) &&
+	       strncasecmp((const char *)v->text + start, want, end - start) == 0;
+}
+
+/* Nothing, a type, stars, what a template will fill, or the name itself once more. */
+static bool is_placeholder(const struct view *v, const struct pair_name *name, size_t start, size_t end)
+{
+	static const char *const words[] = {
+	        "none",     "null",     "nil",      "true",       "false",  "undefined", "str",  "string",
+	        "optional", "required", "redacted", "[redacted]", "masked", "hidden",    "bool", "char"};
+	unsigned char first = peek(v, start), next = peek(v, start + 1);
+	size_t stars = start;
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (is_text(v, start, end, words[i]))
+			return true;
+	while (stars < end && (peek(v, stars) == '*' || (peek(v, stars) | 32) == 'x'))
+		stars++;
+	if (stars == end || (first == '$' && (next == '{' || next == '(')) || first == '{')
+		return true;
+	return end - start >= name->len && is_text(v, end - name->len, end, name->text);
+}
+
+/* "f(", "a.b[": a name and what opens. */
+static bool is_expression(const struct view *v, size_t start, size_t end)
+{
+	size_t at = start;
+
+	while (at < end && (is_alnum(peek(v, at)) || peek(v, at) == '_' || peek(v, at) == '.'))
+		at++;
+	return at > start && !is_digit(peek(v, start)) && (peek(v, at) == '(' || peek(v, at) == '[');
 }
 
 static bool is_bic(const struct view *v, size_t start, size_t end)
@@ -129,6 +210,7 @@ static size_t skip_scheme(const struct view *v, size_t at)
 static void offer_value(struct view *v, const struct pair_name *name, size_t at, bool sure)
 {
 	unsigned char quote = 0;
+	bool form = peek(v, at - 1) == '=';
 	size_t start, end;
 	int score = name->score;
 
@@ -141,11 +223,13 @@ static void offer_value(struct view *v, const struct pair_name *name, size_t at,
 	if (name->class == DETECT_TOKEN)
 		at = skip_scheme(v, at);
 	start = at;
-	for (end = start; end - start < VALUE_MAX && !ends_value(peek(v, end), quote); end++)
+	for (end = start; end - start < VALUE_MAX && !ends_value(peek(v, end), quote, form); end++)
 		;
 	while (end > start && !quote && strchr(".?:\\", v->text[end - 1]))
 		end--;
 	if (end - start < VALUE_LEAST || (name->class == DETECT_BIC && !is_bic(v, start, end)))
+		return;
+	if (is_placeholder(v, name, start, end) || (!quote && is_expression(v, start, end)))
 		return;
 	if (name->class != DETECT_SPECIAL && !quote && is_prose(v, start, end))
 		score -= 30;
@@ -172,11 +256,25 @@ void match_pair(struct view *v)
 		end--;
 	if (peek(v, end - 1) == '\\')
 		end--;
-	if (!is_letter(peek(v, end - 1)))
+	if (!is_letter(peek(v, end - 1)) && peek(v, end - 1) < 128)
 		return;
 	name = name_before(v, end);
+	if (name && peek(v, end - name->len - 1) == '/' && peek(v, end - name->len - 2) == '/')
+		return; /* the user of a URL */
 	if (name && detect_wants(v, name->class))
 		offer_value(v, name, v->at + 1, true);
+}
+
+/* What goes on behind "pass". */
+static bool is_password(const struct view *v, size_t start, size_t end)
+{
+	static const char *const tails[] = {"", "word", "wort", "code", "wd", "phrase"};
+
+	for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
+		if (end - start == strlen(tails[i]) &&
+		    strncasecmp((const char *)v->text + start, tails[i], end - start) == 0)
+			return true;
+	return false;
 }
 
 /* Behind "passw": "password is x", "passwort lautet x", "password x" when x is no word. */
@@ -191,7 +289,7 @@ void match_password(struct view *v)
 		return;
 	while (is_letter(peek(v, end)))
 		end++;
-	if (end - v->at != 1 && end - v->at != 5 && end - v->at != 3)
+	if (!is_password(v, v->at + 1, end))
 		return;
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
 		size_t n = 0;

@@ -41,6 +41,20 @@ static const struct key_prefix {
         {"ntn_", 40, 0},      {"secret_", 40, 0},
         {"tfp_", 40, 0},      {"sntrys_", 40, 0},
         {"dckr_pat_", 30, 0}, {"AccountKey=", 60, 0},
+        {"GOCSPX-", 35, 35},  {"sq0atp-", 29, 0},
+        {"sq0csp-", 50, 0},   {"glsa_", 40, 0},
+        {"glc_", 40, 0},      {"xoxe-", 40, 0},
+        {"xoxe.", 40, 0},     {"shpca_", 38, 0},
+        {"shppa_", 38, 0},    {"rubygems_", 50, 0},
+        {"phc_", 40, 0},      {"phx_", 40, 0},
+        {"sbp_", 40, 0},      {"PMAK-", 50, 0},
+        {"NRAK-", 30, 0},     {"CFPAT-", 40, 0},
+        {"dp.pt.", 40, 0},    {"dp.st.", 40, 0},
+        {"figd_", 40, 0},     {"nvapi-", 60, 0},
+        {"tvly-", 30, 0},     {"LTAI", 20, 30},
+        {"amzn.mws.", 40, 0}, {"pk_test_", 24, 0},
+        {"glptt-", 40, 0},    {"gloas-", 60, 0},
+        {"cio_", 30, 0},      {"EAACEdEose", 30, 0},
 };
 
 static bool in_long(unsigned char c)
@@ -207,6 +221,22 @@ static double entropy(const struct view *v, size_t start, size_t end)
 	return bits;
 }
 
+/* Words of letters between '_' or '-': a name in a program. */
+static bool is_name(const struct view *v, size_t start, size_t end)
+{
+	unsigned words = 0, parts = 0;
+
+	for (size_t i = start, n; i < end; i += n + 1) {
+		bool letters = true;
+
+		for (n = 0; i + n < end && is_alnum(v->text[i + n]); n++)
+			letters &= is_letter(v->text[i + n]);
+		parts += n > 0;
+		words += letters && n > 2 ? 1 + (n > 7) : 0;
+	}
+	return parts > 1 && words > 1;
+}
+
 static void match_random(struct view *v, size_t start, size_t end)
 {
 	unsigned digits = 0, letters = 0;
@@ -215,7 +245,8 @@ static void match_random(struct view *v, size_t start, size_t end)
 		digits += is_digit(v->text[i]);
 		letters += is_letter(v->text[i]);
 	}
-	if (end - start < RANDOM_LEAST || !letters || digits < 2 || !detect_context(v, DETECT_TOKEN))
+	if (end - start < RANDOM_LEAST || !letters || digits < 2 || is_name(v, start, end) ||
+	    !detect_context(v, DETECT_TOKEN))
 		return;
 	if (entropy(v, start, end) >= 3.0)
 		offer_run(v, DETECT_TOKEN, start, end, 65, RUN_TOKEN);
@@ -233,12 +264,57 @@ static bool is_uuid(const struct view *v, size_t start, size_t end)
 	return true;
 }
 
+static bool small_hex(const struct view *v, size_t start, size_t end)
+{
+	for (size_t i = start; i < end; i++)
+		if (!is_hex(v->text[i]) || (v->text[i] & 0x60) == 0x40)
+			return false;
+	return true;
+}
+
+static bool is_code(unsigned char c)
+{
+	return is_digit(c) || c == '/' || (is_letter(c) && !(c & 32));
+}
+
+/* Keys without a prefix of their own: a bot's number before ':', 32 hex digits behind SK, what stands in the
+ * path of a hook. */
+static bool match_vendor(struct view *v, size_t start, size_t end)
+{
+	size_t len = end - start, before = start - (peek(v, start - 1) == ':');
+	static const char hook[] = "hooks.slack.com/services";
+
+	if (len == 34 && has_prefix(v, start, "SK") && small_hex(v, start + 2, end)) {
+		offer(v, DETECT_API_KEY, start, end, 80, 80);
+		return true;
+	}
+	while (before < start && start - before < 11 && is_digit(peek(v, before - 1)))
+		before--;
+	if (len == 35 && has_prefix(v, start, "AA") && start - before > 8 && !is_alnum(peek(v, before - 1))) {
+		offer(v, DETECT_API_KEY, before, end, 95, 95);
+		return true;
+	}
+	for (before = start; start - before < 32 && is_code(peek(v, before - 1));)
+		before--;
+	if (start - before > 4 && has_prefix(v, before - (sizeof hook - 1), hook)) {
+		offer(v, DETECT_API_KEY, before + 1, end, 95, 95);
+		return true;
+	}
+	return false;
+}
+
+/* The end of a token: '=' pads it, or belongs to a name that goes before a value. */
+static size_t token_end(const struct view *v, size_t at)
+{
+	while (at < v->hi && in_token(v->text[at]) && !(v->text[at] == '=' && is_alnum(peek(v, at + 1))))
+		at++;
+	return at;
+}
+
 void match_long(struct view *v)
 {
-	size_t start = v->at - (SIEVE_LONG - 1), end = v->at, first;
+	size_t start = v->at - (SIEVE_LONG - 1), end = token_end(v, v->at), first;
 
-	while (end < v->hi && in_token(v->text[end]))
-		end++;
 	while (end > v->at && end < v->hi && v->text[end - 1] == '.')
 		end--;
 	while (peek(v, start) == '-')
@@ -249,7 +325,8 @@ void match_long(struct view *v)
 		first--;
 	while (first < start && peek(v, first) == '.')
 		first++;
-	if (match_jwt(v, first, end) || match_prefix(v, first, end) || match_prefix(v, start, end))
+	if (match_vendor(v, start, end) || match_jwt(v, first, end) || match_prefix(v, first, end) ||
+	    match_prefix(v, start, end))
 		return;
 	if (peek(v, start - 1) == '.' || peek(v, end) == '@')
 		return;

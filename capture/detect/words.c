@@ -4,9 +4,10 @@
  */
 #include "capture/detect/inside.h"
 
-enum { CLASSES_MAX = 12, SLOTS = 1024 };
+enum { CLASSES_MAX = 12, SLOTS = 2048, DOTTED_MAX = 6 };
 
-#define C(name) DETECT_##name
+#define C(name)   DETECT_##name
+#define TELEPHONE CONTEXT_TELEPHONE
 static const struct word {
 	const char *text;
 	uint8_t classes[CLASSES_MAX]; /* ends with DETECT_NONE */
@@ -55,7 +56,7 @@ static const struct word {
         {"sort", {C(BANK_ACCOUNT)}},
         {"ssn", {C(US_SSN), C(US_ITIN)}},
         {"ssns", {C(US_SSN)}},
-        {"social", {C(US_SSN), C(CA_SIN)}},
+        {"social", {C(US_SSN)}},
         {"security", {C(US_SSN), C(CVV)}},
         {"itin", {C(US_ITIN)}},
         {"taxpayer", {C(US_ITIN), C(US_EIN), C(US_SSN), C(PH_TIN), C(AU_TFN), C(PT_NIF)}},
@@ -160,31 +161,30 @@ static const struct word {
         {"citizen", {C(TR_TCKN), C(PL_PESEL), C(NL_BSN), C(ZA_ID)}},
         {"mail", {C(EMAIL)}},
         {"email", {C(EMAIL)}},
-        {"phone", {C(PHONE)}},
-        {"phones", {C(PHONE)}},
-        {"telephone", {C(PHONE)}},
-        {"tel", {C(PHONE)}},
-        {"telefon", {C(PHONE)}},
-        {"telefono", {C(PHONE)}},
-        {"mobile", {C(PHONE)}},
-        {"handy", {C(PHONE)}},
-        {"movil", {C(PHONE)}},
+        {"phone", {C(PHONE), TELEPHONE}},
+        {"phones", {C(PHONE), TELEPHONE}},
+        {"telephone", {C(PHONE), TELEPHONE}},
+        {"tel", {C(PHONE), TELEPHONE}},
+        {"telefon", {C(PHONE), TELEPHONE}},
+        {"telefono", {C(PHONE), TELEPHONE}},
+        {"handy", {C(PHONE), TELEPHONE}},
+        {"movil", {C(PHONE), TELEPHONE}},
         {"portable", {C(PHONE)}},
-        {"cell", {C(PHONE)}},
-        {"cellphone", {C(PHONE)}},
+        {"cell", {C(PHONE), TELEPHONE}},
+        {"cellphone", {C(PHONE), TELEPHONE}},
         {"call", {C(PHONE)}},
         {"called", {C(PHONE)}},
         {"calling", {C(PHONE)}},
         {"dial", {C(PHONE)}},
         {"ring", {C(PHONE)}},
         {"text", {C(PHONE)}},
-        {"sms", {C(PHONE)}},
-        {"whatsapp", {C(PHONE)}},
-        {"fax", {C(PHONE)}},
-        {"hotline", {C(PHONE)}},
+        {"sms", {C(PHONE), TELEPHONE}},
+        {"whatsapp", {C(PHONE), TELEPHONE}},
+        {"fax", {C(PHONE), TELEPHONE}},
+        {"hotline", {C(PHONE), TELEPHONE}},
         {"reach", {C(PHONE)}},
         {"contact", {C(PHONE)}},
-        {"landline", {C(PHONE)}},
+        {"landline", {C(PHONE), TELEPHONE}},
         {"ext", {C(PHONE)}},
         {"extension", {C(PHONE)}},
         {"zip", {C(POSTCODE)}},
@@ -268,11 +268,198 @@ static const struct word {
         {"policy", {C(INSURANCE_ID)}},
         {"subscriber", {C(INSURANCE_ID), C(IMSI)}},
         {"insured", {C(INSURANCE_ID)}},
+        /* of other languages */
+        {"gsm", {C(PHONE), TELEPHONE}},
+        {"mob", {C(PHONE), TELEPHONE}},
+        {"mobil", {C(PHONE), TELEPHONE}},
+        {"mobile", {C(PHONE), TELEPHONE}},
+        {"mobiel", {C(PHONE), TELEPHONE}},
+        {"mobilnummer", {C(PHONE), TELEPHONE}},
+        {"handynummer", {C(PHONE), TELEPHONE}},
+        {"rufnummer", {C(PHONE), TELEPHONE}},
+        {"telefonnummer", {C(PHONE), TELEPHONE}},
+        {"telefoonnummer", {C(PHONE), TELEPHONE}},
+        {"telefoon", {C(PHONE), TELEPHONE}},
+        {"telefone", {C(PHONE), TELEPHONE}},
+        {"teléfono", {C(PHONE), TELEPHONE}},
+        {"téléphone", {C(PHONE), TELEPHONE}},
+        {"tél", {C(PHONE), TELEPHONE}},
+        {"tfno", {C(PHONE), TELEPHONE}},
+        {"tlf", {C(PHONE), TELEPHONE}},
+        {"tlfn", {C(PHONE), TELEPHONE}},
+        {"puh", {C(PHONE), TELEPHONE}},
+        {"puhelin", {C(PHONE), TELEPHONE}},
+        {"puhelinnumero", {C(PHONE), TELEPHONE}},
+        {"natel", {C(PHONE), TELEPHONE}},
+        {"móvil", {C(PHONE), TELEPHONE}},
+        {"celular", {C(PHONE), TELEPHONE}},
+        {"cellulare", {C(PHONE), TELEPHONE}},
+        {"telemóvel", {C(PHONE), TELEPHONE}},
+        {"cel", {C(PHONE)}},
+        {"cep", {C(PHONE), C(POSTCODE)}},
+        {"fono", {C(PHONE), TELEPHONE}},
+        {"fone", {C(PHONE), TELEPHONE}},
+        {"whats", {C(PHONE)}},
+        {"zap", {C(PHONE)}},
+        {"hp", {C(PHONE)}},
+        {"komórka", {C(PHONE), TELEPHONE}},
+        {"komórkowy", {C(PHONE), TELEPHONE}},
+        {"telefonu", {C(PHONE), TELEPHONE}},
+        {"telefonszám", {C(PHONE), TELEPHONE}},
+        {"điện", {C(PHONE)}},
+        {"thoại", {C(PHONE), TELEPHONE}},
+        {"sđt", {C(PHONE), TELEPHONE}},
+        {"телефон", {C(PHONE), TELEPHONE}},
+        {"Телефон", {C(PHONE), TELEPHONE}},
+        {"телефона", {C(PHONE), TELEPHONE}},
+        {"тел", {C(PHONE), TELEPHONE}},
+        {"Тел", {C(PHONE), TELEPHONE}},
+        {"моб", {C(PHONE), TELEPHONE}},
+        {"мобильный", {C(PHONE), TELEPHONE}},
+        {"звоните", {C(PHONE)}},
+        {"позвоните", {C(PHONE)}},
+        {"номер", {C(PHONE)}},
+        {"τηλ", {C(PHONE), TELEPHONE}},
+        {"τηλέφωνο", {C(PHONE), TELEPHONE}},
+        {"κινητό", {C(PHONE), TELEPHONE}},
+        {"טלפון", {C(PHONE), TELEPHONE}},
+        {"נייד", {C(PHONE), TELEPHONE}},
+        {"هاتف", {C(PHONE), TELEPHONE}},
+        {"الهاتف", {C(PHONE), TELEPHONE}},
+        {"جوال", {C(PHONE), TELEPHONE}},
+        {"الجوال", {C(PHONE), TELEPHONE}},
+        {"موبايل", {C(PHONE), TELEPHONE}},
+        {"appelez", {C(PHONE)}},
+        {"appeler", {C(PHONE)}},
+        {"joignable", {C(PHONE)}},
+        {"anrufen", {C(PHONE)}},
+        {"erreichbar", {C(PHONE)}},
+        {"llamar", {C(PHONE)}},
+        {"llámame", {C(PHONE)}},
+        {"chiamami", {C(PHONE)}},
+        {"contacto", {C(PHONE)}},
+        {"prüfziffer", {C(CVV)}},
+        {"prüfnummer", {C(CVV)}},
+        {"kartenprüfnummer", {C(CVV)}},
+        {"cryptogramme", {C(CVV)}},
+        {"cvn", {C(CVV)}},
+        {"карта", {C(PAN)}},
+        {"карты", {C(PAN)}},
+        {"карте", {C(PAN)}},
+        {"cartão", {C(PAN)}},
+        {"karta", {C(PAN)}},
+        {"karty", {C(PAN)}},
+        {"kort", {C(PAN)}},
+        {"kortnummer", {C(PAN)}},
+        {"né", {C(BIRTH_DATE)}},
+        {"née", {C(BIRTH_DATE)}},
+        {"nato", {C(BIRTH_DATE)}},
+        {"nata", {C(BIRTH_DATE)}},
+        {"nascita", {C(BIRTH_DATE)}},
+        {"nascimento", {C(BIRTH_DATE)}},
+        {"nascido", {C(BIRTH_DATE)}},
+        {"nascida", {C(BIRTH_DATE)}},
+        {"nacido", {C(BIRTH_DATE)}},
+        {"nacida", {C(BIRTH_DATE)}},
+        {"nací", {C(BIRTH_DATE)}},
+        {"nació", {C(BIRTH_DATE)}},
+        {"geburtstag", {C(BIRTH_DATE)}},
+        {"geb", {C(BIRTH_DATE)}},
+        {"geboortedatum", {C(BIRTH_DATE)}},
+        {"urodzony", {C(BIRTH_DATE)}},
+        {"urodzona", {C(BIRTH_DATE)}},
+        {"urodzenia", {C(BIRTH_DATE)}},
+        {"ur", {C(BIRTH_DATE)}},
+        {"född", {C(BIRTH_DATE)}},
+        {"födelsedatum", {C(BIRTH_DATE)}},
+        {"født", {C(BIRTH_DATE)}},
+        {"fødselsdato", {C(BIRTH_DATE)}},
+        {"syntynyt", {C(BIRTH_DATE)}},
+        {"syntymäaika", {C(BIRTH_DATE)}},
+        {"narozen", {C(BIRTH_DATE)}},
+        {"narození", {C(BIRTH_DATE)}},
+        {"született", {C(BIRTH_DATE)}},
+        {"doğum", {C(BIRTH_DATE)}},
+        {"рождения", {C(BIRTH_DATE)}},
+        {"Рождения", {C(BIRTH_DATE)}},
+        {"родился", {C(BIRTH_DATE)}},
+        {"родилась", {C(BIRTH_DATE)}},
+        {"народження", {C(BIRTH_DATE)}},
+        {"dateofbirth", {C(BIRTH_DATE)}},
+        {"nhsnumber", {C(UK_NHS)}},
+        {"sécu", {C(FR_NIR)}},
+        {"sécurité", {C(FR_NIR)}},
+        {"паспорт", {C(PASSPORT)}},
+        {"Паспорт", {C(PASSPORT)}},
+        {"paszport", {C(PASSPORT)}},
+        {"paspoort", {C(PASSPORT)}},
+        {"führerschein", {C(DRIVER_LICENCE)}},
+        {"führerscheinnummer", {C(DRIVER_LICENCE)}},
+        {"permis", {C(DRIVER_LICENCE)}},
+        {"compte", {C(BANK_ACCOUNT)}},
+        {"rachunek", {C(BANK_ACCOUNT)}},
+        {"rekening", {C(BANK_ACCOUNT)}},
+        {"счет", {C(BANK_ACCOUNT)}},
+};
+
+/* In scripts that leave no blanks between words; of three bytes a character. */
+static const struct word signs[] = {
+        {"电话", {C(PHONE), TELEPHONE}},
+        {"電話", {C(PHONE), TELEPHONE}},
+        {"手机", {C(PHONE), TELEPHONE}},
+        {"手機", {C(PHONE), TELEPHONE}},
+        {"联系", {C(PHONE)}},
+        {"聯絡", {C(PHONE)}},
+        {"拨打", {C(PHONE)}},
+        {"携帯", {C(PHONE), TELEPHONE}},
+        {"連絡先", {C(PHONE)}},
+        {"전화", {C(PHONE), TELEPHONE}},
+        {"휴대폰", {C(PHONE), TELEPHONE}},
+        {"핸드폰", {C(PHONE), TELEPHONE}},
+        {"연락처", {C(PHONE), TELEPHONE}},
+        {"โทร", {C(PHONE), TELEPHONE}},
+        {"เบอร์", {C(PHONE)}},
+        {"फोन", {C(PHONE), TELEPHONE}},
+        {"फ़ोन", {C(PHONE), TELEPHONE}},
+        {"मोबाइल", {C(PHONE), TELEPHONE}},
+        {"生年月日", {C(BIRTH_DATE)}},
+        {"誕生日", {C(BIRTH_DATE)}},
+        {"出生", {C(BIRTH_DATE)}},
+        {"生日", {C(BIRTH_DATE)}},
+        {"생년월일", {C(BIRTH_DATE)}},
+        {"생일", {C(BIRTH_DATE)}},
+        {"जन्म", {C(BIRTH_DATE)}},
+        {"เกิด", {C(BIRTH_DATE)}},
+        {"信用卡", {C(PAN)}},
+        {"银行卡", {C(PAN)}},
+        {"卡号", {C(PAN)}},
+        {"カード", {C(PAN)}},
+        {"카드", {C(PAN)}},
+        {"安全码", {C(CVV)}},
+        {"セキュリティコード", {C(CVV)}},
+        {"账号", {C(BANK_ACCOUNT)}},
+        {"賬號", {C(BANK_ACCOUNT)}},
+        {"口座", {C(BANK_ACCOUNT)}},
+        {"계좌", {C(BANK_ACCOUNT)}},
+        {"护照", {C(PASSPORT)}},
+        {"護照", {C(PASSPORT)}},
+        {"パスポート", {C(PASSPORT)}},
+        {"旅券", {C(PASSPORT)}},
+        {"여권", {C(PASSPORT)}},
+        {"身份证", {C(CN_ID)}},
+        {"社会安全", {C(US_SSN)}},
+        {"マイナンバー", {C(JP_MY_NUMBER)}},
+        {"個人番号", {C(JP_MY_NUMBER)}},
+        {"郵便番号", {C(POSTCODE)}},
+        {"邮编", {C(POSTCODE)}},
+        {"주민등록번호", {C(KR_RRN), C(KR_FRN)}},
+        {"आधार", {C(IN_AADHAAR)}},
 };
 
 static uint16_t slots[SLOTS];    /* open addressing: a place in the table, plus one */
-static uint32_t lengths[26][26]; /* bit n: a word of n letters begins with these two */
+static uint32_t lengths[32][32]; /* bit n: a word of n bytes begins with these two, but for their case */
 static bool slots_full;
+static uint64_t sign_seconds; /* bit n: the third byte of a sign ends with these six bits */
 
 static unsigned hash_more(unsigned h, unsigned char c)
 {
@@ -284,65 +471,147 @@ void words_init(void)
 	if (slots_full)
 		return;
 	slots_full = true;
+	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+		sign_seconds |= 1ull << (signs[i].text[2] & 63);
 	for (uint16_t i = 0; i < sizeof table / sizeof *table; i++) {
 		unsigned h = 2166136261u;
 
 		for (const char *c = table[i].text; *c; c++)
 			h = hash_more(h, (unsigned char)*c);
-		lengths[table[i].text[0] - 'a'][table[i].text[1] - 'a'] |= 1u << strlen(table[i].text) % 32;
+		lengths[table[i].text[0] & 31][table[i].text[1] & 31] |= 1u << strlen(table[i].text) % 32;
 		for (h ^= h >> 15; slots[h % SLOTS]; h++)
 			;
 		slots[h % SLOTS] = (uint16_t)(i + 1);
 	}
 }
 
-/* The word's row, or NULL. Most words are told from their first two letters and their length. */
+/* Bit 5 is the case of ASCII, of Latin letters with accents and of half of the Cyrillic ones. */
+static bool same_word(const unsigned char *word, const char *want, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!want[i] || (word[i] | 32) != ((unsigned char)want[i] | 32))
+			return false;
+	return !want[len];
+}
+
+/* Most words are told from their first two letters and their length. */
+static inline bool may_be_word(const unsigned char *word, size_t len)
+{
+	return len > 1 && lengths[word[0] & 31][word[1] & 31] >> len % 32 & 1;
+}
+
+/* The word's row, or NULL. */
 static const struct word *find(const unsigned char *word, size_t len)
 {
 	unsigned h = 2166136261u;
 
-	if (len < 2 || !(lengths[(word[0] | 32) - 'a'][(word[1] | 32) - 'a'] >> len % 32 & 1))
-		return NULL;
 	for (size_t i = 0; i < len; i++)
 		h = hash_more(h, word[i]);
 	for (h ^= h >> 15; slots[h % SLOTS]; h++) {
 		const struct word *w = &table[slots[h % SLOTS] - 1];
 
-		if (strncasecmp((const char *)word, w->text, len) == 0 && !w->text[len])
+		if (same_word(word, w->text, len))
 			return w;
 	}
 	return NULL;
 }
 
-/* The end of the word that begins at `at`, which is a letter. */
-static size_t word_end(const unsigned char *text, size_t len, size_t at)
+/* A letter of two bytes: Latin with accents, Greek, Cyrillic, Hebrew, Arabic. */
+static bool two_bytes(const unsigned char *text, size_t len, size_t at)
+{
+	return text[at] >= 0xc3 && text[at] < 0xe0 && at + 1 < len && (text[at + 1] & 0xc0) == 0x80;
+}
+
+/* The end of the word that begins at `at`, which is a letter; *whole_out: of all letters in a row. */
+static size_t word_end(const unsigned char *text, size_t len, size_t at, size_t *whole_out)
 {
 	bool small = false;
+	size_t end = 0, plain = at + 1;
 
+	while (plain < len && (unsigned char)(text[plain] - 'a') < 26) /* most words are no more than this */
+		plain++;
+	if (plain == len || (text[plain] < 0x80 && !is_letter(text[plain])))
+		return *whole_out = plain;
 	for (; at < len; at++) {
 		unsigned char c = text[at];
 
 		if ((unsigned char)(c - 'a') < 26)
 			small = true;
-		else if ((unsigned char)(c - 'A') >= 26 || small)
+		else if ((unsigned char)(c - 'A') < 26)
+			end = small && !end ? at : end;
+		else if (two_bytes(text, len, at))
+			at++;
+		else
 			break;
 	}
-	return at;
+	*whole_out = at;
+	return end ? end : at;
+}
+
+/* "D.O.B", from its first letter: its end, or 0; the letters in out. */
+static size_t dotted(const unsigned char *text, size_t len, size_t at, unsigned char out[DOTTED_MAX],
+                     size_t *n_out)
+{
+	size_t n = 0;
+
+	while (n < DOTTED_MAX && at + 1 < len && is_letter(text[at]) && text[at + 1] == '.') {
+		out[n++] = text[at];
+		at += 2;
+	}
+	*n_out = n;
+	return n > 2 ? at : 0;
+}
+
+/* The word at `at`, which is a letter; *behind_out: where to go on. */
+static const struct word *word_at(const unsigned char *text, size_t len, size_t at, size_t *behind_out)
+{
+	unsigned char letters[DOTTED_MAX];
+	size_t whole, end = word_end(text, len, at, &whole), n;
+	const struct word *w;
+
+	*behind_out = end;
+	if (end == at + 1 && whole == end) {
+		if (end == len || text[end] != '.')
+			return NULL;
+		whole = dotted(text, len, at, letters, &n);
+		if (!whole)
+			return NULL;
+		*behind_out = whole;
+		return may_be_word(letters, n) ? find(letters, n) : NULL;
+	}
+	w = may_be_word(text + at, end - at) ? find(text + at, end - at) : NULL;
+	if (w || whole == end)
+		return w;
+	w = may_be_word(text + at, whole - at) ? find(text + at, whole - at) : NULL;
+	*behind_out = w ? whole : end;
+	return w;
+}
+
+/* Scripts that leave no blanks between words: is one of them here? */
+static const struct word *sign_at(const unsigned char *text, size_t len, size_t at)
+{
+	if (at + 3 > len || !(sign_seconds >> (text[at + 2] & 63) & 1))
+		return NULL;
+	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+		size_t n = strlen(signs[i].text);
+
+		if (n <= len - at && memcmp(text + at, signs[i].text, n) == 0)
+			return &signs[i];
+	}
+	return NULL;
 }
 
 size_t words_next(const unsigned char *text, size_t len, size_t at, size_t *behind_out,
                   struct detect_set *out)
 {
 	while (at < len) {
-		const struct word *w;
+		const struct word *w = NULL;
 		size_t start = at;
 
-		if (!is_letter(text[at])) {
-			at++;
-			continue;
-		}
-		at = word_end(text, len, at);
-		w = find(text + start, at - start);
+		if (is_letter(text[at]) || two_bytes(text, len, at))
+			w = word_at(text, len, start, &at);
+		else if (text[at++] >= 0xe0)
+			w = sign_at(text, len, start);
 		if (!w)
 			continue;
 		for (unsigned i = 0; i < CLASSES_MAX && w->classes[i]; i++)
@@ -351,6 +620,16 @@ size_t words_next(const unsigned char *text, size_t len, size_t at, size_t *behi
 		return start;
 	}
 	return len;
+}
+
+/* In the middle of a word or of a character? */
+bool words_inside(const unsigned char *text, size_t len, size_t at)
+{
+	if ((text[at] & 0xc0) == 0x80)
+		return true;
+	if (!is_letter(text[at]) && !two_bytes(text, len, at))
+		return false;
+	return is_letter(text[at - 1]) || (at > 1 && two_bytes(text, len, at - 2));
 }
 
 void words_classes(const unsigned char *text, size_t len, struct detect_set *out)

@@ -13,63 +13,13 @@
 #include "capture/detect/detect.h"
 #include "capture/detect/gazetteer.h"
 #include "capture/detect/sieve.h"
+#include "tests/unit/detect_cases.h"
 
 enum { TEXT_MAX = 40000, HITS_MAX = 64 };
 
 struct hits {
 	unsigned count;
 	struct detect_hit at[HITS_MAX];
-};
-
-static const char *const cases[] = {
-        "My card is {pan:4111 1111 1111 1111} and it ends 12/25.",
-        "{pan:5500-0000-0000-0004},{pan:378282246310005};{pan:6011000990139424}",
-        "{pan:3530.1113.3330.0000} is {pan:3530111333300000}",
-        "4111111111111112 and 1234567812345678 and 4111 1111 1111 1112",
-        "0.4111111111111111 and 4111111111111111.5 are numbers",
-        "{card_track:%B4111111111111111^DOE/JOHN^25121010000000000?} swiped",
-        "IBAN {iban:DE89 3704 0044 0532 0130 00}, or {iban:GB82WEST12345698765432}.",
-        "DE89370400440532013001 does not add up, nor XX89370400440532013000",
-        "write to {email:bob.smith+x@example.co.uk} or <{email:a@b.org}>, not to user@host or @you",
-        "lodash@4.17.21 and logo@2x.png",
-        "SSN {us_ssn:536-90-4399}, not 000-12-3456, 666-12-3456 or 536-00-4399",
-        "ssn {us_ssn:536904399} but order 536904399000",
-        "Call {phone:(415) 555-2671} or {phone:415-555-2671} or {phone:+1 415 555 2671 x23}.",
-        "In Berlin {phone:+49 30 901820}, in London {phone:020 7946 0958}, in Paris {phone:01 42 68 53 00}",
-        "call me at {phone:4155552671}",
-        "4155552671 units are away from being complete, as it was told",
-        "at 1700000000 and 1700000000000 and 2024-03-15T10:20:30.123456Z and 12:34:56",
-        "from {ipv4:192.168.1.10} and {ipv4:10.0.0.1}:8080, not 1.2.3.4.5, 256.1.1.1 or 1.02.3.4",
-        "{ipv6:2001:db8::1} and {ipv6:fe80::1ff:fe23:4567:890a}, not std::vector, a::b or 12:34:56",
-        "{mac:00:1a:2b:3c:4d:5e} {mac:00-1A-2B-3C-4D-5E} {mac:001a.2b3c.4d5e}",
-        "550e8400-e29b-41d4-a716-446655440000",
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        "postgres://{url_login:user:pa55}@db.internal/x",
-        "https://x.com/?api_key={token:abcdef123456}&b=1",
-        "{jwt:eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP}",
-        "eyJub3RoaW5nIjoxfQ.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP",
-        "{api_key:AKIAIOSFODNN7EXAMPLE} {api_key:ghp_16C7e42F292c6912E7710c838347Ae178B4a}",
-        "{api_key:sk-ant-api03-abcdefghijklmnopqrstuvwx}",
-        "password: {password:hunter2!} and my password is {password:s3cr3t}. A password must be long",
-        "Authorization: Bearer {token:0123456789abcdef}",
-        "born {birth_date:1985-03-12}; DOB: {birth_date:03/12/1985}; born on {birth_date:March 3, 1985}",
-        "released 1985-03-12, and on March 3, 1985, and 42 times",
-        "he is {age:42} years old and owns 42 cars",
-        "NINO {uk_nino:AB 12 34 56 C} but QQ123456C; NHS {uk_nhs:943 476 5919}, not 943-476-59180",
-        "{es_nie:X1234567L} {es_nif:12345678Z} {it_fiscal_code:RSSMRA85T10A562S}",
-        "X1234567M 12345678A RSSMRA85T10A562T",
-        "at {gps:48.8566, 2.3522}, not 0.1234, 0.5678, 0.9012",
-        "{btc:1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa} {btc:bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4}",
-        "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5",
-        "{eth:0xde0B295669a9FD93d5F28D9Ec85E40f4cb697BAe}",
-        "{postcode:SW1A 1AA}; passport no. {passport:C01X00T47}; {vin:1M8GDM9AXKP042788}, 1M8GDM9A0KP042788",
-        "CPF {br_cpf:529.982.247-25} CNPJ {br_cnpj:11.222.333/0001-81} TCKN {tr_tckn:10000000146}",
-        "{fr_nir:2 55 08 14 168 025 38} {fi_hetu:131052-308T} {be_nrn:85.07.30-033.28} {sg_nric:S1234567D}",
-        "religion: {special:catholic}; username: {username:jdoe42}",
-        "Aadhaar {in_aadhaar:2341 2341 2346}, PAN {in_pan:ABCPE1234F}, GSTIN {in_gstin:27AAPFU0939F1ZV}",
-        "MBI {us_mbi:1EG4-TE5-MK73}, IMEI {imei:490154203237518}, id {cn_id:11010519491231002X}",
-        "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----\n",
-        "{private_key:-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKC\n-----END RSA PRIVATE KEY-----}\nthanks",
 };
 
 static struct detectors *all, *portable;
@@ -385,7 +335,7 @@ static void test_gazetteer(void **state)
 	static const char file[] = "# people\nAda Lovelace\nJean-Luc Picard\nZ\xc3\xbcrich\nNew York\nAda\n";
 	struct detect_policy p = {.min_score = 50};
 	struct span s =
-	        SPAN("ada  lovelace met Jean-Luc Picard in z\xc3\xbcrich, Adam went to New\nYork, Ada");
+	        SPAN("ada  lovelace met Jean-Luc Picard in z\xc3\x9cRICH, Adam went to New\nYork, Ada");
 	static const uint64_t ends[] = {13, 33, 44, 67, 72};
 	struct gazetteer *g;
 	struct detectors *d;

@@ -49,7 +49,7 @@ static struct buf mask(const uint8_t key_of[32], uint64_t salt, struct span know
 	f->known = known;
 	mask_note_in(key, f);
 	buf_init(&out, 1 << 20);
-	(void)mask_text(finder, key, SPAN(""), span_of(text), &out, &whole);
+	(void)mask_text(finder, key, LOOK_ALL, SPAN(""), span_of(text), &out, &whole);
 	assert_int_equal(f->table.err, 0);
 	assert_true(found_valid(buf_span(&f->table)));
 	mask_key_free(&key);

@@ -602,7 +602,7 @@ static void test_free_text(void **state)
 
 	(void)state;
 	rules("");
-	policy.detect.drop_prose = true;
+	policy.detect.free_text = FREE_TEXT_DROP;
 	assert_int_equal(mask_finder_new(&policy, SPAN(""), &f), 0);
 	assert_int_equal(mask_rules_new(&policy, &compiled), 0);
 	mask_rules_find(compiled, f);

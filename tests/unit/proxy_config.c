@@ -56,7 +56,14 @@ static const struct bad bads[] = {
         {ROUTES "masks: {default: {detectors: [email], allow: ['*']}}\n",
          "f.yaml:6:47: error: '*' allows everything", NULL},
         {ROUTES "masks: {default: {free_text: recogniser}}\n",
-         "f.yaml:6:30: error: free_text 'recogniser' is not supported by this version", "one of: keep, drop"},
+         "f.yaml:6:30: error: 'free_text: recogniser' and there is none",
+         "add recogniser: {command: [python3, ner.py], ro: [models]}"},
+        {ROUTES "masks: {default: {recogniser: {command: [sh]}}}\n",
+         "f.yaml:6:19: error: nobody asks the recogniser", "add free_text: recogniser"},
+        {ROUTES "masks: {default: {free_text: recogniser, recogniser: {command: [no-such]}}}\n",
+         "f.yaml:6:65: error: there is no program 'no-such'", NULL},
+        {ROUTES "masks: {default: {free_text: recogniser, recogniser: {command: [sh], deadline: 1m}}}\n",
+         "f.yaml:6:80: error: 'deadline' must be between 1ms and 10s, not '1m'", NULL},
         {ROUTES "masks: {default: {gazetteer_file: /no/such}}\n",
          "f.yaml:6:35: error: cannot open /no/such: No such file or directory", NULL},
         {ROUTES "masks: {a: {fields: [{with: drop}]}}\n",
@@ -197,6 +204,38 @@ static void test_all_at_once(void **state)
 	        "f.yaml:5:36: error: 'timeout' needs a unit: '5' has none\n"
 	        "    routes: [{name: r, live: {timeout: 5}}]\n                                       ^\n"
 	        "    hint: did you mean 5s?\n");
+}
+
+#define PATTERN(item) ROUTES "masks: {default: {patterns: [" item "]}}\n"
+
+static void test_patterns(void **state)
+{
+	static const struct bad with[] =
+	        {
+	                {PATTERN("{name: a, regex: '('}"),
+	                 "f.yaml:6:47: error: pattern 'a': Missing close parenthesis for group started at "
+	                 "index 0.",
+	                 "PCRE without look-around and back references; it must not match nothing"},
+	                {PATTERN("{name: email, regex: x}"),
+	                 "f.yaml:6:37: error: 'email' is the name of a detector", "choose another name"},
+	                {PATTERN("{name: a, regex: x}, {name: a, regex: y}"),
+	                 "f.yaml:6:51: error: there are two patterns 'a'", "choose another name"},
+	                {PATTERN("{name: a b, regex: x}"), "f.yaml:6:37: error: 'a b' cannot be a name",
+	                 NULL},
+	                {PATTERN("{name: a}"), "f.yaml:6:30: error: 'regex' is missing", NULL},
+	        },
+	                        without = {PATTERN("{name: a, regex: x}"),
+	                                   "f.yaml:6:30: error: patterns are not supported here", NULL};
+	const char *lacks;
+
+	(void)state;
+	if (!patterns_engine(&lacks)) {
+		check_bad(&without);
+		return;
+	}
+	check_bads(with, sizeof with / sizeof *with);
+	assert_int_equal(read_text(PATTERN("{name: a, regex: x}")), 0);
+	assert_int_equal(plan.masks[1].detect.pattern_count, 1);
 }
 
 /* What the file holds must not steer the terminal that reads the report. */
@@ -363,6 +402,7 @@ int main(void)
 	        cmocka_unit_test(test_all_at_once),
 	        cmocka_unit_test(test_cap),
 	        cmocka_unit_test(test_control_characters),
+	        cmocka_unit_test(test_patterns),
 	        cmocka_unit_test(test_too_many_candidates),
 	        cmocka_unit_test(test_warnings_make_room),
 	        cmocka_unit_test(test_substitution),
