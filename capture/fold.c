@@ -376,6 +376,7 @@ int fold_add(struct fold *f, const struct record *r, const void *payload, struct
 	if (r->type == RECORD_HEAD && r->leg == LEG_CLIENT) {
 		e->sample_hash = r->sample_hash;
 		e->sample_ppm = r->sample_ppm;
+		e->call = r->call;
 	}
 	l->mask_count += r->mask_count;
 	l->flags |= r->flags;

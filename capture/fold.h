@@ -45,6 +45,7 @@ struct exchange {
 	uint16_t route;
 	uint32_t sample_ppm; /* of its request's HEAD; 0: not known */
 	uint64_t sample_hash;
+	uint32_t call; /* as the record's */
 	size_t bytes;
 	struct leg *legs[LEGS_MAX]; /* NULL: nothing seen */
 	void *user;                 /* the caller's */

@@ -497,7 +497,8 @@ static bool is_normal(struct span target)
 
 	buf_init(&room, target.len + 1);
 	normal = buf_room(&room, target.len + 1) &&
-	         !url_normalise(target, room.base, target.len, &path, &flags) && !(flags & URL_DISAGREE);
+	         !url_normalise(target, room.base, target.len, &path, &flags) &&
+	         !(flags & (URL_DISAGREE | URL_ESCAPED_SLASH)) && !memchr(path.data, '\\', path.len);
 	buf_fini(&room);
 	return normal;
 }
@@ -534,33 +535,6 @@ bool mask_wants_body(const struct plan_mask *policy)
 	       mask_finds(policy);
 }
 
-bool mask_by_message(struct span head)
-{
-	return grpc_is(head_field(head, SPAN("content-type")));
-}
-
-/* An answer says nothing of its call; its copy ends with its request's. */
-static bool unknown_call(struct span head)
-{
-	struct span service, method, suffix = SPAN("GRPCInferenceService");
-
-	if (!mask_by_message(head) || head_status(head))
-		return false;
-	return !grpc_call(head_target(head), &service, &method) || service.len < suffix.len ||
-	       !span_eq((struct span){service.data + service.len - suffix.len, suffix.len}, suffix) ||
-	       (!span_eq(method, SPAN("ModelInfer")) && !span_eq(method, SPAN("ModelStreamInfer")));
-}
-
-bool mask_guesses(const struct plan_mask *policy)
-{
-	return mask_finds(policy) && !policy->allow && !has_place(policy, MASK_PATH);
-}
-
-bool mask_by_guess(const struct plan_mask *policy, struct span head)
-{
-	return unknown_call(head) && mask_guesses(policy);
-}
-
 /* A body with inference-header-content-length is JSON with binary tensors behind it, whatever its type. */
 bool mask_cannot(const struct plan_mask *policy, struct span head)
 {
@@ -573,6 +547,5 @@ bool mask_cannot(const struct plan_mask *policy, struct span head)
 			coded |= value.len && !span_eq_nocase(value, SPAN("identity"));
 		tail |= span_eq_nocase(name, SPAN("inference-header-content-length"));
 	}
-	return ((coded && mask_by_message(head)) || tail || (unknown_call(head) && !mask_guesses(policy))) &&
-	       mask_wants_body(policy);
+	return ((coded && mask_by_message(head)) || tail) && mask_wants_body(policy);
 }

@@ -16,6 +16,7 @@
 #include "capture/plan.h"
 #include "proto/base/buf.h"
 #include "proto/grpc.h"
+#include "proto/protobuf.h"
 
 /* Moves on when the same policy with the same key makes something else of the same bytes. Captures have it.
  */
@@ -35,8 +36,8 @@ bool mask_is_framing(struct span name);
 bool mask_finds(const struct plan_mask *);
 /* True when the policy has JSON-path rules or looks into texts: bodies are held and must be JSON. */
 bool mask_wants_body(const struct plan_mask *);
-/* True when the policy cannot reach this head's body: binary tensors follow the JSON, it is a
- * gRPC call other than the two that mask_grpc() knows. */
+/* True when the policy cannot reach this head's body: binary tensors follow the JSON, or gRPC's messages are
+ * coded as one. */
 bool mask_cannot(const struct plan_mask *, struct span head);
 /* A policy's path rules, read once: borrows the policy, which must stay. ERR_CONFIG: a path cannot be read;
  * ERR_LIMIT, ERR_NOMEM. */
@@ -46,15 +47,21 @@ void mask_rules_free(struct mask_rules **);
 /* What the rules ask of one place, for bodies that are not JSON. */
 struct mask_step {
 	struct span name; /* of a member; data NULL: an element */
+	uint32_t number;  /* of a field of protobuf, as which it may be named, too; 0: none */
 	uint64_t index;
-	bool any; /* any of them */
+	bool any;   /* any of them */
+	bool maybe; /* a path may leave it out */
 };
-/* The first rule that ends at this place, or NULL; *input_masked is set when one that does has model_input.
- */
-const struct plan_mask_field *mask_rules_at(const struct mask_rules *, const struct mask_step *place,
-                                            unsigned depth, bool *input_masked);
-/* Does a rule lead on from there to elements of it? */
-bool mask_rules_inside(const struct mask_rules *, const struct mask_step *place, unsigned depth);
+/* The first rule that ends at this place, of those for that call ("SERVICE/METHOD") and those for any, or
+ * NULL; *input_masked is set when one that does has model_input. */
+const struct plan_mask_field *mask_rules_at(const struct mask_rules *, struct span call,
+                                            const struct mask_step *place, unsigned depth,
+                                            bool *input_masked);
+/* Does a rule lead on from there to elements of it; to members? */
+bool mask_rules_inside(const struct mask_rules *, struct span call, const struct mask_step *place,
+                       unsigned depth);
+bool mask_rules_below(const struct mask_rules *, struct span call, const struct mask_step *place,
+                      unsigned depth);
 /* Look into strings and member names, too, with what the caller keeps. */
 void mask_rules_find(struct mask_rules *, const struct mask_finder *);
 /* Does the rule leave no text of so many bytes as it is, and ask for nothing beyond that? */
@@ -69,33 +76,43 @@ int mask_json(const struct mask_rules *, struct mask_key *, struct span body, st
               uint32_t *count_out, bool *input_masked_out) MUST_CHECK;
 /* Is the body of this head gRPC: messages, each masked by itself? */
 bool mask_by_message(struct span head);
-/* Rewrite one gRPC message, prefix included, of an Open Inference ModelInfer or ModelStreamInfer. Paths name
- * the fields as proto/JSON would: $.id, $.parameters.k, $.inputs[*].contents.bytes_contents[*]; a tensor's
- * contents, typed or raw, are also $.inputs[*].data as over REST. Strings and bytes are masked; of a
- * container all that is in it; a dropped element is left empty. A rule for a number that it cannot hold, or
- * that is not to be dropped, and a field that this protocol does not know, are ERR_PROTO; over 65536 fields
- * (elements of one list that its rules treat alike count once) ERR_LIMIT. A compressed one
+
+/* How the messages of a gRPC call are read: they are none; as ModelInfer and ModelStreamInfer of the Open
+ * Inference Protocol; by the types that descriptors give; by the numbers of which rules for that call speak;
+ * by looking into texts alone; not at all. */
+enum mask_reading { MASK_BY_BODY, MASK_BY_TENSOR, MASK_BY_TYPE, MASK_BY_NUMBER, MASK_BY_GUESS, MASK_UNREAD };
+struct table; /* of a type's fields */
+struct mask_call {
+	enum mask_reading how;
+	struct span name;                       /* "SERVICE/METHOD"; empty: no rule names it */
+	const struct table *request, *response; /* MASK_BY_TYPE */
+};
+/* What records say of a request's call, so that its answers can be read; 0: it is none. */
+uint32_t mask_call_id(struct span target);
+/* The call of a request's head, or, of an answer's, the one of that id. Borrows the rules and the head. */
+struct mask_call mask_call_of(const struct mask_rules *, struct span head, uint32_t id);
+/* Rewrite one gRPC message, prefix included, that is not to be read MASK_BY_BODY or not at all. Paths name
+ * the fields as their .proto does, or by number: $.user.name, $.1.2; elements of what is repeated
+ * $.users[*].name, where there are no names $.3.1 or $.3[0].1; values of a map $.labels.KEY. A tensor's
+ * contents, typed or raw, are also $.inputs[*].data as over REST. Of a container all that is in it is masked.
+ * What a rule drops is not there any more, an element of a list is left empty or 0. A number becomes what its
+ * operator leaves of it, 0 when that is none; of an operator that only knows texts ERR_PROTO, but a parameter
+ * of the Open Inference Protocol becomes its string_param. ERR_PROTO also: no such message, a field that its
+ * type does not have, a rule that leads into what is no message, a string that is no UTF-8; ERR_UNSUPPORTED:
+ * a coding that nobody knows, or a find where none can be masked; ERR_LIMIT: over 24 messages deep, over
+ * 65536 fields (elements of one list of numbers that its rules treat alike count once). A compressed one
  * (`encoding`: grpc-encoding) leaves uncompressed. Else as mask_json(). */
-int mask_grpc(const struct mask_rules *, struct mask_key *, bool request, struct span encoding,
-              const struct grpc_message *, struct buf *out, uint32_t *count_out,
-              bool *input_masked_out) MUST_CHECK;
-/* The same of a message of any call, under a policy without path rules that looks into texts. ERR_PROTO: it
- * is no protobuf; ERR_UNSUPPORTED: a coding that nobody knows, or a find where none can be masked; ERR_LIMIT,
- * ERR_NOMEM. */
+int mask_message(const struct mask_rules *, struct mask_key *, const struct mask_call *, bool request,
+                 struct span encoding, const struct grpc_message *, struct buf *out, uint32_t *count_out,
+                 bool *input_masked_out) MUST_CHECK;
+/* The same MASK_BY_GUESS, of any call. */
 int mask_protobuf(const struct mask_rules *, struct mask_key *, struct span encoding,
                   const struct grpc_message *, struct buf *out, uint32_t *count_out,
                   bool *input_masked_out) MUST_CHECK;
-/* The same of an answer's message, of which none can tell what call it answers: as of an Open Inference call
- * when by guess nothing is found in what that leaves, else by guess. Errors of either. */
-int mask_answer(const struct mask_rules *, struct mask_key *, struct span encoding,
-                const struct grpc_message *, struct buf *out, uint32_t *count_out,
-                bool *input_masked_out) MUST_CHECK;
-/* Is that a call whose messages only mask_protobuf() can read? Of an answer none can tell: false. */
-bool mask_by_guess(const struct plan_mask *, struct span head);
-/* May messages be read so? */
-bool mask_guesses(const struct plan_mask *);
-/* Can that JSON path be read? 0, ERR_CONFIG, or ERR_LIMIT (too many steps); *at_out: the byte of the step
- * that cannot. */
+/* Can an operator leave a number of that type (enum protobuf_type) a number, or nothing? */
+bool mask_numbers(const struct plan_mask_field *, enum protobuf_type);
+/* Can that path, of JSON or behind a call ("/SERVICE/METHOD$.1.3"), be read? 0, ERR_CONFIG, or ERR_LIMIT (too
+ * many steps); *at_out: the byte of the step that cannot. */
 int mask_path_check(const char *path, size_t *at_out) MUST_CHECK;
 /* Is all that `later` leads to already in what `first` does? Both can be read. */
 bool mask_path_covers(const char *first, const char *later);

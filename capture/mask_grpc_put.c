@@ -1,9 +1,6 @@
 /*
  * mask_grpc_put.c - fields of a masked message written anew.
  */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "capture/mask_grpc_inside.h"
 #include "proto/base/utf8.h"
 
@@ -19,7 +16,7 @@ void walk_masked(struct walk *w, rule hit, struct span value)
 static struct span called(const struct walk *w)
 {
 	for (unsigned i = w->depth; i > 0; i--)
-		if (w->path[i - 1].name.data)
+		if (w->path[i - 1].name.len)
 			return w->path[i - 1].name;
 	return SPAN("content");
 }
@@ -49,49 +46,51 @@ void walk_value(struct walk *w, uint32_t number, struct span value, rule hit)
 	protobuf_close(w->out, start, value.len);
 }
 
-void walk_text(struct walk *w, const struct protobuf_field *f, rule hit)
+int walk_unknown(struct walk *w, uint32_t number, struct span value)
 {
-	if (hit && hit->with == MASK_DROP)
-		w->count++;
+	struct mask_work inside = {.rules = w->rules, .key = w->key, .out = w->out};
+	size_t start = protobuf_open(w->out, number, value.len);
+	int err = mask_guess(&inside, value, w->level);
+
+	protobuf_close(w->out, start, value.len);
+	w->count += inside.count;
+	w->input_masked |= inside.input_masked;
+	return err == ERR_UNSUPPORTED ? ERR_PROTO : err;
+}
+
+struct asked walk_ask(struct walk *w, const struct row *row, rule whole,
+                      rule (*of)(struct walk *, const struct row *, const struct mask_step *, bool *))
+{
+	struct mask_step any = {.name = {NULL, 0}, .any = true},
+	                 last = {.name = {NULL, 0}, .index = UINT64_MAX};
+	struct asked a = {.known = true, .all = whole, .row = row, .of = of};
+	bool input_masked = w->input_masked;
+	rule one;
+
+	if (a.all && a.all->with != MASK_KEEP)
+		return a;
+	a.kept = a.all;
+	one = of(w, row, &any, &a.inside);
+	a.all = of(w, row, &last, &a.inside); /* no index is that: only a rule for each is */
+	a.each = a.all != NULL;
+	a.some = a.all != one;
+	if (a.some)
+		w->input_masked = input_masked;
 	else
-		walk_value(w, f->number, f->bytes, hit);
+		a.all = walk_over(a.kept, a.all);
+	return a;
 }
 
-void walk_number(struct walk *w, const struct protobuf_field *f, rule hit)
+int walk_element(struct walk *w, const struct asked *a, uint64_t index, rule *hit_out)
 {
-	char text[32];
-	double value;
+	struct mask_step at = {.name = {NULL, 0}, .index = index};
+	bool inside = false;
 
-	if (!hit || hit->with == MASK_KEEP) {
-		buf_span_put(w->out, f->whole);
-		return;
-	}
-	if (hit->with == MASK_DROP) {
-		w->count++;
-		return;
-	}
-	if (f->wire == PROTOBUF_FIXED64) {
-		memcpy(&value, f->bytes.data, sizeof value);
-		snprintf(text, sizeof text, "%.17g", value);
-	} else if (f->number == 1) {
-		snprintf(text, sizeof text, "%s", f->value ? "true" : "false");
-	} else if (f->number == 2) {
-		snprintf(text, sizeof text, "%" PRId64, (int64_t)f->value);
-	} else {
-		snprintf(text, sizeof text, "%" PRIu64, f->value);
-	}
-	walk_value(w, STRING_PARAM, span_of(text), hit);
-}
-
-int walk_numbers(struct walk *w, const struct protobuf_field *f, rule hit, bool inside)
-{
-	bool stays = !hit || hit->with == MASK_KEEP;
-
-	if (inside || (!stays && hit->with != MASK_DROP))
+	*hit_out = a->all;
+	if (a->inside)
 		return ERR_PROTO;
-	if (!stays)
-		w->count++;
-	else
-		buf_span_put(w->out, f->whole);
-	return 0;
+	if (!a->some)
+		return 0;
+	*hit_out = walk_over(a->kept, a->of(w, a->row, &at, &inside));
+	return ++w->questions > QUESTIONS_MAX ? ERR_LIMIT : 0;
 }

@@ -48,6 +48,12 @@ int mask_json_within(struct mask_work *, struct span name, struct span text) MUS
 int mask_plain(struct mask_work *, struct span name, struct span text) MUST_CHECK;
 /* JSON, or a text and what a finder, if there is one, leaves of it. */
 int mask_either(struct mask_work *, struct span name, struct span text) MUST_CHECK;
+/* Bytes that may be a protobuf message, a text or neither, in so many messages. ERR_UNSUPPORTED: something is
+ * found where nothing can be masked. */
+int mask_guess(struct mask_work *, struct span bytes, unsigned depth) MUST_CHECK;
+/* mask_call_id() of a name, "SERVICE/METHOD"; is it one of the Open Inference Protocol's? */
+uint32_t mask_call_named(struct span name);
+bool mask_call_is_tensor(struct span name);
 /* Begins with `{` or `[`, behind blanks. */
 bool mask_looks_json(struct span text);
 

@@ -379,6 +379,8 @@ static void reach_member(struct rewrite *w, struct span name)
 		const struct path_rule *r = &w->rules->rules[i];
 		uint32_t due = r->of_kind[STEP_DEEP] & 1;
 
+		if (r->call.len)
+			continue;
 		if ((r->of_kind[STEP_MEMBER] | due) & 1 && span_eq(r->steps[0].name, name))
 			due |= 2;
 		reach(w, i, due);
@@ -469,7 +471,7 @@ int mask_json_within(struct mask_work *work, struct span name, struct span text)
 		reach_member(&w, name);
 	else
 		for (uint32_t i = 0; i < w.rules->count; i++)
-			reach(&w, i, 1);
+			reach(&w, i, !w.rules->rules[i].call.len);
 	return rewrite_fini(&w, work, rewrite_all(&w));
 }
 

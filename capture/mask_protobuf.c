@@ -3,8 +3,9 @@
  * message, a text or neither, and what is found in texts is masked; lengths follow.
  *
  * Bytes that read as a message are taken for one unless, as a text, they still hold something to be found:
- * then they are the text. What is neither, pictures say, passes when nothing is found in its bytes, and so do
- * numbers; with a find in it, or too deep to be read, the message is refused.
+ * then they are the text. So are those of raw tensors: elements, each with 4 bytes of length before it. What
+ * is none of these, pictures say, passes when nothing is found in its bytes, and so do numbers; with a find
+ * in it, or too deep to be read, the message is refused.
  */
 #include "capture/found.h"
 #include "capture/mask_inside.h"
@@ -43,7 +44,64 @@ static bool still_holds(const struct mask_work *w, size_t len)
 	return utf8_valid(put.data, put.len) && holds(w, put);
 }
 
-static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
+enum { LENGTH_BYTES = 4 };
+
+/* The next element of a raw tensor; false: there is none. */
+static bool next_element(struct span *left, struct span *out)
+{
+	const unsigned char *p = (const unsigned char *)left->data;
+	size_t len;
+
+	if (left->len < LENGTH_BYTES)
+		return false;
+	len = (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
+	if (len > left->len - LENGTH_BYTES)
+		return false;
+	*out = (struct span){left->data + LENGTH_BYTES, len};
+	*left = (struct span){out->data + len, left->len - LENGTH_BYTES - len};
+	return true;
+}
+
+static bool are_elements(struct span bytes)
+{
+	struct span one;
+
+	while (next_element(&bytes, &one))
+		;
+	return !bytes.len;
+}
+
+static int put_plain(struct mask_work *w, struct span bytes)
+{
+	if (utf8_valid(bytes.data, bytes.len))
+		return mask_either(w, SPAN("content"), bytes);
+	if (holds(w, bytes))
+		return ERR_UNSUPPORTED;
+	buf_span_put(w->out, bytes);
+	return 0;
+}
+
+static int put_elements(struct mask_work *w, struct span bytes)
+{
+	struct span one;
+	int err = 0;
+
+	while (!err && next_element(&bytes, &one)) {
+		char length[LENGTH_BYTES] = {0};
+		size_t start = buf_len(w->out), len;
+
+		buf_put(w->out, length, sizeof length);
+		err = put_plain(w, one);
+		if (err || w->out->err)
+			return err ? err : w->out->err;
+		len = buf_len(w->out) - start - LENGTH_BYTES;
+		for (unsigned i = 0; i < LENGTH_BYTES; i++)
+			w->out->base[w->out->head + start + i] = (char)(len >> 8 * i);
+	}
+	return err;
+}
+
+int mask_guess(struct mask_work *w, struct span bytes, unsigned depth)
 {
 	const struct mask_work before = *w;
 	size_t len = buf_len(w->out);
@@ -65,18 +123,13 @@ static int put_content(struct mask_work *w, struct span bytes, unsigned depth)
 	}
 	back_to(w, &before, len);
 	mask_notes_back(w->key, &notes);
-	if (utf8_valid(bytes.data, bytes.len))
-		return mask_either(w, SPAN("content"), bytes);
-	if (holds(w, bytes))
-		return ERR_UNSUPPORTED;
-	buf_span_put(w->out, bytes);
-	return 0;
+	return are_elements(bytes) ? put_elements(w, bytes) : put_plain(w, bytes);
 }
 
 static int put_bytes(struct mask_work *w, uint32_t number, struct span bytes, unsigned depth)
 {
 	size_t start = protobuf_open(w->out, number, bytes.len);
-	int err = put_content(w, bytes, depth);
+	int err = mask_guess(w, bytes, depth);
 
 	protobuf_close(w->out, start, bytes.len);
 	return err;
@@ -126,40 +179,4 @@ int mask_protobuf(const struct mask_rules *rules, struct mask_key *key, struct s
 	*count_out = w.count;
 	*input_masked_out = w.input_masked;
 	return err;
-}
-
-/* By guess, is there nothing in it that would be masked? */
-static bool is_clean(const struct mask_rules *rules, struct mask_key *key, struct span framed, size_t limit)
-{
-	struct grpc_message message;
-	bool input_masked;
-	uint32_t count = 1;
-	struct buf scrap;
-	int err;
-
-	buf_init(&scrap, limit);
-	err = grpc_next(framed, SIZE_MAX, &message) > 0
-	              ? mask_protobuf(rules, key, SPAN(""), &message, &scrap, &count, &input_masked)
-	              : ERR_PROTO;
-	buf_fini(&scrap);
-	return !err && !count;
-}
-
-int mask_answer(const struct mask_rules *rules, struct mask_key *key, struct span encoding,
-                const struct grpc_message *message, struct buf *out, uint32_t *count_out,
-                bool *input_masked_out)
-{
-	size_t start = buf_len(out);
-	struct found_mark notes;
-	struct span put;
-	int err;
-
-	mask_notes_keep(key, &notes);
-	err = mask_grpc(rules, key, false, encoding, message, out, count_out, input_masked_out);
-	put = (struct span){out->base + out->head + start, buf_len(out) - start};
-	if (out->err || (err && err != ERR_PROTO) || (!err && is_clean(rules, key, put, out->limit_bytes)))
-		return err;
-	out->tail = out->head + start;
-	mask_notes_back(key, &notes);
-	return mask_protobuf(rules, key, encoding, message, out, count_out, input_masked_out);
 }

@@ -33,6 +33,21 @@ static bool parse_bracket(struct span *text, struct path_step *step)
 	return true;
 }
 
+/* A name that is a number without zeros before it. */
+static uint32_t number_of(struct span name)
+{
+	uint32_t number = 0;
+
+	if (name.len > 9 || !name.len || *name.data == '0')
+		return 0;
+	for (size_t i = 0; i < name.len; i++) {
+		if (name.data[i] < '0' || name.data[i] > '9')
+			return 0;
+		number = number * 10 + (uint32_t)(name.data[i] - '0');
+	}
+	return number;
+}
+
 static bool parse_member(struct span *text, struct path_step *step)
 {
 	size_t dots = span_starts(*text, SPAN("..")) ? 2 : 1, end = dots;
@@ -41,16 +56,32 @@ static bool parse_member(struct span *text, struct path_step *step)
 		end++;
 	step->kind = dots == 2 ? STEP_DEEP : STEP_MEMBER;
 	step->name = (struct span){text->data + dots, end - dots};
+	step->number = number_of(step->name);
 	*text = (struct span){text->data + end, text->len - end};
 	return step->name.len > 0;
 }
 
-/* *at_out: where the step begins that was read last. */
-static int parse_path(struct path_rule *rule, const struct plan_mask_field *field, size_t *at_out)
+/* "/SERVICE/METHOD" before the path, if it is there. */
+static bool parse_call(struct span *text, struct span *call_out)
+{
+	const char *end = memchr(text->data, '$', text->len);
+	struct span call = {text->data + 1, end ? (size_t)(end - text->data) - 1 : 0}, service, method;
+
+	if (!span_starts(*text, SPAN("/")))
+		return true;
+	if (!end || !call.len || !grpc_call((struct span){text->data, call.len + 1}, &service, &method) ||
+	    service.len + 1 + method.len != call.len)
+		return false;
+	*text = (struct span){end, text->len - call.len - 1};
+	*call_out = call;
+	return true;
+}
+
+int path_rule_parse(struct path_rule *rule, const struct plan_mask_field *field, size_t *at_out)
 {
 	struct span text = span_of(field->where);
 	struct path_step *step;
-	bool ok = span_starts(text, SPAN("$"));
+	bool ok = parse_call(&text, &rule->call) && span_starts(text, SPAN("$"));
 
 	rule->field = field;
 	*at_out = 0;
@@ -80,7 +111,7 @@ int mask_path_check(const char *path, size_t *at_out)
 	if (len >= sizeof(field.where))
 		return ERR_LIMIT;
 	memcpy(field.where, path, len);
-	return parse_path(&parsed, &field, at_out);
+	return path_rule_parse(&parsed, &field, at_out);
 }
 
 static bool step_covers(const struct path_step *first, const struct path_step *later)
@@ -113,7 +144,9 @@ bool mask_path_covers(const char *first, const char *later)
 
 	snprintf(fields[0].where, sizeof fields[0].where, "%s", first);
 	snprintf(fields[1].where, sizeof fields[1].where, "%s", later);
-	if (parse_path(&rules[0], &fields[0], &at) || parse_path(&rules[1], &fields[1], &at))
+	if (path_rule_parse(&rules[0], &fields[0], &at) || path_rule_parse(&rules[1], &fields[1], &at))
+		return false;
+	if (rules[0].call.len && !span_eq(rules[0].call, rules[1].call))
 		return false;
 	return steps_cover(rules[0].steps, rules[0].count, rules[1].steps, rules[1].count);
 }
@@ -128,7 +161,7 @@ int mask_rules_new(const struct plan_mask *policy, struct mask_rules **rules_out
 		r->policy = policy;
 	for (uint32_t i = 0; !err && i < policy->field_count; i++)
 		if (policy->fields[i].place == MASK_PATH)
-			err = parse_path(&r->rules[r->count++], &policy->fields[i], &at);
+			err = path_rule_parse(&r->rules[r->count++], &policy->fields[i], &at);
 	if (err)
 		mask_rules_free(&r);
 	*rules_out = r;
@@ -159,32 +192,40 @@ void mask_rules_free(struct mask_rules **rules)
 static bool step_is(const struct path_step *step, const struct mask_step *at)
 {
 	if (step->kind == STEP_MEMBER || step->kind == STEP_DEEP)
-		return at->name.data && span_eq(at->name, step->name);
+		return at->name.data &&
+		       (span_eq(at->name, step->name) || (at->number && at->number == step->number));
 	return !at->name.data && (step->kind == STEP_EACH || at->any || step->index == at->index);
 }
 
-/* Do the steps lead to the place; `through`: would they lead on, to an element of it? */
-static bool leads(const struct path_step *step, unsigned count, const struct mask_step *at, unsigned depth,
-                  bool through)
+/* What is due behind that place: bit i as in mask_json.c. 0: nothing, or the rule is of another call. */
+static uint32_t due_at(const struct path_rule *r, struct span call, const struct mask_step *place,
+                       unsigned depth)
 {
-	if (!depth && through)
-		return count && (step->kind == STEP_INDEX || step->kind == STEP_EACH);
-	if (!depth || !count)
-		return !depth && !count;
-	if (step->kind == STEP_DEEP && leads(step, count, at + 1, depth - 1, through))
-		return true;
-	return step_is(step, at) && leads(step + 1, count - 1, at + 1, depth - 1, through);
+	uint32_t due = !r->call.len || span_eq(r->call, call);
+
+	for (unsigned i = 0; i < depth && due; i++) {
+		uint32_t next = due & (place[i].maybe ? UINT32_MAX : r->of_kind[STEP_DEEP]);
+
+		for (uint32_t left = due & ~(1u << r->count); left; left &= left - 1) {
+			unsigned step = (unsigned)__builtin_ctz(left);
+
+			if (step_is(&r->steps[step], &place[i]))
+				next |= 2u << step;
+		}
+		due = next;
+	}
+	return due;
 }
 
-const struct plan_mask_field *mask_rules_at(const struct mask_rules *rules, const struct mask_step *place,
-                                            unsigned depth, bool *input_masked)
+const struct plan_mask_field *mask_rules_at(const struct mask_rules *rules, struct span call,
+                                            const struct mask_step *place, unsigned depth, bool *input_masked)
 {
 	const struct plan_mask_field *hit = NULL;
 
 	for (unsigned i = 0; i < rules->count; i++) {
 		const struct path_rule *r = &rules->rules[i];
 
-		if (!leads(r->steps, r->count, place, depth, false))
+		if (!(due_at(r, call, place, depth) >> r->count & 1))
 			continue;
 		hit = hit ? hit : r->field;
 		*input_masked |= hit->with != MASK_KEEP && r->field->model_input;
@@ -192,12 +233,36 @@ const struct plan_mask_field *mask_rules_at(const struct mask_rules *rules, cons
 	return hit;
 }
 
+bool mask_rules_inside(const struct mask_rules *rules, struct span call, const struct mask_step *place,
+                       unsigned depth)
+{
+	for (unsigned i = 0; i < rules->count; i++) {
+		const struct path_rule *r = &rules->rules[i];
+
+		if (due_at(r, call, place, depth) & (r->of_kind[STEP_INDEX] | r->of_kind[STEP_EACH]))
+			return true;
+	}
+	return false;
+}
+
+bool mask_rules_below(const struct mask_rules *rules, struct span call, const struct mask_step *place,
+                      unsigned depth)
+{
+	for (unsigned i = 0; i < rules->count; i++) {
+		const struct path_rule *r = &rules->rules[i];
+
+		if (due_at(r, call, place, depth) & (r->of_kind[STEP_MEMBER] | r->of_kind[STEP_DEEP]))
+			return true;
+	}
+	return false;
+}
+
 const struct plan_mask_field *mask_rules_form(const struct mask_rules *rules, struct span name,
                                               bool *input_masked)
 {
 	struct mask_step place = {.name = name};
 	bool by_path = false;
-	const struct plan_mask_field *hit = mask_rules_at(rules, &place, 1, &by_path);
+	const struct plan_mask_field *hit = mask_rules_at(rules, SPAN(""), &place, 1, &by_path);
 
 	for (uint32_t i = 0; i < rules->policy->field_count; i++) {
 		const struct plan_mask_field *f = &rules->policy->fields[i];
@@ -211,14 +276,6 @@ const struct plan_mask_field *mask_rules_form(const struct mask_rules *rules, st
 		hit = &mask_unlisted;
 	*input_masked |= hit && hit->with != MASK_KEEP && (by_path || hit->model_input);
 	return hit;
-}
-
-bool mask_rules_inside(const struct mask_rules *rules, const struct mask_step *place, unsigned depth)
-{
-	for (unsigned i = 0; i < rules->count; i++)
-		if (leads(rules->rules[i].steps, rules->rules[i].count, place, depth, true))
-			return true;
-	return false;
 }
 
 static void put_sample(const struct path_rule *r, unsigned step, struct span value, struct buf *out)
@@ -287,7 +344,7 @@ static bool is_hidden(const struct mask_rules *rules, const struct path_rule *r,
 
 			if (s)
 				place[depth - 1].index = i;
-			hit = mask_rules_at(rules, place, depth, &input_masked);
+			hit = mask_rules_at(rules, SPAN(""), place, depth, &input_masked);
 			if (hit && hit->with == MASK_KEEP && (depth < r->count || i < index))
 				continue;
 			if (hit && !mask_hides(hit, len))
@@ -305,7 +362,7 @@ void mask_rules_sample(const struct mask_rules *rules, struct span value, struct
 	for (unsigned i = 0; i < rules->count; i++) {
 		const struct path_rule *r = &rules->rules[i];
 
-		if (!is_near(r) || !is_hidden(rules, r, value.len))
+		if (r->call.len || !is_near(r) || !is_hidden(rules, r, value.len))
 			continue;
 		if (!in_an_object(r)) {
 			alone = alone ? alone : r;

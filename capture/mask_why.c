@@ -56,3 +56,17 @@ enum mask_why mask_why(const struct mask_body *b, int err, struct span body)
 	buf_fini(&plain);
 	return why;
 }
+
+enum mask_why mask_why_message(int err, struct span messages)
+{
+	switch (err) {
+	case ERR_NOMEM:
+		return MASK_WHY_ROOM;
+	case ERR_UNSUPPORTED:
+		return MASK_WHY_ENCODING;
+	case ERR_LIMIT:
+		return messages.len && messages.data[0] ? MASK_WHY_BOMB : MASK_WHY_DEEP;
+	default:
+		return MASK_WHY_FORMAT;
+	}
+}

@@ -21,8 +21,10 @@
 #include "capture/head.h"
 #include "capture/hold.h"
 #include "capture/mask_body.h"
+#include "capture/mask_schema.h"
 #include "capture/mask_text.h"
 #include "capture/recogniser_role.h"
+#include "capture/mask_why.h"
 #include "capture/secret.h"
 #include "capture/withdrawn.h"
 #include "proto/base/clock.h"
@@ -36,7 +38,8 @@ struct track { /* one leg: its HEAD was seen, or, of an answer, what was found i
 	uint64_t id;
 	struct record last;
 	uint8_t leg;
-	bool begun, holding, by_message, by_guess;
+	bool begun, holding;
+	struct mask_call call;
 	struct mask_body form;
 	bool asks;                   /* whether its request consents is not known before its end */
 	struct record head_record;   /* of what then has not left */
@@ -60,6 +63,7 @@ struct masker {
 	const struct role_env *env;
 	struct mask_key *keys[MASKS_MAX];
 	struct mask_rules *rules[MASKS_MAX];
+	struct mask_schema *schemas[MASKS_MAX]; /* NULL: no descriptors */
 	struct mask_finder *finders[MASKS_MAX];
 	struct recogniser *recognisers[MASKS_MAX];
 	struct withdrawn *withdrawn; /* NULL: no list */
@@ -153,6 +157,11 @@ static struct mask_key *key_of(const struct masker *m, uint16_t route)
 	return m->keys[m->env->plan->routes[route].mask];
 }
 
+static const struct mask_rules *rules_of(const struct masker *m, uint16_t route)
+{
+	return m->rules[m->env->plan->routes[route].mask];
+}
+
 static const struct mask_finder *finder_of(const struct masker *m, uint16_t route)
 {
 	return m->finders[m->env->plan->routes[route].mask];
@@ -206,7 +215,7 @@ static void emit(struct masker *m, struct record *r, const void *payload)
 
 	r->flags |= RECORD_MASKED;
 	r->policy = (uint16_t)(m->env->plan->routes[r->route].mask + 1);
-	r->reserved = 0;
+	memset(r->reserved, 0, sizeof r->reserved);
 	if (r->flags & RECORD_CANARY) {
 		if (!ring_put(m->to_judge, r, payload, 0) && m->to_shadow && r->leg == LEG_CLIENT)
 			(void)!ring_put(m->to_shadow, r, payload, 0);
@@ -394,6 +403,7 @@ static int begin(struct masker *m, struct record *r)
 {
 	const struct plan_mask *policy = policy_of(m, r->route);
 	struct span head = {m->payload, r->payload_len}, encoding;
+	struct mask_call call = mask_call_of(rules_of(m, r->route), head, r->call);
 	struct track **at = track_at(m, r->id, r->leg), *t = *at;
 	int err;
 
@@ -411,7 +421,7 @@ static int begin(struct masker *m, struct record *r)
 		give_up(m, r, OUTCOME_WITHDRAWN);
 		return 0;
 	}
-	if (!err && mask_cannot(policy, head))
+	if (!err && (mask_cannot(policy, head) || (call.how == MASK_UNREAD && mask_wants_body(policy))))
 		err = fail(m, MASK_WHY_CALL);
 	if (!err && mask_body_of(head, &t->form) && (mask_wants_body(policy) || asks_consent(m, r)))
 		err = fail(m, MASK_WHY_ENCODING);
@@ -419,8 +429,8 @@ static int begin(struct masker *m, struct record *r)
 		return err;
 	t->asks = asks_consent(m, r);
 	t->holding = mask_wants_body(policy) || t->asks;
-	t->by_message = mask_by_message(head) && !t->asks;
-	t->by_guess = mask_by_guess(policy, head);
+	if (!t->asks) /* else it is read as a body, in which consent is looked for */
+		t->call = call;
 	t->form.limit_bytes = m->env->plan->routes[r->route].max_body_bytes;
 	encoding = head_field(head, SPAN("grpc-encoding"));
 	if (encoding.len < sizeof t->encoding)
@@ -433,22 +443,9 @@ static void emit_held(void *masker, struct record *r, const void *payload)
 	emit(masker, r, payload);
 }
 
-/* Messages that are whole, each by itself; behind them the body must end. */
-static int mask_message(struct masker *m, const struct track *t, const struct mask_rules *rules,
-                        const struct grpc_message *message, struct buf *out, uint32_t *count,
-                        bool *input_masked)
-{
-	struct mask_key *key = key_of(m, t->last.route);
-	struct span encoding = span_of(t->encoding);
-
-	if (t->by_guess)
-		return mask_protobuf(rules, key, encoding, message, out, count, input_masked);
-	if (t->leg != LEG_CLIENT && mask_guesses(policy_of(m, t->last.route)))
-		return mask_answer(rules, key, encoding, message, out, count, input_masked);
-	return mask_grpc(rules, key, t->leg == LEG_CLIENT, encoding, message, out, count, input_masked);
-}
-
-static int mask_messages(struct masker *m, struct track *t, const struct mask_rules *rules, struct buf *out)
+/* Messages that are whole, each by itself; behind them the body must end. *failed_out: from that one on. */
+static int mask_messages(struct masker *m, struct track *t, const struct mask_rules *rules, struct buf *out,
+                         struct span *failed_out)
 {
 	struct span body = buf_span(&t->hold.body);
 
@@ -458,8 +455,12 @@ static int mask_messages(struct masker *m, struct track *t, const struct mask_ru
 		long n = grpc_next(left, SIZE_MAX, &message);
 		bool input_masked;
 		uint32_t count;
-		int err = n > 0 ? mask_message(m, t, rules, &message, out, &count, &input_masked) : ERR_PROTO;
+		int err = ERR_PROTO;
 
+		*failed_out = left;
+		if (n > 0)
+			err = mask_message(rules, key_of(m, t->last.route), &t->call, t->leg == LEG_CLIENT,
+			                   span_of(t->encoding), &message, out, &count, &input_masked);
 		if (err)
 			return err;
 		at += (size_t)n;
@@ -475,18 +476,18 @@ static void part_done(void *hold, size_t brought, size_t masked)
 	hold_due(hold, brought, masked);
 }
 
-/* Lay what is masked over the held chunk records: same records, same times, other bytes. */
 /* What is held, whole, into `out`. */
 static int mask_held(struct masker *m, struct track *t, struct buf *out)
 {
 	uint32_t mask = m->env->plan->routes[t->last.route].mask;
 	struct recogniser *recogniser = m->recognisers[mask];
+	struct span failed;
 	int err;
 
 	if (recogniser)
 		recogniser_begin(recogniser);
-	if (t->by_message)
-		err = mask_messages(m, t, m->rules[mask], out);
+	if (t->call.how)
+		err = mask_messages(m, t, m->rules[mask], out, &failed);
 	else
 		err = mask_body(&t->form, m->rules[mask], m->keys[mask], buf_span(&t->hold.body), part_done,
 		                &t->hold, out, &t->mask_count, &t->input_masked);
@@ -494,9 +495,13 @@ static int mask_held(struct masker *m, struct track *t, struct buf *out)
 		return fail(m, MASK_WHY_RECOGNISER);
 	if (out->err || err == ERR_NOMEM)
 		return ERR_NOMEM;
-	return err ? fail(m, mask_why(&t->form, err, buf_span(&t->hold.body))) : 0;
+	if (err)
+		return fail(m, t->call.how ? mask_why_message(err, failed)
+		                           : mask_why(&t->form, err, buf_span(&t->hold.body)));
+	return 0;
 }
 
+/* Lay what is masked over the held chunk records: same records, same times, other bytes. */
 static int release(struct masker *m, struct track *t)
 {
 	struct buf *out = scratch(m);
@@ -546,7 +551,7 @@ static int hold(struct masker *m, struct track *t, const struct record *r, const
 
 	if (charge(m, t, hold_growth(&t->hold, r->payload_len)))
 		err = hold_add(&t->hold, r, payload);
-	if (!err && t->by_message)
+	if (!err && t->call.how)
 		err = release_whole(m, t);
 	return err;
 }
@@ -733,20 +738,42 @@ static void loop(struct masker *m, uint32_t leave_at)
 	}
 }
 
+static int load_finder(struct masker *m, uint32_t i)
+{
+	struct buf gazetteer;
+	char name[32];
+	int err;
+
+	snprintf(name, sizeof name, "gazetteer.%u", i);
+	buf_init(&gazetteer, 2 * GAZETTEER_BYTES_MAX);
+	role_read(m->env, name, &gazetteer);
+	err = mask_finder_new(&m->env->plan->masks[i], buf_span(&gazetteer), &m->finders[i]);
+	buf_fini(&gazetteer);
+	return err;
+}
+
+static int load_schema(struct masker *m, uint32_t i)
+{
+	char name[32];
+	struct buf file;
+	int err;
+
+	snprintf(name, sizeof name, "descriptors.%u", i);
+	buf_init(&file, 2 * SCHEMA_BYTES_MAX);
+	role_read(m->env, name, &file);
+	err = file.err ? file.err
+	               : mask_schema_open(&m->env->plan->masks[i], buf_span(&file), &m->schemas[i]);
+	buf_fini(&file);
+	return err;
+}
+
 static int load_rules(struct masker *m)
 {
 	const struct plan *plan = m->env->plan;
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < plan->mask_count; i++) {
-		struct buf gazetteer;
-		char name[32];
-
-		snprintf(name, sizeof name, "gazetteer.%u", i);
-		buf_init(&gazetteer, 2 * GAZETTEER_BYTES_MAX);
-		role_read(m->env, name, &gazetteer);
-		err = mask_finder_new(&plan->masks[i], buf_span(&gazetteer), &m->finders[i]);
-		buf_fini(&gazetteer);
+		err = load_finder(m, i);
 		m->finds |= m->finders[i] != NULL;
 		if (!err)
 			err = recogniser_of_role(m->env, i, &m->recognisers[i]);
@@ -756,8 +783,12 @@ static int load_rules(struct masker *m)
 			m->finds |= plan->masks[i].fields[j].with > MASK_REDACT;
 		if (!err)
 			err = mask_rules_new(&plan->masks[i], &m->rules[i]);
+		if (err)
+			return err;
+		mask_rules_find(m->rules[i], m->finders[i]);
+		err = load_schema(m, i);
 		if (!err)
-			mask_rules_find(m->rules[i], m->finders[i]);
+			err = mask_rules_describe(m->rules[i], m->schemas[i]);
 	}
 	return err;
 }

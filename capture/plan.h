@@ -384,8 +384,9 @@ struct plan_route {
 enum mask_place { MASK_PATH, MASK_HEADER, MASK_QUERY, MASK_FORM, MASK_COOKIE, MASK_SEGMENT };
 struct plan_mask_field {
 	uint32_t place;             /* enum mask_place */
-	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", a lower-case header name, or a decoded name; of a
-	                               segment the one before it, or its number from 1 on */
+	char where[TEXT_MAX_BYTES]; /* "$.a.b[*].c", the same behind "/SERVICE/METHOD", a lower-case header
+	                               name, or a decoded name; of a segment the one before it, or its number
+	                               from 1 on */
 	uint32_t with;              /* enum mask_operator */
 	bool model_input;           /* masking it changes what the model reads (default true) */
 	uint32_t line;              /* of the file that it was read from; 0: none */
@@ -426,6 +427,8 @@ struct plan_mask {
 	struct plan_mask_field fields[MASK_FIELDS_MAX];
 	struct plan_detect detect;
 	struct plan_recogniser recogniser;
+	char descriptors_file[PATH_MAX_BYTES]; /* empty: none; its descriptor is "descriptors.M" of mask M */
+	uint8_t descriptors_hash[32];          /* SHA-256 */
 };
 
 struct plan_withdrawn {               /* capture/withdrawn.h */

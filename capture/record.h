@@ -56,7 +56,8 @@ struct record {
 	uint32_t mask_count;  /* values masked in this record */
 	uint32_t sample_ppm;  /* the share under which the exchange was chosen: its inclusion probability */
 	uint16_t policy;      /* 1 + its number in the plan, or in the capture's header; 0: not masked yet */
-	uint16_t reserved;    /* 0: no byte of a record is left to chance */
+	uint16_t reserved[3]; /* 0: no byte of a record is left to chance */
+	uint32_t call;        /* of gRPC: which one, as mask_call_id() has it; 0: none */
 	uint64_t sample_hash; /* of its sampling key: a smaller share can be drawn from it again */
 };
 

@@ -38,11 +38,15 @@ static bool take_bytes(struct span *from, uint64_t len, struct span *out)
 
 static bool take_content(struct span *from, struct protobuf_field *f)
 {
+	const char *start = from->data;
 	uint64_t len;
 
 	switch (f->wire) {
 	case PROTOBUF_VARINT:
-		return take_varint(from, &f->value);
+		if (!take_varint(from, &f->value))
+			return false;
+		f->bytes = (struct span){start, (size_t)(from->data - start)};
+		return true;
 	case PROTOBUF_FIXED64:
 		return take_bytes(from, 8, &f->bytes);
 	case PROTOBUF_FIXED32:
@@ -80,6 +84,26 @@ size_t protobuf_varint_len(uint64_t value)
 	return n;
 }
 
+enum protobuf_wire protobuf_wire_of(enum protobuf_type type)
+{
+	switch (type) {
+	case PROTOBUF_DOUBLE:
+	case PROTOBUF_UFIXED64:
+	case PROTOBUF_SFIXED64:
+		return PROTOBUF_FIXED64;
+	case PROTOBUF_FLOAT:
+	case PROTOBUF_UFIXED32:
+	case PROTOBUF_SFIXED32:
+		return PROTOBUF_FIXED32;
+	case PROTOBUF_STRING:
+	case PROTOBUF_BINARY:
+	case PROTOBUF_MESSAGE:
+		return PROTOBUF_BYTES;
+	default:
+		return PROTOBUF_VARINT;
+	}
+}
+
 void protobuf_put_varint(struct buf *out, uint64_t value)
 {
 	char bytes[VARINT_BYTES_MAX];
@@ -90,6 +114,15 @@ void protobuf_put_varint(struct buf *out, uint64_t value)
 		value >>= 7;
 	} while (value);
 	buf_put(out, bytes, n);
+}
+
+void protobuf_put_fixed(struct buf *out, uint64_t bits, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++) {
+		char byte = (char)(bits >> 8 * i);
+
+		buf_put(out, &byte, 1);
+	}
 }
 
 void protobuf_put_bytes(struct buf *out, uint32_t number, struct span bytes)

@@ -11,11 +11,34 @@
 
 enum protobuf_wire { PROTOBUF_VARINT = 0, PROTOBUF_FIXED64 = 1, PROTOBUF_BYTES = 2, PROTOBUF_FIXED32 = 5 };
 
+/* What a field is declared as: FieldDescriptorProto.Type of descriptor.proto. */
+enum protobuf_type {
+	PROTOBUF_DOUBLE = 1,
+	PROTOBUF_FLOAT,
+	PROTOBUF_INT64,
+	PROTOBUF_UINT64,
+	PROTOBUF_INT32,
+	PROTOBUF_UFIXED64,
+	PROTOBUF_UFIXED32,
+	PROTOBUF_BOOL,
+	PROTOBUF_STRING,
+	PROTOBUF_GROUP,
+	PROTOBUF_MESSAGE,
+	PROTOBUF_BINARY,
+	PROTOBUF_UINT32,
+	PROTOBUF_ENUM,
+	PROTOBUF_SFIXED32,
+	PROTOBUF_SFIXED64,
+	PROTOBUF_SINT32,
+	PROTOBUF_SINT64,
+	PROTOBUF_TYPES
+};
+
 struct protobuf_field {
 	uint32_t number;
 	enum protobuf_wire wire;
 	uint64_t value;    /* of a varint */
-	struct span bytes; /* the content: of PROTOBUF_BYTES, or the 4 or 8 bytes of a fixed one */
+	struct span bytes; /* the content, of PROTOBUF_BYTES without its length */
 	struct span whole; /* tag included */
 };
 
@@ -24,8 +47,12 @@ int protobuf_next(struct span *message, struct protobuf_field *out) MUST_CHECK;
 /* The varint that `bytes` begins with: its length, 0 when it is cut, ERR_PROTO (over 64 bits). */
 int protobuf_varint(struct span bytes, uint64_t *out) MUST_CHECK;
 size_t protobuf_varint_len(uint64_t value);
-/* Append: a varint; a tag; a field of bytes. Errors stick in the buf. */
+/* How a value of that type, none of them packed, is written. */
+enum protobuf_wire protobuf_wire_of(enum protobuf_type);
+/* Append: a varint; the low `bytes` of a number, the least first; a field of bytes. Errors stick in the buf.
+ */
 void protobuf_put_varint(struct buf *, uint64_t value);
+void protobuf_put_fixed(struct buf *, uint64_t bits, unsigned bytes);
 void protobuf_put_bytes(struct buf *, uint32_t number, struct span bytes);
 /* Append a field of bytes that are not known yet: its place, for protobuf_close() behind them. Its length
  * takes what `hint` would. */

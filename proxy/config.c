@@ -79,6 +79,8 @@ void config_hash(struct plan *p)
 		for (uint32_t j = 0; j < m->field_count; j++)
 			hash_field(&m->fields[j], &text);
 		hash_detect(&m->detect, &text);
+		if (m->descriptors_file[0])
+			buf_put(&text, m->descriptors_hash, sizeof m->descriptors_hash);
 		config_sha256(buf_span(&text), m->hash);
 	}
 	buf_fini(&text);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "capture/detect/gazetteer.h"
+#include "capture/mask_schema.h"
 #include "capture/withdrawn.h"
 #include "proxy/config_inside.h"
 
@@ -233,6 +234,26 @@ void config_check_gazetteer(struct cfg *c, const struct cfg_node *n, const char 
 	config_sha256((struct span){f.bytes, f.len}, hash_out);
 	gazetteer_free(&g);
 	content_free(&f);
+}
+
+struct mask_schema *config_check_descriptors(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
+{
+	struct mask_schema *schema;
+	char why[SCHEMA_WHY_BYTES];
+	struct content f;
+	int err;
+
+	if (offline(c) || !content_read(c, n, m->descriptors_file, &f))
+		return NULL;
+	err = mask_schema_new((struct span){f.bytes, f.len}, &schema, why);
+	if (err == ERR_PROTO)
+		cfg_fail(c, n, "protoc --include_imports --descriptor_set_out=FILE *.proto makes one",
+		         "%.200s: %s", m->descriptors_file, why);
+	else if (err)
+		cfg_fail(c, n, NULL, "%.200s: %s", m->descriptors_file, err_text(err));
+	config_sha256((struct span){f.bytes, f.len}, m->descriptors_hash);
+	content_free(&f);
+	return schema;
 }
 
 void config_check_withdrawn(struct cfg *c, const struct cfg_node *n, const char *path)

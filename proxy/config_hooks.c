@@ -150,6 +150,23 @@ static void json_path_check(struct cfg *c, const struct cfg_node *n, const char 
 		         path + at);
 }
 
+/* A path behind a gRPC call. */
+static void call_path_check(struct cfg *c, const struct cfg_node *n, const char *path)
+{
+	size_t at = 0;
+	int err = mask_path_check(path, &at);
+
+	if (err == ERR_LIMIT)
+		cfg_fail(c, n, "at most 31 steps, and 255 bytes", "the path '%.80s' is too long", path);
+	else if (err && !at)
+		cfg_fail(c, n, "a path of a call is such as /notes.Notes/Put$.1.3",
+		         "'%.80s' is not a path of a call", path);
+	else if (err)
+		cfg_fail(c, n, "a step is .name, .3, [3], [*] or ..name",
+		         "'%.80s' is not a path of a call: cannot read it from byte %zu, '%.40s'", path,
+		         at + 1, path + at);
+}
+
 void config_json_path_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	json_path_check(c, n, at);
@@ -304,7 +321,9 @@ void config_mask_field_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		return;
 	snprintf(f->where, sizeof(f->where), "%s", text);
 	f->line = n->line;
-	if (f->place == MASK_PATH)
+	if (f->place == MASK_PATH && text[0] == '/')
+		call_path_check(c, in, f->where);
+	else if (f->place == MASK_PATH)
 		json_path_check(c, in, f->where);
 	else if (!text[0] || strlen(text) >= sizeof(f->where))
 		cfg_fail(c, in, "write its name alone", "'%.80s' is not a name", text);

@@ -103,6 +103,8 @@ void config_check_folder(struct cfg *, const struct cfg_node *n, const char *pat
 void config_check_credential(struct cfg *, const struct cfg_node *n, const char *path);
 /* A token: such a line of 16 bytes and more without blanks. */
 void config_check_token(struct cfg *, const struct cfg_node *n, const char *path);
+/* Descriptors that can be read, or NULL; their SHA-256. */
+struct mask_schema *config_check_descriptors(struct cfg *, const struct cfg_node *n, struct plan_mask *);
 /* A gazetteer that can be read; its SHA-256. */
 /* A withdrawal list can be read. */
 void config_check_withdrawn(struct cfg *, const struct cfg_node *n, const char *path);

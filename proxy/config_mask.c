@@ -4,6 +4,7 @@
 
 #include "capture/mask.h"
 #include "capture/mask_inside.h"
+#include "capture/mask_schema.h"
 #include "proto/json_edit.h"
 #include "proxy/config_inside.h"
 
@@ -62,7 +63,7 @@ static void read_subject(struct cfg *c, const struct cfg_node *subject, struct p
 
 	if (!text)
 		return;
-	if (f->with != MASK_SHIFT_DATE || f->place != MASK_PATH)
+	if (f->with != MASK_SHIFT_DATE || f->place != MASK_PATH || f->where[0] != '$')
 		cfg_fail(c, subject, "leave it out, or use with: shift_date and a path",
 		         "'subject' is for dates in JSON bodies");
 	else if (strlen(text) >= sizeof f->by.subject || json_edit_check(text))
@@ -196,6 +197,61 @@ static void check_patterns(struct cfg *c, const struct cfg_node *n, const struct
 	patterns_free(&all);
 }
 
+static void tell_misfit(struct cfg *c, const struct cfg_node *n, const struct plan_mask_field *f,
+                        enum mask_misfit misfit, size_t at, const char *near)
+{
+	switch (misfit) {
+	case MISFIT_CALL:
+		cfg_fail(c, n, "SERVICE with its package, as in /notes.Notes/Put; or numbers alone",
+		         "'%.80s' cannot match: the descriptors have no such call", f->where);
+		return;
+	case MISFIT_NAME:
+		cfg_fail(c, n, "add descriptors: FILE, or use numbers, as in $.1.3",
+		         "'%.80s' cannot match: nothing says which field '%.40s' is", f->where,
+		         f->where + at);
+		return;
+	case MISFIT_DEEP:
+		cfg_fail(c, n, "add descriptors: FILE, or write all of the way, as in $.1.3",
+		         "'%.80s' cannot match: without descriptors no message is told from a text",
+		         f->where);
+		return;
+	case MISFIT_FIELD:
+		cfg_fail(c, n, near[0] ? near : "name a field, or an element [*] of a list",
+		         "'%.80s' cannot match from byte %zu, '%.40s'", f->where, at + 1, f->where + at);
+		return;
+	case MISFIT_NUMBER:
+		cfg_fail(c, n, "shape, bucket, noise, constant, redact, null and drop can",
+		         "'%s' cannot stand for a number, which '%.80s' is", operator_of(f->with)->name,
+		         f->where);
+		return;
+	case MISFIT_NONE:
+		return;
+	}
+}
+
+/* Paths for gRPC calls, by names that descriptors have, or by number. */
+static void check_calls(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
+{
+	const struct cfg_node *file = cfg_child(n, "descriptors");
+	struct mask_schema *schema = NULL;
+	char near[GUESS_HINT_BYTES];
+	enum mask_misfit misfit;
+	size_t at;
+
+	if (file && m->descriptors_file[0])
+		schema = config_check_descriptors(c, file, m);
+	for (uint32_t i = 0; (schema || !file) && i < m->field_count; i++) {
+		const struct plan_mask_field *f = &m->fields[i];
+		const struct cfg_node *item = config_item(n, "fields", i);
+
+		if (f->place != MASK_PATH)
+			continue;
+		misfit = mask_schema_check(schema, f, &at, near);
+		tell_misfit(c, cfg_child(item, "path"), f, misfit, at, near);
+	}
+	mask_schema_free(&schema);
+}
+
 void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask *m)
 {
 	const struct cfg_node *detected = cfg_child(n, "detected"), *mode = cfg_child(n, "mode");
@@ -213,6 +269,7 @@ void config_mask_check(struct cfg *c, const struct cfg_node *n, struct plan_mask
 	check_reach(c, n, m);
 	check_patterns(c, n, &m->detect);
 	check_recogniser(c, n, m);
+	check_calls(c, n, m);
 }
 
 /* --- the headline --- */

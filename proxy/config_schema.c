@@ -692,7 +692,7 @@ static const struct cfg_row mask_field_rows[] = {
         {.name = "path",
          .type = CFG_LATER,
          .sentence =
-                 "JSON path in bodies, such as $.user.email; of gRPC $.parameters.user or $.inputs[*].data."},
+                 "JSON path in bodies, as $.user.email; of gRPC calls by name or number, as /a.B/Put$.1.3."},
         {.name = "header", .type = CFG_LATER, .sentence = "Header name."},
         {.name = "query",
          .type = CFG_LATER,
@@ -705,7 +705,7 @@ static const struct cfg_row mask_field_rows[] = {
          .sentence = "Name of a cookie, sent or set; those that no rule names are dropped."},
         {.name = "segment",
          .type = CFG_LATER,
-         .sentence = "Segment of the path: its number, or the one before it; targets with // or /./ are "
+         .sentence = "Segment of the path: its number, or the one before it; targets with //, /./ or %2F are "
                      "dropped."},
         {ONE("with", CFG_ENUM, struct plan_mask_field, with), .names = config_mask_operators,
          .required = true, .sentence = "What becomes of it: an operator of MASK OPERATORS."},
@@ -800,6 +800,9 @@ static const struct cfg_row mask_rows[] = {
          .hook = config_gazetteer_hook,
          .sentence =
                  "Names, places, words, one a line, found as detector 'gazetteer'; at most 4MiB, mode 0640."},
+        {ONE("descriptors", CFG_HOOK, struct plan_mask, descriptors_file), .hook = config_gazetteer_hook,
+         .sentence = "What protoc --include_imports --descriptor_set_out writes: names for paths of gRPC "
+                     "calls; at most 4MiB."},
         {.name = "free_text",
          .type = CFG_ENUM,
          CFG_FIELD(struct plan_mask, detect.free_text),

@@ -148,6 +148,14 @@ static int make_shared(struct estate *e)
 	return 0;
 }
 
+/* A file of mask M, if it has one, as NAME.M. */
+static int own_list(struct estate *e, const char *file, const char *name, uint32_t mask)
+{
+	int fd = -1, err = file[0] ? secrets_list(file, &fd) : 0;
+
+	return err || fd == -1 ? err : estate_own(e, fd, "%s.%u", name, mask);
+}
+
 /* Keys that live in memory only are those of the former generation, when there is one. */
 static int make_secrets(struct estate *e, const struct estate *former)
 {
@@ -166,14 +174,9 @@ static int make_secrets(struct estate *e, const struct estate *former)
 	if (!err)
 		err = estate_own(e, ticket, "ticket-key");
 	for (uint32_t i = 0; i < e->plan->mask_count && !err; i++) {
-		const char *file = e->plan->masks[i].detect.gazetteer_file;
-		int fd = -1;
-
-		if (!file[0])
-			continue;
-		err = secrets_list(file, &fd);
+		err = own_list(e, e->plan->masks[i].detect.gazetteer_file, "gazetteer", i);
 		if (!err)
-			err = estate_own(e, fd, "gazetteer.%u", i);
+			err = own_list(e, e->plan->masks[i].descriptors_file, "descriptors", i);
 	}
 	if (!err && e->plan->withdrawn.file[0])
 		err = secrets_list(e->plan->withdrawn.file, &list);

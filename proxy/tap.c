@@ -4,6 +4,7 @@
 #include <string.h>
 #include "capture/consent.h"
 #include "capture/head.h"
+#include "capture/mask.h"
 #include "proto/base/siphash.h"
 #include "proxy/forward.h"
 #include "proxy/live_path.h"
@@ -129,6 +130,8 @@ void tap_begin(struct tap *t, uint64_t id, uint16_t route_index, const struct ht
 		ledger_direct(env->ledger, env->index, route_index, route->candidate_count, outcome);
 		return;
 	}
+	if (grpc_is(http_field(request, SPAN("content-type"))))
+		t->record.call = mask_call_id(request->target);
 	t->copied_bytes = 0;
 	t->asked = false;
 	t->max_bytes = 2 * route->max_body_bytes;

@@ -73,6 +73,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	                            .slot = x->slot,
 	                            .generation = x->generation,
 	                            .route = x->route,
+	                            .call = x->call,
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
 	shadow_pace_mark(f, with);

@@ -236,7 +236,7 @@ static bool covered(const struct learning *g, unsigned i, unsigned class)
 		    !strcmp(rule->where, p->name))
 			return true;
 	}
-	while (depth && !mask_rules_at(g->diff->rules, steps, depth, &input_masked))
+	while (depth && !mask_rules_at(g->diff->rules, SPAN(""), steps, depth, &input_masked))
 		depth--;
 	return depth > 0;
 }

@@ -30,6 +30,7 @@
 #include "tools/commands.h"
 #include "tools/reach.h"
 #include "tools/replay.h"
+#include "tools/replay_subject.h"
 
 enum { ASK_MS = 120000, CHUNK_BYTES = 64 << 10, TOLD_MAX = 10, REQUEST_LIMIT = GOR_BYTES_MAX + H1_HEAD_MAX };
 
@@ -43,6 +44,7 @@ struct import {
 	struct reach reach;
 	struct reach_answer answer;
 	struct mask_key *key;
+	struct subject *subject; /* NULL: nobody has withdrawn */
 	struct capfile_writer *writer;
 	struct buf request, head, body, masked;
 	struct plan_move move;
@@ -240,6 +242,13 @@ static int take_request(struct import *im, const struct item *it)
 	uint32_t masked = 0;
 	int err;
 
+	err = subject_withdrawn(im->subject, head);
+	if (err > 0) {
+		leave_out(im, it->number, "its subject has withdrawn");
+		return subject_leave(im->subject, it->id);
+	}
+	if (err)
+		return err;
 	if (im->options->against && !effects_may_send(&im->choice, 0, head_method(head), head_target(head)))
 		return leave_out(im, it->number, "it may have side effects; see --allow");
 	if (im->options->dry_run) {
@@ -383,7 +392,7 @@ static int take_gor(struct import *im, int rc, const struct gor_item *g)
 	it.body = buf_span(&im->body);
 	if (request)
 		return take(im, &it);
-	return im->options->dry_run ? 0 : put_answer(im, &it);
+	return im->options->dry_run || subject_left(im->subject, it.id) ? 0 : put_answer(im, &it);
 }
 
 static int read_gor(struct import *im)
@@ -418,7 +427,8 @@ static int take_entry(struct import *im, const struct har *h)
 	buf_reset(&im->head);
 	buf_span_put(&im->head, buf_span(&h->request_head));
 	err = take(im, &it);
-	if (err || im->options->against || im->options->dry_run || !h->answered)
+	if (err || im->options->against || im->options->dry_run || !h->answered ||
+	    subject_left(im->subject, it.id))
 		return err;
 	buf_reset(&im->head);
 	buf_span_put(&im->head, buf_span(&h->answer_head));
@@ -577,8 +587,12 @@ int replay_import(const struct replay_options *o, struct source *source, const c
 	status = replay_read_move(o, &im.move);
 	if (status < 0)
 		status = aim(&im);
-	if (status < 0)
-		status = import_all(&im, path);
+	if (status < 0) {
+		int err = subject_open(o->config, &im.subject);
+
+		status = err ? err : import_all(&im, path);
+	}
+	subject_free(&im.subject);
 	reach_close(&im.reach);
 	reach_answer_fini(&im.answer);
 	tls_context_unref(&im.trust);

@@ -118,6 +118,7 @@ static int mask_grpc_case(void)
 	static const struct plan_mask policy = {.field_count = 2,
 	                                        .fields = {{.where = "$..data", .with = MASK_TOKEN},
 	                                                   {.where = "$.parameters.k", .with = MASK_REDACT}}};
+	static const struct mask_call tensors = {.how = MASK_BY_TENSOR};
 	static const uint8_t secret[32] = {1};
 	struct grpc_message m = {true, {GRPC_REQUEST, sizeof GRPC_REQUEST - 1}};
 	struct mask_rules *rules = NULL;
@@ -132,7 +133,7 @@ static int mask_grpc_case(void)
 	buf_init(&out, 1 << 16);
 	err = mask_rules_new(&policy, &rules);
 	if (!err)
-		err = mask_grpc(rules, key, true, SPAN("gzip"), &m, &out, &count, &input_masked);
+		err = mask_message(rules, key, &tensors, true, SPAN("gzip"), &m, &out, &count, &input_masked);
 	if (!err && (count != 2 || memmem(out.base, buf_len(&out), "canary", 6)))
 		err = ERR_BUG;
 	buf_fini(&out);

@@ -11,7 +11,9 @@
 
 #include "capture/hold.h"
 #include "capture/mask.h"
+#include "capture/mask_schema.h"
 #include "proto/protobuf.h"
+#include "tests/lib/message.h"
 
 enum { ROOM = 1 << 20, SLOTS = 32 };
 
@@ -19,6 +21,7 @@ static struct mask_key *key;
 static struct plan_mask policy;
 static struct buf slots[SLOTS];
 static unsigned used;
+static const struct mask_call tensors = {.how = MASK_BY_TENSOR};
 
 static int setup(void **state)
 {
@@ -61,71 +64,11 @@ static void rules(const char *text)
 	}
 }
 
-/*
- * Messages as text: NUMBER"string" NUMBER{message} NUMBER=varint NUMBER<hex>, blanks between; "string" may
- * hold (RULE|value), which is written as its token.
- */
-static const char *put_text(const char *at, struct buf *out);
-
-static const char *put_string(const char *at, struct buf *out)
-{
-	char token[25];
-
-	for (; *at != '"'; at++) {
-		const char *bar = *at == '(' ? strchr(at, '|') : NULL, *end = bar ? strchr(bar, ')') : NULL;
-
-		if (!end) {
-			buf_put(out, at, 1);
-			continue;
-		}
-		mask_token(key, (struct span){at + 1, (size_t)(bar - at - 1)},
-		           (struct span){bar + 1, (size_t)(end - bar - 1)}, token);
-		buf_puts(out, token);
-		at = end;
-	}
-	return at + 1;
-}
-
-static const char *put_hex(const char *at, struct buf *out)
-{
-	for (; *at != '>'; at += 2) {
-		char pair[3] = {at[0], at[1], 0}, byte = (char)strtoul(pair, NULL, 16);
-
-		buf_put(out, &byte, 1);
-	}
-	return at + 1;
-}
-
-static const char *put_text(const char *at, struct buf *out)
-{
-	while (*at && *at != '}') {
-		struct buf inside;
-		char *end;
-		uint32_t number = (uint32_t)strtoul(at, &end, 10);
-
-		at = end + 1;
-		if (*end == '=') {
-			protobuf_put_varint(out, (uint64_t)number << 3);
-			protobuf_put_varint(out, (uint64_t)strtoll(at, &end, 10));
-			at = end;
-		} else {
-			buf_init(&inside, ROOM);
-			at = *end == '"'   ? put_string(at, &inside)
-			     : *end == '<' ? put_hex(at, &inside)
-			                   : put_text(at, &inside) + 1;
-			protobuf_put_bytes(out, number, buf_span(&inside));
-			buf_fini(&inside);
-		}
-		at += strspn(at, " ");
-	}
-	return at;
-}
-
 static struct span message(const char *text)
 {
 	struct buf *out = slot();
 
-	put_text(text, out);
+	message_put(key, text, out);
 	return buf_span(out);
 }
 
@@ -136,7 +79,7 @@ static int mask_one(bool request, struct span bytes, struct buf *out, uint32_t *
 	int err = mask_rules_new(&policy, &compiled);
 
 	assert_int_equal(err, 0);
-	err = mask_grpc(compiled, key, request, SPAN(""), &m, out, count, input);
+	err = mask_message(compiled, key, &tensors, request, SPAN(""), &m, out, count, input);
 	mask_rules_free(&compiled);
 	return err;
 }
@@ -193,20 +136,28 @@ static const struct {
          "5{1\"x\" 2\"BYTES\" 3=2 5{8\"($.inputs[*].data[*]|al)\" 8\"[redacted]\"}}", 2},
         {'q', "T$.inputs[*].data[*] R$.inputs[*].data[1]", BYTES_IN,
          "5{1\"x\" 2\"BYTES\" 3=2 5{8\"($.inputs[*].data[*]|al)\" 8\"($.inputs[*].data[*]|bo)\"}}", 2},
-        {'q', "D$.inputs[*].data[*]", NUMBERS_IN, NULL, UINT32_MAX},
-        /* numbers stay as they are, or the copy goes */
+        /* numbers stay numbers; what goes of them is 0 */
+        {'q', "D$.inputs[*].data[*]", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{2=0 2=0}}", 2},
         {'q', "R$.inputs[*].contents.bytes_contents", NUMBERS_IN, NUMBERS_IN, 0},
         {'q', "D$.inputs[*].contents.int_contents", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{}}", 2},
-        {'q', "R$.inputs[*].data", NUMBERS_IN, NULL, UINT32_MAX},
-        {'q', "R$.inputs[*].data[1]", NUMBERS_IN, NULL, UINT32_MAX},
-        {'q', "D$.inputs[*].data[1]", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "T$.inputs[*].data", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].data", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{2=0 2=0}}", 2},
+        {'q', "R$.inputs[*].data[1]", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{2=7 2=0}}", 1},
+        {'q', "D$.inputs[*].data[1]", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=2 5{2=7 2=0}}", 1},
         {'q', "R$.inputs[*].data[1][1]", NUMBERS_IN, NULL, UINT32_MAX},
-        {'q', "R$.inputs[*].shape[0]", NUMBERS_IN, NULL, UINT32_MAX},
-        {'q', "R$", NUMBERS_IN, NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].shape[0]", NUMBERS_IN, "5{1\"y\" 2\"INT32\" 3=0 5{2=7 2=8}}", 1},
+        {'q', "T$", NUMBERS_IN, NULL, UINT32_MAX},
         {'q', "R$.id", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", 0},
-        {'q', "D$.inputs[*].data", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", NULL, UINT32_MAX},
-        {'q', "R$.inputs[*].contents.int_contents[0]", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>", NULL,
-         UINT32_MAX},
+        {'q', "D$.inputs[*].data", "5{1\"y\" 2\"INT32\" 3=1} 7<07000000>",
+         "5{1\"y\" 2\"INT32\" 3=1} 7<00000000>", 1},
+        {'q', "R$.inputs[*].contents.int_contents[1]", "5{1\"y\" 2\"INT16\" 3=2} 7<0700ffff>",
+         "5{1\"y\" 2\"INT16\" 3=2} 7<07000000>", 1},
+        {'q', "R$.5[0].data", "5{1\"y\" 2\"FP16\" 3=1} 7<0700>", "5{1\"y\" 2\"FP16\" 3=1} 7<0000>", 1},
+        {'q', "T$.5[0].data", "5{1\"y\" 2\"INT64\" 3=1} 7<0700000000000000>", NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].data", "5{1\"y\" 2\"INT64\" 3=1} 7<07000000>", NULL, UINT32_MAX},
+        {'q', "R$.inputs[*].data", "5{1\"y\" 2\"NEW\" 3=1} 7<07000000>", NULL, UINT32_MAX},
+        {'q', "R$.3", "3\"id\"", "3\"[redacted]\"", 1},
+        {'q', "R/inference.GRPCInferenceService/ModelInfer$.id", "3\"id\"", "3\"id\"", 0},
         {'q', "D$.inputs[0]", BYTES_IN, NULL, UINT32_MAX},
         {'q', "R$.inputs[0]", "5{1\"y\" 2\"z\" 5{8\"a\"}}",
          "5{1\"[redacted]\" 2\"[redacted]\" 5{8\"[redacted]\"}}", 3},
@@ -265,6 +216,62 @@ static void test_fields(void **state)
 	}
 }
 
+static uint32_t element_len(struct span left)
+{
+	return (uint32_t)(unsigned char)left.data[0] | (uint32_t)(unsigned char)left.data[1] << 8;
+}
+
+/* Whatever an operator makes of elements, each has its length before it, and there are as many. */
+static void test_raw_elements(void **state)
+{
+	static const char *const values[] = {
+	        "",         "a",          "Ada Byron",   "ada@example.com", "4111 1111 1111 1111",
+	        "\xff\xfe", "2001-02-03", "+44 20 7946", "J\xc3\xbcrgen"};
+	enum { VALUES = sizeof values / sizeof *values };
+
+	(void)state;
+	for (uint32_t with = 0; with < MASK_OPERATORS; with++) {
+		struct buf raw, in, out;
+		struct protobuf_field f;
+		struct span left;
+		uint32_t count;
+		bool input;
+
+		buf_init(&raw, ROOM);
+		buf_init(&in, ROOM);
+		buf_init(&out, ROOM);
+		for (size_t i = 0; i < VALUES; i++) {
+			protobuf_put_fixed(&raw, strlen(values[i]), 4);
+			buf_puts(&raw, values[i]);
+		}
+		protobuf_put_bytes(&in, 5,
+		                   SPAN("\x12\x05"
+		                        "BYTES"));
+		protobuf_put_bytes(&in, 7, buf_span(&raw));
+		rules("R$.inputs[*].data");
+		policy.fields[0].with = with;
+		assert_int_equal(mask_by_read(with, with == MASK_CONSTANT ? "x" : "", &policy.fields[0].by),
+		                 0);
+		assert_int_equal(mask_one(true, buf_span(&in), &out, &count, &input), 0);
+		assert_int_equal(count, with == MASK_KEEP ? 0 : VALUES);
+		left = (struct span){buf_span(&out).data + GRPC_PREFIX_BYTES,
+		                     buf_len(&out) - GRPC_PREFIX_BYTES};
+		while (protobuf_next(&left, &f) > 0)
+			;
+		assert_int_equal(f.number, 7);
+		for (size_t i = 0; i < VALUES; i++) {
+			size_t len = 4 + element_len(f.bytes);
+
+			assert_in_range(f.bytes.len, len, ROOM);
+			f.bytes = (struct span){f.bytes.data + len, f.bytes.len - len};
+		}
+		assert_int_equal(f.bytes.len, 0);
+		buf_fini(&raw);
+		buf_fini(&in);
+		buf_fini(&out);
+	}
+}
+
 /* A value that grows past 127 bytes, and one that shrinks below: lengths around it follow, at each level. */
 static void test_lengths(void **state)
 {
@@ -278,7 +285,7 @@ static void test_lengths(void **state)
 		for (size_t i = 0; i < len; i++)
 			buf_puts(text, "x");
 		buf_put(text, "\" 5{8\"secret\"}}", 16);
-		put_text(buf_span(text).data, in);
+		message_put(key, buf_span(text).data, in);
 		rules("r$.inputs[0].name t$..data t$.parameters.k");
 		assert_int_equal(mask_one(true, buf_span(in), out, &count, &input), 0);
 		assert_int_equal(count, 3);
@@ -342,41 +349,63 @@ static void test_compressed(void **state)
 	m = (struct grpc_message){true, {buf_span(small).data, len}};
 	rules("T$.id");
 	assert_int_equal(mask_rules_new(&policy, &compiled), 0);
-	assert_int_equal(mask_grpc(compiled, key, true, SPAN("deflate"), &m, out, &count, &input), 0);
+	assert_int_equal(
+	        mask_message(compiled, key, &tensors, true, SPAN("deflate"), &m, out, &count, &input), 0);
 	assert_int_equal(count, 1);
 	assert_int_equal(buf_span(out).data[0], 0);
 	buf_reset(out);
-	assert_int_equal(mask_grpc(compiled, key, true, SPAN("snappy"), &m, out, &count, &input), ERR_PROTO);
-	assert_int_equal(mask_grpc(compiled, key, true, SPAN(""), &m, out, &count, &input), ERR_PROTO);
+	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN("snappy"), &m, out, &count, &input),
+	                 ERR_UNSUPPORTED);
+	assert_int_equal(mask_message(compiled, key, &tensors, true, SPAN(""), &m, out, &count, &input),
+	                 ERR_UNSUPPORTED);
 	m.bytes.len--;
-	assert_int_equal(mask_grpc(compiled, key, true, SPAN("deflate"), &m, out, &count, &input), ERR_PROTO);
+	assert_int_equal(
+	        mask_message(compiled, key, &tensors, true, SPAN("deflate"), &m, out, &count, &input),
+	        ERR_PROTO);
 	mask_rules_free(&compiled);
 }
 
 static void test_which_calls(void **state)
 {
 	static const struct {
-		const char *head;
-		bool cannot;
+		const char *head, *name;
+		enum mask_reading how;
 	} heads[] = {
-	        {"POST /inference.GRPCInferenceService/ModelInfer\ncontent-type: application/grpc", false},
-	        {"POST /x/GRPCInferenceService/ModelStreamInfer\ncontent-type: application/grpc+proto",
-	         false},
-	        {"POST /inference.GRPCInferenceService/ModelReady\ncontent-type: application/grpc", true},
-	        {"POST /helloworld.Greeter/ModelInfer\ncontent-type: application/grpc", true},
-	        {"POST /x\ncontent-type: application/grpc", true},
-	        {"200\ncontent-type: application/grpc", false},
-	        {"POST /helloworld.Greeter/SayHello\ncontent-type: application/json", false},
+	        {"POST /inference.GRPCInferenceService/ModelInfer\ncontent-type: application/grpc", "",
+	         MASK_BY_TENSOR},
+	        {"POST /x/GRPCInferenceService/ModelStreamInfer\ncontent-type: application/grpc+proto", "",
+	         MASK_BY_TENSOR},
+	        {"POST /inference.GRPCInferenceService/ModelReady\ncontent-type: application/grpc", "",
+	         MASK_UNREAD},
+	        {"POST /helloworld.Greeter/ModelInfer\ncontent-type: application/grpc", "", MASK_UNREAD},
+	        {"POST /x\ncontent-type: application/grpc", "", MASK_UNREAD},
+	        {"POST /helloworld.Greeter/SayHello\ncontent-type: application/grpc",
+	         "helloworld.Greeter/SayHello", MASK_BY_NUMBER},
+	        {"POST /below/helloworld.Greeter/SayHello\ncontent-type: application/grpc",
+	         "helloworld.Greeter/SayHello", MASK_BY_NUMBER},
+	        {"POST /helloworld.Greeter/SayHello\ncontent-type: application/json", "", MASK_BY_BODY},
 	};
+	struct mask_rules *compiled;
 
 	(void)state;
+	rules("D$.a D/helloworld.Greeter/SayHello$.1");
+	assert_int_equal(mask_rules_new(&policy, &compiled), 0);
+	assert_int_equal(mask_rules_describe(compiled, NULL), 0);
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-		rules("D$.a");
-		assert_int_equal(mask_cannot(&policy, span_of(heads[i].head)), heads[i].cannot);
-		assert_int_equal(mask_by_message(span_of(heads[i].head)), i < 6);
-		memset(&policy, 0, sizeof policy);
-		assert_false(mask_cannot(&policy, span_of(heads[i].head)));
+		struct span head = span_of(heads[i].head),
+		            answer = SPAN("200\ncontent-type: application/grpc");
+		uint32_t id = mask_call_id((struct span){head.data + 5, strcspn(head.data + 5, "\n")});
+		struct mask_call call = mask_call_of(compiled, head, 0);
+
+		assert_int_equal(call.how, heads[i].how);
+		assert_true(span_eq(call.name, span_of(heads[i].name)));
+		if (call.how == MASK_BY_BODY)
+			continue;
+		call = mask_call_of(compiled, answer, id);
+		assert_int_equal(call.how, heads[i].how);
+		assert_true(span_eq(call.name, span_of(heads[i].name)));
 	}
+	mask_rules_free(&compiled);
 }
 
 struct laid {
@@ -453,8 +482,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_fields), TEST(test_lengths),     TEST(test_compressed),
-	        TEST(test_many),   TEST(test_which_calls), TEST(test_hold),
+	        TEST(test_fields),      TEST(test_lengths), TEST(test_compressed),   TEST(test_many),
+	        TEST(test_which_calls), TEST(test_hold),    TEST(test_raw_elements),
 	};
 
 	return cmocka_run_group_tests_name("capture_grpc", tests, NULL, NULL);

@@ -359,7 +359,7 @@ static void test_example(void **state)
 	assert_int_equal(plan.routes[0].candidate_count, 3);
 	assert_int_equal(plan.routes[0].gate_count, 6);
 	assert_int_equal(plan.routes[0].mask, 1);
-	assert_int_equal(plan.masks[1].field_count, 7);
+	assert_int_equal(plan.masks[1].field_count, 8);
 	assert_string_equal(plan.masks[1].fields[1].where, "x-api-token");
 	assert_false(plan.masks[1].fields[0].model_input);
 	assert_int_not_equal(plan.gates_hash[0] | plan.gates_hash[1] | plan.gates_hash[2], 0);
