@@ -41,10 +41,21 @@
 	X(FINISH_REASON_RATE, "finish_reason_rate", "row", MAX, false, 0.0,                                  \
 	  "... that ended for another reason / answers")                                                     \
 	X(TOOL_CALLS_RATE, "tool_calls_rate", "row", MAX, false, 0.0, "... with other tool calls / answers") \
+	X(REFUSAL_RATE, "refusal_rate", "row", MAX, false, 0.0, "... of which one alone refuses / answers")  \
+	X(ANSWER_FLIP_RATE, "answer_flip_rate", "row", MAX, false, 0.0,                                      \
+	  "... with another final answer / answers")                                                         \
+	X(JSON_BROKEN_RATE, "json_broken_rate", "row", MAX, false, 0.0,                                      \
+	  "... that are no JSON where live's is / answers")                                                  \
+	X(SCHEMA_BROKEN_RATE, "schema_broken_rate", "row", MAX, false, 0.0,                                  \
+	  "... not valid by the route's schema where live's is / answers")                                   \
+	X(CONTENT_FLAGGED_RATE, "content_flagged_rate", "row", MAX, false, 0.0,                              \
+	  "texts that break a content rule where live's breaks none of it / rows")                           \
 	X(JS_MEAN, "js_bits_mean", "bits", MAX, false, 0.0, "mean Jensen-Shannon divergence of rows")        \
 	X(TV_MEAN, "tv_mean", "pair", MAX, false, 0.0, "mean total variation of rows")                       \
 	X(EDIT_MEAN, "edit_distance_mean", "pair", MAX, false, 0.0, "mean normalised edit distance")         \
 	X(TOKEN_F1_MEAN, "token_f1_mean", "pair", MIN, false, 0.0, "mean F1 of tokens")                      \
+	X(LOGPROB_KL_MEAN, "logprob_kl_mean", "bits", MAX, false, 0.0,                                       \
+	  "mean divergence of log probabilities of tokens, live against candidate")                          \
 	X(PARITY_CHANGE, "parity_change", "row", MAX, false, 0.0,                                            \
 	  "demographic parity difference between the groups of the route's `fairness`: candidate less live") \
 	X(INPUT_DRIFT, "input_drift", "pair", MAX, false, 0.0,                                               \

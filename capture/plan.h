@@ -29,6 +29,10 @@ enum {
 	GATES_MAX = 16,
 	IGNORES_MAX = 16,
 	OUTPUTS_MAX = 16,
+	PATH_RULES_MAX = 16,
+	CONTENT_RULES_MAX = 8,
+	CONTENT_TERMS_MAX = 32,
+	SCHEMA_MAX_BYTES = 16 * 1024,
 	LISTEN_MAX = 8,
 	CERTIFICATES_MAX = 4,
 	ALPN_BYTES = 32,
@@ -264,6 +268,23 @@ struct plan_output {
 	uint32_t kind; /* enum output_kind */
 };
 
+struct plan_path_tolerance { /* of the numbers at a JSON path, in place of the route's */
+	char path[TEXT_MAX_BYTES];
+	double abs, rel;
+};
+
+struct plan_array { /* elements of the arrays at a JSON path are no list: */
+	char path[TEXT_MAX_BYTES];
+	char key[NAME_MAX_BYTES]; /* objects told apart by this member; empty: a set */
+};
+
+struct plan_content { /* what no text of an answer should hold */
+	char name[NAME_MAX_BYTES];
+	uint32_t term_count;
+	char terms[CONTENT_TERMS_MAX][NAME_MAX_BYTES]; /* whole words, in any case */
+	char pattern[TEXT_MAX_BYTES];                  /* proto/pattern.h; empty: none */
+};
+
 struct plan_gate {
 	uint32_t metric; /* enum gate_metric */
 	double limit;    /* in the metric's unit; a share in 0..1 */
@@ -338,8 +359,15 @@ struct plan_route {
 	char masked_paths[MASK_FIELDS_MAX][TEXT_MAX_BYTES];
 	uint32_t output_count;
 	struct plan_output outputs[OUTPUTS_MAX];
-	char answer_after[NAME_MAX_BYTES]; /* what begins the line of a text's final answer; empty: none has
-	                                      one */
+	char answer_after[NAME_MAX_BYTES];   /* what begins the line of a text's final answer; empty: none has
+	                                        one */
+	char version_header[NAME_MAX_BYTES]; /* of answers: says which version answered, too; lower case */
+	bool ignore_named_only;              /* compare_default_ignores() are not left out */
+	uint32_t path_tolerance_count, array_count, content_count;
+	struct plan_path_tolerance path_tolerances[PATH_RULES_MAX];
+	struct plan_array arrays[PATH_RULES_MAX];
+	struct plan_content content[CONTENT_RULES_MAX];
+	char json_schema[SCHEMA_MAX_BYTES]; /* that a language model's text must satisfy; empty: none */
 	uint32_t candidate_count;
 	struct plan_candidate candidates[CANDIDATES_MAX];
 	struct plan_stop stop;

@@ -366,6 +366,31 @@ void json_skip_numbers(struct json_reader *r)
 	r->text = (struct span){(const char *)start, (size_t)(at - start)};
 }
 
+size_t json_take_numbers(struct json_reader *r, double out[], size_t max)
+{
+	struct json_scanner *s = &r->scanner;
+	const char *doc = r->doc.data, *end = doc + r->doc.len, *at = doc + s->offset, *start = at, *next;
+	size_t n = 0;
+
+	if (s->substate != BETWEEN || s->state != NEXT || s->objects & 1)
+		return 0;
+	while (n < max && end - at > 2 && *at == ',') {
+		const char *from = at + 1 + (at[1] == ' ');
+
+		next = json_decimal(from, end, &out[n]);
+		if (!next || next == end || (*next != ',' && *next != ']'))
+			break;
+		start = from;
+		at = next;
+		n++;
+	}
+	if (!n)
+		return 0;
+	moved(s, (at_byte)doc + s->offset, (at_byte)start, (at_byte)at);
+	r->text = (struct span){start, (size_t)(at - start)};
+	return n;
+}
+
 int json_skip(struct json_reader *r, enum json_token first)
 {
 	int outside = r->scanner.depth - 1, err = 0;

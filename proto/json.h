@@ -67,6 +67,9 @@ int json_skip(struct json_reader *, enum json_token first) MUST_CHECK;
 /* Behind a number in an array: skip the numbers that follow it, as far as that is quick. */
 void json_skip_numbers(struct json_reader *);
 
+/* Behind a number in an array: take the plain decimals that follow it, as far as that is quick: how many. */
+size_t json_take_numbers(struct json_reader *, double out[], size_t max);
+
 /* Where a reader is: for each open container, outermost first, the offset of the member's key, or how many
  * elements have begun. Level i is an object when json_in_object() says so. */
 struct json_trail {

@@ -37,6 +37,8 @@ struct json_word {
 };
 extern const struct json_word json_words[];
 
+/* A plain decimal that begins at `at`: its end, or NULL when it is another number, or none. */
+const char *json_decimal(const char *at, const char *end, double *value_out);
 /* What is wrong, a constant; sticks. Returns `err`. */
 int json_fail(struct json_scanner *, int err, const char *why);
 /* At least one byte, `len` > 0: the bytes consumed, or an error; a token may be complete. */

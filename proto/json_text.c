@@ -140,36 +140,38 @@ static const char *decimal_digits(const char *at, const char *end, uint64_t *val
 
 /* Plain decimals: their digits and the power of ten are doubles, so that one division is rounded right
  * (Clinger 1990, "How to read floating point numbers accurately"). */
-static bool decimal(struct span text, double *value_out)
+const char *json_decimal(const char *at, const char *end, double *value_out)
 {
 	static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
 	                                1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-	const char *end = text.data + text.len, *at = text.data + (text.len && text.data[0] == '-'),
-	           *from = at;
+	bool negative = at < end && *at == '-';
+	const char *from = at += negative;
 	uint64_t digits = 0;
 	size_t places = 0;
 
 	at = decimal_digits(at, end, &digits);
 	if (!at || (*from == '0' && at > from + 1))
-		return false;
+		return NULL;
 	if (at < end && *at == '.') {
 		from = at + 1;
 		at = decimal_digits(from, end, &digits);
 		places = at ? (size_t)(at - from) : 0;
 	}
-	if (at != end || places >= sizeof(powers) / sizeof(*powers))
-		return false;
+	if (!at || places >= sizeof(powers) / sizeof(*powers))
+		return NULL;
 	*value_out = (double)digits / powers[places];
-	if (text.data[0] == '-')
+	if (negative)
 		*value_out = -*value_out;
-	return true;
+	return at;
 }
 
 int json_double(struct span number_token, double *value_out)
 {
 	char small[64], *text = small;
 
-	if (decimal(number_token, value_out))
+	const char *end = number_token.data + number_token.len;
+
+	if (number_token.len && json_decimal(number_token.data, end, value_out) == end)
 		return 0;
 	if (!is_number(number_token))
 		return ERR_PROTO;

@@ -31,7 +31,8 @@ extern const struct cfg_row config_listen_rows[], config_route_rows[], config_ca
 
 /* config_hooks.c: single values, masks, files. */
 cfg_hook config_workers_hook, config_user_hook, config_seed_hook, config_socket_hook, config_name_hook,
-        config_path_hook, config_json_path_hook, config_output_hook, config_method_hook, config_alpn_hook,
+        config_path_hook, config_json_path_hook, config_path_tolerance_hook, config_array_hook,
+        config_content_hook, config_schema_hook, config_output_hook, config_method_hook, config_alpn_hook,
         config_file_hook, config_mask_use_hook, config_mask_key_hook, config_consent_path_hook,
         config_mask_field_hook, config_mask_hook, config_detector_hook, config_allow_hook,
         config_gazetteer_hook, config_withdrawn_hook, config_pattern_hook, config_recogniser_hook;

@@ -141,7 +141,7 @@ static int compare_json(struct job *j)
 
 	if (span_eq(j->live->body, j->candidate->body))
 		return compare_rows_add(j, 1);
-	err = jsondiff(j->live->body, j->candidate->body, j->tolerance, j->ignore, j->work_bytes, &diff);
+	err = jsondiff_by(j->live->body, j->candidate->body, &j->rules, j->work_bytes, &diff);
 
 	if (!err)
 		err = compare_rows_add(j, 1);
@@ -154,6 +154,10 @@ static int compare_json(struct job *j)
 		j->out->counts[DIVERGENCE_STRUCTURE] = 1;
 	if (diff.value)
 		compare_value_differs(j, j->rows);
+	if (diff.order) {
+		j->rows->diverged = true;
+		j->out->counts[DIVERGENCE_ORDER]++;
+	}
 	return 0;
 }
 
@@ -166,6 +170,15 @@ static int compare_json_or_bytes(struct job *j)
 		return err;
 	j->out->read_as = PROTOCOL_BYTES;
 	return compare_bytes(j);
+}
+
+/* Of what is no answer of a language model, the body is the text. */
+static int with_content(struct job *j, int err)
+{
+	if (!err && j->out->row_count && j->live->status < 400 &&
+	    (j->out->read_as == PROTOCOL_JSON || j->out->read_as == PROTOCOL_BYTES))
+		compare_content(j, 0, j->live->body, j->candidate->body);
+	return err;
 }
 
 typedef int read_tensors(const struct answer *, size_t work_bytes, struct oip_answer *out);
@@ -182,11 +195,12 @@ static int read_predictions(const struct answer *a, size_t work_bytes, struct oi
 
 static int compare_tensors(struct job *j, read_tensors *read)
 {
-	struct oip_answer live, candidate = {0};
+	struct oip_answer live, candidate;
 	bool same = span_eq(j->live->body, j->candidate->body) &&
 	            j->live->binary_from == j->candidate->binary_from;
 	int err = read(j->live, j->work_bytes / 2, &live);
 
+	candidate.count = 0;
 	if (!err && !same)
 		err = read(j->candidate, j->work_bytes / 2, &candidate);
 	if (!err)
@@ -223,9 +237,12 @@ static read_tensors *tensors_of(uint32_t protocol, struct span target)
 /* Statuses differ: nothing is compared; the rows are live's when it can be read, else one. */
 static int compare_status(struct job *j, read_tensors *read)
 {
-	struct oip_answer live = {0};
+	struct oip_answer live;
 	size_t rows = 1;
-	int err = read ? read(j->live, j->work_bytes / 2, &live) : ERR_PROTO;
+	int err;
+
+	live.count = 0;
+	err = read ? read(j->live, j->work_bytes / 2, &live) : ERR_PROTO;
 
 	compare_note(j, "status %u -> %u", j->live->status, j->candidate->status);
 	j->out->counts[DIVERGENCE_STATUS] = 1;
@@ -280,6 +297,44 @@ static int compare_bodies(struct job *j, uint32_t protocol)
 	}
 }
 
+/* Times, and ids of the call: no two answers share them. */
+const char *const *compare_default_ignores(size_t *count_out)
+{
+	static const char *const paths[] = {"$..request_id", "$..requestId",  "$..trace_id",
+	                                    "$..traceId",    "$..span_id",    "$..timestamp",
+	                                    "$.created",     "$..created_at", "$..latency_ms",
+	                                    "$..elapsed_ms", "$..duration_ms"};
+
+	*count_out = sizeof paths / sizeof *paths;
+	return paths;
+}
+
+static void set_rules(struct job *j)
+{
+	const struct plan_route *route = j->route;
+	struct jsondiff_rules *rules = &j->rules;
+	size_t count;
+	const char *const *defaults = compare_default_ignores(&count);
+
+	*rules = (struct jsondiff_rules){.tolerance = j->tolerance,
+	                                 .ignore.paths = j->paths,
+	                                 .tolerances = j->tolerances,
+	                                 .arrays = j->arrays};
+	for (uint32_t i = 0; i < route->ignore_count && i < IGNORES_MAX; i++)
+		j->paths[rules->ignore.count++] = route->ignore[i];
+	j->declared = rules->ignore;
+	for (size_t i = 0; !route->ignore_named_only && i < count; i++)
+		j->paths[rules->ignore.count++] = defaults[i];
+	for (uint32_t i = 0; i < route->path_tolerance_count && i < PATH_RULES_MAX; i++) {
+		const struct plan_path_tolerance *t = &route->path_tolerances[i];
+
+		j->tolerances[rules->tolerance_count++] = (struct path_tolerance){t->path, {t->abs, t->rel}};
+	}
+	for (uint32_t i = 0; i < route->array_count && i < PATH_RULES_MAX; i++)
+		j->arrays[rules->array_count++] =
+		        (struct path_array){route->arrays[i].path, span_of(route->arrays[i].key)};
+}
+
 int compare_pair(const struct plan_route *route, const struct answer *live, const struct answer *candidate,
                  size_t work_bytes, struct comparison *out)
 {
@@ -292,10 +347,7 @@ int compare_pair(const struct plan_route *route, const struct answer *live, cons
 	int err;
 
 	*out = (struct comparison){0};
-	for (uint32_t i = 0; i < route->ignore_count && i < IGNORES_MAX; i++)
-		j.paths[i] = route->ignore[i];
-	j.ignore = (struct ignore_paths){j.paths, route->ignore_count < IGNORES_MAX ? route->ignore_count
-	                                                                            : IGNORES_MAX};
+	set_rules(&j);
 	pace_of_chunks(&live->pace, &out->live_pace);
 	pace_of_chunks(&candidate->pace, &out->candidate_pace);
 	if (live->grpc)
@@ -303,7 +355,7 @@ int compare_pair(const struct plan_route *route, const struct answer *live, cons
 	else if (live->status != candidate->status)
 		err = compare_status(&j, tensors_of(route->protocol, live->target));
 	else
-		err = compare_bodies(&j, route->protocol);
+		err = with_content(&j, compare_bodies(&j, route->protocol));
 	if (err)
 		comparison_fini(out);
 	else

@@ -19,14 +19,16 @@
 	X(LABEL_FLIP, "label_flip", "row")       /* argmax differs */                                        \
 	X(VALUE, "value", "row")                 /* a number, string or byte outside tolerance */            \
 	X(NONFINITE, "nonfinite", "row")         /* NaN or an infinity on one side; a VALUE, too */          \
-	X(ORDER, "order", "row")                 /* a declared ranking has other items, or another order */  \
+	X(ORDER, "order", "row")                 /* a declared ranking, a JSON array: another order */       \
 	X(DETECTION, "detection", "row")         /* a declared box has no match */                           \
 	X(ANSWER_TEXT, "answer_text", "row")     /* of a language model: the text differs */                 \
 	X(FINISH_REASON, "finish_reason", "row") /* ... why it ended */                                      \
 	X(TOOL_CALLS, "tool_calls", "row")       /* ... a call's name, or its arguments as JSON */           \
 	X(ANSWER_FLIP, "answer_flip", "row")     /* ... the declared final answer in it */                   \
 	X(JSON_BROKEN, "json_broken", "row")     /* ... live's text is JSON, the candidate's is not */       \
-	X(REFUSAL, "refusal", "row")             /* ... one refuses */
+	X(REFUSAL, "refusal", "row")             /* ... one refuses */                                       \
+	X(SCHEMA_BROKEN, "schema_broken", "row") /* ... live's text is valid by the schema, not so here */   \
+	X(CONTENT_FLAGGED, "content_flagged", "row") /* a text breaks a content rule that live's keeps */
 
 enum divergence {
 #define X(name, text, unit) DIVERGENCE_##name,
@@ -55,7 +57,8 @@ const char *divergence_unit(enum divergence);
 	X(rouge_l, has_text)                                                                                 \
 	X(chrf, has_text)                                                                                    \
 	X(same_start, has_text)                                                                              \
-	X(length_ratio, has_text)
+	X(length_ratio, has_text)                                                                            \
+	X(logprob_kl, has_logprobs)
 
 enum measure {
 #define X(name, has) MEASURE_##name,
@@ -87,7 +90,10 @@ struct row {
 	double mean_iou, detection_f1;          /* replay/boxes.h */
 	double edit_distance, token_f1, rouge_l, chrf, same_start, length_ratio; /* replay/text.h; NaN past
 	                                                                            its bounds */
-	bool has_scores;           /* in the comparison's scores */
+	bool has_logprobs;
+	double logprob_kl; /* mean over positions up to the first other token: Kullback-Leibler divergence of
+	                      the tokens that both tell, live's against the candidate's, in bits, at most 1 */
+	bool has_scores;   /* in the comparison's scores */
 	bool value_off, nonfinite; /* private: counted under VALUE, NONFINITE already */
 };
 
@@ -112,6 +118,9 @@ struct comparison {
 	char where[COMPARE_WHERE_MAX]; /* first divergence, for people: "outputs[0] row 3: 5 -> 8" */
 };
 
+/* JSON paths that are left out of generic JSON unless the plan says no: what every answer has of its own. */
+const char *const *compare_default_ignores(size_t *count_out);
+
 /* 0, ERR_PROTO (one side cannot be decoded: undecodable), ERR_NOMEM, ERR_LIMIT. Statuses that differ, or
  * equal statuses >= 400, need no decodable body. Protocol AUTO: predictions (predictions.h; what is no
  * tensor is JSON) when live's path ends in ":predict"; Open Inference Protocol when both bodies are
@@ -126,10 +135,11 @@ struct comparison {
  * Ignored by default in Open Inference answers: id, model_name, model_version, parameters.
  *
  * Answers of a language model, whole or streamed: each choice is a row (of embeddings, each vector), compared
- * by text, finish reason, tool calls and refusal; ignore paths are of each call's arguments. With an
- * answer_after, what follows it on the last line that begins with it, without commas and blanks around, is
- * the answer that is compared, and other words are measured only. An answer that carries an
- * error has another status than one that does not; two with errors are alike.
+ * by text, finish reason, tool calls and refusal, by the plan's content rules and schema; ignore paths,
+ * tolerances and arrays are of each call's arguments. With an answer_after, what follows it on the last line
+ * that begins with it, without commas and blanks around, is the answer that is compared, and other words are
+ * measured only. An answer that carries an error has another status than one that does not; two with errors
+ * are alike.
  *
  * A pair is gRPC when the content-type of either is: its status is grpc-status, its body messages, compared
  * one by one in their order. Statuses that differ need no decodable body; with equal ones, also failed ones,

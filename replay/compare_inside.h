@@ -10,6 +10,7 @@
 #include "replay/llm.h"
 #include "replay/oip.h"
 
+enum { DEFAULT_IGNORES_MAX = 16 };
 enum { RANKING_MAX = 256, RANKED_TEXTS_MAX = 1 << 14 }; /* items of a row, of a tensor */
 
 struct job {
@@ -22,8 +23,11 @@ struct job {
 	size_t message;   /* this is the one, from 0 */
 	size_t work_bytes;
 	struct tolerance tolerance;
-	struct ignore_paths ignore;
-	const char *paths[IGNORES_MAX];
+	struct jsondiff_rules rules;  /* of JSON; what is ignored by default comes last */
+	struct ignore_paths declared; /* by the plan alone */
+	struct path_tolerance tolerances[PATH_RULES_MAX];
+	struct path_array arrays[PATH_RULES_MAX];
+	const char *paths[IGNORES_MAX + DEFAULT_IGNORES_MAX];
 };
 
 /* The first divergence, for people; later ones are not kept. */
@@ -48,6 +52,10 @@ int compare_boxes(struct job *, unsigned tensor, const struct oip_tensor *live,
                   const struct oip_tensor *candidate) MUST_CHECK;
 void compare_regression(struct job *, const struct oip_answer *, const struct oip_tensor *live,
                         const struct oip_tensor *candidate);
+/* Of a row's texts: does the candidate's break a rule of the plan that live's does not; is it no longer valid
+ * by the plan's schema? The second: 0 or ERR_NOMEM. */
+void compare_content(struct job *, size_t row, struct span live, struct span candidate);
+int compare_schema(struct job *, size_t row, struct span live, struct span candidate) MUST_CHECK;
 /* How an API is named in a plan, and back. */
 uint32_t compare_llm_protocol(enum llm_api);
 enum llm_api compare_llm_api(uint32_t protocol);

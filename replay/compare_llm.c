@@ -59,7 +59,15 @@ static int measure_text(struct job *j, size_t at, struct span a, struct span b)
 {
 	struct row *row = &j->rows[at];
 	size_t room = j->work_bytes / 3;
-	int err = bounded(text_edit_distance(a, b, room, &row->edit_distance), &row->edit_distance);
+	int err;
+
+	row->has_text = span_eq(a, b);
+	if (row->has_text) {
+		row->edit_distance = 0;
+		row->token_f1 = row->rouge_l = row->chrf = row->same_start = row->length_ratio = 1;
+		return 0;
+	}
+	err = bounded(text_edit_distance(a, b, room, &row->edit_distance), &row->edit_distance);
 
 	if (!err)
 		err = text_token_f1(a, b, room, &row->token_f1);
@@ -159,6 +167,66 @@ static void compare_structure(struct job *j, size_t at, const struct llm_choice 
 	}
 }
 
+/* --- log probabilities --- */
+
+static const double MOST_BITS = 1;
+
+/* The element of `of` and those behind it that has that token; NULL: none has. */
+static const struct llm_token *same_token(const struct llm_token *of, uint64_t token)
+{
+	for (uint32_t i = 1; i <= of->top; i++)
+		if (of[i].token == token)
+			return &of[i];
+	return of->token == token ? of : NULL;
+}
+
+/* KL of the tokens that both tell, each side's probabilities made to add up to 1 over them; NaN: fewer than
+ * two. A token that is told twice, as chosen and among the others, counts once. */
+static double divergence_at(const struct llm_token *a, const struct llm_token *b)
+{
+	double p = 0, q = 0, sum = 0;
+	unsigned shared = 0;
+
+	for (uint32_t i = 0; i <= a->top; i++) {
+		const struct llm_token *other = same_token(b, a[i].token);
+
+		if (!other || (i == 0 && a->top && same_token(a, a->token) != a))
+			continue;
+		shared++;
+		p += exp(a[i].logprob);
+		q += exp(other->logprob);
+		sum += exp(a[i].logprob) * (a[i].logprob - other->logprob);
+	}
+	if (shared < 2 || !(p > 0) || !(q > 0) || !isfinite(sum))
+		return NAN;
+	return fmax(0, (sum / p - log(p / q)) / log(2));
+}
+
+/* Up to the first token that differs, and there too: what was said before is the same on both sides. */
+static void measure_logprobs(struct row *row, const struct llm_choice *live,
+                             const struct llm_choice *candidate)
+{
+	const struct llm_token *a = (const void *)buf_span(&live->tokens).data;
+	const struct llm_token *b = (const void *)buf_span(&candidate->tokens).data;
+	size_t n = buf_len(&live->tokens) / sizeof *a, m = buf_len(&candidate->tokens) / sizeof *b,
+	       positions = 0;
+	double sum = 0;
+	bool same = true;
+
+	for (size_t i = 0, k = 0; same && i < n && k < m; i += 1 + a[i].top, k += 1 + b[k].top) {
+		double bits = divergence_at(&a[i], &b[k]);
+
+		same = a[i].token == b[k].token;
+		if (isnan(bits))
+			continue;
+		sum += bits;
+		positions++;
+	}
+	row->has_logprobs = positions > 0;
+	if (positions)
+		row->logprob_kl = fmin(MOST_BITS, sum / (double)positions);
+}
+
 /* --- tool calls --- */
 
 /* The n-th call of a choice, in the order they came; NULL: it has fewer. */
@@ -179,6 +247,7 @@ static struct span arguments_of(const struct llm_tool *t)
 /* 1 when they mean the same, 0, or ERR_NOMEM. What is no JSON is compared as bytes. */
 static int same_tool(struct job *j, const struct llm_tool *a, const struct llm_tool *b)
 {
+	struct jsondiff_rules rules = j->rules;
 	struct jsondiff diff;
 	int err;
 
@@ -186,10 +255,11 @@ static int same_tool(struct job *j, const struct llm_tool *a, const struct llm_t
 		return 0;
 	if (span_eq(arguments_of(a), arguments_of(b)))
 		return 1;
-	err = jsondiff(arguments_of(a), arguments_of(b), j->tolerance, j->ignore, j->work_bytes / 3, &diff);
+	rules.ignore = j->declared;
+	err = jsondiff_by(arguments_of(a), arguments_of(b), &rules, j->work_bytes / 3, &diff);
 	if (err)
 		return err == ERR_NOMEM ? err : 0;
-	return !(diff.missing || diff.extra || diff.type || diff.value);
+	return !(diff.missing || diff.extra || diff.type || diff.value || diff.order);
 }
 
 static int compare_tools(struct job *j, size_t at, const struct llm_answer *live,
@@ -231,6 +301,11 @@ static int compare_choice(struct job *j, size_t at, const struct llm_answer *liv
 	if (err)
 		return err;
 	compare_structure(j, at, a, b);
+	compare_content(j, at, buf_span(&a->text), buf_span(&b->text));
+	measure_logprobs(&j->rows[at], a, b);
+	err = compare_schema(j, at, buf_span(&a->text), buf_span(&b->text));
+	if (err)
+		return err;
 	if (j->route->answer_after[0])
 		compare_final_answers(j, at, buf_span(&a->text), buf_span(&b->text),
 		                      span_of(j->route->answer_after));
@@ -316,12 +391,14 @@ static void tell_pace(const struct answer *from, const struct llm_answer *read, 
 
 int compare_llm(struct job *j, enum llm_api api)
 {
-	struct llm_answer live, candidate = {0};
-	bool same = span_eq(j->live->body, j->candidate->body);
+	struct llm_answer live, candidate;
+	bool both = false, same = span_eq(j->live->body, j->candidate->body);
 	int err = llm_read(api, j->live->body, j->work_bytes / 3, &live);
 
-	if (!err && !same)
+	if (!err && !same) {
+		both = true;
 		err = llm_read(api, j->candidate->body, j->work_bytes / 3, &candidate);
+	}
 	if (!err)
 		err = compare_answers(j, &live, same ? &live : &candidate);
 	if (!err) {
@@ -329,6 +406,7 @@ int compare_llm(struct job *j, enum llm_api api)
 		tell_pace(j->candidate, same ? &live : &candidate, &j->out->candidate_pace);
 	}
 	llm_fini(&live);
-	llm_fini(&candidate);
+	if (both)
+		llm_fini(&candidate);
 	return err;
 }

@@ -91,8 +91,8 @@ static bool tensor_ignored(const struct job *j, size_t index)
 {
 	const struct path_step steps[] = {{SPAN("outputs"), 0}, {{NULL, 0}, index}, {SPAN("data"), 0}};
 
-	return jsondiff_ignored(j->ignore, steps, 1) || jsondiff_ignored(j->ignore, steps, 2) ||
-	       jsondiff_ignored(j->ignore, steps, 3);
+	return jsondiff_ignored(j->declared, steps, 1) || jsondiff_ignored(j->declared, steps, 2) ||
+	       jsondiff_ignored(j->declared, steps, 3);
 }
 
 size_t compare_oip_rows(const struct job *j, const struct oip_answer *live)

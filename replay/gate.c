@@ -229,6 +229,24 @@ static void evaluate(const struct plan_gate *gate, const struct gate_input *in, 
 	case GATE_TOOL_CALLS_RATE:
 		evaluate_class(DIVERGENCE_TOOL_CALLS, in, gate->limit, r);
 		break;
+	case GATE_REFUSAL_RATE:
+		evaluate_class(DIVERGENCE_REFUSAL, in, gate->limit, r);
+		break;
+	case GATE_ANSWER_FLIP_RATE:
+		evaluate_class(DIVERGENCE_ANSWER_FLIP, in, gate->limit, r);
+		break;
+	case GATE_JSON_BROKEN_RATE:
+		evaluate_class(DIVERGENCE_JSON_BROKEN, in, gate->limit, r);
+		break;
+	case GATE_SCHEMA_BROKEN_RATE:
+		evaluate_class(DIVERGENCE_SCHEMA_BROKEN, in, gate->limit, r);
+		break;
+	case GATE_CONTENT_FLAGGED_RATE:
+		evaluate_class(DIVERGENCE_CONTENT_FLAGGED, in, gate->limit, r);
+		break;
+	case GATE_LOGPROB_KL_MEAN:
+		evaluate_mean(MEASURE_logprob_kl, in, r);
+		break;
 	case GATE_JS_MEAN:
 		evaluate_mean(MEASURE_js_bits, in, r);
 		break;

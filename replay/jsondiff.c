@@ -84,12 +84,51 @@ static bool path_matches(const char *pattern, const struct path_step *steps, siz
 	return true;
 }
 
+/* Most patterns end otherwise than most paths. */
+static bool may_end(const char *pattern, const struct path_step *last)
+{
+	size_t len = strlen(pattern);
+
+	if (!last->key.data)
+		return pattern[len - 1] == ']';
+	return len > last->key.len && pattern[len - last->key.len - 1] == '.' &&
+	       memcmp(pattern + len - last->key.len, last->key.data, last->key.len) == 0;
+}
+
+bool jsondiff_path_is(const char *pattern, const struct path_step *steps, size_t count)
+{
+	if (count && pattern[0] && !may_end(pattern, &steps[count - 1]))
+		return false;
+	return pattern[0] == '$' && path_matches(pattern + 1, steps, count);
+}
+
 bool jsondiff_ignored(struct ignore_paths ignore, const struct path_step *steps, size_t count)
 {
 	for (size_t i = 0; i < ignore.count; i++)
-		if (ignore.paths[i][0] == '$' && path_matches(ignore.paths[i] + 1, steps, count))
+		if (jsondiff_path_is(ignore.paths[i], steps, count))
 			return true;
 	return false;
+}
+
+bool jsondiff_is_ignored(const struct jsondiff_walk *w)
+{
+	return jsondiff_ignored(w->rules->ignore, w->steps, w->depth);
+}
+
+struct tolerance jsondiff_tolerance(const struct jsondiff_walk *w)
+{
+	for (size_t i = w->rules->tolerance_count; i-- > 0;)
+		if (jsondiff_path_is(w->rules->tolerances[i].path, w->steps, w->depth))
+			return w->rules->tolerances[i].within;
+	return w->rules->tolerance;
+}
+
+const struct path_array *jsondiff_array_rule(const struct jsondiff_walk *w)
+{
+	for (size_t i = w->rules->array_count; i-- > 0;)
+		if (jsondiff_path_is(w->rules->arrays[i].path, w->steps, w->depth))
+			return &w->rules->arrays[i];
+	return NULL;
 }
 
 int jsondiff_key_order(struct span a, struct span b)
@@ -139,6 +178,9 @@ void jsondiff_report(struct jsondiff_walk *w, uint32_t *counter, const char *wha
 {
 	char path[JSONDIFF_WHERE_MAX - 32];
 
+	w->silent++;
+	if (w->quiet)
+		return;
 	(*counter)++;
 	note_path(w);
 	if (w->out->where[0])
@@ -260,7 +302,7 @@ static bool is_ignored(struct pair *p, size_t kept)
 	if (p->ignored && p->ignored <= kept)
 		return true;
 	for (p->ignored = kept + 1; p->ignored <= p->walk->depth; p->ignored++)
-		if (jsondiff_ignored(p->walk->ignore, p->walk->steps, p->ignored))
+		if (jsondiff_ignored(p->walk->rules->ignore, p->walk->steps, p->ignored))
 			return true;
 	p->ignored = 0;
 	return false;
@@ -298,13 +340,26 @@ static bool is_value(enum json_token token)
 	return token != JSON_KEY && token != JSON_OBJECT_END && token != JSON_ARRAY_END && token != JSON_END;
 }
 
-/* 1: alike so far, 0 or an error. */
-static int is_alike(const struct pair *p, enum json_token type)
+/* 1: alike, 0 or an error; where a path has a tolerance of its own, OUT_OF_STEP too. */
+static int numbers_alike(struct pair *p)
+{
+	size_t kept;
+
+	if (!p->walk->rules->tolerance_count || span_eq(p->live.text, p->candidate.text))
+		return jsondiff_number_eq(p->walk->rules->tolerance, p->live.text, p->candidate.text);
+	if (place(p, &kept))
+		return OUT_OF_STEP;
+	p->seen_depth = p->ignored = 0; /* settle() looks again at what is ignored here */
+	return jsondiff_number_eq(jsondiff_tolerance(p->walk), p->live.text, p->candidate.text);
+}
+
+/* 1: alike so far, 0, OUT_OF_STEP or an error. */
+static int is_alike(struct pair *p, enum json_token type)
 {
 	if (type == JSON_OBJECT || type == JSON_ARRAY)
 		return 1;
 	if (type == JSON_NUMBER)
-		return jsondiff_number_eq(p->walk->tolerance, p->live.text, p->candidate.text);
+		return numbers_alike(p);
 	return jsondiff_string_eq(p->live.text, p->candidate.text);
 }
 
@@ -315,7 +370,7 @@ static int on_values(struct pair *p, enum json_token live, enum json_token candi
 	int result = same ? is_alike(p, live) : 0;
 
 	if (result)
-		return result < 0 ? result : 0;
+		return result == 1 ? 0 : result;
 	if (!same && (json_skip(&p->live, live) || json_skip(&p->candidate, candidate)))
 		return OUT_OF_STEP;
 	result = settle(p);
@@ -358,20 +413,34 @@ static int in_step(struct jsondiff_walk *w, struct span live, struct span candid
 	return err;
 }
 
-int jsondiff(struct span live, struct span candidate, struct tolerance tolerance, struct ignore_paths ignore,
-             size_t work_bytes, struct jsondiff *out)
+/* Elements of an array may only have changed places: two of them differ then. */
+static bool may_be_order(const struct jsondiff *out)
 {
-	struct jsondiff_walk w = {.tolerance = tolerance, .ignore = ignore, .out = out};
+	return out->value + out->type > 1;
+}
+
+int jsondiff_by(struct span live, struct span candidate, const struct jsondiff_rules *rules,
+                size_t work_bytes, struct jsondiff *out)
+{
+	struct jsondiff_walk w = {.rules = rules, .out = out};
 	size_t most = work_bytes / 2 < JSONDIFF_NODES_MAX ? work_bytes / 2 : JSONDIFF_NODES_MAX;
 	int err = OUT_OF_STEP;
 
 	*out = (struct jsondiff){0};
 	/* what two strings take to be decoded stays within the documents' lengths */
-	if (live.len <= most && candidate.len <= most)
+	if (live.len <= most && candidate.len <= most && !rules->array_count)
 		err = in_step(&w, live, candidate);
-	if (err != OUT_OF_STEP)
+	if (err != OUT_OF_STEP && (err || !may_be_order(out)))
 		return err;
 	*out = (struct jsondiff){0};
 	w.depth = 0;
 	return jsondiff_tree(&w, live, candidate, work_bytes);
+}
+
+int jsondiff(struct span live, struct span candidate, struct tolerance tolerance, struct ignore_paths ignore,
+             size_t work_bytes, struct jsondiff *out)
+{
+	struct jsondiff_rules rules = {.tolerance = tolerance, .ignore = ignore};
+
+	return jsondiff_by(live, candidate, &rules, work_bytes, out);
 }

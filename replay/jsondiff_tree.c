@@ -6,33 +6,15 @@
 
 #include <stdlib.h>
 
-enum { NONE = UINT32_MAX };
-
-struct node {
-	enum json_token type;
-	struct span key, text; /* unescaped and without quotes for keys and strings */
-	uint32_t child, next, children;
-};
-
-struct tree {
-	struct node *nodes;
-	uint32_t count, cap;
-	size_t most;        /* values that its share of the memory has room for */
-	struct buf strings; /* reserved once, so that spans into it stay */
-};
+enum { NONE = JSONDIFF_NONE };
 
 struct keyed {
 	struct span key;
 	uint32_t node;
 };
 
-struct walk {
-	const struct tree *live, *candidate;
-	struct jsondiff_walk *base;
-};
-
 /* Text of a key or string token; escaped ones are decoded into the tree's buffer. */
-static int tree_text(struct tree *t, const struct json_reader *r, struct span *out)
+static int tree_text(struct jsondiff_nodes *t, const struct json_reader *r, struct span *out)
 {
 	size_t from;
 
@@ -47,13 +29,13 @@ static int tree_text(struct tree *t, const struct json_reader *r, struct span *o
 	return t->strings.err;
 }
 
-static int tree_add(struct tree *t, struct node node, uint32_t *index_out)
+static int tree_add(struct jsondiff_nodes *t, struct jsondiff_node node, uint32_t *index_out)
 {
 	if (t->count >= t->most)
 		return ERR_NOMEM;
 	if (t->count == t->cap) {
 		uint32_t cap = t->cap ? t->cap * 2 : 64;
-		struct node *nodes;
+		struct jsondiff_node *nodes;
 
 		if (t->count >= JSONDIFF_NODES_MAX)
 			return ERR_LIMIT;
@@ -78,7 +60,7 @@ static int keyed_order(const void *a, const void *b)
 }
 
 /* Relink an object's members in key order, so that two objects are compared by one merge. */
-static int tree_sort(struct tree *t, uint32_t object)
+static int tree_sort(struct jsondiff_nodes *t, uint32_t object)
 {
 	uint32_t n = t->nodes[object].children, at = t->nodes[object].child;
 	struct keyed *members;
@@ -103,10 +85,10 @@ struct level {
 };
 
 /* Append a value to its container; a container opens a level. */
-static int tree_value(struct tree *t, const struct json_reader *r, enum json_token token, struct span key,
-                      struct level *levels, int *depth)
+static int tree_value(struct jsondiff_nodes *t, const struct json_reader *r, enum json_token token,
+                      struct span key, struct level *levels, int *depth)
 {
-	struct node node = {.type = token, .key = key, .text = r->text, .child = NONE, .next = NONE};
+	struct jsondiff_node node = {.type = token, .key = key, .text = r->text, .child = NONE, .next = NONE};
 	struct level *up = *depth ? &levels[*depth - 1] : NULL;
 	uint32_t index;
 	int err = token == JSON_STRING ? tree_text(t, r, &node.text) : 0;
@@ -128,9 +110,11 @@ static int tree_value(struct tree *t, const struct json_reader *r, enum json_tok
 	return 0;
 }
 
-/* A value takes its node and, while its object is sorted, a place in the order; all strings at most the text.
- */
-static int tree_read(struct tree *t, struct span doc, size_t work_bytes)
+/* A value takes its node and, while its object is sorted or its array compared, a place in the order; all
+ * strings at most the text. */
+enum { PER_VALUE = sizeof(struct jsondiff_node) + sizeof(struct keyed) + sizeof(struct jsondiff_element) };
+
+static int tree_read(struct jsondiff_nodes *t, struct span doc, size_t work_bytes)
 {
 	struct level levels[JSON_DEPTH_MAX + 1];
 	struct span key = {NULL, 0};
@@ -138,9 +122,9 @@ static int tree_read(struct tree *t, struct span doc, size_t work_bytes)
 	enum json_token token = JSON_MORE;
 	int depth = 0, err;
 
-	*t = (struct tree){0};
+	*t = (struct jsondiff_nodes){0};
 	if (work_bytes > doc.len)
-		t->most = (work_bytes - doc.len) / (sizeof(struct node) + sizeof(struct keyed));
+		t->most = (work_bytes - doc.len) / PER_VALUE;
 	buf_init(&t->strings, doc.len);
 	json_reader_init(&reader, doc, JSON_NONFINITE);
 	while (!(err = json_next(&reader, &token)) && token != JSON_END) {
@@ -160,72 +144,54 @@ static int tree_read(struct tree *t, struct span doc, size_t work_bytes)
 	return err;
 }
 
-static void tree_fini(struct tree *t)
+static void tree_fini(struct jsondiff_nodes *t)
 {
 	free(t->nodes);
 	buf_fini(&t->strings);
 }
 
-static int diff_value(struct walk *w, const struct node *live, const struct node *candidate);
-
-/* One child position; either side may be absent. */
-static int diff_child(struct walk *w, struct path_step step, const struct node *live,
-                      const struct node *candidate)
+int jsondiff_child(struct jsondiff_sides *w, struct path_step step, const struct jsondiff_node *live,
+                   const struct jsondiff_node *candidate)
 {
 	int err = 0;
 
 	w->base->steps[w->base->depth++] = step;
-	if (jsondiff_ignored(w->base->ignore, w->base->steps, w->base->depth))
+	if (jsondiff_is_ignored(w->base))
 		goto out;
 	if (!candidate)
 		jsondiff_report(w->base, &w->base->out->missing, "missing");
 	else if (!live)
 		jsondiff_report(w->base, &w->base->out->extra, "extra");
 	else
-		err = diff_value(w, live, candidate);
+		err = jsondiff_values(w, live, candidate);
 out:
 	w->base->depth--;
 	return err;
 }
 
-static const struct node *node_at(const struct tree *t, uint32_t index)
+static int diff_object(struct jsondiff_sides *w, const struct jsondiff_node *live,
+                       const struct jsondiff_node *candidate)
 {
-	return index == NONE ? NULL : &t->nodes[index];
-}
-
-static int diff_object(struct walk *w, const struct node *live, const struct node *candidate)
-{
-	const struct node *a = node_at(w->live, live->child), *b = node_at(w->candidate, candidate->child);
+	const struct jsondiff_node *a = jsondiff_node_at(w->live, live->child);
+	const struct jsondiff_node *b = jsondiff_node_at(w->candidate, candidate->child);
 	int err = 0;
 
 	while (!err && (a || b)) {
 		int order = !a ? 1 : !b ? -1 : jsondiff_key_order(a->key, b->key);
 
-		err = diff_child(w, (struct path_step){order <= 0 ? a->key : b->key, 0},
-		                 order <= 0 ? a : NULL, order >= 0 ? b : NULL);
+		err = jsondiff_child(w, (struct path_step){order <= 0 ? a->key : b->key, 0},
+		                     order <= 0 ? a : NULL, order >= 0 ? b : NULL);
 		if (order <= 0)
-			a = node_at(w->live, a->next);
+			a = jsondiff_node_at(w->live, a->next);
 		if (order >= 0)
-			b = node_at(w->candidate, b->next);
-	}
-	return err;
-}
-
-static int diff_array(struct walk *w, const struct node *live, const struct node *candidate)
-{
-	const struct node *a = node_at(w->live, live->child), *b = node_at(w->candidate, candidate->child);
-	int err = 0;
-
-	for (size_t i = 0; !err && (a || b); i++) {
-		err = diff_child(w, (struct path_step){{NULL, 0}, i}, a, b);
-		a = a ? node_at(w->live, a->next) : NULL;
-		b = b ? node_at(w->candidate, b->next) : NULL;
+			b = jsondiff_node_at(w->candidate, b->next);
 	}
 	return err;
 }
 
 /* Recursion is bounded by JSON_DEPTH_MAX. */
-static int diff_value(struct walk *w, const struct node *live, const struct node *candidate)
+int jsondiff_values(struct jsondiff_sides *w, const struct jsondiff_node *live,
+                    const struct jsondiff_node *candidate)
 {
 	int equal;
 
@@ -237,12 +203,12 @@ static int diff_value(struct walk *w, const struct node *live, const struct node
 	case JSON_OBJECT:
 		return diff_object(w, live, candidate);
 	case JSON_ARRAY:
-		return diff_array(w, live, candidate);
+		return jsondiff_arrays(w, live, candidate);
 	case JSON_NUMBER:
-		equal = jsondiff_number_eq(w->base->tolerance, live->text, candidate->text);
+		equal = jsondiff_number_eq(jsondiff_tolerance(w->base), live->text, candidate->text);
 		break;
 	default:
-		equal = span_eq(live->text, candidate->text);
+		equal = span_eq(live->text, candidate->text) && live->type == candidate->type;
 	}
 	if (!equal)
 		jsondiff_report(w->base, &w->base->out->value, "value differs");
@@ -251,14 +217,14 @@ static int diff_value(struct walk *w, const struct node *live, const struct node
 
 int jsondiff_tree(struct jsondiff_walk *base, struct span live, struct span candidate, size_t work_bytes)
 {
-	struct tree a, b = {0};
-	struct walk w = {&a, &b, base};
+	struct jsondiff_nodes a, b = {0};
+	struct jsondiff_sides w = {&a, &b, base};
 	int err = tree_read(&a, live, work_bytes / 2);
 
 	if (!err)
 		err = tree_read(&b, candidate, work_bytes / 2);
 	if (!err)
-		err = diff_value(&w, a.nodes, b.nodes);
+		err = jsondiff_values(&w, a.nodes, b.nodes);
 	tree_fini(&a);
 	tree_fini(&b);
 	return err;

@@ -12,6 +12,8 @@
 
 #include "capture/found.h"
 #include "capture/head.h"
+#include "proto/base/log.h"
+#include "proto/coding.h"
 #include "proto/grpc.h"
 #include "replay/masked_paths.h"
 #include "replay/plant.h"
@@ -49,6 +51,18 @@ static struct answer answer_of(const struct leg *client, const struct leg *leg, 
 	                       .target = head_target(request),
 	                       .encoding = head_field(head, SPAN("grpc-encoding")),
 	                       .pace = {asked_ns, marks, count}};
+}
+
+/* A body in a coding that is known (RFC 9110 8.4.1) is compared as what it holds; one that is damaged as it
+ * is. */
+static void decode(const struct leg *leg, struct answer *a, struct buf *decoded)
+{
+	struct span coding = head_field(buf_span(&leg->head), SPAN("content-encoding"));
+
+	if (!coding.len || !coding_known(coding) || coding_decode(coding, a->body, decoded))
+		return;
+	a->body = buf_span(decoded);
+	a->pace.coded = true;
 }
 
 static uint64_t us_between(uint64_t from_ns, uint64_t to_ns)
@@ -96,6 +110,38 @@ bool judge_reference_pending(const struct exchange *x, unsigned candidate)
 		return false;
 	at = ledger_cell(judge.env->ledger, x->slot, x->id, b);
 	return at > STAGE_NONE && at < OUTCOME_FIRST;
+}
+
+/* --- who answered --- */
+
+static void read_version(const struct exchange *x, unsigned leg, struct answer *answer, struct version *out)
+{
+	const struct plan_route *route = &judge.env->plan->routes[x->route];
+	unsigned c = leg - LEG_CANDIDATE;
+	bool rewritten = leg >= LEG_CANDIDATE && route->candidates[c].rewrite.path_count;
+
+	version_answered(answer, buf_span(&x->legs[leg]->head), route->version_header, rewritten, out);
+}
+
+static void read_versions(const struct exchange *x, unsigned candidate, struct results_pair *p,
+                          struct versions *out)
+{
+	unsigned b = judge_baseline(&judge.env->plan->routes[x->route]);
+	const struct leg *client = x->legs[LEG_CLIENT];
+	struct answer live = p->live;
+
+	*out = (struct versions){0};
+	if (p->against_baseline)
+		live = answer_of(client, x->legs[LEG_LIVE], 0);
+	version_asked(&p->live, p->request_body, &out->asked);
+	read_version(x, LEG_LIVE, &live, &out->sides[VERSION_LIVE]);
+	read_version(x, LEG_CANDIDATE + candidate, &p->other, &out->sides[VERSION_CANDIDATE]);
+	if (b != candidate && b < CANDIDATES_MAX && judge_has(x, LEG_CANDIDATE + b)) {
+		struct answer baseline = answer_of(client, x->legs[LEG_CANDIDATE + b], 0);
+
+		read_version(x, LEG_CANDIDATE + b, &baseline, &out->sides[VERSION_BASELINE]);
+	}
+	p->versions = out;
 }
 
 /* --- where it differs, and where the baseline did --- */
@@ -251,14 +297,23 @@ static int compare(const struct results_pair *p, size_t work_bytes, struct compa
 	return err;
 }
 
-uint8_t judge_compare(struct exchange *x, unsigned candidate)
+static void tell_change(void)
+{
+	const char *what = results_changed(judge.results);
+
+	if (what)
+		LOG(WARN, "version_changed", log_text("what", what));
+}
+
+static uint8_t compare_exchange(struct exchange *x, unsigned candidate, struct buf decoded[2],
+                                size_t work_bytes)
 {
 	const struct leg *client = x->legs[LEG_CLIENT], *live = x->legs[LEG_LIVE];
 	const struct leg *other = x->legs[LEG_CANDIDATE + candidate], *against = reference(x, candidate);
 	struct comparison comparison = {0};
+	struct versions versions;
 	struct results_pair pair = {
 	        .id = x->id, .route = x->route, .candidate = (uint16_t)candidate, .comparison = &comparison};
-	size_t work_bytes = judge.limit_bytes - fold_bytes(judge.fold);
 	const struct plan_route *route = &judge.env->plan->routes[x->route];
 	int err;
 
@@ -271,6 +326,9 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	pair.drilled = (other->flags | (pair.against_baseline ? against->flags : 0)) & RECORD_DRILLED;
 	pair.live = answer_of(client, against, against == live ? client->end_ns : against->start_ns);
 	pair.other = answer_of(client, other, other->start_ns);
+	decode(against, &pair.live, &decoded[0]);
+	decode(other, &pair.other, &decoded[1]);
+	work_bytes -= buf_len(&decoded[0]) + buf_len(&decoded[1]);
 	err = compare(&pair, work_bytes, &comparison);
 	if (err)
 		return err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_UNDECODABLE;
@@ -288,11 +346,27 @@ uint8_t judge_compare(struct exchange *x, unsigned candidate)
 	pair.control = control(route, &pair, work_bytes);
 	if (route->candidates[candidate].baseline && x->slot < JUDGE_SLOTS_WATCHED)
 		keep_noise(x, &pair);
+	read_versions(x, candidate, &pair, &versions);
 	err = results_add(judge.results, &pair);
+	tell_change();
 	if (!err)
 		guards_observe(judge.env, x->route, (uint16_t)candidate, &comparison, judge.turn_ns);
 	comparison_fini(&comparison);
 	if (err && err != ERR_NOMEM)
 		judge_give_up_batch();
 	return !err ? OUTCOME_COMPARED : err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_DISK;
+}
+
+uint8_t judge_compare(struct exchange *x, unsigned candidate)
+{
+	size_t work_bytes = judge.limit_bytes - fold_bytes(judge.fold);
+	struct buf decoded[2];
+	uint8_t outcome;
+
+	buf_init(&decoded[0], work_bytes / 4);
+	buf_init(&decoded[1], work_bytes / 4);
+	outcome = compare_exchange(x, candidate, decoded, work_bytes);
+	buf_fini(&decoded[0]);
+	buf_fini(&decoded[1]);
+	return outcome;
 }

@@ -1,13 +1,14 @@
 #include "replay/llm.h"
 
 #include <openssl/evp.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "proto/sse.h"
 #include "replay/llm_inside.h"
 
 /* Beside what grows with the body: buffers start at 256 bytes. */
-enum { FIXED_BYTES = (2 * LLM_CHOICES_MAX + 2 * LLM_TOOLS_MAX) * 256 };
+enum { FIXED_BYTES = (3 * LLM_CHOICES_MAX + 2 * LLM_TOOLS_MAX) * 256 };
 /* Texts in doubled buffers, the joined data of an event, and where pieces ended. */
 enum { BYTES_PER_BYTE = 5 };
 
@@ -16,7 +17,9 @@ struct llm_choice *llm_choice(struct llm_answer *a, uint64_t index)
 	if (index >= LLM_CHOICES_MAX)
 		return NULL;
 	while (a->choice_count <= index) {
+		a->choices[a->choice_count].refused = false;
 		buf_init(&a->choices[a->choice_count].text, a->limit_bytes);
+		buf_init(&a->choices[a->choice_count].tokens, SIZE_MAX / 2);
 		buf_init(&a->choices[a->choice_count++].finish, a->limit_bytes);
 	}
 	return &a->choices[index];
@@ -34,6 +37,7 @@ struct llm_tool *llm_tool(struct llm_answer *a, uint64_t choice, uint64_t index)
 	t = &a->tools[a->tool_count++];
 	t->choice = choice;
 	t->index = index;
+	t->id = 0;
 	buf_init(&t->name, a->limit_bytes);
 	buf_init(&t->arguments, a->limit_bytes);
 	return t;
@@ -175,7 +179,7 @@ static int add_document(enum llm_api api, struct llm_answer *a, struct span docu
 /* What has come so far: it grows with each piece. */
 static size_t brought(const struct llm_answer *a)
 {
-	size_t sum = 0;
+	size_t sum = a->thought;
 
 	for (unsigned i = 0; i < a->choice_count; i++)
 		sum += buf_len(&a->choices[i].text);
@@ -212,7 +216,7 @@ static int read_events(enum llm_api api, struct span body, struct llm_answer *a)
 	while ((err = sse_next(&r, &e)) > 0) {
 		if (span_eq(e.name, SPAN("error")))
 			a->failed = true;
-		if (span_eq(e.data, SPAN("[DONE]")) || (e.data.data[0] != '{' && a->failed))
+		if (span_starts(e.data, SPAN("[DONE]")) || (e.data.data[0] != '{' && a->failed))
 			continue;
 		err = add_piece(api, a, e.data, body.len - r.left.len);
 		if (err)
@@ -227,7 +231,7 @@ static int read_documents(enum llm_api api, struct span body, struct llm_answer 
 	struct span document, left = body;
 	int err;
 
-	while ((err = json_document_next(&left, 0, &document)) > 0) {
+	while ((err = json_document_next(&left, JSON_NONFINITE, &document)) > 0) {
 		err = add_piece(api, a, document, body.len - left.len);
 		if (err)
 			return err;
@@ -250,7 +254,9 @@ static int sticky_error(const struct llm_answer *a)
 	int err = 0;
 
 	for (unsigned i = 0; i < a->choice_count && !err; i++)
-		err = a->choices[i].text.err ? a->choices[i].text.err : a->choices[i].finish.err;
+		err = a->choices[i].text.err     ? a->choices[i].text.err
+		      : a->choices[i].finish.err ? a->choices[i].finish.err
+		                                 : a->choices[i].tokens.err;
 	if (!err)
 		err = a->pieces.err;
 	for (unsigned i = 0; i < a->tool_count && !err; i++)
@@ -273,11 +279,14 @@ int llm_read(enum llm_api api, struct span body, size_t work_bytes, struct llm_a
 {
 	int err;
 
-	*out = (struct llm_answer){.limit_bytes = body.len};
+	memset(out, 0, offsetof(struct llm_answer, choices));
+	out->limit_bytes = body.len;
 	if (work_bytes < FIXED_BYTES || (work_bytes - FIXED_BYTES) / BYTES_PER_BYTE < body.len)
 		return ERR_NOMEM;
 	buf_init(&out->pieces, LLM_PIECES_MAX * sizeof(size_t));
 	out->room_max = (work_bytes - FIXED_BYTES - BYTES_PER_BYTE * body.len) / sizeof(double);
+	out->token_room =
+	        out->room_max * sizeof(double) / (2 * sizeof(struct llm_token)); /* buffers double */
 	err = is_events(body) ? read_events(api, body, out) : read_documents(api, body, out);
 	if (!err)
 		err = sticky_error(out);
@@ -290,6 +299,7 @@ void llm_fini(struct llm_answer *a)
 	for (unsigned i = 0; i < a->choice_count; i++) {
 		buf_fini(&a->choices[i].text);
 		buf_fini(&a->choices[i].finish);
+		buf_fini(&a->choices[i].tokens);
 	}
 	for (unsigned i = 0; i < a->tool_count; i++) {
 		buf_fini(&a->tools[i].name);
@@ -341,10 +351,10 @@ static enum llm_api api_of_document(struct span document)
 	if (document.data[0] == '[') {
 		struct json_elements e;
 
-		json_elements_init(&e, document, 0);
+		json_elements_init(&e, document, JSON_NONFINITE);
 		if (json_elements_next(&e, &document) <= 0)
 			return LLM_APIS;
-		return json_pick(document, 0, names + 8, 1, m) || !m[0].len ? LLM_APIS : LLM_TGI;
+		return json_pick(document, JSON_NONFINITE, names + 8, 1, m) || !m[0].len ? LLM_APIS : LLM_TGI;
 	}
 	if (json_pick(document, JSON_NONFINITE, names, 10, m))
 		return LLM_APIS;
@@ -374,7 +384,8 @@ enum llm_api llm_api_of(struct span target, struct span body)
 	if (api != LLM_APIS)
 		return api;
 	if (!is_events(body))
-		return json_document_next(&body, 0, &document) > 0 ? api_of_document(document) : LLM_APIS;
+		return json_document_next(&body, JSON_NONFINITE, &document) > 0 ? api_of_document(document)
+		                                                                : LLM_APIS;
 	sse_init(&r, body, body.len);
 	if (sse_next(&r, &e) > 0)
 		api = api_of_document(e.data);

@@ -13,7 +13,7 @@ static int add_block(struct llm_answer *a, struct span block, uint64_t index, bo
 	struct llm_choice *c = llm_choice(a, 0);
 	struct llm_tool *t;
 	struct span m[4];
-	int err = json_pick(block, 0, names, 4, m);
+	int err = json_pick(block, JSON_NONFINITE, names, 4, m);
 
 	if (err)
 		return err;
@@ -32,13 +32,14 @@ static int add_block(struct llm_answer *a, struct span block, uint64_t index, bo
 
 static int add_delta(struct llm_answer *a, struct span delta, uint64_t index)
 {
-	static const char *const names[] = {"type", "text", "partial_json"};
+	static const char *const names[] = {"type", "text", "partial_json", "thinking"};
 	struct llm_tool *t;
-	struct span m[3];
-	int err = json_pick(delta, 0, names, 3, m);
+	struct span m[4];
+	int err = json_pick(delta, JSON_NONFINITE, names, 4, m);
 
 	if (err)
 		return err;
+	llm_think(a, m[3]);
 	if (json_string_eq(m[0], SPAN("text_delta")))
 		llm_append(&llm_choice(a, 0)->text, m[1]);
 	if (!json_string_eq(m[0], SPAN("input_json_delta")))
@@ -54,7 +55,7 @@ static int add_usage(struct llm_answer *a, struct span usage)
 {
 	static const char *const names[] = {"input_tokens", "output_tokens"};
 	struct span m[2];
-	int err = json_pick(usage, 0, names, 2, m);
+	int err = json_pick(usage, JSON_NONFINITE, names, 2, m);
 
 	if (err)
 		return err;
@@ -69,13 +70,17 @@ static int add_message(struct llm_answer *a, struct span message)
 	struct json_elements e;
 	struct span block, m[3];
 	uint64_t at = 0;
-	int err = json_pick(message, 0, names, 3, m);
+	int err = json_pick(message, JSON_NONFINITE, names, 3, m);
 
 	if (err)
 		return err;
 	a->told = true;
 	llm_replace(&llm_choice(a, 0)->finish, m[1]);
-	json_elements_init(&e, m[0].len ? m[0] : SPAN("[]"), 0);
+	if (m[0].len && m[0].data[0] == '"') { /* of servers that only speak like it */
+		llm_append(&llm_choice(a, 0)->text, m[0]);
+		m[0] = SPAN("[]");
+	}
+	json_elements_init(&e, m[0].len ? m[0] : SPAN("[]"), JSON_NONFINITE);
 	while ((err = json_elements_next(&e, &block)) > 0) {
 		err = add_block(a, block, at++, false);
 		if (err)
@@ -90,7 +95,7 @@ int llm_anthropic(struct llm_answer *a, struct span document)
 	static const char *const stop[] = {"stop_reason"};
 	struct span m[6], reason;
 	uint64_t index;
-	int err = json_pick(document, 0, names, 6, m);
+	int err = json_pick(document, JSON_NONFINITE, names, 6, m);
 
 	if (err)
 		return err;
@@ -106,7 +111,7 @@ int llm_anthropic(struct llm_answer *a, struct span document)
 	else if (json_string_eq(m[0], SPAN("content_block_delta")))
 		err = add_delta(a, m[4], index);
 	else if (json_string_eq(m[0], SPAN("message_delta"))) {
-		err = json_pick(m[4], 0, stop, 1, &reason);
+		err = json_pick(m[4], JSON_NONFINITE, stop, 1, &reason);
 		if (!err)
 			llm_replace(&llm_choice(a, 0)->finish, reason);
 		if (!err && m[5].len)

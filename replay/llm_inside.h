@@ -15,6 +15,19 @@ struct llm_tool *llm_tool(struct llm_answer *, uint64_t choice, uint64_t index);
 void llm_append(struct buf *, struct span value);
 /* In place of what is there. */
 void llm_replace(struct buf *, struct span value);
+/* What a string, or each of the parts of a list that has a "text", says. 0, ERR_PROTO. */
+int llm_content(struct buf *to, struct span value) MUST_CHECK;
+/* Count what a string token says as thought. */
+void llm_think(struct llm_answer *, struct span value);
+/* Log probabilities behind those that are there; what is past the room is left out. OpenAI's, Ollama's: a
+ * list of {token or text, logprob, top_logprobs}; those of completions: {tokens, token_logprobs,
+ * top_logprobs}. 0, ERR_PROTO, ERR_LIMIT. */
+int llm_logprobs(struct llm_answer *, struct llm_choice *, struct span list) MUST_CHECK;
+int llm_logprobs_by_list(struct llm_answer *, struct llm_choice *, struct span lists) MUST_CHECK;
+/* One token with what else could have been, which may be empty. */
+int llm_logprob(struct llm_answer *, struct llm_choice *, struct span item, struct span top) MUST_CHECK;
+/* A hash of what a string token says; 0 of nothing. */
+uint64_t llm_hash(struct span value);
 /* A whole number, or `otherwise`. */
 uint64_t llm_number(struct span value, uint64_t otherwise);
 /* An embedding behind those that are there: an array of numbers, or base64 of little-endian floats. 0,

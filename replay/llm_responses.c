@@ -9,15 +9,17 @@
 
 static int add_parts(struct llm_answer *a, struct span parts)
 {
-	static const char *const names[] = {"text", "refusal"};
+	static const char *const names[] = {"text", "refusal", "logprobs"};
 	struct llm_choice *c = llm_choice(a, 0);
 	struct json_elements e;
-	struct span part, m[2];
+	struct span part, m[3];
 	int err;
 
-	json_elements_init(&e, parts, 0);
+	json_elements_init(&e, parts, JSON_NONFINITE);
 	while ((err = json_elements_next(&e, &part)) > 0) {
-		err = json_pick(part, 0, names, 2, m);
+		err = json_pick(part, JSON_NONFINITE, names, 3, m);
+		if (!err)
+			err = llm_logprobs(a, c, m[2]);
 		if (err)
 			break;
 		llm_append(&c->text, m[0]);
@@ -32,7 +34,7 @@ static int add_item(struct llm_answer *a, uint64_t at, struct span item)
 	static const char *const names[] = {"type", "content", "name", "arguments"};
 	struct llm_tool *t;
 	struct span m[4];
-	int err = json_pick(item, 0, names, 4, m);
+	int err = json_pick(item, JSON_NONFINITE, names, 4, m);
 
 	if (err)
 		return err;
@@ -55,7 +57,7 @@ static int add_output(struct llm_answer *a, struct span output)
 	uint64_t at = 0;
 	int err;
 
-	json_elements_init(&e, output, 0);
+	json_elements_init(&e, output, JSON_NONFINITE);
 	while ((err = json_elements_next(&e, &item)) > 0) {
 		err = add_item(a, at++, item);
 		if (err)
@@ -69,7 +71,7 @@ static int add_status(struct llm_answer *a, struct span status, struct span deta
 {
 	static const char *const names[] = {"reason"};
 	struct span reason = {NULL, 0};
-	int err = details.len ? json_pick(details, 0, names, 1, &reason) : 0;
+	int err = details.len ? json_pick(details, JSON_NONFINITE, names, 1, &reason) : 0;
 
 	llm_replace(&llm_choice(a, 0)->finish, reason.len ? reason : status);
 	a->failed = a->failed || json_string_eq(status, SPAN("failed"));
@@ -80,7 +82,7 @@ static int add_usage(struct llm_answer *a, struct span usage)
 {
 	static const char *const names[] = {"input_tokens", "output_tokens"};
 	struct span m[2];
-	int err = json_pick(usage, 0, names, 2, m);
+	int err = json_pick(usage, JSON_NONFINITE, names, 2, m);
 
 	if (err)
 		return err;
@@ -93,7 +95,7 @@ static int add_response(struct llm_answer *a, struct span response)
 {
 	static const char *const names[] = {"error", "status", "incomplete_details", "output", "usage"};
 	struct span m[5];
-	int err = json_pick(response, 0, names, 5, m);
+	int err = json_pick(response, JSON_NONFINITE, names, 5, m);
 
 	if (err)
 		return err;
@@ -127,10 +129,10 @@ static int add_arguments(struct llm_answer *a, uint64_t at, struct span delta)
 
 int llm_responses(struct llm_answer *a, struct span document)
 {
-	static const char *const names[] = {"type", "delta", "output_index", "item", "response"};
-	struct span m[5], type;
+	static const char *const names[] = {"type", "delta", "output_index", "item", "response", "logprobs"};
+	struct span m[6], type;
 	uint64_t at;
-	int err = json_pick(document, 0, names, 5, m);
+	int err = json_pick(document, JSON_NONFINITE, names, 6, m);
 
 	if (err)
 		return err;
@@ -142,8 +144,12 @@ int llm_responses(struct llm_answer *a, struct span document)
 	if (json_string_eq(type, SPAN("response.refusal.delta")))
 		llm_choice(a, 0)->refused = true;
 	if (json_string_eq(type, SPAN("response.output_text.delta")) ||
-	    json_string_eq(type, SPAN("response.refusal.delta")))
+	    json_string_eq(type, SPAN("response.refusal.delta"))) {
 		llm_append(&llm_choice(a, 0)->text, m[1]);
+		return llm_logprobs(a, llm_choice(a, 0), m[5]);
+	}
+	if (span_starts(type, SPAN("\"response.reasoning")) && m[1].len)
+		llm_think(a, m[1]);
 	else if (json_string_eq(type, SPAN("response.function_call_arguments.delta")))
 		return add_arguments(a, at, m[1]);
 	else if (m[3].len && json_string_eq(type, SPAN("response.output_item.added")))

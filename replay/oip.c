@@ -129,6 +129,8 @@ static int read_data(struct json_reader *r, struct oip_tensor *t, size_t room)
 			depth--;
 		else
 			err = read_element(r, token, t, seen++);
+		if (!err && token == JSON_NUMBER && depth && t->values)
+			seen += json_take_numbers(r, t->values + seen, t->count - seen);
 	} while (!err && depth);
 	return !err && seen != t->count ? ERR_PROTO : err;
 }
@@ -239,6 +241,7 @@ static int read_outputs(struct json_reader *r, size_t work_bytes, struct oip_ans
 			return ERR_PROTO;
 		if (out->count == OIP_TENSORS_MAX)
 			return ERR_LIMIT;
+		*t = (struct oip_tensor){0};
 		out->count++;
 		err = read_tensor(r, t);
 		if (!err)
@@ -262,7 +265,8 @@ static int read_json(struct span body, size_t work_bytes, struct oip_answer *out
 	bool found = false;
 	int err;
 
-	*out = (struct oip_answer){0};
+	out->count = 0;
+	out->plain = false;
 	json_reader_init(&r, body, JSON_NONFINITE);
 	err = expect(&r, JSON_OBJECT);
 	while (!err && !(err = json_next(&r, &token)) && token == JSON_KEY) {
@@ -337,7 +341,8 @@ int oip_read_binary(struct span body, size_t json_bytes, size_t work_bytes, stru
 	struct span tail = SPAN("");
 	int err;
 
-	*out = (struct oip_answer){0};
+	out->count = 0;
+	out->plain = false;
 	if (json_bytes > body.len)
 		return ERR_PROTO;
 	if (json_bytes < body.len)

@@ -1,7 +1,5 @@
 #include "replay/pace.h"
 
-#include <stdbool.h>
-
 enum { BUCKETS = 256, PER_DOUBLING = 4 };
 
 /* Gaps of one answer: counts by size, four buckets each time it doubles; of each the largest is kept, so that
@@ -64,7 +62,7 @@ void pace_of_pieces(const struct pace_source *s, const size_t *ends, size_t coun
 	size_t mark = 0;
 
 	pace_of_chunks(s, out);
-	if (s->mark_count < 2)
+	if (s->mark_count < 2 || s->coded)
 		return; /* it came at once: whole, or held back */
 	for (size_t i = 0; i < count; i++) {
 		while (mark + 1 < s->mark_count && s->marks[mark].end < ends[i])

@@ -34,6 +34,7 @@ struct pace_source {
 	uint64_t asked_ns; /* the last byte of the request was sent */
 	const struct leg_mark *marks;
 	size_t mark_count;
+	bool coded; /* the body was decoded: no mark says where in it a chunk ended */
 };
 
 /* Only chunks are known. */

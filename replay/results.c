@@ -205,19 +205,26 @@ static int put_aside(struct results *r, char why[256])
 	return open_database(r, why);
 }
 
-/* Who n is in stored pairs: a tally's number. */
-static int store_asked(struct results *r)
+/* Who n is in stored pairs: a tally's place. */
+int results_store_asked(struct results *r, const struct tally *t)
 {
 	sqlite3_stmt *s = r->statements[STATEMENT_ASKED];
+
+	bind_integer(s, 1, (uint64_t)(t - r->tallies));
+	bind_text(s, 2, tally_route(r, t)->name);
+	bind_text(s, 3, tally_candidate(r, t)->name);
+	bind_text(s, 4, r->route_slices[t->route]);
+	bind_integer(s, 5, t->segment + 1);
+	bind_integer(s, 6, tally_number(r, t->route, t->candidate));
+	return results_run(s);
+}
+
+static int store_asked(struct results *r)
+{
 	int rc = 0;
 
-	for (unsigned i = 0; !rc && i < r->tally_count; i++) {
-		bind_integer(s, 1, i);
-		bind_text(s, 2, tally_route(r, &r->tallies[i])->name);
-		bind_text(s, 3, tally_candidate(r, &r->tallies[i])->name);
-		bind_text(s, 4, r->route_slices[r->tallies[i].route]);
-		rc = results_run(s);
-	}
+	for (unsigned i = 0; !rc && i < r->tally_count; i++)
+		rc = results_store_asked(r, &r->tallies[i]);
 	return rc;
 }
 
@@ -337,8 +344,7 @@ static void name_request(struct span head, char out[REQUEST_ID_BYTES + 1])
 }
 
 /* The whole row of one that agreed; of one that diverged, what is no text and no body. */
-static void describe(const struct results *r, const struct results_pair *p, sqlite3_int64 n,
-                     struct stored_pair *out)
+static void describe(const struct results_pair *p, unsigned asked, sqlite3_int64 n, struct stored_pair *out)
 {
 	const struct comparison *c = p->comparison;
 	const float *scores = NULL;
@@ -346,7 +352,7 @@ static void describe(const struct results *r, const struct results_pair *p, sqli
 	*out = (struct stored_pair){
 	        .n = n,
 	        .id = p->id,
-	        .asked = r->first_tally[p->route] + p->candidate,
+	        .asked = asked,
 	        .bytes = stored_bytes(p),
 	        .seen_us = p->seen_us,
 	        .live_us = p->live_us,
@@ -386,13 +392,13 @@ static void bind_pair(sqlite3_stmt *s, const struct stored_pair *p)
 }
 
 /* One that agreed and has no slice of its own waits for the commit: all in a row, they cost half. */
-static int store_pair(struct results *r, const struct results_pair *p, sqlite3_int64 n,
+static int store_pair(struct results *r, const struct results_pair *p, unsigned asked, sqlite3_int64 n,
                       const struct observation *o)
 {
 	sqlite3_stmt *s = r->statements[STATEMENT_PAIR];
 	struct stored_pair row;
 
-	describe(r, p, n, &row);
+	describe(p, asked, n, &row);
 	if (!p->comparison->diverged && !o->slice_count && buf_len(&r->waiting) < WAITING_MAX_BYTES) {
 		buf_put(&r->waiting, &row, sizeof row);
 		return r->waiting.err;
@@ -461,14 +467,15 @@ static int store_divergences(struct results *r, sqlite3_int64 pair, const struct
 	return rc;
 }
 
-static int store(struct results *r, const struct results_pair *p, const struct observation *o)
+static int store(struct results *r, const struct results_pair *p, const struct tally *t,
+                 const struct observation *o)
 {
 	unsigned stratum = results_stratum(r, p, o);
 	sqlite3_int64 n = results_place(r, stratum, p->id);
 	int rc = 0;
 
 	if (n) {
-		rc = store_pair(r, p, n, o);
+		rc = store_pair(r, p, (unsigned)(t - r->tallies), n, o);
 		if (rc)
 			return rc;
 		rc = store_rows(r, n, p->comparison);
@@ -486,14 +493,17 @@ static int store(struct results *r, const struct results_pair *p, const struct o
 
 int results_add(struct results *r, const struct results_pair *p)
 {
-	struct tally *t = tally_at(r, p->route, p->candidate);
 	struct observation o;
+	struct tally *t;
 	int rc = begin_batch(r);
 
 	if (rc)
 		return rc;
 	results_observe(r, p, &o);
-	rc = store(r, p, &o);
+	t = results_segment(r, p->route, p->candidate, &o.versions);
+	if (!t)
+		return 0;
+	rc = store(r, p, t, &o);
 	if (rc)
 		return rc;
 	results_count(r, t, &o);
@@ -644,7 +654,7 @@ void results_close(struct results **handle)
 	if (r->in_transaction && results_commit(r))
 		results_roll_back(r);
 	close_database(r);
-	for (unsigned i = 0; r->stored && i < r->tally_count; i++)
+	for (unsigned i = 0; r->stored && i < SEGMENTS_MAX * r->tally_count; i++)
 		buf_fini(&r->stored[i]);
 	free(r->stored);
 	buf_fini(&r->observations);

@@ -5,6 +5,9 @@
  * plan.run_max_bytes, diverged pairs first, then those of highest hash priority in each class and slice.
  * Counters and sketches are exact whatever was left out. The state is committed with the pairs it counts, so
  * a killed judge continues where its last commit left off. Reports read these files and never recompute.
+ *
+ * A change of a side's version splits what is counted of a candidate into segments (results_segment.c): each
+ * has figures, gates and stored pairs of its own, nothing is ever added up over two.
  */
 #ifndef REPLAY_RESULTS_H
 #define REPLAY_RESULTS_H
@@ -13,6 +16,7 @@
 #include "capture/page.h"
 #include "replay/compare.h"
 #include "replay/stat.h"
+#include "replay/version.h"
 
 struct results;
 struct safeguard_cost;
@@ -49,6 +53,7 @@ struct results_pair {
 	const struct comparison *comparison;
 	struct results_noise noise; /* paths also when not known */
 	uint32_t control;           /* enum results_control: what became of the fault planted in its clone */
+	const struct versions *versions; /* who answered; NULL: nobody tells */
 };
 
 /* What the end of a run adds to summary and manifest. */
@@ -77,6 +82,9 @@ int results_commit(struct results *) MUST_CHECK;
 int results_abandon(struct results *) MUST_CHECK;
 /* Outside a batch: does the disk take what is written? 0, ERR_SYS. */
 int results_try(struct results *) MUST_CHECK;
+/* Which side's version changed with the pair that was added last, once: "svc on digits: live a@1 -> a@2";
+ * NULL: none. Valid until the next pair. */
+const char *results_changed(struct results *);
 /* Write summary.json atomically, also when the tables that follow its figures cannot be. `state`: running,
  * final, partial, void. `lag` and `cost` may be NULL; `more` has further members, or nothing. */
 int results_summary(struct results *, const struct ledger_counts *, const char *state, const char *reason,

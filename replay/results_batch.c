@@ -32,6 +32,22 @@ void results_batch_init(struct results *r)
 	buf_init(&r->observations, BATCH_MAX_BYTES);
 }
 
+static uint32_t versions_bytes(const struct versions *v)
+{
+	size_t n = strlen(v->asked.text) + 1;
+
+	for (int i = 0; i < VERSION_SIDES; i++)
+		n += strlen(v->sides[i].text) + 1;
+	return (uint32_t)n;
+}
+
+static void put_versions(char **room, const struct versions *v)
+{
+	*room = stpcpy(*room, v->asked.text) + 1;
+	for (int i = 0; i < VERSION_SIDES; i++)
+		*room = stpcpy(*room, v->sides[i].text) + 1;
+}
+
 int results_batch_note(struct results *r, const struct results_pair *p, int64_t n,
                        const struct observation *o)
 {
@@ -44,6 +60,7 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 		entry.bytes += (uint32_t)strlen(o->paths[i]) + 1;
 	for (uint32_t i = 0; i < o->feature_count; i++)
 		entry.bytes += (uint32_t)strlen(o->features.at[i]) + 1;
+	entry.bytes += versions_bytes(&o->versions);
 	entry.bytes += o->output_count * (uint32_t)sizeof *o->outputs;
 	room = buf_room(&r->observations, sizeof entry + entry.bytes);
 	if (!room) {
@@ -60,6 +77,7 @@ int results_batch_note(struct results *r, const struct results_pair *p, int64_t 
 		room = stpcpy(room, o->paths[i]) + 1;
 	for (uint32_t i = 0; i < o->feature_count; i++)
 		room = stpcpy(room, o->features.at[i]) + 1;
+	put_versions(&room, &o->versions);
 	memcpy(room, o->outputs, o->output_count * sizeof *o->outputs);
 	buf_grown(&r->observations, sizeof entry + entry.bytes);
 	return 0;
@@ -93,6 +111,9 @@ static bool read_observation(const struct entry *entry, const char *bytes, struc
 	o->features.count = o->feature_count;
 	for (uint32_t i = 0; i < o->feature_count; i++)
 		bytes = read_text(bytes, end, o->features.at[i], AUTO_FEATURE_BYTES);
+	bytes = read_text(bytes, end, o->versions.asked.text, VERSION_BYTES);
+	for (int i = 0; i < VERSION_SIDES; i++)
+		bytes = read_text(bytes, end, o->versions.sides[i].text, VERSION_BYTES);
 	if (!bytes || (size_t)(end - bytes) != o->output_count * sizeof *o->outputs)
 		return false;
 	memcpy(o->outputs, bytes, o->output_count * sizeof *o->outputs);
@@ -199,8 +220,13 @@ void results_batch_count(struct results *r)
 
 	while (next_entry(r, &at, &entry, &observation)) {
 		struct observation o;
+		struct tally *t = NULL;
 
 		if (read_observation(&entry, observation, &o))
-			results_count(r, tally_at(r, entry.route, entry.candidate), &o);
+			t = results_segment(r, entry.route, entry.candidate, &o.versions);
+		if (!t)
+			continue;
+		results_count(r, t, &o);
+		t->batch = r->batch;
 	}
 }

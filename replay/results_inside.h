@@ -4,6 +4,7 @@
  *   results.c           database, pairs, transactions
  *   results_schema.c    its tables, views and statements
  *   results_tally.c     aggregate state: counting an observation, storing it, rebuilding it after a crash
+ *   results_segment.c   which segment a pair belongs to, by who answered
  *   results_drift.c     how far requests and answers have moved
  *   results_batch.c     the observations of the last batch, for that rebuilding
  *   results_keep.c      which pairs stay when the run grows past its bound
@@ -28,6 +29,8 @@ enum {
 	SLICES_COUNTED = 48,
 	PATHS_COUNTED = 64,
 	LABELS_COUNTED = 16,
+	SEGMENTS_MAX = 8,
+	COMBINATIONS_MAX = 8,
 	SESSIONS_COUNTED = 2048, /* by hash: sessions that share a place count as one */
 	BLOCK_PAIRS = 32,
 	MOVES_OPEN =
@@ -91,13 +94,21 @@ struct observation {
 	char slices[SLICES_MAX][SLICE_NAME_BYTES];
 	char paths[RESULTS_PATHS_MAX][RESULTS_PATH_BYTES];
 	struct auto_features features;
+	struct versions versions;
 	struct output outputs[FEATURES_MAX];
 };
 
-/* The aggregate state of one candidate of one route. */
+/* The aggregate state of one segment of one candidate of one route. */
 struct tally {
 	uint16_t route, candidate;
-	uint64_t batch; /* the last batch that changed it */
+	uint32_t segment;
+	bool begun;                          /* true of the first one from its first pair on */
+	uint32_t current, streak, streak_of; /* of segment 0 alone: whose figures decide */
+	uint64_t left_out;                   /* of segment 0: pairs of versions past SEGMENTS_MAX */
+	uint32_t combination_count;          /* of a model past the last no change is seen */
+	struct versions combinations[COMBINATIONS_MAX]; /* whose figures these are, by the model asked for */
+	uint64_t settled[OUTCOMES];                     /* of the ledger's, while it was the current one */
+	uint64_t batch;                                 /* the last batch that changed it */
 	uint64_t pairs, diverged, rows, rows_diverged, rows_largest, against_baseline;
 	uint64_t looked, privacy_new; /* pairs that detectors looked into, on both sides; of these */
 	uint64_t classes[DIVERGENCES];
@@ -199,9 +210,10 @@ struct results {
 	bool adding; /* the open transaction is a new batch */
 	bool stale;  /* pairs were forgotten: the tallies are rebuilt before they are read */
 	uint64_t batch;
-	uint64_t unchecked_bytes; /* stored since the bound was looked at */
-	unsigned tally_count, first_tally[ROUTES_MAX];
-	struct tally *tallies;
+	uint64_t unchecked_bytes;                      /* stored since the bound was looked at */
+	unsigned tally_count, first_tally[ROUTES_MAX]; /* candidates */
+	struct tally *tallies; /* of each, segment by segment: untouched until begun */
+	char changed[64 + 2 * NAME_MAX_BYTES + 2 * VERSION_BYTES];
 	struct buf observations;           /* results_batch.c's */
 	struct buf waiting;                /* struct stored_pair of the open batch, until it is committed */
 	struct buf *stored;                /* each tally as it was last committed */
@@ -224,9 +236,25 @@ static inline const struct plan_candidate *tally_candidate(const struct results 
 	return &tally_route(r, t)->candidates[t->candidate];
 }
 
+static inline unsigned tally_number(const struct results *r, unsigned route, unsigned candidate)
+{
+	return r->first_tally[route] + candidate;
+}
+
+static inline struct tally *tally_segment(const struct results *r, unsigned number, unsigned segment)
+{
+	return &r->tallies[segment * r->tally_count + number];
+}
+
+/* The segment whose figures decide. */
+static inline struct tally *tally_current(const struct results *r, unsigned number)
+{
+	return tally_segment(r, number, r->tallies[number].current);
+}
+
 static inline struct tally *tally_at(const struct results *r, unsigned route, unsigned candidate)
 {
-	return &r->tallies[r->first_tally[route] + candidate];
+	return tally_current(r, tally_number(r, route, candidate));
 }
 
 /* Make what is missing of tables and views, and all statements. 0, ERR_SYS. */
@@ -243,6 +271,17 @@ int results_tallies_new(struct results *); /* 0, ERR_NOMEM */
 /* What a pair adds: its slices are named from the request's head. */
 void results_observe(const struct results *, const struct results_pair *, struct observation *out);
 void results_count(const struct results *, struct tally *, const struct observation *);
+/* Where a pair of these versions is counted, begun when it must be; NULL: there are too many. */
+struct tally *results_segment(struct results *, uint16_t route, uint16_t candidate, const struct versions *);
+/* How many of a candidate's segments have begun, at least 1. */
+unsigned results_segments(const struct results *, unsigned number);
+/* What the ledger says of the candidate while this was its current segment. */
+void results_settled(const struct results *, const struct tally *, const struct ledger_counts *,
+                     uint64_t out[OUTCOMES]);
+/* ... and what was routed for it: that and, of the current one, what is still open. */
+uint64_t results_seen(const struct results *, const struct tally *, const struct ledger_counts *);
+/* The segment's place in the table of who was asked. 0, ERR_SYS. */
+int results_store_asked(struct results *, const struct tally *);
 /* Write the tallies that the open batch changed. 0, ERR_SYS, ERR_NOMEM. */
 int results_store_tallies(struct results *);
 /* Read them all. 0, ERR_SYS, ERR_PROTO (another version's). */

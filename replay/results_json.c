@@ -208,7 +208,8 @@ static void put_reason(struct buf *b, const struct results *r, const struct tall
 
 	snprintf(candidate, sizeof candidate, "%s", name);
 	for (unsigned i = 0; i < r->tally_count; i++)
-		if (&r->tallies[i] != t && !strcmp(tally_candidate(r, &r->tallies[i])->name, name))
+		if (i != tally_number(r, t->route, t->candidate) &&
+		    !strcmp(tally_candidate(r, &r->tallies[i])->name, name))
 			snprintf(candidate, sizeof candidate, "%s on %s", name, tally_route(r, t)->name);
 	buf_init(&text, 1024);
 	if (*results_drilled(r, t))
@@ -287,6 +288,25 @@ static void put_read_as(struct buf *b, const struct tally *t)
 		comma = ",";
 	}
 	buf_puts(b, "},");
+}
+
+/* JSON paths that were left out. */
+static void put_ignored(struct buf *b, const struct plan_route *route)
+{
+	size_t count;
+	const char *const *paths = compare_default_ignores(&count);
+
+	buf_puts(b, "\"ignored\":{\"declared\":[");
+	for (uint32_t i = 0; i < route->ignore_count; i++) {
+		buf_puts(b, i ? "," : "");
+		buf_json_string(b, span_of(route->ignore[i]));
+	}
+	buf_puts(b, "],\"by_default\":[");
+	for (size_t i = 0; !route->ignore_named_only && i < count; i++) {
+		buf_puts(b, i ? "," : "");
+		buf_json_string(b, span_of(paths[i]));
+	}
+	buf_puts(b, "]},");
 }
 
 /* Of these and of `beyond` that were not waited for, which have no figure. */
@@ -765,6 +785,56 @@ static void put_comparable(struct buf *b, const uint64_t counts[OUTCOMES])
 	buf_puts(b, ",");
 }
 
+/* Who answered, by the model that was asked for. */
+static void put_versions(struct buf *b, const struct tally *t)
+{
+	static const char *const sides[] = {"live", "candidate", "baseline"};
+
+	buf_puts(b, "\"versions\":[");
+	for (uint32_t i = 0; i < t->combination_count; i++) {
+		buf_puts(b, i ? ",{" : "{");
+		put_text(b, "asked", t->combinations[i].asked.text);
+		for (int side = 0; side < VERSION_SIDES; side++) {
+			buf_puts(b, ",");
+			put_text(b, sides[side], t->combinations[i].sides[side].text);
+		}
+		buf_puts(b, "}");
+	}
+	buf_puts(b, "]");
+}
+
+/* The figures beside it are those of the current segment; these are each one's own, when there are several.
+ */
+static void put_segments(struct buf *b, const struct results *r, const struct tally *current,
+                         const struct ledger_counts *all)
+{
+	unsigned number = tally_number(r, current->route, current->candidate),
+	         n = results_segments(r, number);
+
+	buf_puts(b, ",");
+	put_versions(b, current);
+	buf_printf(b, ",\"versions_left_out\":%llu,\"segments\":[",
+	           (unsigned long long)tally_segment(r, number, 0)->left_out);
+	for (unsigned s = 0; n > 1 && s < n; s++) {
+		const struct tally *t = tally_segment(r, number, s);
+		struct judgement j = {.count = 0};
+
+		if (!tally_candidate(r, t)->baseline)
+			results_judge(r, t, all, &j);
+		buf_printf(b,
+		           "%s{\"segment\":%u,\"current\":%s,\"verdict\":\"%s\",\"first_us\":%llu,\"last_"
+		           "us\":%llu,",
+		           s ? "," : "", s + 1, t == current ? "true" : "false", gate_state_name(j.verdict),
+		           (unsigned long long)t->first_us, (unsigned long long)t->last_us);
+		put_divergence(b, r, t);
+		put_gates(b, &j);
+		buf_puts(b, ",");
+		put_versions(b, t);
+		buf_puts(b, "}");
+	}
+	buf_puts(b, "]");
+}
+
 static void put_candidate(struct buf *b, const struct results *r, const struct tally *t,
                           const struct ledger_counts *all, const struct judgement *j)
 {
@@ -789,6 +859,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_divergence(b, r, t);
 	put_classes(b, t);
 	put_read_as(b, t);
+	put_ignored(b, tally_route(r, t));
 	put_agreement(b, &t->agreement);
 	put_pace(b, t);
 	buf_puts(b, "\"measures\":{");
@@ -797,8 +868,8 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 		put_measure(b, measure_name(m), &t->measures[m], t->row_sums[m], t->rows_measured[m]);
 	}
 	buf_puts(b, "},");
-	put_latency(b, r, t, results_timeouts(all->candidate[t->route][t->candidate]));
-	put_throughput(b, r, t, all->route_seen[t->route]);
+	put_latency(b, r, t, results_timeouts(t->settled));
+	put_throughput(b, r, t, results_seen(r, t, all));
 	put_neighbours(b, t);
 	put_session(b, r, t);
 	put_weight(b, r, t);
@@ -811,6 +882,7 @@ static void put_candidate(struct buf *b, const struct results *r, const struct t
 	put_fairness(b, r, t);
 	results_put_drift(b, r, t);
 	put_gates(b, j);
+	put_segments(b, r, t, all);
 	put_slices(b, t);
 	if (tally_route(r, t)->auto_slices)
 		put_auto_slices(b, &t->auto_slices);
@@ -829,8 +901,10 @@ static int judge_all(struct results *r, const struct ledger_counts *all, struct 
 	int rc = 0;
 
 	for (unsigned i = 0; i < r->tally_count; i++) {
-		struct tally *t = &r->tallies[i];
+		struct tally *t = tally_current(r, i);
 		struct judgement j = {.count = 0};
+
+		results_settled(r, t, all, t->settled);
 
 		t->standing = (struct results_standing){
 		        .pairs = t->pairs, .diverged = t->diverged, .state = STANDING_NONE, .gate = ""};

@@ -175,12 +175,11 @@ static struct gate_input input_of(const struct results *r, const struct tally *t
 	struct gate_load reference, candidate;
 	struct portrait_drift drifted;
 	struct gate_input in;
-	const uint64_t *counts = all->candidate[t->route][t->candidate];
-	uint64_t aside =
-	        results_group_sum(counts, GROUP_SAMPLED_OUT) + results_group_sum(counts, GROUP_EXCLUDED);
-	uint64_t seen = all->route_seen[t->route];
+	uint64_t counts[OUTCOMES], aside, seen = results_seen(r, t, all);
 	double cap = tally_route(r, t)->weight.path[0] ? tally_route(r, t)->weight.cap : 1;
 
+	results_settled(r, t, all, counts);
+	aside = results_group_sum(counts, GROUP_SAMPLED_OUT) + results_group_sum(counts, GROUP_EXCLUDED);
 	in = (struct gate_input){
 	        .pairs = t->pairs,
 	        .diverged = t->diverged,
@@ -249,6 +248,8 @@ void results_judge(const struct results *r, const struct tally *t, const struct 
 	j->verdict = gate_verdict(j->gates, j->results, j->count, &j->decided_by);
 	if (results_drilled(r, t)[0])
 		j->why = results_drilled(r, t);
+	else if (tally_segment(r, tally_number(r, t->route, t->candidate), 0)->left_out)
+		j->why = "more versions answered than are kept apart";
 	else if (!results_controlled(t) && j->verdict != GATE_FAIL) /* it sees too little: enough to fail */
 		j->why = "the comparison misses faults that were planted to be found";
 	if (j->why) {
@@ -285,7 +286,7 @@ struct results_standing results_standing_of(const struct tally *t, const struct 
 void results_standing(const struct results *r, uint16_t route, uint16_t candidate,
                       struct results_standing *out)
 {
-	*out = r->tallies[r->first_tally[route] + candidate].standing;
+	*out = tally_at(r, route, candidate)->standing;
 	if (!out->gate)
 		out->gate = "";
 }
@@ -301,5 +302,5 @@ void results_pairs(const struct results *r, uint16_t route, uint16_t candidate, 
 
 void results_share(struct results *r, uint16_t route, uint16_t candidate, const struct results_share *s)
 {
-	r->tallies[r->first_tally[route] + candidate].share = *s;
+	tally_at(r, route, candidate)->share = *s;
 }

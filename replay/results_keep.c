@@ -43,7 +43,7 @@ unsigned results_stratum(const struct results *r, const struct results_pair *p, 
 	for (uint32_t i = 0; o->slice_count && i < t->slice_count; i++)
 		if (!strcmp(t->slices[i].name, o->slices[0]))
 			slice = i;
-	return ((unsigned)(t - r->tallies) * CLASSES + class) * SLICES_COUNTED + slice;
+	return (tally_number(r, p->route, p->candidate) * CLASSES + class) * SLICES_COUNTED + slice;
 }
 
 static bool diverged(unsigned stratum)

@@ -19,11 +19,12 @@ static const char schema[] =
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304;"
         "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-1024;"
         "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS state(route TEXT, candidate TEXT, before BLOB, now BLOB,"
-        " PRIMARY KEY(route, candidate)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS state(route TEXT, candidate TEXT, segment INTEGER, before BLOB,"
+        " now BLOB, PRIMARY KEY(route, candidate, segment)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS last_batch(n INTEGER PRIMARY KEY, sequence INTEGER, observations BLOB);"
         "CREATE TABLE IF NOT EXISTS least_kept(stratum INTEGER PRIMARY KEY, band INTEGER, asked INTEGER);"
-        "CREATE TABLE IF NOT EXISTS asked(n INTEGER PRIMARY KEY, route TEXT, candidate TEXT, slice TEXT);"
+        "CREATE TABLE IF NOT EXISTS asked(n INTEGER PRIMARY KEY, route TEXT, candidate TEXT, slice TEXT,"
+        " segment INTEGER, number INTEGER);"
         "CREATE TABLE IF NOT EXISTS stored_pair(n INTEGER PRIMARY KEY, number INTEGER, asked INTEGER,"
         " bytes INTEGER, seen_us INTEGER, flags INTEGER, live_status INTEGER, candidate_status INTEGER,"
         " live_us INTEGER, candidate_us INTEGER, rows INTEGER, rows_diverged INTEGER, live_label INTEGER,"
@@ -43,14 +44,15 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS timeline(route TEXT, candidate TEXT, pairs INTEGER, at_us INTEGER,"
         " diverged INTEGER, low REAL, high REAL, PRIMARY KEY(route, candidate, pairs)) WITHOUT ROWID;"
         /* flags of a pair: its own, those of its first row two bits further up, and 16 */
-        "CREATE VIEW IF NOT EXISTS pair AS SELECT p.n, printf('%016x', number) AS id, route, candidate,"
+        "CREATE VIEW IF NOT EXISTS pair AS SELECT p.n, printf('%016x', p.number) AS id, route, candidate,"
         " seen_us, flags & 1 AS diverged, flags >> 4 & 1 AS drilled, live_status, candidate_status, live_us, "
         "candidate_us, rows,"
         " rows_diverged, CASE flags & 2 WHEN 0 THEN 'live' ELSE 'baseline' END AS against,"
         " COALESCE(p.slice, a.slice) AS slice, where_, request_head, request_body, live_body,"
-        " candidate_body, number, COALESCE(p.request_id, printf('%016x', number)) AS request_id,"
+        " candidate_body, p.number, a.segment, COALESCE(p.request_id, printf('%016x', p.number)) AS "
+        "request_id,"
         /* pairs of one candidate that are not in the sample are stored for what they are, not by chance */
-        " (p.n >> 40 & 127) >= COALESCE((SELECT MAX(band) FROM least_kept k WHERE k.asked = p.asked), 0)"
+        " (p.n >> 40 & 127) >= COALESCE((SELECT MAX(band) FROM least_kept k WHERE k.asked = a.number), 0)"
         " AS sampled FROM stored_pair p JOIN asked a ON a.n = p.asked;"
         "CREATE VIEW IF NOT EXISTS \"row\" AS SELECT n AS pair, 0 AS row, flags >> 2 & 1 AS diverged,"
         " flags >> 3 & 1 AS flipped, live_label, candidate_label, js_bits, tv, scores FROM stored_pair WHERE "
@@ -58,7 +60,8 @@ static const char schema[] =
         "0 UNION ALL SELECT pair, row, flags & 1, flags >> 1 & 1, live_label, candidate_label, js_bits, tv,"
         " scores FROM stored_row;"
         "CREATE VIEW IF NOT EXISTS pairs AS " WHOSE
-        "diverged, drilled, live_status, candidate_status, live_us, candidate_us, rows, rows_diverged,"
+        "segment, diverged, drilled, live_status, candidate_status, live_us, candidate_us, rows, "
+        "rows_diverged,"
         " where_ AS first_difference FROM pair;"
         "CREATE VIEW IF NOT EXISTS divergences AS " WHOSE
         "d.class, d.unit, d.count, where_ AS first_difference FROM divergence d JOIN pair ON n = d.pair;"
@@ -81,8 +84,8 @@ static const char *const sql[STATEMENTS] = {
         [STATEMENT_DROP_DIVERGENCES] = "DELETE FROM divergence WHERE pair >= ? AND pair < ?",
         [STATEMENT_DROP_PAIRS] = "DELETE FROM stored_pair WHERE n >= ? AND n < ?",
         [STATEMENT_LEAST] = "INSERT OR REPLACE INTO least_kept VALUES(?,?,?)",
-        [STATEMENT_STATE] = "INSERT OR REPLACE INTO state VALUES(?,?,?,?)",
-        [STATEMENT_ASKED] = "INSERT OR REPLACE INTO asked VALUES(?,?,?,?)",
+        [STATEMENT_STATE] = "INSERT OR REPLACE INTO state VALUES(?,?,?,?,?)",
+        [STATEMENT_ASKED] = "INSERT OR REPLACE INTO asked VALUES(?,?,?,?,?,?)",
 };
 
 int results_prepare(struct results *r)

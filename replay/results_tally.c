@@ -34,13 +34,13 @@ int results_tallies_new(struct results *r)
 		n += r->plan->routes[i].candidate_count;
 	}
 	r->tally_count = n;
-	r->tallies = calloc(n ? n : 1, sizeof *r->tallies);
-	r->stored = calloc(n ? n : 1, sizeof *r->stored);
+	r->tallies = calloc(SEGMENTS_MAX * (n ? n : 1), sizeof *r->tallies);
+	r->stored = calloc(SEGMENTS_MAX * (n ? n : 1), sizeof *r->stored);
 	r->route_slices = calloc(r->plan->route_count + 1, sizeof *r->route_slices);
 	r->references = calloc(r->plan->route_count + 1, sizeof *r->references);
 	if (!r->tallies || !r->stored || !r->route_slices || !r->references)
 		return ERR_NOMEM;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < SEGMENTS_MAX * n; i++)
 		buf_init(&r->stored[i], ZSTD_compressBound(sizeof(struct tally)));
 	for (uint16_t i = 0; i < r->plan->route_count; i++) {
 		name_slice(r->route_slices[i], "route", span_of(r->plan->routes[i].name));
@@ -173,6 +173,7 @@ void results_observe(const struct results *r, const struct results_pair *p, stru
 	const struct comparison *c = p->comparison;
 
 	memset(o, 0, offsetof(struct observation, slices));
+	o->versions = p->versions ? *p->versions : (struct versions){0};
 	o->seen_us = p->seen_us;
 	o->live_us = p->live_us;
 	o->other_us = p->other_us;
@@ -439,10 +440,14 @@ static int pack(const struct tally *t, struct buf *out)
 	return 0;
 }
 
+/* Nothing: as if it had not begun. Memory that no segment has used yet is left untouched. */
 static int unpack(const struct results *r, struct span from, unsigned index, struct tally *out)
 {
-	uint16_t route = r->tallies[index].route, candidate = r->tallies[index].candidate;
+	const struct tally *first = &r->tallies[index % r->tally_count];
+	uint16_t route = first->route, candidate = first->candidate;
 
+	if (!from.len && index >= r->tally_count && !out->begun)
+		return 0;
 	if (!from.len)
 		memset(out, 0, sizeof *out);
 	else if (ZSTD_decompress(out, sizeof *out, from.data, from.len) != sizeof *out)
@@ -466,8 +471,9 @@ static int store_tally(struct results *r, unsigned index)
 	if (!rc) {
 		sqlite3_bind_text(s, 1, tally_route(r, t)->name, -1, SQLITE_STATIC);
 		sqlite3_bind_text(s, 2, tally_candidate(r, t)->name, -1, SQLITE_STATIC);
-		sqlite3_bind_blob(s, 3, buf_span(&before).data, (int)buf_len(&before), SQLITE_STATIC);
-		sqlite3_bind_blob(s, 4, buf_span(&now).data, (int)buf_len(&now), SQLITE_STATIC);
+		sqlite3_bind_int(s, 3, (int)t->segment);
+		sqlite3_bind_blob(s, 4, buf_span(&before).data, (int)buf_len(&before), SQLITE_STATIC);
+		sqlite3_bind_blob(s, 5, buf_span(&now).data, (int)buf_len(&now), SQLITE_STATIC);
 		rc = results_run(s);
 	}
 	if (rc) {
@@ -484,17 +490,25 @@ int results_store_tallies(struct results *r)
 	int rc = 0;
 
 	for (unsigned i = 0; !rc && i < r->tally_count; i++)
-		if (r->tallies[i].batch == r->batch)
-			rc = store_tally(r, i);
+		for (unsigned s = 0; !rc && s < results_segments(r, i); s++)
+			if (tally_segment(r, i, s)->batch == r->batch)
+				rc = store_tally(r, s * r->tally_count + i);
 	return rc;
 }
 
-static int tally_index(const struct results *r, const char *route, const char *candidate)
+/* Of a row of `state`: its place in the tallies, or -1. */
+static int tally_index(const struct results *r, sqlite3_stmt *s)
 {
+	const char *route = (const char *)sqlite3_column_text(s, 0);
+	const char *candidate = (const char *)sqlite3_column_text(s, 1);
+	int segment = sqlite3_column_int(s, 3);
+
+	if (segment < 0 || segment >= SEGMENTS_MAX)
+		return -1;
 	for (unsigned i = 0; i < r->tally_count; i++)
 		if (!strcmp(tally_route(r, &r->tallies[i])->name, route) &&
 		    !strcmp(tally_candidate(r, &r->tallies[i])->name, candidate))
-			return (int)i;
+			return segment * (int)r->tally_count + (int)i;
 	return -1;
 }
 
@@ -508,15 +522,15 @@ int results_load_tallies(struct results *r)
 	sqlite3_stmt *s;
 	int rc = 0, step = SQLITE_DONE;
 
-	if (sqlite3_prepare_v2(r->db, "SELECT route, candidate, now FROM state", -1, &s, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(r->db, "SELECT route, candidate, now, segment FROM state ORDER BY segment", -1,
+	                       &s, NULL) != SQLITE_OK)
 		return ERR_SYS;
-	for (unsigned i = 0; !rc && i < r->tally_count; i++) {
+	for (unsigned i = 0; !rc && i < SEGMENTS_MAX * r->tally_count; i++) {
 		buf_reset(&r->stored[i]);
 		rc = unpack(r, SPAN(""), i, &r->tallies[i]);
 	}
 	while (!rc && (step = sqlite3_step(s)) == SQLITE_ROW) {
-		int i = tally_index(r, (const char *)sqlite3_column_text(s, 0),
-		                    (const char *)sqlite3_column_text(s, 1));
+		int i = tally_index(r, s);
 
 		if (i < 0)
 			continue;
@@ -535,12 +549,11 @@ static int step_back(struct results *r)
 	sqlite3_stmt *s;
 	int rc = 0, step = SQLITE_DONE;
 
-	if (sqlite3_prepare_v2(r->db, "SELECT route, candidate, before FROM state", -1, &s, NULL) !=
+	if (sqlite3_prepare_v2(r->db, "SELECT route, candidate, before, segment FROM state", -1, &s, NULL) !=
 	    SQLITE_OK)
 		return ERR_SYS;
 	while (!rc && (step = sqlite3_step(s)) == SQLITE_ROW) {
-		int i = tally_index(r, (const char *)sqlite3_column_text(s, 0),
-		                    (const char *)sqlite3_column_text(s, 1));
+		int i = tally_index(r, s);
 
 		if (i < 0 || r->tallies[i].batch != r->batch)
 			continue;

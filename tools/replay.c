@@ -368,7 +368,7 @@ static int take_source(struct replay_options *o, struct source *source)
 	if (source->kind == SOURCE_LINES && !o->against && (!o->batch_file || batch_is_written(o)))
 		return command_wrong(&replay_command,
 		                     "%s has requests without answers: --against URL is expected", o->input);
-	if (source->kind == SOURCE_LINES && !o->speed && !o->rate) {
+	if (source->kind == SOURCE_LINES && !o->speed && !o->rate && !o->users) {
 		o->speed = "max";
 		if (!o->quiet && !o->dry_run)
 			fprintf(stderr,

@@ -684,6 +684,8 @@ static void candidate(struct buf *out, sqlite3 *db, const struct run *run, const
 	buf_printf(out, "; comparable share %s.</p>\n",
 	           run_figure(doc_number(c, "comparable_share"), "", comparable));
 	about(out, c, run_share);
+	about(out, c, run_versions);
+	about(out, c, run_ignored);
 	about(out, c, run_beyond_noise);
 	about(out, c, run_control);
 	about(out, c, run_fairness);

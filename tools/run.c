@@ -585,6 +585,8 @@ static void text_candidate(const struct run *run, const struct node *c, struct b
 	if (buf_len(line) > 2)
 		put_line(out, line);
 	buf_reset(line);
+	text_about(c, run_versions, line, out);
+	text_about(c, run_ignored, line, out);
 	text_about(c, run_beyond_noise, line, out);
 	text_about(c, run_control, line, out);
 	text_about(c, run_fairness, line, out);

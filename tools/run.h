@@ -51,6 +51,9 @@ void run_share(const struct node *candidate, struct buf *out);
 void run_beyond_noise(const struct node *candidate, struct buf *out);
 void run_control(const struct node *candidate, struct buf *out);
 void run_fairness(const struct node *candidate, struct buf *out);
+/* Who answered, and each segment's figures when a version changed; what of JSON was left out. */
+void run_versions(const struct node *candidate, struct buf *out);
+void run_ignored(const struct node *candidate, struct buf *out);
 void run_drift(const struct node *candidate, struct buf *out);
 void run_value(const struct node *candidate, struct buf *out);
 void run_dependence(const struct node *candidate, struct buf *out);

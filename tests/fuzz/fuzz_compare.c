@@ -110,7 +110,7 @@ static void check_symmetry(struct span a, struct span b, struct ignore_paths ign
 	if (!err != !jsondiff(b, a, exact, ignore, SIZE_MAX, &back))
 		abort();
 	if (!err && (there.missing != back.extra || there.extra != back.missing || there.type != back.type ||
-	             there.value != back.value))
+	             there.value != back.value || there.order != back.order))
 		abort();
 	check_printable(there.where, sizeof there.where);
 }
@@ -119,13 +119,14 @@ static void check_symmetry(struct span a, struct span b, struct ignore_paths ign
 static void check_ways(struct span a, struct span b, struct tolerance tolerance, struct ignore_paths ignore)
 {
 	struct jsondiff one, two = {0};
-	struct jsondiff_walk walk = {.tolerance = tolerance, .ignore = ignore, .out = &two};
+	struct jsondiff_rules rules = {.tolerance = tolerance, .ignore = ignore};
+	struct jsondiff_walk walk = {.rules = &rules, .out = &two};
 	int err = jsondiff(a, b, tolerance, ignore, SIZE_MAX, &one);
 
 	if (err != jsondiff_tree(&walk, a, b, SIZE_MAX))
 		abort();
 	if (!err && (one.missing != two.missing || one.extra != two.extra || one.type != two.type ||
-	             one.value != two.value || strcmp(one.where, two.where) != 0))
+	             one.value != two.value || one.order != two.order || strcmp(one.where, two.where) != 0))
 		abort();
 }
 
@@ -144,6 +145,26 @@ static void check_near(struct span a, struct span seed, struct tolerance toleran
 	near[(unsigned char)seed.data[1] * a.len / 256] = seed.data[0];
 	check_ways(a, (struct span){near, a.len}, tolerance, ignore);
 	free(near);
+}
+
+/* With arrays as sets and by key: the same of itself and of its reverse; whatever differs, differs both ways.
+ */
+static void check_arrays(struct span a, struct span b)
+{
+	static const struct path_array arrays[] = {{"$..s", {"", 0}}, {"$..k", {"id", 2}}, {"$", {"", 0}}};
+	static const struct path_tolerance within[] = {{"$..t", {0.5, 0}}};
+	struct jsondiff_rules rules = {
+	        .arrays = arrays, .array_count = 3, .tolerances = within, .tolerance_count = 1};
+	struct jsondiff there, back;
+
+	if (!jsondiff_by(a, a, &rules, SIZE_MAX, &there) &&
+	    (there.missing || there.extra || there.type || there.value || there.order))
+		abort();
+	if (jsondiff_by(a, b, &rules, SIZE_MAX, &there))
+		return;
+	if (jsondiff_by(b, a, &rules, SIZE_MAX, &back) || there.missing != back.extra ||
+	    there.extra != back.missing || there.order != back.order)
+		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -171,6 +192,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_pair(&route, a, b, 200);
 	check_pair(&route, a, b, 500);
+	check_arrays(a, b);
 	check_symmetry(a, b, (struct ignore_paths){&path, 1});
 	check_ways(a, b, (struct tolerance){0, route.tolerance_rel}, (struct ignore_paths){&path, 1});
 	check_near(a, b, (struct tolerance){0, route.tolerance_rel}, (struct ignore_paths){&path, 1});

@@ -73,7 +73,7 @@ static void holds(const char *text, const char *finish, const char *name, const 
 	}
 }
 
-static void event(const char *name, const char *format, ...)
+static inline void event(const char *name, const char *format, ...)
 {
 	char data[2048];
 	va_list args;
@@ -87,7 +87,7 @@ static void event(const char *name, const char *format, ...)
 }
 
 /* `text` in pieces, cut behind each byte whose bit is set, each as `put` sends it. */
-static void in_pieces(const char *text, unsigned cuts, void (*put)(const char *json))
+static inline void in_pieces(const char *text, unsigned cuts, void (*put)(const char *json))
 {
 	struct buf piece;
 	size_t from = 0;
@@ -105,7 +105,7 @@ static void in_pieces(const char *text, unsigned cuts, void (*put)(const char *j
 	buf_fini(&piece);
 }
 
-static void every_chunking(enum llm_api api, void (*stream)(unsigned cuts), const char *finish)
+static inline void every_chunking(enum llm_api api, void (*stream)(unsigned cuts), const char *finish)
 {
 	for (unsigned cuts = 0; cuts < 1u << (sizeof TEXT - 2); cuts++) {
 		end_of_line = ENDS[cuts % 3];

@@ -16,6 +16,7 @@
 #include "replay/results.h"
 
 static struct plan plan;
+static struct versions versions; /* of each pair that is added */
 static struct ledger_counts counts;
 static char directory[64];
 
@@ -25,6 +26,7 @@ static int setup(void **state)
 
 	(void)state;
 	memset(&plan, 0, sizeof plan);
+	memset(&versions, 0, sizeof versions);
 	memset(&counts, 0, sizeof counts);
 	plan.route_count = 1;
 	strcpy(plan.run_name, "digits \"svc\"");
@@ -99,6 +101,7 @@ static int add(struct results *r, uint64_t id, uint16_t candidate, bool diverged
 	struct results_pair p = {.id = id,
 	                         .candidate = candidate,
 	                         .control = control,
+	                         .versions = &versions,
 	                         .seen_us = 1700000000000000 + id * 1000,
 	                         .live_us = 1000 + id,
 	                         .other_us = 2000 + id,
@@ -451,6 +454,127 @@ static void test_manifest(void **state)
 	assert_memory_equal(strstr(first, "\"started\""), strstr(text, "\"started\""), 38);
 }
 
+/* --- segments --- */
+
+static void answered_by(const char *live, const char *candidate)
+{
+	snprintf(versions.sides[VERSION_LIVE].text, VERSION_BYTES, "%s", live);
+	snprintf(versions.sides[VERSION_CANDIDATE].text, VERSION_BYTES, "%s", candidate);
+}
+
+static void has(struct results *r, const char *text)
+{
+	char *all;
+
+	memset(&counts, 0, sizeof counts);
+	all = summary(r);
+	if (!strstr(all, text))
+		fail_msg("no %s in %s", text, all);
+	free(all);
+}
+
+/* What one version did is in no figure of another, in whatever order they come; the newest decides. */
+static void a_version_has_figures_of_its_own(void **state)
+{
+	struct results *r = open_run();
+
+	(void)state;
+	answered_by("d@1", "d@7");
+	for (uint64_t id = 1; id <= 100; id++)
+		assert_int_equal(add(r, id, 0, id <= 30), 0);
+	assert_null(results_changed(r));
+	answered_by("d@2", "d@7");
+	assert_int_equal(add(r, 101, 0, false), 0);
+	assert_string_equal(results_changed(r), "svc on digits: live d@1 -> d@2");
+	assert_null(results_changed(r));
+	for (uint64_t id = 102; id <= 120; id++) { /* a rolling update */
+		answered_by(id & 1 ? "d@1" : "d@2", "d@7");
+		assert_int_equal(add(r, id, 0, id & 1), 0);
+	}
+	answered_by("", ""); /* an error tells nothing: as it was */
+	assert_int_equal(add(r, 121, 0, true), 0);
+	assert_int_equal(results_commit(r), 0);
+	has(r, "\"pairs\":12,\"rows\":24,\"diverged\":1,");
+	has(r, "\"segment\":1,\"current\":false,");
+	has(r, "\"pairs\":109,\"rows\":218,\"diverged\":39,");
+	has(r, "\"versions\":[{\"asked\":\"\",\"live\":\"d@2\",\"candidate\":\"d@7\",\"baseline\":\"\"}]");
+	assert_int_equal(ask("SELECT COUNT(*) FROM pair WHERE segment = 1"), 109);
+	assert_int_equal(ask("SELECT COUNT(*) FROM pairs WHERE segment = 2 AND diverged"), 1);
+	results_close(&r);
+	r = open_run();
+	has(r, "\"pairs\":12,\"rows\":24,\"diverged\":1,"); /* it is there again */
+	answered_by("d@1", "d@7");
+	for (uint64_t id = 200; id < 232; id++) /* rolled back for good */
+		assert_int_equal(add(r, id, 0, false), 0);
+	has(r, "\"pairs\":141,\"rows\":282,\"diverged\":39,");
+	has(r, "\"segment\":1,\"current\":true,");
+	results_close(&r);
+}
+
+/* What is asked of each model is told apart: two models of one route are no change of version. */
+static void models_have_versions_of_their_own(void **state)
+{
+	struct results *r = open_run();
+
+	(void)state;
+	for (uint64_t id = 1; id <= 40; id++) {
+		strcpy(versions.asked.text, id & 1 ? "a" : "b");
+		answered_by(id & 1 ? "a@1" : "b@1", "c");
+		assert_int_equal(add(r, id, 0, false), 0);
+	}
+	assert_null(results_changed(r));
+	strcpy(versions.asked.text, "b");
+	answered_by("b@1", "c@2");
+	assert_int_equal(add(r, 41, 0, false), 0);
+	assert_string_equal(results_changed(r), "svc on digits: candidate c -> c@2");
+	strcpy(versions.asked.text, "a"); /* whose version is what it was: with the others of now */
+	answered_by("a@1", "c");
+	assert_int_equal(add(r, 42, 0, false), 0);
+	has(r, "\"pairs\":2,\"rows\":4,");
+	results_close(&r);
+}
+
+static void too_many_versions_decide_nothing(void **state)
+{
+	struct results *r = open_run();
+
+	(void)state;
+	for (uint64_t id = 1; id <= 2000; id++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "v%d", (int)(id % 9));
+		answered_by(name, "c");
+		assert_int_equal(add(r, id, 0, false), 0);
+	}
+	has(r, "\"versions_left_out\":222,");
+	has(r, "svc: more versions answered than are kept apart");
+	results_close(&r);
+}
+
+/* A segment that a killed judge began in its last batch begins again, with the pairs that were settled. */
+static void a_segment_survives_a_kill(void **state)
+{
+	struct results *r = open_run();
+
+	(void)state;
+	answered_by("1", "c");
+	for (uint64_t id = 1; id <= 10; id++)
+		assert_int_equal(add(r, id, 0, false), 0);
+	assert_int_equal(results_commit(r), 0);
+	answered_by("2", "c");
+	for (uint64_t id = 11; id <= 15; id++)
+		assert_int_equal(add(r, id, 0, true), 0);
+	assert_int_equal(results_commit(r), 0);
+	results_close(&r);
+	r = open_run();
+	assert_int_equal(results_forget(r, 11, 0, 0), 0);
+	assert_int_equal(results_forget(r, 15, 0, 0), 0);
+	assert_int_equal(results_commit(r), 0);
+	has(r, "\"pairs\":3,\"rows\":6,\"diverged\":3,");
+	has(r, "\"pairs\":10,\"rows\":20,\"diverged\":0,");
+	results_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,6 +588,10 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_slices_and_clusters, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_manifest, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_version_has_figures_of_its_own, setup, teardown),
+	        cmocka_unit_test_setup_teardown(models_have_versions_of_their_own, setup, teardown),
+	        cmocka_unit_test_setup_teardown(too_many_versions_decide_nothing, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_segment_survives_a_kill, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
