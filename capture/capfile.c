@@ -87,6 +87,14 @@ static void fill_outputs(Route *to, const struct plan_route *from, Output *outpu
 	}
 }
 
+static void fill_masked(Route *to, const struct plan_mask *policy, char **masked)
+{
+	to->masked = masked;
+	for (uint32_t i = 0; i < policy->field_count; i++)
+		if (policy->fields[i].place == MASK_PATH && policy->fields[i].with != MASK_KEEP)
+			masked[to->n_masked++] = (char *)policy->fields[i].where;
+}
+
 static void fill_route(Route *to, const struct plan_route *from, char **ignore, Candidate *candidates,
                        Candidate **pointers)
 {
@@ -117,7 +125,7 @@ struct header_parts {
 	uint8_t file_id[16];
 	Policy policies[MASKS_MAX], *policy_at[MASKS_MAX];
 	Route routes[ROUTES_MAX], *route_at[ROUTES_MAX];
-	char *ignore[ROUTES_MAX][IGNORES_MAX];
+	char *ignore[ROUTES_MAX][IGNORES_MAX], *masked[ROUTES_MAX][MASK_FIELDS_MAX];
 	Candidate candidates[ROUTES_MAX][CANDIDATES_MAX], *candidate_at[ROUTES_MAX][CANDIDATES_MAX];
 	Output outputs[ROUTES_MAX][OUTPUTS_MAX], *output_at[ROUTES_MAX][OUTPUTS_MAX];
 };
@@ -149,6 +157,7 @@ static void fill_header(struct header_parts *p, const struct plan *plan)
 		understudy__capture__route__init(&p->routes[i]);
 		fill_route(&p->routes[i], &plan->routes[i], p->ignore[i], p->candidates[i],
 		           p->candidate_at[i]);
+		fill_masked(&p->routes[i], &plan->masks[plan->routes[i].mask], p->masked[i]);
 		fill_outputs(&p->routes[i], &plan->routes[i], p->outputs[i], p->output_at[i]);
 		p->route_at[i] = &p->routes[i];
 	}

@@ -75,6 +75,8 @@ struct capfile_route {
 	struct plan_output outputs[OUTPUTS_MAX];
 	const char *answer_after;
 	const char *ignore[IGNORES_MAX];
+	uint32_t masked_count;
+	const char *masked[MASK_FIELDS_MAX]; /* JSON paths whose values its policy replaced */
 	struct capfile_candidate candidates[CANDIDATES_MAX];
 };
 

@@ -26,6 +26,7 @@ enum {
 	WINDOW = 2 * BLOCK_MAX, /* a bad segment and the one after it */
 	UNPACK_SPARE = 16 << 20,
 	UNPACK_FACTOR = 8,
+	ARENA_BYTES = 4 * CAPFILE_RAW_MAX,
 };
 
 struct capfile_reader {
@@ -41,15 +42,37 @@ struct capfile_reader {
 	struct found older; /* of an END that has classes alone */
 	int end;            /* what every further capfile_next() returns, or 0 */
 	const char *why;
-	ZSTD_DCtx *zstd; /* kept: want of memory shows when the file is opened, not as damage in it */
+	ZSTD_DCtx *zstd;      /* kept: want of memory shows when the file is opened, not as damage in it */
+	const uint8_t *block; /* the segment at `at`, in the window */
+	uint64_t window_at, window_len; /* of the file */
+	struct arena {
+		size_t used;
+		bool outgrown; /* some of the segment's memory lies elsewhere */
+		_Alignas(max_align_t) uint8_t bytes[ARENA_BYTES];
+	} arena; /* the segment's */
 	uint8_t window[WINDOW], raw[CAPFILE_RAW_MAX];
 };
 
-/* Messages made of many empty fields grow when unpacked: memory for one message has a budget. */
+/* Messages made of many empty fields grow when unpacked: memory for one message has a budget. Of those in an
+ * arena the little that a sound one takes is there already. */
 struct budget {
 	size_t left;
 	bool nomem; /* the system refused, not the budget */
+	struct arena *arena;
 };
+
+static void *arena_alloc(struct arena *a, size_t n)
+{
+	size_t aligned = (n + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+	void *memory = a->bytes + a->used;
+
+	if (aligned > ARENA_BYTES - a->used) {
+		a->outgrown = true;
+		return NULL;
+	}
+	a->used += aligned;
+	return memory;
+}
 
 static void *budget_alloc(void *budget, size_t n)
 {
@@ -59,22 +82,28 @@ static void *budget_alloc(void *budget, size_t n)
 	if (n > b->left)
 		return NULL;
 	b->left -= n;
-	memory = malloc(n);
+	memory = b->arena ? arena_alloc(b->arena, n) : NULL;
+	if (!memory)
+		memory = malloc(n);
 	b->nomem |= !memory;
 	return memory;
 }
 
 static void budget_free(void *budget, void *memory)
 {
-	(void)budget;
-	free(memory);
+	const struct budget *b = budget;
+
+	if (!b->arena || (uint8_t *)memory < b->arena->bytes ||
+	    (uint8_t *)memory >= b->arena->bytes + ARENA_BYTES)
+		free(memory);
 }
 
-/* 0, ERR_NOMEM or ERR_PROTO; the message or NULL. */
+/* 0, ERR_NOMEM or ERR_PROTO; the message or NULL. It lies in the arena, as far as that goes, or all of it
+ * without (NULL). */
 static int unpack(const ProtobufCMessageDescriptor *type, size_t length, const uint8_t *bytes,
-                  void *message_out)
+                  struct arena *arena, void *message_out)
 {
-	struct budget budget = {UNPACK_SPARE + UNPACK_FACTOR * length, false};
+	struct budget budget = {UNPACK_SPARE + UNPACK_FACTOR * length, false, arena};
 	ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
 	ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, length, bytes);
 
@@ -119,10 +148,10 @@ static bool route_sane(const Header *h, const Route *route)
 		    strlen(route->outputs[i]->name) >= NAME_MAX_BYTES)
 			return false;
 	return route->n_outputs <= OUTPUTS_MAX && strlen(route->answer_after) < NAME_MAX_BYTES &&
-	       route->n_ignore <= IGNORES_MAX && route->n_candidates <= CANDIDATES_MAX &&
-	       route->policy < h->n_policies && route->protocol < PROTOCOLS_KNOWN &&
-	       isfinite(route->tolerance_abs) && isfinite(route->tolerance_rel) &&
-	       route->tolerance_abs >= 0 && route->tolerance_rel >= 0;
+	       route->n_ignore <= IGNORES_MAX && route->n_masked <= MASK_FIELDS_MAX &&
+	       route->n_candidates <= CANDIDATES_MAX && route->policy < h->n_policies &&
+	       route->protocol < PROTOCOLS_KNOWN && isfinite(route->tolerance_abs) &&
+	       isfinite(route->tolerance_rel) && route->tolerance_abs >= 0 && route->tolerance_rel >= 0;
 }
 
 static bool header_sane(const Header *h)
@@ -152,6 +181,9 @@ static void route_facts(struct capfile_route *to, const Route *from)
 	to->ignore_count = (uint32_t)from->n_ignore;
 	for (size_t i = 0; i < from->n_ignore; i++)
 		to->ignore[i] = from->ignore[i];
+	to->masked_count = (uint32_t)from->n_masked;
+	for (size_t i = 0; i < from->n_masked; i++)
+		to->masked[i] = from->masked[i];
 	to->answer_after = from->answer_after;
 	to->output_count = (uint32_t)from->n_outputs;
 	for (size_t i = 0; i < from->n_outputs; i++) {
@@ -188,7 +220,7 @@ static void header_facts(struct capfile_facts *to, const Header *h)
 
 static int unpack_header(struct capfile_reader *r, const uint8_t *bytes, size_t length)
 {
-	int err = unpack(&understudy__capture__header__descriptor, length, bytes, &r->header);
+	int err = unpack(&understudy__capture__header__descriptor, length, bytes, NULL, &r->header);
 
 	if (err == ERR_NOMEM)
 		return err;
@@ -264,7 +296,8 @@ static int read_footer(struct capfile_reader *r)
 	    !crc_good(block, CAPFILE_INDEX_FIXED + length))
 		goto out;
 	r->footer_at = r->size - length - CAPFILE_FOOTER_OVERHEAD;
-	err = unpack(&understudy__capture__index__descriptor, length, block + CAPFILE_INDEX_FIXED, &r->index);
+	err = unpack(&understudy__capture__index__descriptor, length, block + CAPFILE_INDEX_FIXED, NULL,
+	             &r->index);
 	if (err == ERR_PROTO)
 		err = fail(r, ERR_PROTO, "damaged footer (its message cannot be read)");
 out:
@@ -323,9 +356,14 @@ int capfile_open_fd(int fd, struct capfile_reader **reader_out, const char **why
 
 static void segment_free(struct capfile_reader *r)
 {
-	if (r->segment)
-		understudy__capture__segment__free_unpacked(r->segment, NULL);
+	struct budget budget = {.arena = &r->arena};
+	ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
+
+	if (r->segment && r->arena.outgrown)
+		understudy__capture__segment__free_unpacked(r->segment, &allocator);
 	r->segment = NULL;
+	r->arena.used = 0;
+	r->arena.outgrown = false;
 }
 
 void capfile_reader_free(struct capfile_reader **reader)
@@ -368,8 +406,8 @@ static int bad_block(struct capfile_reader *r, size_t n)
 	if (r->index)
 		return fail(r, ERR_PROTO, "damaged segment (checksum)");
 	for (size_t i = 1; i <= BLOCK_MAX && i + CAPFILE_SEGMENT_OVERHEAD <= n; i++) {
-		if (memcmp(r->window + i, CAPFILE_SEGMENT, 4) == 0 &&
-		    get64(r->window + i + 8) == r->segments + 1 && whole_segment(r->window + i, n - i))
+		if (memcmp(r->block + i, CAPFILE_SEGMENT, 4) == 0 &&
+		    get64(r->block + i + 8) == r->segments + 1 && whole_segment(r->block + i, n - i))
 			return fail(r, ERR_PROTO, "damaged segment (checksum)");
 	}
 	r->lost_bytes = r->size - r->at;
@@ -410,17 +448,17 @@ static bool segment_sane(const struct capfile_reader *r)
 
 static int unpack_segment(struct capfile_reader *r, size_t length)
 {
-	const uint8_t *data = r->window + CAPFILE_SEGMENT_FIXED;
+	const uint8_t *data = r->block + CAPFILE_SEGMENT_FIXED;
 	unsigned long long raw = ZSTD_getFrameContentSize(data, length);
 	int err;
 
-	if (get64(r->window + 8) != r->segments || get32(r->window + 16) != 0 ||
+	if (get64(r->block + 8) != r->segments || get32(r->block + 16) != 0 ||
 	    !all_zero(data + length, CAPFILE_TAG))
 		return fail(r, ERR_PROTO, "damaged segment (sequence, flags or tag)");
 	if (raw > CAPFILE_RAW_MAX || ZSTD_findFrameCompressedSize(data, length) != length ||
 	    ZSTD_decompressDCtx(r->zstd, r->raw, sizeof r->raw, data, length) != raw)
 		return fail(r, ERR_PROTO, "damaged segment (compression)");
-	err = unpack(&understudy__capture__segment__descriptor, (size_t)raw, r->raw, &r->segment);
+	err = unpack(&understudy__capture__segment__descriptor, (size_t)raw, r->raw, &r->arena, &r->segment);
 	if (err == ERR_NOMEM)
 		return err;
 	if (err || !segment_sane(r))
@@ -436,10 +474,34 @@ static int clean_end(struct capfile_reader *r)
 	return ERR_AGAIN;
 }
 
+/* The whole segment at r->at, as r->block. Its size, or 0: there is none in `n` bytes. ERR_SYS. */
+static long find_segment(struct capfile_reader *r, size_t n)
+{
+	uint64_t skip = r->at - r->window_at;
+	size_t whole = 0;
+	int err;
+
+	if (skip < r->window_len) {
+		r->block = r->window + skip;
+		whole = whole_segment(r->block, (size_t)(r->window_len - skip));
+	}
+	if (whole)
+		return (long)whole;
+	r->window_len = 0;
+	err = read_at(r->fd, r->at, r->window, n);
+	if (err)
+		return err;
+	r->window_at = r->at;
+	r->window_len = n;
+	r->block = r->window;
+	return (long)whole_segment(r->block, n);
+}
+
 static int next_segment(struct capfile_reader *r)
 {
 	uint64_t left = (r->index ? r->footer_at : r->size) - r->at;
-	size_t n = left < WINDOW ? (size_t)left : WINDOW, whole;
+	size_t n = left < WINDOW ? (size_t)left : WINDOW;
+	long whole;
 	int err;
 
 	segment_free(r);
@@ -448,18 +510,17 @@ static int next_segment(struct capfile_reader *r)
 		return clean_end(r);
 	if (left == 0)
 		return fail(r, ERR_TORN, "no footer");
-	err = read_at(r->fd, r->at, r->window, n);
-	if (err)
-		return err;
-	whole = whole_segment(r->window, n);
+	whole = find_segment(r, n);
+	if (whole < 0)
+		return (int)whole;
 	if (!whole)
 		return bad_block(r, n);
-	err = unpack_segment(r, whole - CAPFILE_SEGMENT_OVERHEAD);
+	err = unpack_segment(r, (size_t)whole - CAPFILE_SEGMENT_OVERHEAD);
 	if (err) {
 		segment_free(r);
 		return err;
 	}
-	r->at += whole;
+	r->at += (uint64_t)whole;
 	r->segments++;
 	return 0;
 }

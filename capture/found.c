@@ -3,7 +3,7 @@
 #include <endian.h>
 
 enum { ISSUED = 128 };
-_Static_assert((int)DETECT_CLASSES < (int)ISSUED, "a class and a mark in one byte");
+_Static_assert((int)DETECT_CLASSES_ALL <= (int)ISSUED, "a class and a mark in one byte");
 
 struct entry {
 	unsigned class;
@@ -133,6 +133,12 @@ void found_back(struct found *f, const struct found_mark *mark)
 	f->table.err = err;
 }
 
+static bool is_class(unsigned class)
+{
+	return (class > DETECT_NONE && class < DETECT_CLASSES) ||
+	       (class >= DETECT_PATTERN && class < DETECT_CLASSES_ALL);
+}
+
 bool found_valid(struct span table)
 {
 	if (!table.len)
@@ -141,7 +147,7 @@ bool found_valid(struct span table)
 	    (table.len - FOUND_HEAD_BYTES) % FOUND_ENTRY_BYTES)
 		return false;
 	for (unsigned i = 0; i < count_of(table); i++)
-		if (entry_at(table, i).class == DETECT_NONE || entry_at(table, i).class >= DETECT_CLASSES)
+		if (!is_class(entry_at(table, i).class))
 			return false;
 	return true;
 }
@@ -161,7 +167,7 @@ bool found_issued(struct span table, unsigned class, uint64_t hash)
 	return find(table, class, hash, true) < count_of(table);
 }
 
-void found_count(struct span table, uint64_t counts[DETECT_CLASSES])
+void found_count(struct span table, uint64_t counts[DETECT_CLASSES_ALL])
 {
 	for (unsigned i = 0; found_valid(table) && i < count_of(table); i++)
 		counts[entry_at(table, i).class] += entry_at(table, i).times;

@@ -24,7 +24,7 @@ enum {
 	FOUND_VALUES_MAX = 128,
 	FOUND_HEAD_BYTES = 16,
 	FOUND_ENTRY_BYTES = 13,
-	FOUND_BYTES_MAX = FOUND_HEAD_BYTES + FOUND_ENTRY_BYTES * (FOUND_VALUES_MAX + DETECT_CLASSES)
+	FOUND_BYTES_MAX = FOUND_HEAD_BYTES + FOUND_ENTRY_BYTES * (FOUND_VALUES_MAX + DETECT_CLASSES_ALL)
 };
 
 struct found {
@@ -51,7 +51,7 @@ bool found_valid(struct span table);
 uint64_t found_salt(struct span table), found_check(struct span table);
 bool found_issued(struct span table, unsigned class, uint64_t hash);
 /* Add the times of each class. */
-void found_count(struct span table, uint64_t counts[DETECT_CLASSES]);
+void found_count(struct span table, uint64_t counts[DETECT_CLASSES_ALL]);
 /* Does the answer hold a class that its request does not, or, where both can be compared and all of the
  * request's are told apart, a value that it does not? */
 bool found_adds(struct span asked, struct span answered);

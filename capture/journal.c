@@ -14,11 +14,16 @@ struct journal {
 
 _Static_assert(CANDIDATES_MAX <= 16, "a bit for each");
 
-int journal_note(int fd, uint64_t id, unsigned candidate)
+uint64_t journal_word(uint64_t id, unsigned candidate)
 {
-	uint64_t word = id << CANDIDATE_BITS | candidate;
+	return id << CANDIDATE_BITS | candidate;
+}
 
-	return write(fd, &word, sizeof word) == sizeof word ? 0 : ERR_SYS;
+size_t journal_note(int fd, const uint64_t *words, size_t count)
+{
+	ssize_t n = write(fd, words, count * sizeof *words);
+
+	return n > 0 ? (size_t)n / sizeof *words : 0;
 }
 
 static int room_for(struct journal *j, uint64_t id)

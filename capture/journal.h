@@ -2,17 +2,19 @@
  * journal.h - which copies of a replay have left: a file to which one word is added before each is sent.
  *
  * What is in it is never sent again, whoever was killed; of what was under way then nobody knows more. Words
- * are native, eight bytes, appended with one write() each: id << 8 | candidate.
+ * are native, eight bytes: id << 8 | candidate. Those of copies that leave together are appended together.
  */
 #ifndef CAPTURE_JOURNAL_H
 #define CAPTURE_JOURNAL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "proto/base/err.h"
 
-/* Before the copy is sent. 0, ERR_SYS: it must not be. */
-int journal_note(int fd, uint64_t id, unsigned candidate) MUST_CHECK;
+uint64_t journal_word(uint64_t id, unsigned candidate);
+/* Before these copies are sent. How many of them are noted, the first ones: the others must not be sent. */
+size_t journal_note(int fd, const uint64_t *words, size_t count) MUST_CHECK;
 
 enum { JOURNAL_IDS_MAX = 1 << 28 };
 

@@ -74,6 +74,7 @@ enum outcome_group { GROUP_COMPARED, GROUP_SAMPLED_OUT, GROUP_EXCLUDED, GROUP_SH
 	X(ROLE_LOST, NOT_COMPARED, "role_lost")                                                              \
 	X(DRAIN, NOT_COMPARED, "drain")                                                                      \
 	X(CAPTURE_OFF, NOT_COMPARED, "capture_off")                                                          \
+	X(COMPARE_OFF, NOT_COMPARED, "compare_off")                                                          \
 	X(DISK, NOT_COMPARED, "disk")
 
 enum outcome {

@@ -104,6 +104,7 @@ static int take_batch(struct lines *l, const struct members *m, struct lines_req
 	out->method = l->method;
 	out->target = l->target;
 	out->body = m->body;
+	out->id = m->custom_id;
 	return 1;
 }
 

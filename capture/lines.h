@@ -31,6 +31,7 @@ struct lines_request {
 	const char *method; /* "POST" unless a batch says otherwise */
 	const char *target; /* "": not told */
 	struct span body;   /* the source bytes of a JSON object, or empty */
+	struct span id;     /* of a batch: custom_id, with quotes; else empty */
 	const char *why;    /* a constant, of a line that was refused */
 };
 

@@ -285,6 +285,10 @@ static void put_as(unsigned class, struct span value, struct buf *out)
 	case DETECT_ETH:
 	case DETECT_DEVICE_ID:
 	case DETECT_GAZETTEER:
+	case DETECT_PERSON:
+	case DETECT_PLACE:
+	case DETECT_ORGANISATION:
+	case DETECT_ENTITY:
 	case DETECT_SPECIAL:
 		put_lower(value, out);
 		return;
@@ -311,7 +315,10 @@ static void put_as(unsigned class, struct span value, struct buf *out)
 		buf_span_put(out, value);
 		return;
 	default: /* numbers of states, banks and devices: separators and case say nothing */
-		put_compact(value, out);
+		if (class >= DETECT_PATTERN)
+			buf_span_put(out, value);
+		else
+			put_compact(value, out);
 	}
 }
 

@@ -369,8 +369,8 @@ int mask_schema_new(struct span file, struct mask_schema **schema_out, char why[
 	buf_init(&d.rows, 32 * limit);
 	buf_init(&d.calls, 32 * limit);
 	buf_put(&d.text, "", 1);
-	if (file.len > SCHEMA_BYTES_MAX)
-		err = ERR_LIMIT;
+	if (!err)
+		err = file.len > SCHEMA_BYTES_MAX ? ERR_LIMIT : d.text.err;
 	if (!err)
 		err = each_of(&d, file, 1, read_file, 0, 0);
 	if (!err)

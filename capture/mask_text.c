@@ -106,11 +106,8 @@ static void put_masked(struct masking *m, const struct detect_hit *hit)
 	const struct plan_detect *policy = m->finder->policy;
 	struct mask_deed deed = {.with = policy->with, .by = &policy->by, .class = hit->class};
 
-	if (hit->class >= DETECT_PATTERN) {
-		deed.class = DETECT_NONE;
+	if (hit->class >= DETECT_PATTERN)
 		deed.domain = span_of(policy->patterns[hit->class - DETECT_PATTERN].name);
-		deed.named = true;
-	}
 	mask_operate(&deed, m->key, value, m->out);
 }
 

@@ -7,14 +7,14 @@
 #include "capture/mask_body.h"
 
 #define MASK_WHY_TABLE(X)                                                                                    \
-	X(RULE, "by_rule")      /* a rule says so: drop_record */                                            \
-	X(HEAD, "head")         /* its head is none, or does not fit when masked */                          \
-	X(CALL, "unknown_call") /* a gRPC call or a binary tail that the policy cannot reach */              \
-	X(ENCODING, "encoding") /* a content coding that is not known, or several */                         \
-	X(BOMB, "bomb")         /* it decodes to too much, or to too much of too little */                   \
-	X(UTF8, "utf8")         /* text that is no UTF-8 */                                                  \
-	X(DEEP, "deep")         /* JSON with more than 64 levels; messages, too, or with too many fields */  \
-	X(FORMAT, "format")     /* it is not what its head says */                                           \
+	X(RULE, "by_rule")          /* a rule says so: drop_record */                                        \
+	X(HEAD, "head")             /* its head is none, or does not fit when masked */                      \
+	X(CALL, "unknown_call")     /* a gRPC call or a binary tail that the policy cannot reach */          \
+	X(ENCODING, "encoding")     /* a content coding that is not known, or several */                     \
+	X(BOMB, "bomb")             /* it decodes to too much, or to too much of too little */               \
+	X(UTF8, "utf8")             /* text that is no UTF-8 */                                              \
+	X(DEEP, "deep")             /* JSON of over 64 levels, messages of over 24, or of too many fields */ \
+	X(FORMAT, "format")         /* it is not what its head says */                                       \
 	X(RECOGNISER, "recogniser") /* late, dead, or its answer is none */                                  \
 	X(ROOM, "room")             /* there is no memory for it, or for what it becomes */
 

@@ -23,8 +23,8 @@
 #include "capture/mask_body.h"
 #include "capture/mask_schema.h"
 #include "capture/mask_text.h"
-#include "capture/recogniser_role.h"
 #include "capture/mask_why.h"
+#include "capture/recogniser_role.h"
 #include "capture/secret.h"
 #include "capture/withdrawn.h"
 #include "proto/base/clock.h"
@@ -215,6 +215,7 @@ static void emit(struct masker *m, struct record *r, const void *payload)
 
 	r->flags |= RECORD_MASKED;
 	r->policy = (uint16_t)(m->env->plan->routes[r->route].mask + 1);
+	r->user = 0;
 	memset(r->reserved, 0, sizeof r->reserved);
 	if (r->flags & RECORD_CANARY) {
 		if (!ring_put(m->to_judge, r, payload, 0) && m->to_shadow && r->leg == LEG_CLIENT)
@@ -495,10 +496,10 @@ static int mask_held(struct masker *m, struct track *t, struct buf *out)
 		return fail(m, MASK_WHY_RECOGNISER);
 	if (out->err || err == ERR_NOMEM)
 		return ERR_NOMEM;
-	if (err)
-		return fail(m, t->call.how ? mask_why_message(err, failed)
-		                           : mask_why(&t->form, err, buf_span(&t->hold.body)));
-	return 0;
+	if (!err)
+		return 0;
+	return fail(m, t->call.how ? mask_why_message(err, failed)
+	                           : mask_why(&t->form, err, buf_span(&t->hold.body)));
 }
 
 /* Lay what is masked over the held chunk records: same records, same times, other bytes. */

@@ -118,11 +118,17 @@ static void put_first(struct span value, size_t most, struct buf *out)
 	buf_put(out, value.data, n);
 }
 
+/* Of a pattern nothing more is known. */
+static unsigned class_of(const struct mask_deed *d)
+{
+	return d->class < DETECT_PATTERN ? d->class : DETECT_NONE;
+}
+
 static void put_token(const struct mask_deed *d, struct mask_key *key, struct span value, struct buf *out)
 {
 	char token[MASK_TOKEN_LEN + 1];
 
-	if (d->class)
+	if (class_of(d))
 		mask_class_token(key, d->class, value, token);
 	else
 		mask_token(key, d->domain, value, token);
@@ -137,7 +143,7 @@ static bool put_fixed(const struct mask_deed *d, struct mask_key *key, struct bu
 		buf_puts(out, d->by->text);
 		return true;
 	case MASK_TYPE:
-		if (d->named)
+		if (d->class >= DETECT_PATTERN)
 			buf_printf(out, "[%.*s]", (int)d->domain.len, d->domain.data);
 		else
 			buf_printf(out, "[%s]",
@@ -172,7 +178,7 @@ static bool put_drawn(struct mask_deed *d, struct mask_key *key, struct span val
 		put_first(value, (size_t)d->by->amount, out);
 		return utf8_valid(value.data, value.len);
 	case MASK_SHAPE:
-		return operator_shape(key, d->class, d->domain, value, out);
+		return operator_shape(key, class_of(d), d->domain, value, out);
 	case MASK_SURROGATE:
 		return operator_surrogate(key, d->by->text, value, out);
 	case MASK_SHIFT_DATE:

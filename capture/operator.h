@@ -79,9 +79,8 @@ struct mask_key;
 struct mask_deed {
 	uint32_t with; /* enum mask_operator: not KEEP */
 	const struct mask_by *by;
-	uint32_t class;     /* by->class, or that of a find */
-	struct span domain; /* of tokens without a class: what the rule is for, or what was found is called */
-	bool named;         /* the latter */
+	uint32_t class;      /* by->class, or that of a find */
+	struct span domain;  /* of tokens without a class: what the rule is for; of a pattern: its name */
 	struct span subject; /* whose dates these are; data NULL where by->subject is not there */
 	bool bare;           /* a number, true, false or null of JSON; afterwards: so is what was put */
 };

@@ -172,6 +172,28 @@ struct page_drill {
 	_Atomic uint64_t ended_ns; /* 0: nobody has stopped it */
 };
 
+/* What a replay measures at a target, of all that it answered, compared or not. Response is from when a
+ * request was due, service and first byte from when its last byte left. */
+#define MEASURED_TABLE(X)                                                                                    \
+	X(response, "response, from intended time")                                                          \
+	X(service, "service, uncorrected")                                                                   \
+	X(first_byte, "first byte, from sent")                                                               \
+	X(chunk_gap, "between chunks")                                                                       \
+	X(lag, "lag, sent late")
+enum measured {
+#define X(name, meaning) MEASURED_##name,
+	MEASURED_TABLE(X)
+#undef X
+	        MEASURED
+};
+struct target_gauges { /* one writer: the shadow */
+	struct {
+		_Atomic uint64_t count, p50_us, p90_us, p99_us, max_us;
+	} times[MEASURED];
+	/* Whole answers; those with a status below 400; of these, those within the plan's replay_slo_ns. */
+	_Atomic uint64_t answered, usable, good;
+};
+
 /* What the shadow says of one candidate. */
 struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint64_t sent; /* copies that were sent, warm-up included */
@@ -180,7 +202,7 @@ struct candidate_gauges {      /* one writer: the shadow */
 	_Atomic uint64_t breaker_opened;
 	_Atomic uint64_t tokens;                  /* of requests and answers, where a limit asks for them */
 	_Atomic uint64_t spent_day, spent_tokens; /* the day (UTC, since 1970), and what it took */
-	_Atomic uint64_t lag_p99_us;              /* in a replay */
+	struct target_gauges measured;            /* in a replay */
 	_Atomic uint64_t drilled[FAULT_KINDS];    /* copies that met such a fault of ours */
 	_Atomic uint32_t breaker; /* enum breaker_state of replay/breaker.h: closed, open, half open */
 };
@@ -211,9 +233,11 @@ struct replay_gauges {
 	/* One writer: the shadow. Sent after the intended time, and of the late ones, over the bound, why. */
 	_Atomic uint64_t lag_count, lag_p50_us, lag_p99_us, lag_max_us, late[LATE_BY];
 	_Atomic uint64_t planned_ns, actual_ns; /* from the first to the last that was sent */
+	_Atomic uint64_t lasted_ns;             /* from the first that was sent to the last answer */
 	/* One writer: the player */
 	_Atomic uint64_t played;
 	_Atomic uint64_t slot_waits; /* requests that waited for others to be answered */
+	_Atomic uint64_t saturated;  /* requests a second at which it was stopped for that; 0: it was not */
 	_Atomic uint32_t whole;      /* every exchange that could be read was played */
 	_Atomic uint32_t
 	        ends_early; /* the capture does: the error that its reader gave, negated; 0: it does not */

@@ -40,7 +40,7 @@ const char *plan_words_next(const struct plan_words *w, const char *word)
 static bool masks_a_route(const struct plan *p, unsigned mask)
 {
 	for (unsigned r = 0; r < p->route_count; r++)
-		if (p->routes[r].mirror && p->routes[r].mask == mask)
+		if ((p->routes[r].mirror || p->replay) && p->routes[r].mask == mask)
 			return true;
 	return false;
 }
@@ -48,15 +48,17 @@ static bool masks_a_route(const struct plan *p, unsigned mask)
 const struct plan_recogniser *plan_recogniser(const struct plan *p, unsigned n, unsigned *mask_out,
                                               bool *answers_out)
 {
+	unsigned each = p->replay ? 1 : 2; /* what a replay plays is masked */
+
 	for (unsigned i = 0; i < p->mask_count; i++) {
 		if (p->masks[i].detect.free_text != FREE_TEXT_RECOGNISE || !masks_a_route(p, i))
 			continue;
-		if (n < 2) {
+		if (n < each) {
 			*mask_out = i;
-			*answers_out = n == 1;
+			*answers_out = p->replay || n == 1;
 			return &p->masks[i].recogniser;
 		}
-		n -= 2;
+		n -= each;
 	}
 	return NULL;
 }

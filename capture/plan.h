@@ -46,6 +46,7 @@ enum {
 	FAULTS_MAX = 8,
 	SANDBOXES_MAX = 8, /* of a plan */
 	SANDBOX_TEXT_BYTES = 1024,
+	AGAIN_BYTES = 16384,
 	ADDRESS_MAX_BYTES = 108 /* sun_path */
 };
 
@@ -353,6 +354,8 @@ struct plan_route {
 	double tolerance_abs, tolerance_rel;
 	uint32_t ignore_count;
 	char ignore[IGNORES_MAX][TEXT_MAX_BYTES]; /* JSON paths */
+	uint32_t masked_path_count;               /* of a replay: masked where it was recorded */
+	char masked_paths[MASK_FIELDS_MAX][TEXT_MAX_BYTES];
 	uint32_t output_count;
 	struct plan_output outputs[OUTPUTS_MAX];
 	char answer_after[NAME_MAX_BYTES];   /* what begins the line of a text's final answer; empty: none has
@@ -442,7 +445,7 @@ struct plan_harm { /* replay/harm.h */
 };
 
 /* Requests that may wait in a replay for a target that takes no more. */
-enum { REPLAY_QUEUE_MAX = 1024 };
+enum { REPLAY_QUEUE_MAX = 4096 };
 
 enum progress { PROGRESS_AUTO, PROGRESS_JSON, PROGRESS_QUIET };
 
@@ -459,6 +462,17 @@ struct plan_schedule {       /* replay/schedule.h */
 	uint32_t copies;     /* of each exchange; 0: as 1 */
 	uint64_t max_gap_ns; /* 0: gaps stay */
 	uint32_t loops;      /* passes over the capture */
+	uint64_t most;       /* requests in all; 0: all there are */
+	bool till_saturated; /* it ends when targets give too few good answers */
+};
+
+/* A closed loop (replay/users.h): so many ask, each in the order of what it has to ask. */
+struct plan_users {
+	uint32_t count;               /* 0: requests leave by the schedule */
+	char session[NAME_MAX_BYTES]; /* header, or $.member of the body, of equal value in what one user
+	                                 asks; empty: they take turns */
+	bool think_fixed;             /* else as recorded, at most max_gap_ns */
+	uint64_t think_ns;
 };
 
 struct plan_choice { /* which of the capture's exchanges are played */
@@ -513,10 +527,15 @@ struct plan {
 	uint64_t replay_max_lag_ns; /* p99; past it a run that keeps time is void */
 	uint64_t replay_spin_ns;    /* before a time that is to be met, at most */
 	bool replay_drop_late;      /* what a target cannot take in time is dropped, else sent late */
-	uint32_t replay_progress;   /* enum progress */
+	bool replay_uncompared;     /* answers are timed and counted, nobody looks into them */
+	struct plan_users replay_users;
+	uint64_t replay_slo_ns;   /* an answer that took longer is no good one; 0: it may */
+	uint32_t replay_progress; /* enum progress */
 	/* Of a run that goes on where another stopped: that run, and its journal. Empty: of one's own. */
 	char replay_resumes[PATH_MAX_BYTES], replay_journal[PATH_MAX_BYTES];
 	struct plan_input replay_input;
+	char replay_again[AGAIN_BYTES]; /* JSON: the words that start this replay once more; empty: no room */
+	char replay_repeats[NAME_MAX_BYTES]; /* the id of the run that this one repeats; empty: none */
 	struct plan_choice replay_choice;
 	struct plan_schedule replay_schedule;
 	struct plan_move replay_move;

@@ -30,7 +30,8 @@ int recogniser_new(const struct recogniser_keeper *keeper, uint32_t deadline_ms,
 		return ERR_NOMEM;
 	r->keeper = *keeper;
 	r->deadline_ns = deadline_ms * UINT64_C(1000000);
-	r->id = clock_mono_ns() / 1000 * 2 + 1; /* odd; what an earlier process of this role asked has other ids */
+	r->id = clock_mono_ns() / 1000 * 2 +
+	        1; /* odd; what an earlier process of this role asked has other ids */
 	buf_init(&r->question, 6 * RECOGNISER_TEXT_MAX + 64);
 	buf_init(&r->heard, RECOGNISER_LINE_MAX);
 	return 0;

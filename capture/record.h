@@ -56,9 +56,12 @@ struct record {
 	uint32_t mask_count;  /* values masked in this record */
 	uint32_t sample_ppm;  /* the share under which the exchange was chosen: its inclusion probability */
 	uint16_t policy;      /* 1 + its number in the plan, or in the capture's header; 0: not masked yet */
-	uint16_t reserved[3]; /* 0: no byte of a record is left to chance */
+	uint16_t user;        /* on a request's END in a replay by users: whose turn it is; else 0 */
+	uint16_t reserved[2]; /* 0: no byte of a record is left to chance */
 	uint32_t call;        /* of gRPC: which one, as mask_call_id() has it; 0: none */
-	uint64_t sample_hash; /* of its sampling key: a smaller share can be drawn from it again */
+	/* Of its sampling key: a smaller share can be drawn from it again. On a request's END in a replay by
+	 * users: how long is thought before it, in nanoseconds. */
+	uint64_t sample_hash;
 };
 
 #endif

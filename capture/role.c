@@ -338,7 +338,7 @@ unsigned role_nap_ms(struct role_pace *pace, const struct role_env *env)
 		pace->empty_since_ns = now;
 	if (running && now - pace->empty_since_ns >= AWAKE_NS)
 		return 0;
-	return running && !env->plan->replay && pace->nap_ms ? pace->nap_ms : 1;
+	return running && pace->nap_ms ? pace->nap_ms : 1;
 }
 
 bool role_crowded(struct ring **rings, unsigned count)

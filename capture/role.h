@@ -76,8 +76,7 @@ void role_ready(const struct role_env *);
 _Noreturn void role_ring_broken(const struct role_env *, const struct ring *);
 
 /* Poll pace of a ring reader: some milliseconds while records come and the rings stay nearly empty, 1 ms when
- * they do not; deep sleep on the eventfd after 100 ms empty. In a replay, which may run as fast as it can,
- * 1 ms. */
+ * they do not; deep sleep on the eventfd after 100 ms empty. */
 struct role_pace {
 	unsigned most_ms; /* 0: 1 ms */
 	unsigned nap_ms;

@@ -55,6 +55,7 @@ enum what { COMPARE, AND, OR, NOT };
 
 struct parser {
 	struct where *w;
+	const struct where_field *fields;
 	unsigned at, depth;
 	struct where_error *error;
 };
@@ -105,7 +106,7 @@ static int unknown_field(struct parser *p, unsigned len)
 	if (!len)
 		return fail(p, p->at, "a field's name is expected");
 	snprintf(word, sizeof word, "%.*s", (int)(len < 63 ? len : 63), p->w->text + p->at);
-	for (const struct where_field *f = where_fields; f->name; f++)
+	for (const struct where_field *f = p->fields; f->name; f++)
 		guess_add(&guess, word, f->name);
 	guess_hint(&guess, word, hint);
 	snprintf(text, sizeof text, "unknown field '%s'; %s", word, hint);
@@ -117,8 +118,8 @@ static int read_field(struct parser *p, struct where_step *out)
 	const char *at = p->w->text + (look(p), p->at);
 	unsigned len = word_length(at);
 
-	for (unsigned i = 0; where_fields[i].name; i++) {
-		if (strlen(where_fields[i].name) != len || memcmp(where_fields[i].name, at, len))
+	for (unsigned i = 0; p->fields[i].name; i++) {
+		if (strlen(p->fields[i].name) != len || memcmp(p->fields[i].name, at, len))
 			continue;
 		out->field = (uint8_t)i;
 		p->at += len;
@@ -136,7 +137,7 @@ static int read_operator(struct parser *p, struct where_step *out)
 
 		if (strncmp(p->w->text + p->at, operators[i], len))
 			continue;
-		if (i == LIKE && where_fields[out->field].number)
+		if (i == LIKE && p->fields[out->field].number)
 			return fail(p, p->at, "a number has no pattern");
 		out->operator=(uint8_t) i;
 		p->at += (unsigned)len;
@@ -165,7 +166,7 @@ static int read_value(struct parser *p, struct where_step *out)
 		p->at += len;
 	}
 	out->len = (uint16_t)len;
-	if (!where_fields[out->field].number)
+	if (!p->fields[out->field].number)
 		return 0;
 	out->number = strtod(p->w->text + out->at, &end);
 	if (!len || end != p->w->text + out->at + len || !isfinite(out->number))
@@ -242,9 +243,10 @@ static int either(struct parser *p)
 	return err;
 }
 
-int where_compile(const char *expression, struct where *w, struct where_error *error_out)
+int where_compile(const char *expression, const struct where_field *fields, struct where *w,
+                  struct where_error *error_out)
 {
-	struct parser p = {.w = w, .error = error_out};
+	struct parser p = {.w = w, .fields = fields, .error = error_out};
 	int err;
 
 	*w = (struct where){0};
@@ -283,31 +285,24 @@ void where_explain(const char *expression, const struct where_error *error, stru
 
 /* --- evaluating --- */
 
-/* What the field is in this exchange; a number has no text. */
-struct value {
-	bool known;
-	double number;
-	struct span text;
-};
-
-static struct value number(double n)
+static struct where_value number(double n)
 {
-	return (struct value){.known = true, .number = n};
+	return (struct where_value){.known = true, .number = n};
 }
 
-static struct value text(struct span s)
+static struct where_value text(struct span s)
 {
-	return (struct value){.known = true, .text = s};
+	return (struct where_value){.known = true, .text = s};
 }
 
-static struct value time_between(const struct leg *from, const struct leg *to, uint64_t until_ns)
+static struct where_value time_between(const struct leg *from, const struct leg *to, uint64_t until_ns)
 {
 	if (!from || !from->begun || !to || !to->ended || until_ns < from->start_ns)
-		return (struct value){0};
+		return (struct where_value){0};
 	return number((double)(until_ns - from->start_ns) / 1e6);
 }
 
-static struct value error_of(const struct leg *request, const struct leg *answer)
+static struct where_value error_of(const struct leg *request, const struct leg *answer)
 {
 	uint8_t error = answer && answer->error ? answer->error : request ? request->error : 0;
 
@@ -315,10 +310,10 @@ static struct value error_of(const struct leg *request, const struct leg *answer
 		return text(span_of(outcome_name(error)));
 	if (!request || !request->ended || !answer || !answer->ended)
 		return text(SPAN("incomplete"));
-	return (struct value){0};
+	return (struct where_value){0};
 }
 
-static struct value target_part(struct span head, bool query)
+static struct where_value target_part(struct span head, bool query)
 {
 	struct span target = head_target(head);
 	const char *mark = target.len ? memchr(target.data, '?', target.len) : NULL;
@@ -326,42 +321,50 @@ static struct value target_part(struct span head, bool query)
 
 	if (!query)
 		return text((struct span){target.data, path});
-	return mark ? text((struct span){mark + 1, target.len - path - 1}) : (struct value){0};
+	return mark ? text((struct span){mark + 1, target.len - path - 1}) : (struct where_value){0};
 }
 
-static struct value status_of(const struct leg *answer)
+static struct where_value status_of(const struct leg *answer)
 {
 	unsigned status = answer && answer->begun ? head_status(buf_span(&answer->head)) : 0;
 
-	return status ? number(status) : (struct value){0};
+	return status ? number(status) : (struct where_value){0};
 }
 
-static struct value body_of(const struct leg *l)
+static struct where_value body_of(const struct leg *l)
 {
-	return l && l->begun ? number((double)buf_len(&l->body)) : (struct value){0};
+	return l && l->begun ? number((double)buf_len(&l->body)) : (struct where_value){0};
 }
 
-static struct value request_part(enum field field, const struct leg *request)
+static struct where_value request_part(enum field field, const struct leg *request)
 {
 	if (!request || !request->begun)
-		return (struct value){0};
+		return (struct where_value){0};
 	return field == FIELD_METHOD ? text(head_method(buf_span(&request->head)))
 	                             : target_part(buf_span(&request->head), field == FIELD_QUERY);
 }
 
-/* `room` holds what is not in the exchange as text. */
-static struct value value_of(enum field field, const struct exchange *x, const struct where_facts *facts,
-                             char room[32])
+struct look {
+	const struct exchange *x;
+	const struct where_facts *facts;
+	char room[32]; /* for what is not in the exchange as text */
+};
+
+static struct where_value value_of(void *arg, unsigned field)
 {
+	struct look *l = arg;
+	const struct exchange *x = l->x;
+	const struct where_facts *facts = l->facts;
+	char *room = l->room;
 	const struct leg *request = x->legs[LEG_CLIENT], *answer = x->legs[LEG_LIVE];
 
 	switch (field) {
 	case FIELD_ID:
-		snprintf(room, 32, "%016" PRIx64, x->id);
+		snprintf(room, sizeof l->room, "%016" PRIx64, x->id);
 		return text(span_of(room));
 	case FIELD_TIME:
 		if (!request || !request->begun)
-			return (struct value){0};
+			return (struct where_value){0};
 		clock_rfc3339(facts->wall_ns, room);
 		return text(span_of(room));
 	case FIELD_ROUTE:
@@ -420,7 +423,8 @@ static int order(struct span x, struct span y)
 	return by_bytes ? by_bytes : (x.len > y.len) - (x.len < y.len);
 }
 
-static bool compare(const struct where *w, const struct where_step *s, const struct value *v)
+static bool compare(const struct where *w, const struct where_field *fields, const struct where_step *s,
+                    const struct where_value *v)
 {
 	struct span want = {w->text + s->at, s->len};
 	int sign;
@@ -429,8 +433,8 @@ static bool compare(const struct where *w, const struct where_step *s, const str
 		return false;
 	if (s->operator== LIKE)
 		return matches(want, v->text);
-	sign = where_fields[s->field].number ? (v->number > s->number) - (v->number < s->number)
-	                                     : order(v->text, want);
+	sign = fields[s->field].number ? (v->number > s->number) - (v->number < s->number)
+	                               : order(v->text, want);
 	switch (s->operator) {
 	case EQUAL:
 		return sign == 0;
@@ -447,20 +451,20 @@ static bool compare(const struct where *w, const struct where_step *s, const str
 	}
 }
 
-bool where_holds(const struct where *w, const struct exchange *x, const struct where_facts *facts)
+bool where_holds_of(const struct where *w, const struct where_field *fields,
+                    struct where_value (*value)(void *arg, unsigned field), void *arg)
 {
 	uint64_t bits = 1; /* a stack, its top is bit 0; of WHERE_STEPS_MAX steps half may push */
-	char room[32];
 
 	for (unsigned i = 0; i < w->count; i++) {
 		const struct where_step *s = &w->steps[i];
-		struct value v;
+		struct where_value v;
 
 		if (s->what == NOT) {
 			bits ^= 1;
 		} else if (s->what == COMPARE) {
-			v = value_of(s->field, x, facts, room);
-			bits = bits << 1 | compare(w, s, &v);
+			v = value(arg, s->field);
+			bits = bits << 1 | compare(w, fields, s, &v);
 		} else {
 			uint64_t top = bits & 1;
 
@@ -469,4 +473,11 @@ bool where_holds(const struct where *w, const struct exchange *x, const struct w
 		}
 	}
 	return bits & 1;
+}
+
+bool where_holds(const struct where *w, const struct exchange *x, const struct where_facts *facts)
+{
+	struct look look = {.x = x, .facts = facts};
+
+	return where_holds_of(w, where_fields, value_of, &look);
 }

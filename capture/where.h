@@ -20,12 +20,12 @@
 
 enum { WHERE_BYTES_MAX = 1024, WHERE_STEPS_MAX = 64, WHERE_DEPTH_MAX = 32 };
 
-/* All names that there are; documentation is printed from it. Ends with a row without name. */
+/* Names that there are; documentation is printed from it. Ends with a row without name. */
 struct where_field {
 	const char *name, *sentence;
 	bool number;
 };
-extern const struct where_field where_fields[];
+extern const struct where_field where_fields[]; /* of an exchange */
 
 struct where_step {
 	uint8_t what,
@@ -46,10 +46,21 @@ struct where_error {
 };
 
 /* 0; ERR_CONFIG: *error_out says what is wrong and where. */
-int where_compile(const char *expression, struct where *, struct where_error *error_out) MUST_CHECK;
+int where_compile(const char *expression, const struct where_field *, struct where *,
+                  struct where_error *error_out) MUST_CHECK;
 /* "what is wrong", and below it the expression with a caret under the place; no byte of it can move a
  * terminal. */
 void where_explain(const char *expression, const struct where_error *, struct buf *);
+
+/* What a field is, by its place in the table; a number has no text. */
+struct where_value {
+	bool known;
+	double number;
+	struct span text;
+};
+/* Of anything with fields of its own, by the table that the expression was compiled with. */
+bool where_holds_of(const struct where *, const struct where_field *,
+                    struct where_value (*value)(void *arg, unsigned field), void *arg);
 
 struct exchange; /* capture/fold.h */
 

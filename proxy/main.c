@@ -90,7 +90,7 @@ static const struct role_row roles[] = {
          KEEPER_READY_MS,
          {MAY_LAUNCH, DIALS_NOBODY}},
         {"recogniser",
-         IN_MIRROR,
+         IN_MIRROR | IN_REPLAY,
          keeper_recogniser_run,
          STAGE_NONE,
          PHASE_JUDGE,
@@ -98,7 +98,7 @@ static const struct role_row roles[] = {
          {"plan", "ledger", "page", "recogniser.input.%", "recogniser.output.%", "recogniser.to.%",
           "recogniser.from.%", "recogniser.kick.%", "recogniser.gauges.%"},
          {true, 650},
-         0,
+         KEEPER_READY_MS,
          {MAY_LAUNCH, DIALS_NOBODY}},
         {"recorder",
          IN_MIRROR,
@@ -171,12 +171,17 @@ int start_roles(const struct plan *plan, const char *run_directory, const char *
 }
 
 const struct command *const commands[] = {
-        &proxy_command, &check_command,   &rehearse_command, &replay_command,
-        &ctl_command,   &capture_command, &mask_command,     &report_command,
-        &gate_command,  &show_command,    &labels_command,   &doctor_command,
-        &drill_command, &prove_command,   &sandbox_command,  &runs_command,
-        &stats_command, &version_command, &manual_command,   &completion_command,
-        NULL,
+        &proxy_command,      &check_command,
+        &rehearse_command,   &replay_command,
+        &ctl_command,        &capture_command,
+        &mask_command,       &report_command,
+        &gate_command,       &show_command,
+        &shrink_command,     &labels_command,
+        &doctor_command,     &drill_command,
+        &prove_command,      &sandbox_command,
+        &runs_command,       &stats_command,
+        &version_command,    &manual_command,
+        &completion_command, NULL,
 };
 
 static void usage(FILE *to)

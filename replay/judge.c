@@ -25,8 +25,9 @@ enum {
 	CROWD_BYTES = 1 << 20, /* of exchanges that are gone: worth giving back */
 	INCIDENT_BYTES_MAX = 16 << 20
 };
-static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, SUMMARY_NS = 800000000u,
-                      REAP_NS = 5000000000u, TRY_NS = 1000000000u, MS_NS = 1000000u, GRACE_MS = 60000u;
+static const uint64_t COMMIT_NS = 250000000u, HARVEST_NS = 100000000u, UNCOMPARED_NS = 10000000u,
+                      SUMMARY_NS = 800000000u, REAP_NS = 5000000000u, TRY_NS = 1000000000u, MS_NS = 1000000u,
+                      GRACE_MS = 60000u;
 
 struct judge judge;
 
@@ -318,7 +319,7 @@ static void housekeeping(void)
 	try_again(now);
 	if (now - judge.committed_ns > COMMIT_NS || judge.batch_count > batch_enough())
 		judge_commit();
-	if (judge.committed_ns >= now || now - judge.harvested_ns > HARVEST_NS) {
+	if (judge.committed_ns >= now || now - judge.harvested_ns > judge.harvest_ns) {
 		ledger_harvest(judge.env->ledger, NULL, NULL);
 		judge.harvested_ns = now;
 	}
@@ -464,7 +465,8 @@ int judge_run(struct role_env *env)
 	if (!env->plan->replay)
 		incidents_init(&judge.incidents, env, take_eighth());
 	judge.fold = fold_new(judge.limit_bytes / 4 * 3);
-	judge.lost_ns = longest_silence_ns(env->plan);
+	judge.lost_ns = env->plan->replay_users.count ? UINT64_MAX : longest_silence_ns(env->plan);
+	judge.harvest_ns = env->plan->replay_uncompared ? UNCOMPARED_NS : HARVEST_NS;
 	judge.wall_anchor_us = clock_wall_ns() / 1000u;
 	judge.mono_anchor_ns = clock_mono_ns();
 	if (!judge.fold || role_ring_reader(env, "judge", &judge.in[0]) ||
@@ -482,12 +484,13 @@ int judge_run(struct role_env *env)
 		unsigned n = drain();
 
 		housekeeping();
-		if (n)
+		if (n || env->plan->replay_uncompared) /* what is settled elsewhere waits to be harvested */
 			role_busy(&pace);
-		else if (phase >= PHASE_JUDGE)
+		if (n)
+			continue;
+		if (phase >= PHASE_JUDGE)
 			break;
-		else
-			role_pause(&pace, env, judge.in, judge.wake, 2);
+		role_pause(&pace, env, judge.in, judge.wake, 2);
 	}
 	seal();
 	return 0;

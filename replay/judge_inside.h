@@ -1,7 +1,7 @@
 /*
  * judge_inside.h - what the files of the judge share: judge.c has its records, its turns and the order of
  * truth, judge_pair.c what is compared with what, judge_guard.c what makes it hold shadowing back,
- * judge_tell.c what it lets others know.
+ * judge_tell.c what it lets others know, judge_replay.c what a replay tells of itself.
  *
  * One judge a process.
  */
@@ -40,6 +40,7 @@ struct judge {
 	char mark[CANARY_MARK_BYTES];
 	uint64_t committed_ns, harvested_ns, summed_ns, swept_ns, reaped_ns, wall_anchor_us, mono_anchor_ns;
 	uint64_t turn_ns, emptied_ns; /* when this turn began, and the last one that emptied in[0] */
+	uint64_t harvest_ns;          /* how often, though nothing was stored */
 	uint64_t lost_ns;             /* silent for so long, an exchange has been lost by some role */
 	bool failing;                 /* the disk took the last batch, or the last trial, not */
 	bool unsummed;                /* ... nor the last summary */
@@ -48,7 +49,8 @@ struct judge {
 		uint64_t id, since_ns;
 	} watch[JUDGE_SLOTS_WATCHED]; /* by slot: who holds it, and the last sign of it */
 	struct judge_noise noise[JUDGE_SLOTS_WATCHED];
-	unsigned path_count; /* past the last no more are told apart */
+	uint64_t masked_left_out[ROUTES_MAX][MASK_FIELDS_MAX]; /* values, by masked_paths of the plan */
+	unsigned path_count;                                   /* past the last no more are told apart */
 	char paths[JUDGE_PATHS_MAX][RESULTS_PATH_BYTES];
 	unsigned batch_count;
 	struct {
@@ -81,6 +83,8 @@ guards_heard judge_on_guard;
 
 /* summary.json, the standings on the page, what the next run goes on from. A failure is logged once. */
 void judge_summary(const char *state, const char *reason);
+/* "targets": [...], of a replay. */
+void judge_put_targets(struct buf *);
 /* A replay that was stopped, or of a capture that ends early, is partial; one that sent too late answers
  * another question and is void. */
 enum { JUDGE_REASON_BYTES = 320 };

@@ -15,6 +15,7 @@
 #include "proto/base/log.h"
 #include "proto/coding.h"
 #include "proto/grpc.h"
+#include "replay/masked_paths.h"
 #include "replay/plant.h"
 
 /* Inference-Header-Content-Length: the JSON in front of binary tensor data; 0: none, or one that is no
@@ -265,6 +266,45 @@ static void tell_change(void)
 		LOG(WARN, "version_changed", log_text("what", what));
 }
 
+/* The other's answer with live's values where those were masked when they were recorded: they are not
+ * compared. `room` is what it is written to. What is no whole JSON document stays as it is. */
+static int leave_out_masked(const struct results_pair *p, size_t work_bytes, struct buf *room,
+                            struct answer *other_out)
+{
+	const struct plan_route *route = &judge.env->plan->routes[p->route];
+	const char *paths[MASK_FIELDS_MAX];
+	uint32_t found[MASK_FIELDS_MAX];
+	int err;
+
+	*other_out = p->other;
+	buf_init(room, work_bytes);
+	if (!route->masked_path_count || p->against_baseline || p->live.grpc || p->live.binary_from)
+		return 0;
+	for (uint32_t i = 0; i < route->masked_path_count; i++)
+		paths[i] = route->masked_paths[i];
+	err = masked_paths_align((struct ignore_paths){paths, route->masked_path_count}, p->live.body,
+	                         p->other.body, room, found);
+	if (err)
+		return err == ERR_PROTO ? 0 : err;
+	other_out->body = buf_span(room);
+	for (uint32_t i = 0; i < route->masked_path_count; i++)
+		judge.masked_left_out[p->route][i] += found[i];
+	return 0;
+}
+
+static int compare(const struct results_pair *p, size_t work_bytes, struct comparison *out)
+{
+	struct answer other;
+	struct buf room;
+	int err = leave_out_masked(p, work_bytes / 4, &room, &other);
+
+	if (!err)
+		err = compare_pair(&judge.env->plan->routes[p->route], &p->live, &other,
+		                   work_bytes - room.cap, out);
+	buf_fini(&room);
+	return err;
+}
+
 static uint8_t compare_exchange(struct exchange *x, unsigned candidate, struct buf decoded[2],
                                 size_t work_bytes)
 {
@@ -289,7 +329,7 @@ static uint8_t compare_exchange(struct exchange *x, unsigned candidate, struct b
 	decode(against, &pair.live, &decoded[0]);
 	decode(other, &pair.other, &decoded[1]);
 	work_bytes -= buf_len(&decoded[0]) + buf_len(&decoded[1]);
-	err = compare_pair(route, &pair.live, &pair.other, work_bytes, &comparison);
+	err = compare(&pair, work_bytes, &comparison);
 	if (err)
 		return err == ERR_NOMEM ? OUTCOME_MEMORY : OUTCOME_UNDECODABLE;
 	pair.seen_us = judge.wall_anchor_us + us_between(judge.mono_anchor_ns, client->start_ns);

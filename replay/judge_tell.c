@@ -79,8 +79,32 @@ static void write_carry(void)
 	last = text;
 }
 
+/* What no pair of a replay was compared by, though it is there. */
+static void put_masked_paths(struct buf *b)
+{
+	const char *comma = "";
+
+	buf_puts(b, "\"masked_paths\":[");
+	for (unsigned r = 0; r < judge.env->plan->route_count; r++)
+		for (unsigned i = 0; i < judge.env->plan->routes[r].masked_path_count; i++) {
+			buf_printf(b, "%s{\"route\":", comma);
+			buf_json_string(b, span_of(judge.env->plan->routes[r].name));
+			buf_puts(b, ",\"path\":");
+			buf_json_string(b, span_of(judge.env->plan->routes[r].masked_paths[i]));
+			buf_printf(b, ",\"left_out\":%llu}", (unsigned long long)judge.masked_left_out[r][i]);
+			comma = ",";
+		}
+	buf_puts(b, "]");
+}
+
 static void put_more(struct buf *b)
 {
+	if (judge.env->plan->replay) {
+		judge_put_targets(b);
+		buf_puts(b, ",");
+		put_masked_paths(b);
+		return;
+	}
 	guards_summary(judge.env, b);
 	buf_puts(b, ",");
 	incidents_summary(&judge.incidents, b);
@@ -109,8 +133,7 @@ void judge_summary(const char *state, const char *reason)
 	if (!judge.env->plan->replay)
 		allot_all(judge.env, judge.results, &counts);
 	safeguard_cost(judge.env, &cost);
-	if (!judge.env->plan->replay)
-		put_more(&more);
+	put_more(&more);
 	tell_drills();
 	failed = more.err ||
 	         results_summary(judge.results, &counts, state, reason, judge.env->plan->replay ? &lag : NULL,
@@ -123,67 +146,4 @@ void judge_summary(const char *state, const char *reason)
 	if (!judge.env->plan->replay)
 		write_carry();
 	judge.summed_ns = clock_mono_ns();
-}
-
-/* What made most of the late copies late, for people. */
-static const char *late_because(const struct replay_gauges *g)
-{
-	static const char *const why[LATE_BY] = {
-	        [LATE_SOURCE] = "the client was the bottleneck: they were read too late from the capture",
-	        [LATE_CLIENT] = "the client was the bottleneck: it had no processor time for them",
-	        [LATE_TARGET] = "the target took no more connections",
-	        [LATE_CONNECTION] = "connections to the target were slow to open or to take them"};
-	unsigned most = 0;
-
-	for (unsigned i = 1; i < LATE_BY; i++)
-		if (atomic_load(&g->late[i]) > atomic_load(&g->late[most]))
-			most = i;
-	return most == LATE_SOURCE && atomic_load(&g->slot_waits)
-	               ? "too many waited for answers of the targets"
-	               : why[most];
-}
-
-/* The latest target's, at the 99th percentile; *name_out is whose. */
-static uint64_t latest_us(const char **name_out)
-{
-	const struct plan *plan = judge.env->plan;
-	uint64_t latest = 0;
-
-	for (unsigned r = 0; r < plan->route_count; r++)
-		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
-			uint64_t p99 = atomic_load(&judge.env->page->candidates[r][c].lag_p99_us);
-
-			if (p99 < latest)
-				continue;
-			latest = p99;
-			*name_out = plan->routes[r].candidates[c].name;
-		}
-	return latest;
-}
-
-const char *judge_final_state(char reason[JUDGE_REASON_BYTES])
-{
-	const struct plan *plan = judge.env->plan;
-	struct replay_gauges *replay = &judge.env->page->replay;
-	const char *to = "";
-	uint64_t late_us = latest_us(&to);
-
-	reason[0] = '\0';
-	if (plan->replay && plan->replay_speed > 0 && plan->replay_max_lag_ns / 1000u < late_us) {
-		snprintf(reason, JUDGE_REASON_BYTES,
-		         "the replay sent too late: lag p99 %.3f ms to %s, at most %.3f ms allowed; %s",
-		         (double)late_us / 1e3, to, (double)plan->replay_max_lag_ns / 1e6,
-		         late_because(replay));
-		return "void";
-	}
-	if (plan->replay && !atomic_load(&replay->whole)) {
-		snprintf(reason, JUDGE_REASON_BYTES, "the replay was stopped before all was played");
-		return "partial";
-	}
-	if (plan->replay && atomic_load(&replay->ends_early)) {
-		snprintf(reason, JUDGE_REASON_BYTES, REPLAY_ENDS_EARLY ": %s; what was read is replayed",
-		         err_text(-(int)atomic_load(&replay->ends_early)));
-		return "partial";
-	}
-	return "final";
 }

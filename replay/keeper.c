@@ -261,17 +261,21 @@ static bool is_kicked(void)
 	return read(keeper.pipes.kick, &kicks, sizeof kicks) == sizeof kicks;
 }
 
-static void watch_piped(void)
+/* Until it ends or is to be started anew; or until it serves: true. */
+static bool watch_piped(bool until_ready)
 {
 	while (!released(0) && sandbox_watch(&keeper.sandbox, keeper.pipes.kick, said, NULL)) {
 		if (!keeper.sandbox.ready && !hear_first()) {
 			LOG(WARN, "recogniser_garbled", log_text(keeper.what, keeper.name));
-			return;
+			return false;
 		}
 		tell_ready();
+		if (until_ready && keeper.sandbox.ready)
+			return true;
 		if (is_kicked())
-			return;
+			return false;
 	}
+	return false;
 }
 
 static int begin_piped(const struct role_env *env)
@@ -301,15 +305,20 @@ static int begin_piped(const struct role_env *env)
 
 int keeper_recogniser_run(struct role_env *env)
 {
+	bool runs = env->plan->replay && !env->epoch;
+
 	if (begin_piped(env))
 		return 3;
 	set_state(SANDBOX_STARTING); /* of an earlier keeper's nothing is left */
+	if (runs && (start() || !watch_piped(true)))
+		return 3;
 	role_ready(env);
 	if (env->epoch) /* what an earlier keeper left behind ends now */
 		(void)released(PAUSE_FIRST_MS);
 	while (!released(0)) {
-		if (start() == 0)
-			watch_piped();
+		if (runs || start() == 0)
+			(void)watch_piped(false);
+		runs = false;
 		if (!released(0))
 			bury();
 	}

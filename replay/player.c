@@ -5,7 +5,8 @@
  * rings that the masker feeds, each a little before it is due (schedule.h) and with that time as its END's:
  * the shadow sends it then (shadow_pace.c) and measures how late that was. The start is read once, so nothing
  * drifts. Admission is by ledger slots: a full ledger or ring makes the player wait, never shed, and what
- * leaves late for that is late all the same (no coordinated omission).
+ * leaves late for that is late all the same (no coordinated omission). The same holds for memory: what the
+ * slots hold is bounded. When nothing is compared, the shadow gets the requests and nobody the answers.
  */
 #define _GNU_SOURCE
 #include "replay/player.h"
@@ -22,11 +23,12 @@
 #include "capture/journal.h"
 #include "capture/withdrawn.h"
 #include "proto/base/clock.h"
+#include "proto/json_pick.h"
 #include "replay/judge.h"
 #include "replay/schedule.h"
 #include "replay/window.h"
 
-static const uint64_t NAP_NS = 50000000u, RETRY_NS = 200000u, READ_MARGIN_NS = 2000000u, LEAD_NS = 25000000u;
+static const uint64_t NAP_NS = 50000000u, RETRY_NS = 1000000u, READ_MARGIN_NS = 2000000u, LEAD_NS = 25000000u;
 static const uint64_t PROGRESS_TTY_NS = 250000000u, PROGRESS_JSON_NS = 1000000000u,
                       PROGRESS_NS = 10 * UINT64_C(1000000000);
 
@@ -39,10 +41,25 @@ struct player {
 	uint64_t sequence, pass_first, start_ns, baselines[ROUTES_MAX];
 	uint64_t told_ns;
 	bool terminal, begun;
+	struct watch { /* of what became of what was asked in the last second */
+		uint64_t since_ns, sequence, good;
+		unsigned looks;
+	} watch;
 	struct journal *journal;     /* of the run that this one goes on with, or NULL */
 	uint64_t skipped;            /* all of its copies had been sent */
 	struct withdrawn *withdrawn; /* NULL: no list */
 	uint64_t withheld;           /* for that */
+	/* What is played, by slot, until it is seen that the slot is free again. */
+	struct {
+		uint64_t id, bytes;
+	} * held;
+	uint64_t held_bytes, held_limit;
+	uint64_t *answered_ns; /* by user: when the last answer to it was recorded to end */
+};
+
+struct turn { /* of a closed loop */
+	uint16_t user;
+	uint64_t think_ns;
 };
 
 static struct player player;
@@ -75,7 +92,8 @@ static void emit(struct record *r, uint8_t type, uint64_t time_ns, struct span p
 	r->payload_len = (uint32_t)payload.len;
 	if (r->leg == LEG_CLIENT)
 		put_waiting(player.to_shadow, r, payload.data);
-	put_waiting(player.to_judge, r, payload.data);
+	if (!player.env->plan->replay_uncompared)
+		put_waiting(player.to_judge, r, payload.data);
 }
 
 /* What a mark of its leg says came at once. */
@@ -91,7 +109,8 @@ static void emit_chunk(struct record *r, uint64_t time_ns, struct span bytes)
 
 /* Times are moved so that the request ends when it is due: intervals stay, and the run's clock is the
  * replay's. */
-static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg, uint64_t shift_ns)
+static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg, uint64_t shift_ns,
+                     const struct turn *turn)
 {
 	struct span body = buf_span(&leg->body);
 	size_t count;
@@ -106,6 +125,10 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 		           (struct span){body.data + from, marks[i].end - from});
 	if (buf_len(&leg->trailers))
 		emit(&r, RECORD_TRAILERS, leg->end_ns + shift_ns, buf_span(&leg->trailers));
+	if (player.answered_ns && leg_number == LEG_CLIENT) {
+		r.user = turn->user;
+		r.sample_hash = turn->think_ns;
+	}
 	emit(&r, RECORD_END, leg->end_ns + shift_ns, buf_span(&leg->found));
 }
 
@@ -114,8 +137,9 @@ static void emit_leg(struct record r, uint8_t leg_number, const struct leg *leg,
 static void tell(const char *end)
 {
 	enum progress how = player.env->plan->replay_progress;
+	uint64_t now_ns = clock_mono_ns();
 	double share = (player.pass + window_share(player.window)) / player.schedule.rule->loops,
-	       seconds = (double)(clock_mono_ns() - player.start_ns) / 1e9;
+	       seconds = now_ns > player.start_ns ? (double)(now_ns - player.start_ns) / 1e9 : 0;
 	const struct replay_gauges *g = &player.env->page->replay;
 	unsigned long long sent = player.sequence - player.skipped - player.withheld,
 	                   late = atomic_load(&g->lag_p99_us);
@@ -142,10 +166,9 @@ static void tell(const char *end)
 	}
 }
 
-static void progress(void)
+static void progress(uint64_t now)
 {
 	enum progress how = player.env->plan->replay_progress;
-	uint64_t now = clock_mono_ns();
 	uint64_t pause = player.terminal        ? PROGRESS_TTY_NS
 	                 : how == PROGRESS_JSON ? PROGRESS_JSON_NS
 	                                        : PROGRESS_NS;
@@ -164,7 +187,7 @@ static bool wait_until(uint64_t due_ns)
 	while (!stopped()) {
 		uint64_t now = clock_mono_ns();
 
-		progress();
+		progress(now);
 		if (now >= due_ns)
 			return true;
 		if (due_ns - now > READ_MARGIN_NS && window_ahead(player.window))
@@ -205,7 +228,8 @@ static bool is_withdrawn(const struct exchange *x)
 	const struct plan *plan = player.env->plan;
 	struct span head = buf_span(&x->legs[LEG_CLIENT]->head);
 
-	if (!withdrawn_has(player.withdrawn, head_field(head, span_of(plan->withdrawn.subject))))
+	if (!player.withdrawn ||
+	    !withdrawn_has(player.withdrawn, head_field(head, span_of(plan->withdrawn.subject))))
 		return false;
 	ledger_direct(player.env->ledger, 0, x->route, plan->routes[x->route].candidate_count,
 	              OUTCOME_WITHDRAWN);
@@ -227,6 +251,66 @@ static int load_withdrawn(void)
 	return err;
 }
 
+/* --- users --- */
+
+/* What says whose request it is; empty: nothing. */
+static struct span session_of(const struct exchange *x)
+{
+	const char *key = player.env->plan->replay_users.session;
+	const struct leg *request = x->legs[LEG_CLIENT];
+	const char *const names[] = {key + 2};
+	struct span found = {0};
+
+	if (strncmp(key, "$.", 2))
+		return key[0] ? head_field(buf_span(&request->head), span_of(key)) : found;
+	return json_pick(buf_span(&request->body), 0, names, 1, &found) ? (struct span){0} : found;
+}
+
+/* By the capture and the seed alone: whoever plays it gets the same. */
+static struct turn turn_of(const struct exchange *x)
+{
+	const struct plan *plan = player.env->plan;
+	const struct plan_users *users = &plan->replay_users;
+	uint64_t asked_ns = x->legs[LEG_CLIENT]->end_ns, *answered_ns;
+	struct span session = session_of(x);
+	struct turn t = {.think_ns = users->think_ns,
+	                 .user = (uint16_t)(session.len ? schedule_session(plan->seed, session, users->count)
+	                                                : player.sequence % users->count)};
+
+	answered_ns = &player.answered_ns[t.user];
+	if (!users->think_fixed)
+		t.think_ns = *answered_ns && asked_ns > *answered_ns ? asked_ns - *answered_ns : 0;
+	if (plan->replay_schedule.max_gap_ns && t.think_ns > plan->replay_schedule.max_gap_ns)
+		t.think_ns = plan->replay_schedule.max_gap_ns;
+	*answered_ns = x->legs[LEG_LIVE]->end_ns;
+	return t;
+}
+
+/* What slots held that have been freed since. */
+static void forget_freed(void)
+{
+	for (uint32_t slot = 0; slot < player.env->plan->slots_each; slot++) {
+		if (!player.held[slot].id || ledger_slot_id(player.env->ledger, slot) == player.held[slot].id)
+			continue;
+		player.held_bytes -= player.held[slot].bytes;
+		player.held[slot].id = player.held[slot].bytes = 0;
+	}
+}
+
+static bool room_for(uint64_t bytes)
+{
+	if (player.held_bytes + bytes > player.held_limit)
+		forget_freed();
+	return !player.held_bytes || player.held_bytes + bytes <= player.held_limit;
+}
+
+static void hold(uint32_t slot, uint64_t id, uint64_t bytes)
+{
+	player.held_bytes += bytes - player.held[slot].bytes;
+	player.held[slot].id = id;
+	player.held[slot].bytes = bytes;
+}
+
 /* False: stopped while waiting for a slot. */
 static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 {
@@ -237,10 +321,12 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 	                   .sample_hash = schedule_copy(x->sample_hash, copy),
 	                   .sample_ppm = sample_ppm(x)};
 	struct ledger *l = player.env->ledger;
+	struct turn turn = {0};
 	uint64_t shift;
 	bool waited = false;
 
-	while (ledger_take(l, 0, r.id, x->route, wanted(x) & ~journal_sent(player.journal, r.id),
+	while (!room_for(x->bytes) ||
+	       ledger_take(l, 0, r.id, x->route, wanted(x) & ~journal_sent(player.journal, r.id),
 	                   route->candidate_count, OUTCOME_SAMPLED_OUT, (uint32_t)player.baselines[x->route],
 	                   OUTCOME_CAPTURE_OFF, &r.slot)) {
 		if (stopped()) {
@@ -248,16 +334,21 @@ static bool play(const struct exchange *x, unsigned copy, uint64_t due_ns)
 			return false;
 		}
 		waited = true;
-		progress();
+		progress(clock_mono_ns());
 		nap_until(clock_mono_ns() + RETRY_NS);
 	}
 	if (waited)
 		atomic_fetch_add(&player.env->page->replay.slot_waits, 1);
+	if (player.answered_ns)
+		turn = turn_of(x);
+	hold(r.slot, r.id, x->bytes);
 	ledger_settle_candidates(l, r.slot, r.id, STAGE_WORKER, STAGE_MASKER);
-	ledger_move(l, r.slot, r.id, CELL_LIVE, STAGE_WORKER, STAGE_MASKER);
+	ledger_move(l, r.slot, r.id, CELL_LIVE, STAGE_WORKER,
+	            player.env->plan->replay_uncompared ? OUTCOME_COMPARED : STAGE_MASKER);
 	shift = due_ns - x->legs[LEG_CLIENT]->end_ns;
-	emit_leg(r, LEG_CLIENT, x->legs[LEG_CLIENT], shift);
-	emit_leg(r, LEG_LIVE, x->legs[LEG_LIVE], shift);
+	emit_leg(r, LEG_CLIENT, x->legs[LEG_CLIENT], shift, &turn);
+	if (!player.env->plan->replay_uncompared)
+		emit_leg(r, LEG_LIVE, x->legs[LEG_LIVE], shift, &turn);
 	ring_publish(player.to_shadow);
 	ring_publish(player.to_judge);
 	return true;
@@ -283,11 +374,16 @@ static bool play_in_time(const struct exchange *x, unsigned copy)
 		player.skipped++;
 		return !stopped();
 	}
+	if (player.schedule.speed <= 0) { /* the targets are the pace */
+		due = clock_mono_ns();
+		progress(due);
+		return !stopped() && play(x, copy, due);
+	}
 	if (!player.begun) /* time begins with the first that is sent */
 		player.start_ns = clock_mono_ns() + LEAD_NS - due;
 	player.begun = true;
 	due += player.start_ns;
-	return wait_until(due - LEAD_NS) && play(x, copy, player.schedule.speed > 0 ? due : clock_mono_ns());
+	return wait_until(due - LEAD_NS) && play(x, copy, due);
 }
 
 static bool play_copies(const struct exchange *x)
@@ -345,6 +441,8 @@ static int open_window(const struct role_env *env)
 		return ERR_NOMEM;
 	}
 	window_choose(player.window, &env->plan->replay_choice, env->plan->seed);
+	if (env->plan->replay_uncompared && !env->plan->replay_choice.where.text[0])
+		window_answers_unread(player.window);
 	return 0;
 }
 
@@ -382,25 +480,88 @@ static int next(const struct exchange **exchange_out)
 	return err;
 }
 
+/* What was read ahead of its turn has all the time it takes; only then the run is over. */
+static void await_all(void)
+{
+	for (forget_freed(); player.held_bytes && !stopped(); forget_freed()) {
+		progress(clock_mono_ns());
+		nap_until(clock_mono_ns() + RETRY_NS);
+	}
+}
+
+/* --- saturation --- */
+
+enum { WATCHED_LEAST = 20, SATURATED_LOOKS = 2 };
+static const uint64_t WATCH_NS = 1000000000u;
+static const double SATURATED_SHARE = 0.9;
+
+/* Good answers of the target that gave the fewest. */
+static uint64_t least_good(void)
+{
+	const struct plan_route *route = player.env->plan->routes;
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned c = 0; c < route->candidate_count; c++) {
+		uint64_t good = 0;
+
+		for (unsigned r = 0; r < player.env->plan->route_count; r++)
+			good += atomic_load(&player.env->page->candidates[r][c].measured.good);
+		least = good < least ? good : least;
+	}
+	return least;
+}
+
+/* For a while now, fewer answers were good than were asked for. */
+static bool is_saturated(void)
+{
+	struct watch *w = &player.watch;
+	uint64_t now_ns = clock_mono_ns(), good, asked = player.sequence - w->sequence;
+
+	if (!player.schedule.rule->till_saturated || now_ns - w->since_ns < WATCH_NS || asked < WATCHED_LEAST)
+		return false;
+	good = least_good();
+	w->looks =
+	        w->since_ns && (double)(good - w->good) < SATURATED_SHARE * (double)asked ? w->looks + 1 : 0;
+	if (w->looks == SATURATED_LOOKS)
+		atomic_store(&player.env->page->replay.saturated,
+		             (uint64_t)((double)asked * 1e9 / (double)(now_ns - w->since_ns) + 0.5));
+	w->good = good;
+	w->sequence = player.sequence;
+	w->since_ns = now_ns;
+	return w->looks == SATURATED_LOOKS;
+}
+
+/* As many as there are to be, or all that the targets can take. */
+static bool has_enough(void)
+{
+	uint64_t most = player.schedule.rule->most;
+
+	return (most && player.sequence >= most) || is_saturated();
+}
+
 static void play_all(void)
 {
 	const struct plan *plan = player.env->plan;
 	const struct exchange *x;
+	bool enough = false;
 	int err;
 
 	schedule_init(&player.schedule, &plan->replay_schedule, plan->replay_speed, plan->seed);
 	err = next(&x);
 	player.told_ns = player.start_ns = clock_mono_ns();
-	while (!err) {
+	while (!err && !(enough = has_enough())) {
 		if (!play_copies(x))
 			return;
 		err = next(&x);
 	}
+	await_all();
+	if (stopped())
+		return;
 	atomic_store(&player.env->page->replay.played, player.sequence);
 	say_end(err);
-	if (window_end(player.window) != ERR_AGAIN)
+	if (!enough && window_end(player.window) != ERR_AGAIN)
 		atomic_store(&player.env->page->replay.ends_early, (uint32_t)-window_end(player.window));
-	if (err == ERR_AGAIN)
+	if (enough || err == ERR_AGAIN)
 		atomic_store(&player.env->page->replay.whole, 1);
 }
 
@@ -411,8 +572,13 @@ int player_run(struct role_env *env)
 	for (unsigned r = 0; r < env->plan->route_count; r++)
 		for (unsigned c = 0; c < env->plan->routes[r].candidate_count; c++)
 			player.baselines[r] |= (uint64_t)env->plan->routes[r].candidates[c].baseline << c;
+	if (env->plan->replay_users.count &&
+	    !(player.answered_ns = calloc(env->plan->replay_users.count, sizeof *player.answered_ns)))
+		return 3;
+	player.held = calloc(env->plan->slots_each, sizeof *player.held);
+	player.held_limit = budget_bytes(env->plan, BUDGET_SHADOW) / 4;
 	prctl(PR_SET_TIMERSLACK, 1); /* deadlines are met to the microsecond, not to the default 50 */
-	if (load_withdrawn() || role_ring_writer(env, "shadow", &player.to_shadow) ||
+	if (!player.held || load_withdrawn() || role_ring_writer(env, "shadow", &player.to_shadow) ||
 	    role_ring_writer(env, "judge", &player.to_judge))
 		return 3;
 	role_ready(env);

@@ -140,7 +140,8 @@ static void put_schedule(struct buf *b, const struct plan *plan)
 	           (unsigned long long)plan->replay_choice.from_ns,
 	           (unsigned long long)plan->replay_choice.until_ns);
 	put_text(b, "where", plan->replay_choice.where.text);
-	buf_puts(b, "}");
+	buf_printf(b, ",\"compared\":%s,\"slo_us\":%llu}", plan->replay_uncompared ? "false" : "true",
+	           (unsigned long long)(plan->replay_slo_ns / 1000u));
 }
 
 /* A replay's input, with the policies that masked it when it was recorded. */
@@ -156,6 +157,12 @@ static void put_input(struct buf *b, const struct plan *plan)
 	put_hex(b, "sha256", input->hash);
 	buf_puts(b, ",\"played\":");
 	put_schedule(b, plan);
+	buf_puts(b, ",\"again\":");
+	buf_puts(b, plan->replay_again[0] ? plan->replay_again : "null");
+	if (plan->replay_repeats[0]) {
+		buf_puts(b, ",");
+		put_text(b, "repeats", plan->replay_repeats);
+	}
 	if (plan->replay_resumes[0]) {
 		buf_puts(b, ",");
 		put_text(b, "resumes", plan->replay_resumes);

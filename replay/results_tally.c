@@ -383,7 +383,7 @@ void results_count(const struct results *r, struct tally *t, const struct observ
 	sketch_add(&t->live, o->live_us);
 	sketch_add(&t->other, o->other_us);
 	sketch_add(&t->first, o->first_us);
-	if (r->plan->replay) {
+	if (r->plan->replay && r->plan->replay_speed > 0) {
 		sketch_add(&t->response, o->response_us);
 		sketch_add(&t->lag, o->lag_us);
 	}

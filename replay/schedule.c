@@ -14,13 +14,23 @@ void schedule_init(struct schedule *s, const struct plan_schedule *rule, double 
 	*s = (struct schedule){.rule = rule, .speed = speed, .seed = seed};
 }
 
-static uint64_t draw(const char what[8], uint64_t seed, uint64_t of)
+static uint64_t draw_by(const char what[8], uint64_t seed, struct span of)
 {
 	uint8_t key[16];
 
 	memcpy(key, what, 8);
 	memcpy(key + 8, &seed, sizeof seed);
-	return siphash(key, (struct span){(const char *)&of, sizeof of});
+	return siphash(key, of);
+}
+
+static uint64_t draw(const char what[8], uint64_t seed, uint64_t of)
+{
+	return draw_by(what, seed, (struct span){(const char *)&of, sizeof of});
+}
+
+uint64_t schedule_session(uint64_t seed, struct span session, uint64_t users)
+{
+	return draw_by("sessions", seed, session) % users;
 }
 
 bool schedule_draws(uint64_t seed, uint64_t sample_hash, uint32_t share_ppm)

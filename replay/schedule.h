@@ -33,6 +33,8 @@ void schedule_again(struct schedule *);
 
 /* The sampling key, hashed, of the n-th copy of an exchange; of the first it is the exchange's. */
 uint64_t schedule_copy(uint64_t sample_hash, unsigned copy);
+/* Which of `users` asks what belongs to that session. */
+uint64_t schedule_session(uint64_t seed, struct span session, uint64_t users);
 /* Is the exchange among `share_ppm` of all? By its sampling key, so that a conversation stays whole and a
  * smaller share of one seed is a part of a larger one. */
 bool schedule_draws(uint64_t seed, uint64_t sample_hash, uint32_t share_ppm);

@@ -70,13 +70,14 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	int err;
 
 	f->record = (struct record){.id = x->id,
+	                            .user = with->user,
 	                            .slot = x->slot,
 	                            .generation = x->generation,
 	                            .route = x->route,
 	                            .call = x->call,
 	                            .leg = (uint8_t)(LEG_CANDIDATE + candidate)};
 	f->sent_ns = clock_mono_ns();
-	shadow_pace_mark(f, with);
+	shadow_measure_mark(f, with);
 	empty_request(route->max_body_bytes + H1_HEAD_MAX);
 	refused = catalogue_apply(&shadow.catalogues[x->route][candidate], with->model,
 	                          &shadow.to[x->route][candidate].model);
@@ -102,7 +103,7 @@ static uint8_t send_flight(struct flight *f, const struct exchange *x, unsigned 
 	return refused;
 }
 
-void shadow_send(struct exchange *x, const struct record *end, unsigned candidate,
+bool shadow_send(struct exchange *x, const struct record *end, unsigned candidate,
                  const struct together *with)
 {
 	struct flight *f = shadow_flight();
@@ -114,11 +115,12 @@ void shadow_send(struct exchange *x, const struct record *end, unsigned candidat
 		shadow.sent++;
 		if (f->pass.warm_up)
 			shadow_settle(f, OUTCOME_WARM_UP);
-		return;
+		return true;
 	}
 	ledger_move(shadow.env->ledger, end->slot, end->id, candidate, STAGE_SHADOW, refused);
 	if (f)
 		shadow_give_back(f);
+	return false;
 }
 
 /* Why nothing goes to that candidate now; 0: it may. A sandbox that was not ready yet is warming up; one that
@@ -380,19 +382,24 @@ static void turn(void)
 {
 	struct timeval next = {0, 0};
 	bool empty, more_due;
+	uint64_t now_ns;
 
 	if (shadow.asleep || shadow.signalled) /* a signal may come late, when sleep is over */
 		ring_wake(shadow.in);
 	shadow.asleep = shadow.signalled = false;
+	shadow.turn_ns = clock_mono_ns();
 	role_rested(&shadow.pace, &shadow.in, 1);
 	obey_pause();
 	follow_names();
 	empty = drain();
 	more_due = shadow.env->plan->replay && shadow_pace_turn();
-	if (clock_mono_ns() - shadow.swept_ns > 1000000000u) {
+	now_ns = clock_mono_ns();
+	if (now_ns - shadow.swept_ns > 1000000000u) {
 		fold_each(shadow.fold, drop_settled, NULL);
-		shadow.swept_ns = clock_mono_ns();
+		shadow.swept_ns = now_ns;
 	}
+	if (shadow.env->plan->replay)
+		shadow_measure_publish(now_ns);
 	ring_publish(shadow.out);
 	next.tv_usec = pause_ms(empty, more_due) * 1000;
 	event_add(shadow.tick, &next);
@@ -431,7 +438,7 @@ int shadow_run(struct role_env *env)
 	        event_new(shadow.base, role_fd(env, "wake.shadow"), EV_READ | EV_PERSIST, on_tick, NULL);
 	if (!shadow.tick || !shadow.wake || event_add(shadow.tick, &now) || event_add(shadow.wake, NULL))
 		return 3;
-	if (env->plan->replay && shadow_pace_begin())
+	if (env->plan->replay && (shadow_pace_begin() || shadow_measure_begin()))
 		return 3;
 	role_ready(env);
 	do {
@@ -439,6 +446,6 @@ int shadow_run(struct role_env *env)
 		turn();
 	} while (!may_leave());
 	if (env->plan->replay)
-		shadow_pace_publish();
+		shadow_measure_publish(UINT64_MAX);
 	return 0;
 }

@@ -40,8 +40,7 @@ static void on_sent(void *arg)
 	struct flight *f = arg;
 
 	f->sent_ns = clock_mono_ns();
-	if (f->due_ns)
-		shadow_pace_sent(f);
+	shadow_measure_sent(f);
 }
 
 static void on_head(void *arg, const struct http_message *m)
@@ -49,9 +48,12 @@ static void on_head(void *arg, const struct http_message *m)
 	struct flight *f = arg;
 	struct buf *head = &shadow.head;
 
+	f->headed = true;
+	f->usable = m->status < 400;
+	if (shadow.env->plan->replay_uncompared)
+		return;
 	buf_reset(head);
 	head_put(head, m, H1_RESPONSE);
-	f->headed = true;
 	if (head->err)
 		shadow_settle(f, OUTCOME_CANDIDATE_TOO_LARGE);
 	else
@@ -61,13 +63,15 @@ static void on_head(void *arg, const struct http_message *m)
 static void on_body(void *arg, struct span bytes)
 {
 	struct flight *f = arg;
+	uint64_t now_ns = clock_mono_ns();
 
 	if (f->pass.tokens)
 		usage_feed(&f->usage, bytes);
-	while (bytes.len) {
+	shadow_measure_bytes(f, now_ns);
+	while (bytes.len && !shadow.env->plan->replay_uncompared) {
 		size_t n = bytes.len < RECORD_PAYLOAD_MAX ? bytes.len : RECORD_PAYLOAD_MAX;
 
-		emit(f, RECORD_CHUNK, clock_mono_ns(), (struct span){bytes.data, n});
+		emit(f, RECORD_CHUNK, now_ns, (struct span){bytes.data, n});
 		bytes.data += n;
 		bytes.len -= n;
 	}
@@ -78,6 +82,8 @@ static void on_trailers(void *arg, const struct http_message *m)
 	struct flight *f = arg;
 	struct buf *lines = &shadow.head;
 
+	if (shadow.env->plan->replay_uncompared)
+		return;
 	buf_reset(lines);
 	head_put_fields(lines, m);
 	if (lines->err)
@@ -124,11 +130,16 @@ static void on_done(void *arg, enum client_result result)
 	admission_done(&shadow.admissions[f->record.route][cell_of(f)], &f->pass, outcomes[result],
 	               usage_tokens(&f->usage, f->pass.bytes), now_ns);
 	if (result == CLIENT_OK)
+		shadow_measure_answered(f, now_ns);
+	if (result == CLIENT_OK && shadow.env->plan->replay_uncompared)
+		shadow_settle(f, OUTCOME_COMPARE_OFF);
+	else if (result == CLIENT_OK)
 		emit(f, RECORD_END, now_ns, SPAN(""));
 	else if (!f->broken)
 		shadow_settle(f, outcomes[result]);
 	ring_publish(shadow.out);
 	atomic_store(&shadow.env->page->last_candidate_byte_ns, now_ns);
+	shadow_pace_done(f);
 	shadow.in_flight--;
 	shadow.answered++;
 	shadow_give_back(f);

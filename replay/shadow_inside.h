@@ -1,6 +1,7 @@
 /*
  * shadow_inside.h - what the files of the shadow share: shadow.c has its turns and what is sent,
- * shadow_answer.c what comes back of it, shadow_clients.c how it begins, shadow_pace.c the times of a replay.
+ * shadow_answer.c what comes back of it, shadow_clients.c how it begins, shadow_pace.c the times of a replay,
+ * shadow_measure.c what it measures.
  *
  * One shadow a process.
  */
@@ -28,6 +29,7 @@ struct shadow {
 	struct event *tick, *wake;
 	struct role_pace pace;
 	bool asleep, signalled;
+	uint64_t turn_ns;              /* when this turn began */
 	unsigned read, sent, answered; /* in this turn: records, requests; and since the last one: answers */
 	struct ring *in, *out;
 	struct fold *fold;
@@ -58,9 +60,12 @@ struct flight { /* one candidate's answer to one request */
 	struct admission_pass pass;
 	struct usage usage;
 	uint64_t sent_ns;
-	uint64_t due_ns; /* in a replay that keeps time, until it is sent; else 0 */
-	uint8_t late_by; /* enum late_by, if it turns out to be */
+	uint64_t due_ns;            /* in a replay that keeps time; else 0 */
+	uint64_t first_ns, last_ns; /* in a replay: when bytes of the answer's body came */
+	uint8_t late_by;            /* enum late_by, if it turns out to be */
 	bool headed, broken;
+	bool was_sent; /* sent again on another connection, it is not sent twice */
+	bool usable;   /* by its status */
 };
 
 struct together {          /* what the copies of an exchange have in common */
@@ -69,6 +74,7 @@ struct together {          /* what the copies of an exchange have in common */
 	/* Of a replay: when it is to be sent, was read, and was taken up; it stood in a target's queue. */
 	uint64_t due_ns, read_ns, taken_ns;
 	bool queued;
+	uint16_t user; /* of a closed loop: whose turn it is */
 };
 
 extern struct shadow shadow;
@@ -84,8 +90,8 @@ void shadow_tell_found(struct flight *, const struct leg *request);
  */
 extern const struct client_events shadow_events;
 
-/* Send a copy, or settle its cell. */
-void shadow_send(struct exchange *, const struct record *end, unsigned candidate, const struct together *);
+/* Send a copy, or settle its cell: false. */
+bool shadow_send(struct exchange *, const struct record *end, unsigned candidate, const struct together *);
 /* Why nothing goes to that candidate now; 0: it may. */
 uint8_t shadow_held_back(uint16_t route, unsigned candidate);
 /* There is a baseline, and not every side has an open connection that it may use. */
@@ -97,11 +103,17 @@ int shadow_pace_begin(void); /* 0, ERR_NOMEM, ERR_SYS */
 /* The request that ends there is whole; it is kept until each target has its copy, or will not get one.
  * 0, ERR_NOMEM. */
 int shadow_pace_add(struct exchange *, const struct record *end);
-bool shadow_pace_turn(void); /* send what is due; true: more of it is */
-bool shadow_pace_idle(void); /* nothing waits */
-void shadow_pace_mark(struct flight *, const struct together *);
-void shadow_pace_sent(struct flight *); /* its last byte has left */
-void shadow_pace_publish(void);         /* the lag, for player and judge */
+bool shadow_pace_turn(void);                  /* send what is due; true: more of it is */
+bool shadow_pace_idle(void);                  /* nothing waits */
+void shadow_pace_done(const struct flight *); /* that has been answered, or will not be */
+
+/* Of what a replay sends; all of them do nothing in a mirror. */
+int shadow_measure_begin(void); /* 0, ERR_NOMEM */
+void shadow_measure_mark(struct flight *, const struct together *);
+void shadow_measure_sent(struct flight *); /* its last byte has left */
+void shadow_measure_bytes(struct flight *, uint64_t now_ns);
+void shadow_measure_answered(struct flight *, uint64_t now_ns); /* it is whole */
+void shadow_measure_publish(uint64_t now_ns);                   /* now and then, for player and judge */
 
 /* One for each candidate, with what its requests have of their own. 0, or an error. */
 int shadow_make_clients(void);

@@ -7,8 +7,8 @@
  * A request's due time is that of its END, which the player computed from the start of the replay alone, so
  * nothing drifts; it arrives here ahead of that. The timer is absolute (timerfd, CLOCK_MONOTONIC). A target
  * that takes no more has a queue of its own, of QUEUE_MAX, and delays no other; what finds it full is shed
- * as in_flight, and so is, with plan.replay_drop_late, whatever would have to wait. How late a copy leaves
- * is measured where its last byte does, whatever made it late.
+ * as in_flight, and so is, with plan.replay_drop_late, whatever would have to wait. What leaves in one turn
+ * is noted together in the journal, before any of it is sent.
  */
 #define _GNU_SOURCE
 #include "replay/shadow_inside.h"
@@ -20,23 +20,24 @@
 
 #include "capture/journal.h"
 #include "proto/base/clock.h"
-#include "proto/base/sketch.h"
 #include "replay/turns.h"
+#include "replay/users.h"
 
-enum { QUEUE_MAX = REPLAY_QUEUE_MAX, TURN_DUE = 256 };
-static const uint64_t SECOND_NS = 1000000000u, PUBLISH_NS = 100000000u;
+enum { QUEUE_MAX = REPLAY_QUEUE_MAX, TURN_DUE = 256, READY_MAX = 256 };
+static const uint64_t SECOND_NS = 1000000000u;
 
 struct copies { /* of one request */
 	STAILQ_ENTRY(copies) next;
 	struct exchange *x;
 	struct record end;
 	struct together with;
-	unsigned queued; /* targets in whose queue it stands */
+	unsigned queued; /* targets in whose queue it stands, or that are to get it in this turn */
 };
 
 struct place { /* in a target's queue */
 	STAILQ_ENTRY(place) next;
 	struct copies *of;
+	uint64_t due_ns;
 };
 
 STAILQ_HEAD(copies_list, copies);
@@ -44,77 +45,23 @@ STAILQ_HEAD(places, place);
 
 struct target {
 	struct places queue;
-	unsigned length;
-	struct sketch lag; /* us */
+	unsigned length, ready; /* in the queue; to be sent in this turn */
 };
 
 static struct {
 	struct copies_list due;
 	struct target *targets[ROUTES_MAX][CANDIDATES_MAX];
-	struct sketch lag; /* of all targets. us */
 	int timer_fd, journal_fd;
 	struct event *timer;
-	bool keeps_time; /* or everything is due at once */
-	uint64_t first_due_ns, first_sent_ns, last_due_ns, last_sent_ns, published_ns;
 	unsigned open; /* copies that are not all sent */
+	unsigned ready_count;
+	struct {
+		struct copies *of;
+		unsigned candidate;
+		uint64_t due_ns;
+	} ready[READY_MAX];
+	struct users *users[CANDIDATES_MAX]; /* of each target; NULL: requests leave by the schedule */
 } pace;
-
-/* --- measuring --- */
-
-static uint8_t cause_of(const struct together *with)
-{
-	uint64_t late = with->due_ns + shadow.env->plan->replay_max_lag_ns;
-
-	return with->read_ns > late    ? LATE_SOURCE
-	       : with->taken_ns > late ? LATE_CLIENT
-	       : with->queued          ? LATE_TARGET
-	                               : LATE_CONNECTION;
-}
-
-void shadow_pace_mark(struct flight *f, const struct together *with)
-{
-	f->due_ns = pace.keeps_time ? with->due_ns : 0;
-	f->late_by = cause_of(with);
-}
-
-void shadow_pace_sent(struct flight *f)
-{
-	struct target *t = f->due_ns ? pace.targets[f->record.route][f->record.leg - LEG_CANDIDATE] : NULL;
-	uint64_t lag_ns = f->sent_ns > f->due_ns ? f->sent_ns - f->due_ns : 0;
-
-	if (!t || f->record.flags & RECORD_DRILLED)
-		return;
-	sketch_add(&t->lag, lag_ns / 1000u);
-	sketch_add(&pace.lag, lag_ns / 1000u);
-	if (lag_ns > shadow.env->plan->replay_max_lag_ns)
-		atomic_fetch_add(&shadow.env->page->replay.late[f->late_by], 1);
-	if (!pace.first_due_ns) {
-		pace.first_due_ns = f->due_ns;
-		pace.first_sent_ns = f->sent_ns;
-	}
-	if (f->due_ns > pace.last_due_ns)
-		pace.last_due_ns = f->due_ns;
-	pace.last_sent_ns = f->sent_ns;
-	f->due_ns = 0; /* sent again on another connection, it is not sent twice */
-}
-
-void shadow_pace_publish(void)
-{
-	struct replay_gauges *g = &shadow.env->page->replay;
-
-	for (unsigned r = 0; r < shadow.env->plan->route_count; r++)
-		for (unsigned c = 0; c < shadow.env->plan->routes[r].candidate_count; c++)
-			if (pace.targets[r][c])
-				atomic_store(&shadow.env->page->candidates[r][c].lag_p99_us,
-				             sketch_quantile(&pace.targets[r][c]->lag, 0.99));
-	atomic_store(&g->lag_p50_us, sketch_quantile(&pace.lag, 0.5));
-	atomic_store(&g->lag_p99_us, sketch_quantile(&pace.lag, 0.99));
-	atomic_store(&g->lag_max_us, pace.lag.max_us);
-	atomic_store(&g->lag_count, pace.lag.count);
-	atomic_store(&g->planned_ns, pace.last_due_ns - pace.first_due_ns);
-	atomic_store(&g->actual_ns, pace.last_sent_ns - pace.first_sent_ns);
-	pace.published_ns = clock_mono_ns();
-}
 
 /* --- sending --- */
 
@@ -138,6 +85,24 @@ static void drop(const struct copies *c, unsigned candidate, uint8_t outcome)
 	ledger_move(shadow.env->ledger, c->end.slot, c->end.id, candidate, STAGE_SHADOW, outcome);
 }
 
+/* The turn of its user is over, if it was one's. */
+static void end_turn(const struct record *r, unsigned candidate)
+{
+	if (pace.users[candidate])
+		users_done(pace.users[candidate], r->user, clock_mono_ns());
+}
+
+void shadow_pace_done(const struct flight *f)
+{
+	end_turn(&f->record, f->record.leg - LEG_CANDIDATE);
+}
+
+static void refuse(const struct copies *c, unsigned candidate, uint8_t outcome)
+{
+	drop(c, candidate, outcome);
+	end_turn(&c->end, candidate);
+}
+
 /* Can the target take it now? One that is being asked which models it serves cannot. */
 static bool has_room(const struct copies *c, unsigned candidate)
 {
@@ -145,12 +110,12 @@ static bool has_room(const struct copies *c, unsigned candidate)
 
 	if (c->with.model.len && catalogue_asks(&shadow.catalogues[r][candidate], clock_mono_ns()))
 		return false;
-	return drill_in_flight(&shadow.drills[r][candidate]) <
+	return drill_in_flight(&shadow.drills[r][candidate]) + pace.targets[r][candidate]->ready <
 	       shadow.env->plan->routes[r].candidates[candidate].max_in_flight;
 }
 
 /* False: it must be dropped. */
-static bool enqueue(struct copies *c, struct target *t)
+static bool enqueue(struct copies *c, struct target *t, uint64_t due_ns)
 {
 	struct place *p =
 	        t->length < QUEUE_MAX && !shadow.env->plan->replay_drop_late ? malloc(sizeof *p) : NULL;
@@ -158,50 +123,81 @@ static bool enqueue(struct copies *c, struct target *t)
 	if (!p)
 		return false;
 	p->of = c;
+	p->due_ns = due_ns;
 	STAILQ_INSERT_TAIL(&t->queue, p, next);
 	t->length++;
 	c->queued++;
 	return true;
 }
 
-/* It is noted before it is sent: a run that goes on with this one sends it never again. */
-static void send_noted(struct copies *c, unsigned candidate)
+/* They are noted before they are sent: a run that goes on with this one sends them never again. */
+static void send_ready(void)
 {
-	if (journal_note(pace.journal_fd, c->x->id, candidate))
-		drop(c, candidate, OUTCOME_DISK);
-	else
-		shadow_send(c->x, &c->end, candidate, &c->with);
+	uint64_t words[READY_MAX];
+	unsigned count = pace.ready_count;
+	size_t noted;
+
+	if (!count)
+		return;
+	for (unsigned i = 0; i < count; i++)
+		words[i] = journal_word(pace.ready[i].of->x->id, pace.ready[i].candidate);
+	noted = journal_note(pace.journal_fd, words, count);
+	pace.ready_count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct copies *c = pace.ready[i].of;
+		unsigned candidate = pace.ready[i].candidate;
+
+		pace.targets[c->x->route][candidate]->ready--;
+		c->queued--;
+		c->with.due_ns = pace.ready[i].due_ns;
+		if (i >= noted)
+			refuse(c, candidate, OUTCOME_DISK);
+		else if (!shadow_send(c->x, &c->end, candidate, &c->with))
+			end_turn(&c->end, candidate);
+		leave(c);
+	}
 }
 
-static void offer(struct copies *c, unsigned candidate)
+static void make_ready(struct copies *c, unsigned candidate, uint64_t due_ns)
+{
+	if (pace.ready_count == READY_MAX)
+		send_ready();
+	pace.ready[pace.ready_count].of = c;
+	pace.ready[pace.ready_count].due_ns = due_ns;
+	pace.ready[pace.ready_count++].candidate = candidate;
+	pace.targets[c->x->route][candidate]->ready++;
+	c->queued++;
+}
+
+static void offer(struct copies *c, unsigned candidate, uint64_t due_ns)
 {
 	struct target *t = pace.targets[c->x->route][candidate];
 	uint8_t why = shadow_held_back(c->x->route, candidate);
 
 	if (!is_open(c, candidate))
-		return;
-	if (why)
-		drop(c, candidate, why);
+		end_turn(&c->end, candidate);
+	else if (why)
+		refuse(c, candidate, why);
 	else if (!t->length && has_room(c, candidate))
-		send_noted(c, candidate);
-	else if (!enqueue(c, t))
-		drop(c, candidate, OUTCOME_IN_FLIGHT);
+		make_ready(c, candidate, due_ns);
+	else if (!enqueue(c, t, due_ns))
+		refuse(c, candidate, OUTCOME_IN_FLIGHT);
 }
 
-static void offer_all(struct copies *c)
+static void offer_all(struct copies *c, uint64_t now_ns)
 {
 	unsigned count = shadow.env->plan->routes[c->x->route].candidate_count;
 	uint8_t order[CANDIDATES_MAX];
 
-	c->with.taken_ns = clock_mono_ns();
+	c->with.taken_ns = now_ns;
 	c->with.fresh = shadow_any_is_cold(c->x);
 	turns_draw(shadow.env->plan->seed, c->x->id, count, order);
 	for (unsigned n = 0; n < count; n++) {
-		if (shadow.env->plan->replay_drop_late && pace.keeps_time &&
+		if (shadow.env->plan->replay_drop_late && shadow.env->plan->replay_speed > 0 &&
 		    c->with.taken_ns > c->with.due_ns + shadow.env->plan->replay_max_lag_ns)
 			drop(c, order[n], OUTCOME_OVERLOAD);
 		else
-			offer(c, order[n]);
+			offer(c, order[n], c->with.due_ns);
 	}
 	leave(c);
 }
@@ -220,17 +216,19 @@ static void serve(struct target *t, unsigned candidate)
 	while ((p = STAILQ_FIRST(&t->queue))) {
 		struct copies *c = p->of;
 
+		uint64_t due_ns = p->due_ns;
+
 		if (was_stopped())
-			drop(c, candidate, OUTCOME_DRAIN);
+			refuse(c, candidate, OUTCOME_DRAIN);
 		else if (is_open(c, candidate) && !has_room(c, candidate))
 			return;
 		STAILQ_REMOVE_HEAD(&t->queue, next);
 		free(p);
 		t->length--;
-		c->queued--;
 		c->with.queued = true;
 		if (is_open(c, candidate))
-			send_noted(c, candidate);
+			make_ready(c, candidate, due_ns);
+		c->queued--;
 		leave(c);
 	}
 }
@@ -241,6 +239,63 @@ static void serve_all(void)
 		for (unsigned c = 0; c < shadow.env->plan->routes[r].candidate_count; c++)
 			if (pace.targets[r][c]->length)
 				serve(pace.targets[r][c], c);
+}
+
+/* --- users --- */
+
+static void drop_turns(void)
+{
+	for (unsigned candidate = 0; candidate < CANDIDATES_MAX; candidate++) {
+		struct copies *c;
+		unsigned user;
+
+		while (pace.users[candidate] && (c = users_drop(pace.users[candidate], &user))) {
+			drop(c, candidate, OUTCOME_DRAIN);
+			c->queued--;
+			leave(c);
+		}
+	}
+}
+
+/* What has been thought about is asked. When the next one has: UINT64_MAX: none will by itself. */
+static uint64_t serve_users(void)
+{
+	uint64_t now_ns = clock_mono_ns(), next_ns = UINT64_MAX, due_ns;
+	unsigned user;
+
+	if (was_stopped())
+		drop_turns();
+	for (unsigned candidate = 0; candidate < CANDIDATES_MAX && pace.users[candidate]; candidate++) {
+		struct copies *c;
+
+		while ((c = users_take(pace.users[candidate], now_ns, &user, &due_ns))) {
+			c->with.taken_ns = now_ns;
+			offer(c, candidate, due_ns);
+			c->queued--;
+			leave(c);
+		}
+		if (users_next_ns(pace.users[candidate]) < next_ns)
+			next_ns = users_next_ns(pace.users[candidate]);
+	}
+	return next_ns;
+}
+
+/* Each of its targets has a user of that number, who gets to it in time. */
+static void give_users(struct copies *c)
+{
+	unsigned count = shadow.env->plan->routes[c->x->route].candidate_count;
+
+	c->queued = 1;
+	for (unsigned candidate = 0; candidate < count; candidate++) {
+		if (!is_open(c, candidate))
+			continue;
+		if (users_push(pace.users[candidate], c->end.user, c, c->end.sample_hash, c->with.read_ns))
+			drop(c, candidate, OUTCOME_MEMORY);
+		else
+			c->queued++;
+	}
+	c->queued--;
+	leave(c);
 }
 
 /* --- time --- */
@@ -262,31 +317,36 @@ static void set_timer(uint64_t due_ns)
 	timerfd_settime(pace.timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
-static bool is_due(const struct copies *c)
+/* It is worth to spin for, unless another is there to be sent. */
+static bool is_due(const struct copies *c, uint64_t *now_ns)
 {
-	uint64_t now = clock_mono_ns();
-
-	if (c->with.due_ns > now + shadow.env->plan->replay_spin_ns)
+	if (c->with.due_ns <= *now_ns)
+		return true;
+	*now_ns = clock_mono_ns();
+	if (c->with.due_ns > *now_ns + (pace.ready_count ? 0 : shadow.env->plan->replay_spin_ns))
 		return false;
-	while (c->with.due_ns > now)
-		now = clock_mono_ns();
+	while (c->with.due_ns > *now_ns)
+		*now_ns = clock_mono_ns();
 	return true;
 }
 
 bool shadow_pace_turn(void)
 {
 	struct copies *c;
+	uint64_t next_ns, now_ns = shadow.turn_ns;
 	unsigned n = 0;
 
 	serve_all();
-	while ((c = STAILQ_FIRST(&pace.due)) && n++ < TURN_DUE && is_due(c)) {
+	while ((c = STAILQ_FIRST(&pace.due)) && n++ < TURN_DUE && is_due(c, &now_ns)) {
 		STAILQ_REMOVE_HEAD(&pace.due, next);
-		offer_all(c);
+		offer_all(c, now_ns);
 	}
+	next_ns = serve_users();
+	send_ready();
 	if (c && n <= TURN_DUE)
-		set_timer(c->with.due_ns);
-	if (clock_mono_ns() - pace.published_ns > PUBLISH_NS)
-		shadow_pace_publish();
+		next_ns = c->with.due_ns;
+	if (next_ns != UINT64_MAX)
+		set_timer(next_ns);
 	return n > TURN_DUE;
 }
 
@@ -300,10 +360,14 @@ int shadow_pace_add(struct exchange *x, const struct record *end)
 	c->end = *end;
 	c->with = (struct together){.model = catalogue_model(x->legs[LEG_CLIENT]),
 	                            .due_ns = end->time_ns,
-	                            .read_ns = clock_mono_ns()};
+	                            .user = end->user,
+	                            .read_ns = shadow.turn_ns};
 	x->user = c;
-	STAILQ_INSERT_TAIL(&pace.due, c, next);
 	pace.open++;
+	if (pace.users[0])
+		give_users(c);
+	else
+		STAILQ_INSERT_TAIL(&pace.due, c, next);
 	return 0;
 }
 
@@ -317,7 +381,6 @@ int shadow_pace_begin(void)
 	const struct plan *plan = shadow.env->plan;
 
 	STAILQ_INIT(&pace.due);
-	pace.keeps_time = plan->replay_speed > 0;
 	for (unsigned r = 0; r < plan->route_count; r++)
 		for (unsigned c = 0; c < plan->routes[r].candidate_count; c++) {
 			struct target *t = pace.targets[r][c] = calloc(1, sizeof *t);
@@ -325,6 +388,9 @@ int shadow_pace_begin(void)
 			if (!t)
 				return ERR_NOMEM;
 			STAILQ_INIT(&t->queue);
+			if (plan->replay_users.count && !pace.users[c] &&
+			    !(pace.users[c] = users_new(plan->replay_users.count)))
+				return ERR_NOMEM;
 		}
 	pace.journal_fd = role_fd(shadow.env, "journal");
 	prctl(PR_SET_TIMERSLACK, 1);

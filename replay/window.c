@@ -9,19 +9,25 @@
 enum { AHEAD_RECORDS = 256 };
 static const uint64_t REORDER_NS = 1000000000u, GIVEN_UP_NS = 180 * UINT64_C(1000000000);
 
+struct queued { /* a complete request; its answer may be open */
+	uint64_t end_ns, id;
+	struct exchange *x;
+};
+
 struct window {
 	struct capfile_reader *reader;
 	struct fold *fold;
 	unsigned route_count;
 	size_t limit_bytes;
-	struct exchange **heap; /* complete requests; their answers may be open */
+	struct queued *heap;
 	size_t count, cap;
 	struct exchange *given;
 	uint64_t newest_ns, left_out, not_chosen, not_allowed;
 	uint64_t first_ns;                /* of the first complete exchange */
 	const struct plan_choice *choice; /* NULL: everything */
 	uint64_t seed;
-	int end; /* why there is nothing more to read, or 0 */
+	bool unread; /* answers are */
+	int end;     /* why there is nothing more to read, or 0 */
 };
 
 struct window *window_new(struct capfile_reader *reader, unsigned route_count, size_t limit_bytes)
@@ -54,20 +60,19 @@ void window_free(struct window **window)
 	free(w);
 }
 
-static bool before(const struct exchange *x, const struct exchange *y)
+static bool before(const struct queued *x, const struct queued *y)
 {
-	uint64_t s = x->legs[LEG_CLIENT]->end_ns, t = y->legs[LEG_CLIENT]->end_ns;
-
-	return s < t || (s == t && x->id < y->id);
+	return x->end_ns < y->end_ns || (x->end_ns == y->end_ns && x->id < y->id);
 }
 
 static int push(struct window *w, struct exchange *x)
 {
+	struct queued new = {x->legs[LEG_CLIENT]->end_ns, x->id, x};
 	size_t at = w->count;
 
 	if (w->count == w->cap) {
 		size_t cap = w->cap ? 2 * w->cap : 256;
-		struct exchange **grown = realloc(w->heap, cap * sizeof(*grown));
+		struct queued *grown = realloc(w->heap, cap * sizeof(*grown));
 
 		if (!grown)
 			return ERR_NOMEM;
@@ -75,29 +80,30 @@ static int push(struct window *w, struct exchange *x)
 		w->cap = cap;
 	}
 	w->count++;
-	for (; at && before(x, w->heap[(at - 1) / 2]); at = (at - 1) / 2)
+	for (; at && before(&new, &w->heap[(at - 1) / 2]); at = (at - 1) / 2)
 		w->heap[at] = w->heap[(at - 1) / 2];
-	w->heap[at] = x;
+	w->heap[at] = new;
 	return 0;
 }
 
 static struct exchange *pop(struct window *w)
 {
-	struct exchange *top = w->heap[0], *x = w->heap[--w->count];
+	struct exchange *top = w->heap[0].x;
+	struct queued last = w->heap[--w->count];
 	size_t at = 0;
 
 	for (;;) {
 		size_t child = 2 * at + 1;
 
-		if (child + 1 < w->count && before(w->heap[child + 1], w->heap[child]))
+		if (child + 1 < w->count && before(&w->heap[child + 1], &w->heap[child]))
 			child++;
-		if (child >= w->count || !before(w->heap[child], x))
+		if (child >= w->count || !before(&w->heap[child], &last))
 			break;
 		w->heap[at] = w->heap[child];
 		at = child;
 	}
 	if (w->count)
-		w->heap[at] = x;
+		w->heap[at] = last;
 	return top;
 }
 
@@ -133,10 +139,12 @@ static int take(struct window *w, const struct record *r, const void *payload)
 /* One record. 0, ERR_NOMEM; the end of the file is in w->end. */
 static int read_one(struct window *w)
 {
-	struct record r;
+	struct record r = {0};
 	const void *payload;
 
 	w->end = capfile_next(w->reader, &r, &payload);
+	if (w->unread && r.leg == LEG_LIVE && r.type != RECORD_ERROR)
+		r.payload_len = 0;
 	return w->end ? 0 : take(w, &r, payload);
 }
 
@@ -144,10 +152,8 @@ enum head { HEAD_READY, HEAD_WAITING, HEAD_LOST };
 
 static enum head head_state(const struct window *w)
 {
-	const struct exchange *x = w->heap[0];
-	const struct leg *live = x->legs[LEG_LIVE];
-	uint64_t since =
-	        w->newest_ns > x->legs[LEG_CLIENT]->end_ns ? w->newest_ns - x->legs[LEG_CLIENT]->end_ns : 0;
+	const struct leg *live = w->heap[0].x->legs[LEG_LIVE];
+	uint64_t since = w->newest_ns > w->heap[0].end_ns ? w->newest_ns - w->heap[0].end_ns : 0;
 	bool crowded = fold_bytes(w->fold) > w->limit_bytes / 2;
 
 	if (live && live->ended && live->error)
@@ -161,6 +167,11 @@ void window_choose(struct window *w, const struct plan_choice *choice, uint64_t 
 {
 	w->choice = choice;
 	w->seed = seed;
+}
+
+void window_answers_unread(struct window *w)
+{
+	w->unread = true;
 }
 
 static bool in_slice(const struct window *w, uint64_t behind_ns)
@@ -227,7 +238,7 @@ bool window_ahead(struct window *w)
 {
 	for (unsigned n = 0; n < AHEAD_RECORDS; n++) {
 		if (w->end || fold_bytes(w->fold) > w->limit_bytes / 4 ||
-		    (w->count && w->newest_ns - w->heap[0]->legs[LEG_CLIENT]->end_ns > 2 * REORDER_NS))
+		    (w->count && w->newest_ns - w->heap[0].end_ns > 2 * REORDER_NS))
 			return false;
 		if (read_one(w))
 			return false;

@@ -29,6 +29,8 @@ uint64_t window_not_allowed(const struct window *); /* ... chosen, but they may 
 int window_next(struct window *, const struct exchange **exchange_out) MUST_CHECK;
 /* Read a little further ahead, for idle time; false when it would not help. */
 bool window_ahead(struct window *);
+/* Nobody looks into answers: that they came whole is known, what they are is not. */
+void window_answers_unread(struct window *);
 uint64_t window_left_out(const struct window *); /* exchanges without a complete request and answer, so far */
 /* What ended the file, once window_next() has said ERR_AGAIN: ERR_AGAIN when it was whole, else
  * capfile_next()'s. */

@@ -304,7 +304,7 @@ static void put_error(struct buf *b, const struct leg *request, const struct leg
 /* How often each class was found, in request and answer. */
 static void put_found(struct buf *b, const struct leg *request, const struct leg *response)
 {
-	uint64_t counts[DETECT_CLASSES] = {0};
+	uint64_t counts[DETECT_CLASSES_ALL] = {0};
 	const char *comma = "";
 
 	if (request)
@@ -316,6 +316,12 @@ static void put_found(struct buf *b, const struct leg *request, const struct leg
 		if (!counts[c])
 			continue;
 		buf_printf(b, "%s\"%s\":%" PRIu64, comma, detect_class_name(c), counts[c]);
+		comma = ",";
+	}
+	for (unsigned c = DETECT_PATTERN; c < DETECT_CLASSES_ALL; c++) {
+		if (!counts[c])
+			continue;
+		buf_printf(b, "%s\"pattern %u\":%" PRIu64, comma, c - DETECT_PATTERN + 1, counts[c]);
 		comma = ",";
 	}
 	buf_puts(b, "}");
@@ -470,7 +476,7 @@ static int run_info(const struct words *files)
 
 static int run_cat(const struct words *files)
 {
-	int status = where_read(&capture_command, where_text, &where);
+	int status = where_read(&capture_command, where_text, where_fields, &where);
 
 	return status >= 0 ? status : run_files(cat, files);
 }

@@ -151,20 +151,28 @@ static int run_verb(const struct command *c, struct words *words)
 	return 2;
 }
 
-int command_run(const struct command *c, int argc, char **argv)
+int command_take(const struct command *c, int argc, char **argv, struct words *words)
 {
-	struct words words = {argv + 1, 0};
 	bool only_words = false;
 	int status = -1;
 
+	*words = (struct words){argv + 1, 0};
 	for (int i = 1; i < argc && status < 0; i++) {
 		if (!only_words && !strcmp(argv[i], "--"))
 			only_words = true;
 		else if (only_words || argv[i][0] != '-' || !argv[i][1])
-			words.at[words.count++] = argv[i];
+			words->at[words->count++] = argv[i];
 		else
 			status = take_flag(c, argc, argv, &i);
 	}
+	return status;
+}
+
+int command_run(const struct command *c, int argc, char **argv)
+{
+	struct words words;
+	int status = command_take(c, argc, argv, &words);
+
 	if (status >= 0)
 		return status;
 	if (c->verbs && (words.count || !c->run))

@@ -59,6 +59,9 @@ struct command {
 /* Read argv[1..] into the flags' places, then run. The exit status; 2, with one line on stderr, when the
  * command line is wrong. Reorders argv. */
 int command_run(const struct command *, int argc, char **argv);
+/* The first half of it: flags into their places, what is none into *words_out. -1: go on; else an exit
+ * status. */
+int command_take(const struct command *, int argc, char **argv, struct words *words_out);
 /* Say one line on stderr that names the command and its --help. Returns 2. */
 int command_wrong(const struct command *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* -h, --help, as every command has it. */

@@ -12,7 +12,7 @@
 extern const struct command capture_command, check_command, completion_command, ctl_command, doctor_command,
         drill_command, gate_command, labels_command, manual_command, mask_command, prove_command,
         proxy_command, rehearse_command, replay_command, report_command, runs_command, sandbox_command,
-        show_command, stats_command, version_command;
+        show_command, shrink_command, stats_command, version_command;
 
 /* All of them, in the order of --help; ends with NULL. In proxy/main.c, as is the table of roles. */
 extern const struct command *const commands[];

@@ -34,6 +34,21 @@ static const char *const known[] = {
         "SWIFT_CODE=bic",
         "VEHICLE_ID=vin",
         "LICENSE_PLATE=plate",
+        "CREDIT_CARD_NUMBER=pan",
+        "IP=ipv4,ipv6",
+        "ABA_ROUTING_NUMBER=us_routing",
+        "DRIVER_LICENSE=driver_licence",
+        "PASSPORT_NUMBER=passport",
+        "UK_POSTCODE=postcode",
+        "SG_NRIC_FIN=sg_nric",
+        "IT_VAT_CODE=it_vat",
+        "IT_PASSPORT=passport",
+        "IT_DRIVER_LICENSE=driver_licence",
+        "IN_PASSPORT=passport",
+        "IN_VEHICLE_REGISTRATION=plate",
+        "FI_PERSONAL_IDENTITY_CODE=fi_hetu",
+        "SECRET=secret",
+        "CREDENTIAL=secret",
 };
 
 struct entity {

@@ -242,3 +242,20 @@ struct span reach_slurp(const char *path, struct buf *out)
 		fclose(f);
 	return buf_span(out);
 }
+
+const char *reach_trust(const char *ca_file, struct tls_context **out, char *room)
+{
+	const char *file = ca_file ? ca_file : tls_system_ca_file();
+	struct tls_client_config config = {.insecure = false};
+	char why[TLS_WHY_BYTES] = "";
+	struct buf ca;
+	int err;
+
+	config.ca_pem = reach_slurp(file, &ca);
+	err = tls_client_context(&config, why, sizeof why, out);
+	buf_fini(&ca);
+	if (!err)
+		return NULL;
+	snprintf(room, TLS_WHY_BYTES, "%.90s: %.90s", file, why[0] ? why : err_text(err));
+	return room;
+}

@@ -40,6 +40,10 @@ void reach_answer_fini(struct reach_answer *);
  * ERR_LIMIT, ERR_NOMEM: the connection is of no more use. */
 int reach_ask(struct reach *, struct span request, bool is_head, struct reach_answer *) MUST_CHECK;
 
+/* What an https endpoint is believed by: the certificates of `ca_file`, NULL: the system's. NULL, or why
+ * there is no context, in `room` of TLS_WHY_BYTES. */
+const char *reach_trust(const char *ca_file, struct tls_context **out, char *room) MUST_CHECK;
+
 /* A file of certificates or keys into an empty buf, for a context: nothing where it cannot be read. */
 struct span reach_slurp(const char *path, struct buf *out);
 

@@ -11,33 +11,38 @@
 #include "proto/base/clock.h"
 #include "proto/grpc.h"
 #include "proxy/config.h"
+#include "proxy/config_endpoint.h"
 #include "replay/gate.h"
 #include "tools/commands.h"
+#include "tools/replay_batch.h"
 #include "tools/where.h"
 
 /* At recorded times a slow answer must not hold back the next request, nor one target another: there are
- * slots for all that may wait. At --speed max the slots are the pace. */
-enum { IN_FLIGHT_TIMED = 1024, SLOTS_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, SLOTS_MAX = 65536 };
+ * slots for all that may wait. At --speed max the slowest target is the pace: none has more to wait for it
+ * than its queue holds. */
+enum { IN_FLIGHT_TIMED = 1024, IN_FLIGHT_MAX_SPEED = 64, CONNECTIONS_MAX = 4096, SLOTS_MAX = 65536 };
 enum { HASHED_MAX = 1 << 20 };
 enum { LOOKED_AT_MAX = 4096 }; /* records, for the first request of each route */
 enum { INTERRUPTED = 130 };
 
 static struct replay_options options;
+static struct plan file; /* --config; empty without it */
 
 static int read_connections(struct replay_options *o, struct plan *plan)
 {
 	const char *text = o->connections;
 	char *end = NULL;
-	long n = text ? strtol(text, &end, 10) : plan->replay_speed > 0 ? IN_FLIGHT_TIMED : SLOTS_MAX_SPEED;
+	long n = text                       ? strtol(text, &end, 10)
+	         : plan->replay_users.count ? (long)plan->replay_users.count
+	         : plan->replay_speed > 0   ? IN_FLIGHT_TIMED
+	                                    : IN_FLIGHT_MAX_SPEED;
 	unsigned targets = o->target_count + (o->baseline || o->noise) + 1;
 
 	if (text && (end == text || *end || n < 1 || n > CONNECTIONS_MAX))
 		return command_wrong(&replay_command, "--connections %s: a number from 1 to %d", text,
 		                     CONNECTIONS_MAX);
 	o->in_flight = (uint32_t)n;
-	plan->slots_each = (uint32_t)n;
-	if (plan->replay_speed > 0)
-		plan->slots_each = targets * ((uint32_t)n + REPLAY_QUEUE_MAX);
+	plan->slots_each = (plan->replay_speed > 0 ? targets : 1) * ((uint32_t)n + REPLAY_QUEUE_MAX);
 	if (plan->slots_each > SLOTS_MAX)
 		plan->slots_each = SLOTS_MAX;
 	return -1;
@@ -69,6 +74,20 @@ static int look(const char *path, struct capfile_reader *reader, struct plan *pl
 	return 3;
 }
 
+void replay_route_rules(const struct capfile_route *from, struct plan_route *to)
+{
+	to->protocol = from->protocol;
+	to->tolerance_abs = from->tolerance_abs;
+	to->tolerance_rel = from->tolerance_rel;
+	snprintf(to->answer_after, sizeof to->answer_after, "%s", from->answer_after);
+	to->output_count = from->output_count;
+	memcpy(to->outputs, from->outputs, sizeof to->outputs);
+	for (unsigned n = 0; n < from->ignore_count; n++)
+		snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
+	for (unsigned n = 0; n < from->masked_count; n++)
+		snprintf(to->masked_paths[to->masked_path_count++], TEXT_MAX_BYTES, "%s", from->masked[n]);
+}
+
 static int routes_of(const char *path, struct plan *plan)
 {
 	struct capfile_reader *reader;
@@ -94,15 +113,8 @@ static int routes_of(const char *path, struct plan *plan)
 		memcpy(plan->replay_input.routes[i].hash, policy->hash, 32);
 		if (!strcmp(from->name, "gor") || !strcmp(from->name, "har"))
 			plan->replay_choice.foreign_routes |= 1u << i;
-		to->protocol = from->protocol;
-		to->tolerance_abs = from->tolerance_abs;
-		to->tolerance_rel = from->tolerance_rel;
-		snprintf(to->answer_after, sizeof to->answer_after, "%s", from->answer_after);
-		to->output_count = from->output_count;
-		memcpy(to->outputs, from->outputs, sizeof to->outputs);
+		replay_route_rules(from, to);
 		to->max_body_bytes = 8u << 20;
-		for (unsigned n = 0; n < from->ignore_count; n++)
-			snprintf(to->ignore[to->ignore_count++], TEXT_MAX_BYTES, "%s", from->ignore[n]);
 	}
 	status = look(path, reader, plan);
 	capfile_reader_free(&reader);
@@ -142,7 +154,12 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	           (unsigned long long)plan->replay_schedule.period_ns, plan->replay_schedule.copies,
 	           (unsigned long long)plan->replay_choice.from_ns,
 	           (unsigned long long)plan->replay_choice.until_ns);
-	buf_printf(&text, "late %s\nall %d\n", plan->replay_drop_late ? "drop" : "send", o->allow_all);
+	buf_printf(&text, "late %s\nall %d\ntimeout %u ms\ncompare %d\nslo %llu ns\n",
+	           plan->replay_drop_late ? "drop" : "send", o->allow_all, o->timeout_ms,
+	           !plan->replay_uncompared, (unsigned long long)plan->replay_slo_ns);
+	buf_printf(&text, "users %u session %s think %d %llu ns\n", plan->replay_users.count,
+	           plan->replay_users.session, plan->replay_users.think_fixed,
+	           (unsigned long long)plan->replay_users.think_ns);
 	for (unsigned i = 0; i < o->allow_count; i++)
 		buf_printf(&text, "allow %s\n", o->allows[i]);
 	for (unsigned i = 0; i < o->target_count; i++)
@@ -162,6 +179,12 @@ static void hash_options(const struct replay_options *o, const struct plan *file
 	sha256(&text, plan->config_hash);
 }
 
+/* A batch file that is not there is to be written. */
+static bool batch_is_written(const struct replay_options *o)
+{
+	return o->batch_file && access(o->batch_file, F_OK) != 0;
+}
+
 /* Answers are masked by the policy that masked their requests, where the configuration has it, else by the
  * built-in one. */
 static void take_masks(const struct replay_options *o, const struct plan *file, struct plan *plan)
@@ -178,6 +201,8 @@ static void take_masks(const struct replay_options *o, const struct plan *file, 
 		while (m < plan->mask_count && memcmp(plan->masks[m].hash, hash, 32) != 0)
 			m++;
 		plan->routes[r].mask = m < plan->mask_count ? m : 0;
+		if (m < plan->mask_count && plan->mask_key_file[0]) /* both sides get the same surrogates */
+			plan->routes[r].masked_path_count = 0;
 		if (m == plan->mask_count && !o->quiet)
 			fprintf(stderr,
 			        "understudy: replay: answers of route '%s' are masked by the built-in "
@@ -200,7 +225,6 @@ static void fill_drift(const struct replay_options *o, struct plan_route *r)
 
 static int fill(struct replay_options *o, struct plan *plan)
 {
-	static struct plan file; /* empty without --config */
 	int status = replay_read_schedule(o, plan);
 
 	if (status < 0)
@@ -208,13 +232,17 @@ static int fill(struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		status = replay_read_move(o, &plan->replay_move);
 	plan->replay_progress = o->quiet ? PROGRESS_QUIET : o->progress ? PROGRESS_JSON : PROGRESS_AUTO;
-	if (status < 0 && o->config && config_read(o->config, &file, stderr))
-		status = 2;
+	plan->replay_uncompared = o->no_compare;
+	if (o->no_compare && o->gate_count)
+		return command_wrong(&replay_command, "--gate: nothing is compared by --no-compare");
 	if (!o->seed)
 		plan->seed = file.seed;
 	plan->withdrawn = file.withdrawn;
 	if (status < 0)
 		status = routes_of(o->input, plan);
+	for (unsigned r = 0; r < plan->route_count && status < 0 && o->against; r++)
+		plan->routes[r].live.endpoint_count =
+		        !endpoint_from_url(o->against, &plan->routes[r].live.endpoints[0]);
 	if (status < 0)
 		take_masks(o, &file, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
@@ -225,6 +253,8 @@ static int fill(struct replay_options *o, struct plan *plan)
 		status = replay_guard(o, &file, plan);
 	if (status < 0 && o->dry_run)
 		return replay_dry_run(o->input, plan);
+	if (status < 0 && batch_is_written(o))
+		return replay_batch_write(o->input, o->batch_file, plan);
 	if (status < 0 && replay_hash_input(o->input, &plan->replay_input)) {
 		fprintf(stderr, "understudy: %s: %s\n", o->input, err_text(ERR_SYS));
 		status = 3;
@@ -233,6 +263,10 @@ static int fill(struct replay_options *o, struct plan *plan)
 		hash_options(o, &file, plan);
 	if (status < 0 && o->resume)
 		status = replay_resume(o->resume, plan);
+	if (status < 0 && o->again)
+		status = replay_again_check(o, plan);
+	if (status < 0)
+		replay_keep_words(o, plan);
 	return status;
 }
 
@@ -306,13 +340,29 @@ static int take_source(struct replay_options *o, struct source *source)
 	static char path[PATH_MAX_BYTES];
 	bool is_capture = source->kind == SOURCE_CAPTURE;
 
-	if (is_capture && o->against)
+	if (source->kind == SOURCE_UNKNOWN) {
+		fprintf(stderr, "understudy: %s: %s\n", source->name, source_hint(source));
+		return 3;
+	}
+	if (o->batch_file && !batch_is_written(o) && (source->kind != SOURCE_LINES || o->against))
+		return command_wrong(&replay_command,
+		                     "--batch-file %s is there: its answers go with the batch of "
+		                     "requests as INPUT, without --against",
+		                     o->batch_file);
+	if (is_capture && o->against && !o->again)
 		return command_wrong(&replay_command, "--against: a capture has its answers");
 	if (is_capture && !source->piped)
 		return -1;
-	if (source->kind == SOURCE_LINES && !o->against)
+	if (source->kind == SOURCE_LINES && !o->against && (!o->batch_file || batch_is_written(o)))
 		return command_wrong(&replay_command,
 		                     "%s has requests without answers: --against URL is expected", o->input);
+	if (source->kind == SOURCE_LINES && !o->speed && !o->rate) {
+		o->speed = "max";
+		if (!o->quiet && !o->dry_run)
+			fprintf(stderr,
+			        "understudy: %s has no times: sent as fast as targets take it; see --rate\n",
+			        source->name);
+	}
 	if (snprintf(path, sizeof path, "%s.cap", o->run) >= (int)sizeof path)
 		return command_wrong(&replay_command, "--run is too long");
 	o->input = path; /* o->given stays: what lies beside it tells whose it is */
@@ -333,6 +383,20 @@ static int take_input(struct replay_options *o)
 	return status;
 }
 
+/* What can be wrong with the words alone, before anything is asked or written. */
+static int check_words(struct replay_options *o)
+{
+	static struct plan plan;
+	int status = replay_read_schedule(o, &plan);
+
+	if (status < 0 && o->config && config_read(o->config, &file, stderr))
+		status = 2;
+	plan.route_count = 1;
+	if (status < 0)
+		status = replay_fill_route(o, &file, &plan.routes[0]);
+	return status < 0 ? replay_guard_against(o, &plan) : status;
+}
+
 static int run(const struct words *words)
 {
 	static struct plan plan;
@@ -340,13 +404,23 @@ static int run(const struct words *words)
 	char folder[SHELTER_BYTES];
 	int status, judged;
 
-	o->input = o->given = words->at[0];
-	if (!o->target_count && !o->dry_run)
+	if (!words->count == !o->again)
+		return command_wrong(&replay_command, o->again ? "--again RUN knows its input"
+		                                               : "INPUT is expected, or --again RUN");
+	if (words->count)
+		o->input = o->given = words->at[0];
+	else if ((status = replay_again(o)) >= 0)
+		return status;
+	if (!o->target_count && !o->dry_run && !batch_is_written(o))
 		return command_wrong(&replay_command, "--to NAME=URL is expected");
 	prepare(o, &plan);
-	status = take_input(o);
+	status = check_words(o);
+	if (status < 0)
+		status = take_input(o);
 	if (status < 0)
 		status = fill(o, &plan);
+	if (status < 0 && o->find_capacity)
+		return replay_find_capacity(o, &plan);
 	if (status >= 0 || (status = shelter(&plan, folder)))
 		return status;
 	status = start_roles(&plan, o->run, o->input, NULL);
@@ -354,7 +428,11 @@ static int run(const struct words *words)
 		rmdir(folder);
 	if (status && status != INTERRUPTED)
 		return status;
-	judged = replay_verdict(o, plan.replay_speed > 0); /* of what was played, also when that is not all */
+	judged = replay_verdict(
+	        o, plan.replay_speed > 0 ||
+	                   plan.replay_users.count); /* of what was played, also when that is not all */
+	if (o->again)
+		replay_again_diff(o);
 	return status ? status : judged;
 }
 
@@ -475,6 +553,19 @@ static const struct command_flag flags[] = {
          .sentence = "each request N times, with keys of their own",
          .value = "1",
          .to = &options.amplify},
+        {.name = "--users",
+         .argument = "N",
+         .sentence = "a closed loop: each asks when it has thought about its answer",
+         .to = &options.users},
+        {.name = "--think",
+         .argument = "D",
+         .sentence = "of --users: how long",
+         .value = "as recorded",
+         .to = &options.think},
+        {.name = "--session",
+         .argument = "KEY",
+         .sentence = "of --users: a header, or $.member, that says who asks",
+         .to = &options.session},
         {.name = "--max-gap",
          .argument = "D",
          .sentence = "longer recorded gaps are cut to it, e.g. 2s",
@@ -525,6 +616,35 @@ static const struct command_flag flags[] = {
          .argument = "RUN",
          .sentence = "send what that run, of the same words, did not",
          .to = &options.resume},
+        {.name = "--batch-file",
+         .argument = "FILE",
+         .sentence = "of OpenAI: a new one is written and nothing sent; of one that came back, the answers "
+                     "to INPUT",
+         .to = &options.batch_file},
+        {.name = "--again",
+         .argument = "RUN",
+         .sentence = "play what that run played, as it did, and tell what differs; instead of INPUT and all "
+                     "flags but --run, --quiet, --progress, --dry-run",
+         .to = &options.again},
+        {.name = "--no-compare",
+         .sentence = "time and count answers, look into none",
+         .set = &options.no_compare},
+        {.name = "--slo",
+         .argument = "p99=D",
+         .sentence = "answers within that are good ones (goodput)",
+         .to = &options.slo},
+        {.name = "--find-capacity",
+         .sentence = "raise the rate until too few answers are within --slo",
+         .set = &options.find_capacity},
+        {.name = "--step",
+         .argument = "D",
+         .sentence = "of --find-capacity: how long each rate is tried",
+         .value = "5s",
+         .to = &options.step},
+        {.name = "--stop-when",
+         .argument = "saturated",
+         .sentence = "end when fewer answers are good than are asked for",
+         .to = &options.stop_when},
         {.name = "--dry-run", .sentence = "print what would be sent", .set = &options.dry_run},
         {.name = "--progress",
          .argument = "json",
@@ -542,15 +662,17 @@ static const struct command_flag flags[] = {
 const struct command replay_command = {
         .name = "replay",
         .does = "play a capture against candidates and compare",
-        .usage = "INPUT --to NAME=URL... [flags]",
+        .usage = "INPUT --to NAME=URL... [flags]\n"
+                 "--again RUN [flags]",
         .about = "Sends the input's requests to each target and compares with live's answers: those\n"
                  "recorded in it, or those of --against. INPUT is a capture (.cap), a file of\n"
                  "GoReplay (.gor), a HAR, an OpenAI batch or lines of JSON bodies, each also in\n"
-                 "gzip; - is standard input. All but a capture is masked on the way in. Ctrl-C ends it "
+                 "gzip; - is standard input. All but a capture is masked on the way in; lines have no times "
+                 "and are sent as with --speed max. Ctrl-C ends it "
                  "early: what is in flight "
                  "is finished, the run is partial.",
         .flags = flags,
-        .words = "INPUT",
+        .words = "[INPUT]",
         .manual = where_manual,
         .status = "0 done, 2 usage, 3 could not run or void, 130 interrupted;\n"
                   "with --gate 0 pass, 1 fail, 4 undecided",
@@ -558,6 +680,11 @@ const struct command replay_command = {
                     "understudy replay prompts.jsonl --against http://127.0.0.1:9001 \\\n"
                     "      --to new=http://127.0.0.1:9002\n"
                     "understudy replay day.cap --to new=http://127.0.0.1:9002 --speed max \\\n"
-                    "      --gate 'divergence_rate<=5%'",
+                    "      --gate 'divergence_rate<=5%'\n"
+                    "understudy replay day.cap --to new=http://127.0.0.1:9002 --find-capacity \\\n"
+                    "      --slo p99=200ms\n"
+                    "understudy replay chats.cap --to new=http://127.0.0.1:9002 --users 50 \\\n"
+                    "      --session '$.user' --think 2s\n"
+                    "understudy replay --again last",
         .run = run,
 };

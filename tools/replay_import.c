@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <math.h>
+#include <signal.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,9 +31,26 @@
 #include "tools/commands.h"
 #include "tools/reach.h"
 #include "tools/replay.h"
+#include "tools/replay_batch.h"
+#include "tools/replay_outline.h"
 #include "tools/replay_subject.h"
 
-enum { ASK_MS = 120000, CHUNK_BYTES = 64 << 10, TOLD_MAX = 10, REQUEST_LIMIT = GOR_BYTES_MAX + H1_HEAD_MAX };
+static const uint64_t TOLD_NS = 10000000000u, TOLD_TTY_NS = 250000000u;
+enum {
+	INTERRUPTED = 130,
+	ASK_MS = 120000,
+	CHUNK_BYTES = 64 << 10,
+	TOLD_MAX = 10,
+	REQUEST_LIMIT = GOR_BYTES_MAX + H1_HEAD_MAX
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
 
 static const uint64_t MOVED_IDS = (uint64_t)1 << 62; /* of exchanges that no source has */
 
@@ -51,7 +69,10 @@ struct import {
 	struct plan plan;            /* what the capture says of itself */
 	struct plan_choice choice;   /* what may be asked of live */
 	uint64_t start_ns, first_ns; /* now, when the first was recorded; 0: none yet */
-	uint64_t moves, sequence, requests, refused, answered, told;
+	uint64_t moves, sequence, requests, refused, answered, told, said_ns;
+	struct outline outline;   /* of a dry run */
+	struct batch_file *batch; /* answers that came back in a file; NULL: none */
+	bool unanswered;          /* --against, at the first: that ends it, and is said */
 };
 
 struct item {                /* a message of an exchange; its head, not masked yet, is in import.head */
@@ -198,6 +219,19 @@ static int leave_out(struct import *im, uint64_t number, const char *why)
 	return 0;
 }
 
+/* Live may take its time: who waits is told. */
+static void progress(struct import *im)
+{
+	bool terminal = isatty(STDERR_FILENO);
+	uint64_t now = clock_mono_ns();
+
+	if (im->options->quiet || now - im->said_ns < (terminal ? TOLD_TTY_NS : TOLD_NS))
+		return;
+	im->said_ns = now;
+	fprintf(stderr, "%sunderstudy: asking live: %llu answered in %.0f s%s", terminal ? "\r" : "",
+	        (unsigned long long)im->answered, (double)(now - im->start_ns) / 1e9, terminal ? " " : "\n");
+}
+
 /* Ask live what was masked, and keep what it says. */
 static int ask_live(struct import *im, struct item it)
 {
@@ -209,7 +243,10 @@ static int ask_live(struct import *im, struct item it)
 	put_request(im, head, it.body);
 	if (im->request.err)
 		return put_broken(im, &it);
+	progress(im);
 	asked = ask(im, is_head);
+	if (interrupted)
+		return ERR_CLOSED;
 	it.at_ns += clock_mono_ns() - begun;
 	if (!asked) {
 		take_answer(im);
@@ -220,6 +257,7 @@ static int ask_live(struct import *im, struct item it)
 		return put_broken(im, &it);
 	fprintf(stderr, "understudy: %s does not answer: %s\n", im->live.url,
 	        asked == ERR_SYS ? strerror(errno) : err_text(asked));
+	im->unanswered = true;
 	return asked;
 }
 
@@ -242,6 +280,8 @@ static int take_request(struct import *im, const struct item *it)
 	uint32_t masked = 0;
 	int err;
 
+	if (interrupted)
+		return ERR_CLOSED;
 	err = subject_withdrawn(im->subject, head);
 	if (err > 0) {
 		leave_out(im, it->number, "its subject has withdrawn");
@@ -252,6 +292,7 @@ static int take_request(struct import *im, const struct item *it)
 	if (im->options->against && !effects_may_send(&im->choice, 0, head_method(head), head_target(head)))
 		return leave_out(im, it->number, "it may have side effects; see --allow");
 	if (im->options->dry_run) {
+		outline_add(&im->outline, it->at_ns, head, it->body, SPAN(""));
 		im->requests++;
 		return 0;
 	}
@@ -318,10 +359,24 @@ static uint64_t time_of(struct import *im, uint64_t wall_ns)
 
 /* --- JSON lines --- */
 
+/* The answer that came back for that id: how long it took is not known. */
+static int take_batched(struct import *im, struct item it, struct span id)
+{
+	struct batch_answer answer;
+
+	if (!batch_file_find(im->batch, id, &answer) || !answer.status)
+		return put_broken(im, &it);
+	buf_reset(&im->head);
+	buf_printf(&im->head, "%u\ncontent-type: application/json", answer.status);
+	it.body = answer.body;
+	return put_answer(im, &it);
+}
+
 static int take_line(struct import *im, int rc, const struct lines_request *q)
 {
 	struct item it = {q->number, 0, clock_mono_ns(), q->body};
 	const char *target;
+	int err;
 
 	if (rc == ERR_PROTO || rc == ERR_LIMIT)
 		return leave_out(im, q->number, q->why);
@@ -334,7 +389,12 @@ static int take_line(struct import *im, int rc, const struct lines_request *q)
 	buf_reset(&im->head);
 	buf_printf(&im->head, "%s %s%s", q->method, target,
 	           q->body.len ? "\ncontent-type: application/json" : "");
-	return take(im, &it);
+	if (im->batch && !q->id.len)
+		return leave_out(im, q->number, "it has no custom_id to find its answer by");
+	err = take(im, &it);
+	if (err || !im->batch || im->options->dry_run || subject_left(im->subject, it.id))
+		return err;
+	return take_batched(im, it, q->id);
 }
 
 static int read_lines(struct import *im)
@@ -504,33 +564,67 @@ static int read_all(struct import *im)
 	                                        : read_lines(im);
 }
 
-static void say(const struct import *im, const char *path)
+static void say_outline(const struct import *im)
 {
-	printf("%s: %llu requests, %llu %s left out", im->source->name, (unsigned long long)im->requests,
-	       (unsigned long long)im->refused, im->source->kind == SOURCE_LINES ? "lines" : "items");
-	if (!im->options->dry_run)
-		printf("; answered%s: %llu, kept in %s\n", im->options->against ? " by live" : "",
-		       (unsigned long long)im->answered, path);
+	bool timed = im->source->kind != SOURCE_LINES;
+
+	if (im->options->against)
+		printf("live would be asked each of them first, one after the other\n");
+	if (!im->requests)
+		return;
+	printf("%.1f KiB of bodies", (double)im->outline.bytes / 1024);
+	if (timed)
+		outline_print_times(&im->outline.times);
 	else
-		puts(im->options->against ? "; live would be asked each of them, one after the other" : "");
+		printf(", without times of their own\n");
+	outline_print(&im->outline, timed && !im->options->speed && !im->options->rate);
 }
 
-static int import_all(struct import *im, const char *path)
+static const char *plural(uint64_t n)
 {
-	int err = im->options->dry_run ? 0 : prepare(im, path), closed;
-	bool made;
+	return n == 1 ? "" : "s";
+}
 
-	if (!err)
-		err = read_all(im);
-	made = im->writer != NULL;
-	closed = made ? capfile_close(&im->writer) : 0;
-	if (made && !im->answered) /* of no use to anyone */
-		unlink(path);
-	err = err ? err : closed;
-	if (err)
+static void say(const struct import *im, const char *path)
+{
+	const char *what = im->source->kind == SOURCE_LINES ? "line" : "item";
+
+	printf("%s: %llu request%s, %llu %s%s left out", im->source->name, (unsigned long long)im->requests,
+	       plural(im->requests), (unsigned long long)im->refused, what, plural(im->refused));
+	if (im->answered)
+		printf("; answered%s: %llu, kept in %s", im->options->against ? " by live" : "",
+		       (unsigned long long)im->answered, path);
+	puts("");
+	if (im->options->dry_run)
+		say_outline(im);
+	if (!im->requests)
+		fprintf(stderr, "understudy: %s: %s\n", im->source->name,
+		        im->refused
+		                ? "no line of it can be sent; lines of JSON objects are expected, a request "
+		                  "each: jq -c . FILE makes one of each document"
+		                : "it holds no request");
+}
+
+/* What live has answered until then is a capture as good as any. */
+static int say_interrupted(const struct import *im, const char *path)
+{
+	fprintf(stderr, "understudy: interrupted while live was asked, %llu answered",
+	        (unsigned long long)im->answered);
+	if (im->answered)
+		fprintf(stderr, "; these can be played: understudy replay %s --to ...", path);
+	fputs("\n", stderr);
+	return INTERRUPTED;
+}
+
+static int conclude(struct import *im, int err, const char *path)
+{
+	if (interrupted)
+		return say_interrupted(im, path);
+	if (err && !im->unanswered)
 		fprintf(stderr, "understudy: %s: %s\n", im->source->name,
 		        err == ERR_SYS ? strerror(errno) : err_text(err));
-	say(im, path);
+	if (!im->unanswered)
+		say(im, path);
 	if (!err && im->requests && !im->answered && !im->options->dry_run)
 		fprintf(stderr, "understudy: %s: no request has an answer: --against URL is expected\n",
 		        im->source->name);
@@ -539,20 +633,33 @@ static int import_all(struct import *im, const char *path)
 	return im->options->dry_run ? 0 : im->answered ? -1 : 3;
 }
 
+static int import_all(struct import *im, const char *path)
+{
+	struct sigaction ours = {.sa_handler = on_signal}, theirs[2];
+	int err = im->options->dry_run ? 0 : prepare(im, path), closed = 0;
+	bool made;
+
+	sigemptyset(&ours.sa_mask);
+	sigaction(SIGINT, &ours, &theirs[0]);
+	sigaction(SIGTERM, &ours, &theirs[1]);
+	im->said_ns = clock_mono_ns();
+	if (!err)
+		err = read_all(im);
+	sigaction(SIGINT, &theirs[0], NULL);
+	sigaction(SIGTERM, &theirs[1], NULL);
+	made = im->writer != NULL;
+	closed = made ? capfile_close(&im->writer) : 0;
+	if (made && !im->answered) /* of no use to anyone */
+		unlink(path);
+	return conclude(im, err ? err : closed, path);
+}
+
 static int trust(struct import *im)
 {
-	const char *file = im->options->ca_file ? im->options->ca_file : tls_system_ca_file();
-	struct tls_client_config config = {.insecure = false};
-	char why[TLS_WHY_BYTES] = "";
-	struct buf ca;
-	int err;
+	char room[TLS_WHY_BYTES];
+	const char *why = reach_trust(im->options->ca_file, &im->trust, room);
 
-	config.ca_pem = reach_slurp(file, &ca);
-	err = tls_client_context(&config, why, sizeof why, &im->trust);
-	buf_fini(&ca);
-	return err ? command_wrong(&replay_command, "--against %s: %s: %s", im->options->against, file,
-	                           why[0] ? why : err_text(err))
-	           : -1;
+	return why ? command_wrong(&replay_command, "--against %s: %s", im->options->against, why) : -1;
 }
 
 static int aim(struct import *im)
@@ -566,6 +673,20 @@ static int aim(struct import *im)
 		return command_wrong(&replay_command, "--path %s: it begins with / and has no blanks",
 		                     o->path);
 	return o->against && im->live.tls ? trust(im) : -1;
+}
+
+static int open_batch(struct import *im)
+{
+	const char *path = im->options->batch_file;
+	unsigned long long line;
+	int err = path ? batch_file_new(path, &im->batch, &line) : 0;
+
+	if (err == ERR_PROTO)
+		fprintf(stderr, "understudy: %s:%llu: it is no answer of an OpenAI batch\n", path, line);
+	else if (err)
+		fprintf(stderr, "understudy: %s: %s\n", path,
+		        err == ERR_SYS ? strerror(errno) : err_text(err));
+	return err ? 3 : -1;
 }
 
 int replay_import(const struct replay_options *o, struct source *source, const char *path)
@@ -587,6 +708,8 @@ int replay_import(const struct replay_options *o, struct source *source, const c
 	status = replay_read_move(o, &im.move);
 	if (status < 0)
 		status = aim(&im);
+	if (status < 0)
+		status = open_batch(&im);
 	if (status < 0) {
 		int err = subject_open(o->config, &im.subject);
 
@@ -601,5 +724,6 @@ int replay_import(const struct replay_options *o, struct source *source, const c
 	buf_fini(&im.head);
 	buf_fini(&im.request);
 	mask_key_free(&im.key);
+	batch_file_free(&im.batch);
 	return status;
 }

@@ -4,11 +4,10 @@
 #include <string.h>
 
 #include "capture/capfile.h"
-#include "capture/head.h"
-#include "replay/effects.h"
 #include "replay/schedule.h"
 #include "replay/window.h"
 #include "tools/replay.h"
+#include "tools/replay_outline.h"
 
 enum { CHUNK_BYTES = 256 << 10 };
 
@@ -42,50 +41,16 @@ out:
 
 /* --- dry run --- */
 
-enum { WINDOW_BYTES = 256 << 20, METHODS_MAX = 8 };
-
-struct tally { /* of a sequence in time */
-	uint64_t count, first_ns, last_ns;
-	uint64_t second, in_second, busiest;
-};
+enum { WINDOW_BYTES = 256 << 20 };
 
 struct scan {
 	struct {
 		uint64_t requests, complete, live, bytes;
 	} routes[ROUTES_MAX];
 	uint64_t requests, not_allowed;
-	struct tally recorded, planned;
-	struct {
-		char name[24];
-		uint64_t count;
-	} methods[METHODS_MAX]; /* the last one: all others */
+	struct outline_times recorded;
+	struct outline planned;
 };
-
-static void tally_add(struct tally *t, uint64_t at_ns)
-{
-	uint64_t second = at_ns / 1000000000u;
-
-	if (!t->count || at_ns < t->first_ns)
-		t->first_ns = at_ns;
-	if (at_ns > t->last_ns)
-		t->last_ns = at_ns;
-	if (second != t->second)
-		t->in_second = 0;
-	t->second = second;
-	t->count++;
-	if (++t->in_second > t->busiest)
-		t->busiest = t->in_second;
-}
-
-static void tally_print(const struct tally *t)
-{
-	double seconds = (double)(t->last_ns - t->first_ns) / 1e9;
-
-	printf(" in %.3f s", seconds);
-	if (seconds > 0)
-		printf(", %.1f requests/s on average", (double)t->count / seconds);
-	printf(", %llu in the busiest second\n", (unsigned long long)t->busiest);
-}
 
 static void scan_record(struct scan *s, const struct record *r)
 {
@@ -96,18 +61,7 @@ static void scan_record(struct scan *s, const struct record *r)
 	if (r->leg != LEG_CLIENT || r->type != RECORD_END)
 		return;
 	s->routes[r->route].complete++;
-	tally_add(&s->recorded, r->time_ns);
-}
-
-static void scan_method(struct scan *s, struct span name)
-{
-	unsigned i = 0;
-
-	while (i < METHODS_MAX - 1 && s->methods[i].count && !span_eq(span_of(s->methods[i].name), name))
-		i++;
-	snprintf(s->methods[i].name, sizeof s->methods[i].name, "%.*s",
-	         i < METHODS_MAX - 1 ? (int)name.len : 6, i < METHODS_MAX - 1 ? name.data : "others");
-	s->methods[i].count++;
+	outline_time(&s->recorded, r->time_ns);
 }
 
 /* Every pass, as the player reads and times it. */
@@ -131,33 +85,21 @@ static int scan_passes(struct scan *s, const char *path, const struct plan *plan
 		}
 		window_choose(w, &plan->replay_choice, plan->seed);
 		while ((err = window_next(w, &x)) == 0) {
-			for (unsigned n = 0; n < plan->replay_schedule.copies || n == 0; n++) {
-				tally_add(&s->planned, schedule_next(&schedule, x->legs[LEG_CLIENT]->end_ns));
-				scan_method(s, head_method(buf_span(&x->legs[LEG_CLIENT]->head)));
-			}
+			const struct leg *request = x->legs[LEG_CLIENT];
+
+			for (unsigned n = 0; n < plan->replay_schedule.copies || n == 0; n++)
+				outline_add(&s->planned, schedule_next(&schedule, request->end_ns),
+				            buf_span(&request->head), buf_span(&request->body),
+				            buf_span(&x->legs[LEG_LIVE]->body));
 		}
 		err = window_end(w) == ERR_AGAIN ? err : window_end(w);
 		s->not_allowed = window_not_allowed(w);
 		window_free(&w);
-		if (err != ERR_AGAIN || !s->planned.count)
+		if (err != ERR_AGAIN || !s->planned.times.count)
 			break;
 		schedule_again(&schedule);
 	}
 	return err == ERR_AGAIN || err == ERR_TORN ? 0 : err;
-}
-
-static void print_methods(const struct scan *s)
-{
-	uint64_t unsafe = 0;
-
-	printf("methods:");
-	for (unsigned i = 0; i < METHODS_MAX && s->methods[i].count; i++) {
-		unsafe += effects_none(span_of(s->methods[i].name)) ? 0 : s->methods[i].count;
-		printf("%s %llu ", i ? "," : "", (unsigned long long)s->methods[i].count);
-		for (const char *c = s->methods[i].name; *c; c++)
-			putchar(*c >= 0x20 && *c < 0x7f ? *c : '?');
-	}
-	printf("; %llu by a method that may have side effects\n", (unsigned long long)unsafe);
 }
 
 static void print_scan(const struct scan *s, const struct capfile_facts *facts, double speed)
@@ -168,17 +110,39 @@ static void print_scan(const struct scan *s, const struct capfile_facts *facts, 
 		       (unsigned long long)s->routes[i].complete, (unsigned long long)s->routes[i].live,
 		       (double)s->routes[i].bytes / 1024);
 	printf("recorded: %llu requests", (unsigned long long)s->requests);
-	tally_print(&s->recorded);
-	printf("this replay: %llu requests to each target", (unsigned long long)s->planned.count);
+	outline_print_times(&s->recorded);
+	printf("this replay: %llu requests to each target", (unsigned long long)s->planned.times.count);
 	if (speed > 0)
-		tally_print(&s->planned);
+		outline_print_times(&s->planned.times);
 	else
 		printf(" as fast as they take them\n");
-	if (s->planned.count)
-		print_methods(s);
+	outline_print(&s->planned, speed > 0);
 	if (s->not_allowed)
 		printf("left out, as they may have side effects: %llu; see --allow\n",
 		       (unsigned long long)s->not_allowed);
+}
+
+int replay_recorded(const char *path, double *mean_out, double *busiest_out)
+{
+	static struct scan scan;
+	struct capfile_reader *reader;
+	const char *why = NULL;
+	const void *payload;
+	struct record r;
+	double seconds;
+	int err = capfile_open(path, &reader, &why);
+
+	if (err) {
+		fprintf(stderr, "understudy: %s: %s\n", path, why ? why : err_text(err));
+		return 3;
+	}
+	while (capfile_next(reader, &r, &payload) == 0)
+		scan_record(&scan, &r);
+	capfile_reader_free(&reader);
+	seconds = (double)(scan.recorded.last_ns - scan.recorded.first_ns) / 1e9;
+	*mean_out = seconds > 0 ? (double)scan.recorded.count / seconds : 0;
+	*busiest_out = (double)scan.recorded.busiest;
+	return 0;
 }
 
 int replay_dry_run(const char *path, const struct plan *plan)

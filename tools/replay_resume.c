@@ -6,8 +6,7 @@
 #include "tools/replay.h"
 #include "tools/run.h"
 
-/* Whether a hash of the manifest, in hex, is that one. */
-static bool is_hash(const char *hex, const uint8_t hash[32])
+bool replay_is_hash(const char *hex, const uint8_t hash[32])
 {
 	char own[65];
 
@@ -21,9 +20,9 @@ static int follow(const struct run *run, struct plan *plan)
 	const struct node *inputs = doc_get(run->manifest, "input"), *input = inputs ? inputs->child : NULL;
 	const char *journal = doc_text(input, "journal");
 
-	if (!is_hash(doc_text(input, "sha256"), plan->replay_input.hash))
+	if (!replay_is_hash(doc_text(input, "sha256"), plan->replay_input.hash))
 		return command_wrong(&replay_command, "--resume %s: it played another input", run->directory);
-	if (!is_hash(doc_text(run->manifest, "config_hash"), plan->config_hash))
+	if (!replay_is_hash(doc_text(run->manifest, "config_hash"), plan->config_hash))
 		return command_wrong(&replay_command, "--resume %s: it was started with other options",
 		                     run->directory);
 	snprintf(plan->replay_resumes, sizeof plan->replay_resumes, "%s", run->directory);

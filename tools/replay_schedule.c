@@ -1,5 +1,6 @@
 /* The flags of `understudy replay` that say when, which and how often. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,9 +8,9 @@
 #include "tools/replay.h"
 #include "tools/where.h"
 
-enum { LOOPS_MAX = 1000000, COPIES_MAX = 10000 };
+enum { USERS_MAX = 4096, LOOPS_MAX = 1000000, COPIES_MAX = 10000 };
 static const uint64_t MAX_LAG_NS = 1000000u, MAX_SPIN_NS = 1000000u, TIMEOUT_NS = 10000000000u,
-                      MS_NS = 1000000u;
+                      STEP_NS = 5000000000u, MS_NS = 1000000u;
 
 static int wrong(const char *flag, const char *text, const char *expected)
 {
@@ -162,6 +163,64 @@ int replay_read_share(const char *flag, const char *text, uint32_t *ppm_out)
 	return -1;
 }
 
+/* "p99=200ms" */
+static int read_slo(const char *text, uint64_t *ns_out)
+{
+	if (!text)
+		return -1;
+	if (strncmp(text, "p99=", 4))
+		return wrong("--slo", text, "p99= and a time, e.g. p99=200ms");
+	return read_time("--slo", text + 4, ns_out);
+}
+
+static int read_users(const struct replay_options *o, struct plan *plan)
+{
+	struct plan_users *users = &plan->replay_users;
+	uint64_t count = 0;
+	int status = read_whole("--users", o->users, USERS_MAX, &count);
+
+	if (status >= 0)
+		return status;
+	if (!o->users && (o->think || o->session))
+		return command_wrong(&replay_command, "--think, --session: --users is expected with it");
+	if (o->users && !count)
+		return wrong("--users", o->users, "at least 1");
+	if (o->users && (o->speed || o->rate))
+		return wrong("--users", o->users, "the answers are the pace: neither --speed nor --rate");
+	users->count = (uint32_t)count;
+	if (o->users)
+		plan->replay_speed = 0;
+	if (o->session &&
+	    snprintf(users->session, sizeof users->session, "%s", o->session) >= (int)sizeof users->session)
+		return wrong("--session", o->session, "too long");
+	users->think_fixed = o->think != NULL;
+	return read_time("--think", o->think, &users->think_ns);
+}
+
+static int read_capacity(struct replay_options *o, struct plan *plan)
+{
+	o->step_ns = STEP_NS;
+	if (o->stop_when && strcmp(o->stop_when, "saturated"))
+		return wrong("--stop-when", o->stop_when, "saturated");
+	plan->replay_schedule.till_saturated = o->stop_when != NULL;
+	if (o->step && !o->find_capacity)
+		return wrong("--step", o->step, "--find-capacity is expected with it");
+	if (!o->find_capacity)
+		return -1;
+	if (!plan->replay_slo_ns)
+		return command_wrong(&replay_command,
+		                     "--find-capacity: --slo is expected, e.g. --slo p99=200ms");
+	if (o->users || o->speed || o->profile || o->resume || o->stop_when)
+		return command_wrong(&replay_command,
+		                     "--find-capacity: it sets the rate itself: neither --users, "
+		                     "--speed, --profile, --resume nor --stop-when");
+	if (o->target_count != 1 || o->baseline || o->gate_count)
+		return command_wrong(
+		        &replay_command,
+		        "--find-capacity: one target, nothing is compared: neither --baseline nor --gate");
+	return read_time("--step", o->step, &o->step_ns);
+}
+
 static int read_late(struct replay_options *o, struct plan *plan)
 {
 	uint64_t timeout = TIMEOUT_NS;
@@ -192,6 +251,12 @@ int replay_read_schedule(struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		status = read_late(o, plan);
 	if (status < 0)
+		status = read_users(o, plan);
+	if (status < 0)
+		status = read_slo(o->slo, &plan->replay_slo_ns);
+	if (status < 0)
+		status = read_capacity(o, plan);
+	if (status < 0)
 		status = read_rate(o, s);
 	if (status < 0)
 		status = read_slice(o, plan);
@@ -209,6 +274,6 @@ int replay_read_schedule(struct replay_options *o, struct plan *plan)
 	if (status < 0)
 		status = read_whole("--seed", o->seed, UINT64_MAX, &plan->seed);
 	if (status < 0)
-		status = where_read(&replay_command, o->where, &plan->replay_choice.where);
+		status = where_read(&replay_command, o->where, where_fields, &plan->replay_choice.where);
 	return status;
 }

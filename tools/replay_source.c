@@ -29,7 +29,42 @@ static enum source_kind kind_of(const struct source *s)
 		return SOURCE_GOR;
 	if (begin.len && begin.data[0] == '{')
 		return har_is(begin) ? SOURCE_HAR : SOURCE_LINES;
-	return SOURCE_CAPTURE;
+	return SOURCE_UNKNOWN;
+}
+
+static bool is_text(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.data[i] < 0x20 && !memchr("\t\r\n", s.data[i], 3))
+			return false;
+	return true;
+}
+
+const char *source_hint(const struct source *s)
+{
+	static const struct {
+		struct span begins;
+		const char *hint;
+	} known[] = {
+	        {SPAN("["), "it is a JSON array; lines of JSON objects are expected: jq -c '.[]' FILE"},
+	        {SPAN("PAR1"), "it is Parquet; lines of JSON objects are expected: in pandas, "
+	                       "read_parquet(FILE).to_json(OUT, orient='records', lines=True)"},
+	        {SPAN("PK"), "it is a zip or a spreadsheet; lines of JSON objects are expected"},
+	        {SPAN("SQLite format"), "it is a database; lines of JSON objects are expected"},
+	        {SPAN("\x28\xb5\x2f\xfd"), "it is packed by zstd: zstd -dc FILE | understudy replay - ..."},
+	};
+	struct span begin = begin_of(s);
+
+	if (!begin.len)
+		return "it is empty";
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (span_starts(begin, known[i].begins))
+			return known[i].hint;
+	return is_text(begin) ? "it is not a capture but text or CSV, and does not say what is asked of "
+	                        "whom; a JSON object a line is "
+	                        "expected, e.g. {\"prompt\": \"...\"}: in pandas, "
+	                        "read_csv(FILE).to_json(OUT, orient='records', lines=True)"
+	                      : "it is no capture, .gor, HAR, OpenAI batch or lines of JSON objects";
 }
 
 static long read_some(struct source *s, char *to, size_t room)

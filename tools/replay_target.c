@@ -20,6 +20,9 @@ static int read_target(const struct replay_options *o, const char *text, struct 
 	size_t n = strcspn(text, "=");
 	const char *why = n && n < NAME_MAX_BYTES ? NULL : "NAME=URL is expected";
 
+	if (strstr(text, "://") && (!text[n] || strstr(text, "://") < text + n))
+		why = "it needs a name: --to new=URL";
+
 	if (!why && text[n])
 		why = endpoint_from_url(text + n + 1, &out->endpoint);
 	if (why)
@@ -290,17 +293,12 @@ static int is_there(const struct replay_options *o, const struct plan *plan, con
 	return -1;
 }
 
-/* The run that recorded the capture, where the capture still lies in it. */
-static int guard_recorded(const struct replay_options *o, const struct plan *plan)
+static int guard_manifest(const struct replay_options *o, const struct plan *plan, const char *path)
 {
-	char path[PATH_MAX_BYTES + 32];
-	const char *slash = strrchr(o->given, '/');
 	struct node *manifest = NULL;
 	const struct node *routes;
 	int status = -1;
 
-	snprintf(path, sizeof path, "%.*s/../manifest.json", slash ? (int)(slash - o->given) : 1,
-	         slash ? o->given : ".");
 	if (doc_load(path, &manifest))
 		return -1;
 	routes = doc_get(manifest, "routes");
@@ -313,6 +311,29 @@ static int guard_recorded(const struct replay_options *o, const struct plan *pla
 	}
 	doc_free(&manifest);
 	return status;
+}
+
+/* The run that recorded the capture, where the capture still lies in it, or made it, where it lies beside it.
+ */
+static int guard_recorded(const struct replay_options *o, const struct plan *plan)
+{
+	char path[PATH_MAX_BYTES + 32];
+	const char *slash = strrchr(o->given, '/');
+	size_t n = strlen(o->given);
+	int status;
+
+	snprintf(path, sizeof path, "%.*s/../manifest.json", slash ? (int)(slash - o->given) : 1,
+	         slash ? o->given : ".");
+	status = guard_manifest(o, plan, path);
+	if (status >= 0 || n < 4 || strcmp(o->given + n - 4, ".cap"))
+		return status;
+	snprintf(path, sizeof path, "%.*s/manifest.json", (int)(n - 4), o->given);
+	return guard_manifest(o, plan, path);
+}
+
+int replay_guard_against(const struct replay_options *o, const struct plan *plan)
+{
+	return o->against ? is_there(o, plan, o->against, "where --against asks live") : -1;
 }
 
 int replay_guard(const struct replay_options *o, const struct plan *file, struct plan *plan)

@@ -177,6 +177,7 @@ static void report_md(const struct run *run, struct buf *out)
 	md_containment(run, out);
 	md_told(run, run_cost, out);
 	md_told(run, run_guards, out);
+	md_told(run, run_masked_paths, out);
 	if (first && first->next)
 		buf_puts(out, "\nAll: an exchange is compared when any candidate's answer was.\n");
 	buf_printf(out, "\nrun %s, understudy %s, config %.12s, gates %.12s, %s to %s\n",

@@ -313,6 +313,7 @@ static void top(struct buf *out, const struct run *run)
 	buf_puts(out, "<p class=\"dim\">Exchanges; one is compared when any candidate's answer was.</p>\n");
 	tell(run, run_cost, &text, out);
 	tell(run, run_guards, &text, out);
+	tell(run, run_masked_paths, &text, out);
 	buf_fini(&text);
 }
 

@@ -516,6 +516,20 @@ static void put_guard(const struct node *g, struct buf *out)
 		buf_puts(out, ": never");
 }
 
+void run_masked_paths(const struct run *run, struct buf *out)
+{
+	const struct node *list = doc_get(run->summary, "masked_paths");
+	const char *before = "not compared, since masked where it was recorded: ";
+
+	for (const struct node *p = list ? list->child : NULL; p; p = p->next) {
+		if (!(doc_number(p, "left_out") > 0))
+			continue;
+		buf_printf(out, "%s%s on %s (%.0f values)", before, doc_text(p, "path"), doc_text(p, "route"),
+		           doc_number(p, "left_out"));
+		before = ", ";
+	}
+}
+
 void run_guards(const struct run *run, struct buf *out)
 {
 	const struct node *list = doc_get(run->summary, "safeguards"),
@@ -614,6 +628,9 @@ void run_text(const struct run *run, struct buf *out)
 	if (buf_len(&line))
 		put_line(out, &line);
 	run_guards(run, &line);
+	if (buf_len(&line))
+		put_line(out, &line);
+	run_masked_paths(run, &line);
 	if (buf_len(&line))
 		put_line(out, &line);
 	for (const struct node *c = list ? list->child : NULL; c; c = c->next)

@@ -70,6 +70,8 @@ const struct node *run_in_manifest(const struct run *, const struct node *candid
 /* Of a candidate in the manifest: that it ran contained, with the digests of its program and of what it read,
  * or that it did not; nothing when the manifest is older than that. */
 void run_containment(const struct node *candidate, struct buf *out);
+/* Of a replay: what was not compared since it had been masked; nothing where nothing was. */
+void run_masked_paths(const struct run *, struct buf *out);
 /* What its safeguards did, and the incidents that were frozen; nothing when none is declared. */
 void run_guards(const struct run *, struct buf *out);
 /* "svc", or "svc on ROUTE" when routes share the name, in printable ASCII. */

@@ -1,13 +1,17 @@
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tools/commands.h"
 #include "tools/run.h"
+#include "tools/runs_diff.h"
+#include "tools/runs_pairs.h"
+#include "tools/where.h"
 
 enum { LISTED_MAX = 1000 };
 
 static const char *config;
+static const char *where_text;
+static bool must_agree;
 
 static void print_row(const char *directory)
 {
@@ -52,49 +56,10 @@ static int show(const char *name)
 	return 0;
 }
 
-/* --- two runs --- */
-
-static const struct node *same_candidate(const struct node *list, const struct node *c)
-{
-	for (const struct node *o = list ? list->child : NULL; o; o = o->next)
-		if (!strcmp(doc_text(o, "name"), doc_text(c, "name")) &&
-		    !strcmp(doc_text(o, "route"), doc_text(c, "route")))
-			return o;
-	return NULL;
-}
-
-/* Two intervals at 95 % that do not meet: a difference that is not chance. */
-static const char *apart(double low_a, double high_a, double low_b, double high_b)
-{
-	return high_a < low_b ? "higher" : high_b < low_a ? "lower" : "no difference shown";
-}
-
-static void diff_rate(const struct node *a, const struct node *b, const char *rate, const char *ci)
-{
-	double low[2], high[2];
-	char x[32], y[32], i[80], j[80];
-
-	doc_interval(a, ci, &low[0], &high[0]);
-	doc_interval(b, ci, &low[1], &high[1]);
-	printf("  %-21s %10s %-20s %10s %-20s %s\n", rate, run_figure(doc_number(a, rate), "pair", x),
-	       run_figures(low[0], high[0], "pair", i), run_figure(doc_number(b, rate), "pair", y),
-	       run_figures(low[1], high[1], "pair", j), apart(low[0], high[0], low[1], high[1]));
-}
-
-static void diff_design(const struct run *a, const struct run *b)
-{
-	static const char *const keys[] = {"config_hash", "gates_hash"};
-
-	for (int i = 0; i < 2; i++)
-		if (strcmp(doc_text(a->manifest, keys[i]), doc_text(b->manifest, keys[i])))
-			printf("the runs differ in %s\n", keys[i]);
-}
-
 static int diff(const char *first, const char *second)
 {
-	const struct node *list, *other;
 	struct run a, b;
-	char who[160];
+	bool same;
 
 	if (run_open(first, &a))
 		return 3;
@@ -102,64 +67,78 @@ static int diff(const char *first, const char *second)
 		run_close(&a);
 		return 3;
 	}
-	printf("%s (%s) and %s (%s)\n", a.directory, doc_text(a.summary, "verdict"), b.directory,
-	       doc_text(b.summary, "verdict"));
-	diff_design(&a, &b);
-	list = doc_get(a.summary, "candidates");
-	for (const struct node *c = list ? list->child : NULL; c; c = c->next) {
-		other = same_candidate(doc_get(b.summary, "candidates"), c);
-		printf("\n%s: ", run_who(&a, c, who));
-		if (!other) {
-			printf("only in the first\n");
-			continue;
-		}
-		printf("%.0f and %.0f pairs\n", doc_number(c, "pairs"), doc_number(other, "pairs"));
-		diff_rate(c, other, "divergence_rate", "divergence_ci");
-		diff_rate(c, other, "row_divergence_rate", "row_divergence_ci");
-	}
+	runs_diff_figures(&a, &b, stdout);
+	same = runs_diff_results(&a, &b, stdout);
 	run_close(&a);
 	run_close(&b);
-	return 0;
+	return must_agree && !same;
+}
+
+/* A flag that another verb takes is no mistake to pass over. */
+static int prepare(bool is_diff, bool is_pairs)
+{
+	if (where_text && !is_pairs)
+		return command_wrong(&runs_command, "--where goes with pairs");
+	if (must_agree && !is_diff)
+		return command_wrong(&runs_command, "--same goes with diff");
+	return run_search(config) ? 2 : 0;
 }
 
 static int run_list_verb(const struct words *words)
 {
 	(void)words;
-	return run_search(config) ? 2 : list();
+	return prepare(false, false) ? 2 : list();
 }
 
 static int run_show_verb(const struct words *words)
 {
-	return run_search(config) ? 2 : show(words->count ? words->at[0] : NULL);
+	return prepare(false, false) ? 2 : show(words->count ? words->at[0] : NULL);
 }
 
 static int run_diff_verb(const struct words *words)
 {
-	return run_search(config) ? 2 : diff(words->at[0], words->at[1]);
+	return prepare(true, false) ? 2 : diff(words->at[0], words->at[1]);
+}
+
+static int run_pairs_verb(const struct words *words)
+{
+	return prepare(false, true) ? 2 : runs_pairs(words->count ? words->at[0] : NULL, where_text);
 }
 
 static const struct command_flag flags[] = {
         RUNS_FLAG(&config),
+        WHERE_FLAG(&where_text),
+        {.name = "--same",
+         .sentence = "of diff: exit status 1 unless what was compared came out the same",
+         .set = &must_agree},
         {0},
 };
 
 static const struct command_verb verbs[] = {
         {"list", NULL, "all runs, newest first", run_list_verb},
         {"show", "[RUN]", "the gate table of one", run_show_verb},
-        {"diff", "RUN RUN", "what differs between two, with intervals", run_diff_verb},
+        {"diff", "RUN RUN", "what differs between two, with intervals, and pair by pair", run_diff_verb},
+        {"pairs", "[RUN]", "its stored pairs, or those of --where, one a line as JSON", run_pairs_verb},
         {0},
 };
 
 const struct command runs_command = {
         .name = "runs",
-        .does = "the catalogue of runs: list, show, diff",
+        .does = "the catalogue of runs: list, show, diff, pairs",
         .usage = "list [-c FILE]\n"
                  "show [RUN] [-c FILE]\n"
-                 "diff RUN RUN [-c FILE]",
-        .about = "The catalogue of runs in runs/ and in run.directory of -c FILE.",
+                 "diff RUN RUN [--same] [-c FILE]\n"
+                 "pairs [RUN] [--where EXPR] [-c FILE]",
+        .about = "The catalogue of runs in runs/ and in run.directory of -c FILE. diff has the figures of "
+                 "both\n"
+                 "side by side, and says which pairs did not come out the same: of the same replay\n"
+                 "against targets that are deterministic there are none. Times and intervals of means,\n"
+                 "which depend on whose answer came first, are not compared.",
         .flags = flags,
         .verbs = verbs,
-        .status = "0 done, 2 usage, 3 a run cannot be read",
+        .manual = runs_pairs_manual,
+        .status = "0 done, 1 with --same: not the same, 2 usage, 3 a run cannot be read",
         .examples = "understudy runs list\n"
-                    "understudy runs diff digits-svc-17 last",
+                    "understudy runs diff digits-svc-17 last\n"
+                    "understudy runs pairs --where 'diverged==1 and latency_ms>100'",
 };

@@ -19,8 +19,9 @@
 
 /* Compile `text` (NULL: everything is meant). -1: go on; else an exit status: what is wrong was said on
  * stderr, or the text was "fields" and they are on stdout. */
-int where_read(const struct command *, const char *text, struct where *out);
-/* The language and its fields as a section of an mdoc page. */
+int where_read(const struct command *, const char *text, const struct where_field *, struct where *out);
+/* The language and its fields as a section of an mdoc page; where_manual() has those of an exchange. */
+void where_manual_of(const struct where_field *, const char *whose, FILE *);
 void where_manual(FILE *);
 
 #endif

@@ -23,11 +23,14 @@ static const struct {
                DETECT_TABLE(X)
 #undef X
 };
-_Static_assert((int)CONTEXT_TELEPHONE < 128, "a set has 128 bits");
+_Static_assert((int)DETECT_CLASSES <= (int)CONTEXT_TELEPHONE && DETECT_CLASSES_ALL <= 128,
+               "a set has 128 bits");
 
 const char *detect_class_name(unsigned class)
 {
-	return class < DETECT_CLASSES ? classes[class].name : class < DETECT_CLASSES_ALL ? "pattern" : "none";
+	return class < DETECT_CLASSES                                  ? classes[class].name
+	       : class >= DETECT_PATTERN && class < DETECT_CLASSES_ALL ? "pattern"
+	                                                               : "none";
 }
 
 const char *detect_class_group(unsigned class)

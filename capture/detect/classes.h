@@ -106,12 +106,12 @@ enum detect_class {
 	DETECT_TABLE(X)
 #undef X
 	        DETECT_CLASSES,
-	/* a policy's own patterns, by their place */
-	DETECT_PATTERN = DETECT_CLASSES,
+	/* a policy's own patterns, by their place; captures have these numbers */
+	DETECT_PATTERN = 112,
 	DETECT_PATTERNS = 16, /* how many there may be */
 	DETECT_CLASSES_ALL = DETECT_PATTERN + DETECT_PATTERNS,
 	/* what a word may speak for beside classes: a telephone, and nothing else */
-	CONTEXT_TELEPHONE = DETECT_CLASSES_ALL
+	CONTEXT_TELEPHONE = DETECT_PATTERN - 1
 };
 
 #define DETECT_GROUP_TABLE(X)                                                                                \

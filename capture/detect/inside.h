@@ -126,8 +126,8 @@ void pairs_init(void);
 /* places.c: is it a short number that only a context could make a find of, and has none? */
 bool match_short(struct view *);
 void match_rules(struct view *);    /* rules.c: fixed shapes, a first digit */
-void match_numbers(struct view *);  /* numbers.c: cards, telephones, accounts; a first digit */
-void match_codes(struct view *);    /* numbers.c: IBAN, VIN, what only its context tells; a first digit */
+void match_numbers(struct view *);  /* numbers.c, telephones.c: cards, telephones; a first digit */
+void match_codes(struct view *);    /* codes.c: IBAN, VIN, what only its context tells; a first digit */
 void match_places(struct view *);   /* places.c: IPv4, GPS, dates in words; a first digit */
 void match_at(struct view *);       /* network.c: @ */
 void match_colon(struct view *);    /* network.c: IPv6 and MAC; : */

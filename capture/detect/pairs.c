@@ -4,6 +4,7 @@
 #include "capture/detect/inside.h"
 
 enum { NAME_WORD_MAX = 40, VALUE_MAX = 256, VALUE_LEAST = 3 };
+enum { WORDS_BETWEEN = 4 };
 enum { JOINED_LEAST = 5 }; /* longer names may end a word: csrftoken */
 
 #define NAME(text, class, score)                                                                             \
@@ -277,11 +278,29 @@ static bool is_password(const struct view *v, size_t start, size_t end)
 	return false;
 }
 
-/* Behind "passw": "password is x", "passwort lautet x", "password x" when x is no word. */
+static bool same_letters(const struct view *v, size_t at, const char *want)
+{
+	for (; *want; want++, at++)
+		if ((peek(v, at) | 32) != (unsigned char)*want)
+			return false;
+	return true;
+}
+
+/* " is ", in some languages: what follows is the value. Its length, or 0. */
+static size_t verb_at(const struct view *v, size_t at)
+{
+	static const char *const verbs[] = {" is ", " was ", " lautet ", " ist ", " es ", " est "};
+
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (same_letters(v, at, verbs[i]))
+			return strlen(verbs[i]);
+	return 0;
+}
+
+/* Behind "passw": "password is x", "passwort lautet x", "password for the site is x". */
 void match_password(struct view *v)
 {
 	static const struct pair_name password = {"password", sizeof "password" - 1, DETECT_PASSWORD, 65};
-	static const char *const verbs[] = {" is ", " was ", " lautet ", " ist ", " es ", " est "};
 	size_t end = v->at;
 
 	if (!detect_wants(v, DETECT_PASSWORD) || (peek(v, v->at - 2) | 32) != 'a' ||
@@ -291,12 +310,16 @@ void match_password(struct view *v)
 		end++;
 	if (!is_password(v, v->at + 1, end))
 		return;
-	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-		size_t n = 0;
+	for (unsigned words = 0; words <= WORDS_BETWEEN; words++) {
+		size_t verb = verb_at(v, end);
 
-		while (verbs[i][n] && (peek(v, end + n) | 32) == (unsigned char)verbs[i][n])
-			n++;
-		if (!verbs[i][n])
-			offer_value(v, &password, end + n, false);
+		if (verb) {
+			offer_value(v, &password, end + verb, false);
+			return;
+		}
+		if (peek(v, end) != ' ' || (!words && !same_letters(v, end, " for ")))
+			return;
+		for (end++; is_alnum(peek(v, end)) || peek(v, end) == '-'; end++)
+			;
 	}
 }

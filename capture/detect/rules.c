@@ -19,6 +19,8 @@ static const struct rule {
         {C(US_SSN), 80, 95, "999-99-9999", check_ssn},
         {C(US_SSN), 60, 95, "999 99 9999", check_ssn},
         {C(US_SSN), 50, 90, "999.99.9999", check_ssn},
+        {C(US_SSN), 60, 90, "999 - 99 - 9999", check_ssn},
+        {C(US_SSN), 0, 80, "999-999999", check_ssn},
         {C(US_SSN), 15, 80, "999999999", check_ssn},
         {C(US_ITIN), 75, 95, "999-99-9999", check_itin},
         {C(US_ITIN), 55, 90, "999 99 9999", check_itin},

@@ -19,6 +19,7 @@
 #include "capture/capfile.h"
 #include "capture/fold.h"
 #include "capture/mask.h"
+#include "capture/mask_schema.h"
 #include "proto/base/cfg.h"
 #include "proto/json.h"
 #include "proto/net/client.h"
@@ -138,6 +139,47 @@ static int mask_grpc_case(void)
 		err = ERR_BUG;
 	buf_fini(&out);
 	mask_rules_free(&rules);
+	mask_key_free(&key);
+	return err;
+}
+
+/* message U { string name = 1; } service S { rpc M(U) returns (U); } */
+static const char DESCRIPTORS[] = "\012(\012\001n\042\021\012\001U\022\014\012\004name\030\001 "
+                                  "\001(\011\062\020\012\001S\022\013\012\001M\022\002.U\032\002.U";
+
+static int mask_schema_case(void)
+{
+	static const struct plan_mask policy = {.field_count = 1,
+	                                        .fields = {{.where = "/S/M$.name", .with = MASK_TOKEN}}};
+	static const uint8_t secret[32] = {1};
+	struct grpc_message m = {false, SPAN("\012\006canary")};
+	char why[SCHEMA_WHY_BYTES];
+	struct mask_schema *schema = NULL;
+	struct mask_rules *rules = NULL;
+	struct mask_call call;
+	struct mask_key *key;
+	bool input_masked;
+	struct buf out;
+	uint32_t count;
+	int err = mask_key_new(secret, &key);
+
+	if (err)
+		return err;
+	buf_init(&out, 1 << 16);
+	err = mask_schema_new((struct span){DESCRIPTORS, sizeof DESCRIPTORS - 1}, &schema, why);
+	if (!err)
+		err = mask_rules_new(&policy, &rules);
+	if (!err)
+		err = mask_rules_describe(rules, schema);
+	if (!err) {
+		call = mask_call_of(rules, SPAN("POST /S/M\ncontent-type: application/grpc"), 0);
+		err = mask_message(rules, key, &call, true, SPAN(""), &m, &out, &count, &input_masked);
+	}
+	if (!err && (count != 1 || memmem(out.base, buf_len(&out), "canary", 6)))
+		err = ERR_BUG;
+	buf_fini(&out);
+	mask_rules_free(&rules);
+	mask_schema_free(&schema);
 	mask_key_free(&key);
 	return err;
 }
@@ -434,6 +476,7 @@ CASE(cfg, 0, false)
 CASE(json, 0, false)
 CASE(mask, 0, true)
 CASE(mask_grpc, 0, true)
+CASE(mask_schema, 0, true)
 CASE(fold, 0, true)
 CASE(writer, 0, false)
 CASE(reader, 0, false)
@@ -446,12 +489,13 @@ CASE(continued, ERR_SYS, true)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_cfg),       cmocka_unit_test(test_json),
-	        cmocka_unit_test(test_mask),      cmocka_unit_test(test_fold),
-	        cmocka_unit_test(test_writer),    cmocka_unit_test(test_reader),
-	        cmocka_unit_test(test_compare),   cmocka_unit_test(test_client),
-	        cmocka_unit_test(test_results),   cmocka_unit_test(test_continued),
-	        cmocka_unit_test(test_mask_grpc), cmocka_unit_test(test_compare_grpc),
+	        cmocka_unit_test(test_cfg),         cmocka_unit_test(test_json),
+	        cmocka_unit_test(test_mask),        cmocka_unit_test(test_fold),
+	        cmocka_unit_test(test_writer),      cmocka_unit_test(test_reader),
+	        cmocka_unit_test(test_compare),     cmocka_unit_test(test_client),
+	        cmocka_unit_test(test_results),     cmocka_unit_test(test_continued),
+	        cmocka_unit_test(test_mask_grpc),   cmocka_unit_test(test_compare_grpc),
+	        cmocka_unit_test(test_mask_schema),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

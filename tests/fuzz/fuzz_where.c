@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	expression[len] = '\0';
 	buf_init(&request.head, 4096);
 	buf_puts(&request.head, "POST /v1/chat?a=b");
-	if (where_compile(expression, &w, &error)) {
+	if (where_compile(expression, where_fields, &w, &error)) {
 		explain(expression, &error);
 	} else {
 		where_holds(&w, &none, &facts);

@@ -31,6 +31,12 @@ static void fill_plan(void)
 	plan.routes[0].tolerance_rel = 0.25;
 	plan.routes[0].ignore_count = 1;
 	strcpy(plan.routes[0].ignore[0], "$.id");
+	plan.masks[plan.routes[0].mask].field_count = 3;
+	strcpy(plan.masks[plan.routes[0].mask].fields[0].where, "$.mail");
+	plan.masks[plan.routes[0].mask].fields[0].with = MASK_TOKEN;
+	strcpy(plan.masks[plan.routes[0].mask].fields[1].where, "$.kept");
+	plan.masks[plan.routes[0].mask].fields[1].with = MASK_KEEP;
+	plan.masks[plan.routes[0].mask].fields[2].place = MASK_HEADER;
 	plan.routes[0].candidate_count = 1;
 	strcpy(plan.routes[0].candidates[0].name, "v2");
 	plan.routes[0].candidates[0].sample_ppm = 1000000;
@@ -140,6 +146,8 @@ static void round_trip(void **state)
 	assert_int_equal(f->policies[0].hash[0], 0xab);
 	assert_int_equal(f->policies[0].masker, MASK_VERSION);
 	assert_string_equal(f->routes[0].ignore[0], "$.id");
+	assert_int_equal(f->routes[0].masked_count, 1);
+	assert_string_equal(f->routes[0].masked[0], "$.mail");
 	assert_string_equal(f->routes[0].candidates[0].name, "v2");
 	assert_true(f->routes[0].tolerance_rel == 0.25);
 	assert_true(capfile_closed(r));

@@ -369,7 +369,10 @@ struct number {
 	const char *good;
 };
 
-/* Published or textbook examples; each digit changed must be refused by those that have a check digit. */
+/* Published examples: NPI of CMS, NHS of its data dictionary, HETU of Finland's population register,
+ * personnummer of Skatteverket, ABN and TFN of the Australian Taxation Office, resident id of GB 11643-1999,
+ * routing number of the Federal Reserve, IBAN of ISO 13616, the rest of textbooks. Each digit changed must be
+ * refused by those that have a check digit. */
 static void test_checks(void **state)
 {
 	static const struct number rows[] = {

@@ -130,7 +130,7 @@ static void what_was_issued_stays(void **state)
 
 static void bounded(void **state)
 {
-	uint64_t counts[DETECT_CLASSES] = {0};
+	uint64_t counts[DETECT_CLASSES_ALL] = {0};
 	struct found f, g;
 
 	(void)state;
@@ -160,7 +160,7 @@ static void attempts_are_taken_back(void **state)
 {
 	struct found_mark mark;
 	struct found f;
-	uint64_t counts[DETECT_CLASSES] = {0};
+	uint64_t counts[DETECT_CLASSES_ALL] = {0};
 
 	(void)state;
 	found_init(&f, 1, 2);
@@ -227,7 +227,7 @@ static void older_captures(void **state)
 {
 	static struct plan plan;
 	char path[] = "/tmp/capture-found-XXXXXX";
-	uint64_t counts[DETECT_CLASSES] = {0};
+	uint64_t counts[DETECT_CLASSES_ALL] = {0};
 	struct capfile_writer *w;
 	struct capfile_reader *r;
 	const void *payload;

@@ -14,12 +14,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <openssl/sha.h>
+
 #include "capture/fold.h"
 #include "capture/mask.h"
 #include "capture/mask_body.h"
 #include "capture/mask_text.h"
 #include "capture/masker.h"
 #include "proto/coding.h"
+#include "tests/lib/message.h"
 
 enum { RING_BYTES = 8 << 20, EXCHANGES_MAX = 1024, SLOTS = 4096, PAIRS_MAX = 64 };
 enum end { RAW, SHADOW, JUDGE, RECORDER, ENDS };
@@ -416,6 +419,57 @@ static void test_every_guess(void **state)
 }
 
 /* One value says that nobody gets the copy, another that no candidate does; and why is counted. */
+static void put_frame(struct mask_key *key, const char *text, struct buf *out)
+{
+	char prefix[GRPC_PREFIX_BYTES];
+	struct buf message;
+
+	buf_init(&message, 4096);
+	message_put(key, text, &message);
+	assert_int_equal(grpc_prefix(buf_len(&message), prefix), 0);
+	buf_put(out, prefix, sizeof prefix);
+	buf_span_put(out, buf_span(&message));
+	buf_fini(&message);
+}
+
+/* Two messages of a call that descriptors name: a canary as a name of three levels, in a list and in bytes.
+ */
+static void test_every_typed(void **state)
+{
+	static const char set[] = "1{4{1\"U\" 2{1\"name\" 3=1 4=1 5=9} 2{1\"list\" 3=2 4=3 5=9} "
+	                          "2{1\"in\" 3=3 4=1 5=11 6\".U\"}} 6{1\"S\" 2{1\"M\" 2\".U\" 3\".U\"}}}";
+	const char *head = "POST /S/M\ncontent-type: application/grpc";
+	struct buf file, in, want;
+	unsigned ways;
+	int fd = memfd_create("set", MFD_CLOEXEC);
+
+	(void)state;
+	buf_init(&file, 4096);
+	buf_init(&in, 4096);
+	buf_init(&want, 4096);
+	message_put(NULL, set, &file);
+	assert_int_equal(write(fd, buf_span(&file).data, buf_len(&file)), (ssize_t)buf_len(&file));
+	give("descriptors.0", fd);
+	strcpy(plan.masks[0].descriptors_file, "set");
+	SHA256((const unsigned char *)buf_span(&file).data, buf_len(&file), plan.masks[0].descriptors_hash);
+	plan.masks[0].fields[0] = (struct plan_mask_field){.where = "$..name", .with = MASK_REDACT};
+	plan.masks[0].fields[1] = (struct plan_mask_field){.where = "/S/M$.list[*]", .with = MASK_DROP};
+	put_frame(NULL, "1\"canary-4711\" 2\"canary-4711\" 3{3{1\"canary-4711\" 2\"x\"}}", &in);
+	put_frame(NULL, "3{1\"canary-4711\"}", &in);
+	put_frame(NULL, "1\"[redacted]\" 2\"\" 3{3{1\"[redacted]\" 2\"x\"}}", &want);
+	put_frame(NULL, "3{1\"[redacted]\"}", &want);
+	ways = put_every_way(head, buf_span(&in));
+	run_masker();
+	for (enum end i = SHADOW; i < ENDS; i++) {
+		check_no_canary(i);
+		assert_int_equal(expect_bodies(i, buf_span(&want)), ways);
+	}
+	buf_fini(&file);
+	buf_fini(&in);
+	buf_fini(&want);
+	close(fd);
+}
+
 static void test_asked(void **state)
 {
 	static const struct {
@@ -635,6 +689,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_every_split, build, demolish),
 	        cmocka_unit_test_setup_teardown(test_every_kind, build, demolish),
 	        cmocka_unit_test_setup_teardown(test_every_guess, build, demolish),
+	        cmocka_unit_test_setup_teardown(test_every_typed, build, demolish),
 	        cmocka_unit_test_setup_teardown(test_asked, build, demolish),
 	        cmocka_unit_test_setup_teardown(test_events_stay, build, demolish),
 	        cmocka_unit_test_setup_teardown(test_hostile, build, demolish),

@@ -53,7 +53,7 @@ static bool holds(const char *expression, const struct exchange *x)
 	struct where_error error;
 	struct where w;
 
-	if (where_compile(expression, &w, &error))
+	if (where_compile(expression, where_fields, &w, &error))
 		fail_msg("%s: %s", expression, error.text);
 	return where_holds(&w, x, &facts);
 }
@@ -179,7 +179,7 @@ static void test_errors(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-		assert_int_equal(where_compile(wrong[i].expression, &w, &error), ERR_CONFIG);
+		assert_int_equal(where_compile(wrong[i].expression, where_fields, &w, &error), ERR_CONFIG);
 		if (error.at != wrong[i].at || !strstr(error.text, wrong[i].says))
 			fail_msg("%s: %u: %s", wrong[i].expression, error.at, error.text);
 		assert_int_equal(w.count, 0);
@@ -200,23 +200,24 @@ static void test_bounds(void **state)
 		size_t len = strlen(e);
 		memset(e + len, ')', (size_t)n);
 		e[len + (size_t)n] = '\0';
-		assert_int_equal(where_compile(e, &w, &error), n < WHERE_DEPTH_MAX ? 0 : ERR_CONFIG);
+		assert_int_equal(where_compile(e, where_fields, &w, &error),
+		                 n < WHERE_DEPTH_MAX ? 0 : ERR_CONFIG);
 	}
 	memset(e, ' ', sizeof e);
 	e[sizeof e - 1] = '\0';
-	assert_int_equal(where_compile(e, &w, &error), ERR_CONFIG);
+	assert_int_equal(where_compile(e, where_fields, &w, &error), ERR_CONFIG);
 	/* as many comparisons as fit, all on the stack at once as far as nesting lets them */
 	e[0] = '\0';
 	for (int n = 0; n < WHERE_DEPTH_MAX - 1; n++)
 		strcat(e, n ? " and (status==503" : "status==503");
 	for (int n = 0; n < WHERE_DEPTH_MAX - 2; n++)
 		strcat(e, ")");
-	assert_int_equal(where_compile(e, &w, &error), 0);
+	assert_int_equal(where_compile(e, where_fields, &w, &error), 0);
 	assert_true(where_holds(&w, whole, &facts));
 	e[0] = '\0';
 	for (int n = 0; n < WHERE_STEPS_MAX / 2 + 1; n++)
 		strcat(e, n ? " or status==1" : "status==1");
-	assert_int_equal(where_compile(e, &w, &error), ERR_CONFIG);
+	assert_int_equal(where_compile(e, where_fields, &w, &error), ERR_CONFIG);
 	assert_string_equal(error.text, "the expression has too many parts");
 }
 
@@ -229,14 +230,14 @@ static void test_caret(void **state)
 
 	(void)state;
 	buf_init(&b, 4096);
-	assert_int_equal(where_compile("route==a and statuz==1", &w, &error), ERR_CONFIG);
+	assert_int_equal(where_compile("route==a and statuz==1", where_fields, &w, &error), ERR_CONFIG);
 	where_explain("route==a and statuz==1", &error, &b);
 	buf_put(&b, "", 1);
 	assert_string_equal(b.base, "unknown field 'statuz'; did you mean 'status'?\n"
 	                            "  route==a and statuz==1\n"
 	                            "               ^\n");
 	buf_reset(&b);
-	assert_int_equal(where_compile(e, &w, &error), ERR_CONFIG);
+	assert_int_equal(where_compile(e, where_fields, &w, &error), ERR_CONFIG);
 	where_explain(e, &error, &b);
 	assert_null(memchr(b.base, 0x1b, buf_len(&b)));
 	buf_fini(&b);
