@@ -532,7 +532,7 @@ static struct span older_found(struct capfile_reader *r, const Record *m)
 
 	found_fini(&r->older);
 	found_init(&r->older, 0, 0);
-	for (unsigned class = DETECT_NONE + 1; class < DETECT_CLASSES; class ++)
+	for (unsigned class = DETECT_NONE + 1; class < DETECT_CLASSES_ALL; class ++)
 		if (bits[class / 64] >> class % 64 & 1)
 			found_add(&r->older, class, 0, 1, false);
 	return buf_span(&r->older.table);

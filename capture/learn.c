@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "capture/learn_inside.h"
 #include "proto/base/siphash.h"
 #include "proto/json.h"
 
@@ -56,17 +57,25 @@ static void count_find(void *arg, const struct detect_hit *hit)
 	++*(unsigned *)arg;
 }
 
-/* Can a path have it, and is it no value? */
-static bool is_name(const struct learn *l, struct span name)
+/* Can a path have it? */
+static bool is_writable(struct span name)
 {
-	unsigned finds = 0;
-
 	if (!name.len || name.len > LEARN_NAME_BYTES)
 		return false;
 	for (size_t i = 0; i < name.len; i++)
 		if ((unsigned char)name.data[i] <= ' ' || (unsigned char)name.data[i] == 0x7f ||
 		    strchr(".[]\"\\{},:#", name.data[i]))
 			return false;
+	return true;
+}
+
+/* And is it no value? */
+static bool is_name(const struct learn *l, struct span name)
+{
+	unsigned finds = 0;
+
+	if (!is_writable(name))
+		return false;
 	detect_text(l->detectors, SPAN(""), name, count_find, &finds);
 	return !finds;
 }
@@ -270,6 +279,37 @@ static int walk_all(struct walk *w)
 	return err;
 }
 
+uint64_t learn_different(const struct learn_place *p)
+{
+	double n = distinct_count(&p->distinct) + 0.5;
+	uint64_t most = p->texts + p->types[LEARN_NUMBER];
+
+	return p->told ? p->told : n > (double)most ? most : (uint64_t)n;
+}
+
+int learn_restore(struct learn *l, const struct learn_place *p)
+{
+	bool named = p->kind == LEARN_MEMBER || p->kind == LEARN_FORM || p->kind == LEARN_HEADER;
+	bool inner = p->kind == LEARN_MEMBER || p->kind == LEARN_ELEMENT;
+	struct span name = span_of(p->name);
+
+	if (l->count == LEARN_PLACES_MAX || (inner ? p->parent >= l->count : p->parent != NONE))
+		return ERR_PROTO;
+	if (named ? p->hidden != !name.len || (name.len && !is_writable(name)) : name.len || p->hidden)
+		return ERR_PROTO;
+	l->places[l->count] = malloc(sizeof *p);
+	if (!l->places[l->count])
+		return ERR_NOMEM;
+	*l->places[l->count++] = *p;
+	return 0;
+}
+
+void learn_restore_counts(struct learn *l, uint64_t documents, uint64_t over)
+{
+	l->documents = documents;
+	l->over = over;
+}
+
 void learn_document(struct learn *l)
 {
 	l->documents++;
@@ -322,7 +362,7 @@ const struct learn_place *learn_at(const struct learn *l, unsigned i)
 }
 
 /* One name too many makes all names of an object values. */
-static bool is_hidden(const struct learn *l, unsigned i)
+bool learn_hidden(const struct learn *l, unsigned i)
 {
 	for (;;) {
 		const struct learn_place *p = l->places[i];
@@ -361,7 +401,7 @@ bool learn_path(const struct learn *l, unsigned i, struct buf *out)
 	struct mask_step steps[JSON_DEPTH_MAX * (LEARN_NESTED_MAX + 1)];
 	unsigned depth;
 
-	if (is_hidden(l, i))
+	if (learn_hidden(l, i))
 		return false;
 	if (p->kind == LEARN_FORM || p->kind == LEARN_HEADER) {
 		buf_printf(out, "%s: %s", p->kind == LEARN_FORM ? "form" : "header", p->name);

@@ -11,7 +11,7 @@
 #define CAPTURE_LEARN_H
 
 #include "capture/detect/detect.h"
-#include "capture/mask.h"
+#include "capture/mask_body.h"
 #include "proto/base/distinct.h"
 
 enum { LEARN_PLACES_MAX = 2048, LEARN_NAMES_MAX = 64, LEARN_NAME_BYTES = 64, LEARN_NESTED_MAX = 3 };
@@ -37,6 +37,7 @@ struct learn_place {
 	uint64_t prose;                                       /* strings that read like it */
 	uint32_t hits[DETECT_CLASSES], whole[DETECT_CLASSES]; /* strings with a find; that are one */
 	struct distinct distinct;
+	uint64_t told; /* of one that was loaded: how many different ones there were */
 	/* private */
 	uint64_t last;
 	uint32_t names;
@@ -53,6 +54,19 @@ int learn_json(struct learn *, struct span body) MUST_CHECK;
 /* A field of a form, a header, or (name empty) a text. 0 or ERR_NOMEM. */
 int learn_value(struct learn *, enum learn_kind, struct span name, struct span value) MUST_CHECK;
 
+/* A whole message by its head: body and header fields. False: (a part of) the body could not be read. */
+bool learn_leg(struct learn *, struct span head, struct span body, size_t limit_bytes);
+/* A body that is known to be of that form. 0, ERR_PROTO, ERR_LIMIT, ERR_NOMEM. */
+int learn_body(struct learn *, const struct mask_body *, struct span body, size_t limit_bytes) MUST_CHECK;
+
+/* All that is told of it, no name that is a value, and back: what is loaded is told, and learns no more.
+ * Values at places beyond LEARN_SAVED_MAX bytes are `over`. ERR_PROTO: it is not what was saved. */
+enum { LEARN_SAVED_MAX = 3 << 20 };
+void learn_save(const struct learn *, struct buf *out);
+int learn_load(struct span saved, struct learn **learn_out) MUST_CHECK;
+
+/* Of texts and numbers, about. */
+uint64_t learn_different(const struct learn_place *);
 uint64_t learn_documents(const struct learn *);
 uint64_t learn_over(const struct learn *);
 unsigned learn_count(const struct learn *);

@@ -53,6 +53,7 @@ enum outcome_group { GROUP_COMPARED, GROUP_SAMPLED_OUT, GROUP_EXCLUDED, GROUP_SH
 	X(WARM_UP, EXCLUDED, "warm_up")                                                                      \
 	X(MASK_FAILED, EXCLUDED, "mask_failed")                                                              \
 	X(BY_RULE, EXCLUDED, "by_rule")                                                                      \
+	X(LEARNED, EXCLUDED, "learned")                                                                      \
 	X(RING_FULL, SHED, "ring_full")                                                                      \
 	X(MEMORY, SHED, "memory")                                                                            \
 	X(SLOTS, SHED, "slots")                                                                              \

@@ -386,7 +386,7 @@ static uint64_t value_hash(struct mask_key *key, unsigned class, struct span val
 	meant_reset(key);
 	buf_put(&key->meant, &salt, sizeof salt);
 	buf_put(&key->meant, &kind, 1);
-	hash = siphash(key->note_key, meant(key, class, value));
+	hash = siphash(key->note_key, meant(key, class < DETECT_PATTERN ? class : DETECT_NONE, value));
 	return hash ? hash : 1;
 }
 

@@ -115,6 +115,7 @@ static void found(void *arg, const struct detect_hit *hit)
 {
 	struct masking *m = arg;
 	struct span value = {m->text.data + hit->start, (size_t)(hit->end - hit->start)};
+	size_t before;
 
 	if (mask_issued(m->key, hit->class, value))
 		return;
@@ -127,7 +128,11 @@ static void found(void *arg, const struct detect_hit *hit)
 	}
 	settle_cuts(m, (size_t)hit->start, buf_len(m->out), true);
 	buf_put(m->out, m->text.data + m->copied, (size_t)hit->start - m->copied);
+	before = buf_len(m->out);
 	put_masked(m, hit);
+	if (hit->class >= DETECT_PATTERN && !m->out->err) /* of which an operator does not know */
+		mask_note(m->key, hit->class, value,
+		          (struct span){m->out->base + m->out->head + before, buf_len(m->out) - before});
 	settle_cuts(m, (size_t)hit->end, buf_len(m->out), false);
 	m->copied = (size_t)hit->end;
 }

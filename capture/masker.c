@@ -23,6 +23,7 @@
 #include "capture/mask_body.h"
 #include "capture/mask_schema.h"
 #include "capture/mask_text.h"
+#include "capture/masker_learn.h"
 #include "capture/mask_why.h"
 #include "capture/recogniser_role.h"
 #include "capture/secret.h"
@@ -67,6 +68,7 @@ struct masker {
 	struct mask_finder *finders[MASKS_MAX];
 	struct recogniser *recognisers[MASKS_MAX];
 	struct withdrawn *withdrawn; /* NULL: no list */
+	struct masker_learn *learn;  /* NULL: no route learns */
 	bool answers, finds;         /* finds: some policy looks into texts, or leaves parts of them */
 	struct ring *in[WORKERS_MAX];
 	int wake[WORKERS_MAX];
@@ -619,7 +621,13 @@ static void take(struct masker *m, struct record *r)
 	struct track **at, *t;
 	int err = 0;
 
-	if (!is_for(m, r) || is_remainder(m, r))
+	if (!is_for(m, r))
+		return;
+	if (m->env->plan->routes[r->route].learn && !(r->flags & RECORD_CANARY)) {
+		masker_learn_take(m->learn, r, m->payload);
+		return;
+	}
+	if (is_remainder(m, r))
 		return;
 	(void)mask_asked(key_of(m, r->route)); /* by one that failed before it was heeded */
 	if (r->type == RECORD_END)
@@ -724,8 +732,10 @@ static void loop(struct masker *m, uint32_t leave_at)
 
 	for (;;) {
 		uint32_t phase = atomic_load(&m->env->page->phase);
+		bool busy = drain_rings(m) > 0;
 
-		if (drain_rings(m)) {
+		masker_learn_turn(m->learn, clock_mono_ns(), !busy && phase >= leave_at);
+		if (busy) {
 			role_busy(&pace);
 		} else if (phase >= leave_at) {
 			return;
@@ -838,6 +848,7 @@ int masker_run(struct role_env *env)
 		m.in_count++;
 	}
 	if (load_rules(&m) || load_withdrawn(&m) || load_keys(&m) ||
+	    masker_learn_new(env, m.limit_bytes / 4, &m.learn) ||
 	    role_ring_writer(env, "shadow", &m.to_shadow) || role_ring_writer(env, "judge", &m.to_judge) ||
 	    (env->plan->capture && role_ring_writer(env, "recorder", &m.to_recorder)))
 		return 3;

@@ -351,6 +351,7 @@ struct plan_route {
 	char consent_value[TEXT_MAX_BYTES];  /* what it must say; empty: anything but no, false and 0 */
 	uint64_t max_body_bytes;
 	uint32_t mask; /* index in masks */
+	bool learn;    /* its exchanges are looked at and go nowhere: capture/masker_learn.h */
 	double tolerance_abs, tolerance_rel;
 	uint32_t ignore_count;
 	char ignore[IGNORES_MAX][TEXT_MAX_BYTES]; /* JSON paths */

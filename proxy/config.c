@@ -16,6 +16,16 @@ static uint32_t workers_auto(void)
 	return cores < 1 ? 1 : cores > 4 ? 4 : (uint32_t)cores;
 }
 
+/* Types need no key: what was captured can be compared with answers that are masked much later. */
+void config_builtin(struct plan_mask *m)
+{
+	*m = (struct plan_mask){.name = "builtin",
+	                        .detect = {.with = MASK_TYPE, .least_ppm = 10000 * DETECT_SCORE}};
+	m->detect.find.min_score = DETECT_SCORE;
+	(void)!mask_by_read(MASK_TYPE, "", &m->detect.by);
+	(void)detect_set_add_name(&m->detect.find.classes, "all");
+}
+
 void config_start(struct plan *p)
 {
 	plan_copy(p, NULL);
@@ -23,7 +33,7 @@ void config_start(struct plan *p)
 	p->workers = workers_auto();
 	p->slots_each = 4096;
 	p->mask_count = 1;
-	strcpy(p->masks[0].name, "builtin");
+	config_builtin(&p->masks[0]);
 	cfg_defaults(config_schema(), p);
 }
 

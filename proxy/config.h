@@ -60,6 +60,8 @@ enum { CONFIG_SHARES_MAX = 20 };
  * to `memory` at most. */
 unsigned config_memory(const struct plan *, struct config_share[CONFIG_SHARES_MAX], uint64_t *copies_out);
 
+/* What a route without a mask has: heads as always, and in texts all detectors. */
+void config_builtin(struct plan_mask *);
 /* Fills gates_hash and the hash of each mask. */
 void config_hash(struct plan *);
 

@@ -251,6 +251,8 @@ void config_mask_use_hook(struct cfg *c, const struct cfg_node *n, void *at)
 	const struct plan *p = config_plan(c);
 	const char *name = config_text(c, "mask", n);
 
+	if (name && strcmp(name, "learn") == 0) /* config_route_hook() says so */
+		return;
 	for (uint32_t i = 0; name && i < p->mask_count; i++) {
 		if (strcmp(p->masks[i].name, name) == 0) {
 			*(uint32_t *)at = i;
@@ -258,7 +260,8 @@ void config_mask_use_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		}
 	}
 	if (name)
-		cfg_fail(c, n, "name an entry of 'masks', or leave 'mask' out for the built-in policy",
+		cfg_fail(c, n,
+		         "name an entry of 'masks', say learn, or leave 'mask' out for the built-in policy",
 		         "there is no mask '%.80s'", name);
 }
 
@@ -394,6 +397,9 @@ void config_mask_hook(struct cfg *c, const struct cfg_node *n, void *at)
 		         n->key->text);
 	else if (strcmp(n->key->text, "builtin") == 0)
 		cfg_fail(c, n->key, "choose another name", "'builtin' is the name of the built-in policy");
+	else if (strcmp(n->key->text, "learn") == 0)
+		cfg_fail(c, n->key, "choose another name",
+		         "'learn' is no policy: its routes are only looked at");
 	snprintf(m->name, sizeof(m->name), "%.*s", NAME_MAX_BYTES - 1, n->key->text);
 	detect_check(c, n, &m->detect);
 	config_mask_check(c, n, m);

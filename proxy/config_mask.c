@@ -343,7 +343,7 @@ void config_headline_check(struct cfg *c, const struct cfg_node *n, const struct
 		         m->name, empties(r, m));
 		return;
 	}
-	if (mask_finds(m))
+	if (mask_finds(m) && named)
 		cfg_warn(c, named, "add a candidate with role: baseline",
 		         "the mask '%s' changes what the model reads where a detector finds something: such "
 		         "pairs "

@@ -417,9 +417,11 @@ static void print_detectors(const struct plan_mask *m, FILE *f)
 
 static void print_masks(const struct plan *p, FILE *f)
 {
-	fprintf(f, "mask builtin: credentials and cookies dropped, query values masked; bodies untouched\n");
+	fprintf(f,
+	        "mask builtin: credentials and cookies dropped, query values masked; what is found in texts "
+	        "becomes its type; a copy whose body cannot be read is dropped\n");
 	for (uint32_t i = 1; i < p->mask_count; i++)
-		fprintf(f, "mask %s: the built-in policy and %u field%s%s\n", p->masks[i].name,
+		fprintf(f, "mask %s: heads as the built-in policy and %u field%s%s\n", p->masks[i].name,
 		        p->masks[i].field_count, p->masks[i].field_count == 1 ? "" : "s",
 		        mask_wants_body(&p->masks[i]) ? "; a copy whose body cannot be read is dropped" : "");
 	for (uint32_t i = 1; i < p->mask_count; i++)
@@ -450,6 +452,9 @@ static void print_absent(const struct plan *p, FILE *f)
 		for (uint32_t j = 0; j < r->gate_count; j++)
 			divergence |= r->gates[j].metric == GATE_DIVERGENCE_RATE ||
 			              r->gates[j].metric == GATE_ROW_DIVERGENCE_RATE;
+		if (r->learn)
+			fprintf(f, "route %s: only looked at: understudy mask learn tells what it holds\n",
+			        r->name);
 		if (r->mirror && r->candidate_count && !baseline)
 			fprintf(f,
 			        "route %s: no baseline declared: the service's own noise is not measured\n",

@@ -212,7 +212,10 @@ static void candidates_check(struct cfg *c, const struct cfg_node *n, const stru
 		if (r->candidates[i].baseline && ++baselines > 1)
 			cfg_fail(c, cfg_child(at, "role"), NULL, "a route has at most one baseline");
 	}
-	if (cfg_child(n, "mirror") && r->candidate_count == 0)
+	if (r->learn && r->candidate_count > 0)
+		cfg_fail(c, cfg_child(n, "candidates")->key, "leave them out until there is a policy",
+		         "a route with 'mask: learn' sends its copies to nobody");
+	if (cfg_child(n, "mirror") && r->candidate_count == 0 && !r->learn)
 		cfg_warn(c, cfg_child(n, "mirror")->key, "add 'candidates'",
 		         "the route copies traffic to no candidate");
 	if (!cfg_child(n, "mirror") && r->candidate_count > 0)
@@ -371,9 +374,12 @@ static void stop_check(struct cfg *c, const struct cfg_node *stop, struct plan_r
 void config_route_hook(struct cfg *c, const struct cfg_node *n, void *at)
 {
 	const struct plan *p = config_plan(c);
+	const struct cfg_node *mask;
 	struct plan_route *r = at;
 
 	r->mirror = cfg_child(n, "mirror") != NULL;
+	mask = cfg_child(cfg_child(n, "mirror"), "mask");
+	r->learn = mask && mask->kind == CFG_NODE_SCALAR && strcmp(mask->text, "learn") == 0;
 	for (const struct plan_route *before = p->routes; before < r; before++) {
 		if (r->name[0] && strcmp(before->name, r->name) == 0)
 			cfg_fail(c, cfg_child(n, "name"), NULL, "there are two routes '%s'", r->name);

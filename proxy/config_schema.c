@@ -315,7 +315,8 @@ static const struct cfg_row mirror_rows[] = {
         {ONE("methods", CFG_WORDS, struct plan_route, methods), .value = "POST", .hook = config_method_hook,
          .sentence = "Methods that are copied."},
         {ONE("mask", CFG_HOOK, struct plan_route, mask), .hook = config_mask_use_hook,
-         .sentence = "A name under masks; left out, the built-in policy."},
+         .sentence = "A name under masks; left out, the built-in policy; learn: its exchanges are only "
+                     "looked at."},
         {ONE("max_body", CFG_SIZE, struct plan_route, max_body_bytes), .min = "1KiB", .max = "1GiB",
          .value = "8MiB", .sentence = "A larger body is served, not copied."},
         {ALL("consent", CFG_MAPPING, consent_rows),
@@ -768,7 +769,8 @@ static const struct cfg_row mask_rows[] = {
          CFG_ITEMS(struct plan_mask, fields, field_count),
          .rows = mask_field_rows,
          .hook = config_mask_field_hook,
-         .sentence = "What is masked beside the built-in policy."},
+         .sentence = "What is masked instead of what the built-in policy finds; its rules for heads always "
+                     "apply."},
         {.name = "key_domain",
          .type = CFG_STRING,
          CFG_FIELD(struct plan_mask, tenant),

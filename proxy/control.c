@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "capture/fault.h"
+#include "capture/learned.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/net/server.h"
@@ -41,6 +42,7 @@ struct control {
 	char who[32];
 	struct control_log log;
 	struct stats stats;
+	const struct learned *learned; /* NULL: no route learns */
 	sandbox_looks looks;
 	struct {
 		uint64_t starts, times_ready, ends;
@@ -448,27 +450,33 @@ static void get_config(struct control *c, const struct server_request *q, struct
 	r->content_type = "application/json";
 }
 
+/* Counts alone: capture/learn.h. */
+static void get_learned(struct control *c, const struct server_request *q, struct server_reply *r)
+{
+	(void)q;
+	r->content_type = "application/octet-stream";
+	if (c->learned && !learned_read(c->learned, &r->body))
+		return;
+	buf_reset(&r->body);
+	r->content_type = "text/plain";
+	r->status = c->learned ? 503 : 404;
+	buf_puts(&r->body,
+	         c->learned ? "it is just being written, ask again\n" : "no route has mask: learn\n");
+}
+
 static const struct {
 	const char *method, *path;
 	void (*answer)(struct control *, const struct server_request *, struct server_reply *);
 } paths[] = {
-        {"GET", "/livez", get_livez},
-        {"GET", "/readyz", get_readyz},
-        {"GET", "/metrics", get_metrics},
-        {"GET", "/status", get_status},
-        {"GET", "/stats.json", get_stats},
-        {"GET", "/config", get_config},
-        {"POST", "/pause", post_pause},
-        {"POST", "/resume", post_resume},
-        {"POST", "/drain", post_drain},
-        {"POST", "/log", post_log},
-        {"POST", "/sample", post_sample},
-        {"POST", "/reload", post_reload},
-        {"GET", "/reload", get_reload},
-        {"POST", "/run/stop", post_run_stop},
-        {"POST", "/run/start", post_run_start},
-        {"POST", "/drill", post_drill},
-        {"POST", "/drill/stop", post_drill_stop},
+        {"GET", "/livez", get_livez},         {"GET", "/readyz", get_readyz},
+        {"GET", "/metrics", get_metrics},     {"GET", "/status", get_status},
+        {"GET", "/stats.json", get_stats},    {"GET", "/config", get_config},
+        {"GET", "/learned", get_learned},     {"POST", "/pause", post_pause},
+        {"POST", "/resume", post_resume},     {"POST", "/drain", post_drain},
+        {"POST", "/log", post_log},           {"POST", "/sample", post_sample},
+        {"POST", "/reload", post_reload},     {"GET", "/reload", get_reload},
+        {"POST", "/run/stop", post_run_stop}, {"POST", "/run/start", post_run_start},
+        {"POST", "/drill", post_drill},       {"POST", "/drill/stop", post_drill_stop},
 };
 
 static void answer(void *arg, const struct server_request *q, struct server_reply *r)
@@ -672,7 +680,10 @@ int control_run(struct role_env *env)
 	snprintf(control.who, sizeof control.who, "%s.%u", env->name, env->index);
 	control_log_init(&control.log, env, STDERR_FILENO);
 	log_open(control.who, control_log_put, &control.log); /* its own lines need no ring */
-	if (sandbox_gauges_watch(env, control.looks) || serve(&control))
+	if (sandbox_gauges_watch(env, control.looks) ||
+	    (role_fd(env, "learned.look") != -1 &&
+	     learned_watch(role_fd(env, "learned.look"), &control.learned)) ||
+	    serve(&control))
 		return 3;
 	look_at_sandboxes(&control, true);
 	role_ready(env);

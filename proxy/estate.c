@@ -17,6 +17,7 @@
 
 #include "capture/budget.h"
 #include "capture/carry.h"
+#include "capture/learned.h"
 #include "capture/names.h"
 #include "capture/ring.h"
 #include "capture/role.h"
@@ -545,6 +546,21 @@ static int make_names(struct estate *e)
 	return estate_own(e, readable, "names.read");
 }
 
+static int make_learned(struct estate *e)
+{
+	int writable, readable;
+
+	if (e->plan->replay || !learned_needed(e->plan))
+		return 0;
+	if (learned_create(&writable, &readable))
+		return estate_complain("cannot make shared memory", "learned");
+	if (estate_own(e, writable, "learned")) {
+		close(readable);
+		return ERR_LIMIT;
+	}
+	return estate_own(e, readable, "learned.look");
+}
+
 /* Between the shadow and who connects for it. */
 static int make_dial(struct estate *e)
 {
@@ -670,6 +686,8 @@ int estate_open(struct estate *e, const struct plan *plan, const char *run_direc
 		err = make_shared(e);
 	if (!err)
 		err = make_names(e);
+	if (!err)
+		err = make_learned(e);
 	if (!err)
 		err = make_dial(e);
 	if (!err)

@@ -298,8 +298,10 @@ static int begin(struct parent *p)
 static bool launches(const struct parent_job *job)
 {
 	unsigned r, c;
+	bool answers;
 
-	return !job->plan->replay || plan_sandboxed(job->plan, 0, &r, &c);
+	return !job->plan->replay || plan_sandboxed(job->plan, 0, &r, &c) ||
+	       plan_recogniser(job->plan, 0, &r, &answers);
 }
 
 int parent_run(const struct parent_job *job)

@@ -11,7 +11,7 @@
 #include "proxy/reread.h"
 
 /* IN_FORWARD: while no run is open. IF_NAMED: only when an endpoint's address is a name. */
-enum { IN_MIRROR = 1, IN_REPLAY = 2, IN_FORWARD = 4, IF_NAMED = 8, ROLE_HOLDS_MAX = 16 };
+enum { IN_MIRROR = 1, IN_REPLAY = 2, IN_FORWARD = 4, IF_NAMED = 8, ROLE_HOLDS_MAX = 20 };
 
 /* How many there are. A keeper is handed on to the next generation when that has the same sandbox. */
 enum role_each { ONE_ROLE, PER_WORKER, PER_SANDBOX, PER_RECOGNISER };

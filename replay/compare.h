@@ -111,7 +111,7 @@ struct comparison {
 	struct pace live_pace, candidate_pace;
 	struct row *rows; /* row_count of them; owned by the comparison */
 	/* Of a classification of at most COMPARE_SCORES_MAX classes in an answer of one message: of each row
-	 * live's shares, then the candidate's; owned by the comparison. NULL: none, or no memory. */
+	 * live's shares, then the candidate's; owned by the comparison. NULL: none. */
 	float *scores;
 	uint32_t classes;
 	struct jsondiff_paths paths;   /* of what was compared as JSON */

@@ -189,30 +189,33 @@ static void measure(struct row *row, const double *p, const double *q, size_t co
 }
 
 /* For whoever learns later which class was true. */
-static void keep_scores(struct job *j, size_t at, const double *p, const double *q, size_t count)
+static int keep_scores(struct job *j, size_t at, const double *p, const double *q, size_t count)
 {
 	struct comparison *c = j->out;
 	float *to;
 
 	if (j->stream || count > COMPARE_SCORES_MAX)
-		return;
+		return 0;
 	if (!c->scores) {
 		c->scores = malloc(c->row_count * 2 * count * sizeof *c->scores);
+		if (!c->scores)
+			return ERR_NOMEM;
 		c->classes = (uint32_t)count;
 	}
-	if (!c->scores || c->classes != count)
-		return;
+	if (c->classes != count)
+		return 0;
 	to = c->scores + at * 2 * count;
 	for (size_t i = 0; i < count; i++) {
 		to[i] = (float)p[i];
 		to[count + i] = (float)q[i];
 	}
 	j->rows[at].has_scores = true;
+	return 0;
 }
 
 /* Of several classifications the first gives the measures, and the first that flips the labels. */
-static void compare_classes(struct job *j, unsigned tensor, size_t at, const double *p, const double *q,
-                            size_t count)
+static int compare_classes(struct job *j, unsigned tensor, size_t at, const double *p, const double *q,
+                           size_t count)
 {
 	struct row *row = &j->rows[at];
 	uint32_t live = first_maximum(p, count), candidate = first_maximum(q, count);
@@ -229,14 +232,15 @@ static void compare_classes(struct job *j, unsigned tensor, size_t at, const dou
 		row->has_margin = p[live] >= 0 && p[live] <= 1;
 	}
 	if (!is_distribution(p, count) && !is_distribution(q, count))
-		return; /* scores that were declared to be of classes */
+		return 0; /* scores that were declared to be of classes */
 	if (!is_distribution(q, count)) {
 		compare_note(j, "outputs[%u] row %zu: no distribution", tensor, at);
 		compare_value_differs(j, row);
 	} else if (!row->has_measures) {
 		measure(row, p, q, count);
-		keep_scores(j, at, p, q, count);
+		return keep_scores(j, at, p, q, count);
 	}
+	return 0;
 }
 
 /* One is NaN or infinite where the other is not, or otherwise. */
@@ -296,8 +300,7 @@ static int compare_row(struct job *j, const struct oip_answer *live, unsigned te
 
 	switch (kind) {
 	case OUTPUT_CLASSIFICATION:
-		compare_classes(j, tensor, at, a->values + at * width, b->values + at * width, width);
-		return 0;
+		return compare_classes(j, tensor, at, a->values + at * width, b->values + at * width, width);
 	case OUTPUT_RANKING:
 		return compare_ranking(j, live, tensor, at, b);
 	case OUTPUT_EMBEDDING:

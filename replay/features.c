@@ -62,7 +62,10 @@ static void add(struct seen *s, const char *name, bool word, double value)
 		snprintf(s->out[i].name, FEATURE_BYTES, "%s", name);
 		s->numbers[i] = 1;
 	} else if (!word) {
-		s->out[i].value += (value - s->out[i].value) / (double)++s->numbers[i];
+		double n = (double)++s->numbers[i];
+
+		s->out[i].value =
+		        s->out[i].value * ((n - 1) / n) + value / n; /* no difference: it overflows */
 	}
 }
 

@@ -137,12 +137,26 @@ static bool counted(const struct portrait_feature *f)
 	return portrait_n(f, PORTRAIT_REFERENCE) && portrait_n(f, PORTRAIT_CURRENT);
 }
 
+/* The greatest of what bins, or all up to one, are apart. */
+static double words_distance(const struct portrait_feature *f)
+{
+	double n = (double)portrait_n(f, PORTRAIT_REFERENCE), m = (double)portrait_n(f, PORTRAIT_CURRENT),
+	       most = 0;
+
+	for (unsigned i = 0; i < f->bins; i++)
+		most = fmax(most, fabs((double)f->counts[PORTRAIT_CURRENT][i] / m -
+		                       (double)f->counts[PORTRAIT_REFERENCE][i] / n));
+	return most;
+}
+
 double portrait_distance(const struct portrait_feature *f)
 {
 	double at[PORTRAIT_BINS], most = 0;
 
 	if (!counted(f))
 		return NAN;
+	if (f->word)
+		return words_distance(f);
 	apart(f, at);
 	for (unsigned i = 0; i < f->bins; i++)
 		most = fmax(most, fabs(at[i]));
@@ -179,26 +193,53 @@ static double fixed_band(uint64_t m, double alpha)
 	return m ? sqrt(log(2 / alpha) / (2 * (double)m)) : (double)INFINITY;
 }
 
+static struct interval numbers_interval(const struct portrait_feature *f, bool watched, double alpha,
+                                        double t_opt)
+{
+	uint64_t m = portrait_n(f, PORTRAIT_REFERENCE), n = portrait_n(f, PORTRAIT_CURRENT);
+	double value = portrait_distance(f), first = fmax(1, t_opt / 10);
+	double reach = quantile_band(n, alpha / 2, first) +
+	               (watched ? quantile_band(m, alpha / 2, first) : fixed_band(m, alpha / 2));
+
+	return (struct interval){value - reach, value + reach};
+}
+
+/* Each bin's two shares by the sequence of stat.h. */
+static struct interval words_interval(const struct portrait_feature *f, double alpha, double t_opt)
+{
+	uint64_t m = portrait_n(f, PORTRAIT_REFERENCE), n = portrait_n(f, PORTRAIT_CURRENT);
+	struct interval out = {0, 0};
+
+	for (unsigned i = 0; i < f->bins; i++) {
+		struct interval p = stat_rate(f->counts[PORTRAIT_REFERENCE][i], m, alpha / (2 * f->bins),
+		                              t_opt),
+		                q = stat_rate(f->counts[PORTRAIT_CURRENT][i], n, alpha / (2 * f->bins),
+		                              t_opt);
+
+		out.low = fmax(out.low, fmax(q.low - p.high, p.low - q.high));
+		out.high = fmax(out.high, fmax(q.high - p.low, p.high - q.low));
+	}
+	return out;
+}
+
 struct portrait_drift portrait_drift(const struct portrait *p, bool watched, double alpha, double t_opt)
 {
-	struct portrait_drift drift = {NAN, {0, 1}};
-	double each = alpha / (2 * fmax(1, p->count)), low = 0, high = 0;
+	struct portrait_drift drift = {NAN, {0, 0}};
 
 	for (uint32_t i = 0; i < p->count; i++) {
-		uint64_t m = portrait_n(&p->at[i], PORTRAIT_REFERENCE),
-		         n = portrait_n(&p->at[i], PORTRAIT_CURRENT);
-		double value = portrait_distance(&p->at[i]), reach;
+		const struct portrait_feature *f = &p->at[i];
+		double each = alpha / p->count;
+		struct interval ci;
 
-		if (isnan(value))
+		if (!counted(f))
 			continue;
-		reach = quantile_band(n, each, fmax(1, t_opt / 10)) +
-		        (watched ? quantile_band(m, each, fmax(1, t_opt / 10)) : fixed_band(m, each));
-		drift.value = fmax(value, drift.value);
-		low = fmax(low, value - reach);
-		high = fmax(high, value + reach);
+		ci = f->word ? words_interval(f, each, t_opt) : numbers_interval(f, watched, each, t_opt);
+		drift.value = fmax(portrait_distance(f), drift.value);
+		drift.ci.low = fmax(drift.ci.low, ci.low);
+		drift.ci.high = fmin(1, fmax(drift.ci.high, ci.high));
 	}
-	if (!isnan(drift.value))
-		drift.ci = (struct interval){low, fmin(1, high)};
+	if (isnan(drift.value))
+		drift.ci.high = 1;
 	return drift;
 }
 
@@ -228,8 +269,8 @@ void portrait_write(const struct portrait *p, bool paired, struct buf *out)
 		put(out, "psi_without_drift", m && n ? drift_psi_expected(&t) : NAN);
 		put(out, "js_bits", m && n ? drift_js_bits(&t) : NAN);
 		put(out, "wasserstein", portrait_wasserstein(f));
-		put(out, "ks", distance);
-		put(out, "ks_p_value_of_one_look", paired ? NAN : drift_ks_p(distance, m, n));
+		put(out, "distance", distance);
+		put(out, "ks_p_value_of_one_look", paired || f->word ? NAN : drift_ks_p(distance, m, n));
 		put(out, "chi_square", m && n ? chi : NAN);
 		put(out, "chi_square_p_value_of_one_look", paired || !m || !n ? NAN : p_value);
 		buf_puts(out, "}");

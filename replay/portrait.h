@@ -40,16 +40,17 @@ struct portrait_feature *portrait_find(struct portrait *, const char *name, bool
 /* Both sides' counts; bins that are empty on both are left out. */
 void portrait_table(const struct portrait_feature *, struct drift_table *out);
 uint64_t portrait_n(const struct portrait_feature *, enum portrait_side);
-/* Kolmogorov and Smirnov's distance at the edges of bins (of words: in the order of their bins), which is
- * never more than the distance itself. NaN without counts. */
+/* Of numbers Kolmogorov and Smirnov's distance at the edges of bins, which is never more than the distance
+ * itself; of words the greatest difference of a bin's shares. NaN without counts. */
 double portrait_distance(const struct portrait_feature *);
 /* Wasserstein's distance of order 1, numbers lying evenly in their bins but the outer ones; NaN of words. */
 double portrait_wasserstein(const struct portrait_feature *);
 
-/* The greatest distance of a portrait's features, and an interval that may be watched: the current side by
- * the band of quantile.h, the reference by the same (`watched`) or, when it was fixed before, by Dvoretzky,
- * Kiefer and Wolfowitz's inequality with Massart's constant (Annals of Probability 1990); features and sides
- * share alpha. Exchanges are taken to be independent of each other. */
+/* The greatest distance of a portrait's features, and an interval that may be watched. Of numbers: the
+ * current side by the band of quantile.h, the reference by the same (`watched`) or, when it was fixed before,
+ * by Dvoretzky, Kiefer and Wolfowitz's inequality with Massart's constant (Annals of Probability 1990). Of
+ * words: each share by the sequence of stat.h. Features, sides and bins share alpha. Exchanges are taken to
+ * be independent of each other; the two sides need not be. */
 struct portrait_drift {
 	double value; /* NaN: nothing is counted */
 	struct interval ci;

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 
 #include "proto/json.h"
+#include "tools/control_find.h"
 #include "tools/mask.h"
 
 enum { MAPS_MAX = 64 };
 
 static struct {
-	const char *policy, *mask, *key_file, *as, *format, *diff;
+	const char *policy, *mask, *key_file, *as, *format, *diff, *config, *control;
 	const char *maps[MAPS_MAX];
 	unsigned map_count;
 	bool values, keep_masked;
@@ -199,13 +200,19 @@ static int run_score(const struct words *words)
 
 static int run_learn(const struct words *words)
 {
+	bool live = options.config || options.control;
+	char control[PATH_MAX_BYTES];
 	struct mask_job job = {0};
 	int status = 0;
 
-	if (options.diff)
+	if (live && words->count)
+		return command_wrong(&mask_command, "learn: files, or a running proxy");
+	if (live)
+		status = control_find(&mask_command, options.control, options.config, control);
+	if (!status && options.diff)
 		status = mask_job_open(&job, options.diff, options.mask, NULL, false);
 	if (!status)
-		status = mask_learn(words, options.diff ? &job : NULL, as_json());
+		status = mask_learn(words, live ? control : NULL, options.diff ? &job : NULL, as_json());
 	if (options.diff)
 		mask_job_close(&job);
 	return status;
@@ -214,15 +221,15 @@ static int run_learn(const struct words *words)
 static const struct command_verb verbs[] = {
         {.name = "explain",
          .words = "[FILE]",
-         .sentence = "each span that is touched: document, place, class, rule, operator",
+         .sentence = "each span that is touched: place, class, rule",
          .run = run_explain},
         {.name = "learn",
          .words = "[FILE...]",
-         .sentence = "counts per path, never a value; proposes a policy, a reason a line",
+         .sentence = "what there is, no value; a policy, with reasons",
          .run = run_learn},
         {.name = "score",
          .words = "FILE",
-         .sentence = "recall, precision, F2 and leaked characters against labels",
+         .sentence = "recall, precision, F2, leaked characters",
          .run = run_score},
         {0},
 };
@@ -253,6 +260,7 @@ static const struct command_flag flags[] = {
          .argument = "FILE",
          .sentence = "learn: only what this policy does not see to",
          .to = &options.diff},
+        CONTROL_FLAGS(&options.config, &options.control),
         {.name = "--map",
          .argument = "LABEL=CLASS,...",
          .sentence = "score: which detectors find a label; repeatable",
@@ -272,7 +280,7 @@ const struct command mask_command = {
         .does = "mask files and pipes by a policy; look at what it does",
         .usage = "--policy FILE < IN > OUT\n"
                  "explain --policy FILE [FILE] [--values]\n"
-                 "learn [FILE...] [--diff FILE]\n"
+                 "learn [FILE... | -c FILE] [--diff FILE]\n"
                  "score --policy FILE LABELLED [--map LABEL=CLASS,...]",
         .about = "Without a verb, standard input is masked to standard output: JSON, JSON lines, events,\n"
                  "forms, texts, told by its content; a capture passes, its records are masked.\n"
@@ -282,5 +290,6 @@ const struct command mask_command = {
         .run = apply,
         .status = "0 done, 2 usage or configuration, 3 something was left out or could not be read",
         .examples = "understudy mask --policy policy.yaml < prompts.jsonl > masked.jsonl\n"
-                    "understudy mask explain --policy policy.yaml body.json",
+                    "understudy mask explain --policy policy.yaml body.json\n"
+                    "understudy mask learn -c understudy.yaml > policy.yaml",
 };

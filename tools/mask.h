@@ -86,7 +86,8 @@ const char *mask_job_run(struct mask_job *, const struct mask_document *, uint32
 int mask_capture_pass(struct mask_input *, struct span begun);
 int mask_explain(struct mask_job *, const struct words *, bool values, bool json);
 int mask_score(struct mask_job *, const char *path, const char *const *maps, unsigned map_count, bool json);
-/* `diff`: a policy, of which only what it does not see to is told; NULL: none. */
-int mask_learn(const struct words *, struct mask_job *diff, bool json);
+/* Of files, or, with the path of a control socket, of a running proxy. `diff`: a policy, of which only what
+ * it does not see to is told; NULL: none. */
+int mask_learn(const struct words *, const char *control, struct mask_job *diff, bool json);
 
 #endif

@@ -11,10 +11,9 @@
 
 #include "capture/capfile.h"
 #include "capture/fold.h"
-#include "capture/head.h"
 #include "capture/learn.h"
 #include "proto/json.h"
-#include "proto/url.h"
+#include "tools/control_ask.h"
 #include "tools/mask.h"
 
 enum { FOLD_LIMIT = 256 << 20, FIELD_SHARE = 50, STEPS_MAX = 256, ENOUGH = 20 };
@@ -31,78 +30,19 @@ struct learning {
 
 /* --- reading --- */
 
-static void pairs(struct learning *g, struct span body)
-{
-	while (body.len) {
-		const char *and = memchr(body.data, '&', body.len);
-		struct span raw = {body.data, and? (size_t)(and-body.data) : body.len}, value = {"", 0};
-		const char *equals = raw.len ? memchr(raw.data, '=', raw.len) : NULL;
-		struct span name = {raw.data, equals ? (size_t)(equals - raw.data) : raw.len};
-		struct buf n, v;
-
-		if (equals)
-			value = (struct span){equals + 1, raw.len - name.len - 1};
-		buf_init(&n, raw.len + 1);
-		buf_init(&v, raw.len + 1);
-		if (url_decode(name, true, &n) || url_decode(value, true, &v) ||
-		    learn_value(g->learn, LEARN_FORM, buf_span(&n), buf_span(&v)))
-			g->unread++;
-		buf_fini(&n);
-		buf_fini(&v);
-		body.data += raw.len + (and != NULL);
-		body.len -= raw.len + (and != NULL);
-	}
-}
-
-static void take(struct learning *g, const struct mask_body *form, struct span body)
-{
-	int err = 0;
-
-	if (!body.len)
-		return;
-	learn_document(g->learn);
-	if (form->coding[0])
-		err = ERR_PROTO;
-	else if (form->form == MASK_JSON)
-		err = learn_json(g->learn, body);
-	else if (form->form == MASK_PAIRS)
-		pairs(g, body);
-	else
-		err = learn_value(g->learn, LEARN_TEXT, SPAN(""), body);
-	g->unread += err != 0;
-}
-
 static int take_document(void *arg, const struct mask_document *d)
 {
-	take(arg, &d->body, d->text);
+	struct learning *g = arg;
+
+	g->unread += learn_body(g->learn, &d->body, d->text, MASK_DOCUMENT_MAX) != 0;
 	return 0;
 }
 
 static void take_leg(struct learning *g, const struct leg *leg)
 {
-	struct span head, body, name, value;
-	struct mask_body form;
-	size_t at = 0;
-
-	if (!leg || !leg->begun)
-		return;
-	head = buf_span(&leg->head);
-	body = buf_span(&leg->body);
-	if (mask_body_of(head, &form)) {
-		g->unread++;
-		return;
-	}
-	while (form.form == MASK_LINES && body.len) {
-		const char *lf = memchr(body.data, '\n', body.len);
-		struct span line = {body.data, lf ? (size_t)(lf - body.data) : body.len};
-
-		take(g, &(struct mask_body){.form = MASK_JSON}, line);
-		body.data += line.len + (lf != NULL);
-		body.len -= line.len + (lf != NULL);
-	}
-	take(g, &form, body);
-	while (head_next(head, &at, &name, &value))
-		(void)!learn_value(g->learn, LEARN_HEADER, name, value);
+	if (leg && leg->begun)
+		g->unread +=
+		        !learn_leg(g->learn, buf_span(&leg->head), buf_span(&leg->body), MASK_DOCUMENT_MAX);
 }
 
 static void take_exchange(void *arg, struct exchange *e)
@@ -208,14 +148,6 @@ static const char *name_says(const char *name)
 	return NULL;
 }
 
-static uint64_t different(const struct learn_place *p)
-{
-	double n = distinct_count(&p->distinct) + 0.5;
-
-	return n > (double)p->texts + p->types[LEARN_NUMBER] ? p->texts + p->types[LEARN_NUMBER]
-	                                                     : (uint64_t)n;
-}
-
 /* Does the policy of --diff see to it: by a rule for the place, or by the class? */
 static bool covered(const struct learning *g, unsigned i, unsigned class)
 {
@@ -260,7 +192,7 @@ static void put_field(struct learning *g, unsigned i, unsigned class, const char
 		else
 			printf("its name says %s;", says);
 		printf(" values, about %" PRIu64 " different, %" PRIu64 " to %" PRIu64 " bytes\n",
-		       different(p), p->least, p->most);
+		       learn_different(p), p->least, p->most);
 		g->told++;
 	}
 	buf_fini(&path);
@@ -326,11 +258,11 @@ static void put_thoughts(const struct learning *g)
 				printf("    # %.*s: prose in %u %% of %" PRIu64
 				       " values: names and addresses in it need free_text: drop\n",
 				       (int)s.len, s.data, percent(p->prose, strings), strings);
-			else if (2 * different(p) > strings && p->most <= 64 && !class_of(p) &&
+			else if (2 * learn_different(p) > strings && p->most <= 64 && !class_of(p) &&
 			         !name_says(p->name))
 				printf("    # - {%.*s, with: token}: about %" PRIu64 " different of %" PRIu64
 				       " values: it may tell somebody apart\n",
-				       (int)s.len, s.data, different(p), strings);
+				       (int)s.len, s.data, learn_different(p), strings);
 		}
 		buf_fini(&path);
 	}
@@ -385,7 +317,7 @@ static void print_place(const struct learning *g, unsigned i, struct buf *b)
 		for (unsigned t = 0, n = 0; t < LEARN_TYPES; t++)
 			if (p->types[t])
 				buf_printf(b, "%s\"%s\":%" PRIu64, n++ ? "," : "", types[t], p->types[t]);
-		buf_printf(b, "},\"different\":%" PRIu64, different(p));
+		buf_printf(b, "},\"different\":%" PRIu64, learn_different(p));
 		if (p->texts)
 			buf_printf(b,
 			           ",\"bytes\":{\"least\":%" PRIu64 ",\"most\":%" PRIu64
@@ -408,8 +340,28 @@ static void print_json(const struct learning *g)
 	buf_fini(&b);
 }
 
-int mask_learn(const struct words *words, struct mask_job *diff, bool json)
+/* What the masker of a running proxy has learned until now. */
+static int take_live(struct learning *g, const char *control)
 {
+	struct reach_answer answer;
+	int status, err;
+
+	reach_answer_init(&answer);
+	status = control_told(&mask_command, control, "GET", "/learned", &answer);
+	if (!status && buf_len(&answer.body)) {
+		learn_free(&g->learn);
+		err = learn_load(buf_span(&answer.body), &g->learn);
+		if (err)
+			fprintf(stderr, "understudy: mask: what the proxy says: %s\n", err_text(err));
+		status = err ? 3 : 0;
+	}
+	reach_answer_fini(&answer);
+	return status;
+}
+
+int mask_learn(const struct words *words, const char *control, struct mask_job *diff, bool json)
+{
+	unsigned files = control ? 0 : words->count ? words->count : 1;
 	struct learning *g = calloc(1, sizeof *g);
 	uint8_t key[16];
 	int status = 0;
@@ -420,7 +372,9 @@ int mask_learn(const struct words *words, struct mask_job *diff, bool json)
 		return 3;
 	}
 	g->diff = diff;
-	for (unsigned i = 0; !status && i < (words->count ? words->count : 1); i++)
+	if (control)
+		status = take_live(g, control);
+	for (unsigned i = 0; !status && i < files; i++)
 		status = take_file(g, words->count ? words->at[i] : "-");
 	if (!status && json)
 		print_json(g);

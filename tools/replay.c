@@ -185,32 +185,42 @@ static bool batch_is_written(const struct replay_options *o)
 	return o->batch_file && access(o->batch_file, F_OK) != 0;
 }
 
-/* Answers are masked by the policy that masked their requests, where the configuration has it, else by the
- * built-in one. */
-static void take_masks(const struct replay_options *o, const struct plan *file, struct plan *plan)
+/* Answers are masked by the policy that masked their requests, where that is the built-in one or stands in
+ * the configuration; else heads are masked, and bodies stay as the recorded ones may have. */
+static void take_masks(const struct plan *file, struct plan *plan)
 {
+	uint32_t heads;
+
 	if (file->mask_count) {
 		plan->mask_count = file->mask_count;
 		memcpy(plan->masks, file->masks, sizeof plan->masks);
 		memcpy(plan->mask_key_file, file->mask_key_file, sizeof plan->mask_key_file);
 	}
+	heads = plan->mask_count < MASKS_MAX ? plan->mask_count++ : 0;
+	plan->masks[heads] = (struct plan_mask){.name = "heads"};
+	config_hash(plan);
 	for (unsigned r = 0; r < plan->route_count; r++) {
 		const uint8_t *hash = plan->replay_input.routes[r].hash;
 		uint32_t m = 0;
 
 		while (m < plan->mask_count && memcmp(plan->masks[m].hash, hash, 32) != 0)
 			m++;
-		plan->routes[r].mask = m < plan->mask_count ? m : 0;
+		plan->routes[r].mask = m < plan->mask_count ? m : heads;
 		if (m < plan->mask_count && plan->mask_key_file[0]) /* both sides get the same surrogates */
 			plan->routes[r].masked_path_count = 0;
-		if (m == plan->mask_count && !o->quiet)
+	}
+}
+
+static void tell_masks(const struct replay_options *o, const struct plan *plan)
+{
+	for (unsigned r = 0; r < plan->route_count; r++)
+		if (memcmp(plan->masks[plan->routes[r].mask].hash, plan->replay_input.routes[r].hash, 32) !=
+		    0)
 			fprintf(stderr,
-			        "understudy: replay: answers of route '%s' are masked by the built-in "
-			        "policy: "
-			        "its own, '%s', is not in %s\n",
+			        "understudy: replay: of answers of route '%s' only heads are masked: its "
+			        "policy, '%s', is not in %s\n",
 			        plan->routes[r].name, plan->replay_input.routes[r].policy,
 			        o->config ? o->config : "a --config");
-	}
 }
 
 /* What is held against what, beside pairs. */
@@ -244,7 +254,7 @@ static int fill(struct replay_options *o, struct plan *plan)
 		plan->routes[r].live.endpoint_count =
 		        !endpoint_from_url(o->against, &plan->routes[r].live.endpoints[0]);
 	if (status < 0)
-		take_masks(o, &file, plan);
+		take_masks(&file, plan);
 	for (unsigned r = 0; r < plan->route_count && status < 0; r++)
 		status = replay_fill_route(o, &file, &plan->routes[r]);
 	for (unsigned r = 0; r < plan->route_count; r++)
@@ -267,6 +277,8 @@ static int fill(struct replay_options *o, struct plan *plan)
 		status = replay_again_check(o, plan);
 	if (status < 0)
 		replay_keep_words(o, plan);
+	if (status < 0 && !o->quiet)
+		tell_masks(o, plan);
 	return status;
 }
 
@@ -308,7 +320,7 @@ static void prepare(struct replay_options *o, struct plan *plan)
 	plan->memory_bytes = 512u << 20;
 	plan->drain_timeout_ms = 30000;
 	plan->mask_count = 1;
-	snprintf(plan->masks[0].name, NAME_MAX_BYTES, "builtin");
+	config_builtin(&plan->masks[0]);
 	config_hash(plan);
 	snprintf(plan->run_name, NAME_MAX_BYTES, "replay");
 }
@@ -463,18 +475,16 @@ static const struct command_flag flags[] = {
                      "http, tls and faults",
          .to = &options.config},
         {.name = "--move",
-         .argument = "PATH+STEP:SCORE",
-         .sentence = "ask each request again, PATH's number moved: SCORE of answers must not fall (with "
-                     "-SCORE: not rise); with --against",
+         .argument = "P+N:SCORE",
+         .sentence = "path P by N: SCORE must not fall (-SCORE: rise)",
          .to = &options.move},
         {.name = "--noise",
          .argument = "P",
-         .sentence = "the noise floor without a twin: a share, e.g. 10%, is asked of live (--against, or "
-                     "--baseline) once more",
+         .sentence = "ask live a share again: noise without a twin",
          .to = &options.noise},
         {.name = "--reference",
          .argument = "FILE.cap",
-         .sentence = "how far requests have moved from that capture's, and answers from live's",
+         .sentence = "drift of requests from that capture's",
          .to = &options.reference},
         {.name = "--baseline",
          .argument = "URL",

@@ -2,7 +2,7 @@
  * replay_import.c - what is no capture becomes one: requests, and answers as recorded or as --against gives
  * them, one after the other.
  *
- * All of it goes through the built-in policy on its way; what is asked is what was masked.
+ * Its heads are masked on their way; what is asked is what was masked.
  */
 #include <errno.h>
 #include <libgen.h>
@@ -98,7 +98,7 @@ static int ask(struct import *im, bool is_head)
 	return rc && used ? ask(im, is_head) : rc;
 }
 
-/* The text form of a HEAD through the built-in policy: into im->masked. */
+/* The text form of a HEAD, masked: into im->masked. */
 static int mask(struct import *im, uint32_t *count_out)
 {
 	buf_reset(&im->masked);
@@ -545,7 +545,7 @@ static int prepare(struct import *im, const char *path)
 	int err = ERR_SYS;
 
 	strcpy(im->plan.routes[0].name, names[im->source->kind]);
-	strcpy(im->plan.masks[0].name, "builtin");
+	strcpy(im->plan.masks[0].name, "heads");
 	strcpy(im->plan.run_name, "replay");
 	im->plan.route_count = im->plan.mask_count = 1;
 	im->plan.routes[0].sample_ppm = 1000000;

@@ -284,6 +284,8 @@ static int is_there(const struct replay_options *o, const struct plan *plan, con
 		for (unsigned i = 0; i < plan->routes[r].candidate_count; i++) {
 			const struct plan_candidate *c = &plan->routes[r].candidates[i];
 
+			if (c->baseline && o->noise && !o->baseline)
+				continue; /* that live is asked again is what --noise says */
 			if (endpoint_same(&c->endpoint, &live))
 				return command_wrong(
 				        &replay_command,

@@ -300,13 +300,14 @@ static void drift_side(const struct node *side, const char *of, bool first, stru
 	double low, high;
 
 	for (const struct node *f = features ? features->child : NULL; f; f = f->next)
-		if (!most || doc_number(f, "ks") > doc_number(most, "ks") || isnan(doc_number(most, "ks")))
+		if (!most || doc_number(f, "distance") > doc_number(most, "distance") ||
+		    isnan(doc_number(most, "distance")))
 			most = f;
 	if (!side)
 		return;
 	doc_interval(side, "ci", &low, &high);
 	buf_printf(out, "%s%s %s", first ? "" : "; ", of, run_figure(doc_number(side, "value"), "", value));
-	if (most && isfinite(doc_number(most, "ks")))
+	if (most && isfinite(doc_number(most, "distance")))
 		buf_printf(out, " %s at %s (PSI %.3f, without drift %.3f)", run_figures(low, high, "", ci),
 		           doc_text(most, "feature"), doc_number(most, "psi"),
 		           doc_number(most, "psi_without_drift"));

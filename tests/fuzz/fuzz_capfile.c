@@ -28,8 +28,12 @@ static char path[32];
 
 static struct record record_at(unsigned i)
 {
-	return (struct record){
-	        .id = i / 3 + 1, .time_ns = 5 + i, .type = i % 3 + 1, .payload_len = i * 7, .flags = 1};
+	return (struct record){.id = i / 3 + 1,
+	                       .time_ns = 5 + i,
+	                       .type = i % 3 + 1,
+	                       .payload_len = i * 7,
+	                       .flags = 1,
+	                       .policy = 1};
 }
 
 static void make_good(void)

@@ -147,7 +147,7 @@ def served(words, log):
 class Proxy:
     def __init__(self, live, candidates, extra="", workers=2, baseline=None, field="{path: $.user, with: token, model_input: no}",
                  route="", live_keys="", candidate_keys={}, listen="", capture_keys="", prefix="/v2", patience="20s",
-                 control_keys="", mirror_keys="", protocol="openinference", live_timeout="30s", run_keys=""):
+                 control_keys="", mirror_keys="", protocol="openinference", live_timeout="30s", run_keys="", mask="default"):
         self.folder = scratch()
         self.run = os.path.join(self.folder, "run")
         self.control = os.path.join(self.folder, "u.sock")
@@ -169,8 +169,8 @@ routes:
     match: {{path_prefix: {prefix}}}
     protocol: {protocol}
 {route}    live: {{endpoints: [{live}], timeout: {live_timeout}{live_keys}}}
-    mirror: {{sample: 100%, methods: [POST], mask: default{mirror_keys}}}
-    candidates:
+    mirror: {{sample: 100%, methods: [POST], mask: {mask}{mirror_keys}}}
+{"    candidates:" if rows else ""}
 {rows}masks:
   default:
     mode: deny

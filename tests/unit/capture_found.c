@@ -137,17 +137,17 @@ static void bounded(void **state)
 	found_init(&f, 1, 2);
 	found_init(&g, 1, 2);
 	for (unsigned round = 0; round < 2; round++)
-		for (unsigned class = 1; class < DETECT_CLASSES; class ++)
+		for (unsigned class = 1; class < DETECT_CLASSES_ALL; class ++)
 			for (uint64_t value = 1; value <= 5; value++)
 				found_add(&f, class, class * 100 + value, 1, value == 5);
 	assert_int_equal(f.table.err, 0);
 	assert_true(buf_len(&f.table) <= FOUND_BYTES_MAX && found_valid(buf_span(&f.table)));
 	found_count(buf_span(&f.table), counts);
-	for (unsigned class = 1; class < DETECT_CLASSES - 1; class ++)
+	for (unsigned class = 1; class < DETECT_CLASSES_ALL - 1; class ++)
 		assert_true(counts[class] >= 8 && counts[class] <= 10);
-	assert_int_equal(counts[DETECT_CLASSES - 1], 8);
+	assert_int_equal(counts[DETECT_CLASSES_ALL - 1], 8);
 	/* past the bound a class is known, its values are not */
-	found_add(&g, DETECT_CLASSES - 1, 12345, 1, false);
+	found_add(&g, DETECT_CLASSES_ALL - 1, 12345, 1, false);
 	assert_false(found_adds(buf_span(&f.table), buf_span(&g.table)));
 	found_add(&g, 1, 12345, 1, false);
 	assert_true(found_adds(buf_span(&f.table), buf_span(&g.table)));
@@ -192,7 +192,7 @@ static void what_is_no_table(void **state)
 	assert_true(found_valid(table) && found_valid(SPAN("")));
 	f.table.base[f.table.head + FOUND_HEAD_BYTES] = 0;
 	assert_false(found_valid(buf_span(&f.table)));
-	f.table.base[f.table.head + FOUND_HEAD_BYTES] = (char)DETECT_CLASSES;
+	f.table.base[f.table.head + FOUND_HEAD_BYTES] = (char)DETECT_CLASSES_ALL;
 	assert_false(found_valid(buf_span(&f.table)));
 	found_fini(&f);
 }
@@ -264,7 +264,7 @@ static void older_captures(void **state)
 	assert_int_equal(record.policy, 3); /* its route's */
 	assert_true(found_valid((struct span){payload, record.payload_len}));
 	found_count((struct span){payload, record.payload_len}, counts);
-	for (unsigned class = 0; class < DETECT_CLASSES; class ++)
+	for (unsigned class = 0; class < DETECT_CLASSES_ALL; class ++)
 		assert_int_equal(counts[class], class == DETECT_PAN || class == DETECT_IPV4);
 	capfile_reader_free(&r);
 	unlink(path);

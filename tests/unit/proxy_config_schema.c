@@ -271,7 +271,8 @@ static void test_meaning(void **state)
 	        "  response header z: removed\n",
 	        "  mirror: 100% of POST by x-user, up to 8MiB a body, mask m\n",
 	        "  compare: without $.id; tolerance abs 0, rel 1e-06\n",
-	        "mask m: the built-in policy and 1 field; a copy whose body cannot be read is dropped\n",
+	        "mask m: heads as the built-in policy and 1 field; a copy whose body cannot be read is "
+	        "dropped\n",
 	        "  candidate c: http://127.0.0.1:2 (http auto, 100%, timeout 2s, 64 in flight)\n",
 	        "route r: no baseline declared",
 	        "route r: no divergence gate declared",
