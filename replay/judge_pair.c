@@ -258,6 +258,14 @@ static enum results_privacy privacy(const struct leg *client, const struct leg *
 	return found_adds(buf_span(&client->found), buf_span(&other->found)) ? PRIVACY_NEW : PRIVACY_KEPT;
 }
 
+static void tell_change(void)
+{
+	const char *what = results_changed(judge.results);
+
+	if (what)
+		LOG(WARN, "version_changed", log_text("what", what));
+}
+
 /* The other's answer with live's values where those were masked when they were recorded: they are not
  * compared. `room` is what it is written to. What is no whole JSON document stays as it is. */
 static int leave_out_masked(const struct results_pair *p, size_t work_bytes, struct buf *room,
@@ -295,14 +303,6 @@ static int compare(const struct results_pair *p, size_t work_bytes, struct compa
 		                   work_bytes - room.cap, out);
 	buf_fini(&room);
 	return err;
-}
-
-static void tell_change(void)
-{
-	const char *what = results_changed(judge.results);
-
-	if (what)
-		LOG(WARN, "version_changed", log_text("what", what));
 }
 
 static uint8_t compare_exchange(struct exchange *x, unsigned candidate, struct buf decoded[2],
