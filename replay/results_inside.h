@@ -9,7 +9,10 @@
  *   results_batch.c     the observations of the last batch, for that rebuilding
  *   results_keep.c      which pairs stay when the run grows past its bound
  *   results_judge.c     what the gates say of a candidate, from tally and ledger
- *   results_json.c      summary.json
+ *   results_write.c     JSON members, and a file that is replaced whole
+ *   results_json.c      summary.json: counts, what the gates say, the verdict
+ *   results_json_candidate.c, results_json_latency.c, results_json_slices.c
+ *                       in it, a candidate; its times; its figures by place, label and slice
  *   results_manifest.c  manifest.json
  */
 #ifndef REPLAY_RESULTS_INSIDE_H
@@ -375,5 +378,32 @@ void put_hex(struct buf *, const char *key, const uint8_t bytes[32]);
 void put_double(struct buf *, const char *key, double);
 void put_integer(struct buf *, const char *key, uint64_t);
 void put_interval(struct buf *, const char *key, struct interval);
+/* k of n; of none: null. */
+void put_rate(struct buf *, const char *key, uint64_t k, uint64_t n);
+
+/* --- parts of summary.json --- */
+
+/* `counts` by outcome: of these `seen`, which `open` ones have none yet. */
+void results_put_counts(struct buf *, uint64_t seen, const uint64_t counts[OUTCOMES], uint64_t open);
+void results_put_candidate(struct buf *, const struct results *, const struct tally *,
+                           const struct ledger_counts *, const struct judgement *);
+void results_put_gates(struct buf *, const struct judgement *);
+void results_put_latency(struct buf *, const struct results *, const struct tally *, uint64_t timeouts);
+/* Of streamed answers; times are us. */
+void results_put_pace(struct buf *, const struct tally *);
+/* Requests of the route, and pairs, a second between the first and the last pair; goodput: of pairs, those
+ * that the side answered without an error and within the slo. */
+void results_put_throughput(struct buf *, const struct results *, const struct tally *, uint64_t seen);
+/* Beyond what live's own twin does: of the whole pair, and of each place at which pairs differ. */
+void results_put_noise(struct buf *, const struct tally *);
+/* Flips by the label that live gave, the last one with all that are above it. */
+void results_put_labels(struct buf *, const struct tally *);
+/* Groups that are too small are not told. */
+void results_put_fairness(struct buf *, const struct results *, const struct tally *);
+/* Each interval at the run's alpha; of many slices some stand out by chance, and `stands_out` is corrected
+ * for that (e-BH). */
+void results_put_slices(struct buf *, const struct tally *);
+/* What the proposing half of the pairs proposed, with the figures of the other half. */
+void results_put_auto_slices(struct buf *, const struct auto_slices *);
 
 #endif
