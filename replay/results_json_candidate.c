@@ -126,7 +126,8 @@ static void put_neighbours(struct buf *b, const struct tally *t)
 	put_double(b, "diverged_lag_1", one);
 	buf_puts(b, ",");
 	put_double(b, "latency_lag_1", two);
-	buf_printf(b, ",\"over_chance\":%s,", fmax(one, two) > 2 / sqrt(n) ? "true" : "false");
+	buf_printf(b, ",\"diverged_alike\":%s,\"latency_alike\":%s,", one > 2 / sqrt(n) ? "true" : "false",
+	           two > 2 / sqrt(n) ? "true" : "false");
 	buf_printf(b, "\"block_pairs\":%d,\"blocks\":%llu,", BLOCK_PAIRS,
 	           (unsigned long long)(t->pairs / BLOCK_PAIRS));
 	put_interval(b, "block_ci",

@@ -152,6 +152,13 @@ double doc_number(const struct node *object, const char *key)
 	return doc_value(doc_get(object, key));
 }
 
+bool doc_true(const struct node *object, const char *key)
+{
+	const struct node *n = doc_get(object, key);
+
+	return n && n->type == JSON_TRUE;
+}
+
 void doc_interval(const struct node *object, const char *key, double *low_out, double *high_out)
 {
 	const struct node *n = doc_get(object, key);

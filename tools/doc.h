@@ -21,10 +21,11 @@ int doc_load(const char *path, struct node **root_out) MUST_CHECK;
 int doc_parse(struct span text, struct node **root_out) MUST_CHECK;
 void doc_free(struct node **);
 
-/* All of these take NULL, and then have nothing: NULL, "", NaN, 0. */
+/* All of these take NULL, and then have nothing: NULL, "", NaN, false, 0. */
 const struct node *doc_get(const struct node *object, const char *key);
 const char *doc_text(const struct node *object, const char *key);
 double doc_number(const struct node *object, const char *key);
+bool doc_true(const struct node *object, const char *key);
 double doc_value(const struct node *number);
 /* The interval [low, high] under `key`: NaN where it is null. */
 void doc_interval(const struct node *object, const char *key, double *low_out, double *high_out);

@@ -280,7 +280,7 @@ static bool is_paused(const char *path)
 
 	reach_answer_init(&answer);
 	if (!control_ask(path, "GET", "/stats.json", &answer) && !doc_parse(buf_span(&answer.body), &doc))
-		paused = doc_get(doc, "paused") && doc_get(doc, "paused")->type == JSON_TRUE;
+		paused = doc_true(doc, "paused");
 	doc_free(&doc);
 	reach_answer_fini(&answer);
 	return paused;

@@ -214,13 +214,6 @@ static void latency(struct buf *out, const struct node *c)
 	           isfinite(high) ? run_figures(low, high, "ratio", ci) : "(too few pairs for its interval)");
 }
 
-static bool is_true(const struct node *n, const char *key)
-{
-	const struct node *at = doc_get(n, key);
-
-	return at && at->type == JSON_TRUE;
-}
-
 static void slices(struct buf *out, const struct node *list)
 {
 	char rate[32], ci[80];
@@ -240,7 +233,7 @@ static void slices(struct buf *out, const struct node *list)
 		html_count(out, diverged);
 		html_cell(out, "n", run_figure(diverged / pairs, "", rate));
 		html_cell(out, "n", run_figures(low, high, "", ci));
-		html_cell(out, "", is_true(s, "stands_out") ? "diverges more often than the rest" : "");
+		html_cell(out, "", doc_true(s, "stands_out") ? "diverges more often than the rest" : "");
 		buf_puts(out, "</tr>\n");
 	}
 	html_table_end(out);

@@ -261,9 +261,7 @@ void run_beyond_noise(const struct node *c, struct buf *out)
 	           run_figure(doc_number(noise, "excess"), "", excess), run_figures(low, high, "", ci),
 	           pairs);
 	for (const struct node *p = paths ? paths->child : NULL; p; p = p->next) {
-		const struct node *over = doc_get(p, "over_noise");
-
-		if (!over || over->type != JSON_TRUE)
+		if (!doc_true(p, "over_noise"))
 			continue;
 		buf_printf(out, "%s%s", comma, doc_text(p, "path"));
 		comma = ", ";
@@ -338,8 +336,7 @@ void run_value(const struct node *c, struct buf *out)
 
 void run_dependence(const struct node *c, struct buf *out)
 {
-	const struct node *session = doc_get(c, "session"), *lag = doc_get(c, "autocorrelation"),
-	                  *alike = doc_get(lag, "over_chance");
+	const struct node *session = doc_get(c, "session"), *lag = doc_get(c, "autocorrelation");
 	const char *before = "";
 	char ci[80];
 	double low, high;
@@ -351,14 +348,17 @@ void run_dependence(const struct node *c, struct buf *out)
 		           run_figures(low, high, "", ci), doc_number(session, "design_effect"));
 		before = "; ";
 	}
-	if (!alike || alike->type != JSON_TRUE)
-		return;
-	doc_interval(lag, "block_ci", &low, &high);
-	buf_printf(
-	        out,
-	        "%sneighbouring pairs are alike (lag 1: diverged %.2f, latency %.2f), blocks of %.0f say %s",
-	        before, doc_number(lag, "diverged_lag_1"), doc_number(lag, "latency_lag_1"),
-	        doc_number(lag, "block_pairs"), run_figures(low, high, "", ci));
+	if (doc_true(lag, "diverged_alike")) {
+		doc_interval(lag, "block_ci", &low, &high);
+		buf_printf(out,
+		           "%sdivergence of neighbours is alike (lag 1: %.2f): with %.0f pairs as one, %s",
+		           before, doc_number(lag, "diverged_lag_1"), doc_number(lag, "block_pairs"),
+		           run_figures(low, high, "", ci));
+		before = "; ";
+	}
+	if (doc_true(lag, "latency_alike"))
+		buf_printf(out, "%slatency of neighbours is alike (lag 1: %.2f)", before,
+		           doc_number(lag, "latency_lag_1"));
 }
 
 void run_moves(const struct node *c, struct buf *out)
@@ -483,7 +483,7 @@ void run_containment(const struct node *candidate, struct buf *out)
 
 void run_cost(const struct run *run, struct buf *out)
 {
-	const struct node *s = doc_get(run->summary, "shadowing"), *off = doc_get(s, "switched_off");
+	const struct node *s = doc_get(run->summary, "shadowing");
 	double cost = doc_number(s, "cost_us"), limit = doc_number(s, "limit_us"), low, high;
 	char value[24], from[24], to[24];
 
@@ -497,14 +497,13 @@ void run_cost(const struct run *run, struct buf *out)
 		buf_puts(out, "what shadowing cost the live path is not known: too few exchanges");
 	if (limit > 0)
 		buf_printf(out, ", limit %s%s", run_time(limit, value),
-		           off && off->type == JSON_TRUE ? ": it has been switched off" : "");
+		           doc_true(s, "switched_off") ? ": it has been switched off" : "");
 }
 
 /* "divergence_rate of svc over 10 % (pause): 2 times, acting" */
 static void put_guard(const struct node *g, struct buf *out)
 {
 	const struct guard_unit_row *unit = guard_unit_named(doc_text(g, "unit"));
-	const struct node *tripped = doc_get(g, "tripped");
 	const char *candidate = doc_text(g, "candidate");
 	double trips = doc_number(g, "trips");
 
@@ -512,7 +511,7 @@ static void put_guard(const struct node *g, struct buf *out)
 	           doc_number(g, "max") * unit->scale, unit->sign, doc_text(g, "action"));
 	if (trips > 0)
 		buf_printf(out, ": %.0f time%s%s", trips, trips > 1 ? "s" : "",
-		           tripped && tripped->type == JSON_TRUE ? ", acting" : "");
+		           doc_true(g, "tripped") ? ", acting" : "");
 	else
 		buf_puts(out, ": never");
 }

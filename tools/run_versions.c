@@ -47,7 +47,7 @@ void run_versions(const struct node *c, struct buf *out)
 		buf_printf(out, "; a version changed: these figures are of one of %u segments", n);
 	for (const struct node *s = n > 1 ? segments->child : NULL; s; s = s->next) {
 		buf_printf(out, "; segment %.0f%s, ", doc_number(s, "segment"),
-		           doc_get(s, "current")->type == JSON_TRUE ? " (this one)" : "");
+		           doc_true(s, "current") ? " (this one)" : "");
 		put_versions(s, out);
 		buf_printf(out, ": %.0f pairs, %.0f diverged, %s", doc_number(s, "pairs"),
 		           doc_number(s, "diverged"), doc_text(s, "verdict"));
