@@ -5,6 +5,7 @@
  * by the capture that was made of it, and of headers that hold credentials the name only. What is read back
  * goes through the same parser, and the hashes of input and configuration must come out the same.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,33 @@ static struct span header_name(const char *field)
 	return (struct span){field, strcspn(field, ":")};
 }
 
+/* Is what goes by that name a secret, which a manifest must not have? max_tokens is none. */
+static bool is_secret(struct span name)
+{
+	static const char *const words[] = {"auth",   "cookie",  "credential", "credentials",
+	                                    "key",    "passwd",  "password",   "pwd",
+	                                    "secret", "session", "token",      NULL};
+
+	for (size_t i = 0; i < name.len; i++)
+		for (const char *const *w = words; *w; w++) {
+			size_t end = i + strlen(*w);
+
+			if (end <= name.len && !strncasecmp(name.data + i, *w, end - i) &&
+			    (end == name.len || !isalpha((unsigned char)name.data[end])))
+				return true;
+		}
+	return mask_is_credential(name);
+}
+
+/* Of a field "NAME: VALUE" the name alone, where the value is a secret; "NAME:" takes the field away. */
+static struct span told(const struct command_flag *f, const char *value)
+{
+	struct span name = header_name(value);
+	bool has_value = value[name.len] && value[name.len + 1 + strspn(value + name.len + 1, " \t")];
+
+	return !strcmp(f->name, "--header") && has_value && is_secret(name) ? name : span_of(value);
+}
+
 static void put_word(struct buf *b, const struct command_flag *f, const char *value)
 {
 	char path[PATH_MAX_BYTES * 4], *real = NULL;
@@ -48,10 +76,9 @@ static void put_word(struct buf *b, const struct command_flag *f, const char *va
 		real = realpath(value, NULL);
 	buf_init(&word, sizeof path);
 	buf_printf(&word, "%s=", f->name);
-	if (!strcmp(f->name, "--header") && mask_is_credential(header_name(value)))
-		buf_span_put(&word, header_name(value));
-	else
-		buf_puts(&word, real ? real : value);
+	buf_span_put(&word, real ? span_of(real) : told(f, value));
+	if (!strcmp(f->name, "--set") && is_secret((struct span){value, strcspn(value, "=")}))
+		word.err = ERR_CONFIG; /* then no word is kept */
 	b->err = b->err ? b->err : word.err;
 	buf_json_string(b, buf_span(&word));
 	buf_puts(b, ",");

@@ -153,11 +153,15 @@ static bool is_plain(struct span s)
 
 static void put_header(struct span name, struct span value)
 {
-	char field[1024];
+	struct buf field;
 
-	snprintf(field, sizeof field, "%.*s: %.*s", (int)name.len, name.data, (int)value.len, value.data);
+	buf_init(&field, 2 * H1_HEAD_MAX);
+	buf_span_put(&field, name);
+	buf_puts(&field, ": ");
+	buf_span_put(&field, value);
 	fputs(" -H ", stdout);
-	put_quoted(span_of(field), false);
+	put_quoted(buf_span(&field), false);
+	buf_fini(&field);
 }
 
 void shrink_print_curl(const struct plan_endpoint *e, struct span head, struct span body,
@@ -170,11 +174,12 @@ void shrink_print_curl(const struct plan_endpoint *e, struct span head, struct s
 	size_t at = 0;
 
 	if (!plain) {
-		fputs("printf ", stdout);
+		fputs("printf -- ", stdout);
 		put_quoted(body, true);
 		fputs(" | ", stdout);
 	}
-	printf("curl -sS -X %.*s", (int)head_method(head).len, head_method(head).data);
+	fputs("curl -gsS -X ", stdout);
+	put_quoted(head_method(head), false);
 	if (unix_socket) {
 		fputs(" --unix-socket ", stdout);
 		put_quoted(span_of(e->url + 5), false);
@@ -182,7 +187,8 @@ void shrink_print_curl(const struct plan_endpoint *e, struct span head, struct s
 	while (next_field(head, headers, header_count, &at, &given, &name, &value))
 		put_header(name, value);
 	if (body.len) {
-		fputs(" --data-binary ", stdout);
+		fputs(plain ? " --data-raw " : " --data-binary ",
+		      stdout); /* raw: a body that begins with @ is no file */
 		put_quoted(plain ? body : SPAN("@-"), false);
 	}
 	snprintf(url, sizeof url, "%s%.*s", unix_socket ? "http://localhost" : e->url, (int)target.len,
